@@ -1,0 +1,20 @@
+"""aejax: a functional research framework for autoencoders in JAX and Flax."""
+
+__version__ = "0.1.0"
+
+from aejax import corruptions as corruptions
+from aejax import losses as losses
+from aejax import penalties as penalties
+from aejax import training as training
+from aejax.models import Initializers as Initializers
+from aejax.models import dense as dense
+from aejax.models import linear as linear
+from aejax.objective import Objective as Objective
+from aejax.objective import forward as forward
+from aejax.objective import noiseless as noiseless
+from aejax.objective import objective as objective
+from aejax.objective import reconstruct as reconstruct
+from aejax.types import Autoencoder as Autoencoder
+from aejax.types import Batch as Batch
+from aejax.types import Loss as Loss
+from aejax.types import Pass as Pass

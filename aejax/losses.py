@@ -1,0 +1,94 @@
+"""Reconstruction losses, element by element, each with the link g that turns output to x̂.
+
+The formulas are functions of arrays; the `Loss`es below them pair each with its link. Nothing is
+reduced here: `objective` sums over features and means over the batch, once.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from aejax.types import Array, Loss
+
+
+def squared_error(
+    x_hat: Float[Array, "*shape"], x: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Squared error (x̂ − x)² of each element, without a factor ½.
+
+    Args:
+        x_hat: reconstruction x̂, any real value.
+        x: target, any real value.
+
+    Returns:
+        The error of each element, shaped and typed like the target.
+
+    Raises:
+        ValueError: where the shapes differ; nothing is broadcast.
+
+    Source: Bourlard & Kamp 1988, eq. 1 (summed over elements).
+    """
+    _check_shapes(x_hat, x)
+    return jnp.square(x_hat - x)
+
+
+def squared_error_from_logits(
+    logits: Float[Array, "*shape"], x: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Squared error of logistic outputs, (σ(logits) − x)², for targets in [0, 1].
+
+    Args:
+        logits: output before the logistic σ(a) = 1/(1 + e^{−a}).
+        x: target; values outside [0, 1] cannot be reached.
+
+    Returns:
+        The error of each element, shaped and typed like the target.
+
+    Raises:
+        ValueError: where the shapes differ; nothing is broadcast.
+
+    Source: Hinton & Salakhutdinov 2006 (the measure of their fig. 2).
+    """
+    return squared_error(jax.nn.sigmoid(logits), x)
+
+
+def bernoulli_cross_entropy(
+    logits: Float[Array, "*shape"], x: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Bernoulli cross-entropy −x log x̂ − (1 − x) log(1 − x̂), x̂ = σ(logits), in nats.
+
+    Written with log σ of both signs, exact in both tails and finite at any finite logit; its
+    derivative with respect to the logit is x̂ − x.
+
+    Args:
+        logits: output before the logistic.
+        x: target, a probability in [0, 1] (a bit, or a grey value).
+
+    Returns:
+        The loss of each element, shaped and typed like the target.
+
+    Raises:
+        ValueError: where the shapes differ; nothing is broadcast.
+
+    Source: Vincent et al. 2010, eq. 3.
+    """
+    _check_shapes(logits, x)
+    return -x * jax.nn.log_sigmoid(logits) - (1 - x) * jax.nn.log_sigmoid(-logits)
+
+
+def _check_shapes(output: Array, target: Array) -> None:
+    if output.shape != target.shape:
+        raise ValueError(
+            f"output and target must have one shape, got {list(output.shape)} "
+            f"and {list(target.shape)}"
+        )
+
+
+squared = Loss(squared_error, jax.nn.identity, support=(-jnp.inf, jnp.inf))
+"""Squared error with a linear output, for real inputs."""
+
+squared_logistic = Loss(squared_error_from_logits, jax.nn.sigmoid, support=(0.0, 1.0))
+"""Squared error with a logistic output, for inputs in [0, 1]."""
+
+bernoulli = Loss(bernoulli_cross_entropy, jax.nn.sigmoid, support=(0.0, 1.0))
+"""Bernoulli cross-entropy with a logistic output, for binary inputs and grey values in [0, 1]."""

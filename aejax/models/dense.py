@@ -1,0 +1,165 @@
+"""Autoencoders of dense layers: undercomplete, overcomplete or deep, tied or not.
+
+One hidden layer is the course's h = f(W_e x + b), x̂ = g(W_d h + c). Kernels lie as Flax keeps
+them, [inputs, outputs], and multiply rows from the right: h = f(x W_e + b).
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, cast
+
+import jax
+import jax.numpy as jnp
+from flax import linen
+from jax.typing import DTypeLike
+
+from aejax.types import Array, Autoencoder, Key, Params
+
+Activation = Callable[[Array], Array]
+
+
+class Initializers(NamedTuple):
+    """How kernels and biases start: any of `flax.linen.initializers`."""
+
+    kernel: Callable[..., Array] = linen.initializers.lecun_normal()
+    bias: Callable[..., Array] = linen.initializers.zeros
+
+
+def dense(
+    sizes: Sequence[int],
+    *,
+    decoder_sizes: Sequence[int] | None = None,
+    activation: Activation = jax.nn.sigmoid,
+    code_activation: Activation | None = None,
+    tied: bool = False,
+    bias: bool = True,
+    initializers: Initializers = Initializers(),
+    dtype: DTypeLike = float,
+) -> Autoencoder:
+    """A dense autoencoder: h_{l+1} = f(h_l W_l + b_l), up to the code and back.
+
+    The last decoder layer has no activation: `decode` gives the value before the output's
+    non-linearity g, which belongs to the loss.
+
+    Args:
+        sizes: features of the input, of each hidden layer, and of the code: (784, 500, 30).
+        decoder_sizes: from the code to the output; the mirror of `sizes` unless given.
+        activation: f of every hidden layer but the code.
+        code_activation: f of the code; `activation` unless given (`jax.nn.identity` for a
+            linear code).
+        tied: the decoder uses the transposed kernels of the encoder, W_d = W_eᵀ, with biases of
+            its own; it then stores no kernels.
+        bias: whether layers add a bias.
+        initializers: how kernels and biases start.
+        dtype: of the parameters; `float` is JAX's default, float64 where x64 is enabled.
+
+    Returns:
+        An `Autoencoder` from [batch, sizes[0]] to [batch, decoder_sizes[-1]], with params
+        {"encoder": {"layer_0": {"kernel", "bias"}, …}, "decoder": {"layer_0": …}}.
+
+    Raises:
+        ValueError: for fewer than two sizes, a size below one, decoder sizes that do not start
+            at the code, or a tied decoder that is not the encoder's mirror; and from `encode` and
+            `decode`, for an array of another width.
+
+    Source: Bourlard & Kamp 1988; Hinton & Salakhutdinov 2006 (deep); Vincent et al. 2010 (tied).
+    """
+    encoder_sizes = _checked_sizes("sizes", sizes)
+    decoder_sizes = _checked_sizes("decoder_sizes", decoder_sizes or encoder_sizes[::-1])
+    _check_decoder(encoder_sizes, decoder_sizes, tied)
+    layer = partial(
+        linen.Dense,
+        use_bias=bias,
+        param_dtype=dtype,
+        kernel_init=initializers.kernel,
+        bias_init=initializers.bias,
+    )
+    encoder = _stack(layer, encoder_sizes, activation, code_activation or activation)
+    decoder = _stack(layer, decoder_sizes, activation, jax.nn.identity)
+
+    def init(key: Key) -> Params:
+        key_encoder, key_decoder = jax.random.split(key)
+        params = {"encoder": encoder.init(key_encoder), "decoder": decoder.init(key_decoder)}
+        if tied:
+            for layer_params in params["decoder"].values():
+                del layer_params["kernel"]
+        return params
+
+    def encode(params: Params, x: Array) -> Array:
+        return encoder.apply(params["encoder"], x)
+
+    def decode(params: Params, code: Array) -> Array:
+        return decoder.apply(_transposed(params) if tied else params["decoder"], code)
+
+    return Autoencoder(init, encode, decode)
+
+
+class _Stack(NamedTuple):
+    """Dense layers in a row, as two pure functions."""
+
+    init: Callable[[Key], Params]
+    apply: Callable[[Params, Array], Array]
+
+
+def _stack(
+    layer: Callable[[int], linen.Dense],
+    sizes: tuple[int, ...],
+    activation: Activation,
+    last_activation: Activation,
+) -> _Stack:
+    layers = {f"layer_{i}": layer(size) for i, size in enumerate(sizes[1:])}
+    activations = [activation] * (len(layers) - 1) + [last_activation]
+
+    def init(key: Key) -> Params:
+        keys = jax.random.split(key, len(layers))
+        inputs = [jnp.zeros((1, size)) for size in sizes[:-1]]
+        return {
+            name: layers[name].init(layer_key, x)["params"]
+            for name, layer_key, x in zip(layers, keys, inputs, strict=True)
+        }
+
+    def apply(params: Params, x: Array) -> Array:
+        if x.ndim != 2 or x.shape[1] != sizes[0]:
+            raise ValueError(
+                f"expected an array [batch, {sizes[0]}], got shape {list(x.shape)}; "
+                "flatten images with x.reshape(len(x), -1)"
+            )
+        for name, activation in zip(layers, activations, strict=True):
+            x = activation(cast(Array, layers[name].apply({"params": params[name]}, x)))
+        return x
+
+    return _Stack(init, apply)
+
+
+def _transposed(params: Params) -> Params:
+    """The tied decoder's layers: the encoder's kernels transposed, last first, and own biases."""
+    encoder, decoder = params["encoder"], params["decoder"]
+    last = len(encoder) - 1
+    return {
+        name: {**decoder[name], "kernel": encoder[f"layer_{last - i}"]["kernel"].T}
+        for i, name in enumerate(f"layer_{i}" for i in range(len(encoder)))
+    }
+
+
+def _checked_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(sizes)
+    if len(sizes) < 2 or any(size < 1 for size in sizes):
+        raise ValueError(
+            f"{name} must name at least two layers of one feature or more "
+            f"(input and code, e.g. (784, 30)), got {sizes}"
+        )
+    return sizes
+
+
+def _check_decoder(
+    encoder_sizes: tuple[int, ...], decoder_sizes: tuple[int, ...], tied: bool
+) -> None:
+    if decoder_sizes[0] != encoder_sizes[-1]:
+        raise ValueError(
+            f"decoder_sizes must start at the code size {encoder_sizes[-1]}, got {decoder_sizes}"
+        )
+    if tied and decoder_sizes != encoder_sizes[::-1]:
+        raise ValueError(
+            f"a tied decoder mirrors its encoder {encoder_sizes}, got decoder_sizes "
+            f"{decoder_sizes}; leave decoder_sizes out or use tied=False"
+        )

@@ -1,0 +1,159 @@
+"""The objective: one pass through the model, and the one place where terms are reduced and summed.
+
+Every element-wise loss is summed over features, every per-example term averaged over the batch.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from aejax.types import (
+    Array,
+    Autoencoder,
+    Batch,
+    Corruption,
+    Key,
+    Loss,
+    Params,
+    Pass,
+    Penalty,
+    Perturbation,
+)
+
+
+class Objective(NamedTuple):
+    """What training minimises. Call it: (params, batch, key) -> (scalar, terms by name).
+
+    J = mean_b Σ_i weight_bi ℓ(output, target)_bi + Σ_j λ_j Ω_j
+
+    terms holds "reconstruction" and every penalty Ω_j by its name, unweighted.
+    """
+
+    model: Autoencoder
+    loss: Loss
+    corruption: Corruption | None
+    perturbation: Perturbation | None
+    penalties: Mapping[str, tuple[float | Array, Penalty]]
+
+    def __call__(self, params: Params, batch: Batch, key: Key) -> tuple[Array, dict[str, Array]]:
+        """The weighted sum of all terms, and each term unweighted."""
+        record = forward(self, params, batch, key)
+        terms = {"reconstruction": jnp.mean(reconstruction_losses(self.loss, record))}
+        total = terms["reconstruction"]
+        for name, (weight, penalty) in self.penalties.items():
+            terms[name] = jnp.mean(penalty(record))
+            total = total + weight * terms[name]
+        return total, terms
+
+
+def objective(
+    model: Autoencoder,
+    loss: Loss,
+    *,
+    corruption: Corruption | None = None,
+    perturbation: Perturbation | None = None,
+    penalties: Mapping[str, tuple[float | Array, Penalty]] | None = None,
+) -> Objective:
+    """Compose a model, a loss, a corruption, a perturbation of the code and weighted penalties.
+
+    Args:
+        model: the autoencoder.
+        loss: the reconstruction loss with its link.
+        corruption: what happens to x before it is encoded; the target stays clean.
+        perturbation: what happens to the code before it is decoded.
+        penalties: name -> (weight λ, penalty Ω). Weights may be traced.
+
+    Returns:
+        The `Objective`, to be called as (params, batch, key) -> (scalar, terms by name).
+
+    Raises:
+        ValueError: for a penalty called "reconstruction" or "loss", and from the call, for an
+            empty batch or an x that is not floating point.
+
+    Source: Goodfellow, Bengio & Courville 2016, §14.2.
+    """
+    penalties = dict(penalties or {})
+    reserved = penalties.keys() & {"reconstruction", "loss"}
+    if reserved:
+        raise ValueError(f"a penalty cannot be called {reserved.pop()!r}: the objective uses it")
+    return Objective(model, loss, corruption, perturbation, penalties)
+
+
+def forward(objective: Objective, params: Params, batch: Batch, key: Key) -> Pass:
+    """One pass: corruption, encode, perturbation, decode.
+
+    Args:
+        objective: the composition.
+        params: the model's parameters.
+        batch: examples; x is [batch, *input], floating point.
+        key: split here, once, among corruption, perturbation and penalties.
+
+    Returns:
+        The `Pass`.
+
+    Raises:
+        ValueError: for an empty batch or an x that is not floating point.
+    """
+    _check_batch(batch)
+    key_corruption, key_perturbation, key_penalties = jax.random.split(key, 3)
+    model, corruption, perturbation = objective.model, objective.corruption, objective.perturbation
+    x_corrupted = batch.x if corruption is None else corruption(key_corruption, batch.x)
+    code = model.encode(params, x_corrupted)
+    latent = code if perturbation is None else perturbation(key_perturbation, code)
+    output = model.decode(params, latent)
+    return Pass(model, params, batch, key_penalties, x_corrupted, code, latent, output)
+
+
+def noiseless(objective: Objective) -> Objective:
+    """The same objective without corruption and perturbation: what validation measures.
+
+    Args:
+        objective: any objective.
+
+    Returns:
+        It, with neither.
+    """
+    return objective._replace(corruption=None, perturbation=None)
+
+
+def reconstruct(objective: Objective, params: Params, x: Array) -> Array:
+    """Reconstruction x̂ = g(decode(encode(x))), without corruption or perturbation.
+
+    Args:
+        objective: gives the model and the loss's link g.
+        params: the model's parameters.
+        x: [batch, *input].
+
+    Returns:
+        x̂, [batch, *output].
+    """
+    model = objective.model
+    return objective.loss.mean(model.decode(params, model.encode(params, x)))
+
+
+def reconstruction_losses(loss: Loss, record: Pass) -> Array:
+    """Reconstruction loss of each example: Σ_i weight_i ℓ(output, target)_i.
+
+    Args:
+        loss: the element-wise loss.
+        record: one pass.
+
+    Returns:
+        One value an example: [batch].
+    """
+    target = record.batch.x if record.batch.target is None else record.batch.target
+    losses = loss.elementwise(record.output, target)
+    if record.batch.weight is not None:
+        losses = losses * record.batch.weight
+    return jnp.sum(losses, axis=range(1, losses.ndim))
+
+
+def _check_batch(batch: Batch) -> None:
+    if batch.x.shape[0] == 0:
+        raise ValueError(f"the batch is empty: x has shape {list(batch.x.shape)}")
+    if not jnp.issubdtype(batch.x.dtype, jnp.floating):
+        raise ValueError(
+            f"x must be floating point, got {batch.x.dtype}; scale it first (aejax.data.normalise)"
+        )

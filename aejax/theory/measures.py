@@ -1,0 +1,51 @@
+"""How far parameters of a linear autoencoder are from what a theorem says of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import linear
+from aejax.theory.problem import Problem
+from aejax.types import Params
+
+
+def reconstruction(problem: Problem, params: Params) -> Float64[np.ndarray, "examples features"]:
+    """x̂ of the user's data, by the model's own `encode` and `decode`, in float64."""
+    model = linear(problem.x.shape[1], problem.code)
+    with jax.enable_x64(True):
+        return np.asarray(model.decode(params, model.encode(params, jnp.asarray(problem.x))))
+
+
+def reconstruction_loss(problem: Problem, params: Params) -> float:
+    """L, the mean over examples of Σ_j (x̂_j − x_j)², by the model and by `losses.squared_error`."""
+    with jax.enable_x64(True):
+        x_hat, x = jnp.asarray(reconstruction(problem, params)), jnp.asarray(problem.x)
+        return float(losses.squared_error(x_hat, x).sum() / len(x))
+
+
+def map_error(problem: Problem, params: Params, map_: Float64[np.ndarray, "n n"]) -> float:
+    """How far W = W_e W_d is from a map: the spectral norm of the difference.
+
+    Between orthogonal projectors it is the sine of their largest principal angle.
+    """
+    return float(np.linalg.norm(linear_map(params) - map_, ord=2))
+
+
+def map_error_on_data(problem: Problem, params: Params, map_: Float64[np.ndarray, "n n"]) -> float:
+    """How far W = W_e W_d is from a map on the data: ‖R (W − map)‖₂/σ_k.
+
+    For the projector V_k V_kᵀ it bounds the tangent-like error of the row space: the sine of the
+    largest principal angle is at most δ/(1 − δ). It asks nothing of W on directions in which the
+    data has no variance, where training leaves the encoder as it started.
+    """
+    weakest = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
+    difference = problem.moments.factor @ (linear_map(params) - map_)
+    return float(np.linalg.norm(difference, ord=2) / weakest)
+
+
+def linear_map(params: Params) -> Float64[np.ndarray, "features features"]:
+    """W = W_e W_d, which multiplies centred rows from the right."""
+    encoder, decoder = (np.asarray(params[side]["layer_0"]["kernel"]) for side in SIDES)
+    return encoder @ decoder

@@ -1,0 +1,90 @@
+"""What rounding explains: tolerances from machine epsilon, sizes, the spectrum and its gap."""
+
+import numpy as np
+
+from aejax.theory.certificate import Obstacle, Tolerance
+from aejax.theory.pca import least_loss
+from aejax.theory.problem import EPSILON, Problem, inapplicable, rank, rounding
+
+CLOSED_FORM_CAP = 1e-8
+"""Greatest relative tolerance of a closed form, and of any loss."""
+
+TRAINED_CAP = 1e-6
+"""Greatest tolerance of a map that was trained by gradient."""
+
+
+def loss_scale(problem: Problem) -> float:
+    """What a loss is relative to: Σ_{i>k} λ_i; where rank ≤ k, and that is zero, Σ λ_i."""
+    return least_loss(problem.pca, problem.code if rank(problem) > problem.code else 0)
+
+
+def pass_rounding(problem: Problem) -> float:
+    """Rounding error of a row that went through a model with biases: ρ + ε √n ‖x‖_F/√m."""
+    features = problem.x.shape[1]
+    return rounding(problem) + EPSILON * float(np.sqrt(features)) * problem.moments.magnitude
+
+
+def loss_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of a loss L, relative to its scale: (2 √L ρ + ρ²)/scale, ρ a pass's rounding.
+
+    For ‖e + d‖² − ‖e‖² ≤ 2 ‖e‖ ‖d‖ + ‖d‖², with e the error of reconstruction, d of rounding.
+    """
+    error, root = pass_rounding(problem), float(np.sqrt(least_loss(problem.pca, problem.code)))
+    value = _ratio(2 * root * error + error**2, loss_scale(problem))
+    basis = f"rounding {error:.1e} of a row against √loss {root:.1e}"
+    return Tolerance(value, CLOSED_FORM_CAP, basis)
+
+
+def bound_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of a bound that is made of S's eigenvalues: √(mn) ε Σλ/scale.
+
+    Each eigenvalue carries an absolute error in proportion to λ_1, and the bound sums them.
+    """
+    total, scale = least_loss(problem.pca, 0), loss_scale(problem)
+    value = loss_tolerance(problem).value + EPSILON * _ratio(np.sqrt(problem.x.size) * total, scale)
+    basis = f"rounding of the variance Σλ {total:.1e} against the loss {scale:.1e}"
+    return Tolerance(value, CLOSED_FORM_CAP, basis)
+
+
+def map_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of the projector V_k V_kᵀ: ρ/(σ_k − σ_{k+1}), in spectral norm.
+
+    Source: Wedin 1972 (a singular subspace moves by the perturbation over its gap).
+    """
+    kept, left = _singular_values(problem)
+    basis = f"rounding {rounding(problem):.1e} against the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
+    return Tolerance(_ratio(rounding(problem), kept - left), CLOSED_FORM_CAP, basis)
+
+
+def trained_map_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of a map W that was found by lowering the loss: √(3 (ε L + ρ²)/(λ_k − λ_{k+1})).
+
+    Excess loss E bounds the map: ‖R (W − V_k V_kᵀ)‖²_F ≤ 3 λ_k E/(λ_k − λ_{k+1}). For with P the
+    projector on W's row space, ‖R (P − V_k V_kᵀ)‖²_F is at most (λ_k + λ_{k+1})/(λ_k − λ_{k+1})
+    times the excess of P; and ‖R (W − P)‖²_F adds to the excess in full. A loss L in float64 is
+    blind to an excess of ε L, and one near zero to ρ².
+    """
+    kept, left = _singular_values(problem)
+    gap, loss = kept**2 - left**2, least_loss(problem.pca, problem.code)
+    unseen = EPSILON * loss + rounding(problem) ** 2
+    basis = f"unseen excess loss {unseen:.1e} against the eigengap λ_k − λ_{{k+1}} = {gap:.1e}"
+    return Tolerance(float(np.sqrt(3 * _ratio(unseen, gap))), TRAINED_CAP, basis)
+
+
+def undetermined_map(problem: Problem) -> Obstacle | None:
+    """Why no statement about the optimal map can be answered, whatever the tolerance."""
+    if problem.code > rank(problem):
+        reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
+        return inapplicable(problem) or Obstacle("not identifiable", reason)
+    return inapplicable(problem)
+
+
+def _singular_values(problem: Problem) -> tuple[float, float]:
+    """σ_k and σ_{k+1}, zero beyond the last."""
+    padded = np.pad(problem.pca.eigenvalues, (0, problem.code + 1))
+    kept, left = np.sqrt(padded[problem.code - 1 : problem.code + 1])
+    return float(kept), float(left)
+
+
+def _ratio(error: float, scale: float) -> float:
+    return float(error / scale) if scale > 0 else float("inf")

@@ -1,0 +1,12 @@
+"""The train step is the gradient of the objective: jitted, donated, scanned, vmapped."""
+
+from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
+from aejax.training.fitting import fit as fit
+from aejax.training.fitting import stalled as stalled
+from aejax.training.population import fit_population as fit_population
+from aejax.training.steps import TrainState as TrainState
+from aejax.training.steps import epoch as epoch
+from aejax.training.steps import evaluate as evaluate
+from aejax.training.steps import init_state as init_state
+from aejax.training.steps import step as step
+from aejax.training.steps import train as train

@@ -1,0 +1,212 @@
+"""The shell of training: compile once, run epochs, hand a record of each to the callbacks."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from aejax.objective import Objective, noiseless
+from aejax.training.checks import check_data, check_support
+from aejax.training.steps import (
+    Measurements,
+    TrainState,
+    epoch,
+    evaluate,
+    init_state,
+    mean_over_examples,
+)
+from aejax.types import Batch, Key
+
+Record = dict[str, Any]
+"""One epoch, for people and files: plain numbers by name."""
+
+Callback = Callable[["TrainState", Record], None]
+"""Called after every epoch: where checkpoints, history and progress come in."""
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss or its gradient stopped being finite; step, epoch and terms say where."""
+
+    def __init__(self, step: int, epoch: int, terms: dict[str, float]):
+        self.step, self.epoch, self.terms = step, epoch, terms
+        listed = ", ".join(f"{name} = {value:g}" for name, value in terms.items())
+        super().__init__(
+            f"not finite at step {step} (epoch {epoch}): {listed}; "
+            "lower the learning rate or clip the gradient (optax.clip_by_global_norm)"
+        )
+
+
+def fit(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: Batch,
+    *,
+    epochs: int,
+    key: Key | None = None,
+    state: TrainState | None = None,
+    history: Sequence[Record] = (),
+    batch_size: int = 128,
+    validation: Batch | None = None,
+    patience: int | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> tuple[TrainState, list[Record]]:
+    """Train until `epochs` epochs are done, or validation has stopped improving.
+
+    The shell around `epoch`: it compiles once, keeps data on the device, donates the state's
+    buffers, and hands a record of each epoch to the callbacks.
+
+    Args:
+        objective: what is minimised.
+        optimizer: any optax gradient transformation; schedules and clipping are optax's.
+        data: all examples, [examples, *input].
+        epochs: passes over the data, those of `state` included.
+        key: of a new run.
+        state: where an earlier run stopped, to continue it to the bit; instead of `key`.
+        history: the records of the earlier run.
+        batch_size: examples a step; the last step of an epoch takes the remainder.
+        validation: examples on which the noiseless objective is measured after each epoch.
+        patience: stop after so many epochs in a row without a lower validation loss.
+        callbacks: called in order as (state, record) after each epoch. A state's buffers are
+            donated to the next epoch: copy what you keep.
+
+    Returns:
+        The last state, and the history: a record an epoch with "epoch", "step", "seconds",
+        "examples_per_second", the epoch's mean measurements, and under "validation" the loss and
+        terms there.
+
+    Raises:
+        ValueError: for data that are empty, not finite, outside the loss's support or fewer than
+            a batch; for both or neither of key and state; for patience without validation.
+        NonFiniteLossError: when the loss or gradient stops being finite.
+    """
+    if patience is not None and validation is None:
+        raise ValueError("patience needs validation data: it counts epochs without improvement")
+    check_data(data, batch_size)
+    check_support(objective.loss, data)
+    if validation is not None:
+        check_data(validation, batch_size=1)
+        check_support(objective.loss, validation)
+    state = _start(objective, optimizer, key, state)
+    state, data = jax.tree.map(
+        jnp.copy, (state, data)
+    )  # the caller's buffers are not ours to donate
+    _rehearse(objective, state, data, batch_size)
+
+    run_epoch = _compiled_epoch(objective, optimizer, state, data, batch_size)
+    measure = _compiled_evaluation(objective, validation, batch_size)
+    history = list(history)
+    while int(state.epoch) < epochs and not stalled(history, patience):
+        start = time.perf_counter()
+        state, measurements = run_epoch(state, data)
+        measurements = jax.device_get(measurements)
+        seconds = time.perf_counter() - start
+        record = _record(state, measurements, data, batch_size, seconds)
+        if measure is not None:
+            record["validation"] = _numbers(measure(state))
+        history.append(record)
+        for callback in callbacks:
+            callback(state, record)
+    return state, history
+
+
+def stalled(history: Sequence[Record], patience: int | None) -> bool:
+    """Whether the validation loss has not fallen for `patience` epochs in a row.
+
+    Args:
+        history: `fit`'s records; those without validation count for nothing.
+        patience: epochs to wait; None waits for ever.
+
+    Returns:
+        True where training should stop. It follows from the history alone, so a resumed run
+        stops where the run never interrupted does.
+
+    Raises:
+        ValueError: for a patience below one.
+    """
+    if patience is None:
+        return False
+    if patience < 1:
+        raise ValueError(f"patience must be at least one epoch, got {patience}")
+    losses = [record["validation"]["loss"] for record in history if "validation" in record]
+    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _start(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    key: Key | None,
+    state: TrainState | None,
+) -> TrainState:
+    if key is not None and state is None:
+        return init_state(objective, optimizer, key)
+    if state is not None and key is None:
+        return state
+    raise ValueError("give either key, for a new run, or state, to continue one")
+
+
+def _rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
+    """One batch outside jit, where values are concrete: ranges and shapes are refused by name."""
+    batch = jax.tree.map(lambda array: array[: min(batch_size, 32)], data)
+    objective(state.params, batch, state.key)
+
+
+def _compiled_epoch(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    data: Batch,
+    batch_size: int,
+) -> Callable[[TrainState, Batch], tuple[TrainState, Measurements]]:
+    """Compiled before the first epoch, so that no epoch's seconds contain the compilation."""
+
+    def run(state: TrainState, data: Batch) -> tuple[TrainState, Measurements]:
+        return epoch(objective, optimizer, state, data, batch_size=batch_size)
+
+    return jax.jit(run, donate_argnums=0).lower(state, data).compile()
+
+
+def _compiled_evaluation(
+    objective: Objective, validation: Batch | None, batch_size: int
+) -> Callable[[TrainState], Measurements] | None:
+    if validation is None:
+        return None
+
+    @jax.jit
+    def measure(state: TrainState, validation: Batch) -> Measurements:
+        return evaluate(
+            noiseless(objective), state.params, validation, state.key, batch_size=batch_size
+        )
+
+    validation = jax.device_put(validation)
+    return lambda state: measure(state, validation)
+
+
+def _record(
+    state: TrainState, measurements: Measurements, data: Batch, batch_size: int, seconds: float
+) -> Record:
+    _refuse_non_finite(state, measurements)
+    examples = data.x.shape[0]
+    return {
+        "epoch": int(state.epoch),
+        "step": int(state.step),
+        "seconds": seconds,
+        "examples_per_second": examples / seconds,
+        **_numbers(mean_over_examples(measurements, examples, batch_size)),
+    }
+
+
+def _refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
+    finite = np.isfinite(measurements["loss"]) & np.isfinite(measurements["gradient_norm"])
+    if not finite.all():
+        first = int(np.argmin(finite))
+        step = int(state.step) - len(finite) + first + 1
+        terms = {name: float(values[first]) for name, values in measurements.items()}
+        raise NonFiniteLossError(step, int(state.epoch), terms)
+
+
+def _numbers(measurements: Measurements) -> dict[str, float]:
+    return {name: float(value) for name, value in measurements.items()}

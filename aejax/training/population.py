@@ -1,0 +1,57 @@
+"""Many trainings in one compiled program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import optax
+
+from aejax.objective import Objective
+from aejax.training.checks import check_data
+from aejax.training.steps import Measurements, TrainState, train
+from aejax.types import Batch, Key
+
+
+def fit_population(
+    make: Callable[[Any], tuple[Objective, optax.GradientTransformation]],
+    data: Batch,
+    *,
+    hyperparameters: Any,
+    key: Key,
+    epochs: int,
+    batch_size: int = 128,
+) -> tuple[TrainState, Measurements]:
+    """Train one model for each member of a population, all in one compiled program.
+
+    Args:
+        make: one member's hyperparameters -> its objective and optimizer. Weights, rates, noise
+            levels and learning rates may be hyperparameters; shapes may not.
+        data: all examples, shared by the members.
+        hyperparameters: a tree of arrays, each [members, …].
+        key: split into one key a member.
+        epochs: passes over the data.
+        batch_size: examples a step.
+
+    Returns:
+        The members' last states and the epochs' mean measurements, each with a leading axis
+        [members].
+
+    Raises:
+        ValueError: for no or unequal members, or data that `fit` would refuse.
+    """
+    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(hyperparameters)}
+    if len(lengths) != 1 or lengths & {(), (0,)}:
+        raise ValueError(
+            "hyperparameters must be arrays with one leading axis of members, got leading axes "
+            f"{sorted(lengths)}"
+        )
+    ((members,),) = lengths
+    check_data(data, batch_size)
+
+    @jax.jit
+    @jax.vmap
+    def train_member(hyperparameters: Any, key: Key) -> tuple[TrainState, Measurements]:
+        objective, optimizer = make(hyperparameters)
+        return train(objective, optimizer, data, key, epochs=epochs, batch_size=batch_size)
+
+    return train_member(hyperparameters, jax.random.split(key, members))

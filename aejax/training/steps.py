@@ -1,0 +1,222 @@
+"""The pure part of training: state, step, epoch, evaluation, and a whole training as one function.
+
+Keys are derived from the state's key and its counters, so a resumed run repeats exactly.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Int
+
+from aejax.objective import Objective
+from aejax.types import Array, Batch, Key, Params
+
+Measurements = dict[str, Array]
+
+
+class TrainState(NamedTuple):
+    """All that training carries from step to step, and all that a checkpoint must hold.
+
+    step and epoch count what is done; key never changes: it is folded with the counters.
+    """
+
+    params: Params
+    optimizer_state: optax.OptState
+    step: Int[Array, ""]
+    epoch: Int[Array, ""]
+    key: Key
+
+
+def init_state(
+    objective: Objective, optimizer: optax.GradientTransformation, key: Key
+) -> TrainState:
+    """The state before the first step.
+
+    Args:
+        objective: gives the model whose parameters are drawn.
+        optimizer: any optax gradient transformation.
+        key: split into the key of the parameters and the key of the training.
+
+    Returns:
+        A `TrainState` at step 0 of epoch 0.
+    """
+    key_params, key_training = jax.random.split(key)
+    params = objective.model.init(key_params)
+    counters = jnp.zeros((2,), jnp.int32)
+    return TrainState(params, optimizer.init(params), counters[0], counters[1], key_training)
+
+
+def step(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    batch: Batch,
+) -> tuple[TrainState, Measurements]:
+    """One step down the gradient of the objective. Pure; jit it or scan it.
+
+    Args:
+        objective: what is minimised.
+        optimizer: any optax gradient transformation, line searches included.
+        state: where training stands; its key is folded with its step.
+        batch: the examples of this step.
+
+    Returns:
+        The next state, and the measurements of this step: the loss, every term by name, and the
+        norms of gradient, update and parameters.
+    """
+    _, key_steps = jax.random.split(state.key)
+    key = jax.random.fold_in(key_steps, state.step)
+    params = state.params
+    (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(params, batch, key)
+    updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
+        gradient,
+        state.optimizer_state,
+        params,
+        value=loss,
+        grad=gradient,
+        value_fn=lambda params: objective(params, batch, key)[0],
+    )
+    measurements = {
+        "loss": loss,
+        **terms,
+        "gradient_norm": optax.global_norm(gradient),
+        "update_norm": optax.global_norm(updates),
+        "parameter_norm": optax.global_norm(params),
+    }
+    state = state._replace(
+        params=optax.apply_updates(params, updates),
+        optimizer_state=optimizer_state,
+        step=state.step + 1,
+    )
+    return state, measurements
+
+
+def epoch(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    data: Batch,
+    *,
+    batch_size: int,
+) -> tuple[TrainState, Measurements]:
+    """One pass over the data in a fresh random order: a scan of whole batches, then the tail.
+
+    Every example is seen exactly once. The examples that do not fill a batch make one last step
+    of their own shape. Pure; jit it with the state donated.
+
+    Args:
+        objective: what is minimised.
+        optimizer: any optax gradient transformation.
+        state: where training stands; the order follows from its key and its epoch.
+        data: all examples, [examples, *input].
+        batch_size: examples a step.
+
+    Returns:
+        The next state, and `step`'s measurements, each [steps].
+    """
+    key_order, _ = jax.random.split(state.key)
+    order = jax.random.permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
+
+    def step_on(state: TrainState, examples: Array) -> tuple[TrainState, Measurements]:
+        return step(objective, optimizer, state, _take(data, examples))
+
+    state, measurements = _over_batches(step_on, state, order, batch_size)
+    return state._replace(epoch=state.epoch + 1), measurements
+
+
+def evaluate(
+    objective: Objective, params: Params, data: Batch, key: Key, *, batch_size: int
+) -> Measurements:
+    """The loss and every term on all of data, batch by batch, in order. Pure; jit it.
+
+    Args:
+        objective: what is measured; `noiseless` leaves its noise out.
+        params: the model's parameters.
+        data: all examples, [examples, *input].
+        key: of the objective's noise, folded with the batch's number.
+        batch_size: examples a batch; terms of the whole batch (KL sparsity) depend on it.
+
+    Returns:
+        The loss and every term, each the mean over examples.
+    """
+
+    def measure(number: Array, examples: Array) -> tuple[Array, Measurements]:
+        key_batch = jax.random.fold_in(key, number)
+        loss, terms = objective(params, _take(data, examples), key_batch)
+        return number + 1, {"loss": loss, **terms}
+
+    examples = data.x.shape[0]
+    _, measurements = _over_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
+    return mean_over_examples(measurements, examples, batch_size)
+
+
+def train(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: Batch,
+    key: Key,
+    *,
+    epochs: int,
+    batch_size: int,
+) -> tuple[TrainState, Measurements]:
+    """A whole training as one pure function: made of scans alone, so that it can be vmapped.
+
+    Args:
+        objective: what is minimised.
+        optimizer: any optax gradient transformation.
+        data: all examples, [examples, *input].
+        key: of the initial parameters and of the training.
+        epochs: passes over the data.
+        batch_size: examples a step.
+
+    Returns:
+        The last state, and the means of `step`'s measurements over each epoch, each [epochs].
+    """
+
+    def one_epoch(state: TrainState, _: None) -> tuple[TrainState, Measurements]:
+        state, measurements = epoch(objective, optimizer, state, data, batch_size=batch_size)
+        return state, mean_over_examples(measurements, data.x.shape[0], batch_size)
+
+    state = init_state(objective, optimizer, key)
+    return jax.lax.scan(one_epoch, state, length=epochs)
+
+
+def mean_over_examples(measurements: Measurements, examples: int, batch_size: int) -> Measurements:
+    """Mean of per-step measurements, each step weighted by its number of examples.
+
+    Args:
+        measurements: each [steps], the tail step last.
+        examples: how many examples the steps covered.
+        batch_size: examples in a whole batch.
+
+    Returns:
+        The means, each a scalar.
+    """
+    whole, remainder = divmod(examples, batch_size)
+    sizes = jnp.asarray([batch_size] * whole + [remainder] * bool(remainder))
+    return jax.tree.map(
+        lambda steps: jnp.sum(steps * (sizes / examples).astype(steps.dtype)), measurements
+    )
+
+
+def _take(data: Batch, examples: Array) -> Batch:
+    return jax.tree.map(lambda array: array[examples], data)
+
+
+def _over_batches(
+    function: Callable[[Any, Array], tuple[Any, Measurements]],
+    carry: Any,
+    order: Array,
+    batch_size: int,
+) -> tuple[Any, Measurements]:
+    """Scan function over whole batches of order; then call it once on the remainder, if any."""
+    whole = order.shape[0] // batch_size * batch_size
+    batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
+    carry, measurements = jax.lax.scan(function, carry, batches)
+    if remainder.shape[0] > 0:
+        carry, last = function(carry, remainder)
+        measurements = jax.tree.map(lambda steps, step: jnp.append(steps, step), measurements, last)
+    return carry, measurements
