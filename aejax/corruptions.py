@@ -3,6 +3,8 @@
 Each factory takes the level of its noise, which may be traced, and returns the corruption.
 """
 
+import sys
+
 import jax
 import jax.numpy as jnp
 
@@ -46,7 +48,7 @@ def gaussian(*, sigma: float | Array) -> Corruption:
 
     Source: Vincent et al. 2010, §3.3.
     """
-    check_range("Gaussian sigma", sigma, 0, jnp.finfo(float).max)
+    check_range("Gaussian sigma", sigma, 0, sys.float_info.max)
 
     def corrupt(key: Key, x: Array) -> Array:
         noise = jax.random.normal(key, x.shape, x.dtype)

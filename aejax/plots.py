@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-type Array = np.ndarray | jax.Array
+Array = np.ndarray | jax.Array
 
 INK = "#24292f"
 """The colour of text, axes and ticks."""
@@ -33,32 +33,21 @@ _MARKERS = "os^Dv"
 
 
 def look() -> AbstractContextManager[None]:
-    """The house's look, as a context (or decorator) in which to draw figures.
-
-    Returns:
-        A context manager that sets matplotlib's parameters and restores them after.
-    """
+    """The house's look: a context in which to draw figures, after which matplotlib is as before."""
     inked = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color")
     inked += ("xtick.color", "ytick.color")
-    return matplotlib.rc_context(
-        dict.fromkeys(inked, INK)
-        | {
-            "axes.facecolor": "none",
-            "axes.grid": False,
-            "axes.linewidth": 0.8,
-            "axes.prop_cycle": cycler(color=COLOURS),
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "axes.titlelocation": "left",
-            "axes.titlesize": "medium",
-            "figure.constrained_layout.use": True,
-            "figure.facecolor": "none",
-            "font.size": 9,
-            "legend.frameon": False,
-            "lines.linewidth": 1.6,
-            "savefig.facecolor": "none",
-        }
-    )
+    parameters: dict[Any, Any] = dict.fromkeys(inked, INK) | {
+        "axes.facecolor": "none",
+        "axes.prop_cycle": cycler(color=COLOURS),
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.titlelocation": "left",
+        "figure.constrained_layout.use": True,
+        "figure.facecolor": "none",
+        "font.size": 9,
+        "legend.frameon": False,
+    }
+    return matplotlib.rc_context(parameters)
 
 
 def filters(
@@ -85,7 +74,7 @@ def filters(
         ValueError: for a kernel that does not fit the image shape or is not finite, or a count
             below one.
     """
-    images = _images("the kernel", kernel.T, image_shape)[: _positive("count", count)]
+    images = _images("the kernel", kernel.T, image_shape, count)
     largest = np.abs(images).max(axis=(1, 2, 3))
     limits = np.full_like(largest, largest.max()) if shared_scale else largest
     columns = ceil(sqrt(2 * len(images)))
@@ -96,7 +85,7 @@ def filters(
         for axis in axes.flat[len(images) :]:
             axis.remove()
         if shared_scale and images.shape[-1] == 1:
-            bar = figure.colorbar(axes.flat[0].images[0], ax=axes, aspect=30, pad=0.02)
+            bar = figure.colorbar(axes.flat[0].images[0], ax=figure.axes, aspect=30, pad=0.02)
             bar.set_label("weight")
     return figure
 
@@ -132,8 +121,7 @@ def reconstructions(
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
         raise ValueError(f"inputs and reconstructions must have one shape, got {shapes}")
     rows = {
-        name: _images(f"the {name}", array[: _positive("count", count)], image_shape)
-        for name, array in arrays.items()
+        name: _images(f"the {name}", array, image_shape, count) for name, array in arrays.items()
     }
     low, high = rows["input"].min(), rows["input"].max()
     errors = np.square(rows["reconstruction"] - rows["input"]).sum(axis=(1, 2, 3))
@@ -184,7 +172,7 @@ def code_map(
         axis = figure.subplots()
         styles = ((colour, marker) for marker in _MARKERS for colour in COLOURS)
         for (name, members), (colour, marker) in zip(classes.items(), styles, strict=False):
-            dots = axis.scatter(*points[members].T, s=9, c=colour, marker=marker, label=name)
+            dots = axis.scatter(*points[members].T, s=14, c=colour, marker=marker, label=name)
             dots.set(alpha=0.7, linewidths=0, rasterized=True)  # one image is lighter than dots
         axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
         axis.set_aspect("equal", adjustable="datalim")
@@ -213,7 +201,7 @@ def learning_curves(
     """
     if not history:
         raise ValueError("the history is empty: nothing was trained")
-    terms = [name for name in history[0] if name not in _NOT_TERMS]
+    terms = terms_of(history)
     if terms == ["loss", "reconstruction"]:
         terms.remove("loss")
     norms = [name for name in NORMS if name in history[0]]
@@ -233,6 +221,19 @@ def learning_curves(
         for axis in axes[panels:]:
             axis.remove()
     return figure
+
+
+def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The terms that a history records: the loss, the reconstruction, then penalties by name.
+
+    Args:
+        history: `aejax.training.fit`'s records, at least one.
+
+    Returns:
+        Their names.
+    """
+    terms = sorted(history[0].keys() - _NOT_TERMS)
+    return sorted(terms, key=lambda name: (name != "loss", name != "reconstruction"))
 
 
 def spectrum(eigenvalues: Float[Array, " features"], code: int) -> Figure:
@@ -271,14 +272,13 @@ def spectrum(eigenvalues: Float[Array, " features"], code: int) -> Figure:
         axis.axvline(code + 0.5, color=INK, linewidth=0.8, linestyle="--")
         axis.set(xlabel="component i", ylabel="eigenvalue λ, the variance along i", yscale="log")
         axis.set_ylim(bottom=values[values > rounding].min() / 2)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
         axis.legend(title=f"k = {code} of {len(values)}", alignment="left")
     return figure
 
 
 def _image_grid(rows: int, columns: int) -> tuple[Figure, Any]:
-    size = min(0.8, 7.2 / columns)
-    figure = Figure(figsize=(7.2, (size + 0.1) * rows + 0.5), layout="compressed")
+    figure = Figure(figsize=(7.2, min(0.8, 6.2 / columns) * rows + 0.4), layout="compressed")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
@@ -312,8 +312,16 @@ def _draw_curves(
     if 0 < 10 * values.min() < values.max():
         axis.set_yscale("log")
     axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    axis.legend()
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    axis.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 0.97),
+        ncols=3,
+        fontsize="small",
+        borderaxespad=0,
+        handlelength=1.4,
+        columnspacing=1,
+    )
 
 
 def _principal_plane(code: np.ndarray) -> tuple[np.ndarray, list[str]]:
@@ -343,8 +351,10 @@ def _classes(labels: Array | None, examples: int) -> dict[str, np.ndarray]:
     return {str(name): labels == name for name in names}
 
 
-def _images(name: str, array: Array, image_shape: Sequence[int]) -> np.ndarray:
-    """[count, *features] as images [count, height, width, channels]."""
+def _images(name: str, array: Array, image_shape: Sequence[int], count: int) -> np.ndarray:
+    """The first `count` of [examples, *features] as images [count, height, width, channels]."""
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
     height, width, *channels = image_shape if len(image_shape) > 1 else (0, 0)
     if height < 1 or width < 1 or tuple(channels) not in ((), (1,), (3,)):
         raise ValueError(
@@ -357,7 +367,7 @@ def _images(name: str, array: Array, image_shape: Sequence[int]) -> np.ndarray:
             f"{name} holds {len(array)} images of {features} values, but images of shape "
             f"{tuple(image_shape)} have {prod(image_shape)}"
         )
-    return _finite(name, array).reshape(len(array), height, width, *(channels or [1]))
+    return _finite(name, array[:count]).reshape(-1, height, width, *(channels or [1]))
 
 
 def _finite(name: str, array: Array) -> np.ndarray:
@@ -366,9 +376,3 @@ def _finite(name: str, array: Array) -> np.ndarray:
     if bad:
         raise ValueError(f"{name} holds {bad} values that are NaN or infinite")
     return array
-
-
-def _positive(name: str, value: int) -> int:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return value

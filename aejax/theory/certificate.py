@@ -116,7 +116,8 @@ def certify(
     if obstacle is not None:
         return _unmeasured(statement, obstacle)
     if not tolerance.value <= tolerance.cap:
-        reason = f"{tolerance.basis}: rounding alone exceeds the cap {tolerance.cap:.0e}"
+        beyond = f"a tolerance of {tolerance.value:.0e} exceeds the cap {tolerance.cap:.0e}"
+        reason = f"{beyond}: {tolerance.basis}"
         return _unmeasured(statement, Obstacle("not identifiable", reason))
     evidence = measure()
     verdict, reason = _judge(evidence, tolerance)

@@ -25,27 +25,34 @@ def reconstruction_loss(problem: Problem, params: Params) -> float:
         return float(losses.squared_error(x_hat, x).sum() / len(x))
 
 
-def map_error(problem: Problem, params: Params, map_: Float64[np.ndarray, "n n"]) -> float:
-    """How far W = W_e W_d is from a map: the spectral norm of the difference.
+def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
+    """How far W = W_e W_d is from a target map: the spectral norm of the difference.
 
     Between orthogonal projectors it is the sine of their largest principal angle.
     """
-    return float(np.linalg.norm(linear_map(params) - map_, ord=2))
+    return float(np.linalg.norm(linear_map(params) - target, ord=2))
 
 
-def map_error_on_data(problem: Problem, params: Params, map_: Float64[np.ndarray, "n n"]) -> float:
-    """How far W = W_e W_d is from a map on the data: ‖R (W − map)‖₂/σ_k.
+def map_error_on_data(
+    problem: Problem, params: Params, target: Float64[np.ndarray, "n n"]
+) -> float:
+    """How far W = W_e W_d is from a target map on the data: ‖R (W − target)‖₂/σ_k.
 
-    For the projector V_k V_kᵀ it bounds the tangent-like error of the row space: the sine of the
-    largest principal angle is at most δ/(1 − δ). It asks nothing of W on directions in which the
-    data has no variance, where training leaves the encoder as it started.
+    Where the target is V_k V_kᵀ and the error δ, the sine of the largest principal angle between
+    W's row space and the principal subspace is at most δ/(1 − δ). Nothing is asked of W on
+    directions without variance, in which training leaves the encoder as it started.
     """
     weakest = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
-    difference = problem.moments.factor @ (linear_map(params) - map_)
+    difference = problem.moments.factor @ (linear_map(params) - target)
     return float(np.linalg.norm(difference, ord=2) / weakest)
 
 
 def linear_map(params: Params) -> Float64[np.ndarray, "features features"]:
     """W = W_e W_d, which multiplies centred rows from the right."""
-    encoder, decoder = (np.asarray(params[side]["layer_0"]["kernel"]) for side in SIDES)
-    return encoder @ decoder
+    encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return np.asarray(encoder) @ np.asarray(decoder)
+
+
+def projector(components: Float64[np.ndarray, "k n"]) -> Float64[np.ndarray, "n n"]:
+    """V_k V_kᵀ, the orthogonal projector on the span of k orthonormal rows."""
+    return components.T @ components

@@ -90,6 +90,11 @@ def rank(problem: Problem) -> int:
     return int(np.sum(problem.pca.eigenvalues > floor))
 
 
+def last_component(problem: Problem) -> int:
+    """Index from zero of the last principal component that the code keeps and the data has."""
+    return min(problem.code, rank(problem)) - 1
+
+
 def inapplicable(problem: Problem) -> Obstacle | None:
     """Why no statement about principal components applies: a code as wide as x, or no variance."""
     features = problem.x.shape[1]

@@ -17,6 +17,9 @@ from aejax.models import linear
 from aejax.theory.moments import Moments
 from aejax.types import Array, Key, Params
 
+GRADIENT_TOLERANCE = 1e-12
+"""The gradient's norm at which training ends, for data whose variances sum to one."""
+
 
 class Solution(NamedTuple):
     """Where a solver stopped.
@@ -36,7 +39,7 @@ def train_linear(
     data: Moments,
     code: int,
     *,
-    gradient_tolerance: float = 1e-11,
+    gradient_tolerance: float = GRADIENT_TOLERANCE,
     max_steps: int = 30_000,
 ) -> Solution:
     """Train a linear autoencoder from a random start with L-BFGS, in float64.
@@ -47,9 +50,9 @@ def train_linear(
 
     Args:
         key: for the start, which is the model's own `init`.
-        data: moments of x.
+        data: moments of x, which varies.
         code: k ≥ 1.
-        gradient_tolerance: stop where the gradient's norm, for data of unit variance, is below.
+        gradient_tolerance: stop where the gradient's norm is no greater, for T of unit norm.
         max_steps: stop here at the latest.
 
     Returns:
@@ -60,9 +63,9 @@ def train_linear(
     with jax.enable_x64(True):
         factor = jnp.asarray(data.factor / np.linalg.norm(data.factor))
         params, steps, gradient_norm = _lbfgs(key, factor, code, gradient_tolerance, max_steps)
-        kernels = [params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder")]
+        encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
         converged = bool(gradient_norm <= gradient_tolerance)
-        return Solution(centred_params(*kernels, data), int(steps), converged)
+        return Solution(centred_params(encoder, decoder, data), int(steps), converged)
 
 
 @partial(jax.jit, static_argnames="code")
@@ -91,7 +94,7 @@ def _lbfgs(
         return (gradient_norm > gradient_tolerance) & (steps < max_steps)
 
     start = model.init(key)
-    carry = (start, optimizer.init(start), 0, jnp.asarray(jnp.inf))
+    carry = (start, optimizer.init(start), jnp.asarray(0), jnp.asarray(jnp.inf))
     params, _, steps, gradient_norm = jax.lax.while_loop(unfinished, step, carry)
     return params, steps, gradient_norm
 
@@ -101,15 +104,15 @@ def alternating_least_squares(
     data: Moments,
     code: int,
     *,
-    max_steps: int = 10_000,
+    max_steps: int = 30_000,
 ) -> Solution:
     """Alternate between the best decoder and the best encoder, in float64, from a random start.
 
     Given W_e, the best decoder regresses T on T W_e; given W_d, the best encoder of least norm is
     the pseudo-inverse W_d⁺, whose map projects on W_d's row space. A change of code alters
     neither, so it is chosen to make W_e orthonormal, by QR. The row space converges as
-    (λ_{k+1}/λ_k)^steps, and stops where it moves by no more than rounding moves it: 2 ε √|T| σ̂_1/σ̂_k,
-    with |T| entries of T, and the ratio from the code's QR.
+    (λ_{k+1}/λ_k)^steps. The stop is where it moves no more than rounding moves it, which is
+    2 ε √N σ̂_1/σ̂_k for the N entries of T, with the ratio from the code's QR.
 
     Args:
         key: for the start, a Gaussian encoder.
@@ -147,7 +150,7 @@ def _alternate(
         return (movement > step_tolerance) & (steps < max_steps)
 
     start, _ = jnp.linalg.qr(jax.random.normal(key, (factor.shape[1], code), factor.dtype))
-    carry = (start, 0, jnp.asarray(jnp.inf))
+    carry = (start, jnp.asarray(0), jnp.asarray(jnp.inf))
     encoder, steps, movement = jax.lax.while_loop(unfinished, step, carry)
     basis, triangle = jnp.linalg.qr(factor @ encoder)
     decoder = jax.scipy.linalg.solve_triangular(triangle, basis.T @ factor)

@@ -4,7 +4,15 @@ import numpy as np
 
 from aejax.theory.certificate import Obstacle, Tolerance
 from aejax.theory.pca import least_loss
-from aejax.theory.problem import EPSILON, Problem, inapplicable, rank, rounding
+from aejax.theory.problem import (
+    EPSILON,
+    Problem,
+    inapplicable,
+    last_component,
+    rank,
+    rounding,
+)
+from aejax.theory.solvers import GRADIENT_TOLERANCE
 
 CLOSED_FORM_CAP = 1e-8
 """Greatest relative tolerance of a closed form, and of any loss."""
@@ -47,28 +55,54 @@ def bound_tolerance(problem: Problem) -> Tolerance:
 
 
 def map_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of the projector V_k V_kᵀ: ρ/(σ_k − σ_{k+1}), in spectral norm.
+    """Tolerance of the projector V_k V_kᵀ: 3 ρ/(σ_k − σ_{k+1}), in spectral norm.
+
+    One ρ for the SVD, one for the least squares that it is compared with, and one for where those
+    stop: what their row space still moves, summed over the steps that they leave out.
 
     Source: Wedin 1972 (a singular subspace moves by the perturbation over its gap).
     """
     kept, left = _singular_values(problem)
     basis = f"rounding {rounding(problem):.1e} against the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
-    return Tolerance(_ratio(rounding(problem), kept - left), CLOSED_FORM_CAP, basis)
+    return Tolerance(_ratio(3 * rounding(problem), kept - left), CLOSED_FORM_CAP, basis)
+
+
+def unseen_excess(problem: Problem) -> float:
+    """Excess loss at which training may end: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ).
+
+    The loss L in float64 is blind to ε L, and one near zero to ρ². A gradient that stops at g, for
+    data whose variances sum to one, leaves g²/δ in the flattest direction: δ is the least of the
+    eigengap, for the decoder, and of the least variance in the data, for the encoder. As the
+    parameters lie within order one of the optimum, it leaves no more than g. Ten is for the code
+    of a random start, whose scales are of order one but not one.
+    """
+    eigenvalues = problem.pca.eigenvalues
+    total, loss = least_loss(problem.pca, 0), least_loss(problem.pca, problem.code)
+    kept, left = _singular_values(problem)
+    flattest = min(kept**2 - left**2, eigenvalues[rank(problem) - 1])
+    stopped = 10 * GRADIENT_TOLERANCE * min(1.0, _ratio(GRADIENT_TOLERANCE * total, flattest))
+    return EPSILON * loss + rounding(problem) ** 2 + total * stopped
+
+
+def trained_loss_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of a trained loss: that of a closed form, and the excess that training leaves."""
+    closed, excess = loss_tolerance(problem), unseen_excess(problem)
+    value = closed.value + _ratio(excess, loss_scale(problem))
+    basis = f"{closed.basis}, and excess loss {excess:.1e} against {loss_scale(problem):.1e}"
+    return Tolerance(value, CLOSED_FORM_CAP, basis)
 
 
 def trained_map_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of a map W that was found by lowering the loss: √(3 (ε L + ρ²)/(λ_k − λ_{k+1})).
+    """Tolerance of a map W that was found by lowering the loss: √(3 E/(λ_k − λ_{k+1})).
 
     Excess loss E bounds the map: ‖R (W − V_k V_kᵀ)‖²_F ≤ 3 λ_k E/(λ_k − λ_{k+1}). For with P the
     projector on W's row space, ‖R (P − V_k V_kᵀ)‖²_F is at most (λ_k + λ_{k+1})/(λ_k − λ_{k+1})
-    times the excess of P; and ‖R (W − P)‖²_F adds to the excess in full. A loss L in float64 is
-    blind to an excess of ε L, and one near zero to ρ².
+    times the excess of P; and ‖R (W − P)‖²_F adds to the excess in full.
     """
     kept, left = _singular_values(problem)
-    gap, loss = kept**2 - left**2, least_loss(problem.pca, problem.code)
-    unseen = EPSILON * loss + rounding(problem) ** 2
-    basis = f"unseen excess loss {unseen:.1e} against the eigengap λ_k − λ_{{k+1}} = {gap:.1e}"
-    return Tolerance(float(np.sqrt(3 * _ratio(unseen, gap))), TRAINED_CAP, basis)
+    gap, excess = kept**2 - left**2, unseen_excess(problem)
+    basis = f"excess loss {excess:.1e} against the eigengap λ_k − λ_{{k+1}} = {gap:.1e}"
+    return Tolerance(float(np.sqrt(3 * _ratio(excess, gap))), TRAINED_CAP, basis)
 
 
 def undetermined_map(problem: Problem) -> Obstacle | None:
@@ -80,9 +114,9 @@ def undetermined_map(problem: Problem) -> Obstacle | None:
 
 
 def _singular_values(problem: Problem) -> tuple[float, float]:
-    """σ_k and σ_{k+1}, zero beyond the last."""
-    padded = np.pad(problem.pca.eigenvalues, (0, problem.code + 1))
-    kept, left = np.sqrt(padded[problem.code - 1 : problem.code + 1])
+    """σ_k and σ_{k+1}, where k is no more than the rank; zero beyond the last."""
+    last = max(last_component(problem), 0)
+    kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
     return float(kept), float(left)
 
 

@@ -1,8 +1,8 @@
 """Bad data are refused before anything is compiled."""
 
 import jax
-import jax.numpy as jnp
 
+from aejax.data import checks
 from aejax.types import Batch, Loss
 
 
@@ -22,20 +22,15 @@ def check_data(data: Batch, batch_size: int) -> None:
         raise ValueError(
             f"x, target and weight must have one entry an example, got lengths {sorted(lengths)}"
         )
+    for name, array in data._asdict().items():
+        if array is not None:
+            checks.check_array(array, name, rank=array.ndim)
     examples = data.x.shape[0]
-    if examples == 0:
-        raise ValueError(f"the data are empty: x has shape {list(data.x.shape)}")
     if not 1 <= batch_size <= examples:
         raise ValueError(
             f"the batch size must lie between 1 and the number of examples, {examples}, "
             f"got {batch_size}"
         )
-    for name, array in data._asdict().items():
-        if array is not None and not jnp.isfinite(array).all():
-            bad = int(jnp.sum(~jnp.isfinite(array)))
-            raise ValueError(
-                f"{name} holds {bad} values that are NaN or infinite; remove them first"
-            )
 
 
 def check_support(loss: Loss, data: Batch) -> None:
@@ -48,11 +43,5 @@ def check_support(loss: Loss, data: Batch) -> None:
     Raises:
         ValueError: for targets outside the support.
     """
-    target = data.x if data.target is None else data.target
-    least, most = float(jnp.min(target)), float(jnp.max(target))
-    low, high = loss.support
-    if least < low or most > high:
-        raise ValueError(
-            f"this loss takes targets in [{low:g}, {high:g}], got values in [{least:g}, {most:g}]; "
-            "scale the data to that range (aejax.data.unit_range), or use the squared error"
-        )
+    name, target = ("x", data.x) if data.target is None else ("target", data.target)
+    checks.check_support(target, loss.support, name)

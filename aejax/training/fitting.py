@@ -90,27 +90,27 @@ def fit(
     if validation is not None:
         check_data(validation, batch_size=1)
         check_support(objective.loss, validation)
-    state = _start(objective, optimizer, key, state)
-    state, data = jax.tree.map(
-        jnp.copy, (state, data)
+    current = _start(objective, optimizer, key, state)
+    current, data = jax.tree.map(
+        jnp.copy, (current, data)
     )  # the caller's buffers are not ours to donate
-    _rehearse(objective, state, data, batch_size)
+    _rehearse(objective, current, data, batch_size)
 
-    run_epoch = _compiled_epoch(objective, optimizer, state, data, batch_size)
+    run_epoch = _compiled_epoch(objective, optimizer, current, data, batch_size)
     measure = _compiled_evaluation(objective, validation, batch_size)
     history = list(history)
-    while int(state.epoch) < epochs and not stalled(history, patience):
+    while int(current.epoch) < epochs and not stalled(history, patience):
         start = time.perf_counter()
-        state, measurements = run_epoch(state, data)
+        current, measurements = run_epoch(current, data)
         measurements = jax.device_get(measurements)
         seconds = time.perf_counter() - start
-        record = _record(state, measurements, data, batch_size, seconds)
+        record = _record(current, measurements, data, batch_size, seconds)
         if measure is not None:
-            record["validation"] = _numbers(measure(state))
+            record["validation"] = _numbers(measure(current))
         history.append(record)
         for callback in callbacks:
-            callback(state, record)
-    return state, history
+            callback(current, record)
+    return current, history
 
 
 def stalled(history: Sequence[Record], patience: int | None) -> bool:

@@ -1,0 +1,37 @@
+"""What a run ran on: versions, device, revision of the code."""
+
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import jax
+
+PACKAGES = ("aejax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def environment() -> dict[str, str]:
+    """Versions, device and git revision, as plain text by name."""
+    device = jax.devices()[0]
+    return {
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in PACKAGES},
+        "device": f"{jax.device_count()} × {device.device_kind} ({device.platform})",
+        "system": f"{platform.system()} {platform.machine()}",
+        "revision": _revision(),
+    }
+
+
+def _revision() -> str:
+    """The commit of the checkout that holds this file, with a mark where it was altered."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "not a git checkout"
+    return described.stdout.strip()

@@ -1,0 +1,77 @@
+"""A run's history on disk: one JSON object a line, and TensorBoard events beside it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from aejax.cli.files import write_text
+from aejax.training import TrainState
+from aejax.training.fitting import Callback, Record
+
+
+def read_history(path: Path) -> list[Record]:
+    """The records of a history file, in order.
+
+    A last line without its end was being written when the run was killed; it is left out.
+
+    Args:
+        path: a `.jsonl` file; one that is missing has no records.
+
+    Returns:
+        One record an epoch.
+
+    Raises:
+        ValueError: naming the line that is not a JSON object.
+    """
+    if not path.exists():
+        return []
+    records = []
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or "epoch" not in record:
+            raise ValueError(f"{path}: line {number} is not a record of an epoch")
+        records.append(record)
+    return records
+
+
+@contextmanager
+def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Callback]:
+    """A callback that appends each record to a history file and to TensorBoard events.
+
+    Args:
+        path: the `.jsonl` file, first rewritten to hold `history` alone.
+        events: the folder of TensorBoard's events.
+        history: the records of the epochs that a resumed run keeps.
+
+    Yields:
+        The callback for `fit`.
+    """
+    from tensorboardX import SummaryWriter
+
+    write_text(path, "".join(json.dumps(record) + "\n" for record in history))
+    step = history[-1]["step"] if history else 0
+    with (
+        path.open("a", encoding="utf-8") as lines,
+        SummaryWriter(str(events), purge_step=step + 1) as writer,
+    ):
+
+        def record_epoch(_: TrainState, record: Record) -> None:
+            lines.write(json.dumps(record) + "\n")
+            lines.flush()
+            for name, value in _flat(record):
+                writer.add_scalar(name, value, record["step"])
+
+        yield record_epoch
+
+
+def _flat(record: Record) -> Iterator[tuple[str, float]]:
+    for name, value in record.items():
+        if name == "validation":
+            yield from ((f"validation/{term}", number) for term, number in value.items())
+        elif name not in ("epoch", "step"):
+            yield f"train/{name}", value

@@ -1,0 +1,80 @@
+"""The command `aejax`: words to a command, errors to one line and an exit code."""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+import tyro
+from tyro.conf import subcommand
+
+from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
+from aejax.cli.pages import Report, write_report
+from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
+from aejax.cli.run import read_configuration
+from aejax.cli.train import Train, train
+from aejax.cli.verify import Verify, verify
+
+DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130  # and 1, verify's, where a verification failed
+
+Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcommand("prepare")]
+Command = (
+    Annotated[Train, subcommand("train")]
+    | Annotated[Encode, subcommand("encode")]
+    | Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Verify, subcommand("verify")]
+    | Annotated[Report, subcommand("report")]
+    | Annotated[Data, subcommand("data", description="List or prepare data sets.")]
+)
+ACTIONS: dict[type, Callable[[Any], int | None]] = {
+    Train: train,
+    Encode: encode,
+    Reconstruct: reconstruct,
+    Verify: verify,
+    Report: write_report,
+    ListData: list_data,
+    PrepareData: prepare_data,
+}
+DESCRIPTION = """Train, verify and look at autoencoders.
+
+Exit codes: 0 done, 1 a verification failed, 2 bad input. Errors are one or two lines on stderr;
+--debug anywhere shows the traceback.
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        words: the command line without the program's name; the process's own unless given.
+
+    Returns:
+        The exit code.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        command = _command(words)
+        return ACTIONS[type(command)](command) or DONE
+    except KeyboardInterrupt:
+        print(
+            "aejax: interrupted; a run goes on from its last checkpoint with --resume",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        if debug:
+            traceback.print_exc()
+        print(f"aejax: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _command(words: Sequence[str]) -> Any:
+    command = tyro.cli(Command, prog="aejax", description=DESCRIPTION, args=words)
+    if isinstance(command, Train) and command.resume:
+        # Parsed again over the run's own settings: what is not said stays as it was.
+        settings = replace(command, training=read_configuration(command.out))
+        return tyro.cli(Train, prog="aejax train", args=words[1:], default=settings)
+    return command

@@ -1,0 +1,45 @@
+"""A progress bar with loss, examples a second and time left."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aejax.training import TrainState
+from aejax.training.fitting import Callback, Record
+
+
+@contextmanager
+def progress_bar(epochs: int, *, done: int, quiet: bool) -> Iterator[Callback]:
+    """A callback that moves a bar on stderr; nothing is drawn where stderr is no terminal.
+
+    Args:
+        epochs: where the bar ends.
+        done: epochs that a resumed run has behind it.
+        quiet: draw nothing at all.
+
+    Yields:
+        The callback for `fit`.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("epoch"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("{task.fields[measured]}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    )
+    with bar:
+        task = bar.add_task("train", total=epochs, completed=done, measured="compiling")
+
+        def show(_: TrainState, record: Record) -> None:
+            measured = f"loss {record['loss']:.4g}"
+            if "validation" in record:
+                measured += f", validation {record['validation']['loss']:.4g}"
+            measured += f", {record['examples_per_second']:,.0f} examples/s"
+            bar.update(task, completed=record["epoch"], measured=measured)
+
+        yield show

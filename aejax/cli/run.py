@@ -1,0 +1,149 @@
+"""A run's folder: what lies where, and how it is opened again."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import checkpoints, training
+from aejax.cli.configuration import (
+    Training,
+    loads,
+    make_normalisation,
+    make_objective,
+    make_optimizer,
+)
+from aejax.data import Dataset, Normalisation, fingerprint, load, normalise
+from aejax.objective import Objective
+from aejax.types import Array, Batch, Params
+
+
+class Examples(NamedTuple):
+    """A data set as a run sees it: flat, normalised, with validation split off."""
+
+    dataset: Dataset
+    fingerprint: str
+    normalisation: Normalisation
+    train: Batch
+    validation: Batch | None
+    test: Batch
+
+
+class Run(NamedTuple):
+    """A run that has been trained: what encodes and reconstructs new data."""
+
+    configuration: Training
+    feature_shape: tuple[int, ...]
+    objective: Objective
+    params: Params
+    normalisation: Normalisation
+    step: int
+
+
+def configuration_file(run: Path) -> Path:
+    """Where a run's settings lie."""
+    return run / "configuration.json"
+
+
+def about_file(run: Path) -> Path:
+    """Where the environment, the data's fingerprint and the feature shape lie."""
+    return run / "about.json"
+
+
+def history_file(run: Path) -> Path:
+    """Where the records of the epochs lie."""
+    return run / "history.jsonl"
+
+
+def metrics_file(run: Path) -> Path:
+    """Where the figures of the finished run lie."""
+    return run / "metrics.json"
+
+
+def checkpoints_folder(run: Path) -> Path:
+    """Where the checkpoints lie."""
+    return run / "checkpoints"
+
+
+def read_configuration(run: Path) -> Training:
+    """The settings of a run; FileNotFoundError or ValueError where the folder holds none."""
+    path = configuration_file(run)
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} is no run: it holds no {path.name}")
+    try:
+        return loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_json(path: Path) -> dict:
+    """A JSON object from a run's folder; ValueError naming the file where it is none."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is not a JSON object")
+    return value
+
+
+def load_examples(configuration: Training) -> Examples:
+    """Load, normalise, flatten and split the data that the settings name."""
+    share = configuration.validation
+    if not 0 <= share < 1:
+        raise ValueError(f"the validation share must lie in [0, 1), got {share}")
+    dataset = load(configuration.data, data_dir=configuration.data_dir)
+    features = dataset.x_train.shape[1:]
+    normalisation = Normalisation(
+        *(np.broadcast_to(part, features) for part in make_normalisation(configuration, dataset))
+    )
+    x = _flat(normalise(normalisation, dataset.x_train))
+    order = np.random.default_rng(configuration.seed).permutation(len(x))
+    held_out = round(share * len(x))
+    return Examples(
+        dataset,
+        fingerprint(dataset),
+        normalisation,
+        train=Batch(x[np.sort(order[held_out:])]),
+        validation=Batch(x[np.sort(order[:held_out])]) if held_out else None,
+        test=Batch(_flat(normalise(normalisation, dataset.x_test))),
+    )
+
+
+def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
+    """Read a run's settings and the parameters of its best checkpoint, or of the one named."""
+    configuration = read_configuration(run)
+    feature_shape = tuple(read_json(about_file(run))["feature_shape"])
+    objective = make_objective(configuration, int(np.prod(feature_shape)))
+    optimizer = make_optimizer(configuration, steps=1)
+    folder = checkpoints_folder(run)
+    step = checkpoints.best_step(folder) if checkpoint is None else checkpoint
+    start = partial(training.init_state, objective, optimizer)
+    state, normalisation = checkpoints.restore(
+        folder,
+        jax.eval_shape(start, jax.random.key(0)),
+        normalisation=Normalisation(np.zeros(feature_shape), np.zeros(feature_shape)),
+        step=step,
+    )
+    return Run(
+        configuration, feature_shape, objective, state.params, normalisation, int(state.step)
+    )
+
+
+def new_examples(run: Run, x: np.ndarray) -> Array:
+    """Raw examples as the run's model takes them; ValueError where their features differ."""
+    if x.shape[1:] != run.feature_shape and x.shape[1:] != (int(np.prod(run.feature_shape)),):
+        raise ValueError(
+            f"the run was trained on examples of shape {list(run.feature_shape)}, "
+            f"got {list(x.shape[1:])}"
+        )
+    shaped = x.reshape(len(x), *run.feature_shape)
+    return _flat(normalise(run.normalisation, shaped))
+
+
+def _flat(x: Array | np.ndarray) -> Array:
+    return jnp.asarray(x, jnp.float32).reshape(len(x), -1)

@@ -1,0 +1,221 @@
+"""`aejax train`: one run in one folder, from its settings to its figures."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+
+from aejax import checkpoints, training
+from aejax.cli.configuration import (
+    Training,
+    dumps,
+    identity_of,
+    make_objective,
+    make_optimizer,
+)
+from aejax.cli.environment import environment
+from aejax.cli.files import write_text
+from aejax.cli.history import read_history, recorded
+from aejax.cli.progress import progress_bar
+from aejax.cli.run import (
+    Examples,
+    about_file,
+    checkpoints_folder,
+    configuration_file,
+    history_file,
+    load_examples,
+    metrics_file,
+    open_run,
+)
+from aejax.objective import Objective, reconstruct
+from aejax.training import NonFiniteLossError, TrainState
+from aejax.training.fitting import Callback, Record
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train an autoencoder, or go on with a run.
+
+    Example: aejax train --data digits --sizes 64 128 16 --corruption masking --out runs/digits
+    """
+
+    training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
+    """what is trained"""
+    out: Path = Path("runs/latest")
+    """the run's folder"""
+    resume: bool = False
+    """go on with the run in --out; its settings need not be said again"""
+    checkpoint: int | None = None
+    """resume from the checkpoint of this step; the newest unless given"""
+    keep: int = 3
+    """how many of the newest checkpoints stay; the best stays besides"""
+    save_every: int = 1
+    """epochs between checkpoints; the last epoch is always saved"""
+    quiet: bool = False
+    """no progress bar"""
+
+
+def train(command: Train) -> None:
+    """Train as the command says; write the run's folder; print its figures."""
+    configuration, out = command.training, command.out
+    if not command.resume and configuration_file(out).exists():
+        raise ValueError(f"{out} holds a run: go on with --resume, or choose another --out")
+    if configuration.epochs < 1 or command.save_every < 1 or command.keep < 1:
+        raise ValueError("epochs, save-every and keep must be at least 1")
+    examples = load_examples(configuration)
+    objective = make_objective(configuration, examples.train.x.shape[1])
+    optimizer = make_optimizer(configuration, _steps(configuration, examples))
+    state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
+    history: list[Record] = []
+    if command.resume:
+        state, history = _resume(command, examples, state)
+    else:
+        _start(command, examples)
+
+    with _callbacks(command, examples, state, history) as callbacks, _named_checkpoint(out):
+        training.fit(
+            objective,
+            optimizer,
+            examples.train,
+            epochs=configuration.epochs,
+            state=state,
+            history=history,
+            batch_size=configuration.batch_size,
+            validation=examples.validation,
+            patience=configuration.patience,
+            callbacks=callbacks,
+        )
+    metrics = _metrics(out, examples)
+    write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
+    _print(metrics, out)
+
+
+def _start(command: Train, examples: Examples) -> None:
+    """Refuse what `fit` would refuse before the folder exists; then write what never changes."""
+    training.check_data(examples.train, command.training.batch_size)
+    about = {
+        "environment": environment(),
+        "fingerprint": examples.fingerprint,
+        "feature_shape": list(examples.dataset.x_train.shape[1:]),
+    }
+    write_text(about_file(command.out), json.dumps(about, indent=2) + "\n")
+    write_text(configuration_file(command.out), dumps(command.training))
+
+
+def _resume(
+    command: Train, examples: Examples, like: TrainState
+) -> tuple[TrainState, list[Record]]:
+    """The state of a checkpoint, and the history up to it."""
+    state, _ = checkpoints.restore(
+        checkpoints_folder(command.out),
+        like,
+        configuration=_identity(command, examples),
+        normalisation=examples.normalisation,
+        step=command.checkpoint,
+    )
+    history = read_history(history_file(command.out))
+    write_text(configuration_file(command.out), dumps(command.training))
+    return state, [record for record in history if record["epoch"] <= int(state.epoch)]
+
+
+@contextmanager
+def _callbacks(
+    command: Train, examples: Examples, state: TrainState, history: list[Record]
+) -> Iterator[list[Callback]]:
+    out, epochs = command.out, command.training.epochs
+    identity = _identity(command, examples)
+    past = list(history)
+
+    def save(state: TrainState, record: Record) -> None:
+        past.append(record)
+        last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
+        if last or record["epoch"] % command.save_every == 0:
+            checkpoints.save(
+                checkpoints_folder(out),
+                state,
+                configuration=identity,
+                normalisation=examples.normalisation,
+                validation_loss=record.get("validation", {}).get("loss"),
+                keep=command.keep,
+            )
+
+    with (
+        recorded(history_file(out), out / "tensorboard", history) as record_epoch,
+        progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
+    ):
+        yield [record_epoch, save, show]
+
+
+@contextmanager
+def _named_checkpoint(out: Path) -> Iterator[None]:
+    """A loss that is not finite ends the run with the last good checkpoint's name."""
+    try:
+        yield
+    except NonFiniteLossError as error:
+        step = checkpoints.newest_whole_step(checkpoints_folder(out))
+        kept = (
+            "there is no checkpoint yet"
+            if step is None
+            else (f"the last good checkpoint is {checkpoints_folder(out) / str(step)}")
+        )
+        raise FloatingPointError(f"{error}; {kept}") from error
+
+
+def _identity(command: Train, examples: Examples) -> dict[str, Any]:
+    return identity_of(command.training) | {"data fingerprint": examples.fingerprint}
+
+
+def _steps(configuration: Training, examples: Examples) -> int:
+    return configuration.epochs * -(-len(examples.train.x) // configuration.batch_size)
+
+
+def _metrics(out: Path, examples: Examples) -> dict[str, Any]:
+    """Reconstruction error on the test examples, beside that of PCA with as many numbers."""
+    run = open_run(out)
+    x = np.asarray(examples.test.x)
+    code = jax.eval_shape(run.objective.model.encode, run.params, examples.test.x).shape[-1]
+    return {
+        "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
+        "test_examples": len(x),
+        "code": code,
+        "step": run.step,
+        "test_error": _error(_reconstructed(run.objective, run.params, x), x),
+        "pca_test_error": _pca_error(examples, code),
+    }
+
+
+def _reconstructed(objective: Objective, params: Any, x: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.jit(lambda params, x: reconstruct(objective, params, x))(params, x))
+
+
+def _pca_error(examples: Examples, code: int) -> float | None:
+    """PCA fitted to all train examples, validation included; None where it keeps everything."""
+    from sklearn.decomposition import PCA
+
+    held_out = [] if examples.validation is None else [np.asarray(examples.validation.x)]
+    x_train = np.concatenate([np.asarray(examples.train.x), *held_out]).astype(np.float64)
+    if code >= min(x_train.shape):
+        return None
+    pca = PCA(code, svd_solver="covariance_eigh").fit(x_train)
+    x = np.asarray(examples.test.x, np.float64)
+    return _error(pca.inverse_transform(pca.transform(x)), x)
+
+
+def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
+    return float(np.mean(np.sum(np.square(x_hat.astype(np.float64) - x), axis=1)))
+
+
+def _print(metrics: dict[str, Any], out: Path) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{metrics['measure']}:")
+    console.print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
+    if metrics["pca_test_error"] is not None:
+        console.print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}")
+    console.print(f"run: {out}")

@@ -1,0 +1,79 @@
+"""`aejax verify`: the theorems that tie linear autoencoders to PCA, checked on data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aejax.cli.files import write_text
+from aejax.data import load
+from aejax.theory import Certificate, certificates
+
+STYLES = {
+    "holds": "green",
+    "fails": "bold red",
+    "not identifiable": "yellow",
+    "not applicable": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Verify the theorems on the train examples of a data set, in float64.
+
+    Example: aejax verify --data digits --code 10 --json certificates.json
+    """
+
+    data: str = "digits"
+    """digits, photos, mnist, fashion_mnist, another TFDS name, or a path to .npy, .npz or IDX"""
+    code: int = 10
+    """code size k"""
+    data_dir: Path | None = None
+    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    theorem: tuple[str, ...] = ()
+    """which theorems, by name; all unless given"""
+    seed: int = 0
+    """of random starts and random changes of code"""
+    json: Path | None = None
+    """also write the certificates there, as a list of objects"""
+
+
+def verify(command: Verify) -> int:
+    """Print the certificates as a table; return 1 where one fails, else 0."""
+    x = load(command.data, data_dir=command.data_dir).x_train
+    found = certificates(
+        np.asarray(x, np.float64).reshape(len(x), -1),
+        command.code,
+        key=jax.random.key(command.seed),
+        **({"theorems": command.theorem} if command.theorem else {}),
+    )
+    if command.json is not None:
+        write_text(command.json, json.dumps([c._asdict() for c in found], indent=2) + "\n")
+    _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}")
+    return int(any(certificate.verdict == "fails" for certificate in found))
+
+
+def _print(found: Sequence[Certificate], title: str) -> None:
+    table = Table(title=title, show_lines=True)
+    table.add_column("theorem", ratio=1)
+    for name in ("residual", "tolerance", "control"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    for certificate in found:
+        theorem = Text(certificate.claim)
+        theorem.append(f"\n{certificate.formula}", style="bold")
+        theorem.append(f"\n{certificate.source}; {certificate.reason}", style="dim")
+        numbers = (certificate.residual, certificate.tolerance, certificate.control)
+        verdict = Text(certificate.verdict, style=STYLES[certificate.verdict])
+        table.add_row(theorem, *map(_number, numbers), verdict)
+    Console(highlight=False).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1e}"

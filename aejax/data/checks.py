@@ -1,0 +1,105 @@
+"""What every array of examples must be, said early and in words."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax import numpy as jnp
+from jaxtyping import Shaped
+
+from aejax.data.blocks import blocks
+from aejax.data.dataset import Dataset
+
+Examples = Shaped[np.ndarray | jax.Array, "..."]
+
+
+def check_array(x: Examples, name: str = "x", *, rank: int | None = None) -> None:
+    """Refuse what cannot be a batch of examples.
+
+    Args:
+        x: an array that should be [m, *features] with m ≥ 1, at least one feature axis, a real
+            dtype and finite values.
+        name: what the messages call it.
+        rank: the number of axes it must have, the batch axis included; None allows any ≥ 2.
+
+    Raises:
+        ValueError: wrong rank, no examples or no features, a dtype that is not real, NaN or
+            infinity (how many, the first and its index).
+    """
+    wrong_rank = x.ndim < 2 if rank is None else x.ndim != rank
+    if wrong_rank:
+        expected = "[examples, *features] with at least 2 axes" if rank is None else f"{rank} axes"
+        raise ValueError(
+            f"{name} has shape {x.shape}, {x.ndim} axes; expected {expected}, the batch axis first"
+        )
+    if x.size == 0:
+        raise ValueError(f"{name} is empty, shape {x.shape}; expected at least one example")
+    if not any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.bool, jnp.integer, jnp.floating)):
+        raise ValueError(f"{name} has dtype {x.dtype}; expected real numbers")
+    _refuse(x, lambda block: ~np.isfinite(block), f"{name} has NaN or infinity", "clean the data")
+
+
+def check_support(x: Examples, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
+    """Refuse values for which a loss makes no sense: outside [0, 1] for the Bernoulli loss.
+
+    Args:
+        x: [m, *features], finite.
+        support: (low, high), as `Loss.support` says; an infinite bound allows every value there.
+        name: what the messages call it.
+
+    Raises:
+        ValueError: how many values lie outside, the first and its index, what to do.
+    """
+    low, high = support
+    _refuse(
+        x,
+        lambda block: (block < low) | (block > high),
+        f"{name} has values outside [{low:g}, {high:g}]",
+        "scale with unit_range or use the squared error",
+    )
+
+
+def check_dataset(dataset: Dataset) -> Dataset:
+    """Refuse a data set whose arrays are unusable, or do not belong together.
+
+    Args:
+        dataset: any data set.
+
+    Returns:
+        The data set as given.
+
+    Raises:
+        ValueError: as `check_array`; train and test with different features; labels that are not
+            one integer for each example.
+    """
+    for split in ("train", "test"):
+        x, labels = getattr(dataset, f"x_{split}"), getattr(dataset, f"labels_{split}")
+        check_array(x, f"{dataset.name}: x_{split}")
+        if labels is not None and (labels.shape != x.shape[:1] or labels.dtype.kind not in "iu"):
+            raise ValueError(
+                f"{dataset.name}: labels_{split} has shape {labels.shape}, dtype {labels.dtype}; "
+                f"expected one integer for each of the {len(x)} examples"
+            )
+    if dataset.x_train.shape[1:] != dataset.x_test.shape[1:]:
+        raise ValueError(
+            f"{dataset.name}: train examples have shape {dataset.x_train.shape[1:]}, test examples "
+            f"{dataset.x_test.shape[1:]}; expected the same"
+        )
+    return dataset
+
+
+def _refuse(
+    x: Examples, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
+) -> None:
+    """Raise ValueError if any value is bad: how many are, and which is the first."""
+    count, first = 0, ""
+    for start, block in blocks(x):
+        bad = is_bad(block)
+        if not bad.any():
+            continue
+        if not first:
+            row, *rest = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
+            first = f"{block[(row, *rest)]:g} at index {(start + row, *rest)}"
+        count += int(bad.sum())
+    if first:
+        raise ValueError(f"{complaint}: {count} of {x.size}, first {first}; {advice}")

@@ -1,0 +1,159 @@
+"""Data sets from files of the user's own: NumPy's and IDX."""
+
+import zipfile
+import zlib
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Shaped
+
+from aejax.data.checks import check_array
+from aejax.data.dataset import Dataset
+from aejax.data.idx import read_idx
+from aejax.data.split import every_fifth
+
+MNIST_FILES = {
+    "x_train": "train-images-idx3-ubyte",
+    "labels_train": "train-labels-idx1-ubyte",
+    "x_test": "t10k-images-idx3-ubyte",
+    "labels_test": "t10k-labels-idx1-ubyte",
+}
+
+
+def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
+    """Read one array of examples, in the file's order and with no split.
+
+    Args:
+        path: `.npy` (memory-mapped), `.npz` that holds one array or one named `x`, or an IDX file,
+            `.gz` or not.
+
+    Returns:
+        [m, *features], in the machine's byte order.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: unreadable, pickled, of the wrong rank, empty, or not finite.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        arrays = _read_npz(path)
+        key = next(iter(arrays)) if len(arrays) == 1 else "x"
+        if key not in arrays:
+            raise ValueError(f"{path} holds {_listed(arrays)}; expected one array, or one named x")
+        x = arrays[key]
+    else:
+        x = _read(path)
+    check_array(x, str(path))
+    return x
+
+
+def load_file(path: str | PathLike[str]) -> Dataset:
+    """Make a data set of a file or a folder.
+
+    - `.npz` with `x_train` and `x_test`, and `labels_train`, `labels_test` (or `y_train`, `y_test`)
+      if there are any; or with `x` and perhaps `labels`; or with a single array.
+    - A folder with the same names as `.npy` files, each memory-mapped; or with the four files of
+      MNIST (`train-images-idx3-ubyte` and so on), `.gz` or not.
+    - A single `.npy` or IDX file.
+
+    Data without a test split gives every fifth example to it (see `every_fifth`). Values of uint8
+    have the bounds 0 and 255; other dtypes have none.
+
+    Args:
+        path: the file or folder.
+
+    Returns:
+        The data set, named after the file, not yet checked (see `check_dataset`).
+
+    Raises:
+        FileNotFoundError: no such file, or a folder that lacks some of its files.
+        ValueError: an unreadable file, arrays with unexpected names, too few examples to split.
+    """
+    path = Path(path)
+    if path.is_dir():
+        arrays = _read_folder(path)
+    elif path.suffix == ".npz":
+        arrays = _read_npz(path)
+    else:
+        arrays = {"x": _read(path)}
+    if len(arrays) == 1:
+        arrays = {"x": next(iter(arrays.values()))}
+    if {"x_train", "x_test"} <= arrays.keys():
+        train, test = (_labelled(arrays, split) for split in ("train", "test"))
+    elif "x" in arrays:
+        x, labels = arrays["x"], _int64(arrays.get("labels"))
+        if x.ndim == 0:
+            raise ValueError(f"{path} holds a single number; expected [examples, *features]")
+        x_train, x_test = every_fifth(x)
+        labels_train, labels_test = (None, None) if labels is None else every_fifth(labels)
+        train, test = (x_train, labels_train), (x_test, labels_test)
+    else:
+        raise ValueError(
+            f"{path} holds {_listed(arrays)}; expected x_train and x_test (and labels_train, "
+            "labels_test), or x (and labels), or a single array"
+        )
+    low, high = (0.0, 255.0) if train[0].dtype == np.uint8 else (None, None)
+    return Dataset(path.name, train[0], test[0], train[1], test[1], low, high)
+
+
+def _labelled(arrays: dict[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The examples of one split, and its labels if there are any."""
+    labels = arrays.get(f"labels_{split}", arrays.get(f"y_{split}"))
+    return arrays[f"x_{split}"], _int64(labels)
+
+
+def _int64(labels: np.ndarray | None) -> np.ndarray | None:
+    """Integer labels as int64, so that their storage does not show in a fingerprint."""
+    if labels is None or labels.dtype.kind not in "iu":
+        return labels
+    return labels.astype(np.int64)
+
+
+def _read(path: Path) -> np.ndarray:
+    """Read a file that holds one array: `.npy`, else IDX."""
+    if path.suffix != ".npy":
+        return read_idx(path)
+    try:
+        return _native(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read every array of an `.npz` file; the format allows no memory-mapping."""
+    try:
+        # A file of ours, because NumPy leaves its own open where the archive is broken.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {key: _native(arrays[key]) for key in arrays}
+    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
+
+
+def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+    """Read `x_train.npy`, `x_test.npy` and their labels, or the four IDX files of MNIST."""
+    numpy_files = {name: folder / f"{name}.npy" for name in MNIST_FILES}
+    if numpy_files["x_train"].exists() and numpy_files["x_test"].exists():
+        return {name: _read(path) for name, path in numpy_files.items() if path.exists()}
+    found = {
+        name: path
+        for name, stem in MNIST_FILES.items()
+        for path in (folder / stem, folder / f"{stem}.gz")
+        if path.exists()
+    }
+    missing = [stem for name, stem in MNIST_FILES.items() if name not in found]
+    if missing:
+        raise FileNotFoundError(
+            f"folder {folder} lacks {', '.join(missing)} (.gz or not); expected the four IDX files "
+            "of MNIST, or x_train.npy and x_test.npy"
+        )
+    return {name: read_idx(path) for name, path in found.items()}
+
+
+def _native(x: np.ndarray) -> np.ndarray:
+    """The same values in the machine's byte order, which JAX requires."""
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
+def _listed(arrays: dict[str, np.ndarray]) -> str:
+    return ", ".join(sorted(arrays)) or "no arrays"

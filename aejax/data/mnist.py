@@ -1,0 +1,92 @@
+"""MNIST and Fashion-MNIST as TFDS builders that need no TensorFlow.
+
+TFDS's own builders decompress with TensorFlow; these read the same archives with `read_idx`. They
+store raw pixels in the original order, where TFDS's own store PNG files, shuffled: hence their own
+names on disk. The module imports TFDS, so only functions that need it import this module. Sizes and
+checksums of the archives are in `checksums.tsv` beside it, where TFDS looks for them.
+"""
+
+from collections.abc import Iterator
+from os import PathLike
+from typing import Any, ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from aejax.data.files import MNIST_FILES
+from aejax.data.idx import read_idx
+
+
+class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """Handwritten digits: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
+
+    Registration with TFDS is skipped, because TFDS refuses two builders in its own registry whose
+    module is imported later.
+
+    Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998.
+    """
+
+    name = "aejax_mnist"
+    VERSION = tfds.core.Version("1.0.0")
+    ARCHIVES_URL: ClassVar[str] = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+    CLASSES: ClassVar[tuple[str, ...]] = tuple("0123456789")
+
+    @classmethod
+    def archive_urls(cls) -> dict[str, str]:
+        """Say where each archive comes from: x_train, labels_train, x_test, labels_test."""
+        return {name: f"{cls.ARCHIVES_URL}{stem}.gz" for name, stem in MNIST_FILES.items()}
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        # Bytes rather than PNG: 28 × 28 pixels need no decoder, and read many times faster.
+        image = tfds.features.Tensor(
+            shape=(28, 28), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
+        )
+        label = tfds.features.ClassLabel(names=list(self.CLASSES))
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=type(self).__doc__,
+            features=tfds.features.FeaturesDict({"image": image, "label": label}),
+            supervised_keys=("image", "label"),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        archives = {name: dl_manager.download(url) for name, url in self.archive_urls().items()}
+        return {
+            split: self._generate_examples(archives[f"x_{split}"], archives[f"labels_{split}"])
+            for split in ("train", "test")
+        }
+
+    def _generate_examples(
+        self, images_path: PathLike[str], labels_path: PathLike[str]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        images, labels = read_idx(images_path), read_idx(labels_path)
+        if len(images) != len(labels):
+            raise ValueError(
+                f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels"
+            )
+        for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+            yield index, {"image": image, "label": int(label)}
+
+
+class FashionMnist(Mnist, skip_registration=True):
+    """Zalando's articles: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
+
+    Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
+    Machine Learning Algorithms", arXiv:1708.07747, 2017.
+    """
+
+    name = "aejax_fashion_mnist"
+    ARCHIVES_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+    CLASSES = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )

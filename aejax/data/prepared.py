@@ -1,0 +1,101 @@
+"""Reading a TFDS data set that has been prepared, into arrays and without TensorFlow.
+
+Builders are `Any` here: TFDS declares features and sources as less than they are.
+"""
+
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from aejax.data.catalogue import find_builder, is_prepared
+from aejax.data.dataset import Dataset
+from aejax.data.split import every_fifth
+
+EXAMPLES_PER_READ = 1024
+
+
+def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> Dataset:
+    """Read a prepared TFDS data set through `as_data_source`.
+
+    The input is the first of the builder's supervised keys, or its one image feature; labels are
+    the second, where they are class labels. Test is the split `test`, else `validation`, else
+    every fifth example of `train` (see `every_fifth`).
+
+    Args:
+        name: as for `find_builder`.
+        data_dir: as for `find_builder`.
+
+    Returns:
+        The data set in memory, in the order on disk, not yet checked (see `check_dataset`).
+
+    Raises:
+        FileNotFoundError: not prepared; the message says how to prepare it.
+        ValueError: no such data set, one whose examples are not arrays of one shape, one that was
+            prepared in a format without random access, or damaged files.
+    """
+    builder: Any = find_builder(name, data_dir)
+    if not is_prepared(builder):
+        raise FileNotFoundError(
+            f"data set {name!r} is not prepared in {builder.data_dir_root}; "
+            f"run `aejax data prepare {name} [--manual-dir DIR]`"
+        )
+    keys = _input_and_label(name, builder.info)
+    splits = builder.info.splits
+    if "train" not in splits:
+        raise ValueError(f"data set {name!r} has the splits {', '.join(splits)}; expected train")
+    x_train, labels_train = _read_split(builder, "train", *keys)
+    test = next((split for split in ("test", "validation") if split in splits), None)
+    if test:
+        x_test, labels_test = _read_split(builder, test, *keys)
+    else:
+        (x_train, x_test), whole = every_fifth(x_train), labels_train
+        labels_train, labels_test = (None, None) if whole is None else every_fifth(whole)
+    low, high = (0.0, 255.0) if x_train.dtype == np.uint8 else (None, None)
+    return Dataset(name, x_train, x_test, labels_train, labels_test, low, high)
+
+
+def _input_and_label(name: str, info: Any) -> tuple[str, str | None]:
+    """Find which feature is x, and which its class label, if any."""
+    from tensorflow_datasets import features
+
+    known: dict[str, Any] = dict(info.features or {})
+    images = [key for key, feature in known.items() if isinstance(feature, features.Image)]
+    if info.supervised_keys:
+        x_key, label_key, *_ = info.supervised_keys
+    else:
+        x_key, label_key = images[0] if len(images) == 1 else "", "label"
+    is_array = isinstance(known.get(x_key), features.Tensor | features.Image)
+    shape = known[x_key].shape if is_array else None  # () for a class label or a text
+    if not shape or None in shape:
+        raise ValueError(
+            f"data set {name!r} has the features {', '.join(known)}; expected supervised keys, or "
+            "one image, that say which is the input, and an input of one shape"
+        )
+    has_classes = isinstance(known.get(label_key), features.ClassLabel)
+    return x_key, label_key if has_classes else None
+
+
+def _read_split(
+    builder: Any, split: str, x_key: str, label_key: str | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read one split whole, many examples at a time."""
+    feature = builder.info.features[x_key]
+    count = builder.info.splits[split].num_examples
+    x = np.empty((count, *feature.shape), feature.np_dtype)
+    labels = np.empty(count, np.int64)
+    try:
+        source = builder.as_data_source(split)
+        for start in range(0, count, EXAMPLES_PER_READ):
+            stop = min(start + EXAMPLES_PER_READ, count)
+            examples = source.__getitems__(range(start, stop))
+            x[start:stop] = [example[x_key] for example in examples]
+            if label_key:
+                labels[start:stop] = [example[label_key] for example in examples]
+    except Exception as error:  # array_record, protobuf and TFDS have no exception in common
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(
+            f"cannot read split {split!r} in {builder.data_dir}: {reason}\n"
+            "Delete that folder and prepare the data set again."
+        ) from error
+    return x, labels if label_key else None

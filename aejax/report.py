@@ -1,0 +1,358 @@
+"""One self-contained HTML page: a training run, or any sections made of the same pieces.
+
+A section's body is HTML, made by `definitions`, `table` and `illustrations`, which escape all text
+that they are given. Figures are SVG images within the page; nothing is ever fetched.
+"""
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from math import isfinite
+from numbers import Integral, Real
+from string import Template
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from aejax.plots import INK, NORMS, terms_of
+
+_ROWS = 20
+_NUMBER = ' class="number"'
+_VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
+
+
+class Illustration(NamedTuple):
+    """A figure with its words.
+
+    figure:  as `aejax.plots` draws it.
+    title:   a heading of a few words.
+    caption: what is to be seen, and how it was made.
+    alt:     what the picture shows, for those who do not see it; never empty.
+    """
+
+    figure: Figure
+    title: str
+    caption: str
+    alt: str
+
+
+class Section(NamedTuple):
+    """A part of a page: a title (text), and a body (HTML, from the functions of this file)."""
+
+    title: str
+    body: str
+
+
+def run_page(
+    *,
+    title: str,
+    summary: Mapping[str, float | str],
+    figures: Sequence[Illustration],
+    configuration: Mapping[str, Any],
+    environment: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    certificates: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """A training run as one HTML page, from plain data.
+
+    Args:
+        title: of the page.
+        summary: the run's few decisive numbers, by name; they stand at its top.
+        figures: what to look at, in order.
+        configuration: all that the run was told; nested mappings become dotted names.
+        environment: versions, device, revision and whatever else the numbers depend on.
+        history: `aejax.training.fit`'s records. Of a long one the table shows about
+            twenty epochs evenly, the last, and the best of validation.
+        certificates: mappings with claim, formula, source, residual, tolerance, verdict, reason
+            and control.
+
+    Returns:
+        The page, a whole HTML document.
+
+    Raises:
+        ValueError: for an illustration without an alternative text.
+    """
+    parts = {
+        "Figures": illustrations(figures) if figures else "",
+        "Certificates": _certificates(certificates) if certificates else "",
+        "Training": _epochs(history) if history else "",
+        "Configuration": definitions(configuration),
+        "Environment": definitions(environment),
+    }
+    sections = [Section(name, body) for name, body in parts.items() if body]
+    return page(title, sections, lead=_key_numbers(summary))
+
+
+def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
+    """Sections as one self-contained HTML document, with their contents listed at its top.
+
+    Args:
+        title: of the page, text.
+        sections: in order.
+        lead: HTML between the title and the first section.
+
+    Returns:
+        The document. It follows the reader's choice of light or dark, scrolls wide tables in
+        their own box, and prints.
+    """
+    links = "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(sections))
+    body = "".join(
+        f'<section>\n<h2 id="s{i}">{escape(s.title)}</h2>\n{s.body}</section>\n'
+        for i, s in enumerate(sections)
+    )
+    return _PAGE.substitute(title=escape(title), style=_STYLE, lead=lead, links=links, body=body)
+
+
+def definitions(values: Mapping[str, Any]) -> str:
+    """Names and values as a table of two columns.
+
+    Args:
+        values: name -> anything with a `str`; nested mappings become dotted names.
+
+    Returns:
+        HTML, every value escaped and in full.
+    """
+    rows = [
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>\n'
+        for name, value in _flat(values)
+    ]
+    return _scrolled(f'<table class="definitions">\n{"".join(rows)}</table>')
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records as a table, a row each.
+
+    Args:
+        records: column -> number or text; the columns are those of all records, in order of
+            appearance, and one that a record lacks is left empty.
+
+    Returns:
+        HTML. Numbers are set to four digits, on the right; everything else is escaped.
+    """
+    columns = {name: _is_number(value) for record in records for name, value in record.items()}
+    rows = ["".join(_cell(record.get(name, "")) for name in columns) for record in records]
+    return _table(columns, rows)
+
+
+def illustrations(figures: Sequence[Illustration]) -> str:
+    """Figures with their titles and captions.
+
+    Args:
+        figures: in order.
+
+    Returns:
+        HTML, the pictures within it.
+
+    Raises:
+        ValueError: for one without an alternative text.
+    """
+    return "".join(_illustration(figure) for figure in figures)
+
+
+def _illustration(illustration: Illustration) -> str:
+    if not illustration.alt.strip():
+        raise ValueError(f"the figure {illustration.title!r} needs an alternative text")
+    return (
+        f"<figure>\n<h3>{escape(illustration.title)}</h3>\n"
+        f'<img src="data:image/svg+xml;base64,{_svg(illustration.figure)}" '
+        f'alt="{escape(illustration.alt)}">\n'
+        f"<figcaption>{escape(illustration.caption)}</figcaption>\n</figure>\n"
+    )
+
+
+def _svg(figure: Figure) -> str:
+    """The figure as SVG in base64, the same for the same figure, its ink following the reader."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
+        figure.savefig(
+            buffer,
+            format="svg",
+            bbox_inches="tight",
+            pad_inches=0.05,
+            dpi=150,
+            metadata=_NO_METADATA,
+        )
+    svg = buffer.getvalue().replace(INK, "var(--ink)")
+    svg = svg.replace("</style>", _INK_STYLE + "</style>", 1)
+    return base64.b64encode(svg.encode()).decode()
+
+
+def _key_numbers(summary: Mapping[str, float | str]) -> str:
+    pairs = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{_text(value)}</dd></div>\n"
+        for name, value in summary.items()
+    )
+    return f"<dl>\n{pairs}</dl>\n"
+
+
+def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
+    """The table of a history, thinned, and a sentence on what it leaves out and which is best."""
+    stride = -(-len(history) // _ROWS)
+    shown = {*range(stride - 1, len(history), stride), len(history) - 1}
+    notes = [
+        f"All {len(history)} epochs." if stride == 1 else f"One epoch in {stride}, and the last."
+    ]
+    losses = {i: r["validation"]["loss"] for i, r in enumerate(history) if "validation" in r}
+    if losses:
+        best = min(losses, key=lambda i: losses[i])
+        shown.add(best)
+        notes.append(
+            f"The validation loss was lowest, {_text(losses[best])}, "
+            f"after epoch {_text(history[best]['epoch'])}."
+        )
+    records = [_measurements(history[i], terms_of(history)) for i in sorted(shown)]
+    return f"<p>{' '.join(notes)}</p>\n{table(records)}"
+
+
+def _measurements(record: Mapping[str, Any], terms: Sequence[str]) -> dict[str, Any]:
+    validation = record.get("validation", {})
+    return {
+        **{name: record[name] for name in ("epoch", "step", *terms)},
+        **{f"validation {name}": validation[name] for name in terms if name in validation},
+        **{name.replace("_", " "): record[name] for name in NORMS if name in record},
+        **{name: record[name] for name in ("seconds",) if name in record},
+    }
+
+
+def _certificates(certificates: Sequence[Mapping[str, Any]]) -> str:
+    """Each statement with its verdict, and how near it and its false neighbour came to zero."""
+    numbers = ("residual", "tolerance", "control")
+    rows = []
+    for certificate in certificates:
+        text = {name: _text(value) for name, value in certificate.items()}
+        verdict = certificate["verdict"]
+        rows.append(
+            f'<td class="verdict {escape(verdict.split()[0])}">'
+            f"{_VERDICT_MARKS.get(verdict, '–')} {text['verdict']}</td>"
+            f'<td class="statement">{text["claim"]}<br><code>{text["formula"]}</code>'
+            f"<p>{text['reason']}</p><p>{text['source']}</p></td>"
+            + "".join(_cell(certificate[name]) for name in numbers)
+        )
+    columns = {"verdict": False, "statement": False} | dict.fromkeys(numbers, True)
+    note = "The control is the residual of a nearby false statement, put through the same code."
+    return f"<p>{note}</p>\n{_table(columns, rows)}"
+
+
+def _table(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
+    """Rows of cells, which are HTML, under columns: name -> whether it holds numbers."""
+    head = "".join(
+        f'<th scope="col"{_NUMBER * numeric}>{escape(name)}</th>'
+        for name, numeric in columns.items()
+    )
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return _scrolled(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _cell(value: Any) -> str:
+    return f"<td{_NUMBER * _is_number(value)}>{_text(value)}</td>"
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and not isinstance(value, bool))
+
+
+def _text(value: Any) -> str:
+    """HTML of anything: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do."""
+    if value is None:
+        return "–"
+    if not _is_number(value):
+        return escape(str(value))
+    number = float(value)
+    if isinstance(value, Integral) or 1e4 <= abs(number) < 1e7:
+        text = f"{number:,.0f}".replace(",", "\u202f")
+    elif number == 0 or 1e-3 <= abs(number) < 1e4 or not isfinite(number):
+        text = f"{number:#.4g}".removesuffix(".")
+    else:
+        mantissa, exponent = f"{number:.2e}".split("e")
+        text = f"{mantissa}\u202f×\u202f10<sup>{int(exponent)}</sup>"
+    return text.replace("-", "−")
+
+
+def _scrolled(table: str) -> str:
+    return f'<div class="scrolled" tabindex="0" role="group" aria-label="table">{table}</div>\n'
+
+
+_NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+
+_INK_STYLE = Template(
+    ":root{--ink:$ink}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#c9cdd2}}"
+    "text,tspan{font-family:system-ui,sans-serif!important}"
+).substitute(ink=INK)
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #fdfdfc; --card: #fff; --ink: #24292f;
+  --soft: #5b636c; --line: #dcdfe3; --accent: #0b5c94; --fails: #b3261e;
+  --serif: Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f23; --ink: #d9dce0;
+  --soft: #9aa3ad; --line: #31373d; --accent: #7cb8e4; --fails: #ff8a80; } }
+* { box-sizing: border-box; }
+html { background: var(--paper); color: var(--ink); font: 1rem/1.6 system-ui, sans-serif;
+  -webkit-text-size-adjust: 100%; }
+body { max-width: 50rem; margin: 0 auto; padding: 4.5rem 1.5rem 6rem; }
+h1, h2, h3, figcaption, section > p { font-family: var(--serif); }
+h1 { font-size: clamp(1.8rem, 5vw, 2.6rem); line-height: 1.15; font-weight: 600; margin: 0;
+  letter-spacing: -0.01em; overflow-wrap: anywhere; }
+h2 { font-size: 1.5rem; font-weight: 600; margin: 4.5rem 0 1rem; padding-top: 1.2rem;
+  border-top: 1px solid var(--line); }
+h3 { font-size: 1.1rem; font-weight: 600; margin: 0 0 1rem; }
+a { color: var(--accent); text-underline-offset: 0.2em; text-decoration-thickness: 1px; }
+nav { display: flex; flex-wrap: wrap; gap: 0.4rem 1.4rem; margin-top: 2rem; font-size: 0.95rem; }
+dl { display: flex; flex-wrap: wrap; gap: 1.2rem 2.6rem; margin: 2.2rem 0 0; }
+dt { color: var(--soft); font-size: 0.85rem; line-height: 1.3; }
+dd { margin: 0.25rem 0 0; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
+figure { margin: 0 0 2.5rem; padding: 1.5rem; background: var(--card);
+  border: 1px solid var(--line); border-radius: 6px; }
+img { display: block; margin: 0 auto; max-width: 100%; height: auto; }
+figcaption { margin-top: 1.2rem; color: var(--soft); }
+section > p { color: var(--soft); margin: 0 0 1.2rem; }
+.scrolled { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: 0.875rem; line-height: 1.45;
+  font-variant-numeric: tabular-nums; }
+th, td { padding: 0.5rem 0.75rem; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line); }
+th { font-weight: 500; color: var(--soft); }
+thead th { vertical-align: bottom; }
+.number { text-align: right; }
+.number, .verdict { white-space: nowrap; }
+.fails { color: var(--fails); font-weight: 600; }
+.statement { min-width: 16rem; }
+.statement p { margin: 0.3rem 0 0; color: var(--soft); }
+.definitions th { width: 14rem; }
+.definitions td { overflow-wrap: anywhere; }
+@media (max-width: 36rem) { body { padding: 2.5rem 1rem 4rem; } figure { padding: 1rem 0.75rem; }
+  h2 { margin-top: 3rem; } .definitions th { width: 9rem; } }
+@media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb;
+  --accent: #000; } body { max-width: none; padding: 0; } nav { display: none; }
+  figure, tr { break-inside: avoid; } figure { border: 0; padding: 0; }
+  h2, h3 { break-after: avoid; } .scrolled { overflow: visible; } table { font-size: 0.7rem; } }
+"""
+
+_PAGE = Template("""<!doctype html>
+<html lang="en-GB">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<header>
+<h1>$title</h1>
+$lead<nav aria-label="contents">$links</nav>
+</header>
+<main>
+$body</main>
+</body>
+</html>
+""")

@@ -1,0 +1,85 @@
+"""The theorem that gradient training from a random start ends at PCA."""
+
+import functools
+
+from aejax.theory.certificate import Certificate, Evidence, Statement, certify
+from aejax.theory.measures import map_error_on_data, projector, reconstruction_loss
+from aejax.theory.optimum import relative_excess, swapped_components
+from aejax.theory.pca import leading_components, least_loss
+from aejax.theory.problem import Problem, inapplicable, last_component
+from aejax.theory.solvers import Solution, train_linear
+from aejax.theory.tolerances import (
+    trained_loss_tolerance,
+    trained_map_tolerance,
+    undetermined_map,
+)
+
+LOSS = Statement(
+    claim="a linear autoencoder trained by gradient from a random start reaches PCA's loss",
+    formula="mean ‖x̂ − x‖² = Σ_{i>k} λ_i after training",
+    source="Baldi & Hornik 1989",
+)
+MAP = Statement(
+    claim="a linear autoencoder trained by gradient from a random start reaches PCA's map",
+    formula="R W_e W_d = R V_k V_kᵀ after training: ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k = 0",
+    source="Baldi & Hornik 1989",
+)
+
+
+def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
+    """Gradient training from a random start reaches the loss Σ_{i>k} λ_i and the map V_k V_kᵀ.
+
+    For the loss has no other local minima, and its saddles are escaped. The loss is that of the
+    model on the user's data; the map is compared on the data, and bounds the sine of the largest
+    principal angle between the trained decoder's row space and the principal subspace. Where the
+    training stops before its gradient vanishes, a residual beyond the tolerance refutes nothing.
+
+    Controls: the loss of one code unit fewer; the map whose k-th component is the next one.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, of the loss and of the map.
+
+    Source: Baldi & Hornik 1989.
+    """
+    train = functools.cache(lambda: train_linear(problem.key, problem.moments, problem.code))
+    return (
+        certify(
+            LOSS,
+            trained_loss_tolerance(problem),
+            lambda: _reaches_loss(problem, train()),
+            obstacle=inapplicable(problem),
+        ),
+        certify(
+            MAP,
+            trained_map_tolerance(problem),
+            lambda: _reaches_map(problem, train()),
+            obstacle=undetermined_map(problem),
+        ),
+    )
+
+
+def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
+    loss = reconstruction_loss(problem, solution.params)
+    residual, control = (
+        relative_excess(problem, loss, least_loss(problem.pca, code))
+        for code in (problem.code, last_component(problem))
+    )
+    return Evidence(residual, control, _doubt(solution))
+
+
+def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
+    residual, control = (
+        map_error_on_data(problem, solution.params, projector(components))
+        for components in (
+            leading_components(problem.pca, problem.code),
+            swapped_components(problem),
+        )
+    )
+    return Evidence(residual, control, _doubt(solution))
+
+
+def _doubt(solution: Solution) -> str:
+    return "" if solution.converged else f"training had not ended after {solution.steps} steps"

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+
+from aejax.data import fingerprint, load, load_array, load_file
+
+X = np.random.default_rng(0).normal(size=(10, 2, 3))
+LABELS = np.arange(10, dtype=np.uint8)
+
+
+def memory_mapped(x):
+    return isinstance(x, np.memmap) or isinstance(x.base, np.memmap)
+
+
+def test_npy_is_memory_mapped_and_split_by_fifths(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    dataset = load(tmp_path / "x.npy")
+    assert dataset.name == "x.npy"
+    assert memory_mapped(dataset.x_test)
+    assert memory_mapped(load_array(tmp_path / "x.npy"))
+    np.testing.assert_array_equal(load_array(tmp_path / "x.npy"), X)
+    np.testing.assert_array_equal(dataset.x_test, X[[4, 9]])
+    np.testing.assert_array_equal(dataset.x_train, np.delete(X, [4, 9], axis=0))
+    assert (dataset.labels_train, dataset.low, dataset.high) == (None, None, None)
+
+
+def test_uint8_has_bounds_and_big_endian_becomes_native(tmp_path):
+    np.save(tmp_path / "pixels.npy", (X * 9).astype(np.uint8))
+    assert (load(tmp_path / "pixels.npy")[-2:]) == (0, 255)
+    np.save(tmp_path / "big.npy", X.astype(">f4"))
+    assert load_array(tmp_path / "big.npy").dtype == np.float32
+    np.testing.assert_array_equal(load_array(tmp_path / "big.npy"), X.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"x_train": X[:6], "x_test": X[6:], "labels_train": LABELS[:6], "labels_test": LABELS[6:]},
+        {"x_train": X[:6], "x_test": X[6:], "y_train": LABELS[:6], "y_test": LABELS[6:]},
+        {"x_train": X[:6], "x_test": X[6:]},
+        {"x": X, "labels": LABELS},
+        {"x": X},
+        {"anything": X},
+    ],
+)
+def test_npz_by_its_keys(tmp_path, arrays):
+    np.savez_compressed(tmp_path / "file.npz", **arrays)
+    dataset = load(tmp_path / "file.npz")
+    test = slice(6, None) if "x_train" in arrays else slice(4, None, 5)
+    np.testing.assert_array_equal(dataset.x_test, X[test])
+    if len(arrays) in (2, 4) and "labels" in str(arrays) + "labels" * ("y_test" in arrays):
+        np.testing.assert_array_equal(dataset.labels_test, LABELS[test])
+        assert dataset.labels_test.dtype == np.int64
+    else:
+        assert dataset.labels_test is None
+
+
+def test_one_array_of_an_npz(tmp_path):
+    np.savez(tmp_path / "one.npz", images=X)
+    np.savez(tmp_path / "named.npz", x=X, labels=LABELS)
+    np.savez(tmp_path / "two.npz", images=X, faces=X)
+    np.testing.assert_array_equal(load_array(tmp_path / "one.npz"), X)
+    np.testing.assert_array_equal(load_array(tmp_path / "named.npz"), X)
+    with pytest.raises(ValueError, match="holds faces, images; expected one array, or one named x"):
+        load_array(tmp_path / "two.npz")
+    with pytest.raises(ValueError, match="holds faces, images; expected x_train and x_test"):
+        load_file(tmp_path / "two.npz")
+
+
+def test_folder_of_npy_stays_memory_mapped(tmp_path):
+    for name, array in {"x_train": X[:6], "x_test": X[6:], "labels_train": LABELS[:6]}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    dataset = load(tmp_path)
+    assert memory_mapped(dataset.x_train)
+    assert memory_mapped(dataset.x_test)
+    np.testing.assert_array_equal(dataset.x_train, X[:6])
+    np.testing.assert_array_equal(dataset.labels_train, LABELS[:6])
+    assert dataset.labels_test is None
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_folder_of_the_four_idx_files(tmp_path, write_idx, small_mnist, suffix):
+    for name, stem in {
+        "x_train": "train-images-idx3-ubyte",
+        "labels_train": "train-labels-idx1-ubyte",
+        "x_test": "t10k-images-idx3-ubyte",
+        "labels_test": "t10k-labels-idx1-ubyte",
+    }.items():
+        write_idx(tmp_path / f"{stem}{suffix}", small_mnist[name])
+    dataset = load(tmp_path)
+    for name, expected in small_mnist.items():
+        np.testing.assert_array_equal(getattr(dataset, name), expected)
+    (tmp_path / f"t10k-images-idx3-ubyte{suffix}").unlink()
+    with pytest.raises(FileNotFoundError, match="lacks t10k-images-idx3-ubyte"):
+        load(tmp_path)
+
+
+def test_single_idx_file(tmp_path, write_idx):
+    path = write_idx(tmp_path / "images-idx3-ubyte.gz", X.astype(np.float32))
+    np.testing.assert_array_equal(load_array(path), X.astype(np.float32))
+    assert load(path).x_test.shape == (2, 2, 3)
+
+
+def test_the_same_arrays_have_one_fingerprint(tmp_path):
+    np.savez(tmp_path / "a.npz", x=X, labels=LABELS)
+    np.savez_compressed(tmp_path / "b.npz", x=X, labels=LABELS.astype(np.int64))
+    assert fingerprint(load(tmp_path / "a.npz")) == fingerprint(load(tmp_path / "b.npz"))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\x93NUMPY\1\0\xff\xff", b"PK\3\4oops"])
+def test_unreadable_numpy_files(tmp_path, suffix, content):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"broken\{suffix} is no readable \{suffix} file"):
+        load(path)
+
+
+def test_an_empty_npy(tmp_path):
+    np.save(tmp_path / "x.npy", X[:0])
+    with pytest.raises(ValueError, match=r"x.npy is empty, shape \(0, 2, 3\)"):
+        load_array(tmp_path / "x.npy")
+    with pytest.raises(ValueError, match="0 examples without a test split"):
+        load(tmp_path / "x.npy")
+
+
+def test_an_npy_called_npz(tmp_path):
+    with (tmp_path / "x.npz").open("wb") as file:
+        np.save(file, X)
+    with pytest.raises(ValueError, match="is no readable .npz file"):
+        load(tmp_path / "x.npz")
+
+
+def test_truncated_npy(tmp_path):
+    np.save(tmp_path / "x.npy", X)
+    (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
+    with pytest.raises(ValueError, match="is no readable"):
+        load(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_pickles_are_never_loaded(tmp_path, suffix):
+    objects = np.array([{"a": 1}] * 6, dtype=object)
+    save = np.save if suffix == ".npy" else np.savez
+    save(tmp_path / f"pickled{suffix}", objects, allow_pickle=True)
+    with pytest.raises(ValueError, match=r"Object arrays cannot be loaded|Python objects"):
+        load(tmp_path / f"pickled{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.float64(3), "holds a single number"),
+        (np.arange(10.0), r"x_train has shape \(8,\), 1 axes"),
+        (np.zeros((4, 2)), "4 examples without a test split"),
+        (np.zeros((5, 0)), r"x_train is empty, shape \(4, 0\)"),
+        (np.full((5, 2), "a"), "expected real numbers"),
+        (np.where(np.arange(20) == 7, np.nan, 1.0).reshape(10, 2), r"index \(3, 1\)"),
+    ],
+)
+def test_unusable_arrays(tmp_path, array, message):
+    np.savez(tmp_path / "x.npz", array)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / "x.npz")
