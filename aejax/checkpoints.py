@@ -1,20 +1,21 @@
 """Checkpoints through Orbax: atomic, checked against their digests, resumable to the bit.
 
-A checkpoint is a folder named by its step: `state/` is Orbax's, `about.json` holds configuration
-and validation loss, and `digests.json` the SHA-256 of every other file. The folder is written
-under another name and renamed when it is whole, so that a name that is a number is a promise.
+A checkpoint is a folder named by its step: `state/` is Orbax's, `about.json` holds configuration,
+validation loss and what the arrays are, and `digests.json` the SHA-256 of every other file. The
+folder is written under another name and renamed when it is whole, and it loses its number before
+it is deleted, so that a name that is a number is a promise.
 """
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import orbax.checkpoint as ocp
 
 from aejax.training.steps import TrainState
 
@@ -26,7 +27,7 @@ class DamagedCheckpointError(ValueError):
 
 
 class OtherConfigurationError(ValueError):
-    """A checkpoint was made by another configuration; the message shows the difference."""
+    """A checkpoint is another configuration's, or holds other arrays; the message shows how."""
 
 
 def save(
@@ -38,7 +39,9 @@ def save(
     validation_loss: float | None = None,
     keep: int = 3,
 ) -> Path:
-    """Write one checkpoint, whole or not at all, then drop the old ones.
+    """Write one checkpoint, whole or not at all, then drop the old ones and any of later steps.
+
+    Later steps belong to a run that went back to an earlier checkpoint: it will come to them again.
 
     Args:
         directory: the folder of all checkpoints of a run.
@@ -57,25 +60,28 @@ def save(
     """
     if keep < 1:
         raise ValueError(f"keep must be at least 1 checkpoint, got {keep}")
+    for leftover in directory.glob("*.partial"):  # of a run that was killed
+        shutil.rmtree(leftover)
     step = int(state.step)
     target, partial = directory / str(step), directory / f"{step}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    with ocp.StandardCheckpointer() as checkpointer:
-        checkpointer.save(
-            (partial / "state").absolute(), {"state": state, "normalisation": normalisation}
-        )
+    tree = {"state": state, "normalisation": normalisation}
+    with _checkpointer() as checkpointer:
+        checkpointer.save((partial / "state").absolute(), tree)
     about = {
         "step": step,
         "epoch": int(state.epoch),
         "validation_loss": validation_loss,
         "configuration": configuration,
+        "arrays": _arrays(tree),
     }
     (partial / "about.json").write_text(json.dumps(about, indent=2))
     (partial / "digests.json").write_text(json.dumps(_digests(partial), indent=2))
-    shutil.rmtree(target, ignore_errors=True)  # a damaged one that a resumed run has reached again
+    for later in [found for found in steps(directory) if found >= step]:
+        _drop(directory / str(later))
     os.rename(partial, target)
-    _drop_old(directory, keep)
+    for old in set(steps(directory)[:-keep]) - {best_step(directory)}:
+        _drop(directory / str(old))
     return target
 
 
@@ -100,11 +106,11 @@ def best_step(directory: Path) -> int | None:
         directory: the folder of all checkpoints of a run.
 
     Returns:
-        The step. A checkpoint that cannot be read does not compete.
+        The step. A checkpoint that cannot be read, or whose loss is not finite, does not compete.
     """
     losses = {step: _validation_loss(directory / str(step)) for step in steps(directory)}
-    measured = {step: loss for step, loss in losses.items() if loss is not None}
-    return min(measured, key=measured.__getitem__) if measured else None
+    finite = [step for step, loss in losses.items() if math.isfinite(loss)]
+    return min(finite, key=losses.__getitem__, default=None)
 
 
 def restore(
@@ -130,22 +136,22 @@ def restore(
     Raises:
         FileNotFoundError: where there is no checkpoint, or none of that step.
         DamagedCheckpointError: naming the file that is missing or altered.
-        OtherConfigurationError: naming each setting that differs.
+        OtherConfigurationError: showing the settings, or the arrays, that differ.
     """
     checkpoint = _chosen(directory, step)
     damage = find_damage(checkpoint)
     if damage is not None:
         raise DamagedCheckpointError(f"{checkpoint} is damaged: {damage}; {_offer(directory)}")
+    about = _about(checkpoint)
     if configuration is not None:
-        differences = list(_differences(_about(checkpoint)["configuration"], configuration))
-        if differences:
-            raise OtherConfigurationError(
-                f"{checkpoint} was made by another configuration: {'; '.join(differences)}"
-            )
+        _refuse_other(
+            checkpoint, "was made by another configuration", about["configuration"], configuration
+        )
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
-    template = {"state": shapes, "normalisation": normalisation}
-    with ocp.StandardCheckpointer() as checkpointer:
-        tree = checkpointer.restore((checkpoint / "state").absolute(), template)
+    tree = {"state": shapes, "normalisation": normalisation}
+    _refuse_other(checkpoint, "holds other arrays", about["arrays"], _arrays(tree))
+    with _checkpointer() as checkpointer:
+        tree = checkpointer.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
 
@@ -204,20 +210,28 @@ def _offer(directory: Path) -> str:
     return f"the newest whole one is step {step} (--checkpoint {step})"
 
 
-def _drop_old(directory: Path, keep: int) -> None:
-    for step in set(steps(directory)[:-keep]) - {best_step(directory)}:
-        shutil.rmtree(directory / str(step))
+def _drop(checkpoint: Path) -> None:
+    """Delete a checkpoint; a kill midway leaves nothing under its number."""
+    nameless = checkpoint.with_name(f"{checkpoint.name}.dropped.partial")
+    os.rename(checkpoint, nameless)
+    shutil.rmtree(nameless)
+
+
+def _checkpointer() -> Any:
+    import orbax.checkpoint as ocp  # here, so that a command that needs none is quick
+
+    return ocp.StandardCheckpointer()
 
 
 def _about(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / "about.json").read_text())
 
 
-def _validation_loss(checkpoint: Path) -> float | None:
+def _validation_loss(checkpoint: Path) -> float:
     try:
-        return _about(checkpoint)["validation_loss"]
+        return float(_about(checkpoint)["validation_loss"])
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return math.nan
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -228,8 +242,22 @@ def _digests(folder: Path) -> dict[str, str]:
     }
 
 
-def _differences(saved: Configuration, given: Configuration) -> Iterator[str]:
+def _arrays(tree: Any) -> dict[str, str]:
+    """The arrays of a tree by name, each as its dtype and shape: `float32[64, 16]`."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def _refuse_other(
+    checkpoint: Path, complaint: str, saved: Configuration, given: Configuration
+) -> None:
     given = json.loads(json.dumps(given))  # as it would have been saved: tuples become lists
-    for name in sorted(saved.keys() | given.keys()):
-        if saved.get(name) != given.get(name):
-            yield f"{name} was {saved.get(name)!r}, now {given.get(name)!r}"
+    differences = [
+        f"{name} was {saved.get(name)!r}, now {given.get(name)!r}"
+        for name in sorted(saved.keys() | given.keys())
+        if saved.get(name) != given.get(name)
+    ]
+    if differences:
+        raise OtherConfigurationError(f"{checkpoint} {complaint}: {'; '.join(differences)}")

@@ -4,7 +4,7 @@ Every element-wise loss is summed over features, every per-example term averaged
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,8 @@ from aejax.types import (
 )
 
 
-class Objective(NamedTuple):
+@dataclass(frozen=True, eq=False)  # compared and hashed by identity, so that jit can hold it
+class Objective:
     """What training minimises. Call it: (params, batch, key) -> (scalar, terms by name).
 
     J = mean_b Σ_i weight_bi ℓ(output, target)_bi + Σ_j λ_j Ω_j
@@ -115,7 +116,7 @@ def noiseless(objective: Objective) -> Objective:
     Returns:
         It, with neither.
     """
-    return objective._replace(corruption=None, perturbation=None)
+    return replace(objective, corruption=None, perturbation=None)
 
 
 def reconstruct(objective: Objective, params: Params, x: Array) -> Array:

@@ -24,8 +24,8 @@ Array = np.ndarray | jax.Array
 INK = "#24292f"
 """The colour of text, axes and ticks."""
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#808080", "#f0e442")
-"""Okabe and Ito's palette, strongest first, with grey for black, which is too near to INK."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#808080")
+"""Okabe and Ito's palette, without yellow (faint on white) and with grey for black (near INK)."""
 
 NORMS = ("gradient_norm", "update_norm", "parameter_norm")
 _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *NORMS}
@@ -147,7 +147,7 @@ def code_map(
 
     Args:
         code: codes of two units or more.
-        labels: one class an example, numbers or words; at most 40 different ones.
+        labels: one class an example, numbers or words; at most 35 different ones.
         principal: the plane of the code's own two principal components instead of its first two
             units; None means where there are more than two. The axes say which.
 

@@ -6,7 +6,7 @@ that they are given. Figures are SVG images within the page; nothing is ever fet
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from math import isfinite
 from numbers import Integral, Real
@@ -74,14 +74,14 @@ def run_page(
     Raises:
         ValueError: for an illustration without an alternative text.
     """
-    parts = {
-        "Figures": illustrations(figures) if figures else "",
-        "Certificates": _certificates(certificates) if certificates else "",
-        "Training": _epochs(history) if history else "",
-        "Configuration": definitions(configuration),
-        "Environment": definitions(environment),
-    }
-    sections = [Section(name, body) for name, body in parts.items() if body]
+    parts: list[tuple[str, Callable[[Any], str], Any]] = [
+        ("Figures", illustrations, figures),
+        ("Certificates", _certificates, certificates),
+        ("Training", _epochs, history),
+        ("Configuration", definitions, configuration),
+        ("Environment", definitions, environment),
+    ]
+    sections = [Section(name, as_html(content)) for name, as_html, content in parts if content]
     return page(title, sections, lead=_key_numbers(summary))
 
 
@@ -268,9 +268,9 @@ def _text(value: Any) -> str:
     if not _is_number(value):
         return escape(str(value))
     number = float(value)
-    if isinstance(value, Integral) or 1e4 <= abs(number) < 1e7:
+    if isinstance(value, Integral) or number == 0 or 1e4 <= abs(number) < 1e7:
         text = f"{number:,.0f}".replace(",", "\u202f")
-    elif number == 0 or 1e-3 <= abs(number) < 1e4 or not isfinite(number):
+    elif 1e-3 <= abs(number) < 1e4 or not isfinite(number):
         text = f"{number:#.4g}".removesuffix(".")
     else:
         mantissa, exponent = f"{number:.2e}".split("e")
@@ -324,7 +324,7 @@ th, td { padding: 0.5rem 0.75rem; text-align: left; vertical-align: top;
 th { font-weight: 500; color: var(--soft); }
 thead th { vertical-align: bottom; }
 .number { text-align: right; }
-.number, .verdict { white-space: nowrap; }
+td.number, .verdict { white-space: nowrap; }
 .fails { color: var(--fails); font-weight: 600; }
 .statement { min-width: 16rem; }
 .statement p { margin: 0.3rem 0 0; color: var(--soft); }
@@ -335,7 +335,8 @@ thead th { vertical-align: bottom; }
 @media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb;
   --accent: #000; } body { max-width: none; padding: 0; } nav { display: none; }
   figure, tr { break-inside: avoid; } figure { border: 0; padding: 0; }
-  h2, h3 { break-after: avoid; } .scrolled { overflow: visible; } table { font-size: 0.7rem; } }
+  h2, h3, section > p { break-after: avoid; }
+  .scrolled { overflow: visible; } table { font-size: 0.7rem; } }
 """
 
 _PAGE = Template("""<!doctype html>

@@ -6,7 +6,9 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("aejax", "beartype.beartype")
+import tests.typecheck  # noqa: F401  (the hook below finds it by name)
+
+install_import_hook("aejax", "tests.typecheck.typecheck")
 
 
 @pytest.fixture

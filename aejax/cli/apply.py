@@ -8,7 +8,6 @@ from typing import Annotated
 import jax
 import numpy as np
 import tyro
-from rich.console import Console
 
 from aejax.cli.files import write_array
 from aejax.cli.run import Run, new_examples, open_run
@@ -64,7 +63,7 @@ def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions as the command says."""
     run = open_run(command.run, checkpoint=command.checkpoint)
     x_hat = _map(run, command.data, lambda x: reconstruct_batch(run.objective, run.params, x))
-    x_hat = denormalise(run.normalisation, x_hat.reshape(-1, *run.feature_shape))
+    x_hat = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
     _write(command.out, np.asarray(x_hat))
 
 
@@ -78,4 +77,4 @@ def _map(run: Run, data: Path, function: Callable[[Array], Array]) -> np.ndarray
 
 def _write(path: Path, array: np.ndarray) -> None:
     write_array(path, array)
-    Console(highlight=False, soft_wrap=True).print(f"{path}: {array.dtype} {list(array.shape)}")
+    print(f"{path}: {array.dtype} {list(array.shape)}")

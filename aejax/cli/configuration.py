@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import jax
 import optax
@@ -103,17 +104,34 @@ def loads(text: str) -> Training:
     """The settings from `dumps`'s JSON; ValueError where the text is anything else."""
     try:
         settings = json.loads(text)
-        data_dir = settings.pop("data_dir")
-        return Training(
-            **settings
-            | {
-                "data_dir": None if data_dir is None else Path(data_dir),
-                "sizes": tuple(settings["sizes"]),
-                "penalty": Penalties(**settings["penalty"]),
-            }
-        )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        data_dir = settings["data_dir"]
+        settings |= {
+            "data_dir": None if data_dir is None else Path(data_dir),
+            "sizes": tuple(settings["sizes"]),
+            "penalty": _typed(Penalties(**settings["penalty"])),
+        }
+        return _typed(Training(**settings))
+    except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"not a configuration of this version: {error}") from error
+
+
+def check(training: Training) -> None:
+    """Refuse settings out of their range, before any data are read.
+
+    What only a piece knows (a rate, a weight, a ρ) is refused where the piece is made or tried.
+    """
+    ranges = {
+        "epochs must be at least 1": training.epochs >= 1,
+        "patience must be at least one epoch": training.patience is None or training.patience >= 1,
+        "validation must be a share in [0, 1)": 0 <= training.validation < 1,
+        "learning-rate must be above 0": training.learning_rate > 0,
+        "clip must be above 0": training.clip is None or training.clip > 0,
+        "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX would cut a greater one
+    }
+    for rule, kept in ranges.items():
+        if not kept:
+            setting = rule.partition(" ")[0]
+            raise ValueError(f"{rule}, got {getattr(training, setting.replace('-', '_'))}")
 
 
 def make_normalisation(training: Training, dataset: Dataset) -> Normalisation:
@@ -157,8 +175,6 @@ def make_objective(training: Training, features: int) -> Objective:
 
 def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
     """The optimizer that the settings describe, for a run of so many steps."""
-    if not training.learning_rate > 0:
-        raise ValueError(f"the learning rate must be above 0, got {training.learning_rate}")
     rate = training.learning_rate
     schedule = optax.cosine_decay_schedule(rate, steps) if training.schedule == "cosine" else rate
     if training.optimizer == "adam":
@@ -214,3 +230,24 @@ def _as_json(training: Training) -> dict[str, Any]:
     settings["data_dir"] = None if training.data_dir is None else str(training.data_dir)
     settings["sizes"] = list(training.sizes)
     return settings
+
+
+def _typed(settings: Any) -> Any:
+    """Settings as they are; ValueError naming the first whose value is of another type."""
+    for name, hint in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if not _fits(value, hint):
+            raise ValueError(f"{name} cannot be {value!r}")
+    return settings
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type that a setting has."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return value in parts
+    if origin is tuple:
+        return all(_fits(element, parts[0]) for element in value)
+    return isinstance(value, (int, float) if hint is float else hint)

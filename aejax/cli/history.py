@@ -19,24 +19,15 @@ def read_history(path: Path) -> list[Record]:
         path: a `.jsonl` file; one that is missing has no records.
 
     Returns:
-        One record an epoch.
+        One record an epoch, from the first on.
 
     Raises:
-        ValueError: naming the line that is not a JSON object.
+        ValueError: naming the line that is not its epoch's record.
     """
     if not path.exists():
         return []
-    records = []
-    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or "epoch" not in record:
-            raise ValueError(f"{path}: line {number} is not a record of an epoch")
-        records.append(record)
-    return records
+    *lines, _ = path.read_bytes().split(b"\n")
+    return [_record(line, epoch, path) for epoch, line in enumerate(lines, start=1)]
 
 
 @contextmanager
@@ -67,6 +58,16 @@ def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Ca
                 writer.add_scalar(name, value, record["step"])
 
         yield record_epoch
+
+
+def _record(line: bytes, epoch: int, path: Path) -> Record:
+    try:
+        record = json.loads(line)
+        if record["epoch"] == epoch and isinstance(record["step"], int):
+            return record
+    except (ValueError, TypeError, KeyError):
+        pass
+    raise ValueError(f"{path}: line {epoch} is not the record of epoch {epoch}")
 
 
 def _flat(record: Record) -> Iterator[tuple[str, float]]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-import tyro
 from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
@@ -14,6 +13,7 @@ from aejax.cli.pages import Report, write_report
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.run import read_configuration
 from aejax.cli.train import Train, train
+from aejax.cli.usage import parse
 from aejax.cli.verify import Verify, verify
 
 DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130  # and 1, verify's, where a verification failed
@@ -59,22 +59,23 @@ def main(words: Sequence[str] | None = None) -> int:
         command = _command(words)
         return ACTIONS[type(command)](command) or DONE
     except KeyboardInterrupt:
-        print(
-            "aejax: interrupted; a run goes on from its last checkpoint with --resume",
-            file=sys.stderr,
-        )
+        _complain("interrupted; a run goes on from its last checkpoint with --resume")
         return INTERRUPTED
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         if debug:
             traceback.print_exc()
-        print(f"aejax: {error}", file=sys.stderr)
+        _complain(str(error))
         return BAD_INPUT
 
 
 def _command(words: Sequence[str]) -> Any:
-    command = tyro.cli(Command, prog="aejax", description=DESCRIPTION, args=words)
+    command = parse(Command, words, prog="aejax", description=DESCRIPTION)
     if isinstance(command, Train) and command.resume:
         # Parsed again over the run's own settings: what is not said stays as it was.
         settings = replace(command, training=read_configuration(command.out))
-        return tyro.cli(Train, prog="aejax train", args=words[1:], default=settings)
+        return parse(Train, words[1:], prog="aejax train", default=settings)
     return command
+
+
+def _complain(message: str) -> None:
+    print("aejax:", "\n".join(message.splitlines()[:2]), file=sys.stderr)

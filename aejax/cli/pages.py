@@ -1,32 +1,17 @@
 """`aejax report`: a run as one HTML page."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import jax
-import numpy as np
 import tyro
-from rich.console import Console
 
-from aejax import plots, report
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history
-from aejax.cli.run import (
-    Examples,
-    Run,
-    about_file,
-    history_file,
-    load_examples,
-    metrics_file,
-    open_run,
-    read_json,
-)
-from aejax.objective import forward, reconstruct
-from aejax.types import Batch
+from aejax.cli.run import Run, history_file, load_examples, metrics_file, open_run
+from aejax.theory import Certificate
 
 
 @dataclass(frozen=True)
@@ -48,83 +33,56 @@ class Report:
 
 def write_report(command: Report) -> None:
     """Write the page as the command says; print where it lies."""
+    from aejax import report  # here with its figures: matplotlib is slow to import
+    from aejax.cli.figures import illustrations
+
+    certificates = _certificates(command.certificates)
     run = open_run(command.run, checkpoint=command.checkpoint)
     history = read_history(history_file(command.run))
-    about = read_json(about_file(command.run))
-    metrics = metrics_file(command.run)
+    examples = load_examples(run.configuration)
+    if examples.fingerprint != run.about.fingerprint:
+        raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
     page = report.run_page(
         title=f"An autoencoder of {run.configuration.data}",
-        summary=_summary(run, read_json(metrics) if metrics.exists() else {}),
-        figures=list(_illustrations(run, load_examples(run.configuration), history)),
+        summary=_summary(run, command.run),
+        figures=list(illustrations(run, examples, history)),
         configuration=identity_of(run.configuration) | {"epochs": run.configuration.epochs},
-        environment=about["environment"] | {"data fingerprint": about["fingerprint"]},
+        environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,
-        certificates=_certificates(command.certificates),
+        certificates=certificates,
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)
-    Console(highlight=False, soft_wrap=True).print(f"report: {out}")
+    print(f"report: {out}")
 
 
-def _summary(run: Run, metrics: dict[str, Any]) -> dict[str, float | str]:
+def _summary(run: Run, folder: Path) -> dict[str, float | str]:
+    """The run's figures, where the checkpoint shown is the one that they were measured on."""
     summary: dict[str, float | str] = {"step": str(run.step)}
-    if "test_error" in metrics:
-        summary["test reconstruction error"] = metrics["test_error"]
-    if metrics.get("pca_test_error") is not None:
-        summary[f"PCA with {metrics['code']} components"] = metrics["pca_test_error"]
+    path = metrics_file(folder)
+    metrics = _read_json(path) if path.exists() else {}
+    try:
+        if metrics and metrics["step"] == run.step:
+            summary["test reconstruction error"] = metrics["test_error"]
+            if metrics["pca_test_error"] is not None:
+                summary[f"PCA with {metrics['code']} components"] = metrics["pca_test_error"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
     return summary
 
 
 def _certificates(path: Path | None) -> list[dict[str, Any]]:
     if path is None:
         return []
+    certificates = _read_json(path)
+    fields = set(Certificate._fields)
+    if not isinstance(certificates, list) or any(set(found) != fields for found in certificates):
+        raise ValueError(f"{path} is not what `aejax verify --json` wrote")
+    return certificates
+
+
+def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
-
-
-def _illustrations(
-    run: Run, examples: Examples, history: list[dict[str, Any]]
-) -> Iterator[report.Illustration]:
-    if history:
-        yield report.Illustration(
-            plots.learning_curves(history),
-            "Learning curves",
-            "Each term of the objective over the epochs, on train and validation examples.",
-            "Curves of every term of the objective against the epoch.",
-        )
-    x = np.asarray(examples.test.x)
-    code = np.asarray(run.objective.model.encode(run.params, examples.test.x))
-    if _is_image(run.feature_shape):
-        yield from _images(run, examples.test)
-    if code.shape[1] > 1:
-        yield report.Illustration(
-            plots.code_map(code, examples.dataset.labels_test),
-            "Codes",
-            f"The codes of the {len(x)} test examples, in the plane where they vary most.",
-            "Scatter of the codes of the test examples, coloured by class where there are classes.",
-        )
-
-
-def _images(run: Run, test: Batch) -> Iterator[report.Illustration]:
-    record = forward(run.objective, run.params, test, jax.random.key(run.configuration.seed))
-    x, x_hat = test.x, reconstruct(run.objective, run.params, record.x_corrupted)
-    corrupted = None if run.objective.corruption is None else np.asarray(record.x_corrupted)
-    yield report.Illustration(
-        plots.reconstructions(np.asarray(x), np.asarray(x_hat), run.feature_shape, corrupted),
-        "Reconstructions",
-        "The first test examples, and what the autoencoder makes of them"
-        + ("." if corrupted is None else " when it sees them corrupted, as in training."),
-        "Rows of images: test examples above, their reconstructions below.",
-    )
-    yield report.Illustration(
-        plots.filters(run.params["encoder"]["layer_0"]["kernel"], run.feature_shape),
-        "Filters",
-        "Kernels of the encoder's first layer, one image a unit.",
-        "Grid of images of the first layer's kernels, positive and negative weights in two hues.",
-    )
-
-
-def _is_image(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))

@@ -48,4 +48,4 @@ def list_data(command: ListData) -> None:
 def prepare_data(command: PrepareData) -> None:
     """Prepare the data set that the command names; print where it lies."""
     path = data.prepare(command.name, data_dir=command.data_dir, manual_dir=command.manual_dir)
-    Console(highlight=False, soft_wrap=True).print(f"{command.name}: {path}")
+    print(f"{command.name}: {path}")

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ import numpy as np
 from aejax import checkpoints, training
 from aejax.cli.configuration import (
     Training,
+    identity_of,
     loads,
     make_normalisation,
     make_objective,
@@ -33,11 +34,19 @@ class Examples(NamedTuple):
     test: Batch
 
 
+class About(NamedTuple):
+    """What a run was trained on, kept beside its settings."""
+
+    environment: dict[str, str]
+    fingerprint: str
+    feature_shape: tuple[int, ...]
+
+
 class Run(NamedTuple):
     """A run that has been trained: what encodes and reconstructs new data."""
 
     configuration: Training
-    feature_shape: tuple[int, ...]
+    about: About
     objective: Objective
     params: Params
     normalisation: Normalisation
@@ -80,22 +89,24 @@ def read_configuration(run: Path) -> Training:
         raise ValueError(f"{path}: {error}") from error
 
 
-def read_json(path: Path) -> dict:
-    """A JSON object from a run's folder; ValueError naming the file where it is none."""
+def read_about(run: Path) -> About:
+    """What the run was trained on; ValueError where the file is not what `train` wrote."""
+    path = about_file(run)
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is not a JSON object")
-    return value
+        about = json.loads(path.read_text(encoding="utf-8"))
+        shape = tuple(int(size) for size in about["feature_shape"])
+        return About(dict(about["environment"]), str(about["fingerprint"]), shape)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
+
+
+def identity(configuration: Training, data_fingerprint: str) -> dict[str, Any]:
+    """What a run's checkpoints must share: the settings that decide them, and the data."""
+    return identity_of(configuration) | {"data fingerprint": data_fingerprint}
 
 
 def load_examples(configuration: Training) -> Examples:
     """Load, normalise, flatten and split the data that the settings name."""
-    share = configuration.validation
-    if not 0 <= share < 1:
-        raise ValueError(f"the validation share must lie in [0, 1), got {share}")
     dataset = load(configuration.data, data_dir=configuration.data_dir)
     features = dataset.x_train.shape[1:]
     normalisation = Normalisation(
@@ -103,7 +114,7 @@ def load_examples(configuration: Training) -> Examples:
     )
     x = _flat(normalise(normalisation, dataset.x_train))
     order = np.random.default_rng(configuration.seed).permutation(len(x))
-    held_out = round(share * len(x))
+    held_out = round(configuration.validation * len(x))
     return Examples(
         dataset,
         fingerprint(dataset),
@@ -116,9 +127,8 @@ def load_examples(configuration: Training) -> Examples:
 
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     """Read a run's settings and the parameters of its best checkpoint, or of the one named."""
-    configuration = read_configuration(run)
-    feature_shape = tuple(read_json(about_file(run))["feature_shape"])
-    objective = make_objective(configuration, int(np.prod(feature_shape)))
+    configuration, about = read_configuration(run), read_about(run)
+    objective = make_objective(configuration, int(np.prod(about.feature_shape)))
     optimizer = make_optimizer(configuration, steps=1)
     folder = checkpoints_folder(run)
     step = checkpoints.best_step(folder) if checkpoint is None else checkpoint
@@ -126,23 +136,21 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     state, normalisation = checkpoints.restore(
         folder,
         jax.eval_shape(start, jax.random.key(0)),
-        normalisation=Normalisation(np.zeros(feature_shape), np.zeros(feature_shape)),
+        configuration=identity(configuration, about.fingerprint),
+        normalisation=Normalisation(*[np.zeros(about.feature_shape)] * 2),
         step=step,
     )
-    return Run(
-        configuration, feature_shape, objective, state.params, normalisation, int(state.step)
-    )
+    return Run(configuration, about, objective, state.params, normalisation, int(state.step))
 
 
 def new_examples(run: Run, x: np.ndarray) -> Array:
     """Raw examples as the run's model takes them; ValueError where their features differ."""
-    if x.shape[1:] != run.feature_shape and x.shape[1:] != (int(np.prod(run.feature_shape)),):
+    shape = run.about.feature_shape
+    if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
         raise ValueError(
-            f"the run was trained on examples of shape {list(run.feature_shape)}, "
-            f"got {list(x.shape[1:])}"
+            f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
         )
-    shaped = x.reshape(len(x), *run.feature_shape)
-    return _flat(normalise(run.normalisation, shaped))
+    return _flat(normalise(run.normalisation, x.reshape(len(x), *shape)))
 
 
 def _flat(x: Array | np.ndarray) -> Array:

@@ -10,33 +10,30 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 import tyro
-from rich.console import Console
 
 from aejax import checkpoints, training
-from aejax.cli.configuration import (
-    Training,
-    dumps,
-    identity_of,
-    make_objective,
-    make_optimizer,
-)
+from aejax.cli.configuration import Training, check, dumps, make_objective, make_optimizer
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
 from aejax.cli.progress import progress_bar
 from aejax.cli.run import (
+    About,
     Examples,
     about_file,
     checkpoints_folder,
     configuration_file,
     history_file,
+    identity,
     load_examples,
     metrics_file,
     open_run,
 )
 from aejax.objective import Objective, reconstruct
 from aejax.training import NonFiniteLossError, TrainState
+from aejax.training.checks import check_support
 from aejax.training.fitting import Callback, Record
+from aejax.types import Batch
 
 
 @dataclass(frozen=True)
@@ -65,20 +62,13 @@ class Train:
 def train(command: Train) -> None:
     """Train as the command says; write the run's folder; print its figures."""
     configuration, out = command.training, command.out
-    if not command.resume and configuration_file(out).exists():
-        raise ValueError(f"{out} holds a run: go on with --resume, or choose another --out")
-    if configuration.epochs < 1 or command.save_every < 1 or command.keep < 1:
-        raise ValueError("epochs, save-every and keep must be at least 1")
+    _check(command)
     examples = load_examples(configuration)
     objective = make_objective(configuration, examples.train.x.shape[1])
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
     state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
-    history: list[Record] = []
-    if command.resume:
-        state, history = _resume(command, examples, state)
-    else:
-        _start(command, examples)
-
+    _refuse_early(command, examples, objective, state)
+    state, history = _start(command, examples, state)
     with _callbacks(command, examples, state, history) as callbacks, _named_checkpoint(out):
         training.fit(
             objective,
@@ -97,16 +87,51 @@ def train(command: Train) -> None:
     _print(metrics, out)
 
 
-def _start(command: Train, examples: Examples) -> None:
-    """Refuse what `fit` would refuse before the folder exists; then write what never changes."""
+def _check(command: Train) -> None:
+    """Refuse what can be refused before any data are read."""
+    check(command.training)
+    for name, number in (("save-every", command.save_every), ("keep", command.keep)):
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}")
+    used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
+    if used and not command.resume:
+        raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
+    if command.checkpoint is not None and not command.resume:
+        raise ValueError("--checkpoint says where to resume from: say --resume too")
+
+
+def _refuse_early(
+    command: Train, examples: Examples, objective: Objective, state: TrainState
+) -> None:
+    """Refuse what `fit` would refuse, before the run's folder exists."""
+    if command.training.patience is not None and examples.validation is None:
+        raise ValueError("patience needs validation examples: say a greater --validation")
     training.check_data(examples.train, command.training.batch_size)
-    about = {
-        "environment": environment(),
-        "fingerprint": examples.fingerprint,
-        "feature_shape": list(examples.dataset.x_train.shape[1:]),
-    }
-    write_text(about_file(command.out), json.dumps(about, indent=2) + "\n")
+    for part in filter(None, (examples.train, examples.validation)):
+        try:
+            check_support(objective.loss, part)
+        except ValueError as error:
+            # The other ways of scaling leave the loss's support, so this one is the answer.
+            raise ValueError(f"{error} (--normalise unit-range, or --loss squared)") from error
+    objective(state.params, Batch(examples.train.x[:1]), state.key)
+
+
+def _start(
+    command: Train, examples: Examples, state: TrainState
+) -> tuple[TrainState, list[Record]]:
+    """Where training starts, and the history up to there; the run's settings are written."""
+    history: list[Record] = []
+    # A run that was killed before its first checkpoint starts anew.
+    if command.resume and (
+        command.checkpoint or checkpoints.steps(checkpoints_folder(command.out))
+    ):
+        state, history = _resume(command, examples, state)
+    else:
+        shape = examples.dataset.x_train.shape[1:]
+        about = About(environment(), examples.fingerprint, shape)
+        write_text(about_file(command.out), json.dumps(about._asdict(), indent=2) + "\n")
     write_text(configuration_file(command.out), dumps(command.training))
+    return state, history
 
 
 def _resume(
@@ -116,13 +141,15 @@ def _resume(
     state, _ = checkpoints.restore(
         checkpoints_folder(command.out),
         like,
-        configuration=_identity(command, examples),
+        configuration=identity(command.training, examples.fingerprint),
         normalisation=examples.normalisation,
         step=command.checkpoint,
     )
-    history = read_history(history_file(command.out))
-    write_text(configuration_file(command.out), dumps(command.training))
-    return state, [record for record in history if record["epoch"] <= int(state.epoch)]
+    path, epochs = history_file(command.out), int(state.epoch)
+    history = read_history(path)[:epochs]
+    if len(history) < epochs:
+        raise ValueError(f"{path} holds {len(history)} epochs, but the checkpoint is of {epochs}")
+    return state, history
 
 
 @contextmanager
@@ -130,7 +157,6 @@ def _callbacks(
     command: Train, examples: Examples, state: TrainState, history: list[Record]
 ) -> Iterator[list[Callback]]:
     out, epochs = command.out, command.training.epochs
-    identity = _identity(command, examples)
     past = list(history)
 
     def save(state: TrainState, record: Record) -> None:
@@ -140,7 +166,7 @@ def _callbacks(
             checkpoints.save(
                 checkpoints_folder(out),
                 state,
-                configuration=identity,
+                configuration=identity(command.training, examples.fingerprint),
                 normalisation=examples.normalisation,
                 validation_loss=record.get("validation", {}).get("loss"),
                 keep=command.keep,
@@ -159,17 +185,10 @@ def _named_checkpoint(out: Path) -> Iterator[None]:
     try:
         yield
     except NonFiniteLossError as error:
-        step = checkpoints.newest_whole_step(checkpoints_folder(out))
-        kept = (
-            "there is no checkpoint yet"
-            if step is None
-            else (f"the last good checkpoint is {checkpoints_folder(out) / str(step)}")
-        )
-        raise FloatingPointError(f"{error}; {kept}") from error
-
-
-def _identity(command: Train, examples: Examples) -> dict[str, Any]:
-    return identity_of(command.training) | {"data fingerprint": examples.fingerprint}
+        folder = checkpoints_folder(out)
+        step = checkpoints.newest_whole_step(folder)
+        kept = "There is no checkpoint yet" if step is None else f"Last good: {folder / str(step)}"
+        raise FloatingPointError(f"{error}\n{kept}.") from error
 
 
 def _steps(configuration: Training, examples: Examples) -> int:
@@ -213,9 +232,8 @@ def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{metrics['measure']}:")
-    console.print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
+    print(f"{metrics['measure']}:")
+    print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
     if metrics["pca_test_error"] is not None:
-        console.print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}")
-    console.print(f"run: {out}")
+        print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}")
+    print(f"run: {out}")

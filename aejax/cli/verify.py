@@ -4,16 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import jax
 import numpy as np
+import tyro
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from aejax.cli.files import write_text
 from aejax.data import load
-from aejax.theory import Certificate, certificates
+from aejax.theory import THEOREMS, Certificate, certificates
 
 STYLES = {
     "holds": "green",
@@ -36,8 +38,9 @@ class Verify:
     """code size k"""
     data_dir: Path | None = None
     """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
-    theorem: tuple[str, ...] = ()
-    """which theorems, by name; all unless given"""
+    theorem: Annotated[
+        tuple[str, ...], tyro.conf.arg(help=f"of {', '.join(THEOREMS)}; all unless given")
+    ] = ()
     seed: int = 0
     """of random starts and random changes of code"""
     json: Path | None = None
@@ -60,7 +63,7 @@ def verify(command: Verify) -> int:
 
 
 def _print(found: Sequence[Certificate], title: str) -> None:
-    table = Table(title=title, show_lines=True)
+    table = Table(title=Text(title, style="table.title"), show_lines=True)
     table.add_column("theorem", ratio=1)
     for name in ("residual", "tolerance", "control"):
         table.add_column(name, justify="right", no_wrap=True)

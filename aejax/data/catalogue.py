@@ -42,6 +42,7 @@ def find_builder(
 
     from aejax.data.mnist import FashionMnist, Mnist
 
+    data_dir = None if data_dir is None else Path(data_dir).expanduser()
     if name == "mnist":
         return Mnist(data_dir=data_dir)
     if name == "fashion_mnist":

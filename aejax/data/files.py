@@ -94,7 +94,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
             "labels_test), or x (and labels), or a single array"
         )
     low, high = (0.0, 255.0) if train[0].dtype == np.uint8 else (None, None)
-    return Dataset(path.name, train[0], test[0], train[1], test[1], low, high)
+    return Dataset(path.resolve().name, train[0], test[0], train[1], test[1], low, high)
 
 
 def _labelled(arrays: dict[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray | None]:

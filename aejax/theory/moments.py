@@ -12,9 +12,6 @@ from jaxtyping import Float64, Shaped
 
 from aejax.types import Array
 
-BLOCK = 4096
-"""Rows that are factorised at once."""
-
 
 class Moments(NamedTuple):
     """Moments of x [m, n], float64.
@@ -61,14 +58,16 @@ def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
     return Moments(len(x), mean + correction, triangular_factor(r), magnitude)
 
 
-def triangular_factor(r: Float64[np.ndarray, "m n"]) -> Float64[np.ndarray, "rows n"]:
+def triangular_factor(
+    r: Float64[np.ndarray, "m n"], *, block: int = 4096
+) -> Float64[np.ndarray, "rows n"]:
     """T [min(m, n), n] with TᵀT = RᵀR: each block of rows is reduced with the T of those before.
 
     One QR factorisation of all rows gives the same, several times slower where there are many.
     """
     factor = r[:0]
-    for start in range(0, len(r), BLOCK):
-        rows = np.concatenate([factor, r[start : start + BLOCK]])
+    for start in range(0, len(r), block):
+        rows = np.concatenate([factor, r[start : start + block]])
         factor = np.asarray(np.linalg.qr(rows, mode="r"))
     return factor
 

@@ -24,7 +24,7 @@ GRADIENT_TOLERANCE = 1e-12
 class Solution(NamedTuple):
     """Where a solver stopped.
 
-    params:    of `aejax.linear(features, code)`, float64.
+    params:    of `aejax.linear(features, code)`, float64, for use under `jax.enable_x64(True)`.
     steps:     how many it took.
     converged: whether it stopped by its own measure, not at the last step allowed.
     """
@@ -70,7 +70,7 @@ def train_linear(
 
 @partial(jax.jit, static_argnames="code")
 def _lbfgs(
-    key: Key, factor: Array, code: int, gradient_tolerance: float, max_steps: int
+    key: Key, factor: Array, code: int, gradient_tolerance: float | Array, max_steps: int | Array
 ) -> tuple[Params, Array, Array]:
     model = linear(factor.shape[1], code, bias=False)
     optimizer = optax.lbfgs()
@@ -133,7 +133,7 @@ def alternating_least_squares(
 
 @partial(jax.jit, static_argnames="code")
 def _alternate(
-    key: Key, factor: Array, code: int, max_steps: int
+    key: Key, factor: Array, code: int, max_steps: int | Array
 ) -> tuple[Array, Array, Array, Array]:
     step_tolerance = 2 * jnp.finfo(factor.dtype).eps * np.sqrt(factor.size)
 

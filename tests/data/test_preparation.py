@@ -124,7 +124,6 @@ def test_a_failure_half_way_leaves_no_data_set(tmp_path, small_mnist, monkeypatc
     assert not (tmp_path / "aejax_mnist" / "1.0.0").exists()
     with pytest.raises(FileNotFoundError, match="is not prepared"):
         load("mnist", data_dir=tmp_path)
-    monkeypatch.undo()
 
 
 def test_a_folder_that_is_no_data_set_is_not_taken_for_one(tmp_path, small_mnist):

@@ -1,0 +1,174 @@
+"""One row a piece: how to call it, where it is strained, and which properties it cannot have.
+
+A new model, loss, corruption, penalty or objective is one row here, and is then held to all.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+import aejax
+from aejax import Batch, corruptions, losses, penalties
+
+EXAMPLES, FEATURES, CODE = 6, 5, 3
+DISCRETE = "its output jumps, or is the input: no derivative to compare"
+KEYLESS = "it takes no key"
+
+
+class Row(NamedTuple):
+    """A piece as a pure function of arrays.
+
+    name:      of the test.
+    pieces:    the piece's own functions, and the argument names that each must have, in order.
+    function:  called with draw's inputs.
+    draw:      key -> inputs, floating dtype by JAX's default.
+    extremes:  a float -> inputs strained to it, each to give finite values and gradients.
+    misshapen: inputs that must be refused.
+    without:   property -> why the piece has it not.
+    """
+
+    name: str
+    pieces: Sequence[tuple[Callable[..., Any], str]]
+    function: Callable[..., Any]
+    draw: Callable[[jax.Array], tuple[Any, ...]]
+    extremes: tuple[tuple[Any, ...], ...]
+    misshapen: tuple[Any, ...]
+    without: Mapping[str, str] = {}
+
+
+def x_of(key: jax.Array) -> jax.Array:
+    """Examples in (0, 1), away from the edges so that finite differences stay inside."""
+    return jax.random.uniform(key, (EXAMPLES, FEATURES), minval=0.1, maxval=0.9)
+
+
+def strained(value: float) -> jax.Array:
+    return jnp.full((EXAMPLES, FEATURES), value)
+
+
+def model_row(name: str, model: aejax.Autoencoder) -> Row:
+    params = model.init(jax.random.key(0))
+    return Row(
+        name,
+        [(model.init, "key"), (model.encode, "params x"), (model.decode, "params code")],
+        lambda params, x: model.decode(params, model.encode(params, x)),
+        lambda key: (model.init(key), x_of(key)),
+        tuple((params, strained(value)) for value in (0.0, 1.0, -1e4, 1e4)),
+        (params, jnp.ones((EXAMPLES, FEATURES + 1))),
+        {"same key": "only init takes a key; test_dense checks it"},
+    )
+
+
+def loss_row(name: str, loss: aejax.Loss, first: str) -> Row:
+    low, high = (max(loss.support[0], -1e4), min(loss.support[1], 1e4))
+    return Row(
+        name,
+        [(loss.elementwise, f"{first} x")],
+        loss.elementwise,
+        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES)), x_of(key)),
+        tuple(
+            (strained(output), strained(target))
+            for output in (-1e4, -90.0, 0.0, 90.0, 1e4)
+            for target in (low, 0.5, high)
+        ),
+        (jnp.ones((EXAMPLES, FEATURES)), jnp.ones((EXAMPLES, 1))),
+        {"same key": KEYLESS},
+    )
+
+
+def corruption_row(name: str, corruption: Callable[..., jax.Array]) -> Row:
+    return Row(
+        name,
+        [(corruption, "key x")],
+        corruption,
+        lambda key: (key, x_of(key)),
+        tuple((jax.random.key(0), strained(value)) for value in (0.0, -1e4, 1e4)),
+        (),
+        {"misshapen": "it takes arrays of every shape"},
+    )
+
+
+def objective_row(name: str, objective: aejax.Objective, **without: str) -> Row:
+    params = objective.model.init(jax.random.key(0))
+    key = jax.random.key(1)
+    return Row(
+        name,
+        [
+            (objective, "params batch key"),
+            *((penalty, "record") for _, penalty in objective.penalties.values()),
+        ],
+        objective,
+        lambda key: (objective.model.init(key), Batch(x_of(key)), key),
+        tuple((params, Batch(strained(value)), key) for value in (0.0, 1.0))
+        + tuple(
+            (jax.tree.map(lambda leaf, scale=scale: leaf * scale, params), Batch(x_of(key)), key)
+            for scale in (0.0, 1e3, -1e3)
+        ),
+        (params, Batch(x_of(key), target=jnp.ones((EXAMPLES, 1))), key),
+        without,
+    )
+
+
+def penalty_row(name: str, penalty: aejax.types.Penalty) -> Row:
+    model = aejax.dense((FEATURES, CODE))
+    return objective_row(
+        name,
+        aejax.objective(model, losses.bernoulli, penalties={name: (2.0, penalty)}),
+        **{"same key": "it samples nothing"},
+    )
+
+
+DENSE = {
+    "undercomplete": aejax.dense((FEATURES, CODE)),
+    "overcomplete": aejax.dense((FEATURES, 4 * FEATURES), activation=jax.nn.tanh),
+    "deep": aejax.dense((FEATURES, 7, 4, CODE), code_activation=jax.nn.identity),
+    "asymmetric": aejax.dense((FEATURES, CODE), decoder_sizes=(CODE, 9, FEATURES)),
+    "tied": aejax.dense((FEATURES, CODE), tied=True),
+    "deep tied": aejax.dense((FEATURES, 4, CODE), tied=True, activation=jax.nn.gelu),
+    "without biases": aejax.dense((FEATURES, CODE), bias=False),
+    "linear": aejax.linear(FEATURES, CODE),
+}
+CORRUPTIONS = {
+    "masking": corruptions.masking(rate=0.3),
+    "gaussian": corruptions.gaussian(sigma=0.5),
+    "salt and pepper": corruptions.salt_and_pepper(rate=0.3),
+}
+PENALTIES = {
+    "l2": penalties.l2(),
+    "l1": penalties.l1(),
+    "kl sparsity": penalties.kl_sparsity(rho=0.05),
+    "contractive": penalties.contractive(),
+    "contractive logistic": penalties.contractive_logistic(),
+}
+LOSSES = {
+    "squared": (losses.squared, "x_hat"),
+    "squared logistic": (losses.squared_logistic, "logits"),
+    "bernoulli": (losses.bernoulli, "logits"),
+}
+
+ROWS = [
+    *(model_row(name, model) for name, model in DENSE.items()),
+    *(loss_row(name, *loss) for name, loss in LOSSES.items()),
+    *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
+    *(penalty_row(name, penalty) for name, penalty in PENALTIES.items()),
+    *(
+        objective_row(
+            f"{model} with {loss}",
+            aejax.objective(DENSE[model], LOSSES[loss][0]),
+            **{"same key": "it samples nothing"},
+        )
+        for model in DENSE
+        for loss in LOSSES
+    ),
+    objective_row(
+        "everything",
+        aejax.objective(
+            DENSE["undercomplete"],
+            losses.bernoulli,
+            corruption=CORRUPTIONS["gaussian"],
+            perturbation=corruptions.gaussian(sigma=0.1),
+            penalties={name: (0.1, penalty) for name, penalty in PENALTIES.items()},
+        ),
+    ),
+]

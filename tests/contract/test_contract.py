@@ -1,0 +1,134 @@
+"""Every piece is held to the same properties; a row that lacks one says why."""
+
+import inspect
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from jaxtyping import TypeCheckError
+
+from tests.contract.rows import ROWS, Row
+
+KEYS = jax.random.split(jax.random.key(7), 10)
+
+
+def rows(property_name: str) -> Callable:
+    """Parametrise over all rows; those without the property skip with their reason."""
+    return pytest.mark.parametrize(
+        "row",
+        [
+            pytest.param(
+                row,
+                id=row.name,
+                marks=[pytest.mark.skip(reason=row.without[property_name])]
+                if property_name in row.without
+                else [],
+            )
+            for row in ROWS
+        ],
+    )
+
+
+def assert_trees_close(a, b, tolerance: float = 2e-6) -> None:
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance), a, b
+    )
+
+
+def differentiable(row: Row, inputs: tuple) -> tuple[Callable, tuple]:
+    """The row's function of its floating inputs alone, to a scalar."""
+    leaves, tree = jax.tree.flatten(inputs)
+    floating = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
+
+    def function(*chosen):
+        chosen = map(jnp.asarray, chosen)
+        full = [next(chosen) if use else leaf for leaf, use in zip(leaves, floating, strict=True)]
+        outputs = jax.tree.leaves(row.function(*jax.tree.unflatten(tree, full)))
+        return sum(jnp.sum(output) for output in outputs)
+
+    return function, tuple(leaf for leaf, use in zip(leaves, floating, strict=True) if use)
+
+
+@rows("argument order")
+def test_arguments_have_the_house_names_in_the_house_order(row):
+    for piece, names in row.pieces:
+        assert list(inspect.signature(piece).parameters) == names.split()
+
+
+@rows("same key")
+def test_same_key_gives_the_same_output_and_another_key_another(row):
+    inputs = row.draw(KEYS[0])
+    swapped = tuple(KEYS[1] if is_key(value) else value for value in inputs)
+    once, twice, other = row.function(*inputs), row.function(*inputs), row.function(*swapped)
+    for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(twice), strict=True):
+        assert np.array_equal(a, b)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(jax.tree.leaves(once), jax.tree.leaves(other), strict=True)
+    )
+
+
+def is_key(value) -> bool:
+    return isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+@rows("jit")
+def test_jit_equals_eager(row):
+    inputs = row.draw(KEYS[0])
+    assert_trees_close(jax.jit(row.function)(*inputs), row.function(*inputs))
+
+
+@rows("vmap")
+def test_vmap_equals_loop(row):
+    drawn = [row.draw(key) for key in KEYS[:3]]
+    together = jax.vmap(row.function)(*jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn))
+    one_by_one = [row.function(*inputs) for inputs in drawn]
+    assert_trees_close(together, jax.tree.map(lambda *leaves: jnp.stack(leaves), *one_by_one))
+
+
+@rows("one trace")
+def test_ten_steps_are_traced_once(row):
+    traces = 0
+
+    @jax.jit
+    def counted(*inputs):
+        nonlocal traces
+        traces += 1
+        return row.function(*inputs)
+
+    for key in KEYS:
+        counted(*row.draw(key))
+    assert traces == 1
+
+
+@rows("finite")
+def test_values_and_gradients_are_finite_at_extreme_inputs(row):
+    for inputs in row.extremes:
+        function, floating = differentiable(row, inputs)
+        value, gradient = jax.value_and_grad(function, argnums=range(len(floating)))(*floating)
+        assert np.isfinite(value)
+        assert all(np.isfinite(leaf).all() for leaf in gradient)
+
+
+@rows("check_grads")
+def test_gradients_agree_with_finite_differences_in_float64(row, x64):
+    function, floating = differentiable(row, row.draw(KEYS[0]))
+    assert all(leaf.dtype == jnp.float64 for leaf in floating)
+    check_grads(function, floating, order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+
+
+@rows("dtype")
+@pytest.mark.parametrize("x64", [False, True])
+def test_the_floating_dtype_of_the_inputs_is_kept(row, x64):
+    with jax.enable_x64(x64):
+        for output in jax.tree.leaves(row.function(*row.draw(KEYS[0]))):
+            assert output.dtype == (jnp.float64 if x64 else jnp.float32)
+
+
+@rows("misshapen")
+def test_misshapen_inputs_are_refused(row):
+    with pytest.raises((ValueError, TypeCheckError)):
+        row.function(*row.misshapen)

@@ -1,0 +1,283 @@
+"""Pictures hold the numbers they were given, on scales that can be read, and refuse bad arrays."""
+
+import inspect
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import same_color
+
+from aejax import plots
+
+rng = np.random.default_rng(0)
+
+as_users_call = inspect.unwrap
+"""A function without the shape checks of the tests, which would speak first."""
+
+
+def record(epoch, loss, **more):
+    """One of `fit`'s records."""
+    return {
+        "epoch": epoch,
+        "step": 10 * epoch,
+        "seconds": 0.1,
+        "examples_per_second": 1e4,
+        "loss": loss,
+        "reconstruction": loss,
+        "gradient_norm": 2.0,
+        "update_norm": 0.1,
+        "parameter_norm": 20.0,
+    } | more
+
+
+def panels(figure):
+    return {axis.get_title(loc="left"): axis for axis in figure.axes}
+
+
+def curves(axis):
+    return {line.get_label(): line.get_xydata().tolist() for line in axis.get_lines()}
+
+
+def image_axes(figure):
+    return [axis for axis in figure.axes if axis.images]
+
+
+class TestFilters:
+    def test_every_image_is_a_column_of_the_kernel(self):
+        kernel = rng.normal(size=(12, 7)).astype("float32")
+        axes = image_axes(plots.filters(kernel, (3, 4)))
+        assert len(axes) == 7
+        for axis, column in zip(axes, kernel.T, strict=True):
+            np.testing.assert_array_equal(axis.images[0].get_array(), column.reshape(3, 4))
+
+    def test_one_symmetric_scale_for_all(self):
+        kernel = rng.normal(size=(12, 7))
+        limit = np.abs(kernel).max()
+        for axis in image_axes(plots.filters(kernel, (3, 4))):
+            assert axis.images[0].get_clim() == (-limit, limit)
+
+    def test_a_symmetric_scale_for_each(self):
+        kernel = rng.normal(size=(12, 7))
+        figure = plots.filters(kernel, (3, 4), shared_scale=False)
+        limits = [axis.images[0].get_clim() for axis in figure.axes]
+        assert limits == [(-limit, limit) for limit in np.abs(kernel).max(axis=0)]
+
+    def test_the_shared_scale_has_a_colour_bar(self):
+        labels = [axis.get_ylabel() for axis in plots.filters(np.eye(4), (2, 2)).axes]
+        assert labels == ["", "", "", "", "weight"]
+
+    def test_colour_images_show_zero_as_mid_grey_and_keep_signs(self):
+        kernel = np.zeros((12, 1))
+        kernel[:3, 0] = 2, -2, 1
+        (axis,) = image_axes(plots.filters(kernel, (2, 2, 3)))
+        pixels = np.asarray(axis.images[0].get_array())
+        np.testing.assert_allclose(pixels[0, 0], [1, 0, 0.75])
+        np.testing.assert_allclose(pixels[1], 0.5)
+
+    def test_shows_no_more_than_count(self):
+        assert len(image_axes(plots.filters(rng.normal(size=(4, 9)), (2, 2), count=5))) == 5
+
+    def test_dead_units_can_be_drawn(self):
+        figure = plots.filters(np.zeros((4, 2)), (2, 2))
+        figure.canvas.draw()
+        np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), np.zeros((2, 2)))
+
+    @pytest.mark.parametrize(
+        ("kernel", "image_shape", "count", "message"),
+        [
+            (np.ones((12, 2)), (3, 5), 1, r"12 values, but images of shape \(3, 5\) have 15"),
+            (np.ones((12, 2)), (12,), 1, r"got \(12,\)"),
+            (np.ones((12, 2)), (2, 3, 2), 1, r"1 or 3 channels"),
+            (np.ones((12, 0)), (3, 4), 1, "holds 0 images"),
+            (np.full((12, 2), np.nan), (3, 4), 2, "24 values that are NaN"),
+            (np.ones((12, 2)), (3, 4), 0, "count must be at least 1"),
+        ],
+    )
+    def test_refuses(self, kernel, image_shape, count, message):
+        with pytest.raises(ValueError, match=message):
+            plots.filters(kernel, image_shape, count=count)
+
+
+class TestReconstructions:
+    x = rng.uniform(size=(6, 4))
+    x_hat = rng.uniform(size=(6, 4))
+
+    def test_rows_hold_inputs_corrupted_and_reconstructions(self):
+        x_corrupted = np.zeros_like(self.x)
+        figure = plots.reconstructions(self.x, self.x_hat, (2, 2), x_corrupted, count=3)
+        shown = np.array([axis.images[0].get_array() for axis in figure.axes]).reshape(3, 3, 4)
+        given = [self.x[:3], x_corrupted[:3], self.x_hat[:3]]
+        np.testing.assert_array_equal(shown, given)
+        assert [figure.axes[i].get_ylabel() for i in (0, 3, 6)] == [
+            "input",
+            "corrupted",
+            "reconstruction",
+        ]
+
+    def test_without_corruption_there_are_two_rows_on_the_inputs_scale(self):
+        figure = plots.reconstructions(self.x, 9 * self.x_hat, (2, 2), count=3)
+        assert len(figure.axes) == 6
+        low, high = self.x[:3].min(), self.x[:3].max()
+        assert {axis.images[0].get_clim() for axis in figure.axes} == {(low, high)}
+
+    def test_each_reconstruction_bears_its_squared_error(self):
+        figure = plots.reconstructions(np.zeros((2, 4)), np.diag([1.0, 3, 0, 0])[:2], (2, 2))
+        assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "1", "9"]
+
+    def test_colour_images_with_their_own_axes(self):
+        x = rng.uniform(size=(2, 4, 5, 3))
+        figure = plots.reconstructions(x, x, (4, 5, 3))
+        shown = np.asarray(figure.axes[1].images[0].get_array())
+        np.testing.assert_allclose(shown, (x[1] - x.min()) / (x.max() - x.min()))
+
+    def test_refuses_unequal_shapes(self):
+        with pytest.raises(ValueError, match=r"input \[6, 4\], reconstruction \[6, 9\]"):
+            as_users_call(plots.reconstructions)(self.x, np.ones((6, 9)), (2, 2))
+
+    def test_refuses_infinite_values_by_name(self):
+        with pytest.raises(ValueError, match="the corrupted holds 24 values that are NaN"):
+            plots.reconstructions(self.x, self.x, (2, 2), self.x * np.inf)
+
+
+class TestCodeMap:
+    def test_two_units_are_drawn_as_they_are(self):
+        code = rng.normal(size=(9, 2))
+        (axis,) = plots.code_map(code).axes
+        np.testing.assert_array_equal(axis.collections[0].get_offsets(), code)
+        assert (axis.get_xlabel(), axis.get_ylabel()) == ("code unit 1", "code unit 2")
+
+    def test_more_units_are_drawn_in_their_principal_plane(self):
+        plane = rng.normal(size=(50, 2)) * [3, 1]
+        rotation, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+        code = np.pad(plane - plane.mean(axis=0), ((0, 0), (0, 3))) @ rotation + 7
+        (axis,) = plots.code_map(code).axes
+        points = np.asarray(axis.collections[0].get_offsets())
+        np.testing.assert_allclose(points @ points.T, (code - 7) @ (code - 7).T, atol=1e-9)
+        assert abs((points[:, 0] * points[:, 1]).sum()) < 1e-9
+        assert points[:, 0].var() > points[:, 1].var()
+        shares = np.var(points, axis=0) / np.var(code, axis=0).sum()
+        assert f"component 1 of the code ({shares[0]:.0%} of its variance)" in axis.get_xlabel()
+        assert f"component 2 of the code ({shares[1]:.0%} of its variance)" in axis.get_ylabel()
+
+    def test_classes_have_their_points_and_names(self):
+        code, labels = rng.normal(size=(30, 2)), np.arange(30) % 10
+        figure = plots.code_map(code, labels)
+        dots = figure.axes[0].collections
+        np.testing.assert_array_equal(dots[4].get_offsets(), code[labels == 4])
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == list("0123456789")
+
+    def test_no_two_classes_look_the_same(self):
+        labels = np.arange(35)
+        dots = plots.code_map(rng.normal(size=(35, 2)), labels).axes[0].collections
+        looks = {(*dot.get_facecolor()[0], dot.get_paths()[0].vertices.tobytes()) for dot in dots}
+        assert len(looks) == 35
+
+    def test_equal_codes_can_be_drawn(self):
+        figure = plots.code_map(np.ones((4, 3)))
+        figure.canvas.draw()
+        np.testing.assert_array_equal(figure.axes[0].collections[0].get_offsets(), np.zeros((4, 2)))
+
+    @pytest.mark.parametrize(
+        ("code", "labels", "message"),
+        [
+            (np.ones((4, 1)), None, r"got shape \[4, 1\]"),
+            (np.ones((0, 2)), None, r"got shape \[0, 2\]"),
+            (np.full((4, 2), np.inf), None, "8 values"),
+            (np.ones((40, 2)), np.arange(40), "40 classes are too many"),
+        ],
+    )
+    def test_refuses(self, code, labels, message):
+        with pytest.raises(ValueError, match=message):
+            plots.code_map(code, labels)
+
+    def test_refuses_labels_of_another_length(self):
+        with pytest.raises(ValueError, match=r"expected 4 labels, got shape \[3\]"):
+            as_users_call(plots.code_map)(np.ones((4, 2)), np.arange(3))
+
+
+class TestLearningCurves:
+    def test_train_and_validation_of_every_term(self):
+        history = [
+            record(i, 9.0 / i, sparsity=0.5, validation={"loss": 8.0 / i, "sparsity": 0.4})
+            for i in (1, 2)
+        ]
+        axes = panels(plots.learning_curves(history))
+        assert list(axes) == ["loss", "reconstruction", "sparsity", "norms"]
+        assert curves(axes["loss"]) == {"train": [[1, 9], [2, 4.5]], "validation": [[1, 8], [2, 4]]}
+        assert curves(axes["reconstruction"]) == {"train": [[1, 9], [2, 4.5]]}
+        assert curves(axes["norms"])["update"] == [[1, 0.1], [2, 0.1]]
+
+    def test_the_loss_has_no_panel_where_it_is_the_reconstruction(self):
+        figure = plots.learning_curves([record(1, 3.0)])
+        assert list(panels(figure)) == ["reconstruction", "norms"]
+
+    def test_validation_may_be_missing_from_some_epochs(self):
+        history = [record(1, 3.0), record(2, 2.0, validation={"reconstruction": 1.0})]
+        axis = panels(plots.learning_curves(history))["reconstruction"]
+        assert curves(axis)["validation"] == [[2, 1]]
+
+    @pytest.mark.parametrize(
+        ("losses", "scale"), [((100, 1), "log"), ((2, 1), "linear"), ((1, 0), "linear")]
+    )
+    def test_logarithmic_beyond_one_decade(self, losses, scale):
+        history = [record(i, float(loss)) for i, loss in enumerate(losses)]
+        assert panels(plots.learning_curves(history))["reconstruction"].get_yscale() == scale
+
+    def test_axes_bear_units(self):
+        figure = plots.learning_curves([record(1, 3.0)], units={"reconstruction": "nats"})
+        axis = panels(figure)["reconstruction"]
+        assert (axis.get_xlabel(), axis.get_ylabel()) == ("epoch", "nats per example")
+
+    def test_a_single_epoch_is_visible(self):
+        axis = panels(plots.learning_curves([record(1, 3.0)]))["reconstruction"]
+        assert axis.get_lines()[0].get_marker() == "o"
+
+    def test_refuses_nothing_and_nan(self):
+        with pytest.raises(ValueError, match="history is empty"):
+            plots.learning_curves([])
+        with pytest.raises(ValueError, match="train holds 1 values that are NaN"):
+            plots.learning_curves([record(1, np.nan)])
+
+
+class TestSpectrum:
+    values = np.array([4.0, 3, 2, 1])
+
+    def test_the_cut_parts_kept_from_left_out(self):
+        (axis,) = plots.spectrum(self.values, 1).axes
+        kept, left_out, cut = axis.get_lines()
+        assert kept.get_xydata().tolist() == [[1, 4]]
+        assert left_out.get_xydata().tolist() == [[2, 3], [3, 2], [4, 1]]
+        assert list(cut.get_xdata()) == [1.5, 1.5]
+        assert kept.get_label() == "kept: 40.0% of the variance"
+        assert left_out.get_label() == "left out: Σ λ = 6"
+        assert axis.get_xlabel() == "component i"
+        assert axis.get_yscale() == "log"
+
+    def test_eigenvalues_that_are_rounding_do_not_stretch_the_axis(self):
+        (axis,) = plots.spectrum(np.append(self.values, [1e-17, -1e-18]), 4).axes
+        assert axis.get_ylim()[0] == 0.5
+
+    @pytest.mark.parametrize(
+        ("values", "code", "message"),
+        [
+            (values[::-1], 1, "descending"),
+            (-values[::-1], 1, "not negative"),
+            (values * 0, 1, "first above zero"),
+            (values[:0], 1, "first above zero"),
+            (values, 0, "between 1 and 4, got 0"),
+            (values, 5, "between 1 and 4, got 5"),
+            (values * np.nan, 1, "4 values that are NaN"),
+        ],
+    )
+    def test_refuses(self, values, code, message):
+        with pytest.raises(ValueError, match=message):
+            plots.spectrum(values, code)
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    before = dict(matplotlib.rcParams.copy())
+    figure = plots.spectrum(np.array([2.0, 1]), 1)
+    changed = [name for name, value in matplotlib.rcParams.copy().items() if before[name] != value]
+    assert changed == []
+    assert same_color(figure.axes[0].spines["left"].get_edgecolor(), plots.INK)
+    assert same_color(figure.axes[0].xaxis.label.get_color(), plots.INK)

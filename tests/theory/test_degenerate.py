@@ -1,0 +1,151 @@
+"""Data on which a theorem's conditions fail: the right verdict, and the quantity that says so."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from aejax import theory
+from tests.theory.spectra import with_spectrum
+
+GENERATOR = np.random.default_rng(7)
+NORMAL = GENERATOR.normal(size=(40, 6))
+DIGITS = load_digits().data
+REPEATED = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0])
+RANK_3 = with_spectrum([5.0, 4.0, 3.0], features=6)
+
+HOLDS = ["holds"] * 6
+NO_MAP = ["holds", "holds", "not identifiable", "holds", "not identifiable", "holds"]
+NOT_APPLICABLE = ["not applicable"] * 6
+
+CASES = {
+    "distinct": (with_spectrum([6.0, 5.0, 4.0, 2.0, 1.0, 0.5]), 3, HOLDS),
+    "repeated at k": (REPEATED, 3, NO_MAP),
+    "repeated at k, offset": (REPEATED + 1e6, 3, NO_MAP),
+    "repeated above k": (with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]), 3, HOLDS),
+    "repeated below k": (with_spectrum([5.0, 4.0, 3.0, 1.0, 1.0, 1.0]), 3, HOLDS),
+    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, NO_MAP),
+    "rank = k": (RANK_3, 3, HOLDS),
+    "rank = k, offset": (RANK_3 + 1e6, 3, HOLDS),
+    "m < n, k = m - 1": (GENERATOR.normal(size=(4, 6)), 3, HOLDS),
+    "m = 2 < k": (GENERATOR.normal(size=(2, 6)), 3, NO_MAP),
+    "m = 2, k = 1": (GENERATOR.normal(size=(2, 6)), 1, HOLDS),
+    "two features": (with_spectrum([2.0, 1.0]), 1, HOLDS),
+    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 0.1)], 3, HOLDS),
+    "k = n": (NORMAL, 6, NOT_APPLICABLE),
+    "k > n": (NORMAL, 7, NOT_APPLICABLE),
+    "one feature": (NORMAL[:, :1], 1, NOT_APPLICABLE),
+    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "large constant data": (np.full((40, 6), 1e6 / 3), 3, NOT_APPLICABLE),
+    "zeros": (np.zeros((40, 6)), 3, NOT_APPLICABLE),
+    "one example": (NORMAL[:1], 3, NOT_APPLICABLE),
+    "spread below the rounding of an offset": (1e-12 * NORMAL + 1e6, 3, NOT_APPLICABLE),
+    "squares that underflow": (1e-160 * NORMAL, 3, NOT_APPLICABLE),
+    "digits, large": (1e8 * DIGITS, 10, HOLDS),
+    "digits, small": (1e-8 * DIGITS, 10, HOLDS),
+    "digits, offset": (DIGITS + 1e6, 10, HOLDS),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_verdicts_are_right(name):
+    x, code, expected = CASES[name]
+    answers = theory.certificates(x, code)
+    assert [answer.verdict for answer in answers] == expected
+    for answer in answers:
+        if answer.verdict == "holds":
+            assert answer.residual <= answer.tolerance < answer.control / 1000
+        else:
+            assert answer.residual is answer.control is None  # nothing was left to luck
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("repeated at k", r"exceeds the cap 1e-0[68]: .* (eigen)?gap [σλ]_k − [σλ]_\{k\+1\} = "),
+        ("rank < k", "rank 2 < code 3"),
+        ("m = 2 < k", "rank 1 < code 3"),
+        ("k = n", "code 6 ≥ 6 features: the identity attains zero loss"),
+        ("constant data", "no feature varies"),
+        ("one example", "no feature varies"),
+    ],
+)
+def test_the_reason_names_the_quantity(name, reason):
+    x, code, _ = CASES[name]
+    reasons = [a.reason for a in theory.certificates(x, code) if a.verdict != "holds"]
+    assert reasons
+    assert all(re.search(reason, given) for given in reasons), reasons
+
+
+def test_the_loss_of_rank_k_data_is_zero_against_its_variance():
+    attained, minimal = theory.optimal_loss(theory.pose(RANK_3, 3))
+    assert attained.residual < 1e-28
+    assert minimal.residual < 1e-14
+    assert attained.control == pytest.approx(3 / 12)
+
+
+@pytest.mark.parametrize(
+    ("gap", "optimal", "trained"),
+    [
+        (1e-1, "holds", "holds"),
+        (1e-3, "holds", "not identifiable"),
+        (1e-7, "not identifiable", "not identifiable"),
+    ],
+)
+def test_a_closing_gap_costs_the_trained_map_first_and_the_loss_never(gap, optimal, trained):
+    x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - gap), 2.0, 1.0])
+    answers = theory.certificates(x, 3)
+    assert [answer.verdict for answer in answers] == [
+        "holds",
+        "holds",
+        optimal,
+        "holds",
+        trained,
+        "holds",
+    ]
+
+
+def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():
+    x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - 1e-5), 2.0, 1.0])
+    (answer,) = theory.optimal_map(theory.pose(x, 3))
+    assert answer.verdict == "not identifiable"
+    assert "least squares still moved after 30000 steps" in answer.reason
+    assert answer.residual > answer.tolerance
+
+
+@pytest.mark.parametrize("code", [1, 3, 5])
+def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
+    """Closed forms from R, of condition 1e6, hold; those from S do while the loss is large."""
+    x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
+    answers = theory.certificates(x, code, theorems=("optimal_loss", "optimal_map"))
+    expected = {
+        1: ["holds", "holds", "holds"],
+        3: ["holds", "not identifiable", "holds"],
+        5: ["not identifiable", "not identifiable", "not identifiable"],
+    }[code]
+    assert [answer.verdict for answer in answers] == expected
+
+
+def test_training_is_not_asked_of_a_condition_number_that_it_cannot_resolve(monkeypatch):
+    monkeypatch.setattr("aejax.theory.gradient.train_linear", lambda *_: 1 / 0)
+    x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
+    loss, map_ = theory.gradient_training(theory.pose(x, 3))
+    assert loss.verdict == map_.verdict == "not identifiable"
+    assert "excess loss" in loss.reason
+    assert "eigengap" in map_.reason
+
+
+@given(
+    logs=st.lists(st.floats(-9, 0), min_size=6, max_size=6),
+    power=st.floats(-8, 8),
+    offset=st.sampled_from([0.0, 1.0, 1e3, 1e6]),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=25, deadline=None)
+def test_no_spectrum_scale_or_offset_makes_a_theorem_fail(logs, power, offset, seed):
+    x = with_spectrum(np.sort(10.0 ** np.array(logs))[::-1], seed=seed)
+    for answer in theory.certificates(10.0**power * (x + offset), 3):
+        assert answer.verdict in ("holds", "not identifiable"), str(answer)
