@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import hypothesis
 import jax
 import pytest
 from jaxtyping import install_import_hook
 
 import tests.typecheck  # noqa: F401  (the hook below finds it by name)
 
+hypothesis.settings.register_profile("aejax", deadline=None)  # a first call compiles
+hypothesis.settings.load_profile("aejax")
 install_import_hook("aejax", "tests.typecheck.typecheck")
 
 

@@ -25,9 +25,9 @@ class Encode:
     Example: aejax encode runs/digits new.npy --out codes.npy
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
-    data: Annotated[Path, tyro.conf.Positional]
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.npy, .npz or IDX file of examples, in the units of the train data"""
     out: Path = Path("codes.npy")
     """where the codes go, float32 [examples, code]"""
@@ -42,9 +42,9 @@ class Reconstruct:
     Example: aejax reconstruct runs/digits new.npy --out reconstructions.npy
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
-    data: Annotated[Path, tyro.conf.Positional]
+    data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.npy, .npz or IDX file of examples, in the units of the train data"""
     out: Path = Path("reconstructions.npy")
     """where the reconstructions go, float32, shaped as the train examples"""

@@ -21,7 +21,7 @@ class Report:
     Example: aejax report runs/digits --out report.html
     """
 
-    run: Annotated[Path, tyro.conf.Positional]
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
     out: Path | None = None
     """where the page goes; report.html in the run's folder unless given"""

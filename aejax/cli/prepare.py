@@ -29,7 +29,7 @@ class PrepareData:
     Example: aejax data prepare mnist --manual-dir downloads
     """
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
     """mnist, fashion_mnist, or any other TFDS name (which needs the extra aejax[tfds])"""
     manual_dir: Path | None = None
     """a folder that holds the original archives: nothing is downloaded then"""

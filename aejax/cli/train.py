@@ -1,6 +1,7 @@
 """`aejax train`: one run in one folder, from its settings to its figures."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import numpy as np
 import tyro
 
 from aejax import checkpoints, training
@@ -16,6 +16,7 @@ from aejax.cli.configuration import Training, check, dumps, make_objective, make
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
+from aejax.cli.metrics import measure
 from aejax.cli.progress import progress_bar
 from aejax.cli.run import (
     About,
@@ -29,7 +30,7 @@ from aejax.cli.run import (
     metrics_file,
     open_run,
 )
-from aejax.objective import Objective, reconstruct
+from aejax.objective import Objective
 from aejax.training import NonFiniteLossError, TrainState
 from aejax.training.checks import check_support
 from aejax.training.fitting import Callback, Record
@@ -82,7 +83,7 @@ def train(command: Train) -> None:
             patience=configuration.patience,
             callbacks=callbacks,
         )
-    metrics = _metrics(out, examples)
+    metrics = measure(open_run(out), examples)
     write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
     _print(metrics, out)
 
@@ -108,12 +109,9 @@ def _refuse_early(
         raise ValueError("patience needs validation examples: say a greater --validation")
     training.check_data(examples.train, command.training.batch_size)
     for part in filter(None, (examples.train, examples.validation)):
-        try:
-            check_support(objective.loss, part)
-        except ValueError as error:
-            # The other ways of scaling leave the loss's support, so this one is the answer.
-            raise ValueError(f"{error} (--normalise unit-range, or --loss squared)") from error
-    objective(state.params, Batch(examples.train.x[:1]), state.key)
+        check_support(objective.loss, part)
+    # Settings are plain numbers, so that tracing alone refuses those out of range.
+    jax.eval_shape(objective, state.params, Batch(examples.train.x[:1]), state.key)
 
 
 def _start(
@@ -122,9 +120,8 @@ def _start(
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
     # A run that was killed before its first checkpoint starts anew.
-    if command.resume and (
-        command.checkpoint or checkpoints.steps(checkpoints_folder(command.out))
-    ):
+    saved = command.checkpoint is not None or checkpoints.steps(checkpoints_folder(command.out))
+    if command.resume and saved:
         state, history = _resume(command, examples, state)
     else:
         shape = examples.dataset.x_train.shape[1:]
@@ -159,6 +156,14 @@ def _callbacks(
     out, epochs = command.out, command.training.epochs
     past = list(history)
 
+    def refuse(_: TrainState, record: Record) -> None:
+        """The last step of an epoch can break what was finite before it: validation sees that."""
+        measured = record.get("validation", {})
+        if not all(map(math.isfinite, measured.values())):
+            raise NonFiniteLossError(
+                record["step"], record["epoch"], {"validation": measured["loss"]}
+            )
+
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
@@ -176,7 +181,7 @@ def _callbacks(
         recorded(history_file(out), out / "tensorboard", history) as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
     ):
-        yield [record_epoch, save, show]
+        yield [refuse, record_epoch, save, show]
 
 
 @contextmanager
@@ -187,48 +192,12 @@ def _named_checkpoint(out: Path) -> Iterator[None]:
     except NonFiniteLossError as error:
         folder = checkpoints_folder(out)
         step = checkpoints.newest_whole_step(folder)
-        kept = "There is no checkpoint yet" if step is None else f"Last good: {folder / str(step)}"
-        raise FloatingPointError(f"{error}\n{kept}.") from error
+        good = "there is none" if step is None else str(folder / str(step))
+        raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
 
 
 def _steps(configuration: Training, examples: Examples) -> int:
     return configuration.epochs * -(-len(examples.train.x) // configuration.batch_size)
-
-
-def _metrics(out: Path, examples: Examples) -> dict[str, Any]:
-    """Reconstruction error on the test examples, beside that of PCA with as many numbers."""
-    run = open_run(out)
-    x = np.asarray(examples.test.x)
-    code = jax.eval_shape(run.objective.model.encode, run.params, examples.test.x).shape[-1]
-    return {
-        "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
-        "test_examples": len(x),
-        "code": code,
-        "step": run.step,
-        "test_error": _error(_reconstructed(run.objective, run.params, x), x),
-        "pca_test_error": _pca_error(examples, code),
-    }
-
-
-def _reconstructed(objective: Objective, params: Any, x: np.ndarray) -> np.ndarray:
-    return np.asarray(jax.jit(lambda params, x: reconstruct(objective, params, x))(params, x))
-
-
-def _pca_error(examples: Examples, code: int) -> float | None:
-    """PCA fitted to all train examples, validation included; None where it keeps everything."""
-    from sklearn.decomposition import PCA
-
-    held_out = [] if examples.validation is None else [np.asarray(examples.validation.x)]
-    x_train = np.concatenate([np.asarray(examples.train.x), *held_out]).astype(np.float64)
-    if code >= min(x_train.shape):
-        return None
-    pca = PCA(code, svd_solver="covariance_eigh").fit(x_train)
-    x = np.asarray(examples.test.x, np.float64)
-    return _error(pca.inverse_transform(pca.transform(x)), x)
-
-
-def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
-    return float(np.mean(np.sum(np.square(x_hat.astype(np.float64) - x), axis=1)))
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:

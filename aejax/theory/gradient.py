@@ -21,7 +21,7 @@ LOSS = Statement(
 )
 MAP = Statement(
     claim="a linear autoencoder trained by gradient from a random start reaches PCA's map",
-    formula="R W_e W_d = R V_k V_kᵀ after training: ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k = 0",
+    formula="R W_e W_d = R V_k V_kᵀ after training",
     source="Baldi & Hornik 1989",
 )
 
@@ -30,9 +30,10 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     """Gradient training from a random start reaches the loss Σ_{i>k} λ_i and the map V_k V_kᵀ.
 
     For the loss has no other local minima, and its saddles are escaped. The loss is that of the
-    model on the user's data; the map is compared on the data, and bounds the sine of the largest
-    principal angle between the trained decoder's row space and the principal subspace. Where the
-    training stops before its gradient vanishes, a residual beyond the tolerance refutes nothing.
+    model on the user's data. The map's residual is ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k, which bounds the
+    sine of the largest principal angle between the decoder's row space and the principal subspace.
+    Where training stops before its gradient vanishes, a residual beyond the tolerance refutes
+    nothing.
 
     Controls: the loss of one code unit fewer; the map whose k-th component is the next one.
 

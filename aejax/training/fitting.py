@@ -101,8 +101,7 @@ def fit(
     history = list(history)
     while int(current.epoch) < epochs and not stalled(history, patience):
         start = time.perf_counter()
-        current, measurements = run_epoch(current, data)
-        measurements = jax.device_get(measurements)
+        current, measurements = jax.block_until_ready(run_epoch(current, data))
         seconds = time.perf_counter() - start
         record = _record(current, measurements, data, batch_size, seconds)
         if measure is not None:
@@ -200,7 +199,7 @@ def _record(
 
 
 def _refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
-    finite = np.isfinite(measurements["loss"]) & np.isfinite(measurements["gradient_norm"])
+    finite = np.isfinite([measurements["loss"], measurements["gradient_norm"]]).all(axis=0)
     if not finite.all():
         first = int(np.argmin(finite))
         step = int(state.step) - len(finite) + first + 1

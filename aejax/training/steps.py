@@ -82,9 +82,9 @@ def step(
     measurements = {
         "loss": loss,
         **terms,
-        "gradient_norm": optax.global_norm(gradient),
-        "update_norm": optax.global_norm(updates),
-        "parameter_norm": optax.global_norm(params),
+        "gradient_norm": optax.tree.norm(gradient),
+        "update_norm": optax.tree.norm(updates),
+        "parameter_norm": optax.tree.norm(params),
     }
     state = state._replace(
         params=optax.apply_updates(params, updates),

@@ -1,3 +1,5 @@
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -73,6 +75,13 @@ def test_an_offset_costs_no_more_accuracy_than_storing_it():
     np.testing.assert_allclose(
         theory.pca(x + 2.0**20).eigenvalues, theory.pca(x).eigenvalues, rtol=1e-12
     )
+
+
+def test_the_mean_is_correct_to_the_last_place_where_a_running_sum_is_not():
+    x = np.random.default_rng(1).uniform(1e6, 1e6 + 1, size=(20_000, 4))
+    exact = np.array([math.fsum(column) / len(x) for column in x.T])
+    assert np.abs(x.mean(axis=0) - exact).max() > 4 * np.spacing(1e6)
+    assert np.abs(theory.pca(x).mean - exact).max() <= np.spacing(1e6)
 
 
 def test_the_least_loss_is_the_sum_of_the_eigenvalues_left_out():

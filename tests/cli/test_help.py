@@ -1,0 +1,33 @@
+"""Help: every command says what it does, and shows an example that it can parse."""
+
+import shlex
+
+import pytest
+
+from aejax.cli.main import ACTIONS, _command
+
+COMMANDS = ("train", "encode", "reconstruct", "verify", "report", "data list", "data prepare")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example_that_is_a_command(command, aejax):
+    outcome = aejax(command, "--help")
+    assert (outcome.code, outcome.err) == (0, "")
+    (example,) = [line for line in outcome.out.splitlines() if line.startswith("Example: ")]
+    name, *words = shlex.split(example.removeprefix("Example: "))
+    assert name == "aejax"
+    assert " ".join(words).startswith(command)
+    assert type(_command(words)) in ACTIONS
+
+
+def test_the_first_help_names_every_command_and_exit_code(aejax):
+    out = aejax("--help").out
+    assert all(command.split()[0] in out for command in COMMANDS)
+    assert all(words in out for words in ("0 done", "1 a verification failed", "2 bad input"))
+
+
+def test_help_of_verify_names_the_theorems(aejax):
+    from aejax.theory import THEOREMS
+
+    out = aejax("verify --help").out
+    assert all(name in out for name in THEOREMS)

@@ -1,0 +1,122 @@
+"""`aejax train`: the folder of a run, its figures, and what is drawn meanwhile."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from tests.cli.conftest import EPOCHS, SETTINGS, history_of
+
+STEPS_AN_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
+
+
+def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
+    """TensorBoard's scalars by name, as (step, value): records of length, CRC, event, CRC."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(events.iterdir()):
+        content, start = path.read_bytes(), 0
+        while start < len(content):
+            (length,) = struct.unpack_from("<Q", content, start)
+            event = Event.FromString(content[start + 12 : start + 12 + length])
+            start += length + 16
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return found
+
+
+def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        "about.json",
+        "checkpoints",
+        "configuration.json",
+        "history.jsonl",
+        "metrics.json",
+        "tensorboard",
+    ]
+    configuration = json.loads((finished / "configuration.json").read_text())
+    assert configuration["sizes"] == [64, 12]
+    assert configuration["penalty"]["sparsity"] == 0.1
+    assert configuration["epochs"] == EPOCHS
+    about = json.loads((finished / "about.json").read_text())
+    assert about["feature_shape"] == [8, 8]
+    assert {"python", "jax", "device", "revision"} <= about["environment"].keys()
+    steps = sorted(int(path.name) for path in (finished / "checkpoints").iterdir())
+    assert steps == [STEPS_AN_EPOCH * epoch for epoch in (4, 5, 6)]
+
+
+def test_the_history_has_a_record_an_epoch_with_every_term(finished):
+    history = history_of(finished)
+    assert [record["epoch"] for record in history] == list(range(1, EPOCHS + 1))
+    assert [record["step"] for record in history] == [6 * e for e in range(1, EPOCHS + 1)]
+    for record in history:
+        assert {"loss", "reconstruction", "sparsity", "gradient_norm"} <= record.keys()
+        assert record["validation"].keys() == {"loss", "reconstruction", "sparsity"}
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+
+
+def test_tensorboard_holds_the_same_scalars_as_the_history(finished):
+    found, history = scalars(finished / "tensorboard"), history_of(finished)
+    for tag, values in {
+        "train/loss": [record["loss"] for record in history],
+        "train/sparsity": [record["sparsity"] for record in history],
+        "validation/loss": [record["validation"]["loss"] for record in history],
+    }.items():
+        assert found[tag] == [
+            (record["step"], np.float32(value))
+            for record, value in zip(history, values, strict=True)
+        ]
+
+
+def test_the_figures_are_those_of_scikit_learns_pca_and_of_the_reconstructions(finished, aejax):
+    from sklearn.decomposition import PCA
+
+    metrics = json.loads((finished / "metrics.json").read_text())
+    x = load_digits().data / 16
+    test = np.arange(len(x)) % 5 == 4
+    pca = PCA(12, svd_solver="full").fit(x[~test])
+    lost = pca.inverse_transform(pca.transform(x[test])) - x[test]
+    assert metrics["test_examples"] == test.sum() == 359
+    assert metrics["code"] == 12
+    assert metrics["pca_test_error"] == pytest.approx(np.mean(np.sum(lost**2, axis=1)), rel=1e-6)
+
+
+def test_progress_is_drawn_on_stderr_unless_quiet(run, aejax, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+    shown = aejax(f"train --resume --epochs {EPOCHS + 1} --out", run)
+    assert shown.code == 0
+    assert f"{EPOCHS + 1}/{EPOCHS + 1}" in shown.err
+    assert "examples/s" in shown.err
+    assert "PCA, 12 components" in shown.out
+    quiet = aejax("train --quiet --resume --out", run)
+    assert (quiet.code, quiet.err) == (0, "")
+
+
+def test_where_stderr_is_no_terminal_nothing_is_drawn(tmp_path, small, aejax):
+    outcome = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 2 --validation 0 --tied "
+        f"--save-every 2 --out {tmp_path / 'run'}"
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\x1b" not in outcome.out
+    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["6"]
+
+
+def test_patience_ends_the_run_early(tmp_path, small, aejax):
+    outcome = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --validation 0.25 --patience 2 "
+        f"--optimizer sgd --learning-rate 1e-30 --epochs 50 --out {tmp_path / 'run'}"
+    )  # so low a rate changes nothing: the first epoch stays the best
+    assert outcome.code == 0
+    assert len(history_of(tmp_path / "run")) == 3
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 3
+
+
+def test_settings_reach_the_objective(finished):
+    assert "--clip 5" in SETTINGS
+    norms = [record["gradient_norm"] for record in history_of(finished)]
+    assert max(norms) > 5  # so the clipping of this run was at work

@@ -1,0 +1,220 @@
+"""Checkpoints: equal to the bit, whole or not there, and refused by name where they are damaged."""
+
+import json
+import os
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from aejax import checkpoints
+from aejax.checkpoints import DamagedCheckpointError, OtherConfigurationError
+from aejax.data import Normalisation
+from aejax.training import TrainState
+
+OPTIMIZER = optax.adam(optax.cosine_decay_schedule(1e-3, 100))
+CONFIGURATION = {"sizes": (4, 2), "seed": 0, "penalty.l2": 0.5}
+NORMALISATION = Normalisation(np.array([0.1, 1 / 3]), np.array([1e-300, np.pi]))
+
+
+def state_of(step: int, *, features: int = 4, dtype=jnp.float32) -> TrainState:
+    """A state with moments and counters that differ from step to step."""
+    key_kernel, key = jax.random.split(jax.random.key(step))
+    params = {"encoder": {"kernel": jax.random.normal(key_kernel, (features, 2), dtype)}}
+    _, optimizer_state = OPTIMIZER.update(params, OPTIMIZER.init(params))
+    return TrainState(params, optimizer_state, jnp.int32(step), jnp.int32(step // 10), key)
+
+
+def save(directory: Path, step: int, **settings) -> Path:
+    settings = {"configuration": CONFIGURATION, "normalisation": NORMALISATION} | settings
+    return checkpoints.save(directory, state_of(step), **settings)
+
+
+def restore(directory: Path, **settings) -> tuple[TrainState, Normalisation]:
+    like = settings.pop("like", state_of(0))
+    return checkpoints.restore(directory, like, normalisation=NORMALISATION, **settings)
+
+
+def bits(tree) -> list[tuple]:
+    """Dtype, shape and bytes of every leaf, the implementation of keys included."""
+    leaves = []
+    for leaf in jax.tree.leaves(tree):
+        kind = str(leaf.dtype)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        leaves.append((kind, leaf.shape, np.asarray(leaf).tobytes()))
+    return leaves
+
+
+def test_what_is_restored_equals_what_was_saved_to_the_bit(tmp_path):
+    path = save(tmp_path, 30)
+    state, normalisation = restore(tmp_path, configuration=CONFIGURATION)
+    assert path == tmp_path / "30"
+    assert jax.tree.structure(state) == jax.tree.structure(state_of(30))
+    assert bits(state) == bits(state_of(30))
+    assert bits(normalisation) == bits(NORMALISATION)
+    assert normalisation.shift.dtype == np.float64
+
+
+def test_the_newest_and_the_best_stay(tmp_path):
+    losses = {10: 3.0, 20: 1.0, 30: 2.0, 40: 5.0, 50: None, 60: 4.0}
+    for step, loss in losses.items():
+        save(tmp_path, step, validation_loss=loss, keep=2)
+    assert checkpoints.steps(tmp_path) == [20, 50, 60]
+    assert checkpoints.best_step(tmp_path) == 20
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["20", "50", "60"]
+
+
+@pytest.mark.parametrize("loss", [None, float("nan"), float("-inf")])
+def test_a_loss_that_is_no_number_is_never_the_best(tmp_path, loss):
+    save(tmp_path, 10, validation_loss=loss)
+    assert checkpoints.best_step(tmp_path) is None
+    save(tmp_path, 20, validation_loss=7.0)
+    assert checkpoints.best_step(tmp_path) == 20
+
+
+def test_the_newest_is_restored_unless_a_step_is_named(tmp_path):
+    for step in (9, 10):  # as text, 9 comes last
+        save(tmp_path, step)
+    assert int(restore(tmp_path)[0].step) == 10
+    assert bits(restore(tmp_path, step=9)[0]) == bits(state_of(9))
+
+
+def test_going_back_to_an_earlier_step_drops_the_later_ones(tmp_path):
+    for step in (10, 20, 30):
+        save(tmp_path, step)
+    save(tmp_path, 15, keep=1)
+    assert checkpoints.steps(tmp_path) == [15]
+
+
+def test_a_partial_folder_is_ignored_and_replaced(tmp_path):
+    save(tmp_path, 10)
+    for name in ("20.partial", "10.dropped.partial"):
+        (tmp_path / name / "state").mkdir(parents=True)
+        (tmp_path / name / "about.json").write_text("{")
+    assert checkpoints.steps(tmp_path) == [10]
+    assert int(restore(tmp_path)[0].step) == 10
+    save(tmp_path, 20)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]
+
+
+def test_a_step_saved_again_takes_the_place_of_the_damaged_one(tmp_path):
+    (save(tmp_path, 10) / "about.json").unlink()
+    save(tmp_path, 10)
+    assert bits(restore(tmp_path)[0]) == bits(state_of(10))
+
+
+def fail(*_, **__):
+    raise OSError("the disk is full")
+
+
+@pytest.mark.parametrize("place", ["orbax", "digests", "rename"])
+def test_a_save_that_fails_midway_leaves_no_numbered_folder(tmp_path, monkeypatch, place):
+    save(tmp_path, 10)
+    with monkeypatch.context() as patch:
+        if place == "orbax":
+            patch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+        elif place == "digests":
+            patch.setattr(checkpoints, "_digests", fail)
+        else:
+            patch.setattr(os, "rename", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            save(tmp_path, 20, keep=1)
+    assert checkpoints.steps(tmp_path) == [10]
+    assert bits(restore(tmp_path)[0]) == bits(state_of(10))
+
+
+def test_a_deletion_that_fails_midway_leaves_no_damaged_checkpoint(tmp_path, monkeypatch):
+    save(tmp_path, 10)
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", fail)
+        with pytest.raises(OSError, match="the disk is full"):
+            save(tmp_path, 20, keep=1)
+    assert checkpoints.newest_whole_step(tmp_path) == 20
+    assert [checkpoints.find_damage(tmp_path / str(s)) for s in checkpoints.steps(tmp_path)] == [
+        None
+    ]
+
+
+def test_keep_below_one_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="keep must be at least 1 checkpoint, got 0"):
+        save(tmp_path, 10, keep=0)
+
+
+def test_every_file_is_missed_truncated_or_altered_by_name(tmp_path):
+    save(tmp_path, 10)
+    damaged = save(tmp_path, 20)
+    files = [path for path in sorted(damaged.rglob("*")) if path.is_file()]
+    assert {"about.json", "digests.json"} < {path.name for path in files}
+    assert any("state/d/" in path.as_posix() for path in files)
+    for path in files:
+        content = path.read_bytes()
+        middle = len(content) // 2
+        flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+        for damage in (None, content[:middle], flipped):
+            path.unlink()
+            if damage is not None:
+                path.write_bytes(damage)
+            with pytest.raises(DamagedCheckpointError) as caught:
+                restore(tmp_path)
+            assert f"{damaged} is damaged" in str(caught.value)
+            # An altered digest accuses the file that it is the digest of.
+            accuses_another = path.name == "digests.json" and damage == flipped
+            assert accuses_another or path.name in str(caught.value)
+            assert "the newest whole one is step 10 (--checkpoint 10)" in str(caught.value)
+            path.write_bytes(content)
+    assert bits(restore(tmp_path)[0]) == bits(state_of(20))
+
+
+def test_nothing_is_offered_where_nothing_is_whole(tmp_path):
+    for step in (10, 20):
+        (save(tmp_path, step) / "digests.json").write_text("{}")
+    with pytest.raises(DamagedCheckpointError, match="no other checkpoint is whole"):
+        restore(tmp_path)
+    assert checkpoints.newest_whole_step(tmp_path) is None
+
+
+def test_another_configuration_is_refused_with_every_difference(tmp_path):
+    save(tmp_path, 10)
+    given = {"sizes": (4, 3), "seed": 0, "clip": 1.0}
+    with pytest.raises(OtherConfigurationError) as caught:
+        restore(tmp_path, configuration=given)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / '10'} was made by another configuration: ")
+    assert "sizes was [4, 2], now [4, 3]" in message
+    assert "clip was None, now 1.0" in message
+    assert "penalty.l2 was 0.5, now None" in message
+    assert "seed" not in message
+
+
+@pytest.mark.parametrize(
+    ("like", "difference"),
+    [
+        (state_of(0, features=5), "kernel was 'float32[4, 2]', now 'float32[5, 2]'"),
+        (state_of(0, dtype=jnp.float16), "kernel was 'float32[4, 2]', now 'float16[4, 2]'"),
+        (state_of(0)._replace(key=jax.random.key(0, impl="rbg")), "key was 'key<fry>[]'"),
+        (state_of(0)._replace(params={}), "kernel was 'float32[4, 2]', now None"),
+    ],
+)
+def test_arrays_of_another_structure_shape_or_dtype_are_refused(tmp_path, like, difference):
+    save(tmp_path, 10)
+    with pytest.raises(OtherConfigurationError, match="holds other arrays") as caught:
+        restore(tmp_path, like=like)
+    assert difference in str(caught.value)
+
+
+def test_a_missing_checkpoint_or_step_says_what_there_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no checkpoint in"):
+        restore(tmp_path / "nowhere")
+    save(tmp_path, 10)
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint of step 5 in .*; there are \[10\]"):
+        restore(tmp_path, step=5)
+
+
+def test_about_is_for_people_too(tmp_path):
+    about = json.loads((save(tmp_path, 20, validation_loss=1.5) / "about.json").read_text())
+    assert (about["step"], about["epoch"], about["validation_loss"]) == (20, 2, 1.5)
+    assert about["configuration"] == {"sizes": [4, 2], "seed": 0, "penalty.l2": 0.5}

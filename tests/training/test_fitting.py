@@ -1,0 +1,178 @@
+"""The shell: one compilation, resuming to the bit, stopping in time."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import aejax
+from aejax import Batch, corruptions, losses, penalties, training
+
+KEY = jax.random.key(0)
+X = jax.random.uniform(jax.random.key(1), (50, 6))
+OBJECTIVE = aejax.objective(
+    aejax.dense((6, 4)),
+    losses.bernoulli,
+    corruption=corruptions.masking(rate=0.25),
+    penalties={"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))},
+)
+OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2))
+
+
+def fit(epochs=3, *, objective=OBJECTIVE, optimizer=OPTIMIZER, data=X, **options):
+    options = {"key": KEY, "batch_size": 8} | options
+    return training.fit(objective, optimizer, Batch(data), epochs=epochs, **options)
+
+
+def assert_same_state(a, b):
+    jax.tree.map(np.testing.assert_array_equal, unkeyed(a), unkeyed(b))
+
+
+def unkeyed(state):
+    return state._replace(key=jax.random.key_data(state.key))
+
+
+def test_training_lowers_the_loss_and_records_each_epoch():
+    state, history = fit(30, validation=Batch(X[:10]))
+    assert [record["epoch"] for record in history] == list(range(1, 31))
+    assert [record["step"] for record in history[:2]] == [7, 14]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert int(state.epoch) == 30
+    assert {"seconds", "examples_per_second", "reconstruction", "sparsity"} <= history[0].keys()
+
+
+def test_validation_is_the_noiseless_objective():
+    state, history = fit(1, validation=Batch(X[:10]))
+    whole, terms = aejax.noiseless(OBJECTIVE)(state.params, Batch(X[:8]), KEY)
+    tail, tail_terms = aejax.noiseless(OBJECTIVE)(state.params, Batch(X[8:10]), KEY)
+    found = history[0]["validation"]
+    np.testing.assert_allclose(found["loss"], 0.8 * whole + 0.2 * tail, rtol=1e-5)
+    mean = 0.8 * terms["reconstruction"] + 0.2 * tail_terms["reconstruction"]
+    np.testing.assert_allclose(found["reconstruction"], mean, rtol=1e-5)
+
+
+def test_a_resumed_run_is_the_run_never_stopped_to_the_bit():
+    whole, history = fit(5)
+    half, past = fit(2)
+    resumed, joined = fit(5, key=None, state=half, history=past)
+    assert_same_state(whole, resumed)
+    assert [record["loss"] for record in history] == [record["loss"] for record in joined]
+
+
+def test_fit_is_the_pure_train():
+    state, _ = fit(3)
+    pure, measured = jax.jit(
+        lambda key: training.train(OBJECTIVE, OPTIMIZER, Batch(X), key, epochs=3, batch_size=8)
+    )(KEY)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        state.params,
+        pure.params,
+    )
+    assert measured["loss"].shape == (3,)
+
+
+def test_the_callers_state_survives_the_donation():
+    state, _ = fit(1)
+    before = jax.tree.map(np.array, unkeyed(state))
+    fit(2, key=None, state=state)
+    jax.tree.map(np.testing.assert_array_equal, unkeyed(state), before)
+
+
+def test_the_epoch_is_traced_twice_at_most():
+    """Once in the rehearsal outside jit, then in the one compilation: whole batches and tail."""
+    traces = 0
+
+    def counting(record):
+        nonlocal traces
+        traces += 1
+        return jnp.zeros(())
+
+    objective = aejax.objective(
+        aejax.dense((6, 4)), losses.bernoulli, penalties={"count": (1.0, counting)}
+    )
+    fit(1, objective=objective)
+    once = traces
+    traces = 0
+    fit(12, objective=objective)
+    assert traces == once
+
+
+def test_callbacks_see_every_epoch_in_order():
+    seen = []
+    fit(3, callbacks=[lambda state, record: seen.append((int(state.epoch), record["epoch"]))])
+    assert seen == [(1, 1), (2, 2), (3, 3)]
+
+
+def test_patience_stops_and_a_resumed_run_stops_where_the_whole_one_did():
+    options = {"validation": Batch(X[:10]), "patience": 2, "optimizer": optax.sgd(0.0)}
+    state, history = fit(20, **options)
+    assert len(history) == 3  # the first is never bettered
+    _, resumed = fit(20, **options, key=None, state=state, history=history)
+    assert resumed == history
+
+
+@pytest.mark.parametrize(
+    ("losses_seen", "patience", "expected"),
+    [
+        ([], 1, False),
+        ([1.0], 1, False),
+        ([1, 2], 1, True),
+        ([2, 1, 1.5], 2, False),
+        ([1, 2, 3], 2, True),
+    ],
+)
+def test_stalled(losses_seen, patience, expected):
+    history = [{"validation": {"loss": loss}} for loss in losses_seen]
+    assert training.stalled(history, patience) is expected
+    assert training.stalled(history, None) is False
+
+
+def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
+    objective = aejax.objective(aejax.linear(6, 4), losses.squared)
+    with pytest.raises(training.NonFiniteLossError, match="not finite at step") as caught:
+        fit(50, objective=objective, optimizer=optax.sgd(1e3))
+    assert caught.value.step >= 1
+    assert caught.value.epoch == -(-caught.value.step // 7)
+    assert "reconstruction" in caught.value.terms
+    assert not np.isfinite([caught.value.terms["loss"], caught.value.terms["gradient_norm"]]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"data": X[:0]}, "empty"),
+        (
+            {"data": X.at[3, 2].set(jnp.nan)},
+            r"NaN or infinity: 1 of 300, first nan at index \(3, 2\)",
+        ),
+        ({"data": X.at[3, 2].set(jnp.inf)}, "NaN or infinity"),
+        ({"data": X.at[3, 2].set(1.5)}, r"outside \[0, 1\].*scale with unit_range"),
+        ({"batch_size": 51}, "between 1 and the number of examples, 50, got 51"),
+        ({"batch_size": 0}, "between 1 and the number of examples"),
+        ({"validation": Batch(X[:5] - 2)}, r"outside \[0, 1\]"),
+        ({"patience": 2}, "patience needs validation data"),
+        ({"patience": 0, "validation": Batch(X)}, "at least one epoch"),
+        ({"key": None}, "either key, for a new run, or state"),
+        ({"data": X[:, :5]}, r"expected an array \[batch, 6\]"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_compiled(change, message):
+    with pytest.raises(ValueError, match=message):
+        fit(**change)
+
+
+def test_sparsity_of_a_code_that_is_not_logistic_is_refused():
+    objective = aejax.objective(
+        aejax.dense((6, 4), activation=jnp.tanh),
+        losses.bernoulli,
+        penalties={"sparsity": (1.0, penalties.kl_sparsity(rho=0.1))},
+    )
+    with pytest.raises(ValueError, match="mean activation of a logistic code"):
+        fit(objective=objective)
+
+
+def test_targets_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"one entry an example, got lengths \[49, 50\]"):
+        training.fit(OBJECTIVE, OPTIMIZER, Batch(X, target=X[:49]), epochs=1, key=KEY)
