@@ -1,0 +1,47 @@
+# Two commands for a newcomer: `make demo` and `make test`. Both make .venv first; nothing is
+# needed but Python 3.11 or newer, make and a package index.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test test-slow lint format constraints clean
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The theorems on real digits, a denoising autoencoder trained on them, and its report.
+demo: $(INSTALLED)
+	rm -rf demo
+	$(BIN)/aejax verify --data digits --code 10 --json demo/certificates.json
+	$(BIN)/aejax train --data digits --sizes 64 100 --tied --corruption masking --epochs 300 \
+	  --batch-size 64 --learning-rate 0.003 --save-every 50 --out demo/run
+	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
+
+test: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2
+
+# What takes long: real data sets at full size, and every file of a checkpoint damaged in turn.
+test-slow: $(INSTALLED)
+	$(BIN)/pytest --numprocesses 2 -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+# Pins every dependency to what a fresh installation of today resolves to.
+constraints:
+	rm -rf .constraints && $(PYTHON) -m venv .constraints
+	.constraints/bin/pip install --quiet '.[dev]'
+	.constraints/bin/pip freeze --exclude aejax > constraints.txt
+	rm -rf .constraints
+
+clean:
+	rm -rf $(VENV) demo
