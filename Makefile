@@ -16,8 +16,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	rm -rf demo
 	$(BIN)/aejax verify --data digits --code 10 --json demo/certificates.json
-	$(BIN)/aejax train --data digits --sizes 64 100 --tied --corruption masking --epochs 300 \
-	  --batch-size 64 --learning-rate 0.003 --save-every 50 --out demo/run
+	$(BIN)/aejax train --data digits --sizes 64 128 --corruption masking --epochs 200 \
+	  --batch-size 32 --learning-rate 0.01 --save-every 20 --out demo/run
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
 
 test: $(INSTALLED)
