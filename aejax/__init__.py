@@ -3,6 +3,7 @@
 __version__ = "0.1.0"
 
 from aejax import corruptions as corruptions
+from aejax import data as data
 from aejax import losses as losses
 from aejax import penalties as penalties
 from aejax import training as training

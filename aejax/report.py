@@ -8,6 +8,7 @@ import base64
 import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from math import isfinite
 from numbers import Integral, Real
 from string import Template
@@ -290,54 +291,7 @@ _INK_STYLE = Template(
     "text,tspan{font-family:system-ui,sans-serif!important}"
 ).substitute(ink=INK)
 
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fdfdfc; --card: #fff; --ink: #24292f;
-  --soft: #5b636c; --line: #dcdfe3; --accent: #0b5c94; --fails: #b3261e;
-  --serif: Charter, "Bitstream Charter", "Sitka Text", Cambria, Georgia, serif; }
-@media (prefers-color-scheme: dark) { :root { --paper: #14171a; --card: #1b1f23; --ink: #d9dce0;
-  --soft: #9aa3ad; --line: #31373d; --accent: #7cb8e4; --fails: #ff8a80; } }
-* { box-sizing: border-box; }
-html { background: var(--paper); color: var(--ink); font: 1rem/1.6 system-ui, sans-serif;
-  -webkit-text-size-adjust: 100%; }
-body { max-width: 50rem; margin: 0 auto; padding: 4.5rem 1.5rem 6rem; }
-h1, h2, h3, figcaption, section > p { font-family: var(--serif); }
-h1 { font-size: clamp(1.8rem, 5vw, 2.6rem); line-height: 1.15; font-weight: 600; margin: 0;
-  letter-spacing: -0.01em; overflow-wrap: anywhere; }
-h2 { font-size: 1.5rem; font-weight: 600; margin: 4.5rem 0 1rem; padding-top: 1.2rem;
-  border-top: 1px solid var(--line); }
-h3 { font-size: 1.1rem; font-weight: 600; margin: 0 0 1rem; }
-a { color: var(--accent); text-underline-offset: 0.2em; text-decoration-thickness: 1px; }
-nav { display: flex; flex-wrap: wrap; gap: 0.4rem 1.4rem; margin-top: 2rem; font-size: 0.95rem; }
-dl { display: flex; flex-wrap: wrap; gap: 1.2rem 2.6rem; margin: 2.2rem 0 0; }
-dt { color: var(--soft); font-size: 0.85rem; line-height: 1.3; }
-dd { margin: 0.25rem 0 0; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
-figure { margin: 0 0 2.5rem; padding: 1.5rem; background: var(--card);
-  border: 1px solid var(--line); border-radius: 6px; }
-img { display: block; margin: 0 auto; max-width: 100%; height: auto; }
-figcaption { margin-top: 1.2rem; color: var(--soft); }
-section > p { color: var(--soft); margin: 0 0 1.2rem; }
-.scrolled { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: 0.875rem; line-height: 1.45;
-  font-variant-numeric: tabular-nums; }
-th, td { padding: 0.5rem 0.75rem; text-align: left; vertical-align: top;
-  border-bottom: 1px solid var(--line); }
-th { font-weight: 500; color: var(--soft); }
-thead th { vertical-align: bottom; }
-.number { text-align: right; }
-td.number, .verdict { white-space: nowrap; }
-.fails { color: var(--fails); font-weight: 600; }
-.statement { min-width: 16rem; }
-.statement p { margin: 0.3rem 0 0; color: var(--soft); }
-.definitions th { width: 14rem; }
-.definitions td { overflow-wrap: anywhere; }
-@media (max-width: 36rem) { body { padding: 2.5rem 1rem 4rem; } figure { padding: 1rem 0.75rem; }
-  h2 { margin-top: 3rem; } .definitions th { width: 9rem; } }
-@media print { :root { --paper: #fff; --card: #fff; --ink: #000; --soft: #444; --line: #bbb;
-  --accent: #000; } body { max-width: none; padding: 0; } nav { display: none; }
-  figure, tr { break-inside: avoid; } figure { border: 0; padding: 0; }
-  h2, h3, section > p { break-after: avoid; }
-  .scrolled { overflow: visible; } table { font-size: 0.7rem; } }
-"""
+_STYLE = files("aejax").joinpath("report.css").read_text(encoding="utf-8")
 
 _PAGE = Template("""<!doctype html>
 <html lang="en-GB">

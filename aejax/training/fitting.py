@@ -91,9 +91,8 @@ def fit(
         check_data(validation, batch_size=1)
         check_support(objective.loss, validation)
     current = _start(objective, optimizer, key, state)
-    current, data = jax.tree.map(
-        jnp.copy, (current, data)
-    )  # the caller's buffers are not ours to donate
+    # The caller's buffers are not ours to donate.
+    current, data = jax.tree.map(jnp.copy, (current, data))
     _rehearse(objective, current, data, batch_size)
 
     run_epoch = _compiled_epoch(objective, optimizer, current, data, batch_size)

@@ -1,0 +1,12 @@
+"""Pictures of an autoencoder: arrays in, a matplotlib figure out."""
+
+from aejax.plots.codes import code_map as code_map
+from aejax.plots.curves import NORMS as NORMS
+from aejax.plots.curves import learning_curves as learning_curves
+from aejax.plots.curves import terms_of as terms_of
+from aejax.plots.images import filters as filters
+from aejax.plots.images import reconstructions as reconstructions
+from aejax.plots.look import COLOURS as COLOURS
+from aejax.plots.look import INK as INK
+from aejax.plots.look import look as look
+from aejax.plots.spectra import spectrum as spectrum

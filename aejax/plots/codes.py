@@ -1,0 +1,80 @@
+"""Codes as points of a plane."""
+
+import numpy as np
+from jaxtyping import Num, Shaped
+from matplotlib.figure import Figure
+
+from aejax.plots.look import COLOURS, Array, finite, look
+
+_MARKERS = "os^Dv"
+
+
+def code_map(
+    code: Num[Array, "examples code"],
+    labels: Shaped[Array, " examples"] | None = None,
+    *,
+    principal: bool | None = None,
+) -> Figure:
+    """Codes as points of a plane, coloured by class.
+
+    Args:
+        code: codes of two units or more.
+        labels: one class an example, numbers or words; at most 35 different ones.
+        principal: the plane of the code's own two principal components instead of its first two
+            units; None means where there are more than two. The axes say which.
+
+    Returns:
+        A figure of one scatter plot.
+
+    Raises:
+        ValueError: for fewer than two units, no examples, values that are not finite, labels of
+            another length or too many classes.
+    """
+    code = finite("the code", code)
+    if code.ndim != 2 or code.shape[1] < 2 or len(code) == 0:
+        raise ValueError(
+            f"a code map needs codes [examples, 2 or more], got shape {list(code.shape)}"
+        )
+    classes = _classes(labels, len(code))
+    points, axis_labels = code[:, :2], ["code unit 1", "code unit 2"]
+    if code.shape[1] > 2 if principal is None else principal:
+        points, axis_labels = _principal_plane(code)
+    with look():
+        figure = Figure(figsize=(6.4, 5))
+        axis = figure.subplots()
+        styles = ((colour, marker) for marker in _MARKERS for colour in COLOURS)
+        for (name, members), (colour, marker) in zip(classes.items(), styles, strict=False):
+            dots = axis.scatter(*points[members].T, s=14, c=colour, marker=marker, label=name)
+            dots.set(alpha=0.7, linewidths=0, rasterized=True)  # one image is lighter than dots
+        axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
+        axis.set_aspect("equal", adjustable="datalim")
+        if labels is not None:
+            figure.legend(title="class", loc="outside right upper", markerscale=2)
+    return figure
+
+
+def _principal_plane(code: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Codes in the plane of their two principal components, and what its axes say."""
+    centred = code - code.mean(axis=0)
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    plane = directions[:, :-3:-1]
+    plane = plane * np.sign(plane[np.abs(plane).argmax(axis=0), [0, 1]])  # else signs are chance
+    shares = variances[:-3:-1] / (variances.sum() or 1)
+    labels = [
+        f"principal component {i} of the code ({share:.0%} of its variance)"
+        for i, share in enumerate(shares, 1)
+    ]
+    return centred @ plane, labels
+
+
+def _classes(labels: Array | None, examples: int) -> dict[str, np.ndarray]:
+    """Which examples belong to each class; one nameless class without labels."""
+    if labels is None:
+        return {"": np.ones(examples, bool)}
+    labels = np.asarray(labels)
+    if labels.shape != (examples,):
+        raise ValueError(f"expected {examples} labels, got shape {list(labels.shape)}")
+    names = np.unique(labels)
+    if len(names) > len(COLOURS) * len(_MARKERS):
+        raise ValueError(f"{len(names)} classes are too many to tell apart by colour and marker")
+    return {str(name): labels == name for name in names}
