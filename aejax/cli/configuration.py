@@ -108,9 +108,9 @@ def loads(text: str) -> Training:
         settings |= {
             "data_dir": None if data_dir is None else Path(data_dir),
             "sizes": tuple(settings["sizes"]),
-            "penalty": _typed(Penalties(**settings["penalty"])),
+            "penalty": _made(Penalties, settings["penalty"]),
         }
-        return _typed(Training(**settings))
+        return _made(Training, settings)
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"not a configuration of this version: {error}") from error
 
@@ -122,6 +122,7 @@ def check(training: Training) -> None:
     """
     ranges = {
         "epochs must be at least 1": training.epochs >= 1,
+        "batch-size must be at least 1": training.batch_size >= 1,
         "patience must be at least one epoch": training.patience is None or training.patience >= 1,
         "validation must be a share in [0, 1)": 0 <= training.validation < 1,
         "learning-rate must be above 0": training.learning_rate > 0,
@@ -232,13 +233,13 @@ def _as_json(training: Training) -> dict[str, Any]:
     return settings
 
 
-def _typed(settings: Any) -> Any:
-    """Settings as they are; ValueError naming the first whose value is of another type."""
-    for name, hint in get_type_hints(type(settings)).items():
-        value = getattr(settings, name)
-        if not _fits(value, hint):
+def _made(kind: type, values: dict[str, Any]) -> Any:
+    """Settings of a kind; ValueError naming the first whose value is of another type."""
+    hints = get_type_hints(kind)
+    for name, value in values.items():
+        if name in hints and not _fits(value, hints[name]):
             raise ValueError(f"{name} cannot be {value!r}")
-    return settings
+    return kind(**values)
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -63,7 +63,8 @@ def verify(command: Verify) -> int:
 
 
 def _print(found: Sequence[Certificate], title: str) -> None:
-    table = Table(title=Text(title, style="table.title"), show_lines=True)
+    print(title)
+    table = Table(show_lines=True)
     table.add_column("theorem", ratio=1)
     for name in ("residual", "tolerance", "control"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +20,7 @@ SETTINGS = (
     "--batch-size 256"
 )
 EPOCHS = 6
+CLOCK = ("seconds", "examples_per_second")
 
 
 class Outcome(NamedTuple):
@@ -47,17 +49,18 @@ def aejax(capsys) -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="package", autouse=True)
 def compiled_once(tmp_path_factory):
-    """Commands that compile the same program share it, as two processes with JAX's cache would."""
+    """Commands and processes that need the same program compile it once."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
+    environment = {name.upper(): str(value) for name, value in settings.items()}
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()  # JAX decides once whether there is a cache
-    yield
+    yield environment
     for name, value in before.items():
         jax.config.update(name, value)
     compilation_cache.reset_cache()
@@ -85,6 +88,22 @@ def small(tmp_path) -> Path:
     return path
 
 
+def refused(outcome: Outcome) -> str:
+    """The complaint, once its form is as promised."""
+    assert outcome.code == 2
+    assert outcome.err.startswith("aejax: ")
+    assert 1 <= len(outcome.err.splitlines()) <= 2
+    assert "Traceback" not in outcome.err
+    return outcome.err
+
+
+def check(outcome: Outcome, words: str) -> None:
+    """All the words, which bars divide, stand in the complaint."""
+    complaint = refused(outcome)
+    for part in words.split(" | "):
+        assert part in complaint
+
+
 def history_of(run: Path) -> list[dict]:
     """The records of a run but for its clock."""
     records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -93,15 +112,13 @@ def history_of(run: Path) -> list[dict]:
     ]
 
 
-CLOCK = ("seconds", "examples_per_second")
-
-
 def state_of(run: Path, step: int | None = None) -> dict[str, bytes]:
     """Every array of a checkpoint by name, as bytes, read without the code under test."""
     import orbax.checkpoint as ocp
 
     steps = sorted(int(path.name) for path in (run / "checkpoints").iterdir())
-    with ocp.PyTreeCheckpointer() as checkpointer:
+    with warnings.catch_warnings(), ocp.PyTreeCheckpointer() as checkpointer:
+        warnings.simplefilter("ignore")  # of Orbax, about the devices: they are the same
         tree = checkpointer.restore(run / "checkpoints" / str(step or steps[-1]) / "state")
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {

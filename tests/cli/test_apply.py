@@ -59,22 +59,23 @@ def test_any_number_of_examples_is_taken_in_parts(finished, new, tmp_path, aejax
 
 
 def test_the_best_checkpoint_serves_unless_one_is_named(run, new, tmp_path, aejax):
-    """A better loss is written into an older checkpoint's own record."""
-    oldest = min((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
-    assert open_run(run).step != int(oldest.name)
-    (best_loss,) = {
-        json.loads((path / "about.json").read_text())["validation_loss"]
-        for path in (run / "checkpoints").iterdir()
-        if int(path.name) == open_run(run).step
-    }
-    for path in (run / "checkpoints").iterdir():
-        loss = json.loads((path / "about.json").read_text())["validation_loss"]
-        assert loss >= best_loss
     data, _ = new
-    aejax("encode", run, data, "--out", tmp_path / "best.npy")
-    outcome = aejax("encode", run, data, f"--checkpoint {oldest.name} --out", tmp_path / "old.npy")
-    assert outcome.code == 0
-    assert not np.array_equal(np.load(tmp_path / "best.npy"), np.load(tmp_path / "old.npy"))
+    losses = {
+        int(path.name): json.loads((path / "about.json").read_text())["validation_loss"]
+        for path in (run / "checkpoints").iterdir()
+    }
+    best, worst = min(losses, key=losses.get), max(losses, key=losses.get)
+    for name, choice in {
+        "unnamed": "",
+        "best": f"--checkpoint {best}",
+        "worst": f"--checkpoint {worst}",
+    }.items():
+        assert aejax("encode", run, data, choice, "--out", tmp_path / f"{name}.npy").code == 0
+    unnamed, of_best, of_worst = (
+        np.load(tmp_path / f"{name}.npy") for name in ("unnamed", "best", "worst")
+    )
+    assert np.array_equal(unnamed, of_best)
+    assert not np.array_equal(unnamed, of_worst)
 
 
 def test_idx_files_are_read_too(finished, new, tmp_path, aejax):

@@ -1,4 +1,4 @@
-"""A run that stops, however it stops, and goes on ends as the run that never stopped: to the bit."""
+"""A run that stops and goes on ends as the run that never stopped: to the bit."""
 
 import os
 import random
@@ -8,11 +8,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+from sklearn.datasets import load_digits
+
 from tests.cli.conftest import EPOCHS, SETTINGS, history_of, state_of
 
 KILLED = (
-    "train --data digits --sizes 64 8 --corruption masking --penalty.sparsity 0.1 --clip 5 "
-    "--schedule cosine --batch-size 512 --epochs 24 --keep 2 --out"
+    "train --data digits.npy --sizes 64 8 --corruption masking --penalty.sparsity 0.1 --clip 5 "
+    "--schedule cosine --batch-size 512 --epochs 16 --keep 2 --out"
 )
 
 
@@ -50,14 +53,13 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(run, aejax, monkey
     assert history_of(run) == []
 
 
-def start(out: Path, *more: str) -> subprocess.Popen:
+def start(*more: str) -> subprocess.Popen:
     words = [sys.executable, "-c", "from aejax.cli import main; raise SystemExit(main())"]
-    return subprocess.Popen([*words, *KILLED.split(), str(out), *more], stdout=subprocess.DEVNULL)
+    return subprocess.Popen([*words, *KILLED.split(), *more], stdout=subprocess.DEVNULL)
 
 
-def kill_in_the_middle(out: Path, lines: int, delay: float, *more: str) -> None:
-    """Start or go on, wait for so many epochs, and a moment more; then no time to clean up."""
-    process, history = start(out, *more), out / "history.jsonl"
+def kill(process: subprocess.Popen, history: Path, lines: int, delay: float) -> None:
+    """Wait for so many epochs and a moment more; then leave no time to clean up."""
     while not (history.exists() and len(history.read_bytes().splitlines()) >= lines):
         assert process.poll() is None, "the run ended before it was killed"
         time.sleep(0.005)
@@ -66,14 +68,18 @@ def kill_in_the_middle(out: Path, lines: int, delay: float, *more: str) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
-def test_killed_three_times_it_ends_as_never_stopped(tmp_path, aejax):
-    assert aejax(KILLED, tmp_path / "whole").code == 0
-    chance, out, more = random.Random(2), tmp_path / "killed", ()
-    for lines in (2, 8, 15):
-        kill_in_the_middle(out, lines, chance.uniform(0, 0.2), *more)
-        more = ("--resume",)
-    assert len(history_of(out)) < 24
-    assert start(out, "--resume").wait() == 0
-    assert state_of(out) == state_of(tmp_path / "whole")
-    assert history_of(out) == history_of(tmp_path / "whole")
-    assert (out / "metrics.json").read_text() == (tmp_path / "whole/metrics.json").read_text()
+def test_killed_three_times_it_ends_as_never_stopped(tmp_path, aejax, monkeypatch, compiled_once):
+    monkeypatch.chdir(tmp_path)
+    for name, value in compiled_once.items():
+        monkeypatch.setenv(name, value)
+    np.save("digits.npy", load_digits().images)
+    assert aejax(KILLED, "whole").code == 0
+    chance, out, more = random.Random(2), Path("killed"), []
+    for lines in (2, 6, 10):
+        kill(start("killed", *more), out / "history.jsonl", lines, chance.uniform(0, 0.2))
+        more = ["--resume"]
+    assert len(history_of(out)) < 16
+    assert start("killed", "--resume").wait() == 0
+    assert state_of(out.absolute()) == state_of(Path("whole").absolute())
+    assert history_of(out) == history_of(Path("whole"))
+    assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()

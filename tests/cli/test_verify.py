@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 FIELDS = ["claim", "formula", "source", "residual", "tolerance", "verdict", "reason", "control"]
 
@@ -16,8 +17,10 @@ def data(tmp_path):
     return tmp_path / "data.npy"
 
 
-def test_every_theorem_holds_and_is_written_as_json(data, tmp_path, aejax):
-    outcome = aejax(f"verify --data {data} --code 2 --json {tmp_path / 'deep/found.json'}")
+def test_the_theorems_hold_and_are_written_as_json(data, tmp_path, aejax):
+    names = "optimal_loss optimal_map gradient_training code_invariance"
+    words = f"verify --data {data} --code 2 --theorem {names} --json"
+    outcome = aejax(words, tmp_path / "deep/found.json")
     found = json.loads((tmp_path / "deep/found.json").read_text())
     assert (outcome.code, outcome.err) == (0, "")
     assert [list(certificate) for certificate in found] == [FIELDS] * len(found)
@@ -30,8 +33,9 @@ def test_every_theorem_holds_and_is_written_as_json(data, tmp_path, aejax):
 def test_piped_it_has_no_colour_and_fits_eighty_columns(data, aejax):
     out = aejax(f"verify --data {data} --code 2 --theorem optimal_loss").out
     assert "\x1b" not in out
-    assert max(map(len, out.splitlines())) <= 80
-    assert "data.npy" in out
+    title, *table = out.splitlines()
+    assert title == f"{data}, 48 examples, code of 2"
+    assert max(map(cell_len, table)) <= 80
     assert "Eckart" in out
 
 
@@ -39,9 +43,7 @@ def test_piped_it_has_no_colour_and_fits_eighty_columns(data, aejax):
     ("verdict", "code"),
     [("holds", 0), ("not identifiable", 0), ("not applicable", 0), ("fails", 1)],
 )
-def test_only_a_theorem_that_fails_makes_the_exit_code_one(
-    data, aejax, monkeypatch, verdict, code
-):
+def test_only_a_theorem_that_fails_makes_the_exit_code_one(data, aejax, monkeypatch, verdict, code):
     from aejax.theory import certificates
 
     def judged(*arguments, **settings):
@@ -51,11 +53,4 @@ def test_only_a_theorem_that_fails_makes_the_exit_code_one(
     monkeypatch.setattr("aejax.cli.verify.certificates", judged)
     outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_loss")
     assert outcome.code == code
-    assert verdict in " ".join(outcome.out.split()) or " " in verdict  # a cell may break it
-
-
-def test_the_path_of_the_data_is_no_markup(tmp_path, data, aejax):
-    path = data.rename(tmp_path / "[bold]x[/nonsense].npy".replace("/", "-"))
-    assert "[bold]x[-nonsense].npy" in aejax(
-        f"verify --data {path} --code 2 --theorem code_invariance"
-    ).out.replace("\n", "")
+    assert verdict.split()[-1] in outcome.out

@@ -1,0 +1,124 @@
+"""A run's folder is not trained over, nor trusted where anything in it is not as it was."""
+
+import json
+
+import numpy as np
+import pytest
+
+from aejax.cli.run import open_run
+from tests.cli.conftest import check
+
+
+def test_a_folder_that_holds_a_run_is_not_trained_over(run, aejax):
+    before = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
+    check(aejax("train --out", run), f"{run} holds a run | --resume | --out")
+    (run / "configuration.json").unlink()
+    check(aejax("train --out", run), f"{run} holds a run")  # its checkpoints are enough
+    after = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
+    assert {path for path, _ in before} - {path for path, _ in after} == {
+        run / "configuration.json"
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("--seed 3 --penalty.sparsity 1", "seed was 0, now 3 | penalty.sparsity was 0.1, now 1.0"),
+        ("--sizes 64 32 12", "sizes was [64, 12], now [64, 32, 12]"),
+        ("--schedule cosine", "schedule was 'constant', now 'cosine' | epochs was None, now 6"),
+        ("--data photos", "data was 'digits', now 'photos' | data fingerprint was"),
+        ("--checkpoint 7", "no checkpoint of step 7 | [24, 30, 36]"),
+    ],
+)
+def test_a_changed_run_is_not_resumed(run, aejax, change, words):
+    settings = (run / "configuration.json").read_bytes()
+    sizes = " --sizes 144 12" if "photos" in change else ""
+    check(aejax("train --resume --out", run, change + sizes), words)
+    assert (run / "configuration.json").read_bytes() == settings
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "configuration.json: not a configuration"),
+        (b"\xff", "configuration.json: "),
+        (b"[]", "configuration.json: not a configuration"),
+        ({"epochs": "six"}, "epochs cannot be 'six'"),
+        ({"loss": "hinge"}, "loss cannot be 'hinge'"),
+        ({"sizes": [64, "12"]}, "sizes cannot be (64, '12')"),
+        ({"penalty": {"l3": 1}}, "l3"),
+        ({"colour": "red"}, "colour"),
+        ({"sizes": [64, 13]}, "sizes was [64, 12], now [64, 13]"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train --resume --out", "report"])
+def test_damaged_settings_are_named(run, aejax, command, content, words):
+    path = run / "configuration.json"
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(path.read_text()) | content).encode()
+    path.write_bytes(content)
+    check(aejax(command, run), words)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "about.json is not what `aejax train` wrote"),
+        (b"{}", "about.json is not what `aejax train` wrote"),
+        ({"feature_shape": ["a"]}, "about.json is not what `aejax train` wrote"),
+        ({"feature_shape": [64]}, "'float64[8, 8]', now 'float64[64]'"),
+        ({"fingerprint": "0" * 16}, "data fingerprint was"),
+    ],
+)
+def test_a_damaged_account_of_a_run_is_named(run, aejax, content, words):
+    path = run / "about.json"
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(path.read_text()) | content).encode()
+    path.write_bytes(content)
+    check(aejax("report", run), words)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda lines: [lines[0], b"{", *lines[2:]], "line 2 is not the record of epoch 2"),
+        (lambda lines: [lines[0], b"\xff", *lines[2:]], "line 2 is not the record of epoch 2"),
+        (lambda lines: [lines[0], *lines[2:]], "line 2 is not the record of epoch 2"),
+        (lambda lines: lines[:4], "history.jsonl holds 4 epochs, but the checkpoint is of 6"),
+        (lambda lines: [*lines[:5], lines[5][:-9]], "holds 5 epochs"),  # no end of line
+    ],
+)
+def test_a_damaged_history_is_named(run, aejax, damage, words):
+    path = run / "history.jsonl"
+    lines = damage(path.read_bytes().splitlines())
+    whole = lines[-1].endswith(b"}")
+    path.write_bytes(b"\n".join(lines) + (b"\n" if whole else b""))
+    check(aejax("train --resume --out", run), f"{path} | {words}" if whole else words)
+
+
+def test_a_damaged_best_checkpoint_is_not_applied(run, tmp_path, aejax):
+    np.save(tmp_path / "new.npy", np.zeros((2, 64)))
+    best = open_run(run).step
+    (run / f"checkpoints/{best}/digests.json").unlink()
+    check(
+        aejax("encode", run, tmp_path / "new.npy"),
+        f"{best} is damaged: digests.json is missing | whole one",
+    )
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '[{"claim": "all is well"}]', "[3]"])
+def test_certificates_that_verify_did_not_write(run, aejax, tmp_path, content):
+    path = tmp_path / "found.json"
+    path.write_text(content)
+    check(aejax("report", run, "--certificates", path), str(path))
+
+
+def test_a_report_is_not_made_of_other_data(tmp_path, small, aejax):
+    assert (
+        aejax(
+            f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 1 --out {tmp_path / 'run'}"
+        ).code
+        == 0
+    )
+    np.save(small, np.load(small)[::-1])
+    check(aejax("report", tmp_path / "run"), "no longer the data that the run has seen")

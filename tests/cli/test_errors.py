@@ -1,0 +1,191 @@
+"""Bad input ends with exit code 2 and a line or two that say what is wrong and what to do."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import check, refused
+
+SMALL = "--sizes 6 2 --batch-size 8 --epochs 1"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working directory with data of every kind that is refused, and some that are not."""
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).random((30, 6))
+    holed, infinite = x.copy(), x.copy()
+    holed[3, 2], infinite[7, 0] = np.nan, -np.inf
+    arrays = {
+        "small": x,
+        "nan": holed,
+        "infinite": infinite,
+        "wide": 9 * x,
+        "empty": x[:0],
+        "row": x[0],
+        "words": np.array([["a", "b"]] * 9),
+        "images": x.reshape(30, 3, 2),
+        "eight": np.zeros((9, 8)),
+    }
+    for name, array in arrays.items():
+        np.save(f"{name}.npy", array)
+    (tmp_path / "broken.npy").write_bytes((tmp_path / "small.npy").read_bytes()[:200])
+    (tmp_path / "notes.npy").write_text("not an array")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("nowhere.npy", "no file or folder nowhere.npy"),
+        ("broken.npy", "broken.npy is no readable .npy file"),
+        ("notes.npy", "notes.npy is no readable .npy file"),
+        ("row.npy", "1 axes; expected | the batch axis first"),
+        ("empty.npy", "0 examples"),
+        ("words.npy", "words.npy | expected real numbers"),
+        ("nan.npy", "NaN or infinity: 1 of | nan at index (3, 2)"),
+        ("infinite.npy", "NaN or infinity: 1 of | -inf at index"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "verify"])
+def test_data_that_cannot_be_used(folder, aejax, command, data, words):
+    check(aejax(command, "--data", data), words)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ("--sizes 6 0", "at least two layers of one feature or more | (6, 0)"),
+        ("--sizes 6", "at least two layers"),
+        ("--sizes 7 2", "the data have 6 features, but sizes start with 7 | --sizes 6 2"),
+        ("--batch-size 31", "batch size must lie between 1 and the number of examples"),
+        ("--batch-size 0", "batch-size must be at least 1, got 0"),
+        ("--epochs 0", "epochs must be at least 1, got 0"),
+        ("--validation 1", "validation must be a share in [0, 1), got 1.0"),
+        ("--validation -0.1", "validation must be a share in [0, 1), got -0.1"),
+        ("--validation 0.99", "x is empty"),
+        ("--patience 3 --validation 0", "patience needs validation examples | --validation"),
+        ("--patience 0", "patience must be at least one epoch, got 0"),
+        ("--learning-rate 0", "learning-rate must be above 0, got 0.0"),
+        ("--learning-rate nan", "learning-rate must be above 0, got nan"),
+        ("--clip 0", "clip must be above 0, got 0.0"),
+        ("--seed -1", "seed must lie in [0, 2³²), got -1"),
+        ("--seed 4294967296", "seed must lie in [0, 2³²), got 4294967296"),
+        ("--corruption masking --corruption-level 1.5", "rate must lie in [0, 1], got 1.5"),
+        ("--corruption gaussian --corruption-level -1", "sigma must | got -1"),
+        ("--penalty.sparsity 1 --penalty.rho 1.5", "rho must | got 1.5"),
+        ("--penalty.sparsity 1 --activation relu", "KL sparsity | --code-activation sigmoid"),
+        ("--penalty.l2 -1", "weight of penalty l2 must be 0 or more, got -1.0"),
+        ("--penalty.l1 inf", "weight of penalty l1"),
+        ("--keep 0", "keep must be at least 1, got 0"),
+        ("--save-every 0", "save-every must be at least 1, got 0"),
+        ("--checkpoint 3", "--resume"),
+        ("--normalise standardise", "values outside [0, 1] | unit_range | squared error"),
+        ("--data wide.npy --normalise none", "values outside [0, 1]"),
+        ("--data no_such_data", "no data set or file is called 'no_such_data' | Known: digits"),
+        ("--data mnist --data-dir .", "'mnist' is not prepared | aejax data prepare mnist"),
+    ],
+)
+def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, settings, words):
+    check(aejax(f"train --data small.npy {SMALL} --out run", settings), words)
+    assert not (folder / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "train, encode, reconstruct, verify, report, data"),
+        ("fit", "Unrecognized options: fit | aejax --help"),
+        ("train --epoch 3", "--epoch, 3 | --epochs INT"),
+        ("train --epochs many", "--epochs | 'many'"),
+        ("train --optimizer newton", "'newton' | 'adam', 'sgd'"),
+        ("encode runs/digits", "DATA"),
+        ("verify --data small.npy --code 0", "code"),
+        ("verify --data small.npy --theorem fermat", "no theorem fermat; there are optimal_loss"),
+        ("encode small.npy small.npy", "small.npy is no run: it holds no configuration.json"),
+        ("report nowhere", "nowhere is no run"),
+        ("train --resume --out nowhere", "nowhere is no run"),
+        ("data prepare digits", "needs no preparation"),
+        ("data prepare mnist --data-dir d --manual-dir .", "lacks train-images-idx3-ubyte.gz"),
+    ],
+)
+def test_lines_that_make_no_sense(folder, aejax, line, words):
+    check(aejax(line), words)
+
+
+def test_without_a_network_the_way_round_it_is_shown(folder, aejax, monkeypatch):
+    import requests
+
+    def fail(*_, **__):
+        raise requests.ConnectionError("no route to host")
+
+    monkeypatch.setattr(requests.Session, "send", fail)
+    outcome = aejax("data prepare mnist --data-dir data")
+    check(outcome, "cannot download data set 'mnist' | aejax data prepare mnist --manual-dir DIR")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("small.npy", "the run was trained on examples of shape [8, 8], got [6]"),
+        ("images.npy", "[8, 8], got [3, 2]"),
+        ("eight.npy", "[8, 8], got [8]"),
+        ("row.npy", "row.npy has shape (6,)"),
+        ("nan.npy", "nan.npy has NaN or infinity: 1 of 180, first nan at index (3, 2)"),
+        ("empty.npy", "empty.npy is empty"),
+        ("broken.npy", "broken.npy is no readable .npy file"),
+        ("nowhere.npy", "nowhere.npy"),
+    ],
+)
+@pytest.mark.parametrize("command", ["encode", "reconstruct"])
+def test_new_data_that_a_run_cannot_take(folder, finished, aejax, command, data, words):
+    check(aejax(command, finished, data, "--out made.npy"), words)
+    assert not list(folder.glob("made.npy*"))
+
+
+DIVERGING = (
+    "train --data small.npy --sizes 6 2 --batch-size 8 --epochs 90 --out run --loss squared "
+    "--optimizer sgd --activation identity"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "term", "good"),
+    [
+        ("--learning-rate 1e9", "reconstruction = ", "none"),
+        ("--learning-rate 0.6 --validation 0", "reconstruction = ", "run/checkpoints/"),
+        ("--learning-rate 0.6 --validation 0.2", "reconstruction = ", "run/checkpoints/"),
+        # One step an epoch, after which only the validation examples show that it went too far.
+        ("--learning-rate 1e9 --validation 0.2 --batch-size 19", "validation = inf", "none"),
+    ],
+)
+def test_a_loss_that_is_not_finite_ends_the_run(folder, aejax, settings, term, good):
+    complaint = refused(aejax(DIVERGING, settings))
+    assert "not finite at step " in complaint
+    assert term in complaint
+    last = complaint.splitlines()[1].removeprefix("Last good checkpoint: ")
+    assert good in last
+    if "/" in last:
+        about = json.loads((folder / last / "about.json").read_text())
+        assert about["validation_loss"] is None or np.isfinite(about["validation_loss"])
+        assert aejax("encode run small.npy --checkpoint", last.rpartition("/")[2]).code == 0
+        assert np.isfinite(np.load(folder / "codes.npy")).all()
+
+
+def test_debug_shows_the_traceback_and_the_same_complaint(folder, aejax):
+    plain = aejax("verify --data nowhere.npy")
+    debug = aejax("verify --debug --data nowhere.npy")
+    assert debug.code == 2
+    assert "Traceback (most recent call last)" in debug.err
+    assert debug.err.endswith(plain.err)
+
+
+def test_an_interrupt_says_how_to_go_on(folder, aejax, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aejax.training.fit", interrupt)
+    outcome = aejax(f"train --data small.npy {SMALL} --out run")
+    assert outcome.code == 130
+    assert "--resume" in outcome.err
