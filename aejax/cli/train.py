@@ -1,7 +1,6 @@
 """`aejax train`: one run in one folder, from its settings to its figures."""
 
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,11 +29,8 @@ from aejax.cli.run import (
     metrics_file,
     open_run,
 )
-from aejax.objective import Objective
 from aejax.training import NonFiniteLossError, TrainState
-from aejax.training.checks import check_support
 from aejax.training.fitting import Callback, Record
-from aejax.types import Batch
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,14 @@ def train(command: Train) -> None:
     objective = make_objective(configuration, examples.train.x.shape[1])
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
     state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
-    _refuse_early(command, examples, objective, state)
+    training.check_training(  # as `fit` does, but before the run's folder exists
+        objective,
+        state.params,
+        examples.train,
+        batch_size=configuration.batch_size,
+        validation=examples.validation,
+        patience=configuration.patience,
+    )
     state, history = _start(command, examples, state)
     with _callbacks(command, examples, state, history) as callbacks, _named_checkpoint(out):
         training.fit(
@@ -99,19 +102,6 @@ def _check(command: Train) -> None:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
     if command.checkpoint is not None and not command.resume:
         raise ValueError("--checkpoint says where to resume from: say --resume too")
-
-
-def _refuse_early(
-    command: Train, examples: Examples, objective: Objective, state: TrainState
-) -> None:
-    """Refuse what `fit` would refuse, before the run's folder exists."""
-    if command.training.patience is not None and examples.validation is None:
-        raise ValueError("patience needs validation examples: say a greater --validation")
-    training.check_data(examples.train, command.training.batch_size)
-    for part in filter(None, (examples.train, examples.validation)):
-        check_support(objective.loss, part)
-    # Settings are plain numbers, so that tracing alone refuses those out of range.
-    jax.eval_shape(objective, state.params, Batch(examples.train.x[:1]), state.key)
 
 
 def _start(
@@ -156,14 +146,6 @@ def _callbacks(
     out, epochs = command.out, command.training.epochs
     past = list(history)
 
-    def refuse(_: TrainState, record: Record) -> None:
-        """The last step of an epoch can break what was finite before it: validation sees that."""
-        measured = record.get("validation", {})
-        if not all(map(math.isfinite, measured.values())):
-            raise NonFiniteLossError(
-                record["step"], record["epoch"], {"validation": measured["loss"]}
-            )
-
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
@@ -181,7 +163,7 @@ def _callbacks(
         recorded(history_file(out), out / "tensorboard", history) as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
     ):
-        yield [refuse, record_epoch, save, show]
+        yield [record_epoch, save, show]
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import jax
 
 from aejax.data import checks
-from aejax.types import Batch, Loss
+from aejax.objective import Objective
+from aejax.types import Batch, Params
 
 
 def check_data(data: Batch, batch_size: int) -> None:
@@ -33,15 +34,40 @@ def check_data(data: Batch, batch_size: int) -> None:
         )
 
 
-def check_support(loss: Loss, data: Batch) -> None:
-    """Refuse targets of which the loss makes no sense.
+def check_training(
+    objective: Objective,
+    params: Params,
+    data: Batch,
+    *,
+    batch_size: int,
+    validation: Batch | None = None,
+    patience: int | None = None,
+) -> None:
+    """Refuse what cannot be trained, before anything is compiled or written.
+
+    Settings that are plain numbers and shapes are refused by tracing alone.
 
     Args:
-        loss: the reconstruction loss; its support is the range it allows.
+        objective: what is to be minimised.
+        params: the model's parameters.
         data: all examples.
+        batch_size: examples a step.
+        validation: examples to be measured on.
+        patience: epochs without improvement to wait for.
 
     Raises:
-        ValueError: for targets outside the support.
+        ValueError: as `check_data`; for targets outside the loss's support; for patience without
+            validation or below one; for shapes and settings that the objective refuses.
     """
-    name, target = ("x", data.x) if data.target is None else ("target", data.target)
-    checks.check_support(target, loss.support, name)
+    if patience is not None and validation is None:
+        raise ValueError("patience needs validation data: it counts epochs without improvement")
+    if patience is not None and patience < 1:
+        raise ValueError(f"patience must be at least one epoch, got {patience}")
+    check_data(data, batch_size)
+    if validation is not None:
+        check_data(validation, batch_size=1)
+    for batch in (data, validation):
+        if batch is not None:
+            name, target = ("x", batch.x) if batch.target is None else ("target", batch.target)
+            checks.check_support(target, objective.loss.support, name)
+            jax.eval_shape(objective, params, batch, jax.random.key(0))

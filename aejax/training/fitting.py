@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from aejax.objective import Objective, noiseless
-from aejax.training.checks import check_data, check_support
+from aejax.training.checks import check_training
 from aejax.training.steps import (
     Measurements,
     TrainState,
@@ -79,18 +79,18 @@ def fit(
         terms there.
 
     Raises:
-        ValueError: for data that are empty, not finite, outside the loss's support or fewer than
-            a batch; for both or neither of key and state; for patience without validation.
+        ValueError: for both or neither of key and state, and as `check_training`.
         NonFiniteLossError: when the loss or gradient stops being finite.
     """
-    if patience is not None and validation is None:
-        raise ValueError("patience needs validation data: it counts epochs without improvement")
-    check_data(data, batch_size)
-    check_support(objective.loss, data)
-    if validation is not None:
-        check_data(validation, batch_size=1)
-        check_support(objective.loss, validation)
     current = _start(objective, optimizer, key, state)
+    check_training(
+        objective,
+        current.params,
+        data,
+        batch_size=batch_size,
+        validation=validation,
+        patience=patience,
+    )
     # The caller's buffers are not ours to donate.
     current, data = jax.tree.map(jnp.copy, (current, data))
     _rehearse(objective, current, data, batch_size)
@@ -105,6 +105,7 @@ def fit(
         record = _record(current, measurements, data, batch_size, seconds)
         if measure is not None:
             record["validation"] = _numbers(measure(current))
+            _refuse_non_finite_validation(record)
         history.append(record)
         for callback in callbacks:
             callback(current, record)
@@ -122,13 +123,9 @@ def stalled(history: Sequence[Record], patience: int | None) -> bool:
         True where training should stop. It follows from the history alone, so a resumed run
         stops where the run never interrupted does.
 
-    Raises:
-        ValueError: for a patience below one.
     """
     if patience is None:
         return False
-    if patience < 1:
-        raise ValueError(f"patience must be at least one epoch, got {patience}")
     losses = [record["validation"]["loss"] for record in history if "validation" in record]
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
@@ -147,9 +144,10 @@ def _start(
 
 
 def _rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
-    """One batch outside jit, where values are concrete: ranges and shapes are refused by name."""
-    batch = jax.tree.map(lambda array: array[: min(batch_size, 32)], data)
-    objective(state.params, batch, state.key)
+    """One batch outside jit, where a penalty sees concrete codes and refuses those out of range."""
+    if objective.penalties:
+        batch = jax.tree.map(lambda array: array[: min(batch_size, 32)], data)
+        objective(state.params, batch, state.key)
 
 
 def _compiled_epoch(
@@ -198,12 +196,20 @@ def _record(
 
 
 def _refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
-    finite = np.isfinite([measurements["loss"], measurements["gradient_norm"]]).all(axis=0)
+    loss, norm = (np.asarray(measurements[name]) for name in ("loss", "gradient_norm"))
+    finite = np.isfinite(loss) & np.isfinite(norm)
     if not finite.all():
         first = int(np.argmin(finite))
         step = int(state.step) - len(finite) + first + 1
         terms = {name: float(values[first]) for name, values in measurements.items()}
         raise NonFiniteLossError(step, int(state.epoch), terms)
+
+
+def _refuse_non_finite_validation(record: Record) -> None:
+    """The last step of an epoch can break what was finite before it: validation sees that."""
+    if not np.isfinite(list(record["validation"].values())).all():
+        terms = {f"validation {name}": value for name, value in record["validation"].items()}
+        raise NonFiniteLossError(record["step"], record["epoch"], terms)
 
 
 def _numbers(measurements: Measurements) -> dict[str, float]:

@@ -65,7 +65,7 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
         ("--validation 1", "validation must be a share in [0, 1), got 1.0"),
         ("--validation -0.1", "validation must be a share in [0, 1), got -0.1"),
         ("--validation 0.99", "x is empty"),
-        ("--patience 3 --validation 0", "patience needs validation examples | --validation"),
+        ("--patience 3 --validation 0", "patience needs validation data"),
         ("--patience 0", "patience must be at least one epoch, got 0"),
         ("--learning-rate 0", "learning-rate must be above 0, got 0.0"),
         ("--learning-rate nan", "learning-rate must be above 0, got nan"),
@@ -157,7 +157,7 @@ DIVERGING = (
         ("--learning-rate 0.6 --validation 0", "reconstruction = ", "run/checkpoints/"),
         ("--learning-rate 0.6 --validation 0.2", "reconstruction = ", "run/checkpoints/"),
         # One step an epoch, after which only the validation examples show that it went too far.
-        ("--learning-rate 1e9 --validation 0.2 --batch-size 19", "validation = inf", "none"),
+        ("--learning-rate 1e9 --validation 0.2 --batch-size 19", "validation reconstruction = inf", "none"),
     ],
 )
 def test_a_loss_that_is_not_finite_ends_the_run(folder, aejax, settings, term, good):

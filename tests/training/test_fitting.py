@@ -80,8 +80,7 @@ def test_the_callers_state_survives_the_donation():
     jax.tree.map(np.testing.assert_array_equal, unkeyed(state), before)
 
 
-def test_the_epoch_is_traced_twice_at_most():
-    """Once in the rehearsal outside jit, then in the one compilation: whole batches and tail."""
+def test_more_epochs_are_not_traced_again():
     traces = 0
 
     def counting(record):
@@ -96,7 +95,7 @@ def test_the_epoch_is_traced_twice_at_most():
     once = traces
     traces = 0
     fit(12, objective=objective)
-    assert traces == once
+    assert traces <= once
 
 
 def test_callbacks_see_every_epoch_in_order():
