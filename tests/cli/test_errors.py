@@ -157,7 +157,11 @@ DIVERGING = (
         ("--learning-rate 0.6 --validation 0", "reconstruction = ", "run/checkpoints/"),
         ("--learning-rate 0.6 --validation 0.2", "reconstruction = ", "run/checkpoints/"),
         # One step an epoch, after which only the validation examples show that it went too far.
-        ("--learning-rate 1e9 --validation 0.2 --batch-size 19", "validation reconstruction = inf", "none"),
+        (
+            "--learning-rate 1e9 --validation 0.2 --batch-size 19",
+            "validation reconstruction = inf",
+            "none",
+        ),
     ],
 )
 def test_a_loss_that_is_not_finite_ends_the_run(folder, aejax, settings, term, good):
