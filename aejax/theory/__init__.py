@@ -1,10 +1,19 @@
 """PCA and the linear autoencoder: closed forms, solvers, and theorems as certificates."""
 
+from aejax.theory.biases import free_biases as free_biases
+from aejax.theory.bound import encoders_bounded_by_pca as encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate as Certificate
+from aejax.theory.contraction import contractive_optimum as contractive_optimum
+from aejax.theory.critical import critical_point_search as critical_point_search
+from aejax.theory.denoising import gaussian_denoising as gaussian_denoising
+from aejax.theory.dynamics import learning_dynamics as learning_dynamics
 from aejax.theory.gradient import gradient_training as gradient_training
 from aejax.theory.invariance import code_invariance as code_invariance
+from aejax.theory.landscape import landscape_index as landscape_index
+from aejax.theory.masking import masking_denoising as masking_denoising
 from aejax.theory.moments import Moments as Moments
 from aejax.theory.moments import moments as moments
+from aejax.theory.nonlinear import small_codes as small_codes
 from aejax.theory.optimum import optimal_loss as optimal_loss
 from aejax.theory.optimum import optimal_map as optimal_map
 from aejax.theory.pca import PCA as PCA
@@ -13,8 +22,12 @@ from aejax.theory.pca import pca as pca
 from aejax.theory.problem import Problem as Problem
 from aejax.theory.problem import Theorem as Theorem
 from aejax.theory.problem import pose as pose
+from aejax.theory.product import product_regularisation as product_regularisation
+from aejax.theory.regularised import sum_regularisation as sum_regularisation
+from aejax.theory.sampling import sampled_denoising as sampled_denoising
 from aejax.theory.solvers import Solution as Solution
 from aejax.theory.solvers import alternating_least_squares as alternating_least_squares
 from aejax.theory.solvers import train_linear as train_linear
 from aejax.theory.theorems import THEOREMS as THEOREMS
 from aejax.theory.theorems import certificates as certificates
+from aejax.theory.tied import tied_weights as tied_weights

@@ -1,7 +1,7 @@
 """A certificate: what a theorem claims, what was measured, and the one rule that judges it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 Verdict = Literal["holds", "fails", "not identifiable", "not applicable"]
@@ -124,6 +124,19 @@ def certify(
     control = None if isinstance(evidence.control, str) else _finite(evidence.control)
     residual = _finite(evidence.residual)
     return Certificate(*statement, residual, float(tolerance.value), verdict, reason, control)
+
+
+def refuse(statements: Sequence[Statement], obstacle: Obstacle) -> tuple[Certificate, ...]:
+    """Certificates of statements that the data cannot answer, where even a tolerance has no sense.
+
+    Args:
+        statements: of one theorem.
+        obstacle: why.
+
+    Returns:
+        A certificate each, unmeasured.
+    """
+    return tuple(_unmeasured(statement, obstacle) for statement in statements)
 
 
 def _judge(evidence: Evidence, tolerance: Tolerance) -> tuple[Verdict, str]:

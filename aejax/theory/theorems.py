@@ -5,11 +5,24 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Shaped
 
+from aejax.theory.biases import free_biases
+from aejax.theory.bound import encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate
+from aejax.theory.contraction import contractive_optimum
+from aejax.theory.critical import critical_point_search
+from aejax.theory.denoising import gaussian_denoising
+from aejax.theory.dynamics import learning_dynamics
 from aejax.theory.gradient import gradient_training
 from aejax.theory.invariance import code_invariance
+from aejax.theory.landscape import landscape_index
+from aejax.theory.masking import masking_denoising
+from aejax.theory.nonlinear import small_codes
 from aejax.theory.optimum import optimal_loss, optimal_map
 from aejax.theory.problem import Theorem, pose
+from aejax.theory.product import product_regularisation
+from aejax.theory.regularised import sum_regularisation
+from aejax.theory.sampling import sampled_denoising
+from aejax.theory.tied import tied_weights
 from aejax.types import Array, Key
 
 THEOREMS: dict[str, Theorem] = {
@@ -17,6 +30,19 @@ THEOREMS: dict[str, Theorem] = {
     "optimal_map": optimal_map,
     "gradient_training": gradient_training,
     "code_invariance": code_invariance,
+    "free_biases": free_biases,
+    "tied_weights": tied_weights,
+    "sum_regularisation": sum_regularisation,
+    "product_regularisation": product_regularisation,
+    "landscape_index": landscape_index,
+    "critical_point_search": critical_point_search,
+    "gaussian_denoising": gaussian_denoising,
+    "masking_denoising": masking_denoising,
+    "sampled_denoising": sampled_denoising,
+    "contractive_optimum": contractive_optimum,
+    "learning_dynamics": learning_dynamics,
+    "encoders_bounded_by_pca": encoders_bounded_by_pca,
+    "small_codes": small_codes,
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from aejax import theory
+from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
 GENERATOR = np.random.default_rng(7)
@@ -53,7 +54,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
-    answers = theory.certificates(x, code)
+    answers = first.certificates(x, code)
     assert [answer.verdict for answer in answers] == expected
     for answer in answers:
         if answer.verdict == "holds":
@@ -75,7 +76,7 @@ def test_the_verdicts_are_right(name):
 )
 def test_the_reason_names_the_quantity(name, reason):
     x, code, _ = CASES[name]
-    reasons = [a.reason for a in theory.certificates(x, code) if a.verdict != "holds"]
+    reasons = [a.reason for a in first.certificates(x, code) if a.verdict != "holds"]
     assert reasons
     assert all(re.search(reason, given) for given in reasons), reasons
 
@@ -97,7 +98,7 @@ def test_the_loss_of_rank_k_data_is_zero_against_its_variance():
 )
 def test_a_closing_gap_costs_the_trained_map_first_and_the_loss_never(gap, optimal, trained):
     x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - gap), 2.0, 1.0])
-    answers = theory.certificates(x, 3)
+    answers = first.certificates(x, 3)
     assert [answer.verdict for answer in answers] == [
         "holds",
         "holds",
@@ -120,7 +121,7 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():
 def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
     """Closed forms from R, of condition 1e6, hold; those from S do while the loss is large."""
     x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
-    answers = theory.certificates(x, code, theorems=("optimal_loss", "optimal_map"))
+    answers = first.certificates(x, code, theorems=("optimal_loss", "optimal_map"))
     expected = {
         1: ["holds", "holds", "holds"],
         3: ["holds", "not identifiable", "holds"],
@@ -147,5 +148,5 @@ def test_training_is_not_asked_of_a_condition_number_that_it_cannot_resolve(monk
 @settings(max_examples=25, deadline=None)
 def test_no_spectrum_scale_or_offset_makes_a_theorem_fail(logs, power, offset, seed):
     x = with_spectrum(np.sort(10.0 ** np.array(logs))[::-1], seed=seed)
-    for answer in theory.certificates(10.0**power * (x + offset), 3):
+    for answer in first.certificates(10.0**power * (x + offset), 3):
         assert answer.verdict in ("holds", "not identifiable"), str(answer)

@@ -1,0 +1,228 @@
+"""The theorem that free biases centre the data, and that without them the origin stays.
+
+An affine map sees data through its mean and covariance alone, so the solver is given sigma points
+with both, not centred. Nothing tells it that the best offset is the mean: it regresses.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.theory.certificate import Certificate, Evidence, Obstacle, Statement, Tolerance, certify
+from aejax.theory.measures import map_error, projector, reconstruction, reconstruction_loss
+from aejax.theory.moments import Moments, triangular_factor
+from aejax.theory.optimum import relative_excess, swapped_components
+from aejax.theory.pca import leading_components, least_loss, pca_of_moments
+from aejax.theory.problem import EPSILON, Problem, inapplicable
+from aejax.theory.solvers import Solution, alternating_least_squares
+from aejax.theory.tolerances import (
+    CLOSED_FORM_CAP,
+    loss_tolerance,
+    map_tolerance,
+    pass_rounding,
+    undetermined_map,
+)
+from aejax.types import Array, Key
+
+FREE = Statement(
+    claim="with free biases the optimum projects on principal components about the mean",
+    formula="x̂ = x̄ + (x − x̄) V_k V_kᵀ, x centred or not",
+    source="Bourlard & Kamp 1988",
+)
+NONE_MAP = Statement(
+    claim="without biases the optimal map projects on singular vectors of the uncentred data",
+    formula="W_e W_d = U_k U_kᵀ, with U_k the leading eigenvectors of xᵀx/m = S + x̄ᵀx̄",
+    source="Eckart & Young 1936; Bourlard & Kamp 1988",
+)
+NONE_LOSS = Statement(
+    claim="without biases the optimal loss is that of the uncentred data",
+    formula="mean ‖x̂ − x‖² = Σ_{i>k} ν_i, with ν the eigenvalues of xᵀx/m",
+    source="Eckart & Young 1936; Bourlard & Kamp 1988",
+)
+
+
+def free_biases(problem: Problem) -> tuple[Certificate, ...]:
+    """Free biases give x̂ = x̄ + (x − x̄) V_k V_kᵀ; no biases give the SVD of x as it lies.
+
+    With W = W_e W_d and d = b W_d + c, the loss of x̂ = x W + d is
+    tr (I − W)ᵀ S (I − W) + ‖x̄ (I − W) − d‖². The second term vanishes at d = x̄ (I − W), whatever
+    W, and PCA minimises the first. The literature writes the best biases as if they were unique;
+    only d is, and b is free. Without biases the loss is tr (I − W)ᵀ (S + x̄ᵀx̄) (I − W). As
+    S + x̄ᵀx̄ exceeds S by rank one, ν_{i+1} ≤ λ_i ≤ ν_i: biases are worth one code unit at most.
+
+    With biases the map is found by alternating affine least squares on points of mean x̄; its
+    residual is the root mean square of the difference of reconstructions, over σ_k. Without, map
+    and loss are those of alternating least squares on the uncentred factor.
+
+    Controls: the k-th component is the next one; for the problem without biases, what PCA, which
+    centres, says of map and loss. Centred data cannot tell those apart: not applicable.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Three certificates: free biases, and map and loss without biases.
+
+    Source: Bourlard & Kamp 1988; Weyl 1912 (the interlacing).
+    """
+    raw = uncentred(problem)
+    obstacle = inapplicable(problem) or _centred(problem)
+    return (
+        certify(
+            FREE,
+            _free_tolerance(problem),
+            lambda: _free(problem),
+            obstacle=undetermined_map(problem),
+        ),
+        certify(
+            NONE_MAP,
+            map_tolerance(raw),
+            lambda: _without_map(problem, raw),
+            obstacle=obstacle or undetermined_map(raw),
+        ),
+        certify(
+            NONE_LOSS,
+            loss_tolerance(raw),
+            lambda: _without_loss(problem, raw),
+            obstacle=obstacle or undetermined_map(raw),
+        ),
+    )
+
+
+def uncentred(problem: Problem) -> Problem:
+    """The problem about the origin: the mean is zero and S + x̄ᵀx̄ = xᵀx/m is the covariance."""
+    data = problem.moments
+    factor = triangular_factor(np.concatenate([data.factor, data.mean[None]]))
+    raw = data._replace(mean=np.zeros_like(data.mean), factor=factor)
+    return problem._replace(moments=raw, pca=pca_of_moments(raw))
+
+
+def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:
+    """Two points for each of the factor's r rows, x̄ ± √r T_j: their mean is x̄, their covariance S.
+
+    Source: Julier & Uhlmann 1997.
+    """
+    spread = np.sqrt(len(data.factor)) * data.factor
+    return np.concatenate([data.mean + spread, data.mean - spread])
+
+
+def affine_least_squares(problem: Problem, *, max_steps: int = 30_000) -> Solution:
+    """Alternate between the best affine decoder and the best affine encoder, from a random start.
+
+    Given the code, the decoder W_d, c regresses the points on it with an intercept. Given the
+    decoder, the best encoder is (x − c) W_d⁺; a change of code makes its kernel orthonormal. It
+    stops where the row space of W_d moves by no more than rounding.
+
+    Args:
+        problem: the user's data, of rank ≥ k, code size and key.
+        max_steps: stop here at the latest.
+
+    Returns:
+        The `Solution`.
+
+    Source: Baldi & Hornik 1989 (the two conditions of a critical point), here with biases.
+    """
+    with jax.enable_x64(True):
+        points = jnp.asarray(sigma_points(problem.moments))
+        largest = np.sqrt(problem.pca.eigenvalues[0])
+        tolerance = max(pass_rounding(problem) / largest, 2 * EPSILON * np.sqrt(points.size))
+        (kernel, bias), (decoder, intercept), steps, converged = _alternate(
+            problem.key, points, problem.code, tolerance, max_steps
+        )
+        encoder = {"layer_0": {"kernel": kernel, "bias": bias}}
+        params = {
+            "encoder": encoder,
+            "decoder": {"layer_0": {"kernel": decoder, "bias": intercept}},
+        }
+        return Solution(params, int(steps), bool(converged))
+
+
+@partial(jax.jit, static_argnames="code")
+def _alternate(
+    key: Key, points: Array, code: int, step_tolerance: float | Array, max_steps: int | Array
+) -> tuple:
+    unit = jnp.full((len(points), 1), 1 / np.sqrt(len(points)))
+
+    def decode(kernel: Array, bias: Array) -> tuple[Array, Array, Array, Array]:
+        basis, triangle = jnp.linalg.qr(jnp.concatenate([unit, points @ kernel + bias], axis=1))
+        coefficients = jax.scipy.linalg.solve_triangular(triangle, basis.T @ points)
+        intercept = coefficients[0] / np.sqrt(len(points))
+        return coefficients[1:], intercept, basis[:, 1:], jnp.abs(jnp.diagonal(triangle)[1:])
+
+    def step(carry: tuple) -> tuple:
+        kernel, bias, steps, _ = carry
+        _, intercept, basis, sizes = decode(kernel, bias)
+        following, _ = jnp.linalg.qr(points.T @ basis)
+        movement = jnp.linalg.norm(following - kernel @ (kernel.T @ following))
+        return following, -intercept @ following, steps + 1, movement * sizes.min() / sizes.max()
+
+    def unfinished(carry: tuple) -> Array:
+        _, _, steps, movement = carry
+        return (movement > step_tolerance) & (steps < max_steps)
+
+    key_kernel, key_bias = jax.random.split(key)
+    kernel, _ = jnp.linalg.qr(jax.random.normal(key_kernel, (points.shape[1], code)))
+    carry = (kernel, jax.random.normal(key_bias, (code,)), jnp.asarray(0), jnp.asarray(jnp.inf))
+    kernel, bias, steps, movement = jax.lax.while_loop(unfinished, step, carry)
+    decoder, intercept, _, _ = decode(kernel, bias)
+    return (kernel, bias), (decoder, intercept), steps, movement <= step_tolerance
+
+
+def _free_tolerance(problem: Problem) -> Tolerance:
+    """5 ρ/(σ_k − σ_{k+1}), with ρ the rounding of a pass.
+
+    Three as for the map of the centred problem, and one for each of the two reconstructions.
+    """
+    centred, error = map_tolerance(problem), pass_rounding(problem)
+    eigenvalues = np.pad(problem.pca.eigenvalues, (0, problem.code + 1))
+    kept, left = np.sqrt(eigenvalues[problem.code - 1 : problem.code + 1])
+    value = 5 * error / (kept - left) if kept > left else np.inf
+    return Tolerance(float(value), CLOSED_FORM_CAP, f"{centred.basis}, and {error:.1e} of a pass")
+
+
+def _centred(problem: Problem) -> Obstacle | None:
+    distance, error = float(np.linalg.norm(problem.moments.mean)), pass_rounding(problem)
+    if distance > error:
+        return None
+    reason = f"the mean is zero within rounding ({distance:.1e} ≤ {error:.1e}): nothing to centre"
+    return Obstacle("not applicable", reason)
+
+
+def _free(problem: Problem) -> Evidence:
+    solution = affine_least_squares(problem)
+    x_hat, mean = reconstruction(problem, solution.params), problem.pca.mean
+    scale = np.sqrt(len(problem.x) * problem.pca.eigenvalues[problem.code - 1])
+    residual, control = (
+        float(np.linalg.norm(x_hat - mean - (problem.x - mean) @ projector(components)) / scale)
+        for components in (
+            leading_components(problem.pca, problem.code),
+            swapped_components(problem),
+        )
+    )
+    return Evidence(residual, control, _doubt(solution))
+
+
+def _without_map(problem: Problem, raw: Problem) -> Evidence:
+    solution = alternating_least_squares(raw.key, raw.moments, raw.code)
+    residual, control = (
+        map_error(solution.params, projector(leading_components(analysis, raw.code)))
+        for analysis in (raw.pca, problem.pca)
+    )
+    return Evidence(residual, control, _doubt(solution))
+
+
+def _without_loss(problem: Problem, raw: Problem) -> Evidence:
+    solution = alternating_least_squares(raw.key, raw.moments, raw.code)
+    loss = reconstruction_loss(raw, solution.params)
+    residual, control = (
+        relative_excess(raw, loss, least_loss(analysis, raw.code))
+        for analysis in (raw.pca, problem.pca)
+    )
+    return Evidence(residual, control, _doubt(solution))
+
+
+def _doubt(solution: Solution) -> str:
+    return "" if solution.converged else f"least squares still moved after {solution.steps} steps"

@@ -1,0 +1,185 @@
+"""The theorem that principal components, and not their subspace alone, can be recovered."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.theory.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.invariance import change_code, invertible
+from aejax.theory.lbfgs import gradient_error, unfinished, unit_eigenvalues
+from aejax.theory.measures import reconstruction
+from aejax.theory.moments import moments
+from aejax.theory.pca import PCA, leading_components, least_loss, pca_of_moments
+from aejax.theory.penalised import half_decay, kernels, sum_gains, train_penalised
+from aejax.theory.problem import EPSILON, Problem
+from aejax.theory.solvers import Solution, alternating_least_squares
+from aejax.theory.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, pass_rounding, undetermined_map
+
+RECONSTRUCTIONS = Statement(
+    claim="the reconstructions of a plain linear autoencoder show each component, in order",
+    formula="SVD of R W_e W_d = U_k Σ_k V_kᵀ: row i of V_kᵀ is ±v_i; that of W_d is not",
+    source="Bourlard & Kamp 1988; Plaut 2018",
+)
+DECODER = Statement(
+    claim="the decoder of an L2-regularised linear autoencoder shows each component, in order",
+    formula="SVD of W_d = Q D V_kᵀ, D² = 1 − μ/λ: row i of V_kᵀ is ±v_i, at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+
+
+def principal_components(problem: Problem) -> tuple[Certificate, ...]:
+    """Each v_i, in order and up to sign: from reconstructions, or from a regularised decoder.
+
+    R W_e W_d = R V_k V_kᵀ = U_k Σ_k V_kᵀ is its own SVD, whatever the code; so PCA of x̂ is PCA of
+    x, cut at k. The decoder alone is G⁻¹ V_kᵀ with any invertible G, and its singular vectors are
+    principal components only where G Gᵀ and Λ_k share eigenvectors. The literature reads them off
+    the decoder: that is right for the L2 penalty on both kernels, where W_d = Q D V_kᵀ with a
+    rotation Q, and D² = 1 − μ/λ keeps the order; not for a plain autoencoder, nor for a penalty on
+    the product. Each needs λ_1 > … > λ_k > λ_{k+1}, or the order is not there to be found (the
+    regularised decoder needs λ_k > λ_{k+1} for its last component).
+
+    Residuals are the greatest sine of the angle between a recovered component and its own. The
+    plain autoencoder is that of alternating least squares, its code changed by a random G, on the
+    user's data with biases; the regularised one is trained by L-BFGS from a random start. Angles:
+    error over gap, of σ for reconstructions (Wedin 1972), of D² for the decoder (Davis & Kahan).
+
+    Controls: the decoder of that plain autoencoder; that of a penalty on the product.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, from reconstructions and from a regularised decoder.
+
+    Source: Plaut 2018; Kunin et al. 2019, theorem 2.
+    """
+    if obstacle := undetermined_map(problem) or _alone(problem):
+        return refuse((RECONSTRUCTIONS, DECODER), obstacle)
+    return (
+        certify(RECONSTRUCTIONS, _reconstruction_tolerance(problem), lambda: _plain(problem)),
+        certify(DECODER, _decoder_tolerance(problem), lambda: _regularised(problem)),
+    )
+
+
+def component_cosines(
+    found: Float64[np.ndarray, "code features"], analysis: PCA
+) -> Float64[np.ndarray, " code"]:
+    """|cos| of the angle between each recovered component, a unit row, and its own.
+
+    Args:
+        found: recovered components, in order.
+        analysis: the principal components.
+
+    Returns:
+        One cosine a component: 1 where it was recovered, its sign aside.
+    """
+    return np.abs(np.sum(found * leading_components(analysis, len(found)), axis=1))
+
+
+def component_sines(
+    found: Float64[np.ndarray, "code features"], analysis: PCA
+) -> Float64[np.ndarray, " code"]:
+    """sin of the same angles, which unlike √(1 − cos²) is exact for small ones."""
+    own = leading_components(analysis, len(found))
+    return np.linalg.norm(found - np.sum(found * own, axis=1, keepdims=True) * own, axis=1)
+
+
+def decoded_components(
+    decoder: Float64[np.ndarray, "code features"],
+) -> Float64[np.ndarray, "code features"]:
+    """Right singular vectors of W_d [k, n], which are the left ones of the column convention."""
+    return np.linalg.svd(decoder, full_matrices=False)[2]
+
+
+def reconstructed_components(
+    x_hat: Float64[np.ndarray, "examples features"], code: int
+) -> Float64[np.ndarray, "code features"]:
+    """The k leading principal components of reconstructions, their own mean subtracted."""
+    return leading_components(pca_of_moments(moments(x_hat)), code)
+
+
+def _alone(problem: Problem) -> Obstacle | None:
+    if problem.code > 1:
+        return None
+    reason = "code 1: the subspace is the component, and the decoder alone shows it"
+    return Obstacle("not applicable", reason)
+
+
+def _least_gap(values: Float64[np.ndarray, " values"]) -> float:
+    """Least difference between neighbours of decreasing values."""
+    return float(-np.diff(values).max())
+
+
+def _reconstruction_tolerance(problem: Problem) -> Tolerance:
+    """2 (3 ρ σ_k/(σ_k − σ_{k+1}) + 3 ρ)/min gap of σ, with ρ the rounding of a pass.
+
+    The first three are the map's as it acts on data, the others x̂, and the two SVDs; two is
+    Wedin's factor where the gap is that of the exact values. Also the gap of σ_k to zero counts.
+    """
+    roots = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1])
+    error, gap = pass_rounding(problem), _least_gap(roots)
+    basis = f"rounding {error:.1e} of a row against the least gap of σ_1 … σ_{{k+1}}, {gap:.1e}"
+    if not gap > 0:
+        return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
+    shown = 3 * error * float(roots[-2] / (roots[-2] - roots[-1])) + 3 * error
+    return Tolerance(2 * shown / gap, CLOSED_FORM_CAP, basis)
+
+
+def _decoder_tolerance(problem: Problem) -> Tolerance:
+    """4 G/(κ min gap of D²), and 2 ρ/(σ_i − σ_{i+1}) of the components that it is compared with.
+
+    For Σλ = 1 a gradient G leaves the kernels within G/(2κ) of the minima, with curvature κ the
+    least of (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ) over j ≤ k < p, of μ, and of λ_k − μ. That moves
+    W_dᵀ W_d by twice as much, and Davis–Kahan doubles it over the gap of D²; two to spare.
+    """
+    eigenvalues, code = unit_eigenvalues(problem), problem.code
+    decay = half_decay(problem) / least_loss(problem.pca, 0)
+    kept, left = eigenvalues[:code, None], eigenvalues[None, code:]
+    tilts = (kept - left) * (left + decay) / (kept + left + decay)
+    curvature = float(min(tilts.min(), decay, eigenvalues[code - 1] - decay))
+    gap = _least_gap(np.append(sum_gains(eigenvalues[:code], decay), 0))
+    error = gradient_error(problem)
+    basis = f"gradient {error:.1e} against curvature {curvature:.1e} and gap {gap:.1e} of D²"
+    if not (gap > 0 and curvature > 0):
+        return Tolerance(np.inf, TRAINED_CAP, basis)
+    own = 2 * EPSILON * np.sqrt(problem.x.size) / _least_gap(np.sqrt(eigenvalues[: code + 1]))
+    return Tolerance(float(4 * error / (curvature * gap) + own), TRAINED_CAP, basis)
+
+
+def _plain(problem: Problem) -> Evidence:
+    solution = alternating_least_squares(problem.key, problem.moments, problem.code)
+    with jax.enable_x64(True):
+        change = invertible(problem.key, problem.code)
+        params = change_code(solution.params, change, jnp.linalg.inv(change))
+    x_hat, (_, decoder) = reconstruction(problem, params), kernels(Solution(params, 0, True))
+    residual, control = (
+        float(component_sines(found, problem.pca).max())
+        for found in (
+            reconstructed_components(x_hat, problem.code),
+            decoded_components(decoder),
+        )
+    )
+    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
+    return Evidence(residual, control, doubt)
+
+
+def _regularised(problem: Problem) -> Evidence:
+    decay = half_decay(problem)
+    summed, product = (
+        train_penalised(problem, decay=decay),
+        train_penalised(problem, product=decay),
+    )
+    residual, control = (
+        float(component_sines(decoded_components(kernels(each)[1]), problem.pca).max())
+        for each in (summed, product)
+    )
+    return Evidence(residual, control, unfinished(summed))

@@ -1,0 +1,104 @@
+"""Gradient training of any objective from any start, and how near its end is to a minimum."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64
+
+from aejax.theory.pca import least_loss
+from aejax.theory.problem import Problem, rounding
+from aejax.theory.solvers import GRADIENT_TOLERANCE, Solution
+from aejax.types import Array, Params
+
+MAX_STEPS = 5000
+"""Steps after which a training that has not ended is given up."""
+
+
+def minimise(
+    loss: Callable[[Params, Any], Array],
+    start: Params,
+    data: Any,
+    *,
+    gradient_tolerance: float = GRADIENT_TOLERANCE,
+    max_steps: int = MAX_STEPS,
+) -> Solution:
+    """Minimise loss(params, data) with L-BFGS, in the precision of its arguments.
+
+    Args:
+        loss: to be minimised; compiled once for each loss and each shape of data, so it should be
+            one function, and not a new closure at each call.
+        start: where to start.
+        data: a tree of arrays and numbers that the loss is given.
+        gradient_tolerance: stop where the gradient's norm is no greater.
+        max_steps: stop here at the latest.
+
+    Returns:
+        The `Solution`.
+
+    Source: Liu & Nocedal 1989.
+    """
+    params, steps, gradient_norm = _lbfgs(loss, start, data, gradient_tolerance, max_steps)
+    return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
+
+
+def unit_factor(problem: Problem) -> Float64[np.ndarray, "rows features"]:
+    """T, divided by √Σλ: the data on which trainings are alike, since its variances sum to one."""
+    return problem.moments.factor / np.sqrt(least_loss(problem.pca, 0))
+
+
+def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
+    """λ/Σλ of all n directions, zeros included."""
+    eigenvalues = problem.pca.eigenvalues / least_loss(problem.pca, 0)
+    return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
+
+
+def gradient_error(problem: Problem) -> float:
+    """Norm of the exact gradient where training has ended, for unit data: g + 8 ρ/√Σλ.
+
+    g is where it stops. The objective is of degree four in the kernels, whose norms are at most
+    about one, and of degree two in the data, whose error is ρ: the gradient's is 8 ρ/√Σλ at most.
+    """
+    return GRADIENT_TOLERANCE + 8 * rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
+
+
+def unfinished(solution: Solution) -> str:
+    """The doubt that a training leaves which stopped before its gradient vanished."""
+    return "" if solution.converged else f"training had not ended after {solution.steps} steps"
+
+
+@partial(jax.jit, static_argnames="loss")
+def _lbfgs(
+    loss: Callable[[Params, Any], Array],
+    start: Params,
+    data: Any,
+    gradient_tolerance: float | Array,
+    max_steps: int | Array,
+) -> tuple[Params, Array, Array]:
+    optimizer = optax.lbfgs()
+
+    def value_fn(params: Params) -> Array:
+        return loss(params, data)
+
+    value_and_grad = optax.value_and_grad_from_state(value_fn)
+
+    def step(carry: tuple) -> tuple:
+        params, state, steps, _ = carry
+        value, grad = value_and_grad(params, state=state)
+        updates, state = optimizer.update(
+            grad, state, params, value=value, grad=grad, value_fn=value_fn
+        )
+        gradient_norm = optax.tree.norm(optax.tree.get(state, "grad"))
+        return optax.apply_updates(params, updates), state, steps + 1, gradient_norm
+
+    def going(carry: tuple) -> Array:
+        _, _, steps, gradient_norm = carry
+        return (gradient_norm > gradient_tolerance) & (steps < max_steps)
+
+    carry = (start, optimizer.init(start), jnp.asarray(0), jnp.asarray(jnp.inf))
+    params, _, steps, gradient_norm = jax.lax.while_loop(going, step, carry)
+    return params, steps, gradient_norm

@@ -1,0 +1,170 @@
+"""The theorem of the linear denoising autoencoder with masking noise: reduced-rank regression."""
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from aejax.theory.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.denoising import (
+    Kernels,
+    Regression,
+    expected_loss,
+    least_regression_loss,
+    regression_tolerance,
+)
+from aejax.theory.pca import leading_components
+from aejax.theory.problem import EPSILON, Problem, inapplicable, rank, rounding
+from aejax.theory.tolerances import CLOSED_FORM_CAP
+
+RATE = 0.25
+"""q, the probability that an element is masked."""
+
+MASKING = Statement(
+    claim="with masking noise of rate q the optimum is a reduced-rank regression, with this loss",
+    formula="W_e W_d = (1 − q) M⁺ S U_k U_kᵀ is stationary, M = (1 − q)² S + q (1 − q) diag S; "
+    "L = tr S − Σ_{i≤k} eig_i((1 − q)² S M⁺ S), with eigenvectors U",
+    source="Izenman 1975; Vincent et al. 2008; derived here",
+)
+SUBSPACE = Statement(
+    claim="where all features have one variance, masking noise leaves the principal subspace alone",
+    formula="diag S = d I ⇒ span U_k = span V_k, gains (1 − q) λ_i/((1 − q)² λ_i + q (1 − q) d)",
+    source="derived here",
+)
+
+
+def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
+    """With each element of a centred row set to zero with probability q: reduced-rank regression.
+
+    E R̃ᵀR = (1 − q) S, and E R̃ᵀR̃ is (1 − q)² S off the diagonal and (1 − q) S on it, so
+    M = (1 − q)² S + q (1 − q) diag S. The best map of rank k is the best map of all, (1 − q) M⁺ S,
+    projected on the k leading eigenvectors U_k of its fit (1 − q)² S M⁺ S. M ≽ q (1 − q) diag S is
+    singular in the constant features alone, which the pseudo-inverse leaves out; for features of
+    unit variance its condition is at most 1 + n (1 − q)/q, whatever the spectrum of S.
+
+    Where diag S = d I, M has S's eigenvectors and the fit has eigenvalues
+    (1 − q)² λ²/((1 − q)² λ + q (1 − q) d), which rise with λ: the subspace is PCA's. That is
+    sufficient and not necessary (S diagonal will do); in general it turns. Masking x itself, not
+    centred, and with biases, adds x̄_j² to the diagonal: then M = (1 − q)² S + q (1 − q)
+    diag(S_jj + x̄_j²), and zero is no longer the value that says nothing.
+
+    The second statement is tried on the user's features that vary, scaled to unit variance.
+
+    Controls: PCA's map over 1 − q, optimal if the diagonal term is forgotten; the same features
+    with the one that weighs most in the first component at twice its scale.
+
+    Args:
+        problem: the user's data and code size.
+
+    Returns:
+        Two certificates: the optimum and its loss, and the subspace at equal variances.
+
+    Source: Izenman 1975; Vincent et al. 2008.
+    """
+    obstacle = inapplicable(problem)
+    if obstacle is not None:
+        return refuse((MASKING, SUBSPACE), obstacle)
+    case = _unit_regression(problem)
+    least = least_regression_loss(case, problem.code)
+    return (
+        certify(
+            MASKING,
+            regression_tolerance(problem, case, least),
+            lambda: _regresses(problem, case, least),
+        ),
+        _subspace(problem),
+    )
+
+
+def masking_regression(factor: Float64[np.ndarray, "rows n"], rate: float = RATE) -> Regression:
+    """X = [(1 − q) T; √(q (1 − q) diag S)] and Y = [T; 0]: the expectation over masks of rate q."""
+    spread = np.sqrt(rate * (1 - rate)) * np.diag(np.linalg.norm(factor, axis=0))
+    return Regression(np.r_[(1 - rate) * factor, spread], np.r_[factor, 0 * spread])
+
+
+def reduced_rank_regression(case: Regression, code: int) -> Kernels:
+    """The minimiser of ‖Y − X W_e W_d‖²_F, X of full column rank: W_e = X⁺ Y U_k, W_d = U_kᵀ.
+
+    Args:
+        case: X [p, n] and Y [p, n'].
+        code: k ≤ min(n, n').
+
+    Returns:
+        The `Kernels`, W_d with orthonormal rows.
+
+    Source: Izenman 1975.
+    """
+    basis, triangle = np.linalg.qr(case.noisy)
+    fitted = basis.T @ case.target
+    rows = np.linalg.svd(fitted, full_matrices=False)[2][:code]
+    return Kernels(np.linalg.solve(triangle, fitted @ rows.T), rows)
+
+
+def masking_kernels(problem: Problem) -> Kernels:
+    """The optimum under masks, in the coordinates of the data; zero on constant features."""
+    keep = varying(problem)
+    solution = reduced_rank_regression(_unit_regression(problem), problem.code)
+    factor = problem.moments.factor[:, keep]
+    units = np.linalg.norm(factor) / np.linalg.norm(factor, axis=0)
+    encoder = np.zeros((len(keep), len(solution.decoder)))
+    encoder[keep] = solution.encoder * units[:, None]
+    decoder = np.zeros(encoder.T.shape)
+    decoder[:, keep] = solution.decoder
+    return Kernels(encoder, decoder)
+
+
+def varying(problem: Problem) -> Bool[np.ndarray, " features"]:
+    """The features whose standard deviation exceeds what rounding gives to a constant."""
+    return np.linalg.norm(problem.moments.factor, axis=0) > rounding(problem)
+
+
+def _unit_regression(problem: Problem) -> Regression:
+    """The regression on the features that vary, X of unit standard deviations and ‖Y‖_F = 1."""
+    factor = problem.moments.factor[:, varying(problem)]
+    noisy, target = masking_regression(factor)
+    return Regression(noisy / np.linalg.norm(factor, axis=0), target / np.linalg.norm(factor))
+
+
+def _regresses(problem: Problem, case: Regression, least: float) -> Evidence:
+    keep = varying(problem)
+    loss, gradient = expected_loss(case, reduced_rank_regression(case, problem.code))
+    factor, rows = problem.moments.factor, leading_components(problem.pca, problem.code)
+    scale = np.linalg.norm(factor, axis=0)[keep] / np.linalg.norm(factor) / (1 - RATE)
+    forgetful, _ = expected_loss(case, Kernels((rows[:, keep] * scale).T, rows[:, keep]))
+    return Evidence(max(abs(loss - least), gradient) / least, abs(forgetful - least) / least)
+
+
+def _subspace(problem: Problem) -> Certificate:
+    factor = problem.moments.factor[:, varying(problem)]
+    scaled = factor / np.linalg.norm(factor, axis=0)
+    values = np.linalg.svd(scaled, compute_uv=False)
+    if problem.code >= rank(problem):
+        reason = f"rank {rank(problem)} ≤ code {problem.code}: both subspaces hold all of the data"
+        return refuse((SUBSPACE,), Obstacle("not identifiable", reason))[0]
+    gap = float(values[problem.code - 1] - values[problem.code])
+    error = 4 * EPSILON * float(np.sqrt(problem.x.size) * values[0] + 2 * factor.shape[1])
+    basis = f"rounding {error:.1e} against the gap σ_k − σ_{{k+1}} = {gap:.1e} at unit variances"
+    tolerance = Tolerance(error / gap if gap > 0 else np.inf, CLOSED_FORM_CAP, basis)
+    return certify(SUBSPACE, tolerance, lambda: _unturned(scaled, problem.code))
+
+
+def _unturned(scaled: Float64[np.ndarray, "rows n"], code: int) -> Evidence:
+    """How far the subspace turns at equal variances, and where one of them is fourfold."""
+    first = np.linalg.svd(scaled, full_matrices=False)[2][0]
+    uneven = scaled.copy()
+    uneven[:, np.abs(first).argmax()] *= 2
+    residual, control = (_turn(factor, code) for factor in (scaled, uneven))
+    return Evidence(residual, control)
+
+
+def _turn(factor: Float64[np.ndarray, "rows n"], code: int) -> float:
+    """Sine of the largest angle between U_k and V_k."""
+    principal = np.linalg.svd(factor, full_matrices=False)[2][:code]
+    rows = reduced_rank_regression(masking_regression(factor), code).decoder
+    return float(np.linalg.norm(rows - (rows @ principal.T) @ principal, ord=2))

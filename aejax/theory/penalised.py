@@ -1,0 +1,121 @@
+"""The linear autoencoder with an L2 penalty, on each kernel or on their product: closed forms.
+
+Written for J = ‖R − R W_e W_d‖²_F + μ (‖W_e‖²_F + ‖W_d‖²_F), the sum loss, and
+J = ‖R − R W_e W_d‖²_F + μ ‖W_e W_d‖²_F, the product loss: `aejax.objective` with the weight μ.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import losses, penalties
+from aejax.models import linear
+from aejax.objective import objective
+from aejax.theory.lbfgs import minimise, unit_factor
+from aejax.theory.problem import Problem, rank
+from aejax.theory.solvers import Solution
+from aejax.types import Array, Batch, Params, Pass, Penalty
+
+
+def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[np.ndarray, " n"]:
+    """Gains of the sum loss, max(0, 1 − μ/λ): of W_e W_d, and squared singular values of each.
+
+    A map with gain s needs μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality where W_e = W_dᵀ; and
+    λ (1 − s)² + 2 μ s is least there.
+
+    Source: Kunin et al. 2019, theorem 2 (for μ < λ_k; here for any μ > 0).
+    """
+    return np.maximum(eigenvalues - decay, 0) / np.maximum(eigenvalues, decay)
+
+
+def product_gains(
+    eigenvalues: Float64[np.ndarray, " n"], decay: float
+) -> Float64[np.ndarray, " n"]:
+    """Gains of the product loss, 1/(1 + μ/λ) = λ/(λ + μ), where λ (1 − s)² + μ s² is least.
+
+    Source: Kunin et al. 2019, theorem 2.
+    """
+    return eigenvalues / (eigenvalues + decay)
+
+
+def least_sum_loss(eigenvalues: Float64[np.ndarray, " n"], code: int, decay: float) -> float:
+    """min J of the sum loss: 2μ − μ²/λ_i of each i ≤ k with λ_i > μ, and λ_i of every other.
+
+    Args:
+        eigenvalues: λ of S, in decreasing order.
+        code: k.
+        decay: μ > 0.
+
+    Returns:
+        The minimum.
+
+    Source: Kunin et al. 2019 (its value, for μ < λ_k); derived here for any μ.
+    """
+    gains = sum_gains(eigenvalues, decay)
+    gains[code:] = 0
+    return float(np.sum(eigenvalues * np.square(1 - gains) + 2 * decay * gains))
+
+
+def half_decay(problem: Problem) -> float:
+    """μ = λ_r/2 with r the lesser of k and the rank: no component that the code has vanishes."""
+    return float(problem.pca.eigenvalues[min(problem.code, rank(problem)) - 1]) / 2
+
+
+def product_penalty(record: Pass) -> Array:
+    """‖W_e W_d‖²_F, a scalar."""
+    encoder, decoder = (record.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return jnp.sum(jnp.square(encoder @ decoder))
+
+
+def train_penalised(problem: Problem, *, decay: float = 0.0, product: float = 0.0) -> Solution:
+    """Train a linear autoencoder on centred data with L2 penalties, from a random start.
+
+    Args:
+        problem: the user's data, code size and key.
+        decay: μ of the sum loss, in the units of λ.
+        product: μ of the product loss, in the units of λ.
+
+    Returns:
+        The `Solution`, of `aejax.linear` without biases.
+    """
+    features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
+    with jax.enable_x64(True):
+        start = linear(features, problem.code, bias=False).init(problem.key)
+        rows = jnp.asarray(unit_factor(problem) * np.sqrt(len(problem.moments.factor)))
+        data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
+        return minimise(_penalised_loss(features, problem.code), start, data)
+
+
+@functools.cache
+def _penalised_loss(features: int, code: int) -> Callable[[Params, tuple], Array]:
+    model = linear(features, code, bias=False)
+
+    def loss(params: Params, data: tuple) -> Array:
+        rows, decay, product, key = data
+        weighted = {"sum": (decay, penalties.l2()), "product": (product, product_penalty)}
+        total, _ = objective(model, losses.squared, penalties=weighted)(params, Batch(rows), key)
+        return total
+
+    return loss
+
+
+def penalised_objective(problem: Problem, params: Params, decay: float, penalty: Penalty) -> float:
+    """J of parameters with biases on the user's data, by `aejax.objective`."""
+    model = linear(problem.x.shape[1], problem.code)
+    with jax.enable_x64(True):
+        call = objective(model, losses.squared, penalties={"decay": (decay, penalty)})
+        total, _ = call(params, Batch(jnp.asarray(problem.x)), problem.key)
+        return float(total)
+
+
+def kernels(
+    solution: Solution,
+) -> tuple[Float64[np.ndarray, "features code"], Float64[np.ndarray, "code features"]]:
+    """W_e and W_d of a solution."""
+    params = solution.params
+    encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return np.asarray(encoder), np.asarray(decoder)

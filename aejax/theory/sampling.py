@@ -1,0 +1,176 @@
+"""The expectations of the denoising theorems, against the library's own corruptions, sampled."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import corruptions, losses
+from aejax.models import linear
+from aejax.objective import objective
+from aejax.theory.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.denoising import Kernels, damped_kernels, noise_variance
+from aejax.theory.masking import RATE, masking_kernels
+from aejax.theory.problem import Problem, inapplicable
+from aejax.types import Array, Batch, Corruption, Key
+
+ELEMENTS = 2**18
+"""Most elements of x that one draw corrupts; of more, evenly spaced examples stand for all."""
+
+DRAWS = (64, 4096)
+"""Fewest and most draws; between them, as many as corrupt 32 · `ELEMENTS`."""
+
+ERRORS = 6.0
+"""Standard errors that a mean may be off."""
+
+SAMPLED_CAP = 0.1
+"""Greatest relative bound of a sampled mean. It is of statistics, and not of rounding."""
+
+GAUSSIAN_DRAWS = Statement(
+    claim="sampled Gaussian noise costs a linear autoencoder s² ‖W‖²_F on average",
+    formula="E mean ‖f(x + s ε) − x‖² = mean ‖f(x) − x‖² + s² ‖W_e W_d‖²_F",
+    source="Bishop 1995; derived here",
+)
+MASKING_DRAWS = Statement(
+    claim="sampled masks cost a linear autoencoder what the second moments say on average",
+    formula="E mean ‖f(r ∘ b) − r‖² = mean ‖(1 − q) r W − r‖² + q (1 − q) Σ_j S_jj ‖W_j‖²",
+    source="Wager, Wang & Liang 2013; derived here",
+)
+
+
+class Noise(NamedTuple):
+    """A corruption of the library, and the moments that the theory gives to it.
+
+    make:  level -> the corruption, a factory that does not change from call to call.
+    level: of the noise, s or q.
+    kept:  a, in E x_corrupted = a x.
+    added: variance of each feature beyond that, a mean over examples.
+    """
+
+    make: Callable[[float | Array], Corruption]
+    level: float
+    kept: float
+    added: Float64[np.ndarray, " features"]
+
+
+def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
+    """The mean of the library's denoising objective over draws is what the moments foretell.
+
+    `aejax.objective` with `corruptions.gaussian` and `corruptions.masking` on the user's centred
+    examples, at the two theorems' optima, in float64. The mean over draws may be off by six of its
+    standard errors, as estimated from the draws (a normal mean is so once in 10⁸). This bound is
+    statistical: it falls as one over the root of the number of draws, and no number of them makes
+    it a thousandth of a control's residual. So the control, which is half of the noise foretold, is
+    asked to be beyond twice the bound, and no more.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, of Gaussian and of masking noise.
+
+    Source: Bishop 1995; Wager, Wang & Liang 2013.
+    """
+    obstacle = inapplicable(problem)
+    if obstacle is not None:
+        return refuse((GAUSSIAN_DRAWS, MASKING_DRAWS), obstacle)
+    key_gaussian, key_masking = jax.random.split(problem.key)
+    rows = _rows(problem)
+    variance = noise_variance(problem)
+    added = np.full(rows.shape[1], variance)
+    gaussian = Noise(_gaussian, float(np.sqrt(variance)), 1.0, added)
+    spread = RATE * (1 - RATE) * np.mean(np.square(rows), axis=0)
+    masking = Noise(_masking, RATE, 1 - RATE, spread)
+    kernels = damped_kernels(problem, variance)
+    return (
+        _sampled(GAUSSIAN_DRAWS, key_gaussian, rows, kernels, gaussian),
+        _sampled(MASKING_DRAWS, key_masking, rows, masking_kernels(problem), masking),
+    )
+
+
+def expectation(
+    rows: Float64[np.ndarray, "examples features"], kernels: Kernels, noise: Noise
+) -> float:
+    """The denoising objective's mean over the noise, from the noise's two moments."""
+    weights = kernels.encoder @ kernels.decoder
+    kept = np.mean(np.sum(np.square(noise.kept * rows @ weights - rows), axis=1))
+    return float(kept + noise.added @ np.sum(np.square(weights), axis=1))
+
+
+def draw_losses(
+    key: Key, rows: Float64[np.ndarray, "examples features"], kernels: Kernels, noise: Noise
+) -> Float64[np.ndarray, " draws"]:
+    """The library's objective at draws of its corruption, 64 or more, in float64."""
+    draws = int(np.clip(32 * ELEMENTS // rows.size, *DRAWS))
+    with jax.enable_x64(True):
+        pair = (jnp.asarray(kernels.encoder), jnp.asarray(kernels.decoder))
+        keys = jax.random.split(key, draws)
+        return np.asarray(_draw(keys, pair, jnp.asarray(rows), noise.level, noise.make))
+
+
+@partial(jax.jit, static_argnames="make")
+def _draw(
+    keys: Array,
+    kernels: tuple[Array, Array],
+    x: Array,
+    level: float | Array,
+    make: Callable[[float | Array], Corruption],
+) -> Array:
+    model = linear(*kernels[0].shape, bias=False)
+    denoising = objective(model, losses.squared, corruption=make(level))
+    params = {
+        side: {"layer_0": {"kernel": kernel}}
+        for side, kernel in zip(("encoder", "decoder"), kernels, strict=True)
+    }
+    return jax.lax.map(lambda key: denoising(params, Batch(x), key)[0], keys)
+
+
+def _gaussian(level: float | Array) -> Corruption:
+    return corruptions.gaussian(sigma=level)
+
+
+def _masking(level: float | Array) -> Corruption:
+    return corruptions.masking(rate=level)
+
+
+def _rows(problem: Problem) -> Float64[np.ndarray, "examples features"]:
+    """Centred examples, evenly spaced where there are too many."""
+    step = -(-problem.x.size // ELEMENTS)
+    return problem.x[:: min(step, len(problem.x))] - problem.moments.mean
+
+
+def _sampled(
+    statement: Statement,
+    key: Key,
+    rows: Float64[np.ndarray, "examples features"],
+    kernels: Kernels,
+    noise: Noise,
+) -> Certificate:
+    foretold = expectation(rows, kernels, noise)
+    halved = expectation(rows, kernels, noise._replace(added=noise.added / 2))
+    drawn = draw_losses(key, rows, kernels, noise)
+    residual, control = (abs(float(drawn.mean()) - loss) / foretold for loss in (foretold, halved))
+    bound = ERRORS * float(drawn.std(ddof=1)) / np.sqrt(len(drawn)) / foretold
+    basis = (
+        f"{ERRORS:.0f} standard errors of {len(drawn)} draws on {len(rows)} examples: {bound:.1e}"
+    )
+    false = f"half of the noise would be {control / bound:.0f} bounds away; more needs more draws"
+    beyond = f"half of the noise, at {control:.1e}, would not be seen: {basis}"
+    return certify(
+        statement,
+        Tolerance(bound, SAMPLED_CAP, basis),
+        lambda: Evidence(residual, f"a bound by sampling is beyond the margin, but {false}"),
+        obstacle=None if control > 2 * bound else Obstacle("not identifiable", beyond),
+    )

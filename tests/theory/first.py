@@ -1,0 +1,9 @@
+"""The certificates of the first four theorems, which their own tests are about."""
+
+from aejax import theory
+
+FIRST = ("optimal_loss", "optimal_map", "gradient_training", "code_invariance")
+
+
+def certificates(x, code, *, key=None, theorems=FIRST):
+    return theory.certificates(x, code, key=key, theorems=theorems)
