@@ -3,11 +3,12 @@
 import functools
 
 from aejax.theory.certificate import Certificate, Evidence, Statement, certify
+from aejax.theory.lbfgs import Solution, unfinished
 from aejax.theory.measures import map_error_on_data, projector, reconstruction_loss
 from aejax.theory.optimum import relative_excess, swapped_components
 from aejax.theory.pca import leading_components, least_loss
 from aejax.theory.problem import Problem, inapplicable, last_component
-from aejax.theory.solvers import Solution, train_linear
+from aejax.theory.solvers import train_linear
 from aejax.theory.tolerances import (
     trained_loss_tolerance,
     trained_map_tolerance,
@@ -68,7 +69,7 @@ def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
         relative_excess(problem, loss, least_loss(problem.pca, code))
         for code in (problem.code, last_component(problem))
     )
-    return Evidence(residual, control, _doubt(solution))
+    return Evidence(residual, control, unfinished(solution))
 
 
 def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
@@ -79,8 +80,4 @@ def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
             swapped_components(problem),
         )
     )
-    return Evidence(residual, control, _doubt(solution))
-
-
-def _doubt(solution: Solution) -> str:
-    return "" if solution.converged else f"training had not ended after {solution.steps} steps"
+    return Evidence(residual, control, unfinished(solution))

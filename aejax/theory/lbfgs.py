@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,26 @@ from jaxtyping import Float64
 
 from aejax.theory.pca import least_loss
 from aejax.theory.problem import Problem, rounding
-from aejax.theory.solvers import GRADIENT_TOLERANCE, Solution
 from aejax.types import Array, Params
+
+GRADIENT_TOLERANCE = 1e-12
+"""The gradient's norm at which training ends, for data whose variances sum to one."""
 
 MAX_STEPS = 5000
 """Steps after which a training that has not ended is given up."""
+
+
+class Solution(NamedTuple):
+    """Where a solver stopped.
+
+    params:    float64, for use under `jax.enable_x64(True)`.
+    steps:     how many it took.
+    converged: whether it stopped by its own measure, not at the last step allowed.
+    """
+
+    params: Params
+    steps: int
+    converged: bool
 
 
 def minimise(

@@ -6,32 +6,15 @@ best biases for kernels W_e, W_d are b = −x̄ W_e and c = x̄, which leave the
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from aejax.models import linear
+from aejax.theory.lbfgs import GRADIENT_TOLERANCE, Solution, minimise
 from aejax.theory.moments import Moments
 from aejax.types import Array, Key, Params
-
-GRADIENT_TOLERANCE = 1e-12
-"""The gradient's norm at which training ends, for data whose variances sum to one."""
-
-
-class Solution(NamedTuple):
-    """Where a solver stopped.
-
-    params:    of `aejax.linear(features, code)`, float64, for use under `jax.enable_x64(True)`.
-    steps:     how many it took.
-    converged: whether it stopped by its own measure, not at the last step allowed.
-    """
-
-    params: Params
-    steps: int
-    converged: bool
 
 
 def train_linear(
@@ -62,41 +45,22 @@ def train_linear(
     """
     with jax.enable_x64(True):
         factor = jnp.asarray(data.factor / np.linalg.norm(data.factor))
-        params, steps, gradient_norm = _lbfgs(key, factor, code, gradient_tolerance, max_steps)
-        encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
-        converged = bool(gradient_norm <= gradient_tolerance)
-        return Solution(centred_params(encoder, decoder, data), int(steps), converged)
-
-
-@partial(jax.jit, static_argnames="code")
-def _lbfgs(
-    key: Key, factor: Array, code: int, gradient_tolerance: float | Array, max_steps: int | Array
-) -> tuple[Params, Array, Array]:
-    model = linear(factor.shape[1], code, bias=False)
-    optimizer = optax.lbfgs()
-
-    def loss(params: Params) -> Array:
-        return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
-
-    value_and_grad = optax.value_and_grad_from_state(loss)
-
-    def step(carry: tuple) -> tuple:
-        params, state, steps, _ = carry
-        value, grad = value_and_grad(params, state=state)
-        updates, state = optimizer.update(
-            grad, state, params, value=value, grad=grad, value_fn=loss
+        trained = minimise(
+            _squared_error_of_factor,
+            linear(factor.shape[1], code, bias=False).init(key),
+            factor,
+            gradient_tolerance=gradient_tolerance,
+            max_steps=max_steps,
         )
-        gradient_norm = optax.tree.norm(optax.tree.get(state, "grad"))
-        return optax.apply_updates(params, updates), state, steps + 1, gradient_norm
+        encoder, decoder = (
+            trained.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder")
+        )
+        return trained._replace(params=centred_params(encoder, decoder, data))
 
-    def unfinished(carry: tuple) -> Array:
-        _, _, steps, gradient_norm = carry
-        return (gradient_norm > gradient_tolerance) & (steps < max_steps)
 
-    start = model.init(key)
-    carry = (start, optimizer.init(start), jnp.asarray(0), jnp.asarray(jnp.inf))
-    params, _, steps, gradient_norm = jax.lax.while_loop(unfinished, step, carry)
-    return params, steps, gradient_norm
+def _squared_error_of_factor(params: Params, factor: Array) -> Array:
+    model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
+    return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
 
 
 def alternating_least_squares(
