@@ -30,14 +30,15 @@ def in_one_order(x, labels):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")  # TensorFlow's own are none of our business
-def test_tfds_own_builder_gives_the_same_images(tmp_path, shared_data):
-    archives = shared_data / "mnist"
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_tfds_own_builder_gives_the_same_images(tmp_path, shared_data, name):
+    archives = shared_data / name
     if not archives.is_dir():
         pytest.skip(f"the original archives are not in {archives}")
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("TFDS's own builder needs TensorFlow: pip install 'aejax[tfds]'")
-    prepare("tfds:mnist", data_dir=tmp_path, manual_dir=archives)
-    theirs, ours = load("tfds:mnist", data_dir=tmp_path), load(archives)
+    prepare(f"tfds:{name}", data_dir=tmp_path, manual_dir=archives)
+    theirs, ours = load(f"tfds:{name}", data_dir=tmp_path), load(archives)
     for split in ("train", "test"):
         expected = in_one_order(getattr(ours, f"x_{split}"), getattr(ours, f"labels_{split}"))
         found = in_one_order(getattr(theirs, f"x_{split}"), getattr(theirs, f"labels_{split}"))
