@@ -3,6 +3,7 @@
 from aejax.theory.biases import free_biases as free_biases
 from aejax.theory.bound import encoders_bounded_by_pca as encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate as Certificate
+from aejax.theory.components import principal_components as principal_components
 from aejax.theory.contraction import contractive_optimum as contractive_optimum
 from aejax.theory.critical import critical_point_search as critical_point_search
 from aejax.theory.denoising import gaussian_denoising as gaussian_denoising
@@ -14,6 +15,8 @@ from aejax.theory.masking import masking_denoising as masking_denoising
 from aejax.theory.moments import Moments as Moments
 from aejax.theory.moments import moments as moments
 from aejax.theory.nonlinear import small_codes as small_codes
+from aejax.theory.online import learn_online as learn_online
+from aejax.theory.online import online_rules as online_rules
 from aejax.theory.optimum import optimal_loss as optimal_loss
 from aejax.theory.optimum import optimal_map as optimal_map
 from aejax.theory.pca import PCA as PCA
@@ -28,6 +31,9 @@ from aejax.theory.sampling import sampled_denoising as sampled_denoising
 from aejax.theory.solvers import Solution as Solution
 from aejax.theory.solvers import alternating_least_squares as alternating_least_squares
 from aejax.theory.solvers import train_linear as train_linear
+from aejax.theory.streams import merge_moments as merge_moments
+from aejax.theory.streams import moments_of_stream as moments_of_stream
+from aejax.theory.streams import streamed_moments as streamed_moments
 from aejax.theory.theorems import THEOREMS as THEOREMS
 from aejax.theory.theorems import certificates as certificates
 from aejax.theory.tied import tied_weights as tied_weights

@@ -8,6 +8,7 @@ from jaxtyping import Shaped
 from aejax.theory.biases import free_biases
 from aejax.theory.bound import encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate
+from aejax.theory.components import principal_components
 from aejax.theory.contraction import contractive_optimum
 from aejax.theory.critical import critical_point_search
 from aejax.theory.denoising import gaussian_denoising
@@ -17,11 +18,13 @@ from aejax.theory.invariance import code_invariance
 from aejax.theory.landscape import landscape_index
 from aejax.theory.masking import masking_denoising
 from aejax.theory.nonlinear import small_codes
+from aejax.theory.online import online_rules
 from aejax.theory.optimum import optimal_loss, optimal_map
 from aejax.theory.problem import Theorem, pose
 from aejax.theory.product import product_regularisation
 from aejax.theory.regularised import sum_regularisation
 from aejax.theory.sampling import sampled_denoising
+from aejax.theory.streams import streamed_moments
 from aejax.theory.tied import tied_weights
 from aejax.types import Array, Key
 
@@ -34,6 +37,7 @@ THEOREMS: dict[str, Theorem] = {
     "tied_weights": tied_weights,
     "sum_regularisation": sum_regularisation,
     "product_regularisation": product_regularisation,
+    "principal_components": principal_components,
     "landscape_index": landscape_index,
     "critical_point_search": critical_point_search,
     "gaussian_denoising": gaussian_denoising,
@@ -43,6 +47,8 @@ THEOREMS: dict[str, Theorem] = {
     "learning_dynamics": learning_dynamics,
     "encoders_bounded_by_pca": encoders_bounded_by_pca,
     "small_codes": small_codes,
+    "streamed_moments": streamed_moments,
+    "online_rules": online_rules,
 }
 
 
