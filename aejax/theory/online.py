@@ -36,7 +36,8 @@ from aejax.types import Array, Key, Params
 STEP = 0.5
 """Step of the averaged rules, for λ_1 = 1: half of what keeps the fastest mode, 2λ_1, stable."""
 
-MAX_STEPS = 30_000
+MAX_STEPS, MAX_WORK = 30_000, 1e11
+"""Most steps, and most multiplications of them all: about ten seconds on two cores."""
 
 OJA = Statement(
     claim="Oja's rule ends at an orthonormal basis of the principal subspace",
@@ -90,7 +91,7 @@ def learn_online(
 
     Args:
         key: for the start, a random orthonormal basis.
-        batches: each [examples, features], of any size, in an order that does not drift.
+        batches: each [examples, features], of any size; their order must not drift.
         code: k, from one to the number of features.
         horizon: h > 0, in batches.
         ordered: Sanger's rule; Oja's where false.
@@ -103,12 +104,11 @@ def learn_online(
 
     Source: Oja 1982; Sanger 1989.
     """
-    kernel, mean = None, 0.0
+    kernel, mean, listens = None, 0.0, np.ones((code, code))
     with jax.enable_x64(True):
-        listens = (jnp.triu if ordered else jnp.asarray)(jnp.ones((code, code)))
         for step, (rows, mean_so_far) in enumerate(_unit_rows(batches)):
             kernel = _start(key, rows.shape[1], code) if kernel is None else kernel
-            update = _update(kernel, jnp.asarray(rows), listens)
+            update = _update(kernel, rows, np.triu(listens) if ordered else listens)
             kernel, mean = kernel + horizon / (horizon + step) * update, mean_so_far
         if kernel is None:
             raise ValueError("a stream must hold one batch or more, got none")
@@ -158,14 +158,14 @@ def run_rule(
     problem: Problem,
     listens: Float64[np.ndarray, "code code"],
     *,
-    max_steps: int = MAX_STEPS,
+    max_steps: int | None = None,
 ) -> Learned:
     """The averaged rule of a mask M, see `hebbian_update`, until its update is rounding.
 
     Args:
         problem: the user's data, which varies, code size k ≤ n, and key for the start.
         listens: M [k, k].
-        max_steps: stop here at the latest.
+        max_steps: stop here at the latest; None means `most_steps`.
 
     Returns:
         What was `Learned`.
@@ -176,8 +176,14 @@ def run_rule(
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         start = _start(problem.key, rows.shape[1], problem.code)
         rest = update_rounding(problem)
-        kernel, steps, size = _average(start, rows, jnp.asarray(listens), rest, max_steps)
+        most = most_steps(problem) if max_steps is None else max_steps
+        kernel, steps, size = _average(start, rows, jnp.asarray(listens), rest, most)
         return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
+
+
+def most_steps(problem: Problem) -> int:
+    """Steps that a rule is given: 30 000, or fewer where each costs much."""
+    return min(MAX_STEPS, int(MAX_WORK / (2 * problem.moments.factor.size * problem.code)))
 
 
 def update_rounding(problem: Problem) -> float:
@@ -241,10 +247,11 @@ def _alone(problem: Problem) -> Obstacle | None:
 def _hopeless(problem: Problem, gap: float) -> Obstacle | None:
     """A gap so small that the update would still move after all steps: ln(1/rest)/(η gap) > max."""
     steps = -np.log(update_rounding(problem)) / STEP
-    if steps <= gap * MAX_STEPS:
+    most = most_steps(problem)
+    if steps <= gap * most:
         return None
     needed = f"{steps / gap:.0e}" if gap > 0 else "infinitely many"
-    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed} steps, and has {MAX_STEPS}"
+    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed} steps, and has {most}"
     return Obstacle("not identifiable", reason)
 
 

@@ -7,6 +7,7 @@ the examples, and parts may be merged in any order and by any tree.
 
 import functools
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Shaped
@@ -124,19 +125,12 @@ def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Chan, Golub & LeVeque 1979.
     """
+    merges = functools.cache(lambda: _merges(problem))
+    merged, streamed = _merged_tolerance(problem), _streamed_tolerance(problem)
+    constant, unfit = inapplicable(problem._replace(code=0)), inapplicable(problem)
     return (
-        certify(
-            MERGED,
-            _merged_tolerance(problem),
-            lambda: _merged(problem),
-            obstacle=inapplicable(problem._replace(code=0)),
-        ),
-        certify(
-            STREAMED,
-            _streamed_tolerance(problem),
-            lambda: _streamed(problem),
-            obstacle=inapplicable(problem),
-        ),
+        certify(MERGED, merged, lambda: _merged(problem, merges()), obstacle=constant),
+        certify(STREAMED, streamed, lambda: _streamed(problem, merges()), obstacle=unfit),
     )
 
 
@@ -162,17 +156,19 @@ def _drifting_parts(problem: Problem) -> list[Moments]:
     return [moments(batch) for batch in np.split(problem.x[np.argsort(scores)], bounds)]
 
 
-def _uncorrected(problem: Problem) -> Moments:
-    """Merged as if all batches had the same mean, so that no drift is left to correct."""
-    parts = _drifting_parts(problem)
-    return merge_in_pairs([part._replace(mean=problem.moments.mean) for part in parts])
+class _Merges(NamedTuple):
+    """Moments in every order, and merged as if all batches had the same mean: no drift is left."""
+
+    orders: tuple[Moments, ...]
+    uncorrected: Moments
 
 
-def _all_orders(problem: Problem) -> tuple[Moments, ...]:
+def _merges(problem: Problem) -> _Merges:
     parts = _drifting_parts(problem)
     forwards = functools.reduce(merge_moments, parts)
     backwards = functools.reduce(merge_moments, parts[::-1])
-    return forwards, backwards, merge_in_pairs(parts)
+    alike = [part._replace(mean=problem.moments.mean) for part in parts]
+    return _Merges((forwards, backwards, merge_in_pairs(parts)), merge_in_pairs(alike))
 
 
 def _stream_rounding(problem: Problem) -> float:
@@ -208,7 +204,7 @@ def _streamed_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(value, CLOSED_FORM_CAP, basis)
 
 
-def _merged(problem: Problem) -> Evidence:
+def _merged(problem: Problem, merges: _Merges) -> Evidence:
     mean = problem.x.mean(axis=0)
     correction = (problem.x - mean).mean(axis=0)
     centred = problem.x - mean - correction
@@ -219,17 +215,17 @@ def _merged(problem: Problem) -> Evidence:
         of_mean = np.linalg.norm(merged.mean - mean - correction) / np.sqrt(largest)
         return float(max(of_s, of_mean))
 
-    return Evidence(max(map(error, _all_orders(problem))), error(_uncorrected(problem)))
+    return Evidence(max(map(error, merges.orders)), error(merges.uncorrected))
 
 
-def _streamed(problem: Problem) -> Evidence:
+def _streamed(problem: Problem, merges: _Merges) -> Evidence:
     own = _reconstructed_moments(problem.pca, problem.code)
 
     def error(merged: Moments) -> float:
         streamed = _reconstructed_moments(pca_of_moments(merged), problem.code)
         return float(np.linalg.norm(streamed - own, ord=2) / problem.pca.eigenvalues[0])
 
-    return Evidence(max(map(error, _all_orders(problem))), error(_uncorrected(problem)))
+    return Evidence(max(map(error, merges.orders)), error(merges.uncorrected))
 
 
 def _reconstructed_moments(analysis: PCA, code: int) -> Float64[np.ndarray, "n n"]:

@@ -261,6 +261,14 @@ def test_the_reason_names_the_gap_and_the_steps_that_it_would_take():
         assert "eigengap/λ_1 = 2.0e-06: the rule needs" in answer.reason
 
 
+def test_data_too_large_for_the_steps_that_its_gap_asks_is_refused_before_it_is_tried(monkeypatch):
+    monkeypatch.setattr("aejax.theory.online.MAX_WORK", 2 * 36 * 3 * 300)
+    oja, sanger = online_rules(theory.pose(X, 3))
+    assert oja.verdict == sanger.verdict == NO
+    assert oja.residual is sanger.residual is None
+    assert "steps, and has 300" in oja.reason
+
+
 def test_the_callers_precision_is_left_as_it_was():
     online_rules(theory.pose(X, 3))
     learn_online(jax.random.key(0), [X], 2, horizon=1.0)
