@@ -5,6 +5,7 @@ from aejax.theory.bound import encoders_bounded_by_pca as encoders_bounded_by_pc
 from aejax.theory.certificate import Certificate as Certificate
 from aejax.theory.components import principal_components as principal_components
 from aejax.theory.contraction import contractive_optimum as contractive_optimum
+from aejax.theory.course import course_conditions as course_conditions
 from aejax.theory.critical import critical_point_search as critical_point_search
 from aejax.theory.denoising import gaussian_denoising as gaussian_denoising
 from aejax.theory.dynamics import learning_dynamics as learning_dynamics

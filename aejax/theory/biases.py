@@ -4,7 +4,7 @@ An affine map sees data through its mean and covariance alone, so the solver is 
 with both, not centred. Nothing tells it that the best offset is the mean: it regresses.
 """
 
-from functools import partial
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -53,9 +53,10 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
     only d is, and b is free. Without biases the loss is tr (I − W)ᵀ (S + x̄ᵀx̄) (I − W). As
     S + x̄ᵀx̄ exceeds S by rank one, ν_{i+1} ≤ λ_i ≤ ν_i: biases are worth one code unit at most.
 
-    With biases the map is found by alternating affine least squares on points of mean x̄; its
-    residual is the root mean square of the difference of reconstructions, over σ_k. Without, map
-    and loss are those of alternating least squares on the uncentred factor.
+    With biases the map is found by alternating affine least squares on points of mean x̄. Its
+    residual is the larger of ‖W − V_k V_kᵀ‖₂ and of the distance between the means of x̂ and x on
+    the user's data, over σ_k. Without, map and loss are those of alternating least squares on the
+    uncentred factor.
 
     Controls: the k-th component is the next one; for the problem without biases, what PCA, which
     centres, says of map and loss. Centred data cannot tell those apart: not applicable.
@@ -69,7 +70,8 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
     Source: Bourlard & Kamp 1988; Weyl 1912 (the interlacing).
     """
     raw = uncentred(problem)
-    obstacle = inapplicable(problem) or _centred(problem)
+    obstacle = inapplicable(problem) or already_centred(problem)
+    solve = functools.cache(lambda: alternating_least_squares(raw.key, raw.moments, raw.code))
     return (
         certify(
             FREE,
@@ -80,13 +82,13 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             NONE_MAP,
             map_tolerance(raw),
-            lambda: _without_map(problem, raw),
+            lambda: _without_map(problem, raw, solve()),
             obstacle=obstacle or undetermined_map(raw),
         ),
         certify(
             NONE_LOSS,
             loss_tolerance(raw),
-            lambda: _without_loss(problem, raw),
+            lambda: _without_loss(problem, raw, solve()),
             obstacle=obstacle or undetermined_map(raw),
         ),
     )
@@ -140,7 +142,7 @@ def affine_least_squares(problem: Problem, *, max_steps: int = 30_000) -> Soluti
         return Solution(params, int(steps), bool(converged))
 
 
-@partial(jax.jit, static_argnames="code")
+@functools.partial(jax.jit, static_argnames="code")
 def _alternate(
     key: Key, points: Array, code: int, step_tolerance: float | Array, max_steps: int | Array
 ) -> tuple:
@@ -165,7 +167,8 @@ def _alternate(
 
     key_kernel, key_bias = jax.random.split(key)
     kernel, _ = jnp.linalg.qr(jax.random.normal(key_kernel, (points.shape[1], code)))
-    carry = (kernel, jax.random.normal(key_bias, (code,)), jnp.asarray(0), jnp.asarray(jnp.inf))
+    start = jax.random.normal(key_bias, (code,)) * jnp.sqrt(jnp.mean(jnp.square(points)))
+    carry = (kernel, start, jnp.asarray(0), jnp.asarray(jnp.inf))
     kernel, bias, steps, movement = jax.lax.while_loop(unfinished, step, carry)
     decoder, intercept, _, _ = decode(kernel, bias)
     return (kernel, bias), (decoder, intercept), steps, movement <= step_tolerance
@@ -174,7 +177,7 @@ def _alternate(
 def _free_tolerance(problem: Problem) -> Tolerance:
     """5 ρ/(σ_k − σ_{k+1}), with ρ the rounding of a pass.
 
-    Three as for the map of the centred problem, and one for each of the two reconstructions.
+    Three as for the map of the centred problem, and one for each of the two means.
     """
     centred, error = map_tolerance(problem), pass_rounding(problem)
     eigenvalues = np.pad(problem.pca.eigenvalues, (0, problem.code + 1))
@@ -183,7 +186,8 @@ def _free_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(float(value), CLOSED_FORM_CAP, f"{centred.basis}, and {error:.1e} of a pass")
 
 
-def _centred(problem: Problem) -> Obstacle | None:
+def already_centred(problem: Problem) -> Obstacle | None:
+    """Why biases are of no use: the mean is zero within the rounding of a pass."""
     distance, error = float(np.linalg.norm(problem.moments.mean)), pass_rounding(problem)
     if distance > error:
         return None
@@ -193,10 +197,13 @@ def _centred(problem: Problem) -> Obstacle | None:
 
 def _free(problem: Problem) -> Evidence:
     solution = affine_least_squares(problem)
-    x_hat, mean = reconstruction(problem, solution.params), problem.pca.mean
-    scale = np.sqrt(len(problem.x) * problem.pca.eigenvalues[problem.code - 1])
+    scale = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
+    shift = reconstruction(problem, solution.params).mean(axis=0) - problem.pca.mean
     residual, control = (
-        float(np.linalg.norm(x_hat - mean - (problem.x - mean) @ projector(components)) / scale)
+        max(
+            map_error(solution.params, projector(components)),
+            float(np.linalg.norm(shift) / scale),
+        )
         for components in (
             leading_components(problem.pca, problem.code),
             swapped_components(problem),
@@ -205,8 +212,7 @@ def _free(problem: Problem) -> Evidence:
     return Evidence(residual, control, _doubt(solution))
 
 
-def _without_map(problem: Problem, raw: Problem) -> Evidence:
-    solution = alternating_least_squares(raw.key, raw.moments, raw.code)
+def _without_map(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
     residual, control = (
         map_error(solution.params, projector(leading_components(analysis, raw.code)))
         for analysis in (raw.pca, problem.pca)
@@ -214,8 +220,7 @@ def _without_map(problem: Problem, raw: Problem) -> Evidence:
     return Evidence(residual, control, _doubt(solution))
 
 
-def _without_loss(problem: Problem, raw: Problem) -> Evidence:
-    solution = alternating_least_squares(raw.key, raw.moments, raw.code)
+def _without_loss(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
     loss = reconstruction_loss(raw, solution.params)
     residual, control = (
         relative_excess(raw, loss, least_loss(analysis, raw.code))

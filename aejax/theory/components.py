@@ -18,8 +18,15 @@ from aejax.theory.invariance import change_code, invertible
 from aejax.theory.lbfgs import gradient_error, unfinished, unit_eigenvalues
 from aejax.theory.measures import reconstruction
 from aejax.theory.moments import moments
-from aejax.theory.pca import PCA, leading_components, least_loss, pca_of_moments
-from aejax.theory.penalised import half_decay, kernels, sum_gains, train_penalised
+from aejax.theory.pca import PCA, leading_components, pca_of_moments
+from aejax.theory.penalised import (
+    CONTROL_STEPS,
+    curvatures,
+    half_decay,
+    kernels,
+    sum_gains,
+    train_penalised,
+)
 from aejax.theory.problem import EPSILON, Problem
 from aejax.theory.solvers import Solution, alternating_least_squares
 from aejax.theory.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, pass_rounding, undetermined_map
@@ -120,39 +127,35 @@ def _least_gap(values: Float64[np.ndarray, " values"]) -> float:
 
 
 def _reconstruction_tolerance(problem: Problem) -> Tolerance:
-    """2 (3 ρ σ_k/(σ_k − σ_{k+1}) + 3 ρ)/min gap of σ, with ρ the rounding of a pass.
+    """9 ρ/min gap of σ, with ρ the rounding of a pass.
 
-    The first three are the map's as it acts on data, the others x̂, and the two SVDs; two is
-    Wedin's factor where the gap is that of the exact values. Also the gap of σ_k to zero counts.
+    Three for the subspace, which tilts the last component at most by 3 ρ/(σ_k − σ_{k+1}); three
+    for x̂ and the two SVDs, which turn neighbours by twice (Wedin) their error over the gap.
     """
     roots = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1])
     error, gap = pass_rounding(problem), _least_gap(roots)
     basis = f"rounding {error:.1e} of a row against the least gap of σ_1 … σ_{{k+1}}, {gap:.1e}"
-    if not gap > 0:
-        return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
-    shown = 3 * error * float(roots[-2] / (roots[-2] - roots[-1])) + 3 * error
-    return Tolerance(2 * shown / gap, CLOSED_FORM_CAP, basis)
+    return Tolerance(9 * error / gap if gap > 0 else np.inf, CLOSED_FORM_CAP, basis)
 
 
 def _decoder_tolerance(problem: Problem) -> Tolerance:
-    """4 G/(κ min gap of D²), and 2 ρ/(σ_i − σ_{i+1}) of the components that it is compared with.
+    """2 G/κ + 2 G/(κ' min gap of D²), and the rounding of v_i itself.
 
-    For Σλ = 1 a gradient G leaves the kernels within G/(2κ) of the minima, with curvature κ the
-    least of (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ) over j ≤ k < p, of μ, and of λ_k − μ. That moves
-    W_dᵀ W_d by twice as much, and Davis–Kahan doubles it over the gap of D²; two to spare.
+    For Σλ = 1 a gradient G leaves the kernels within G/(2κ) of the minima along a direction of
+    curvature κ. A tilt out of the subspace turns component j by as much over d_j ≥ √½. Within the
+    subspace, where curvature is κ', W_dᵀ W_d moves by twice the distance, and its eigenvectors by
+    that over the gap of D². Both are doubled.
     """
     eigenvalues, code = unit_eigenvalues(problem), problem.code
-    decay = half_decay(problem) / least_loss(problem.pca, 0)
-    kept, left = eigenvalues[:code, None], eigenvalues[None, code:]
-    tilts = (kept - left) * (left + decay) / (kept + left + decay)
-    curvature = float(min(tilts.min(), decay, eigenvalues[code - 1] - decay))
-    gap = _least_gap(np.append(sum_gains(eigenvalues[:code], decay), 0))
+    decay = half_decay(problem)
+    tilt, inner = curvatures(problem, decay)
+    gap = _least_gap(np.append(sum_gains(problem.pca.eigenvalues[:code], decay), 0))
     error = gradient_error(problem)
-    basis = f"gradient {error:.1e} against curvature {curvature:.1e} and gap {gap:.1e} of D²"
-    if not (gap > 0 and curvature > 0):
+    basis = f"gradient {error:.1e} against curvatures {tilt:.1e}, {inner:.1e}, gap {gap:.1e} of D²"
+    if not (gap > 0 and tilt > 0):
         return Tolerance(np.inf, TRAINED_CAP, basis)
     own = 2 * EPSILON * np.sqrt(problem.x.size) / _least_gap(np.sqrt(eigenvalues[: code + 1]))
-    return Tolerance(float(4 * error / (curvature * gap) + own), TRAINED_CAP, basis)
+    return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + own), TRAINED_CAP, basis)
 
 
 def _plain(problem: Problem) -> Evidence:
@@ -176,7 +179,7 @@ def _regularised(problem: Problem) -> Evidence:
     decay = half_decay(problem)
     summed, product = (
         train_penalised(problem, decay=decay),
-        train_penalised(problem, product=decay),
+        train_penalised(problem, product=decay, max_steps=CONTROL_STEPS),
     )
     residual, control = (
         float(component_sines(decoded_components(kernels(each)[1]), problem.pca).max())

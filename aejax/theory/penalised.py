@@ -15,10 +15,13 @@ from jaxtyping import Float64
 from aejax import losses, penalties
 from aejax.models import linear
 from aejax.objective import objective
-from aejax.theory.lbfgs import minimise, unit_factor
+from aejax.theory.lbfgs import MAX_STEPS, minimise, unit_eigenvalues, unit_factor
 from aejax.theory.problem import Problem, rank
 from aejax.theory.solvers import Solution
 from aejax.types import Array, Batch, Params, Pass, Penalty
+
+CONTROL_STEPS = 500
+"""Steps of a training that is a control, which need not end."""
 
 
 def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[np.ndarray, " n"]:
@@ -65,19 +68,42 @@ def half_decay(problem: Problem) -> float:
     return float(problem.pca.eigenvalues[min(problem.code, rank(problem)) - 1]) / 2
 
 
+def curvatures(problem: Problem, decay: float) -> tuple[float, float]:
+    """Least curvatures of the sum loss at its minima, for Σλ = 1 and μ < λ_k.
+
+    Out of the subspace, (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ) over j ≤ k < p: of the Hessian's 2 × 2
+    blocks, determinant over trace. Within it, 2 min(μ, λ_k − μ), rotations aside.
+
+    Args:
+        problem: the user's data and code size; k is the rank where that is less.
+        decay: μ, in the units of λ.
+
+    Returns:
+        The two, the former zero where λ_k = λ_{k+1}.
+    """
+    eigenvalues, units = unit_eigenvalues(problem), min(problem.code, rank(problem))
+    relative = decay / float(problem.pca.eigenvalues.sum())
+    kept, left = eigenvalues[:units, None], eigenvalues[None, units:]
+    tilts = (kept - left) * (left + relative) / (kept + left + relative)
+    return float(tilts.min()), 2 * min(relative, float(kept[-1, 0]) - relative)
+
+
 def product_penalty(record: Pass) -> Array:
     """‖W_e W_d‖²_F, a scalar."""
     encoder, decoder = (record.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
     return jnp.sum(jnp.square(encoder @ decoder))
 
 
-def train_penalised(problem: Problem, *, decay: float = 0.0, product: float = 0.0) -> Solution:
+def train_penalised(
+    problem: Problem, *, decay: float = 0.0, product: float = 0.0, max_steps: int = MAX_STEPS
+) -> Solution:
     """Train a linear autoencoder on centred data with L2 penalties, from a random start.
 
     Args:
         problem: the user's data, code size and key.
         decay: μ of the sum loss, in the units of λ.
         product: μ of the product loss, in the units of λ.
+        max_steps: stop here at the latest.
 
     Returns:
         The `Solution`, of `aejax.linear` without biases.
@@ -87,7 +113,7 @@ def train_penalised(problem: Problem, *, decay: float = 0.0, product: float = 0.
         start = linear(features, problem.code, bias=False).init(problem.key)
         rows = jnp.asarray(unit_factor(problem) * np.sqrt(len(problem.moments.factor)))
         data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
-        return minimise(_penalised_loss(features, problem.code), start, data)
+        return minimise(_penalised_loss(features, problem.code), start, data, max_steps=max_steps)
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from aejax.theory.bound import encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate
 from aejax.theory.components import principal_components
 from aejax.theory.contraction import contractive_optimum
+from aejax.theory.course import course_conditions
 from aejax.theory.critical import critical_point_search
 from aejax.theory.denoising import gaussian_denoising
 from aejax.theory.dynamics import learning_dynamics
@@ -38,6 +39,7 @@ THEOREMS: dict[str, Theorem] = {
     "sum_regularisation": sum_regularisation,
     "product_regularisation": product_regularisation,
     "principal_components": principal_components,
+    "course_conditions": course_conditions,
     "landscape_index": landscape_index,
     "critical_point_search": critical_point_search,
     "gaussian_denoising": gaussian_denoising,

@@ -99,17 +99,17 @@ def _kept_and_left(problem: Problem) -> tuple[float, float]:
 
 
 def _stretch_tolerance(problem: Problem) -> Tolerance:
-    """‖K − I‖ ≤ G/(4 λ_k), with G the gradient's norm, for Σλ = 1."""
+    """‖K − I‖ ≤ G/(4 λ_k), with G the gradient's norm, for Σλ = 1; twice that."""
     kept, error = _kept_and_left(problem)[0], gradient_error(problem)
     basis = f"gradient {error:.1e} against λ_k/Σλ = {kept:.1e}"
-    return Tolerance(error / (4 * kept), TRAINED_CAP, basis)
+    return Tolerance(error / (2 * kept), TRAINED_CAP, basis)
 
 
 def _tilt_tolerance(problem: Problem) -> Tolerance:
-    """‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1."""
+    """‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1; twice that."""
     stretch = _stretch_tolerance(problem)
     (kept, left), error = _kept_and_left(problem), gradient_error(problem)
-    value = stretch.value + error / (2 * (kept - left)) if kept > left else np.inf
+    value = stretch.value + error / (kept - left) if kept > left else np.inf
     basis = f"gradient {error:.1e} against the eigengap (λ_k − λ_{{k+1}})/Σλ = {kept - left:.1e}"
     return Tolerance(value, TRAINED_CAP, basis)
 

@@ -143,6 +143,13 @@ NOT_APPLICABLE = ["not applicable"] * 3
 CASES = {
     "offset": (X, 3, HOLDS),
     "far": (CENTRED + 1e3, 3, HOLDS),
+    "small": (1e-8 * X, 3, HOLDS),
+    "large": (1e8 * X, 3, HOLDS),
+    "steep and small": (  # a random bias of order one would drown it
+        1e-3 * (with_spectrum(np.geomspace(1, 1e-6, 6), examples=200) + 1),
+        3,
+        HOLDS,
+    ),
     "centred": (CENTRED, 3, ["holds", "not applicable", "not applicable"]),
     "a mean that is hardly there": (CENTRED + 1e-13, 3, ["holds", NO, NO]),
     "repeated at k": (

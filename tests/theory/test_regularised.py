@@ -16,6 +16,7 @@ from aejax.theory.penalised import (
     sum_gains,
     train_penalised,
 )
+from aejax.theory.product import ridge_least_squares
 from aejax.theory.regularised import vanishing_decay
 from tests.theory.spectra import with_spectrum
 
@@ -208,15 +209,55 @@ def test_the_product_loss_trains_to_kernels_that_are_no_transposes():
     np.testing.assert_allclose(found[:3], expected, atol=1e-10)
 
 
-def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(loss, start, data):
+def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+    def stopped(loss, start, data, max_steps):
         return minimise(loss, start, data, max_steps=5)
 
+    def still_moving(key, data, code):
+        return theory.alternating_least_squares(key, data, code, max_steps=2)
+
     monkeypatch.setattr("aejax.theory.penalised.minimise", stopped)
+    monkeypatch.setattr("aejax.theory.product.alternating_least_squares", still_moving)
     problem = theory.pose(X, 3)
     answers = theory.sum_regularisation(problem) + theory.product_regularisation(problem)[:1]
     assert verdicts(answers) == [NO] * 5
-    assert all("training had not ended after 5 steps" in answer.reason for answer in answers)
+    assert all("training had not ended after 5 steps" in answer.reason for answer in answers[:4])
+    assert "ridges still moved after 2 steps" in answers[4].reason
+
+
+def test_ridges_end_where_gradient_training_of_the_product_loss_ends():
+    problem = theory.pose(X, 3)
+    _, found = ridge_least_squares(problem, 1.0)
+    encoder, decoder = kernels(train_penalised(problem, product=1.0))
+    np.testing.assert_allclose(found, encoder @ decoder, atol=1e-10)
+
+
+def test_the_curvatures_are_those_of_the_hessian():
+    """Its least eigenvalue that is no rotation, halved, is bounded by them, and is near them."""
+    problem, decay = theory.pose(X, 3), 1.0
+    root = problem.pca.components[:3].T * np.sqrt(sum_gains(EIGENVALUES[:3], decay))
+    with jax.enable_x64(True):
+        flat = jnp.concatenate([jnp.asarray(root).ravel(), jnp.asarray(root.T).ravel()])
+        total = float(EIGENVALUES.sum())
+        rows = jnp.asarray(np.sqrt(6 / total) * problem.moments.factor)
+        data = (rows, jnp.asarray(decay / total), jnp.asarray(0.0), problem.key)
+
+        def loss(flat):
+            layers = flat[:18].reshape(6, 3), flat[18:].reshape(3, 6)
+            encoder, decoder = ({"layer_0": {"kernel": kernel}} for kernel in layers)
+            return penalised._penalised_loss(6, 3)({"encoder": encoder, "decoder": decoder}, data)
+
+        eigenvalues = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(flat)) / 2)
+    np.testing.assert_allclose(eigenvalues[:3], 0, atol=1e-12)  # rotations of three units
+    bound = min(penalised.curvatures(problem, decay))
+    assert bound <= eigenvalues[3] * (1 + 1e-9)
+    assert eigenvalues[3] < 3 * bound
+
+
+def test_nearly_equal_eigenvalues_leave_the_loss_and_the_gains_alone():
+    for gap in (1e-4, 1e-8, 1e-11):
+        x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - gap), 2.0, 1.0])
+        assert "fails" not in verdicts(theory.sum_regularisation(theory.pose(x, 3)))
 
 
 NORMAL = np.random.default_rng(7).normal(size=(40, 6))
