@@ -20,6 +20,7 @@ from aejax.theory.online import learn_online as learn_online
 from aejax.theory.online import online_rules as online_rules
 from aejax.theory.optimum import optimal_loss as optimal_loss
 from aejax.theory.optimum import optimal_map as optimal_map
+from aejax.theory.ordered import ordered_recovery as ordered_recovery
 from aejax.theory.pca import PCA as PCA
 from aejax.theory.pca import least_loss as least_loss
 from aejax.theory.pca import pca as pca

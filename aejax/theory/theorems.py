@@ -21,6 +21,7 @@ from aejax.theory.masking import masking_denoising
 from aejax.theory.nonlinear import small_codes
 from aejax.theory.online import online_rules
 from aejax.theory.optimum import optimal_loss, optimal_map
+from aejax.theory.ordered import ordered_recovery
 from aejax.theory.problem import Theorem, pose
 from aejax.theory.product import product_regularisation
 from aejax.theory.regularised import sum_regularisation
@@ -39,6 +40,7 @@ THEOREMS: dict[str, Theorem] = {
     "sum_regularisation": sum_regularisation,
     "product_regularisation": product_regularisation,
     "principal_components": principal_components,
+    "ordered_recovery": ordered_recovery,
     "course_conditions": course_conditions,
     "landscape_index": landscape_index,
     "critical_point_search": critical_point_search,

@@ -1,0 +1,187 @@
+"""What breaks a code's rotations: unequal L2, nested dropout, and the rotation-augmented gradient.
+
+Written for J = Σ_b p_b ‖T − T W_e Π_b W_d‖² + Σ_i μ_i (‖W_e e_i‖² + ‖e_iᵀ W_d‖²), where Π_b keeps
+the first b code units. With P_i = Σ_{b≥i} p_b, the chance that unit i is kept, nested dropout has
+no μ; L2 has P = 1, uniform where all μ_i are the same; a plain autoencoder has both.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.models import linear
+from aejax.theory.lbfgs import GRADIENT_TOLERANCE, Solution, minimise, unit_factor
+from aejax.theory.pca import least_loss
+from aejax.theory.problem import Problem
+from aejax.theory.tied import tied_loss
+from aejax.types import Array, Params
+
+ROTATION = 8.0
+"""Weight of the rotation beside the gradient of a loss without ½; none moves a stationary point."""
+
+
+def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array:
+    """J, exactly, from second moments: the expectation over b needs no b.
+
+    tr S − 2 Σ_i P_i (W_d S W_e)_ii + Σ_ij P_max(i,j) (W_eᵀ S W_e)_ij (W_d W_dᵀ)_ij, for units i and
+    j are both kept with the chance of the later one, which is the lesser.
+
+    Args:
+        params: kernels W_e [n, k] and W_d [k, n].
+        data: T [rows, n], P [k] falling from 1, and μ [k].
+
+    Returns:
+        J, a scalar.
+
+    Source: Rippel et al. 2014 (nested dropout); the closed form derived here.
+    """
+    factor, survival, decays = data
+    encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    codes = factor @ encoder
+    crossed = jnp.sum(codes * (factor @ decoder.T), axis=0)
+    both = jnp.minimum(survival[:, None], survival)
+    squares = jnp.sum(both * (codes.T @ codes) * (decoder @ decoder.T))
+    sizes = jnp.sum(jnp.square(encoder), axis=0) + jnp.sum(jnp.square(decoder), axis=1)
+    return jnp.sum(jnp.square(factor)) - 2 * jnp.sum(survival * crossed) + squares + decays @ sizes
+
+
+def uniform_survival(code: int) -> Float64[np.ndarray, " code"]:
+    """P_i = 1 − (i − 1)/k, of a truncation that is as likely at each unit."""
+    return 1 - np.arange(code) / code
+
+
+def best_encoder(
+    decoder: Float64[Array, "code features"], survival: Float64[Array, " code"]
+) -> Float64[Array, "features code"]:
+    """W_e = W_dᵀ diag(P) N⁻¹, N_ij = P_max(i,j) (W_d W_dᵀ)_ij, the best for a decoder without μ.
+
+    J is quadratic in W_e, with gradient 2 S (W_e N − W_dᵀ diag P). N is regular where no p_b is
+    zero and no row is, as P_max is then positive definite (Schur's product theorem); and the
+    encoder has no part in the null space of S, where J leaves it free.
+    """
+    both = jnp.minimum(survival[:, None], survival)
+    return jnp.linalg.solve(both * (decoder @ decoder.T), survival[:, None] * decoder).T
+
+
+def train_decayed(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Solution:
+    """Minimise J with P = 1 over both kernels with L-BFGS, from a random start, for Σλ = 1.
+
+    Args:
+        problem: the user's data, code size and key.
+        decays: μ, in the units of λ.
+
+    Returns:
+        The `Solution`, of `aejax.linear` without biases.
+    """
+    with jax.enable_x64(True):
+        start = linear(problem.x.shape[1], problem.code, bias=False).init(problem.key)
+        relative = jnp.asarray(decays / least_loss(problem.pca, 0))
+        data = (jnp.asarray(unit_factor(problem)), jnp.ones(problem.code), relative)
+        return minimise(ordered_objective, start, data)
+
+
+def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> Solution:
+    """Minimise J with μ = 0 over the decoder with L-BFGS, the encoder being the best for it.
+
+    Directions of little variance, in which an encoder hardly learns, are so left out; where this
+    gradient vanishes that of both kernels does. J does not see the length of a row, which grows as
+    it is trained; so rows are made of unit length at the start and once more at the end.
+
+    Args:
+        problem: the user's data, code size and key.
+        survival: P, falling from 1; all 1 for a plain autoencoder.
+
+    Returns:
+        The `Solution`, of `aejax.linear` without biases, for Σλ = 1.
+
+    Source: Golub & Pereyra 1973 (variable projection).
+    """
+    with jax.enable_x64(True):
+        rows = jax.random.normal(problem.key, (problem.code, problem.x.shape[1]))
+        data = (jnp.asarray(unit_factor(problem)), jnp.asarray(survival))
+        first = minimise(_projected, {"rows": _unit_rows(rows)}, data)
+        last = minimise(_projected, {"rows": _unit_rows(first.params["rows"])}, data)
+        decoder = last.params["rows"]
+        params = _params(best_encoder(decoder, data[1]), decoder)
+        return Solution(params, first.steps + last.steps, last.converged)
+
+
+def _unit_rows(rows: Array) -> Array:
+    return rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def _projected(params: Params, data: tuple[Array, Array]) -> Array:
+    (factor, survival), rows = data, params["rows"]
+    kernels = _params(best_encoder(rows, survival), rows)
+    return ordered_objective(kernels, (factor, survival, jnp.zeros_like(survival)))
+
+
+def _params(encoder: Array, decoder: Array) -> Params:
+    layers = {"encoder": encoder, "decoder": decoder}
+    return {side: {"layer_0": {"kernel": kernel}} for side, kernel in layers.items()}
+
+
+def rotation(
+    kernel: Float64[Array, "features code"], factor: Float64[Array, "rows features"]
+) -> Float64[Array, "code code"]:
+    """Ω = ½ (tril C − triu C), diagonals aside, of the code's covariance C = W_eᵀ S W_e.
+
+    A code that turns by Ω has Ċ = C Ω − Ω C: half the Toda flow, the QR algorithm in continuous
+    time, which makes C diagonal with its entries in decreasing order.
+
+    Source: Bao et al. 2020; Deift, Nanda & Tomei 1983.
+    """
+    codes = factor @ kernel
+    covariance = codes.T @ codes
+    return (jnp.tril(covariance, -1) - jnp.triu(covariance, 1)) / 2
+
+
+def augmented_gradient(
+    kernel: Float64[Array, "features code"], factor: Float64[Array, "rows features"]
+) -> Float64[Array, "features code"]:
+    """−∇‖T − T W Wᵀ‖² + 8 W Ω, the direction in which tied kernels move."""
+    params = {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
+    gradient = jax.grad(tied_loss(*kernel.shape))(params, factor)["encoder"]["layer_0"]["kernel"]
+    return ROTATION * kernel @ rotation(kernel, factor) - gradient
+
+
+def train_rotated(problem: Problem, *, max_steps: int) -> Solution:
+    """Follow the rotation-augmented gradient of tied kernels from a random start, steps 1/(8 λ_1).
+
+    Args:
+        problem: the user's data, code size and key.
+        max_steps: stop here at the latest.
+
+    Returns:
+        The `Solution`, of `aejax.linear` with tied kernels and without biases.
+    """
+    largest = problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)
+    with jax.enable_x64(True):
+        start = linear(problem.x.shape[1], problem.code, tied=True, bias=False).init(problem.key)
+        kernel, steps, converged = _rotate(
+            start["encoder"]["layer_0"]["kernel"],
+            jnp.asarray(unit_factor(problem)),
+            1 / (8 * largest),
+            max_steps,
+        )
+        params = {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
+        return Solution(params, int(steps), bool(converged))
+
+
+@jax.jit
+def _rotate(
+    start: Array, factor: Array, size: float | Array, max_steps: int | Array
+) -> tuple[Array, Array, Array]:
+    def step(carry: tuple) -> tuple:
+        kernel, direction, steps = carry
+        kernel = kernel + size * direction
+        return kernel, augmented_gradient(kernel, factor), steps + 1
+
+    def going(carry: tuple) -> Array:
+        _, direction, steps = carry
+        return (jnp.linalg.norm(direction) > GRADIENT_TOLERANCE) & (steps < max_steps)
+
+    carry = (start, augmented_gradient(start, factor), jnp.asarray(0))
+    kernel, direction, steps = jax.lax.while_loop(going, step, carry)
+    return kernel, steps, jnp.linalg.norm(direction) <= GRADIENT_TOLERANCE
