@@ -4,11 +4,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DEVELOPER := $(VENV)/.developer
 
 .PHONY: demo test test-slow lint format constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# Adds the tests' tools, and PyTorch, which is a reference in tests alone.
+$(DEVELOPER): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
@@ -20,19 +26,19 @@ demo: $(INSTALLED)
 	  --batch-size 32 --learning-rate 0.01 --save-every 20 --out demo/run
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
 
-test: $(INSTALLED)
+test: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2
 
 # What takes long: real data sets at full size, and every file of a checkpoint damaged in turn.
-test-slow: $(INSTALLED)
+test-slow: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2 -m slow
 
-lint: $(INSTALLED)
+lint: $(DEVELOPER)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
-format: $(INSTALLED)
+format: $(DEVELOPER)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -40,7 +46,7 @@ format: $(INSTALLED)
 constraints:
 	rm -rf .constraints && $(PYTHON) -m venv .constraints
 	.constraints/bin/pip install --quiet '.[dev]'
-	.constraints/bin/pip freeze --exclude aejax > constraints.txt
+	.constraints/bin/pip freeze --exclude aejax | sed 's/+.*//' > constraints.txt
 	rm -rf .constraints
 
 clean:
