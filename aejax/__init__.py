@@ -6,7 +6,9 @@ from aejax import corruptions as corruptions
 from aejax import data as data
 from aejax import losses as losses
 from aejax import penalties as penalties
+from aejax import statistics as statistics
 from aejax import training as training
+from aejax.activations import top_k as top_k
 from aejax.models import Initializers as Initializers
 from aejax.models import dense as dense
 from aejax.models import linear as linear

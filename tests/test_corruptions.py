@@ -4,6 +4,9 @@ A share of N draws with probability q lies within z √(q(1−q)/N) of q but for
 z = 6.1; the mean and variance of N normal draws likewise.
 """
 
+from functools import partial
+from math import comb
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -62,7 +65,119 @@ def test_salt_and_pepper_takes_both_extremes_by_a_fair_coin(low, high):
     assert set(np.unique(x_corrupted)) == {low, 0.5, high}
 
 
-@pytest.mark.parametrize("make", [corruptions.masking, corruptions.salt_and_pepper])
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_block_is_masked_whole_inside_each_image_and_equally_often_everywhere(channels):
+    images = jnp.ones((DRAWS // 100, 5, 6, *channels))
+    masked = np.asarray(corruptions.block_masking(size=(2, 3))(KEY, images) == 0)
+    if channels:
+        assert np.all(masked == masked[..., :1])
+        masked = masked[..., 0]
+    places = [
+        (rows.min(), columns.min())
+        for rows, columns in (np.nonzero(mask) for mask in masked)
+        if len(rows) == 6 and np.ptp(rows) == 1 and np.ptp(columns) == 2
+    ]
+    assert len(places) == len(images)  # every mask is one whole block of 2 by 3
+    _, counts = np.unique(places, axis=0, return_counts=True)
+    assert len(counts) == 4 * 4
+    assert stats.chisquare(counts).pvalue > 1e-9
+
+
+@pytest.mark.parametrize(("rate", "share"), [(0.0, 0), (0.25, 2), (0.5, 3), (1.0, 6)])
+def test_patches_are_masked_whole_and_in_an_exact_share(rate, share):
+    images = jnp.ones((500, 4, 9))
+    masked = np.asarray(corruptions.patch_masking(size=(2, 3), rate=rate)(KEY, images) == 0)
+    patches = masked.reshape(500, 2, 2, 3, 3).swapaxes(2, 3).reshape(500, 6, 6)
+    assert np.all(patches == patches[..., :1])
+    np.testing.assert_array_equal(patches[..., 0].sum(axis=1), np.full(500, share))
+    if 0 < share < 6:
+        assert stats.chisquare(patches[..., 0].sum(axis=0)).pvalue > 1e-9
+        assert len(np.unique(patches[..., 0], axis=0)) == comb(6, share)
+
+
+def test_what_no_mask_covers_is_left_alone():
+    images = jax.random.uniform(jax.random.key(1), (20, 4, 4, 2), minval=0.5)
+    for corruption in (
+        corruptions.block_masking(size=(2, 2)),
+        corruptions.patch_masking(size=(2, 2), rate=0.5),
+    ):
+        found = np.asarray(corruption(KEY, images))
+        np.testing.assert_array_equal(found[found != 0], np.asarray(images)[found != 0])
+
+
+def test_image_masks_reach_flat_examples_through_on_images():
+    flat = jax.random.uniform(jax.random.key(1), (20, 24))
+    block = corruptions.block_masking(size=(2, 2))
+    found = corruptions.on_images(block, image_shape=(4, 6))(KEY, flat)
+    np.testing.assert_array_equal(found.reshape(20, 4, 6), block(KEY, flat.reshape(20, 4, 6)))
+
+
+@pytest.mark.parametrize(
+    ("corruption", "shape", "message"),
+    [
+        (corruptions.block_masking(size=(2, 2)), (3, 16), r"wrap the corruption in on_images"),
+        (corruptions.block_masking(size=(2, 5)), (3, 4, 4), r"\(2, 5\) does not fit into images"),
+        (corruptions.patch_masking(size=(2, 3), rate=0.5), (3, 4, 4), "do not tile"),
+        (corruptions.patch_masking(size=(2, 2), rate=0.5), (3, 4), "wrap the corruption"),
+        (
+            corruptions.on_images(corruptions.masking(rate=0.5), image_shape=(3, 3)),
+            (3, 8),
+            "8 values against 9",
+        ),
+    ],
+)
+def test_images_that_a_mask_does_not_fit_are_refused(corruption, shape, message):
+    with pytest.raises(ValueError, match=message):
+        corruption(KEY, jnp.ones(shape))
+
+
+def test_masks_without_pixels_are_refused():
+    for make in (corruptions.block_masking, partial(corruptions.patch_masking, rate=0.5)):
+        with pytest.raises(ValueError, match=r"one pixel or more on each side, got \(0, 2\)"):
+            make(size=(0, 2))
+
+
+def test_a_random_level_is_uniform_over_the_examples_and_one_for_each():
+    x = jnp.zeros((2000, 500))
+    between = corruptions.random_level(
+        lambda sigma: corruptions.gaussian(sigma=sigma), low=0.5, high=2.0
+    )
+    noise = np.asarray(between(KEY, x), np.float64)
+    levels = noise.std(axis=1)
+    # A deviation measured from 500 values errs by σ/√1000, which blurs the law a little.
+    assert stats.kstest(levels, "uniform", args=(0.5, 1.5)).statistic < 0.06
+    standard = (noise / levels[:, None])[:, :100]
+    assert stats.kstest(standard.ravel(), "norm").pvalue > 1e-9
+
+
+def test_a_random_level_works_for_every_corruption_with_a_level():
+    images = jnp.full((2, 2000, 4), 0.5)
+    for make in (
+        lambda rate: corruptions.masking(rate=rate),
+        lambda rate: corruptions.salt_and_pepper(rate=rate),
+        lambda rate: corruptions.patch_masking(size=(2, 2), rate=rate),
+    ):
+        corrupted = corruptions.random_level(make, low=0.2, high=0.4)(KEY, images) != 0.5
+        shares = np.mean(corrupted, axis=(1, 2))
+        assert np.all((shares > 0.15) & (shares < 0.45))
+        assert abs(shares[0] - shares[1]) > 1e-3
+
+
+def test_a_span_of_levels_upside_down_or_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="span of levels"):
+        corruptions.random_level(lambda q: corruptions.masking(rate=q), low=0.5, high=0.4)
+    with pytest.raises(ValueError, match="masking rate must lie in"):
+        corruptions.random_level(lambda q: corruptions.masking(rate=q), low=0.5, high=1.4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        corruptions.masking,
+        corruptions.salt_and_pepper,
+        partial(corruptions.patch_masking, size=(2, 2)),
+    ],
+)
 @pytest.mark.parametrize("rate", [-0.1, 1.1, np.nan, np.inf])
 def test_rates_outside_their_range_are_refused(make, rate):
     with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\]"):

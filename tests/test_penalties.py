@@ -1,11 +1,13 @@
 """Penalties against SciPy, finite differences, and one another."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
-from scipy.stats import entropy
+from scipy.stats import entropy, norm
 
 import aejax
 from aejax import Batch, losses, penalties
@@ -87,6 +89,21 @@ def test_kl_sparsity_takes_the_mean_over_the_batch(record):
     np.testing.assert_allclose(penalties.kl_sparsity(rho=0.1)(record), expected, rtol=1e-10)
 
 
+@pytest.mark.parametrize("shift", [-0.01, 1.01, np.nan])
+def test_kl_sparsity_refuses_a_code_outside_zero_and_one_whatever_its_mean(record, shift):
+    code = record.code.at[0, 0].set(shift)
+    assert np.isnan(shift) or 0 < np.mean(code[:, 0]) < 1
+    with pytest.raises(ValueError, match=r"this code reaches from .* use penalties\.l1"):
+        penalties.kl_sparsity(rho=0.1)(record._replace(code=code))
+
+
+@pytest.mark.parametrize("rho_hat", [1e-5, 1 - 1e-5])
+def test_kl_sparsity_pushes_hard_but_boundedly_at_dead_and_saturated_units(rho_hat):
+    slope = jax.grad(lambda r: penalties.bernoulli_kl(0.05, r))(jnp.float32(rho_hat))
+    assert slope == pytest.approx(-0.05 / rho_hat + 0.95 / (1 - rho_hat), rel=1e-2)
+    assert abs(slope) <= 1 / np.finfo(np.float32).eps
+
+
 @pytest.mark.parametrize("sizes", [(5, 3), (3, 5), (4, 6, 2)])
 def test_contractive_is_the_jacobian_by_finite_differences(sizes, x64):
     model = aejax.dense(sizes, activation=jax.nn.tanh)
@@ -119,6 +136,94 @@ def test_contractive_logistic_refuses_a_deep_encoder():
     record = record_of(aejax.dense((5, 4, 3)), jnp.ones((1, 5)))
     with pytest.raises(ValueError, match=r"one logistic layer, got 2 layers; use contractive\(\)"):
         penalties.contractive_logistic()(record)
+
+
+def gram_of(record: aejax.Pass) -> np.ndarray:
+    """JᵀJ of each example."""
+    jacobian = jax.vmap(jax.jacfwd(lambda x: record.model.encode(record.params, x[None])[0]))
+    return np.einsum("bli,blj->bij", *[np.asarray(jacobian(record.batch.x))] * 2)
+
+
+@pytest.mark.parametrize("probe", [jax.random.rademacher, jax.random.normal])
+def test_hutchinsons_estimate_is_unbiased_and_has_its_variance(record, probe):
+    def estimate(key: jax.Array) -> jax.Array:
+        return penalties.contractive_estimated(probe=probe)(record._replace(key=key))
+
+    draws = 20_000
+    estimates = np.asarray(jax.vmap(estimate)(jax.random.split(jax.random.key(4), draws)))
+    gram = gram_of(record)
+    variance = 2 * np.sum(gram**2, axis=(1, 2))
+    if probe is jax.random.rademacher:
+        variance -= 2 * np.sum(np.einsum("bii->bi", gram) ** 2, axis=1)
+    bound = norm.isf(0.5e-9) * np.sqrt(variance / draws)
+    exact = penalties.contractive()(record)
+    assert np.all(np.abs(estimates.mean(axis=0) - exact) <= bound)
+    assert np.all(bound < 0.1 * exact)
+    np.testing.assert_allclose(estimates.var(axis=0), variance, rtol=0.15)
+
+
+def test_hutchinsons_estimate_is_the_mean_over_its_samples(record):
+    x, key = record.batch.x, jax.random.key(5)
+    together = penalties.estimated_squared_jacobian_norm(key, jnp.tanh, x, samples=3)
+    one_by_one = [
+        penalties.estimated_squared_jacobian_norm(key, jnp.tanh, x, samples=1, probe=fixed)
+        for fixed in (
+            lambda _, shape, dtype, key=key: jax.random.rademacher(key, shape, dtype)
+            for key in jax.random.split(key, 3)
+        )
+    ]
+    np.testing.assert_allclose(together, np.mean(one_by_one, axis=0), rtol=1e-12)
+
+
+def test_rademacher_directions_are_exact_for_orthogonal_columns_of_the_jacobian(record):
+    x = record.batch.x  # a diagonal Jacobian: JᵀJ has nothing off its diagonal
+    found = penalties.estimated_squared_jacobian_norm(record.key, jnp.tanh, x, samples=1)
+    np.testing.assert_allclose(found, np.sum(1 / np.cosh(x) ** 4, axis=1), rtol=1e-12)
+
+
+def test_jacobian_change_is_that_of_jacobians_by_finite_differences(record):
+    x, displacement = record.batch.x[:2], 0.3 * record.batch.x[2:4]
+    encode = partial(record.model.encode, record.params)
+
+    def jacobian(x: jax.Array) -> np.ndarray:
+        return approx_fprime(
+            np.asarray(x), lambda x: np.asarray(encode(jnp.asarray(x)[None])[0]), 1e-7
+        )
+
+    found = penalties.squared_jacobian_change(encode, x, displacement)
+    for example, step, value in zip(x, displacement, found, strict=True):
+        change = jacobian(example) - jacobian(example + step)
+        np.testing.assert_allclose(value, np.sum(change**2), rtol=1e-4)
+
+
+def test_higher_order_contraction_of_squares_has_its_known_mean(record):
+    squares = record._replace(model=record.model._replace(encode=lambda params, x: x**2))
+    sigma, samples = 0.3, 4000  # J = 2 diag x, so ‖J(x) − J(x + ε)‖² = 4 ‖ε‖²
+    found = penalties.higher_order_contractive(sigma=sigma, samples=samples)(squares)
+    features = record.batch.x.shape[1]
+    expected, variance = 4 * features * sigma**2, 32 * features * sigma**4
+    assert np.all(np.abs(found - expected) <= norm.isf(0.5e-9) * np.sqrt(variance / samples))
+    assert len(np.unique(found)) == len(found)  # each example has displacements of its own
+
+
+def test_higher_order_contraction_leaves_a_linear_encoder_alone(x64):
+    record = record_of(aejax.linear(5, 3), jnp.ones((2, 5)))
+    found = penalties.higher_order_contractive(sigma=1.0)(record)
+    np.testing.assert_allclose(found, 0, atol=1e-28)
+
+
+@pytest.mark.parametrize(
+    "make", [penalties.contractive_estimated, partial(penalties.higher_order_contractive, sigma=1)]
+)
+def test_fewer_than_one_sample_is_refused(make):
+    with pytest.raises(ValueError, match="samples must be 1 or more, got 0"):
+        make(samples=0)
+
+
+@pytest.mark.parametrize("sigma", [-0.1, np.nan, np.inf])
+def test_higher_order_contraction_refuses_a_deviation_outside_its_range(sigma):
+    with pytest.raises(ValueError, match="sigma must lie in"):
+        penalties.higher_order_contractive(sigma=sigma)
 
 
 @pytest.mark.parametrize("rho", [-0.01, 1.01, np.nan])

@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import same_color
+from scipy.stats import entropy
 
 from aejax import plots
 
@@ -272,6 +273,45 @@ class TestSpectrum:
     def test_refuses(self, values, code, message):
         with pytest.raises(ValueError, match=message):
             plots.spectrum(values, code)
+
+
+class TestKLSparsity:
+    def test_curves_are_scipys_divergence_and_the_courses_derivative(self):
+        axes = panels(plots.kl_sparsity([0.2]))
+        (rho_hat, value) = np.array(curves(axes["Ω = KL(ρ ‖ ρ̂)"])["ρ = 0.2"]).T
+        expected = [entropy([0.2, 0.8], [r, 1 - r]) for r in rho_hat]
+        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6)
+        _, slope = np.array(curves(axes["dΩ/dρ̂"])["ρ = 0.2"]).T
+        np.testing.assert_allclose(
+            slope, -0.2 / rho_hat + 0.8 / (1 - rho_hat), rtol=1e-4, atol=1e-4
+        )
+
+    def test_each_rho_has_a_curve_with_its_least_value_marked(self):
+        figure = plots.kl_sparsity([0.05, 0.3])
+        for axis in figure.axes:
+            marks = [line.get_xydata().tolist() for line in axis.get_lines()]
+            assert [[0.05, 0.0]] in marks
+            assert [[0.3, 0.0]] in marks
+        for rho in (0.05, 0.3):
+            curve = np.array(curves(figure.axes[0])[f"ρ = {rho:g}"])
+            assert curve[np.argmin(curve[:, 1]), 0] == pytest.approx(rho, abs=2e-3)
+
+    def test_measured_means_are_drawn_where_they_lie(self):
+        figure = plots.kl_sparsity([0.1], np.array([0.02, 0.5], "float32"))
+        ticks = np.array(curves(figure.axes[0])["measured ρ̂"])[:, 0]
+        np.testing.assert_allclose(ticks, [0.02, 0.5])
+
+    @pytest.mark.parametrize(
+        ("rhos", "rho_hat", "message"),
+        [
+            ([], None, "one ρ or more"),
+            ([0.1, 1.0], None, "strictly between 0 and 1"),
+            ([0.1], np.array([1.2]), "mean activations must lie in"),
+        ],
+    )
+    def test_refuses(self, rhos, rho_hat, message):
+        with pytest.raises(ValueError, match=message):
+            plots.kl_sparsity(rhos, rho_hat)
 
 
 def test_drawing_leaves_matplotlib_as_it_was():

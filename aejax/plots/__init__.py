@@ -9,4 +9,5 @@ from aejax.plots.images import reconstructions as reconstructions
 from aejax.plots.look import COLOURS as COLOURS
 from aejax.plots.look import INK as INK
 from aejax.plots.look import look as look
+from aejax.plots.sparsity import kl_sparsity as kl_sparsity
 from aejax.plots.spectra import spectrum as spectrum

@@ -110,12 +110,12 @@ def objective_row(name: str, objective: aejax.Objective, **without: str) -> Row:
     )
 
 
-def penalty_row(name: str, penalty: aejax.types.Penalty) -> Row:
+def penalty_row(name: str, penalty: aejax.types.Penalty, **without: str) -> Row:
     model = aejax.dense((FEATURES, CODE))
     return objective_row(
         name,
         aejax.objective(model, losses.bernoulli, penalties={name: (2.0, penalty)}),
-        **{"same key": "it samples nothing"},
+        **without,
     )
 
 
@@ -129,10 +129,21 @@ DENSE = {
     "without biases": aejax.dense((FEATURES, CODE), bias=False),
     "linear": aejax.linear(FEATURES, CODE),
 }
+TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
+IMAGE = (1, FEATURES)
 CORRUPTIONS = {
     "masking": corruptions.masking(rate=0.3),
     "gaussian": corruptions.gaussian(sigma=0.5),
     "salt and pepper": corruptions.salt_and_pepper(rate=0.3),
+    "block masking": corruptions.on_images(
+        corruptions.block_masking(size=(1, 2)), image_shape=IMAGE
+    ),
+    "patch masking": corruptions.on_images(
+        corruptions.patch_masking(size=(1, 1), rate=0.4), image_shape=IMAGE
+    ),
+    "random level": corruptions.random_level(
+        lambda sigma: corruptions.gaussian(sigma=sigma), low=0.1, high=0.5
+    ),
 }
 PENALTIES = {
     "l2": penalties.l2(),
@@ -141,6 +152,10 @@ PENALTIES = {
     "contractive": penalties.contractive(),
     "contractive logistic": penalties.contractive_logistic(),
 }
+SAMPLED = {
+    "contractive estimated": penalties.contractive_estimated(samples=2),
+    "higher-order contractive": penalties.higher_order_contractive(sigma=0.1, samples=2),
+}
 LOSSES = {
     "squared": (losses.squared, "x_hat"),
     "squared logistic": (losses.squared_logistic, "logits"),
@@ -148,10 +163,14 @@ LOSSES = {
 }
 
 ROWS = [
-    *(model_row(name, model) for name, model in DENSE.items()),
+    *(model_row(name, model) for name, model in {**DENSE, "top k": TOP_K}.items()),
     *(loss_row(name, *loss) for name, loss in LOSSES.items()),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
-    *(penalty_row(name, penalty) for name, penalty in PENALTIES.items()),
+    *(
+        penalty_row(name, penalty, **{"same key": "it samples nothing"})
+        for name, penalty in PENALTIES.items()
+    ),
+    *(penalty_row(name, penalty) for name, penalty in SAMPLED.items()),
     *(
         objective_row(
             f"{model} with {loss}",

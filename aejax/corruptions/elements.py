@@ -1,7 +1,4 @@
-"""Corruptions of the input: (key, x) -> x_corrupted. The target stays the clean x.
-
-Each factory takes the level of its noise, which may be traced, and returns the corruption.
-"""
+"""Noise on the elements of x, each for itself."""
 
 import sys
 

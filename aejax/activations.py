@@ -1,0 +1,39 @@
+"""Activations that `jax.nn` does not have."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from aejax.types import Array
+
+
+def top_k(*, k: int) -> Callable[[Array], Array]:
+    """k-sparse activation: the k largest units of each example keep their values, the rest are 0.
+
+    h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Of
+    equal units the first are kept, so exactly k are. It is an activation and not a perturbation
+    because a k-sparse code is sparse at test time too: `dense(..., code_activation=top_k(k=...))`.
+
+    Args:
+        k: how many units stay, from 1 to the units of the code.
+
+    Returns:
+        The activation, along the last axis.
+
+    Raises:
+        ValueError: for k below 1; from the activation, for fewer than k units.
+
+    Source: Makhzani & Frey 2014, algorithm 1.
+    """
+    if k < 1:
+        raise ValueError(f"top_k must keep one unit or more, got k = {k}")
+
+    def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
+        if k > z.shape[-1]:
+            raise ValueError(f"top_k cannot keep {k} of {z.shape[-1]} units; use a smaller k")
+        values, units = jax.lax.top_k(z, k)
+        return jnp.put_along_axis(jnp.zeros_like(z), units, values, axis=-1, inplace=False)
+
+    return activation

@@ -1,0 +1,14 @@
+"""Corruptions of the input: (key, x) -> x_corrupted. The target stays the clean x.
+
+Each factory takes the level of its noise, which may be traced, and returns the corruption. So a
+level can be a hyperparameter (`training.fit_population`), be scheduled (`training.epoch` scanned
+over levels), or be drawn anew for each example (`random_level`).
+"""
+
+from aejax.corruptions.elements import gaussian as gaussian
+from aejax.corruptions.elements import masking as masking
+from aejax.corruptions.elements import salt_and_pepper as salt_and_pepper
+from aejax.corruptions.images import block_masking as block_masking
+from aejax.corruptions.images import on_images as on_images
+from aejax.corruptions.images import patch_masking as patch_masking
+from aejax.corruptions.levels import random_level as random_level

@@ -1,0 +1,54 @@
+"""The k-sparse activation against PyTorch and NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+import aejax
+
+top_2 = aejax.top_k(k=2)
+
+
+def test_top_k_keeps_what_pytorchs_topk_finds_and_its_gradient(x64):
+    z = np.random.default_rng(0).normal(size=(50, 7))
+    weights = np.arange(50 * 7.0).reshape(50, 7)
+    reference = torch.tensor(z, requires_grad=True)
+    values, units = torch.topk(reference, 2)
+    kept = torch.zeros_like(reference).scatter(1, units, values)
+    (kept * torch.tensor(weights)).sum().backward()
+    np.testing.assert_array_equal(top_2(jnp.asarray(z)), kept.detach())
+    gradient = jax.grad(lambda z: jnp.sum(top_2(z) * weights))(jnp.asarray(z))
+    np.testing.assert_array_equal(gradient, reference.grad)
+
+
+def test_top_k_goes_by_value_not_by_magnitude_along_the_last_axis():
+    z = jnp.asarray([[[-9.0, 1.0, 2.0]], [[-3.0, -2.0, -1.0]]])
+    np.testing.assert_array_equal(top_2(z), [[[0, 1, 2]], [[0, -2, -1]]])
+
+
+def test_of_equal_units_exactly_k_are_kept_the_first():
+    np.testing.assert_array_equal(top_2(jnp.ones((1, 4))), [[1, 1, 0, 0]])
+
+
+def test_all_units_kept_change_nothing():
+    z = jnp.asarray([[3.0, -1.0, 2.0]])
+    np.testing.assert_array_equal(aejax.top_k(k=3)(z), z)
+
+
+def test_a_top_k_code_is_sparse_at_test_time_too():
+    model = aejax.dense((5, 20), code_activation=top_2)
+    code = model.encode(model.init(jax.random.key(0)), jnp.ones((3, 5)))
+    np.testing.assert_array_equal(np.count_nonzero(code, axis=1), [2, 2, 2])
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_fewer_than_one_unit_is_refused(k):
+    with pytest.raises(ValueError, match="one unit or more"):
+        aejax.top_k(k=k)
+
+
+def test_more_units_than_there_are_are_refused():
+    with pytest.raises(ValueError, match="cannot keep 2 of 1 units"):
+        top_2(jnp.ones((3, 1)))
