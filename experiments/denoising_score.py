@@ -35,9 +35,9 @@ from experiments.results import interval, publish
 
 DENOISER, PARZEN = "denoising autoencoder", "Parzen density"
 MIXTURE = mixtures.GaussianMixture(
-    weights=np.array([0.4, 0.35, 0.25]),
-    means=np.array([[-1.5, -0.5], [1.5, -0.5], [0.0, 1.5]]),
-    covariances=np.array([[[0.2, 0.15], [0.15, 0.3]], [[0.3, -0.2], [-0.2, 0.2]], np.eye(2) / 8]),
+    weights=jnp.array([0.4, 0.35, 0.25]),
+    means=jnp.array([[-1.5, -0.5], [1.5, -0.5], [0.0, 1.5]]),
+    covariances=jnp.array([[[0.2, 0.15], [0.15, 0.3]], [[0.3, -0.2], [-0.2, 0.2]], jnp.eye(2) / 8]),
 )
 
 
@@ -70,19 +70,18 @@ QUICK = Config(examples=(100, 1600), seeds=3, steps=1000)
 
 def run(config: Config) -> dict[str, Any]:
     """Train every size and seed; all seeds of a size in one compiled program."""
-    law = jax.tree.map(jnp.asarray, MIXTURE)
     key_points, *keys = jax.random.split(jax.random.key(config.seed), 1 + config.seeds)
-    noisy = mixtures.convolved(law, config.sigma)
+    noisy = mixtures.convolved(MIXTURE, config.sigma)
     points = mixtures.sample(key_points, noisy, config.points)
     measure = partial(_error, mixtures.score(noisy, points), points, config.sigma)
     results: dict[str, Any] = {"examples": list(config.examples), DENOISER: [], PARZEN: []}
-    for examples in config.examples:
-        x, params = _train(config, law, examples, jnp.stack(keys))
+    trained = [_train(config, examples, jnp.stack(keys)) for examples in config.examples]
+    for x, params in trained:
         denoised = jax.lax.map(lambda params: _denoise(config, params, points), params)
         smoothed = jax.lax.map(lambda x: parzen(x, points, sigma=config.sigma), x)
         results[DENOISER].append(jax.vmap(measure)(denoised).tolist())
         results[PARZEN].append(jax.vmap(measure)(smoothed).tolist())
-    results["params"] = jax.tree.map(lambda leaf: np.asarray(leaf[0]), params)
+    results["params"] = jax.tree.map(lambda leaf: leaf[0], trained[-1][1])
     return results | verdict(results)
 
 
@@ -142,9 +141,7 @@ def _denoise(config: Config, params: Params, x_corrupted: Array) -> Array:
     return aejax.reconstruct(_objective(config), params, x_corrupted)
 
 
-def _train(
-    config: Config, law: mixtures.GaussianMixture, examples: int, keys: Key
-) -> tuple[Array, Params]:
+def _train(config: Config, examples: int, keys: Key) -> tuple[Array, Params]:
     batch_size = min(config.batch_size, examples)
     epochs = max(1, config.steps * batch_size // examples)
     schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps)
@@ -153,7 +150,7 @@ def _train(
     @jax.vmap
     def train(key: Key) -> tuple[Array, Params]:
         key_data, key_training = jax.random.split(key)
-        x = mixtures.sample(key_data, law, max(config.examples))[:examples]
+        x = mixtures.sample(key_data, MIXTURE, max(config.examples))[:examples]
         state, _ = training.train(
             _objective(config),
             optax.adam(schedule),
@@ -174,7 +171,7 @@ def _error(expected: Array, points: Array, sigma: float, x_hat: Array) -> Array:
 
 def _draw_score(field: Axes, error: Axes, config: Config, params: Params) -> None:
     """Exact and learned arrows over p_σ; and the length of their difference, on p_σ's contours."""
-    noisy = mixtures.convolved(jax.tree.map(jnp.asarray, MIXTURE), config.sigma)
+    noisy = mixtures.convolved(MIXTURE, config.sigma)
     axis = np.linspace(-3, 3, 61)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     x = jnp.asarray(grid.reshape(-1, 2), noisy.means.dtype)

@@ -16,8 +16,9 @@ class Copying(NamedTuple):
     data:  mean ‖x̂ − x‖² over mean ‖x − x̄‖².
     noise: the same for x with every feature shuffled; its mean and variance are the data's.
 
-    A copy has both near 0, and near one another. What has learned the data alone has a small `data`
-    and a `noise` many times that, towards 1 or beyond.
+    A copy has both near 0: it returns whatever it is given. What has learned the data alone loses
+    much of the noise, whose share is then far above the data's. Their ratio alone misleads: it is
+    large too where both errors are tiny.
     """
 
     data: Float[Array, ""]
