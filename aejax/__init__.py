@@ -2,6 +2,7 @@
 
 __version__ = "0.1.0"
 
+from aejax import boltzmann as boltzmann
 from aejax import corruptions as corruptions
 from aejax import data as data
 from aejax import losses as losses
@@ -12,6 +13,7 @@ from aejax.activations import top_k as top_k
 from aejax.models import Initializers as Initializers
 from aejax.models import dense as dense
 from aejax.models import linear as linear
+from aejax.models import untied as untied
 from aejax.objective import Objective as Objective
 from aejax.objective import forward as forward
 from aejax.objective import noiseless as noiseless

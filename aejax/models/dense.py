@@ -89,9 +89,30 @@ def dense(
         return encoder.apply(params["encoder"], x)
 
     def decode(params: Params, code: Array) -> Array:
-        return decoder.apply(_transposed(params) if tied else params["decoder"], code)
+        return decoder.apply((untied(params) if tied else params)["decoder"], code)
 
     return Autoencoder(init, encode, decode)
+
+
+def untied(params: Params) -> Params:
+    """The same autoencoder untied: its decoder gets transposed copies of the encoder's kernels.
+
+    Args:
+        params: of `dense(sizes, tied=True)`.
+
+    Returns:
+        Params of `dense(sizes, tied=False)` that encode and decode alike.
+
+    Source: Hinton & Salakhutdinov 2006, fig. 1 (unrolling).
+    """
+    encoder, decoder = params["encoder"], params["decoder"]
+    last = len(encoder) - 1
+    kernels = [encoder[f"layer_{last - i}"]["kernel"].T for i in range(len(encoder))]
+    layers = {
+        f"layer_{i}": {**decoder[f"layer_{i}"], "kernel": kernel}
+        for i, kernel in enumerate(kernels)
+    }
+    return {"encoder": encoder, "decoder": layers}
 
 
 class _Stack(NamedTuple):
@@ -129,16 +150,6 @@ def _stack(
         return x
 
     return _Stack(init, apply)
-
-
-def _transposed(params: Params) -> Params:
-    """The tied decoder's layers: the encoder's kernels transposed, last first, and own biases."""
-    encoder, decoder = params["encoder"], params["decoder"]
-    last = len(encoder) - 1
-    return {
-        name: {**decoder[name], "kernel": encoder[f"layer_{last - i}"]["kernel"].T}
-        for i, name in enumerate(f"layer_{i}" for i in range(len(encoder)))
-    }
 
 
 def _checked_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:

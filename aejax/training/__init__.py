@@ -5,6 +5,10 @@ from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
 from aejax.training.fitting import fit as fit
 from aejax.training.fitting import stalled as stalled
 from aejax.training.population import fit_population as fit_population
+from aejax.training.pretraining import pretrain as pretrain
+from aejax.training.pretraining import rbm_objective as rbm_objective
+from aejax.training.pretraining import rbm_optimizer as rbm_optimizer
+from aejax.training.pretraining import unroll as unroll
 from aejax.training.steps import TrainState as TrainState
 from aejax.training.steps import epoch as epoch
 from aejax.training.steps import evaluate as evaluate
