@@ -183,7 +183,9 @@ def test_the_exact_gradient_by_enumeration_is_jax_grad_of_the_likelihood(params,
         data = boltzmann.free_energy(BINARY, params, jnp.asarray(DATA))
         return jnp.mean(data) + boltzmann.log_partition(BINARY, params)
 
-    for found, expected in zip(leaves(jax.grad(loss)(params)), exact_gradient(weights), strict=True):
+    for found, expected in zip(
+        leaves(jax.grad(loss)(params)), exact_gradient(weights), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-14)
 
 
@@ -222,8 +224,7 @@ def test_the_gradient_of_contrastive_divergence_is_the_difference_of_two_phases(
         (code_end - code).mean(0),
     ]
     found = leaves(divergence_gradient(params, v, key, rbm, steps=2))
-    for found_leaf, expected_leaf in zip(found, expected, strict=True):
-        np.testing.assert_allclose(found_leaf, expected_leaf, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(flat(found), flat(expected), rtol=1e-11, atol=1e-13)
 
 
 @pytest.mark.parametrize("steps", [1, 2])
@@ -295,7 +296,7 @@ def test_params_of_another_shape_are_refused(weights):
     untied = aejax.untied(params)
     deep = {"encoder": {"layer_0": layer, "layer_1": layer}, "decoder": params["decoder"]}
     for other in (untied, deep):
-        with pytest.raises(ValueError, match=r"an RBM has the params of dense\(\(visible, hidden\)"):
+        with pytest.raises(ValueError, match="an RBM has the params of dense"):
             boltzmann.free_energy(BINARY, other, jnp.ones((1, VISIBLE)))
 
 

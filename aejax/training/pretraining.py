@@ -4,15 +4,16 @@ A layer is any `Objective`: a shallow autoencoder (denoising, sparse, contractiv
 `rbm_objective`, a restricted Boltzmann machine.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import linen
 from jax.typing import DTypeLike
 
 from aejax.boltzmann import RBM, Units, contrastive_divergence
+from aejax.losses import squared_error
 from aejax.models.dense import Initializers, dense
 from aejax.objective import Objective, objective
 from aejax.training.fitting import Record, fit
@@ -59,15 +60,14 @@ def pretrain(
     if not layers:
         raise ValueError("pretrain needs at least one layer, an (objective, optimizer), got none")
     trained, histories = [], []
-    for (objective, optimizer), key_layer in zip(
-        layers, jax.random.split(key, len(layers)), strict=True
-    ):
+    keys = jax.random.split(key, len(layers))
+    for (shallow, optimizer), key_layer in zip(layers, keys, strict=True):
         state, history = fit(
-            objective, optimizer, Batch(x), key=key_layer, epochs=epochs, batch_size=batch_size
+            shallow, optimizer, Batch(x), key=key_layer, epochs=epochs, batch_size=batch_size
         )
         trained.append(state.params)
         histories.append(history)
-        x = jax.jit(objective.model.encode)(state.params, x)
+        x = jax.jit(shallow.model.encode)(state.params, x)
     return trained, histories
 
 
@@ -139,9 +139,7 @@ def rbm_objective(
         )
     divergence = contrastive_divergence(rbm, steps=steps)
     return objective(
-        dense(
-            sizes, activation=rbm.hidden.mean, tied=True, initializers=initializers, dtype=dtype
-        ),
+        dense(sizes, activation=rbm.hidden.mean, tied=True, initializers=initializers, dtype=dtype),
         _watched_error(rbm.visible),
         penalties={"contrastive_divergence": (1.0, divergence), **penalties},
     )
@@ -169,7 +167,7 @@ def rbm_optimizer(*, learning_rate: float, switch: int) -> optax.GradientTransfo
 
 def _watched_error(visible: Units) -> Loss:
     def elementwise(output: Array, target: Array) -> Array:
-        return jax.lax.stop_gradient(jnp.square(visible.mean(output) - target))
+        return jax.lax.stop_gradient(squared_error(visible.mean(output), target))
 
     return Loss(elementwise, visible.mean, visible.support)
 
@@ -192,7 +190,7 @@ def _check_stack(layers: Sequence[Params]) -> None:
             "make the tied ones untied with aejax.untied"
         )
     kernels = [layer["kernel"] for params in layers for layer in _in_order(params["encoder"])]
-    for below, above in zip(kernels, kernels[1:], strict=False):
+    for below, above in itertools.pairwise(kernels):
         if below.shape[1] != above.shape[0]:
             raise ValueError(
                 f"a layer of {above.shape[0]} inputs does not fit on one of {below.shape[1]} units"

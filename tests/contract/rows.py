@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties
+from aejax import Batch, corruptions, losses, penalties, training
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
 DISCRETE = "its output jumps, or is the input: no derivative to compare"
@@ -179,6 +179,11 @@ ROWS = [
         )
         for model in DENSE
         for loss in LOSSES
+    ),
+    objective_row(
+        "contrastive divergence",
+        training.rbm_objective((FEATURES, CODE), steps=2),
+        check_grads="the end of its Gibbs chain is held fixed in the gradient",
     ),
     objective_row(
         "everything",
