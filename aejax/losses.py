@@ -52,6 +52,26 @@ def squared_error_from_logits(
     return squared_error(jax.nn.sigmoid(logits), x)
 
 
+def squared_error_from_tanh(
+    output: Float[Array, "*shape"], x: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Squared error of tanh outputs, (tanh(output) − x)², for targets in [−1, 1].
+
+    Args:
+        output: output before the tanh.
+        x: target; values outside [−1, 1] cannot be reached.
+
+    Returns:
+        The error of each element, shaped and typed like the target.
+
+    Raises:
+        ValueError: where the shapes differ; nothing is broadcast.
+
+    Source: Vincent et al. 2010, §2.2 (squashed outputs need squashed inputs).
+    """
+    return squared_error(jnp.tanh(output), x)
+
+
 def bernoulli_cross_entropy(
     logits: Float[Array, "*shape"], x: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
@@ -89,6 +109,9 @@ squared = Loss(squared_error, jax.nn.identity, support=(-jnp.inf, jnp.inf))
 
 squared_logistic = Loss(squared_error_from_logits, jax.nn.sigmoid, support=(0.0, 1.0))
 """Squared error with a logistic output, for inputs in [0, 1]."""
+
+squared_tanh = Loss(squared_error_from_tanh, jnp.tanh, support=(-1.0, 1.0))
+"""Squared error with a tanh output, for inputs in [−1, 1]."""
 
 bernoulli = Loss(bernoulli_cross_entropy, jax.nn.sigmoid, support=(0.0, 1.0))
 """Bernoulli cross-entropy with a logistic output, for binary inputs and grey values in [0, 1]."""

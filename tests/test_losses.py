@@ -46,6 +46,12 @@ def test_squared_errors_have_no_half(grid):
         (expit(np.asarray(logits)) - x) ** 2,
         rtol=1e-14,
     )
+    np.testing.assert_allclose(
+        losses.squared_error_from_tanh(logits, 2 * x - 1),
+        (np.tanh(np.asarray(logits)) - (2 * x - 1)) ** 2,
+        rtol=1e-14,
+        atol=1e-30,
+    )
 
 
 @given(st.floats(-30, 30), st.floats(0.001, 0.999))
@@ -60,6 +66,17 @@ def test_the_mean_of_a_loss_is_where_it_is_least(logit, x):
             assert least <= loss.elementwise(jnp.asarray(logit), target) + 1e-15
 
 
+@given(st.floats(-10, 10), st.floats(-0.999, 0.999))
+def test_the_mean_of_the_tanh_loss_is_where_it_is_least(output, x):
+    loss = losses.squared_tanh
+    with jax.enable_x64(True):
+        best, target = jnp.asarray(np.arctanh(x)), jnp.asarray(x)
+        np.testing.assert_allclose(loss.mean(best), x, rtol=1e-12, atol=1e-15)
+        least = loss.elementwise(best, target)
+        assert least <= loss.elementwise(jnp.asarray(output), target) + 1e-15
+
+
 def test_supports():
+    assert losses.squared_tanh.support == (-1.0, 1.0)
     assert losses.squared.support == (-np.inf, np.inf)
     assert losses.squared_logistic.support == losses.bernoulli.support == (0.0, 1.0)

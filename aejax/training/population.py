@@ -7,7 +7,7 @@ import jax
 import optax
 
 from aejax.objective import Objective
-from aejax.training.checks import check_data
+from aejax.training.checks import check_training
 from aejax.training.steps import Measurements, TrainState, train
 from aejax.types import Batch, Key
 
@@ -37,7 +37,8 @@ def fit_population(
         [members].
 
     Raises:
-        ValueError: for no or unequal members, or data that `fit` would refuse.
+        ValueError: for no or unequal members, for any member's hyperparameters out of range, or for
+            what `fit` would refuse.
     """
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(hyperparameters)}
     if len(lengths) != 1 or lengths & {(), (0,)}:
@@ -46,7 +47,12 @@ def fit_population(
             f"{sorted(lengths)}"
         )
     ((members,),) = lengths
-    check_data(data, batch_size)
+    objectives = [
+        make(jax.tree.map(lambda leaf, member=member: leaf[member], hyperparameters))[0]
+        for member in range(members)
+    ]
+    params = jax.eval_shape(objectives[0].model.init, key)
+    check_training(objectives[0], params, data, batch_size=batch_size)
 
     @jax.jit
     @jax.vmap

@@ -60,3 +60,16 @@ def test_members_equal_trainings_one_by_one():
 def test_hyperparameters_without_one_axis_of_members_are_refused(hyperparameters):
     with pytest.raises(ValueError, match="one leading axis of members"):
         training.fit_population(make, Batch(X), hyperparameters=hyperparameters, key=KEY, epochs=1)
+
+
+def test_a_member_out_of_range_is_refused_before_anything_is_compiled():
+    rates = HYPERPARAMETERS | {"rate": jnp.asarray([0.0, 0.25, 1.5])}
+    with pytest.raises(ValueError, match=r"masking rate must lie in \[0, 1\], got 1.5"):
+        training.fit_population(make, Batch(X), hyperparameters=rates, key=KEY, epochs=1)
+
+
+def test_targets_outside_the_losss_support_are_refused():
+    with pytest.raises(ValueError, match=r"x has values outside \[0, 1\]"):
+        training.fit_population(
+            make, Batch(X - 1), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16
+        )
