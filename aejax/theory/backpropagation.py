@@ -1,0 +1,199 @@
+"""The course's derivatives by hand: the chain rule through one hidden layer, no automatic one.
+
+z = x W + b,  h = σ(z),  a = h W* + c,  x̂ = g(a), with m examples and the loss summed over
+features and averaged over examples. An error δ is a derivative by what stands before it; those
+below hold one row an example, and already carry the 1/m of the average:
+
+δ_a = ∂L/∂a              ∂L/∂W* = hᵀ δ_a      ∂L/∂c = Σ_i δ_a,i
+δ_z = (δ_a W*ᵀ) h (1−h)   ∂L/∂W = xᵀ δ_z       ∂L/∂b = Σ_i δ_z,i
+
+A gradient has the shape of the params of `dense((features, units))`, so that terms are weighted
+and added as trees.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from aejax.types import Array, Params
+
+OutputError = Callable[[Array, Array], Array]
+"""(a, x) -> δ_a, one of the three below."""
+
+
+def squared_output_error(
+    a: Float[Array, "batch features"], x: Float[Array, "batch features"]
+) -> Float[Array, "batch features"]:
+    """δ_a = 2 (x̂ − x)/m of the squared error with a linear output, x̂ = a.
+
+    Args:
+        a: output.
+        x: target.
+
+    Returns:
+        ∂L/∂a of L = (1/m) Σ_ij (x̂_ij − x_ij)².
+
+    Source: Rumelhart, Hinton & Williams 1986 (with a factor ½).
+    """
+    return 2 * (a - x) / len(x)
+
+
+def logistic_output_error(
+    a: Float[Array, "batch features"], x: Float[Array, "batch features"]
+) -> Float[Array, "batch features"]:
+    """δ_a = 2 (x̂ − x) x̂ (1 − x̂)/m of the squared error with a logistic output, x̂ = σ(a).
+
+    Args:
+        a: output before the logistic.
+        x: target.
+
+    Returns:
+        ∂L/∂a of L = (1/m) Σ_ij (x̂_ij − x_ij)².
+
+    Source: Rumelhart, Hinton & Williams 1986 (with a factor ½).
+    """
+    x_hat = jax.nn.sigmoid(a)
+    return 2 * (x_hat - x) * x_hat * (1 - x_hat) / len(x)
+
+
+def cross_entropy_output_error(
+    a: Float[Array, "batch features"], x: Float[Array, "batch features"]
+) -> Float[Array, "batch features"]:
+    """δ_a = (x̂ − x)/m of the cross-entropy with a logistic output, x̂ = σ(a).
+
+    The chain is ∂L/∂x̂ = (x̂ − x)/(x̂ (1 − x̂)) times ∂x̂/∂a = x̂ (1 − x̂), which cancel.
+
+    Args:
+        a: output before the logistic.
+        x: target, in [0, 1].
+
+    Returns:
+        ∂L/∂a of L = −(1/m) Σ_ij [x_ij log x̂_ij + (1 − x_ij) log(1 − x̂_ij)].
+
+    Source: Bishop 1995, Neural Networks for Pattern Recognition, §6.7.
+    """
+    return (jax.nn.sigmoid(a) - x) / len(x)
+
+
+def loss_gradient(
+    params: Params, x: Float[Array, "batch features"], output_error: OutputError
+) -> Params:
+    """Gradient of a reconstruction loss of one logistic hidden layer, by backpropagation.
+
+    Args:
+        params: of `dense((features, units))`; those of a tied model through `aejax.untied`.
+        x: examples, which are their own targets.
+        output_error: (a, x) -> δ_a of the loss.
+
+    Returns:
+        ∂L/∂params.
+
+    Source: Rumelhart, Hinton & Williams 1986.
+    """
+    decoder = params["decoder"]["layer_0"]
+    h = _code(params, x)
+    delta_a = output_error(h @ decoder["kernel"] + decoder["bias"], x)
+    return {
+        "encoder": _encoder_gradient(x, h, delta_a @ decoder["kernel"].T),
+        "decoder": {"layer_0": {"kernel": h.T @ delta_a, "bias": jnp.sum(delta_a, axis=0)}},
+    }
+
+
+def kl_sparsity_gradient(
+    params: Params, x: Float[Array, "batch features"], *, rho: float | Array
+) -> Params:
+    """Gradient of KL sparsity Ω = Σ_l KL(ρ ‖ ρ̂_l), ρ̂ the mean of h over the m examples.
+
+    ∂Ω/∂h_il = (−ρ/ρ̂_l + (1 − ρ)/(1 − ρ̂_l))/m: every example bears an m-th of it, and
+    ∂ρ̂_l/∂W_jl = (1/m) Σ_i h_il (1 − h_il) x_ij.
+
+    Args:
+        params: of `dense((features, units))`.
+        x: examples.
+        rho: ρ in [0, 1]. Where a unit's mean is 0 or 1 to rounding the formula is not finite.
+
+    Returns:
+        ∂Ω/∂params; the decoder's is zero.
+
+    Source: Ng 2011, Sparse autoencoder, §3.
+    """
+    h = _code(params, x)
+    rho_hat = jnp.mean(h, axis=0)
+    delta_h = (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / len(x)
+    return _of_encoder(params, _encoder_gradient(x, h, delta_h))
+
+
+def contractive_gradient(params: Params, x: Float[Array, "batch features"]) -> Params:
+    """Gradient of Ω = (1/m) Σ_i ‖∂h/∂x‖²_F = (1/m) Σ_il s_il² ‖w_l‖², s = h (1 − h).
+
+    W enters twice: through ‖w_l‖² = Σ_j W_jl², with derivative 2 W_jl Σ_i s_il²/m, and through z,
+    with ∂s²/∂z = 2 s² (1 − 2h).
+
+    Args:
+        params: of `dense((features, units))`.
+        x: examples, clean.
+
+    Returns:
+        ∂Ω/∂params; the decoder's is zero.
+
+    Source: the derivative of Rifai et al. 2011, §5.1.
+    """
+    kernel = params["encoder"]["layer_0"]["kernel"]
+    h = _code(params, x)
+    squares = jnp.square(h * (1 - h))
+    delta_z = 2 * squares * (1 - 2 * h) * jnp.sum(jnp.square(kernel), axis=0) / len(x)
+    direct = 2 * kernel * jnp.mean(squares, axis=0)
+    encoder = {"kernel": direct + x.T @ delta_z, "bias": jnp.sum(delta_z, axis=0)}
+    return _of_encoder(params, {"layer_0": encoder})
+
+
+def l2_gradient(params: Params) -> Params:
+    """Gradient of Ω = Σ W² over all kernels: 2 W, and zero for biases.
+
+    Args:
+        params: of any dense autoencoder, tied or not.
+
+    Returns:
+        ∂Ω/∂params.
+
+    Source: Krogh & Hertz 1991 (with λ/2).
+    """
+    is_kernel = jax.tree_util.DictKey("kernel")
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: 2 * leaf if path[-1] == is_kernel else jnp.zeros_like(leaf), params
+    )
+
+
+def tied_gradient(gradient: Params) -> Params:
+    """Gradient of the tied model, W* = Wᵀ, from that of the untied one: ∂L/∂W + (∂L/∂W*)ᵀ.
+
+    Args:
+        gradient: by the params of the untied model, at W* = Wᵀ.
+
+    Returns:
+        The gradient by the params of `dense((features, units), tied=True)`.
+
+    Source: the chain rule, with W on both paths.
+    """
+    encoder, decoder = gradient["encoder"]["layer_0"], gradient["decoder"]["layer_0"]
+    return {
+        "encoder": {"layer_0": {**encoder, "kernel": encoder["kernel"] + decoder["kernel"].T}},
+        "decoder": {"layer_0": {"bias": decoder["bias"]}},
+    }
+
+
+def _code(params: Params, x: Array) -> Array:
+    layer = params["encoder"]["layer_0"]
+    return jax.nn.sigmoid(x @ layer["kernel"] + layer["bias"])
+
+
+def _encoder_gradient(x: Array, h: Array, delta_h: Array) -> Params:
+    """From δ_h = ∂/∂h to kernel and bias: δ_z = δ_h h (1 − h)."""
+    delta_z = delta_h * h * (1 - h)
+    return {"layer_0": {"kernel": x.T @ delta_z, "bias": jnp.sum(delta_z, axis=0)}}
+
+
+def _of_encoder(params: Params, encoder: Params) -> Params:
+    return {"encoder": encoder, "decoder": jax.tree.map(jnp.zeros_like, params["decoder"])}
