@@ -25,7 +25,7 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
     Raises:
         ValueError: for k below 1; from the activation, for fewer than k units.
 
-    Source: Makhzani & Frey 2014, algorithm 1.
+    Source: Makhzani & Frey 2014, §2.1.
     """
     if k < 1:
         raise ValueError(f"top_k must keep one unit or more, got k = {k}")

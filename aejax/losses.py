@@ -67,7 +67,7 @@ def squared_error_from_tanh(
     Raises:
         ValueError: where the shapes differ; nothing is broadcast.
 
-    Source: Vincent et al. 2010, §2.2 (squashed outputs need squashed inputs).
+    Source: Vincent et al. 2010, §2.2 (outputs of the range of the inputs).
     """
     return squared_error(jnp.tanh(output), x)
 

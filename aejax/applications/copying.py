@@ -39,7 +39,7 @@ def copying(
     Returns:
         The `Copying`.
 
-    Source: Bengio & LeCun 2007, §4.2 (the identity as what must be ruled out); measured so here.
+    Source: Goodfellow, Bengio & Courville 2016, §14.2 (overcomplete codes copy).
     """
     variance = jnp.sum(jnp.square(x - x.mean(axis=0))) / len(x)
 

@@ -23,7 +23,7 @@ def block_masking(*, size: tuple[int, int]) -> Corruption:
         ValueError: for a block without pixels; from the corruption, for x of another rank or
             smaller than the block.
 
-    Source: Pathak et al. 2016, §3.3.
+    Source: Pathak et al. 2016, §3.3 (one block, where they mask several).
     """
     _check_size("block", size)
 

@@ -110,7 +110,7 @@ def posterior_mean(
     Returns:
         The mean of x at each x̃.
 
-    Source: Efron 2011, eq. 1.4 (Tweedie); Alain & Bengio 2014, theorem 1, for small σ.
+    Source: Efron 2011 (Tweedie); Alain & Bengio 2014, theorem 1, for small σ.
     """
     noisy = convolved(mixture, sigma)
     responsibilities = jax.nn.softmax(_log_joint(noisy, x_corrupted), axis=1)
@@ -137,7 +137,7 @@ def parzen_posterior_mean(
     Returns:
         The mean at each x̃.
 
-    Source: Vincent 2011, §4.2.
+    Source: Vincent 2011, §4.
     """
 
     def at(point: Array) -> Array:

@@ -94,7 +94,7 @@ def test_a_k_sparse_code_ends_the_copying(digits):
 
 
 def identity() -> tuple[aejax.Objective, dict]:
-    """An autoencoder that copies exactly, and one that answers with zero."""
+    """An autoencoder that copies exactly."""
     objective = aejax.objective(aejax.linear(4, 4, bias=False), losses.squared)
     layer = {"layer_0": {"kernel": jnp.eye(4)}}
     return objective, {"encoder": layer, "decoder": layer}
