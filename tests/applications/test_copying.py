@@ -65,7 +65,7 @@ def measured(digits):
 def test_an_overcomplete_autoencoder_copies_noise_nearly_as_well_as_data(measured):
     data, noise = measured["plain"]
     assert data < 0.005
-    assert noise < 0.02
+    assert noise < 0.03
 
 
 @pytest.mark.parametrize("cure", CURES)
