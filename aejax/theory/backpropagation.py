@@ -138,7 +138,7 @@ def contractive_gradient(params: Params, x: Float[Array, "batch features"]) -> P
     Returns:
         ∂Ω/∂params; the decoder's is zero.
 
-    Source: the derivative of Rifai et al. 2011, §5.1.
+    Source: Rifai et al. 2011 (the penalty, whose derivative this is).
     """
     kernel = params["encoder"]["layer_0"]["kernel"]
     h = _code(params, x)

@@ -34,7 +34,7 @@ from aejax.theory.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, pass_rounding,
 RECONSTRUCTIONS = Statement(
     claim="the reconstructions of a plain linear autoencoder show each component, in order",
     formula="SVD of R W_e W_d = U_k Σ_k V_kᵀ: row i of V_kᵀ is ±v_i; that of W_d is not",
-    source="Bourlard & Kamp 1988; Plaut 2018",
+    source="Eckart & Young 1936; Bourlard & Kamp 1988; the question from Plaut 2018",
 )
 DECODER = Statement(
     claim="the decoder of an L2-regularised linear autoencoder shows each component, in order",
@@ -57,7 +57,8 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
     Residuals are the greatest sine of the angle between a recovered component and its own. The
     plain autoencoder is that of alternating least squares, its code changed by a random G, on the
     user's data with biases; the regularised one is trained by L-BFGS from a random start. Angles:
-    error over gap, of σ for reconstructions (Wedin 1972), of D² for the decoder (Davis & Kahan).
+    error over gap, of σ for reconstructions (Wedin 1972), of D² for the decoder (Davis & Kahan
+    1970).
 
     Controls: the decoder of that plain autoencoder; that of a penalty on the product.
 
@@ -67,7 +68,7 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Two certificates, from reconstructions and from a regularised decoder.
 
-    Source: Plaut 2018; Kunin et al. 2019, theorem 2.
+    Source: Plaut 2018; Kunin et al. 2019 (the regularised decoder).
     """
     if obstacle := undetermined_map(problem) or _alone(problem):
         return refuse((RECONSTRUCTIONS, DECODER), obstacle)

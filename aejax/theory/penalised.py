@@ -30,7 +30,7 @@ def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[n
     A map with gain s needs μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality where W_e = W_dᵀ; and
     λ (1 − s)² + 2 μ s is least there.
 
-    Source: Kunin et al. 2019, theorem 2 (for μ < λ_k; here for any μ > 0).
+    Source: Kunin et al. 2019 (the sum loss, for μ < λ_k; here for any μ > 0).
     """
     return np.maximum(eigenvalues - decay, 0) / np.maximum(eigenvalues, decay)
 
@@ -40,7 +40,7 @@ def product_gains(
 ) -> Float64[np.ndarray, " n"]:
     """Gains of the product loss, 1/(1 + μ/λ) = λ/(λ + μ), where λ (1 − s)² + μ s² is least.
 
-    Source: Kunin et al. 2019, theorem 2.
+    Source: Kunin et al. 2019 (the product loss).
     """
     return eigenvalues / (eigenvalues + decay)
 

@@ -56,7 +56,7 @@ def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Two certificates, gains and invariance.
 
-    Source: Kunin et al. 2019, theorems 1 and 2.
+    Source: Kunin et al. 2019 (the product loss).
     """
     if obstacle := undetermined_map(problem):
         return refuse((GAINS, INVARIANT), obstacle)

@@ -74,7 +74,7 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Four certificates: loss, transposes, singular values below λ_k, and above it.
 
-    Source: Kunin et al. 2019, theorems 1 and 2, and propositions 1 and 2.
+    Source: Kunin et al. 2019 (the sum loss: transposes, and its critical points).
     """
     if obstacle := inapplicable(problem):
         return refuse((LOSS, TRANSPOSES, SHRUNK, VANISHED), obstacle)
