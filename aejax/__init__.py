@@ -7,6 +7,7 @@ from aejax import corruptions as corruptions
 from aejax import data as data
 from aejax import losses as losses
 from aejax import penalties as penalties
+from aejax import pooling as pooling
 from aejax import statistics as statistics
 from aejax import training as training
 from aejax.activations import top_k as top_k

@@ -1,0 +1,139 @@
+"""Max pooling that says where each maximum lay, and the unpooling that puts values back there.
+
+Any number of spatial axes, channels last. An index is flat over the unpadded spatial axes, row by
+row, of one example and one channel: PyTorch's convention.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from aejax.ranges import check_range
+from aejax.types import Array
+
+
+def max_pool(
+    x: Shaped[Array, "batch *spatial channels"],
+    *,
+    window: Sequence[int],
+    strides: Sequence[int] | None = None,
+    padding: Sequence[tuple[int, int]] | None = None,
+    dilation: Sequence[int] | None = None,
+) -> tuple[Shaped[Array, "batch *pooled channels"], Int[Array, "batch *pooled channels"]]:
+    """Greatest value of each window, and the flat index at which it lay.
+
+    An axis of n positions gives ⌊(n + low + high − dilation (window − 1) − 1) / stride⌋ + 1.
+    Of equal values the first in scan order wins, and alone has the gradient. NaN counts as the
+    greatest, and the first NaN wins (in PyTorch the last). Memory grows with the window's size.
+
+    Args:
+        x: real input, channels last.
+        window: positions along each spatial axis, at least one each.
+        strides: steps between windows, at least one each; None means the window's.
+        padding: positions (low, high) added to each axis, never chosen; None means none.
+        dilation: steps between a window's positions, at least one each; None means one.
+
+    Returns:
+        The maxima, typed like x, and their int32 indices.
+
+    Raises:
+        ValueError: where lengths disagree, a number is out of range, or a window meets no input.
+
+    Source: Zeiler & Fergus 2014, §2.1 (switches); Badrinarayanan et al. 2017, §3.1.
+    """
+    shape = x.shape[1:-1]
+    ones, none = (1,) * len(shape), ((0, 0),) * len(shape)
+    table = _positions(
+        shape,
+        tuple(window),
+        tuple(window if strides is None else strides),
+        tuple(none if padding is None else padding),
+        tuple(ones if dilation is None else dilation),
+    )
+    flat = x.reshape(x.shape[0], -1, x.shape[-1])
+    first = jnp.argmax(jax.lax.stop_gradient(flat)[:, table, :], axis=-2)
+    indices = jnp.take_along_axis(jnp.asarray(table)[None, ..., None], first[..., None, :], axis=-2)
+    indices = indices[..., 0, :]
+    return _gather(flat, indices), indices
+
+
+def max_unpool(
+    values: Shaped[Array, "batch *pooled channels"],
+    indices: Int[Array, "batch *pooled channels"],
+    *,
+    shape: Sequence[int],
+) -> Shaped[Array, "batch *spatial channels"]:
+    """Values put back at their indices, zero elsewhere: where `max_pool` found them.
+
+    Where windows overlap and share an index, the last value in scan order stays and alone has the
+    gradient; PyTorch on CPU keeps the same value, but passes the gradient to every one of them.
+
+    Args:
+        values: what to put back, channels last.
+        indices: flat indices into the spatial axes, as `max_pool` returns them.
+        shape: the spatial axes of the result.
+
+    Returns:
+        Zeros but for the values, typed like them.
+
+    Raises:
+        ValueError: where a concrete index lies outside the shape.
+
+    Source: Badrinarayanan et al. 2017, §3.2 (their fig. 3).
+    """
+    size = math.prod(shape)
+    check_range("indices", indices, 0, size - 1)
+    batch, channels = values.shape[0], values.shape[-1]
+    places = indices.reshape(batch, -1, channels)
+    examples = jnp.arange(batch)[:, None, None]
+    at = (examples, places, jnp.arange(channels))
+    order = jnp.broadcast_to(jnp.arange(1, places.shape[1] + 1)[:, None], places.shape)
+    last = jnp.zeros((batch, size, channels), order.dtype).at[at].max(order)
+    kept = jnp.where(last[at] == order, values.reshape(places.shape), 0)
+    flat = jnp.zeros((batch, size, channels), values.dtype).at[at].add(kept)
+    return flat.reshape(batch, *shape, channels)
+
+
+def _gather(flat: Array, indices: Array) -> Array:
+    places = indices.reshape(flat.shape[0], -1, flat.shape[-1])
+    return jnp.take_along_axis(flat, places, axis=1).reshape(indices.shape)
+
+
+def _positions(shape, window, strides, padding, dilation) -> np.ndarray:
+    """Flat input position of each window's places, [*pooled, places]; padding repeats the first."""
+    _check(shape, window, strides, padding, dilation)
+    axes = []
+    for n, k, s, (low, high), d in zip(shape, window, strides, padding, dilation, strict=True):
+        pooled = (n + low + high - d * (k - 1) - 1) // s + 1
+        axes.append(np.arange(pooled)[:, None] * s + np.arange(k) * d - low)
+    inside, flat = np.ones((), bool), np.zeros((), int)
+    for axis, (n, places) in enumerate(zip(shape, axes, strict=True)):
+        view = [1] * (2 * len(shape))
+        view[axis], view[len(shape) + axis] = places.shape
+        inside = inside & ((places >= 0) & (places < n)).reshape(view)
+        flat = flat * n + places.reshape(view)
+    pooled = flat.shape[: len(shape)]
+    flat, inside = flat.reshape(*pooled, -1), inside.reshape(*pooled, -1)
+    if flat.size == 0 or not inside.any(-1).all():
+        raise ValueError(
+            f"every window must meet the input, got spatial shape {list(shape)}, window {window}, "
+            f"strides {strides}, padding {padding}, dilation {dilation}; use less padding, or a "
+            "smaller window"
+        )
+    first = np.take_along_axis(flat, inside.argmax(-1)[..., None], axis=-1)
+    return np.where(inside, flat, first).astype(np.int32)
+
+
+def _check(shape, window, strides, padding, dilation) -> None:
+    named = {"window": window, "strides": strides, "padding": padding, "dilation": dilation}
+    for name, values in named.items():
+        least = 0 if name == "padding" else 1
+        if len(values) != len(shape) or np.any(np.asarray(values) < least):
+            raise ValueError(
+                f"{name} must hold one entry for each of {len(shape)} spatial axes, each at least "
+                f"{least}, got {values}"
+            )
