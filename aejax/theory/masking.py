@@ -20,8 +20,8 @@ from aejax.theory.denoising import (
     regression_tolerance,
 )
 from aejax.theory.pca import leading_components
-from aejax.theory.problem import EPSILON, Problem, inapplicable, rank, rounding
-from aejax.theory.tolerances import CLOSED_FORM_CAP
+from aejax.theory.problem import DEFLATION, EPSILON, Problem, inapplicable, rank, rounding
+from aejax.theory.tolerances import TRAINED_CAP
 
 RATE = 0.25
 """q, the probability that an element is masked."""
@@ -147,11 +147,29 @@ def _subspace(problem: Problem) -> Certificate:
     if problem.code >= rank(problem):
         reason = f"rank {rank(problem)} ≤ code {problem.code}: both subspaces hold all of the data"
         return refuse((SUBSPACE,), Obstacle("not identifiable", reason))[0]
-    gap = float(values[problem.code - 1] - values[problem.code])
-    error = 4 * EPSILON * float(np.sqrt(problem.x.size) * values[0] + 2 * factor.shape[1])
-    basis = f"rounding {error:.1e} against the gap σ_k − σ_{{k+1}} = {gap:.1e} at unit variances"
-    tolerance = Tolerance(error / gap if gap > 0 else np.inf, CLOSED_FORM_CAP, basis)
+    tolerance = _subspace_tolerance(scaled.shape, values, problem.code)
     return certify(SUBSPACE, tolerance, lambda: _unturned(scaled, problem.code))
+
+
+def _subspace_tolerance(
+    shape: tuple[int, int], values: Float64[np.ndarray, " values"], code: int
+) -> Tolerance:
+    """ε (√(pn) + 50) σ_1 (3 + ‖X‖/√(q (1 − q)))/(f_k − f_{k+1}), f the singular values of the fit.
+
+    For features of unit variance f = (1 − q) λ/√((1 − q)² λ + q (1 − q)), of order λ = σ² where σ
+    is small: its gap is the one that a subspace turns by (Wedin 1972), and the factor's own,
+    σ_k − σ_{k+1} ≥ 0.9 (f_k − f_{k+1}), is no smaller. The fit is Y projected on X's range, which
+    rounding of X turns by ‖X⁺‖ times itself, and X⁺ is no more than 1/√(q (1 − q)); the product
+    and the two singular value decompositions are the three.
+    """
+    eigenvalues, spread = np.square(values), RATE * (1 - RATE)
+    noisy = np.sqrt((1 - RATE) ** 2 * eigenvalues + spread)
+    fit = (1 - RATE) * eigenvalues / noisy
+    gap = float(fit[code - 1] - fit[code])
+    size = EPSILON * float(np.sqrt((shape[0] + shape[1]) * shape[1]) + DEFLATION)
+    error = size * float(values[0] * (3 + noisy[0] / np.sqrt(spread)))
+    basis = f"rounding {error:.1e} against the gap f_k − f_{{k+1}} = {gap:.1e} of the fit's values"
+    return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
 
 
 def _unturned(scaled: Float64[np.ndarray, "rows n"], code: int) -> Evidence:

@@ -18,6 +18,13 @@ from aejax.types import Array, Key
 
 EPSILON = float(np.finfo(np.float64).eps)
 
+DEFLATION = 50.0
+"""Roundings ε at which LAPACK's iterations for singular values take a matrix for diagonal.
+
+An off-diagonal entry is zero where it is below u^(−1/8) u of its neighbours, u = ε/2 (Demmel &
+Kahan 1990), or below 64 u of the largest (divide and conquer), whatever the size of the matrix.
+"""
+
 
 class Problem(NamedTuple):
     """The user's data, posed.
@@ -63,11 +70,11 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
 
 
 def rounding(problem: Problem) -> float:
-    """Rounding error of R's singular values, ε (√(mn) σ_1 + ‖x‖_F/√m).
+    """Rounding error of R's singular values, ε ((√(mn) + 50) σ_1 + ‖x‖_F/√m).
 
     The first term is that of the factorisations (a backward error of γ_{mn}), with √N ε for γ_N,
-    which holds with high probability; the second is that of x as it was stored, which an offset
-    makes large against the spread.
+    which holds with high probability, and of where their iterations stop; the second is that of x
+    as it was stored, which an offset makes large against the spread.
 
     Args:
         problem: the problem.
@@ -78,7 +85,8 @@ def rounding(problem: Problem) -> float:
     Source: Higham 2002, theorem 19.4 (QR); Higham & Mary 2019 (√N for N).
     """
     largest = np.sqrt(problem.pca.eigenvalues[0])
-    return EPSILON * float(np.sqrt(problem.x.size) * largest + problem.moments.magnitude)
+    sizes = np.sqrt(problem.x.size) + DEFLATION
+    return EPSILON * float(sizes * largest + problem.moments.magnitude)
 
 
 def rank(problem: Problem) -> int:
