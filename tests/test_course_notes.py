@@ -1,8 +1,6 @@
 """The notes on the course keep their word: each names tests that exist, and here are its own."""
 
-import ast
 import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +12,10 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import Batch, corruptions, losses, penalties
+from tests.documents import named_tests, names_of_tests, read
 
-ROOT = Path(__file__).parents[1]
-NOTES = (ROOT / "docs" / "course_notes.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", NOTES)
+NOTES = read("course_notes.md")
+NAMED = named_tests(NOTES)
 EXAMPLES, FEATURES, UNITS = 30, 6, 3
 
 
@@ -36,8 +34,7 @@ def test_every_note_names_a_test():
 
 @pytest.mark.parametrize(("file", "name"), NAMED, ids=[name for _, name in NAMED])
 def test_the_named_tests_exist(file, name):
-    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
-    assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    assert name in names_of_tests(file)
 
 
 @pytest.mark.parametrize("encoding", [np.tanh, expit, np.sin, lambda a: a])

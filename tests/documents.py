@@ -1,0 +1,23 @@
+"""What documents promise: the tests that they name exist."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def read(name: str) -> str:
+    """A document of the folder docs."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """Every `file::test` that a text names."""
+    return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
+
+
+def names_of_tests(file: str) -> set[str]:
+    """The test functions of a file, which is not run."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}

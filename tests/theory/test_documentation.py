@@ -1,0 +1,71 @@
+"""docs/theory.md keeps its word: a section a theorem, with functions and tests that exist."""
+
+import importlib
+import re
+
+import numpy as np
+import pytest
+
+import aejax
+from aejax import theory
+from tests.documents import named_tests, names_of_tests, read
+
+TEXT = read("theory.md")
+SECTIONS = dict(re.findall(r"\n### `(\w+)`\n(.*?)(?=\n###? |\Z)", TEXT, re.DOTALL))
+PARTS = ("**Statement.**", "**Proof.**", "**Source.**", "**Checked by**")
+NAMED = named_tests(TEXT)
+
+
+def resolve(name: str) -> object:
+    """A dotted name as a module, or as what a module holds."""
+    *modules, last = name.split(".")
+    try:
+        return getattr(importlib.import_module(".".join(modules)), last)
+    except AttributeError:
+        return importlib.import_module(name)
+
+
+def test_every_theorem_has_its_section():
+    assert set(SECTIONS) == set(theory.THEOREMS)
+
+
+@pytest.mark.parametrize("name", theory.THEOREMS)
+def test_a_section_states_proves_and_names_its_function_and_the_test_of_its_control(name):
+    section = SECTIONS[name]
+    positions = [section.index(part) for part in PARTS]
+    assert positions == sorted(positions)
+    assert f"**Checked by** `aejax.theory.{name}`" in section
+    assert "**The control breaks**" in section or "**no control is judged**" in section
+    assert named_tests(section.replace("\n", " "))
+    assert section.count("$") >= 4
+
+
+@pytest.mark.parametrize("name", theory.THEOREMS)
+def test_a_section_has_a_numbered_statement_for_each_certificate(name):
+    """On data that no theorem speaks of, certificates are given without being measured."""
+    found = theory.certificates(np.eye(3), 3, theorems=[name])
+    statement = SECTIONS[name].split("**Proof.**")[0]
+    numbers = re.findall(r"^(\d+)\. ", statement, re.MULTILINE)
+    assert numbers == [str(i) for i in range(1, len(found) + 1)]
+
+
+def test_every_function_that_is_named_exists():
+    names = set(re.findall(r"`(aejax(?:\.\w+)+)`", TEXT))
+    assert len(names) > len(theory.THEOREMS)
+    for name in names:
+        assert resolve(name) is not None
+    penalties = set(re.findall(r"`penalties\.(\w+)`", TEXT))
+    assert penalties
+    assert all(hasattr(aejax.penalties, penalty) for penalty in penalties)
+
+
+@pytest.mark.parametrize(("file", "name"), NAMED, ids=[name for _, name in NAMED])
+def test_the_named_tests_exist(file, name):
+    assert name in names_of_tests(file)
+
+
+def test_formulas_within_a_line_have_no_escapes_that_markdown_would_eat():
+    prose = re.sub(r"```math\n.*?```", "", TEXT, flags=re.DOTALL)
+    formulas = re.findall(r"\$[^$]+\$", prose)
+    assert len(formulas) > 300
+    assert not [f for f in formulas if "\n" in f or re.search(r"\\[^A-Za-z]", f)]
