@@ -3,6 +3,8 @@
 __version__ = "0.1.0"
 
 from aejax import boltzmann as boltzmann
+from aejax import convolution as convolution
+from aejax import convolution_arithmetic as convolution_arithmetic
 from aejax import corruptions as corruptions
 from aejax import data as data
 from aejax import losses as losses

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from aejax.convolution_arithmetic import Geometry, Padding, axes_of, convolution_shape
 from aejax.ranges import check_range
 from aejax.types import Array
 
@@ -21,20 +22,20 @@ def max_pool(
     *,
     window: Sequence[int],
     strides: Sequence[int] | None = None,
-    padding: Sequence[tuple[int, int]] | None = None,
+    padding: Padding = "valid",
     dilation: Sequence[int] | None = None,
 ) -> tuple[Shaped[Array, "batch *pooled channels"], Int[Array, "batch *pooled channels"]]:
     """Greatest value of each window, and the flat index at which it lay.
 
-    An axis of n positions gives ⌊(n + low + high − dilation (window − 1) − 1) / stride⌋ + 1.
-    Of equal values the first in scan order wins, and alone has the gradient. NaN counts as the
+    The pooled axes are as long as `convolution_shape` says, with the window for a kernel. Of equal
+    values the first in scan order wins, and alone has the gradient. NaN counts as the
     greatest, and the first NaN wins (in PyTorch the last). Memory grows with the window's size.
 
     Args:
         x: real input, channels last.
         window: positions along each spatial axis, at least one each.
         strides: steps between windows, at least one each; None means the window's.
-        padding: positions (low, high) added to each axis, never chosen; None means none.
+        padding: positions (low, high) added to each axis, never chosen, "valid" or "same".
         dilation: steps between a window's positions, at least one each; None means one.
 
     Returns:
@@ -45,15 +46,8 @@ def max_pool(
 
     Source: Zeiler & Fergus 2014, §2.1 (switches); Badrinarayanan et al. 2017, §3.1.
     """
-    shape = x.shape[1:-1]
-    ones, none = (1,) * len(shape), ((0, 0),) * len(shape)
-    table = _positions(
-        shape,
-        tuple(window),
-        tuple(window if strides is None else strides),
-        tuple(none if padding is None else padding),
-        tuple(ones if dilation is None else dilation),
-    )
+    geometry = Geometry(window, window if strides is None else strides, padding, dilation)
+    table = _positions(x.shape[1:-1], geometry)
     flat = x.reshape(x.shape[0], -1, x.shape[-1])
     first = jnp.argmax(jax.lax.stop_gradient(flat)[:, table, :], axis=-2)
     indices = jnp.take_along_axis(jnp.asarray(table)[None, ..., None], first[..., None, :], axis=-2)
@@ -103,37 +97,21 @@ def _gather(flat: Array, indices: Array) -> Array:
     return jnp.take_along_axis(flat, places, axis=1).reshape(indices.shape)
 
 
-def _positions(shape, window, strides, padding, dilation) -> np.ndarray:
+def _positions(shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
     """Flat input position of each window's places, [*pooled, places]; padding repeats the first."""
-    _check(shape, window, strides, padding, dilation)
-    axes = []
-    for n, k, s, (low, high), d in zip(shape, window, strides, padding, dilation, strict=True):
-        pooled = (n + low + high - d * (k - 1) - 1) // s + 1
-        axes.append(np.arange(pooled)[:, None] * s + np.arange(k) * d - low)
+    pooled = convolution_shape(shape, geometry)
     inside, flat = np.ones((), bool), np.zeros((), int)
-    for axis, (n, places) in enumerate(zip(shape, axes, strict=True)):
+    for number, (axis, size) in enumerate(zip(axes_of(shape, geometry), pooled, strict=True)):
+        places = axis.places(size)
         view = [1] * (2 * len(shape))
-        view[axis], view[len(shape) + axis] = places.shape
-        inside = inside & ((places >= 0) & (places < n)).reshape(view)
-        flat = flat * n + places.reshape(view)
-    pooled = flat.shape[: len(shape)]
+        view[number], view[len(shape) + number] = places.shape
+        inside = inside & ((places >= 0) & (places < axis.size)).reshape(view)
+        flat = flat * axis.size + places.reshape(view)
     flat, inside = flat.reshape(*pooled, -1), inside.reshape(*pooled, -1)
-    if flat.size == 0 or not inside.any(-1).all():
+    if not inside.any(-1).all():
         raise ValueError(
-            f"every window must meet the input, got spatial shape {list(shape)}, window {window}, "
-            f"strides {strides}, padding {padding}, dilation {dilation}; use less padding, or a "
-            "smaller window"
+            f"every window must meet the input, got spatial shape {list(shape)} and {geometry}; "
+            "use less padding, or a larger window"
         )
     first = np.take_along_axis(flat, inside.argmax(-1)[..., None], axis=-1)
     return np.where(inside, flat, first).astype(np.int32)
-
-
-def _check(shape, window, strides, padding, dilation) -> None:
-    named = {"window": window, "strides": strides, "padding": padding, "dilation": dilation}
-    for name, values in named.items():
-        least = 0 if name == "padding" else 1
-        if len(values) != len(shape) or np.any(np.asarray(values) < least):
-            raise ValueError(
-                f"{name} must hold one entry for each of {len(shape)} spatial axes, each at least "
-                f"{least}, got {values}"
-            )
