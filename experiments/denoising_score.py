@@ -11,6 +11,7 @@ Expected: on a mixture of three Gaussians in the plane the error, E‖s − ∇ 
 Run time: about a minute on one core.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -20,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ from aejax.plots import COLOURS, INK, look
 from aejax.theory import mixture as mixtures
 from aejax.theory.mixture import parzen_posterior_mean as parzen
 from aejax.types import Array, Key, Params
-from experiments.results import interval, publish
+from experiments.harness import Comparison, Results, below, draw_mean, execute
 
 DENOISER, PARZEN = "denoising autoencoder", "Parzen density"
 MIXTURE = mixtures.GaussianMixture(
@@ -39,6 +39,8 @@ MIXTURE = mixtures.GaussianMixture(
     means=jnp.array([[-1.5, -0.5], [1.5, -0.5], [0.0, 1.5]]),
     covariances=jnp.array([[[0.2, 0.15], [0.15, 0.3]], [[0.3, -0.2], [-0.2, 0.2]], jnp.eye(2) / 8]),
 )
+AXIS = np.linspace(-3, 3, 61, dtype=np.float32)
+GRID = np.stack(np.meshgrid(AXIS, AXIS), axis=-1)
 
 
 @dataclass(frozen=True)
@@ -65,68 +67,58 @@ class Config:
     """noisy points, drawn from p_σ, on which the error is measured"""
 
 
-QUICK = Config(examples=(100, 1600), seeds=3, steps=1000)
+QUICK = Config(examples=(100, 1600), seeds=3, steps=500, points=512)
 
 
-def run(config: Config) -> dict[str, Any]:
+def run(config: Config) -> Results:
     """Train every size and seed; all seeds of a size in one compiled program."""
     key_points, *keys = jax.random.split(jax.random.key(config.seed), 1 + config.seeds)
     noisy = mixtures.convolved(MIXTURE, config.sigma)
     points = mixtures.sample(key_points, noisy, config.points)
-    measure = partial(_error, mixtures.score(noisy, points), points, config.sigma)
-    results: dict[str, Any] = {"examples": list(config.examples), DENOISER: [], PARZEN: []}
-    trained = [_train(config, examples, jnp.stack(keys)) for examples in config.examples]
-    for x, params in trained:
+    measure = jax.vmap(partial(_error, mixtures.score(noisy, points), points, config.sigma))
+    metrics: dict[str, Any] = {DENOISER: {}, PARZEN: {}}
+    params: Params = {}
+    for examples in config.examples:
+        x, params = _train(config, examples, jnp.stack(keys))
         denoised = jax.lax.map(lambda params: _denoise(config, params, points), params)
         smoothed = jax.lax.map(lambda x: parzen(x, points, sigma=config.sigma), x)
-        results[DENOISER].append(jax.vmap(measure)(denoised).tolist())
-        results[PARZEN].append(jax.vmap(measure)(smoothed).tolist())
-    results["params"] = jax.tree.map(lambda leaf: leaf[0], trained[-1][1])
-    return results | verdict(results)
+        metrics[DENOISER][str(examples)] = measure(denoised)
+        metrics[PARZEN][str(examples)] = measure(smoothed)
+    grid = jnp.asarray(GRID.reshape(-1, 2))
+    x_hat = _denoise(config, jax.tree.map(lambda leaf: leaf[0], params), grid)
+    learned = score_estimate(x_hat, grid, sigma=config.sigma)
+    return Results(metrics, {"learned": learned.reshape(GRID.shape)})
 
 
-def verdict(results: dict[str, Any]) -> dict[str, Any]:
-    """Whether every fourfold data lessens the error: its log ratio, paired over seeds, is below 0.
-
-    Each is [mean, low, high] of a 95 % interval; slope is of log error against log examples.
-    """
-    errors = np.log(np.array(results[DENOISER]))
-    falls = [interval(after - before) for before, after in pairwise(errors)]
-    slopes = [np.polyfit(np.log(results["examples"]), seed, 1)[0] for seed in errors.T]
+def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
+    """Every fourfold data lessens the error: its log ratio, paired over seeds, is below 0."""
+    errors = {int(examples): np.log(seeds) for examples, seeds in metrics[DENOISER].items()}
     return {
-        "fall": falls,
-        "slope": interval(np.array(slopes)),
-        "confirmed": all(high < 0 for _, _, high in falls),
+        f"log error, {after} examples less {before}": below(errors[after], errors[before])
+        for before, after in pairwise(errors)
     }
 
 
-def plot(config: Config, results: dict[str, Any]) -> Figure:
+def plot(config: Config, results: Results) -> Figure:
     """The score over the density, where its error lies, and the error against the examples."""
     with look():
         figure = Figure(figsize=(10.2, 3.2))
         field, error, curve = figure.subplots(1, 3)
-        _draw_score(field, error, config, results["params"])
+        _draw_score(field, error, config, results.arrays["learned"])
         for name, style in {DENOISER: "o-", PARZEN: "s--"}.items():
-            errors = np.array(results[name])
-            (line,) = curve.plot(results["examples"], errors.mean(axis=1), style, label=name)
-            band = (results["examples"], errors.min(axis=1), errors.max(axis=1))
-            curve.fill_between(*band, color=line.get_color(), alpha=0.2, linewidth=0)
+            errors = results.metrics[name]
+            draw_mean(
+                curve, [*map(int, errors)], np.transpose([*errors.values()]), style, label=name
+            )
         curve.set(xscale="log", yscale="log", xlabel="training examples")
         curve.set(title="error, share of E‖∇ log p_σ‖²")
         curve.legend(fontsize="small")
     return figure
 
 
-def main(quick: bool = False) -> None:
-    """Run, and write results and figure.
-
-    Args:
-        quick: the small setting, for a look; the committed summary is left as it is.
-    """
-    config = QUICK if quick else Config()
-    results = run(config)
-    metrics = {name: value for name, value in results.items() if name != "params"}
-    publish("denoising_score", config, metrics, plot(config, results), summary=not quick)
+def main() -> None:
+    """Run from the command line."""
+    execute(sys.modules[__name__])
 
 
 def _objective(config: Config) -> aejax.Objective:
@@ -169,28 +161,25 @@ def _error(expected: Array, points: Array, sigma: float, x_hat: Array) -> Array:
     return jnp.sum(jnp.square(found - expected)) / jnp.sum(jnp.square(expected))
 
 
-def _draw_score(field: Axes, error: Axes, config: Config, params: Params) -> None:
+def _draw_score(field: Axes, error: Axes, config: Config, learned: np.ndarray) -> None:
     """Exact and learned arrows over p_σ; and the length of their difference, on p_σ's contours."""
     noisy = mixtures.convolved(MIXTURE, config.sigma)
-    axis = np.linspace(-3, 3, 61)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
-    x = jnp.asarray(grid.reshape(-1, 2), noisy.means.dtype)
+    x = jnp.asarray(GRID.reshape(-1, 2))
     density = np.exp(mixtures.log_density(noisy, x)).reshape(61, 61)
-    exact = mixtures.score(noisy, x).reshape(grid.shape)
-    found = score_estimate(_denoise(config, params, x), x, sigma=config.sigma).reshape(grid.shape)
-    field.contourf(axis, axis, density, 8, cmap="Greys", alpha=0.6)
+    exact = mixtures.score(noisy, x).reshape(GRID.shape)
+    field.contourf(AXIS, AXIS, density, 8, cmap="Greys", alpha=0.6)
     arrows = {"angles": "xy", "scale": 150, "width": 0.006}
     some = np.s_[2::6, 2::6]
-    for arrow, color, name in ((exact, INK, "exact"), (found, COLOURS[1], "learned")):
-        field.quiver(*grid[some].T, *arrow[some].T, color=color, label=name, **arrows)
+    for arrow, color, name in ((exact, INK, "exact"), (learned, COLOURS[1], "learned")):
+        field.quiver(*GRID[some].T, *arrow[some].T, color=color, label=name, **arrows)
     field.set(title="∇ log p_σ over p_σ", aspect="equal")
     field.legend(loc="lower left", fontsize="small")
-    length = np.linalg.norm(found - exact, axis=2)
-    image = error.pcolormesh(axis, axis, length, cmap="viridis", vmax=np.quantile(length, 0.98))
-    error.contour(axis, axis, density, 5, colors="white", linewidths=0.7)
+    length = np.linalg.norm(learned - exact, axis=2)
+    image = error.pcolormesh(AXIS, AXIS, length, cmap="viridis", vmax=np.quantile(length, 0.98))
+    error.contour(AXIS, AXIS, density, 5, colors="white", linewidths=0.7)
     error.set(title="‖learned − exact‖, contours of p_σ", aspect="equal")
     error.figure.colorbar(image, ax=error)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main()

@@ -12,8 +12,9 @@ Expected: on the 8 × 8 digits with a code of six, for both optimizers and every
 Run time: about two minutes on one core.
 """
 
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -21,7 +22,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tyro
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
@@ -30,7 +30,7 @@ from aejax import Batch, corruptions, data, losses, penalties, training
 from aejax.boltzmann import RBM, bernoulli, gaussian, mean_field
 from aejax.plots import look
 from aejax.types import Array, Key, Params
-from experiments.results import interval, publish
+from experiments.harness import Comparison, Results, below, draw_mean, execute, flat
 
 STARTS = ("random", "boltzmann", "denoising")
 OPTIMIZERS = {"gradient descent": optax.sgd(0.05, momentum=0.9), "adam": optax.adam(1e-3)}
@@ -40,13 +40,15 @@ OPTIMIZERS = {"gradient descent": optax.sgd(0.05, momentum=0.9), "adam": optax.a
 class Config:
     """Everything that decides the numbers, with the optimizers above."""
 
+    data: str = "digits"
+    """name or place of a data set with bounds"""
     sizes: tuple[int, ...] = (64, 100, 50, 25, 6)
     """units of the encoder's layers, logistic but for the linear code; the decoder mirrors them"""
     pretrained: int = 20
     """epochs of each layer"""
     tuned: int = 40
     """epochs of the whole after pretraining; a random start has those of the layers as well"""
-    seeds: int = 3
+    seeds: int = 5
     """trainings of each start and optimizer"""
     seed: int = 0
     """of all of them"""
@@ -57,90 +59,86 @@ class Config:
 QUICK = Config(sizes=(64, 30, 6), pretrained=2, tuned=2, seeds=2)
 
 
-def run(config: Config) -> dict[str, Any]:
-    """Test errors after every epoch of the whole, [seeds, epochs], by optimizer and start."""
-    x, x_test = _digits()
+def run(config: Config, dataset: data.Dataset) -> Results:
+    """Test errors of every start by optimizer; its starts and seeds in one compiled program."""
+    x, x_test = flat(dataset)
+    keys = jax.random.split(jax.random.key(config.seed), config.seeds)
+    starts = [jax.jit(jax.vmap(partial(_start, config, start, x)))(keys) for start in STARTS]
+    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
+    layers = (len(config.sizes) - 1) * config.pretrained
+    curves: dict[str, Any] = {}
+    for name, optimizer in OPTIMIZERS.items():
+        tune = partial(_tune, config, optimizer, x, x_test, config.tuned + layers)
+        errors = jnp.split(jax.jit(jax.vmap(tune))(params), len(STARTS))
+        epochs = [config.tuned + layers * (start == "random") for start in STARTS]
+        curves[name] = {
+            start: seeds[:, :spent]
+            for start, seeds, spent in zip(STARTS, errors, epochs, strict=True)
+        }
     reference = PCA(config.sizes[-1]).fit(x)
     pca = reference.inverse_transform(reference.transform(x_test))
-    curves: dict[str, dict[str, list]] = {name: {s: [] for s in STARTS} for name in OPTIMIZERS}
-    for key in jax.random.split(jax.random.key(config.seed), config.seeds):
-        for start in STARTS:
-            params = _start(config, start, x, key)
-            layers = (len(config.sizes) - 1) * config.pretrained * (start == "random")
-            for name, optimizer in OPTIMIZERS.items():
-                errors = _tune(config, optimizer, params, x, x_test, layers + config.tuned)
-                curves[name][start].append(errors)
-    results = {
+    metrics = {
         "errors": curves,
         "mean": float(np.square(x_test - x.mean(axis=0)).sum(axis=1).mean()),
         "pca": float(np.square(x_test - pca).sum(axis=1).mean()),
     }
-    return results | verdict(results)
+    return Results(metrics)
 
 
-def verdict(results: dict[str, Any]) -> dict[str, Any]:
-    """Whether pretraining helps: its log error less the random start's, paired, is below 0.
-
-    Each ratio is [mean, low, high] of a 95 % interval of the log of the last errors' ratio.
-    """
+def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
+    """Pretraining helps: the log of its last error less the random start's is below 0."""
     last = {
-        optimizer: {start: np.log([curve[-1] for curve in curves[start]]) for start in STARTS}
-        for optimizer, curves in results["errors"].items()
+        optimizer: {start: np.log(np.array(curves[start])[:, -1]) for start in STARTS}
+        for optimizer, curves in metrics["errors"].items()
     }
-    ratios = {
-        optimizer: {start: interval(logs[start] - logs["random"]) for start in STARTS[1:]}
+    return {
+        f"log error, {start} less random, {optimizer}": below(logs[start], logs["random"])
         for optimizer, logs in last.items()
+        for start in STARTS[1:]
     }
-    highest = [high for starts in ratios.values() for _, _, high in starts.values()]
-    return {"log_ratio": ratios, "confirmed": max(highest) < 0}
 
 
-def plot(config: Config, results: dict[str, Any]) -> Figure:
+def plot(config: Config, results: Results) -> Figure:
     """Test error against epochs of the whole network; a panel an optimizer."""
     with look():
         figure = Figure(figsize=(8.4, 3.2))
         panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)
-        for panel, (optimizer, curves) in zip(panels, results["errors"].items(), strict=True):
+        for panel, (name, curves) in zip(panels, results.metrics["errors"].items(), strict=True):
             for start, seeds in curves.items():
-                errors = np.array(seeds)
                 spent = (len(config.sizes) - 1) * config.pretrained * (start != "random")
-                epochs = spent + np.arange(1, 1 + errors.shape[1])
-                (line,) = panel.plot(epochs, errors.mean(axis=0), label=start)
-                band = (epochs, errors.min(axis=0), errors.max(axis=0))
-                panel.fill_between(*band, color=line.get_color(), alpha=0.2, linewidth=0)
-            panel.axhline(results["pca"], linestyle=":", label=f"PCA, {config.sizes[-1]} numbers")
-            panel.set(title=f"test error, {optimizer}", xlabel="epochs, those of layers included")
+                epochs = spent + np.arange(1, 1 + len(seeds[0]))
+                draw_mean(panel, epochs, seeds, label=start)
+            code = config.sizes[-1]
+            panel.axhline(results.metrics["pca"], linestyle=":", label=f"PCA, {code} numbers")
+            panel.set(title=f"test error, {name}", xlabel="epochs, those of layers included")
         panels[0].legend(fontsize="small")
     return figure
 
 
-def main(quick: bool = False) -> None:
-    """Run, and write results and figure.
-
-    Args:
-        quick: the small setting, for a look; the committed summary is left as it is.
-    """
-    config = QUICK if quick else Config()
-    results = run(config)
-    publish("pretraining", config, results, plot(config, results), summary=not quick)
-
-
-def _digits() -> tuple[Array, Array]:
-    loaded = data.digits()
-    scale = data.unit_range(loaded.x_train, low=0, high=16)
-    x, x_test = (
-        data.normalise(scale, x).reshape(len(x), -1) for x in (loaded.x_train, loaded.x_test)
-    )
-    return jnp.asarray(x), jnp.asarray(x_test)
+def main() -> None:
+    """Run from the command line."""
+    execute(sys.modules[__name__])
 
 
 def _start(config: Config, start: str, x: Array, key: Key) -> Params:
+    """`training.pretrain` and `unroll` as one pure function, so that seeds can be vmapped."""
     if start == "random":
         return _deep(config).init(key)
     layers = {"boltzmann": _machines, "denoising": _denoisers}[start](config, len(x))
-    trained, _ = training.pretrain(
-        layers, x, key=key, epochs=config.pretrained, batch_size=config.batch_size
-    )
+    trained = []
+    for (objective, optimizer), key_layer in zip(
+        layers, jax.random.split(key, len(layers)), strict=True
+    ):
+        state, _ = training.train(
+            objective,
+            optimizer,
+            Batch(x),
+            key_layer,
+            epochs=config.pretrained,
+            batch_size=config.batch_size,
+        )
+        trained.append(state.params)
+        x = objective.model.encode(state.params, x)
     unrolled = training.unroll(trained)
     return aejax.untied(unrolled) if start == "boltzmann" else unrolled
 
@@ -178,35 +176,25 @@ def _deep(config: Config) -> aejax.Autoencoder:
 def _tune(
     config: Config,
     optimizer: optax.GradientTransformation,
-    params: Params,
     x: Array,
     x_test: Array,
     epochs: int,
-) -> list[float]:
+    params: Params,
+) -> Array:
     """Train the whole from params; the test error after each epoch."""
     model = _deep(config)._replace(init=lambda _: params)
     objective = aejax.objective(model, losses.bernoulli)
-    errors, error = [], _error(objective, x_test)
-    training.fit(
-        objective,
-        optimizer,
-        Batch(x),
-        key=jax.random.key(config.seed),
-        epochs=epochs,
-        batch_size=config.batch_size,
-        callbacks=[lambda state, _: errors.append(float(error(state.params)))],
-    )
-    return errors
 
+    def one_epoch(state: training.TrainState, _: None) -> tuple[training.TrainState, Array]:
+        state, _ = training.epoch(
+            objective, optimizer, state, Batch(x), batch_size=config.batch_size
+        )
+        x_hat = aejax.reconstruct(objective, state.params, x_test)
+        return state, jnp.mean(jnp.sum(jnp.square(x_hat - x_test), axis=1))
 
-def _error(objective: aejax.Objective, x_test: Array) -> Callable[[Params], Array]:
-    @jax.jit
-    def error(params: Params) -> Array:
-        x_hat = aejax.reconstruct(objective, params, x_test)
-        return jnp.mean(jnp.sum(jnp.square(x_hat - x_test), axis=1))
-
-    return error
+    start = training.init_state(objective, optimizer, jax.random.key(config.seed))
+    return jax.lax.scan(one_epoch, start, length=epochs)[1]
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main()

@@ -1,0 +1,91 @@
+"""Train every setting with every seed, in one compiled program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from aejax import Batch, Objective, data, training
+from aejax.types import Array, Key, Params
+
+Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
+"""One setting -> what is minimised, and how."""
+
+
+def train_seeds(
+    make: Make,
+    x: Array,
+    *,
+    settings: Any,
+    seeds: int,
+    key: Key,
+    epochs: int,
+    batch_size: int,
+) -> tuple[Params, dict[str, np.ndarray]]:
+    """Train every setting with every seed: `training.train` vmapped over both, compiled once.
+
+    A seed starts from the same parameters, and sees the same examples in the same order, whatever
+    the setting, so that settings can be compared in pairs.
+
+    Args:
+        make: one setting -> objective and optimizer. What a setting holds is traced: weights,
+            rates, noise levels; shapes are not settings.
+        x: all examples, [examples, features].
+        settings: a tree of arrays, each [settings, …].
+        seeds: trainings of each setting.
+        key: split into one key a seed.
+        epochs: passes over the data.
+        batch_size: examples a step.
+
+    Returns:
+        The params, each leaf [settings, seeds, …], and the epochs' mean measurements, each
+        [settings, seeds, epochs].
+
+    Raises:
+        FloatingPointError: where a loss did not stay finite.
+    """
+
+    def train_one(setting: Any, key: Key) -> tuple[training.TrainState, dict[str, Array]]:
+        objective, optimizer = make(setting)
+        return training.train(
+            objective, optimizer, Batch(x), key, epochs=epochs, batch_size=batch_size
+        )
+
+    over_seeds = jax.vmap(train_one, (None, 0))
+    train_all = jax.jit(jax.vmap(over_seeds, (0, None)))
+    settings = jax.tree.map(jnp.asarray, settings)
+    state, measurements = train_all(settings, jax.random.split(key, seeds))
+    measured = {name: np.asarray(values) for name, values in measurements.items()}
+    finite = np.isfinite(measured["loss"]).all(axis=(1, 2))
+    if not finite.all():
+        raise FloatingPointError(
+            f"the loss of settings {np.flatnonzero(~finite).tolist()} did not stay finite; "
+            "lower the learning rate"
+        )
+    return state.params, measured
+
+
+def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:
+    """Train and test examples as rows of float32 in [0, 1], by the bounds of the data's format.
+
+    Args:
+        dataset: with bounds.
+        train: only the first so many training examples; all of them unless given.
+
+    Returns:
+        x_train [examples, features] and x_test likewise.
+
+    Raises:
+        ValueError: for a data set without bounds.
+    """
+    if dataset.low is None or dataset.high is None:
+        raise ValueError(f"{dataset.name} has no bounds by which to scale it to [0, 1]")
+    scale = data.unit_range(dataset.x_train, low=dataset.low, high=dataset.high)
+    x_train, x_test = (
+        jnp.asarray(data.normalise(scale, x), jnp.float32).reshape(len(x), -1)
+        for x in (dataset.x_train[:train], dataset.x_test)
+    )
+    return x_train, x_test

@@ -1,0 +1,222 @@
+"""What experiments share: tests over seeds against SciPy, records that are read back, resuming."""
+
+import importlib.util
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy import stats
+
+import aejax
+from aejax import Batch, data, losses, penalties, training
+from experiments import harness
+from experiments.harness import comparisons, records, table
+from experiments.harness.command import execute
+
+TOY = '''"""A toy doubles.
+
+Claim:    two times its level
+          is above one.
+Source:   none.
+Command:  python -m experiments.toy
+Expected: 2.
+Run time: none.
+"""
+from dataclasses import dataclass
+from matplotlib.figure import Figure
+from experiments.harness import Results, above
+
+COMPUTED = []
+
+@dataclass(frozen=True)
+class Config:
+    data: str = "digits"
+    level: float = 1.0
+    seeds: int = 5
+
+QUICK = Config(level=0.25)
+
+def run(config, dataset, remember):
+    def part(factor):
+        COMPUTED.append(factor)
+        if factor == 2 and config.level == 7:
+            raise KeyboardInterrupt
+        return Results({"level": [factor * config.level] * config.seeds}, {"x": [factor]})
+    parts = {str(i): remember(f"factor {i}/2", lambda i=i: part(i)) for i in (1, 2)}
+    metrics = {"level": {name: part.metrics["level"] for name, part in parts.items()}}
+    return Results(metrics, {"x": dataset.x_train[0]})
+
+def verdict(metrics):
+    return {"twice": above(metrics["level"]["2"], 1), "once": above(metrics["level"]["1"], 0)}
+
+def plot(config, results):
+    """An empty figure | with a bar."""
+    return Figure()
+'''
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """A small experiment, whose results lie in a folder of the test's own."""
+    monkeypatch.setattr(records, "ROOT", tmp_path)
+    file = tmp_path / "toy.py"
+    file.write_text(TOY, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("toy", file)
+    monkeypatch.setitem(
+        __import__("sys").modules, "toy", module := importlib.util.module_from_spec(spec)
+    )
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_interval_of_a_paired_difference_is_scipys():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(1, 2, size=(2, 9))
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    mean, low, high, holds = harness.below(first, second)
+    np.testing.assert_allclose([mean, low, high], [(first - second).mean(), *expected])
+    assert holds == (expected.high < 0)
+    assert harness.above(second, first).mean == pytest.approx(-mean)
+
+
+def test_a_comparison_holds_where_the_whole_interval_lies_on_its_side():
+    values = [1.0, 1.1, 0.9]
+    for reference, is_below, is_above in ((2, True, False), (1, False, False), (0, False, True)):
+        assert harness.below(values, reference).holds == is_below
+        assert harness.above(values, reference).holds == is_above
+    with pytest.raises(ValueError, match="two or more"):
+        harness.below([1.0], 0)
+
+
+def test_a_verdict_asks_for_all_comparisons():
+    holds, fails = [0, 0, 0, True], [0, 0, 0, False]
+    for found, word in (((holds,), "confirmed"), ((fails,), "not confirmed"),
+                        ((holds, fails), "partly confirmed")):  # fmt: skip
+        assert comparisons.summarise(dict(enumerate(found))) == word
+
+
+def test_a_band_is_one_standard_error_on_each_side_of_the_mean():
+    values = np.random.default_rng(0).normal(size=(5, 3))
+    axis = Figure().subplots()
+    line = harness.draw_mean(axis, [1, 2, 3], values, label="curve")
+    np.testing.assert_allclose(line.get_ydata(), values.mean(axis=0))
+    (band,) = axis.collections
+    found = band.get_paths()[0].vertices[:, 1]
+    error = values.std(axis=0, ddof=1) / np.sqrt(5)
+    np.testing.assert_allclose(found.max(), (values.mean(axis=0) + error).max())
+    np.testing.assert_allclose(found.min(), (values.mean(axis=0) - error).min())
+
+
+def test_a_run_is_recorded_whole_and_not_run_again(toy, capsys):
+    record = execute(toy, ["--quick", "--seeds", "3"])
+    assert record["about"]["claim"] == "two times its level is above one."
+    assert record["about"]["figure"] == "An empty figure | with a bar."
+    assert record["comparisons"] == {"twice": [-0.5, -0.5, -0.5, False],
+                                     "once": [0.25, 0.25, 0.25, True]}  # fmt: skip
+    assert record["verdict"] == "partly confirmed"
+    assert record["config"] == {"data": "digits", "level": 0.25, "seeds": 3}
+    assert record["data"] == {"name": "digits", "fingerprint": data.fingerprint(data.digits())}
+    assert {"revision", "jax", "device", "source"} <= record["environment"].keys()
+    (file,) = (records.ROOT / "results/toy").glob("*/toy.json")
+    assert json.loads(file.read_text()) == record
+    np.testing.assert_array_equal(
+        np.load(file.parent / "arrays/toy-x.npy"), data.digits().x_train[0]
+    )
+    assert Image.open(file.with_suffix(".png")).size[0] > 100
+    assert toy.COMPUTED == [1, 2]
+    assert execute(toy, ["--quick", "--seeds", "3"]) == record
+    assert toy.COMPUTED == [1, 2]
+    execute(toy, ["--quick", "--seeds", "3", "--fresh"])
+    assert toy.COMPUTED == [1, 2, 1, 2]
+    assert "fails: twice: -0.5 [-0.5, -0.5]" in capsys.readouterr().out
+
+
+def test_each_configuration_and_data_set_has_a_folder_of_its_own(toy, tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(40.0).reshape(20, 2))
+    for words in (["--level", "1"], ["--level", "2"], ["--level", "1.0"]):
+        execute(toy, ["--quick", *words])
+    execute(toy, ["--quick", "--data", str(tmp_path / "x.npy")])
+    assert len(list((records.ROOT / "results/toy").iterdir())) == 3
+
+
+def test_a_run_that_was_stopped_goes_on_after_its_last_part(toy):
+    with pytest.raises(KeyboardInterrupt):
+        execute(toy, ["--level", "7"])
+    assert toy.COMPUTED == [1, 2]
+    toy.run.__globals__["KeyboardInterrupt"] = Results = type("Nothing", (Exception,), {})
+    with pytest.raises(Results):
+        execute(toy, ["--level", "7"])
+    assert toy.COMPUTED == [1, 2, 2]  # the first part was read
+
+
+def test_the_full_setting_writes_the_summary_and_the_table_is_made_of_it(toy):
+    execute(toy, ["--quick"])
+    summary = records.summary_file("toy")
+    assert not summary.exists()
+    execute(toy, [])
+    record = json.loads(summary.read_text())
+    assert summary.with_suffix(".png").exists()
+    assert "arrays" not in record
+    assert table.refreshed(toy) == record
+    text = table.table([table.refreshed(toy)])
+    assert text.startswith("# Experiments")
+    assert text.splitlines()[-1].startswith(
+        "| [A toy doubles](toy.py) | confirmed (2 of 2) | [figure](results/toy.png) "
+        "| twice: 1 [1, 1] | `python -m experiments.toy` |"
+    )
+
+
+def test_lists_of_numbers_stand_on_one_line(tmp_path):
+    records.write_record(tmp_path / "a.json", {"x": {"[\n1": [1, 2.5]}, "y": [[1], ["]", "é"]]})
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {"x": {"[\n1": [1, 2.5]}, "y": [[1], ["]", "é"]]}
+    assert "[1, 2.5]" in text
+
+
+def make(weight):
+    objective = aejax.objective(
+        aejax.dense((64, 8)), losses.bernoulli, penalties={"decay": (weight, penalties.l2())}
+    )
+    return objective, optax.adam(1e-2)
+
+
+def test_settings_and_seeds_train_as_each_would_alone():
+    x, x_test = harness.flat(data.digits(), 200)
+    assert x.shape == (200, 64)
+    assert 0 <= float(x_test.min()) < float(x_test.max()) == 1
+    grid = {"epochs": 2, "batch_size": 64}
+    params, measured = harness.train_seeds(
+        make, x, settings=[1e-3, 1e-1], seeds=2, key=jax.random.key(3), **grid
+    )
+    assert measured["loss"].shape == (2, 2, 2)
+    for i, weight in enumerate((1e-3, 1e-1)):
+        for j, key in enumerate(jax.random.split(jax.random.key(3), 2)):
+            state, _ = training.train(*make(weight), Batch(x), key, **grid)
+            jax.tree.map(
+                lambda a, b, i=i, j=j: np.testing.assert_allclose(a[i, j], b, atol=1e-5),
+                params, state.params,
+            )  # fmt: skip
+
+
+def test_a_training_that_diverges_is_refused():
+    x, _ = harness.flat(data.digits(), 200)
+    with pytest.raises(FloatingPointError, match=r"settings \[1\] did not stay finite"):
+        harness.train_seeds(
+            lambda weight: make(weight),
+            x,
+            settings=jnp.array([1e-3, jnp.nan]),
+            seeds=2,
+            key=jax.random.key(0),
+            epochs=1,
+            batch_size=100,
+        )
+
+
+def test_data_without_bounds_are_refused():
+    with pytest.raises(ValueError, match="digits has no bounds"):
+        harness.flat(data.digits()._replace(low=None))
