@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 
-.PHONY: demo test test-slow lint format constraints clean
+.PHONY: demo test test-slow lint format experiments-table constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,10 @@ lint: $(DEVELOPER)
 format: $(DEVELOPER)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The words and verdicts of the committed results, and experiments/README.md of them.
+experiments-table: $(DEVELOPER)
+	$(BIN)/python -m experiments.harness.table
 
 # Pins every dependency to what a fresh installation of today resolves to.
 constraints:

@@ -1,7 +1,7 @@
 """One self-contained HTML page: a training run, or any sections made of the same pieces.
 
 A section's body is HTML, made by `definitions`, `table` and `illustrations`, which escape all text
-that they are given. Figures are SVG images within the page; nothing is ever fetched.
+that they are given. Figures are images within the page; nothing is ever fetched.
 """
 
 import base64
@@ -27,13 +27,13 @@ _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
 class Illustration(NamedTuple):
     """A figure with its words.
 
-    figure:  as `aejax.plots` draws it.
+    figure:  as `aejax.plots` draws it, to be shown as SVG; or the bytes of a PNG file.
     title:   a heading of a few words.
     caption: what is to be seen, and how it was made.
     alt:     what the picture shows, for those who do not see it; never empty.
     """
 
-    figure: Figure
+    figure: Figure | bytes
     title: str
     caption: str
     alt: str
@@ -60,7 +60,7 @@ def run_page(
 
     Args:
         title: of the page.
-        summary: the run's few decisive numbers, by name; they stand at its top.
+        summary: as `key_numbers`.
         figures: what to look at, in order.
         configuration: all that the run was told; nested mappings become dotted names.
         environment: versions, device, revision and whatever else the numbers depend on.
@@ -83,7 +83,7 @@ def run_page(
         ("Environment", definitions, environment),
     ]
     sections = [Section(name, as_html(content)) for name, as_html, content in parts if content]
-    return page(title, sections, lead=_key_numbers(summary))
+    return page(title, sections, lead=key_numbers(summary))
 
 
 def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
@@ -104,6 +104,22 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
         for i, s in enumerate(sections)
     )
     return _PAGE.substitute(title=escape(title), style=_STYLE, lead=lead, links=links, body=body)
+
+
+def key_numbers(summary: Mapping[str, float | str]) -> str:
+    """The few decisive numbers of a page, large, for its top.
+
+    Args:
+        summary: name -> number or text.
+
+    Returns:
+        HTML, all of it escaped.
+    """
+    pairs = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{_text(value)}</dd></div>\n"
+        for name, value in summary.items()
+    )
+    return f"<dl>\n{pairs}</dl>\n"
 
 
 def definitions(values: Mapping[str, Any]) -> str:
@@ -137,6 +153,19 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     return _table(columns, rows)
 
 
+def link(text: str, address: str) -> str:
+    """A paragraph that leads to another page.
+
+    Args:
+        text: what it says.
+        address: where it leads, relative to this page.
+
+    Returns:
+        HTML, both escaped.
+    """
+    return f'<p><a href="{escape(address)}">{escape(text)}</a></p>\n'
+
+
 def illustrations(figures: Sequence[Illustration]) -> str:
     """Figures with their titles and captions.
 
@@ -157,14 +186,21 @@ def _illustration(illustration: Illustration) -> str:
         raise ValueError(f"the figure {illustration.title!r} needs an alternative text")
     return (
         f"<figure>\n<h3>{escape(illustration.title)}</h3>\n"
-        f'<img src="data:image/svg+xml;base64,{_svg(illustration.figure)}" '
+        f'<img src="data:image/{_image(illustration.figure)}" '
         f'alt="{escape(illustration.alt)}">\n'
         f"<figcaption>{escape(illustration.caption)}</figcaption>\n</figure>\n"
     )
 
 
+def _image(figure: Figure | bytes) -> str:
+    """What follows data:image/ of a figure, the same for the same figure."""
+    if isinstance(figure, bytes):
+        return f"png;base64,{base64.b64encode(figure).decode()}"
+    return f"svg+xml;base64,{base64.b64encode(_svg(figure).encode()).decode()}"
+
+
 def _svg(figure: Figure) -> str:
-    """The figure as SVG in base64, the same for the same figure, its ink following the reader."""
+    """The figure as SVG whose ink follows the reader."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
         figure.savefig(
@@ -176,16 +212,7 @@ def _svg(figure: Figure) -> str:
             metadata=_NO_METADATA,
         )
     svg = buffer.getvalue().replace(INK, "var(--ink)")
-    svg = svg.replace("</style>", _INK_STYLE + "</style>", 1)
-    return base64.b64encode(svg.encode()).decode()
-
-
-def _key_numbers(summary: Mapping[str, float | str]) -> str:
-    pairs = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{_text(value)}</dd></div>\n"
-        for name, value in summary.items()
-    )
-    return f"<dl>\n{pairs}</dl>\n"
+    return svg.replace("</style>", _INK_STYLE + "</style>", 1)
 
 
 def _epochs(history: Sequence[Mapping[str, Any]]) -> str:

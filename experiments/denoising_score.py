@@ -8,7 +8,7 @@ Expected: on a mixture of three Gaussians in the plane the error, E‖s − ∇ 
           E‖∇ log p_σ‖², falls with every fourfold data, paired over seeds, and is below 0.005
           with 25 600 examples. The Parzen density of the same examples, whose score the denoising
           objective's minimiser over all functions has, stands beside it.
-Run time: about a minute on one core.
+Run time: about two minutes on one quiet core.
 """
 
 import sys

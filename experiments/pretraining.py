@@ -9,7 +9,7 @@ Expected: on the 8 × 8 digits with a code of six, for both optimizers and every
           pretraining's error is below 0.7 times that of the random start, which by gradient
           descent has not left the error of the mean digit. Each optimizer has one learning rate,
           the same for every start and tuned for none.
-Run time: about two minutes on one core.
+Run time: about two minutes on one quiet core.
 """
 
 import sys

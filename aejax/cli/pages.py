@@ -1,4 +1,4 @@
-"""`aejax report`: a run as one HTML page."""
+"""`aejax report`: a run as one HTML page, or experiments as a page each and an index."""
 
 import json
 from contextlib import suppress
@@ -19,13 +19,18 @@ from aejax.theory import Certificate
 class Report:
     """Write a run as one self-contained HTML page: figures, settings, curves, environment.
 
+    Of a folder of experiments' results it writes one page an experiment, and an index of them all.
+
     Example: aejax report runs/digits --out report.html
+
+    Example: aejax report experiments/results --out pages
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """the run's folder"""
+    """the run's folder, or a folder of experiments' results, however deep they lie"""
     out: Path | None = None
-    """where the page goes; report.html in the run's folder unless given"""
+    """where the page goes; report.html in the run's folder unless given. Of experiments, the
+    folder where the pages go; report/ in theirs unless given"""
     certificates: Path | None = None
     """a JSON file that `aejax verify` wrote, to show its certificates too"""
     checkpoint: int | None = None
@@ -35,8 +40,13 @@ class Report:
 def write_report(command: Report) -> None:
     """Write the page as the command says; print where it lies."""
     from aejax import report  # here with its figures: matplotlib is slow to import
+    from aejax.cli.experiments import find_experiments, write_pages
     from aejax.cli.figures import illustrations
 
+    if found := find_experiments(command.run):
+        index = write_pages(found, command.run / "report" if command.out is None else command.out)
+        print(f"report: {index}, of {len(found)} experiments")
+        return
     certificates = _certificates(command.certificates)
     run = open_run(command.run, checkpoint=command.checkpoint)
     history = read_history(history_file(command.run))

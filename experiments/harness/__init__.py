@@ -9,5 +9,6 @@ from experiments.harness.comparisons import interval as interval
 from experiments.harness.records import Remember as Remember
 from experiments.harness.records import Results as Results
 from experiments.harness.records import forget as forget
+from experiments.harness.training import Measure as Measure
 from experiments.harness.training import flat as flat
 from experiments.harness.training import train_seeds as train_seeds

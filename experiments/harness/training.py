@@ -9,10 +9,14 @@ import numpy as np
 import optax
 
 from aejax import Batch, Objective, data, training
+from aejax.training import TrainState
+from aejax.training.steps import mean_over_examples
 from aejax.types import Array, Key, Params
 
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
 """One setting -> what is minimised, and how."""
+
+Measure = Callable[[Params], dict[str, Array]]
 
 
 def train_seeds(
@@ -24,8 +28,9 @@ def train_seeds(
     key: Key,
     epochs: int,
     batch_size: int,
+    measure: Measure | None = None,
 ) -> tuple[Params, dict[str, np.ndarray]]:
-    """Train every setting with every seed: `training.train` vmapped over both, compiled once.
+    """Train every setting with every seed: whole trainings vmapped over both, compiled once.
 
     A seed starts from the same parameters, and sees the same examples in the same order, whatever
     the setting, so that settings can be compared in pairs.
@@ -39,25 +44,34 @@ def train_seeds(
         key: split into one key a seed.
         epochs: passes over the data.
         batch_size: examples a step.
+        measure: (params) -> numbers by name, taken after every epoch.
 
     Returns:
-        The params, each leaf [settings, seeds, …], and the epochs' mean measurements, each
-        [settings, seeds, epochs].
+        The params, each leaf [settings, seeds, …], and the measurements: "loss", the mean of each
+        epoch, and those of `measure`, each [settings, seeds, epochs].
 
     Raises:
         FloatingPointError: where a loss did not stay finite.
     """
 
-    def train_one(setting: Any, key: Key) -> tuple[training.TrainState, dict[str, Array]]:
+    def train_one(setting: Any, key: Key) -> tuple[Params, dict[str, Array]]:
         objective, optimizer = make(setting)
-        return training.train(
-            objective, optimizer, Batch(x), key, epochs=epochs, batch_size=batch_size
-        )
+
+        def one_epoch(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
+            state, steps = training.epoch(
+                objective, optimizer, state, Batch(x), batch_size=batch_size
+            )
+            measured = measure(state.params) if measure else {}
+            return state, mean_over_examples({"loss": steps["loss"]}, len(x), batch_size) | measured
+
+        start = training.init_state(objective, optimizer, key)
+        state, measurements = jax.lax.scan(one_epoch, start, length=epochs)
+        return state.params, measurements
 
     over_seeds = jax.vmap(train_one, (None, 0))
     train_all = jax.jit(jax.vmap(over_seeds, (0, None)))
     settings = jax.tree.map(jnp.asarray, settings)
-    state, measurements = train_all(settings, jax.random.split(key, seeds))
+    params, measurements = train_all(settings, jax.random.split(key, seeds))
     measured = {name: np.asarray(values) for name, values in measurements.items()}
     finite = np.isfinite(measured["loss"]).all(axis=(1, 2))
     if not finite.all():
@@ -65,7 +79,7 @@ def train_seeds(
             f"the loss of settings {np.flatnonzero(~finite).tolist()} did not stay finite; "
             "lower the learning rate"
         )
-    return state.params, measured
+    return params, measured
 
 
 def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:

@@ -2,8 +2,10 @@
 
 import json
 import re
+from html import escape
+from pathlib import Path
 
-from tests.cli.conftest import EPOCHS, history_of
+from tests.cli.conftest import EPOCHS, check, history_of
 
 
 def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_path, aejax):
@@ -43,3 +45,60 @@ def test_another_checkpoint_goes_without_the_figures_of_the_best(run, tmp_path, 
     assert "test reconstruction error" in (run / "report.html").read_text()
     assert aejax("report", run, "--checkpoint", other).code == 0
     assert "test reconstruction error" not in (run / "report.html").read_text()
+
+
+def test_experiments_have_a_page_each_and_an_index_of_all_figures(tmp_path, aejax):
+    results = Path(__file__).parents[2] / "experiments" / "results"
+    outcome = aejax("report", results, "--out", tmp_path / "pages")
+    assert (outcome.code, outcome.err) == (0, "")
+    records = [json.loads(file.read_text(encoding="utf-8")) for file in results.glob("*.json")]
+    assert f"{tmp_path}/pages/index.html, of {len(records)} experiments" in outcome.out
+    index = (tmp_path / "pages/index.html").read_text(encoding="utf-8")
+    assert index.count('src="data:image/png;base64,') == len(records)
+    for record in records:
+        assert f'href="{record["experiment"]}.html"' in index
+        page = (tmp_path / f"pages/{record['experiment']}.html").read_text(encoding="utf-8")
+        for text in (record["verdict"], record["about"]["expected"], record["environment"]["jax"]):
+            assert escape(text) in page
+        for claim in record["comparisons"]:
+            assert escape(claim) in page
+
+
+def made(folder, **changes):
+    """A small experiment's record and figure, in a folder of its own below."""
+    record = {
+        "experiment": "toy",
+        "about": {"title": "It <doubles>.", "claim": "c", "figure": "A <b> bar."},
+        "verdict": "not confirmed",
+        "comparisons": {"a < b": [0.5, -0.25, 1.25, False]},
+        "config": {"seeds": 2},
+        "data": None,
+        "environment": {"jax": "1"},
+        "seconds": 3.0,
+        "metrics": {"error": {"low": [1.0, 3.0], "all": 7.0}, "curve": [[9, 2.0], [9, 4.0]]},
+    }
+    folder.mkdir(parents=True)
+    (folder / "toy.json").write_text(json.dumps(record | changes), encoding="utf-8")
+    (folder / "toy.png").write_bytes(b"\x89PNG")
+
+
+def test_numbers_over_seeds_are_means_with_their_error_and_text_is_escaped(tmp_path, aejax):
+    for name in ("first", "second"):
+        made(tmp_path / "results/toy" / name)
+    (tmp_path / "results/toy/other.json").write_text("[1]", encoding="utf-8")
+    assert aejax("report", tmp_path / "results").code == 0
+    names = {path.name for path in (tmp_path / "results/report").iterdir()}
+    assert names == {"index.html", "toy-first.html", "toy-second.html"}
+    page = (tmp_path / "results/report/toy-first.html").read_text(encoding="utf-8")
+    rows = [re.sub("<[^>]+>", "|", row) for row in re.findall("<tr>.*?</tr>", page)]
+    assert "||error, low||2.000||1.000||2||" in rows
+    assert "||error, all||7.000||||||" in rows
+    assert "||curve (last of 2)||3.000||1.000||2||" in rows
+    assert "||a &lt; b||0.5000||−0.2500||1.250||no||" in rows
+    assert "It &lt;doubles&gt;" in page
+    assert 'alt="A &lt;b&gt; bar."' in page
+
+
+def test_a_record_that_no_experiment_wrote_is_refused(tmp_path, aejax):
+    made(tmp_path / "results", about={})
+    check(aejax("report", tmp_path / "results"), "toy.json is not what an experiment wrote")

@@ -1,4 +1,4 @@
-"""The experiment on the score: its committed figures, and its verdict on numbers made up to fail."""
+"""The experiment on the score: what is committed, and its verdict on numbers made up to fail."""
 
 import json
 

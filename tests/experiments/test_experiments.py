@@ -1,4 +1,4 @@
-"""What every experiment keeps to: its words, its size, a quick run, and a summary that is its own."""
+"""What every experiment keeps to: its words, its size, a quick run, a summary of its own."""
 
 import dataclasses
 import json

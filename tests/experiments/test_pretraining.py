@@ -1,4 +1,4 @@
-"""The experiment on pretraining: its committed figures, and its verdict on numbers made up to fail."""
+"""Pretraining: what is committed, and its verdict on numbers made up to fail."""
 
 import json
 
