@@ -5,6 +5,7 @@ from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory import components
+from aejax.theory.solvers import alternating_least_squares
 from tests.theory.spectra import with_spectrum
 
 DIGITS = load_digits().data
@@ -57,6 +58,7 @@ def test_sines_and_cosines_are_of_one_angle_and_swapped_components_are_seen():
         (with_spectrum([5.0, 4], features=6), 3, "not identifiable"),  # rank < k
         (np.random.default_rng(0).normal(size=(5, 8)), 3, "holds"),  # m < n
         (np.c_[X, np.full(len(X), 0.1)], 3, "holds"),  # a constant feature
+        (np.vstack([np.eye(6), -np.eye(6)]), 3, "not identifiable"),  # gaps of nothing at all
         (X, 1, "not applicable"),
         (X, 6, "not applicable"),
         (X[:1], 3, "not applicable"),
@@ -75,3 +77,13 @@ def test_at_condition_1e12_singular_values_stay_apart_and_the_decoders_do_not():
     assert shown.verdict == "holds"
     assert decoder.verdict == "not identifiable"
     assert "exceeds the cap" in decoder.reason
+
+
+def test_least_squares_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+    def stopped(key, data, code):
+        return alternating_least_squares(key, data, code, max_steps=2)
+
+    monkeypatch.setattr(components, "alternating_least_squares", stopped)
+    shown, _ = components.principal_components(theory.pose(X, 3))
+    assert shown.verdict == "not identifiable"
+    assert "least squares still moved after 2 steps" in shown.reason

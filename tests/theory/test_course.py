@@ -12,6 +12,7 @@ from aejax import theory
 from aejax.theory.conditions import composition, pull
 from aejax.theory.solvers import alternating_least_squares
 from tests.theory.spectra import with_spectrum
+from tests.theory.units import assert_no_number_changes
 
 DIGITS = load_digits().data
 CENTRED = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
@@ -188,3 +189,18 @@ CASES = {
 def test_degenerate_data_is_answered_rightly(name):
     x, code, expected = CASES[name]
     assert verdicts(theory.course_conditions(theory.pose(x, code))) == expected
+
+
+def test_the_unit_of_measurement_changes_no_number():
+    assert_no_number_changes(theory.course_conditions, X, 3)
+
+
+def test_tolerances_are_the_rounding_of_the_covariance_of_the_map_and_of_a_pass():
+    """4 ρ/σ_1, 3 ρ/(σ_k − σ_{k+1}) + 2 ρ'/σ_k and 8 ρ'/√Σλ, see `test_tolerances`."""
+    epsilon, length = 2.0**-52, np.sqrt(13.75 + 55)
+    rounding = epsilon * ((np.sqrt(240) + 50) * np.sqrt(6) + length)
+    passing = rounding + epsilon * np.sqrt(6) * length
+    code = 3 * rounding / (np.sqrt(2) - 1) + 2 * passing / np.sqrt(2)
+    expected = [4 * rounding / np.sqrt(6), code, *[8 * passing / np.sqrt(13.75)] * 4]
+    found = [answer.tolerance for answer in theory.course_conditions(theory.pose(X, 3))]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)

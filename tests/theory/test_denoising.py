@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from aejax import theory
 from aejax.theory import denoising, masking, sampling
 from tests.theory.spectra import with_spectrum
+from tests.theory.units import assert_no_number_changes
 
 DIGITS = load_digits().data
 X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
@@ -244,3 +245,7 @@ def test_another_key_draws_other_noise():
     )
     assert verdicts(once) == verdicts(other) == ["holds", "holds"]
     assert once[0].residual != other[0].residual
+
+
+def test_the_unit_of_measurement_changes_no_number():
+    assert_no_number_changes(sampling.sampled_denoising, X, 3)

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from aejax import theory
 from aejax.theory import critical, landscape
 from tests.theory.spectra import with_spectrum
+from tests.theory.units import assert_no_number_changes
 
 SPECTRUM = [6.0, 5.0, 4.0, 2.0, 1.0, 0.5]
 X = with_spectrum(SPECTRUM) + np.arange(6.0)
@@ -175,3 +176,8 @@ def test_a_search_that_finds_nothing_refutes_nothing(monkeypatch):
     (certificate,) = critical.critical_point_search(PROBLEM)
     assert certificate.verdict == "not identifiable"
     assert "no search" in certificate.reason
+
+
+@pytest.mark.parametrize("theorem", [landscape.landscape_index, critical.critical_point_search])
+def test_the_unit_of_measurement_changes_no_number(theorem):
+    assert_no_number_changes(theorem, X, 3)

@@ -11,6 +11,7 @@ from sklearn.neural_network import MLPRegressor
 from aejax import theory
 from aejax.theory import bound, nonlinear
 from tests.theory.spectra import with_spectrum
+from tests.theory.units import assert_no_number_changes
 
 X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
@@ -171,3 +172,13 @@ def test_large_data_is_represented_by_evenly_spaced_examples(monkeypatch):
     np.testing.assert_allclose(part.pca.eigenvalues, theory.pca(X[::4]).eigenvalues)
     monkeypatch.setattr(nonlinear, "ELEMENTS", 1)
     assert len(nonlinear.representatives(PROBLEM).x) >= 5
+
+
+def test_the_unit_of_measurement_changes_no_number():
+    assert_no_number_changes(bound.encoders_bounded_by_pca, X, 3)
+
+
+def test_the_bound_of_a_code_one_unit_smaller_is_off_by_the_eigenvalue_that_it_lacks():
+    (answer,) = bound.encoders_bounded_by_pca(PROBLEM)
+    assert answer.control == pytest.approx(2 / 1.75, rel=1e-9)
+    assert answer.residual == 0

@@ -17,6 +17,7 @@ from aejax.theory.lbfgs import minimise
 from aejax.theory.ordered import ordered_recovery
 from aejax.theory.penalised import kernels
 from tests.theory.spectra import with_spectrum
+from tests.theory.units import assert_no_number_changes
 
 DIGITS = load_digits().data
 EIGENVALUES = np.array([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
@@ -360,3 +361,7 @@ def test_neither_the_precision_of_the_caller_is_changed_nor_needed():
     with jax.enable_x64(True):
         again = ordered_recovery(PROBLEM)
     assert again == ordered_recovery(PROBLEM)
+
+
+def test_the_unit_of_measurement_changes_no_number():
+    assert_no_number_changes(ordered_recovery, X, 3)
