@@ -10,13 +10,13 @@ from aejax.theory.critical import critical_point_search as critical_point_search
 from aejax.theory.denoising import gaussian_denoising as gaussian_denoising
 from aejax.theory.dynamics import learning_dynamics as learning_dynamics
 from aejax.theory.gradient import gradient_training as gradient_training
+from aejax.theory.hebbian import learn_online as learn_online
 from aejax.theory.invariance import code_invariance as code_invariance
 from aejax.theory.landscape import landscape_index as landscape_index
 from aejax.theory.masking import masking_denoising as masking_denoising
 from aejax.theory.moments import Moments as Moments
 from aejax.theory.moments import moments as moments
 from aejax.theory.nonlinear import small_codes as small_codes
-from aejax.theory.online import learn_online as learn_online
 from aejax.theory.online import online_rules as online_rules
 from aejax.theory.optimum import optimal_loss as optimal_loss
 from aejax.theory.optimum import optimal_map as optimal_map
@@ -33,6 +33,7 @@ from aejax.theory.sampling import sampled_denoising as sampled_denoising
 from aejax.theory.solvers import Solution as Solution
 from aejax.theory.solvers import alternating_least_squares as alternating_least_squares
 from aejax.theory.solvers import train_linear as train_linear
+from aejax.theory.solvers import train_preconditioned as train_preconditioned
 from aejax.theory.streams import merge_moments as merge_moments
 from aejax.theory.streams import moments_of_stream as moments_of_stream
 from aejax.theory.streams import streamed_moments as streamed_moments

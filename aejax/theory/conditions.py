@@ -103,15 +103,29 @@ def _best_decoder(
     if dropped is None:
         return start
     if dropped in ("decoder", "loss"):
-        data = (encoder, jnp.asarray(rows), problem.key)
-        loss = _decoder_loss(features, code, dropped)
-        return minimise(loss, start, data, max_steps=DECODER_STEPS).params
+        return _trained_decoder(problem, dropped, rows)
     model, _ = composition(features, code, dropped)
     codes = np.asarray(model.encode({"encoder": encoder}, jnp.asarray(rows)))
     if dropped == "centring":
         return _layer(np.linalg.lstsq(codes, rows, rcond=None)[0], features, biased=False)
     affine = np.linalg.lstsq(np.c_[codes, np.ones(len(codes))], rows, rcond=None)[0]
     return {"layer_0": {"kernel": jnp.asarray(affine[:-1]), "bias": jnp.asarray(affine[-1])}}
+
+
+def _trained_decoder(
+    problem: Problem, dropped: Dropped, rows: Float64[np.ndarray, "examples features"]
+) -> Params:
+    """Trained for PCA's code at unit variances, and given back for the code itself."""
+    features, code = problem.x.shape[1], problem.code
+    components = leading_components(problem.pca, code)
+    variances = problem.pca.eigenvalues[:code] * features / least_loss(problem.pca, 0)
+    deviations = np.sqrt(variances)[:, None]
+    encoder = _layer(components.T / deviations.T, code, biased=True)
+    data = (encoder, jnp.asarray(rows), problem.key)
+    start = _layer(deviations * components, features, biased=True)
+    loss = _decoder_loss(features, code, dropped)
+    layer = minimise(loss, start, data, max_steps=DECODER_STEPS).params["layer_0"]
+    return {"layer_0": {**layer, "kernel": layer["kernel"] / deviations}}
 
 
 @functools.cache

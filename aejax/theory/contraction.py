@@ -10,7 +10,7 @@ from aejax.models import linear
 from aejax.objective import objective
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
 from aejax.theory.pca import leading_components, least_loss
-from aejax.theory.problem import EPSILON, Problem, inapplicable, last_component
+from aejax.theory.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
 from aejax.theory.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array, Batch
 
@@ -145,11 +145,15 @@ def _objective(
 
 
 def _tolerance(problem: Problem, loss: float) -> Tolerance:
-    """Rounding of the unit variance and of k kernels' columns, 4 √(mn) ε (1 + μ k)/J."""
+    """Rounding of the unit variance and of k kernels' columns, 4 (√(mn + n²) + 50) ε (1 + μ k)/J.
+
+    Components that are wrong by a backward error of S leave a gradient of that size, and no gap
+    has a part in it.
+    """
     energy = 1 + penalty_weight(problem) * problem.code
     basis = f"rounding of variance and penalty {energy:.1e} against J = {loss:.1e}, for Σλ = 1"
-    value = 4 * EPSILON * float(np.sqrt(problem.x.size + problem.x.shape[1] ** 2)) * energy / loss
-    return Tolerance(value, CLOSED_FORM_CAP, basis)
+    size = float(np.sqrt(problem.x.size + problem.x.shape[1] ** 2)) + DEFLATION
+    return Tolerance(4 * EPSILON * size * energy / loss, CLOSED_FORM_CAP, basis)
 
 
 def _escapes(problem: Problem) -> Evidence:

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
 from aejax.theory.pca import leading_components, least_loss
-from aejax.theory.problem import EPSILON, Problem, inapplicable, last_component
+from aejax.theory.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
 from aejax.theory.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array
 
@@ -123,13 +123,13 @@ def expected_loss(case: Regression, kernels: Kernels) -> tuple[float, float]:
 
 
 def regression_tolerance(problem: Problem, case: Regression, least: float) -> Tolerance:
-    """Rounding of sums of p rows and n features: 2 √(pn + mn) ε (‖Y‖²_F + ‖X‖_F ‖Y‖_F)/L.
+    """Rounding of sums of p rows and n features: 2 (√(pn + mn) + 50) ε (‖Y‖²_F + ‖X‖_F ‖Y‖_F)/L.
 
     For kernels of order one, which X in the units of Y, or of unit columns with ‖Y‖_F = 1, gives.
     """
     noisy, target = (float(np.linalg.norm(rows)) for rows in case)
     energy = target**2 + noisy * target
-    size = float(np.sqrt(case.noisy.size + problem.x.size))
+    size = float(np.sqrt(case.noisy.size + problem.x.size)) + DEFLATION
     basis = f"rounding of the data and its noise {energy:.1e} against the loss {least:.1e}"
     value = 2 * EPSILON * size * energy / least if least > 0 else np.inf
     return Tolerance(value, CLOSED_FORM_CAP, basis)

@@ -1,15 +1,18 @@
 """The theorem that gradient training from a random start ends at PCA."""
 
 import functools
+from collections.abc import Callable
 
-from aejax.theory.certificate import Certificate, Evidence, Statement, certify
-from aejax.theory.lbfgs import Solution, unfinished
+from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
+from aejax.theory.lbfgs import Solution, gradient_stop, unfinished
 from aejax.theory.measures import map_error_on_data, projector, reconstruction_loss
 from aejax.theory.optimum import relative_excess, swapped_components
 from aejax.theory.pca import leading_components, least_loss
 from aejax.theory.problem import Problem, inapplicable, last_component
-from aejax.theory.solvers import train_linear
+from aejax.theory.solvers import train_linear, train_preconditioned
 from aejax.theory.tolerances import (
+    preconditioned_loss_tolerance,
+    preconditioned_map_tolerance,
     trained_loss_tolerance,
     trained_map_tolerance,
     undetermined_map,
@@ -36,6 +39,10 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     Where training stops before its gradient vanishes, a residual beyond the tolerance refutes
     nothing.
 
+    Gradient alone is hopeless where the eigengap or the least variance is so small that the loss in
+    float64 does not see the map: there the encoder's gradient is preconditioned by S⁻¹
+    (`train_preconditioned`), the certificates say so, and the statement is the same.
+
     Controls: the loss of one code unit fewer; the map whose k-th component is the next one.
 
     Args:
@@ -46,21 +53,31 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Baldi & Hornik 1989.
     """
-    train = functools.cache(lambda: train_linear(problem.key, problem.moments, problem.code))
+    if obstacle := inapplicable(problem):
+        return refuse((LOSS, MAP), obstacle)
+    solver, of_loss, of_map = _method(problem)
+    stop = gradient_stop(problem)
+    train = functools.cache(
+        lambda: solver(problem.key, problem.moments, problem.code, gradient_tolerance=stop)
+    )
     return (
-        certify(
-            LOSS,
-            trained_loss_tolerance(problem),
-            lambda: _reaches_loss(problem, train()),
-            obstacle=inapplicable(problem),
-        ),
+        certify(LOSS, of_loss, lambda: _reaches_loss(problem, train())),
         certify(
             MAP,
-            trained_map_tolerance(problem),
+            of_map,
             lambda: _reaches_map(problem, train()),
             obstacle=undetermined_map(problem),
         ),
     )
+
+
+def _method(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
+    """The solver, and the tolerances of loss and map that it leaves."""
+    plain = trained_map_tolerance(problem)
+    if plain.value <= plain.cap:
+        return train_linear, trained_loss_tolerance(problem), plain
+    loss, map_ = preconditioned_loss_tolerance(problem), preconditioned_map_tolerance(problem)
+    return train_preconditioned, loss, map_
 
 
 def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:

@@ -11,11 +11,11 @@ import optax
 from jaxtyping import Float64
 
 from aejax.theory.pca import least_loss
-from aejax.theory.problem import Problem, rounding
+from aejax.theory.problem import DEFLATION, EPSILON, Problem
 from aejax.types import Array, Params
 
 GRADIENT_TOLERANCE = 1e-12
-"""The gradient's norm at which training ends, for data whose variances sum to one."""
+"""The least norm of a gradient at which training ends, for data whose variances sum to one."""
 
 MAX_STEPS = 5000
 """Steps after which a training that has not ended is given up."""
@@ -72,13 +72,28 @@ def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
     return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
 
 
-def gradient_error(problem: Problem) -> float:
-    """Norm of the exact gradient where training has ended, for unit data: g + 8 ρ/√Σλ.
+def gradient_rounding(problem: Problem) -> float:
+    """8 ε (√N + 50) σ_1/√Σλ, what rounding does to a gradient, for unit data.
 
-    g is where it stops. The objective is of degree four in the kernels, whose norms are at most
-    about one, and of degree two in the data, whose error is ρ: the gradient's is 8 ρ/√Σλ at most.
+    The objective is of degree four in the kernels, whose norms are at most about one, and of degree
+    two in the data. That is T, of N entries, of which the components are too: how far T is from x
+    has no part in the comparison.
     """
-    return GRADIENT_TOLERANCE + 8 * rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
+    largest = float(np.sqrt(problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)))
+    return 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) + DEFLATION) * largest
+
+
+def gradient_stop(problem: Problem) -> float:
+    """g, the norm at which a training's gradient has vanished: 10⁻¹², or rounding if that is more.
+
+    To train further is to fit what rounding has made of the data, which may take for ever.
+    """
+    return max(GRADIENT_TOLERANCE, gradient_rounding(problem))
+
+
+def gradient_error(problem: Problem) -> float:
+    """Norm of the exact gradient where training has ended, for unit data: g and its rounding."""
+    return gradient_stop(problem) + gradient_rounding(problem)
 
 
 def unfinished(solution: Solution) -> str:

@@ -216,8 +216,10 @@ def _order(
 
 
 def _rectified(problem: Problem) -> Certificate:
-    error = 16 * EPSILON * float(np.sqrt(problem.x.size))
-    basis = f"rounding {error:.1e} of Σλ, on {len(problem.x)} examples"
+    """16 √(mn) ε σ_1/σ_k: each z is a sum of terms of order σ_1, divided by one of order σ_k."""
+    roots = np.sqrt(problem.pca.eigenvalues[: last_component(problem) + 1])
+    error = 16 * EPSILON * float(np.sqrt(problem.x.size) * roots[0] / roots[-1])
+    basis = f"rounding {error:.1e} of scores, on {len(problem.x)} examples"
 
     def measure() -> Evidence:
         beyond, without = Encoding(jax.nn.relu, 1.0), Encoding(jax.nn.relu, 0.0)

@@ -14,7 +14,7 @@ from aejax.theory.certificate import (
 )
 from aejax.theory.components import component_sines
 from aejax.theory.curvature import decayed_curvature, nested_curvature, ordered_gains
-from aejax.theory.lbfgs import GRADIENT_TOLERANCE, gradient_error, unfinished, unit_eigenvalues
+from aejax.theory.lbfgs import gradient_error, gradient_stop, unfinished, unit_eigenvalues
 from aejax.theory.ordering import train_decayed, train_nested, train_rotated, uniform_survival
 from aejax.theory.pca import leading_components
 from aejax.theory.penalised import kernels
@@ -111,7 +111,7 @@ def rotated_steps(problem: Problem) -> float:
     """
     kept, left = _kept_and_left(problem)
     rate = min(float(-np.diff(kept).max()) / 2, float(kept[-1] - left) / 4) / kept[0]
-    return float(-np.log(GRADIENT_TOLERANCE) / rate) if rate > 0 else np.inf
+    return float(-np.log(gradient_stop(problem)) / rate) if rate > 0 else np.inf
 
 
 def _alone(problem: Problem) -> Obstacle | None:

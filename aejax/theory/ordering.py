@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from aejax.models import linear
-from aejax.theory.lbfgs import GRADIENT_TOLERANCE, Solution, minimise, unit_factor
+from aejax.theory.lbfgs import Solution, gradient_stop, minimise, unit_factor
 from aejax.theory.pca import least_loss
 from aejax.theory.problem import Problem
 from aejax.theory.tied import tied_loss
@@ -78,7 +78,8 @@ def train_decayed(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Sol
         start = linear(problem.x.shape[1], problem.code, bias=False).init(problem.key)
         relative = jnp.asarray(decays / least_loss(problem.pca, 0))
         data = (jnp.asarray(unit_factor(problem)), jnp.ones(problem.code), relative)
-        return minimise(ordered_objective, start, data)
+        stop = gradient_stop(problem)
+        return minimise(ordered_objective, start, data, gradient_tolerance=stop)
 
 
 def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> Solution:
@@ -100,15 +101,17 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
     with jax.enable_x64(True):
         rows = jax.random.normal(problem.key, (problem.code, problem.x.shape[1]))
         data = (jnp.asarray(unit_factor(problem)), jnp.asarray(survival))
-        first = minimise(_projected, {"rows": _unit_rows(rows)}, data)
-        last = minimise(_projected, {"rows": _unit_rows(first.params["rows"])}, data)
+        stop = gradient_stop(problem)
+        first = minimise(_projected, _unit_rows(rows), data, gradient_tolerance=stop)
+        start = _unit_rows(first.params["rows"])
+        last = minimise(_projected, start, data, gradient_tolerance=stop)
         decoder = last.params["rows"]
         params = _params(best_encoder(decoder, data[1]), decoder)
         return Solution(params, first.steps + last.steps, last.converged)
 
 
-def _unit_rows(rows: Array) -> Array:
-    return rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+def _unit_rows(rows: Array) -> Params:
+    return {"rows": rows / jnp.linalg.norm(rows, axis=1, keepdims=True)}
 
 
 def _projected(params: Params, data: tuple[Array, Array]) -> Array:
@@ -163,6 +166,7 @@ def train_rotated(problem: Problem, *, max_steps: int) -> Solution:
             start["encoder"]["layer_0"]["kernel"],
             jnp.asarray(unit_factor(problem)),
             1 / (8 * largest),
+            gradient_stop(problem),
             max_steps,
         )
         params = {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
@@ -171,7 +175,7 @@ def train_rotated(problem: Problem, *, max_steps: int) -> Solution:
 
 @jax.jit
 def _rotate(
-    start: Array, factor: Array, size: float | Array, max_steps: int | Array
+    start: Array, factor: Array, size: float | Array, stop: float | Array, max_steps: int | Array
 ) -> tuple[Array, Array, Array]:
     def step(carry: tuple) -> tuple:
         kernel, direction, steps = carry
@@ -180,8 +184,8 @@ def _rotate(
 
     def going(carry: tuple) -> Array:
         _, direction, steps = carry
-        return (jnp.linalg.norm(direction) > GRADIENT_TOLERANCE) & (steps < max_steps)
+        return (jnp.linalg.norm(direction) > stop) & (steps < max_steps)
 
     carry = (start, augmented_gradient(start, factor), jnp.asarray(0))
     kernel, direction, steps = jax.lax.while_loop(going, step, carry)
-    return kernel, steps, jnp.linalg.norm(direction) <= GRADIENT_TOLERANCE
+    return kernel, steps, jnp.linalg.norm(direction) <= stop

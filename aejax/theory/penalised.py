@@ -15,7 +15,7 @@ from jaxtyping import Float64
 from aejax import losses, penalties
 from aejax.models import linear
 from aejax.objective import objective
-from aejax.theory.lbfgs import MAX_STEPS, minimise, unit_eigenvalues, unit_factor
+from aejax.theory.lbfgs import MAX_STEPS, gradient_stop, minimise, unit_eigenvalues, unit_factor
 from aejax.theory.problem import Problem, rank
 from aejax.theory.solvers import Solution
 from aejax.types import Array, Batch, Params, Pass, Penalty
@@ -113,7 +113,13 @@ def train_penalised(
         start = linear(features, problem.code, bias=False).init(problem.key)
         rows = jnp.asarray(unit_factor(problem) * np.sqrt(len(problem.moments.factor)))
         data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
-        return minimise(_penalised_loss(features, problem.code), start, data, max_steps=max_steps)
+        return minimise(
+            _penalised_loss(features, problem.code),
+            start,
+            data,
+            gradient_tolerance=gradient_stop(problem),
+            max_steps=max_steps,
+        )
 
 
 @functools.cache

@@ -1,7 +1,7 @@
-"""The linear autoencoder's optimum by two routes that know nothing of singular values.
+"""The linear autoencoder's optimum by three routes that know nothing of the data's spectrum.
 
-Both see the data through its moments' factor T alone, which is exact: the loss is a function of
-S = RᵀR = TᵀT (see `moments`). Both return parameters of `aejax.linear(n, k)` for x itself: the
+They see the data through its moments' factor T alone, which is exact: the loss is a function of
+S = RᵀR = TᵀT (see `moments`). They return parameters of `aejax.linear(n, k)` for x itself: the
 best biases for kernels W_e, W_d are b = −x̄ W_e and c = x̄, which leave the centred problem.
 """
 
@@ -61,6 +61,71 @@ def train_linear(
 def _squared_error_of_factor(params: Params, factor: Array) -> Array:
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
     return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+
+
+def train_preconditioned(
+    key: Key,
+    data: Moments,
+    code: int,
+    *,
+    gradient_tolerance: float = GRADIENT_TOLERANCE,
+    max_steps: int = 30_000,
+) -> Solution:
+    """Train a linear autoencoder from a random start with L-BFGS and a preconditioned encoder.
+
+    With A = T W_e the loss is ‖T − A W_d‖²_F, and a gradient step of A is one of W_e along
+    S⁻¹ ∂L/∂W_e = −2 (I − W_e W_d) W_dᵀ: what is flat for want of variance is flat no more, and S is
+    never inverted. A change of code first makes the two sides balanced, AᵀA = W_d W_dᵀ, and once
+    more near the end. There the curvatures are σ_i ± σ_j for i ≤ k < j: the condition is
+    2σ_1/(σ_k − σ_{k+1}) in place of one that λ_1/(λ_k − λ_{k+1}) and λ_1/λ_n multiply.
+
+    Args:
+        key: for the start, which is the model's own `init`.
+        data: moments of x, which varies.
+        code: k ≥ 1.
+        gradient_tolerance: stop where the gradient's norm is no greater, for T of unit norm.
+        max_steps: stop here at the latest, before and after the second balance.
+
+    Returns:
+        The `Solution`, W_e of least norm for its A.
+
+    Source: Liu & Nocedal 1989 (L-BFGS); the preconditioner derived here.
+    """
+    with jax.enable_x64(True):
+        factor = jnp.asarray(data.factor / np.linalg.norm(data.factor))
+        layers = linear(factor.shape[1], code, bias=False).init(key)
+        encoder, decoder = (layers[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+        start = balanced(factor @ encoder, decoder)
+        limits = {"gradient_tolerance": gradient_tolerance, "max_steps": max_steps}
+        first = minimise(_factorisation_error, start, factor, **limits)
+        last = minimise(_factorisation_error, balanced(**first.params), factor, **limits)
+        encoder = jnp.linalg.lstsq(factor, last.params["codes"])[0]
+        params = centred_params(encoder, last.params["decoder"], data)
+        return Solution(params, first.steps + last.steps, last.converged)
+
+
+@jax.jit
+def balanced(codes: Array, decoder: Array) -> dict[str, Array]:
+    """The pair A G, G⁻¹ W_d with the same Gram matrix on both sides.
+
+    Args:
+        codes: A [rows, k].
+        decoder: W_d [k, n].
+
+    Returns:
+        A and W_d, of which A W_d is unchanged.
+    """
+    (left, upper), (right, lower) = jnp.linalg.qr(codes), jnp.linalg.qr(decoder.T)
+    turn, sizes, other = jnp.linalg.svd(upper @ lower.T, full_matrices=False)
+    unused = codes.shape[1] - len(sizes)
+    return {
+        "codes": jnp.pad(left @ (turn * jnp.sqrt(sizes)), ((0, 0), (0, unused))),
+        "decoder": jnp.pad((jnp.sqrt(sizes)[:, None] * other) @ right.T, ((0, unused), (0, 0))),
+    }
+
+
+def _factorisation_error(params: Params, factor: Array) -> Array:
+    return jnp.sum(jnp.square(params["codes"] @ params["decoder"] - factor))
 
 
 def alternating_least_squares(

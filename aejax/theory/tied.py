@@ -13,6 +13,7 @@ from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance
 from aejax.theory.invariance import invertible
 from aejax.theory.lbfgs import (
     gradient_error,
+    gradient_stop,
     minimise,
     unfinished,
     unit_eigenvalues,
@@ -79,7 +80,8 @@ def train_tied(problem: Problem) -> Solution:
     with jax.enable_x64(True):
         start = linear(features, problem.code, tied=True, bias=False).init(problem.key)
         loss = tied_loss(features, problem.code)
-        return minimise(loss, start, jnp.asarray(unit_factor(problem)))
+        factor = jnp.asarray(unit_factor(problem))
+        return minimise(loss, start, factor, gradient_tolerance=gradient_stop(problem))
 
 
 @functools.cache

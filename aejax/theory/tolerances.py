@@ -3,6 +3,7 @@
 import numpy as np
 
 from aejax.theory.certificate import Obstacle, Tolerance
+from aejax.theory.lbfgs import gradient_error, gradient_stop, unit_eigenvalues
 from aejax.theory.pca import least_loss
 from aejax.theory.problem import (
     EPSILON,
@@ -12,7 +13,6 @@ from aejax.theory.problem import (
     rank,
     rounding,
 )
-from aejax.theory.solvers import GRADIENT_TOLERANCE
 
 CLOSED_FORM_CAP = 1e-8
 """Greatest relative tolerance of a closed form, and of any loss."""
@@ -80,7 +80,8 @@ def unseen_excess(problem: Problem) -> float:
     total, loss = least_loss(problem.pca, 0), least_loss(problem.pca, problem.code)
     kept, left = _singular_values(problem)
     flattest = min(kept**2 - left**2, eigenvalues[rank(problem) - 1])
-    stopped = 10 * GRADIENT_TOLERANCE * min(1.0, _ratio(GRADIENT_TOLERANCE * total, flattest))
+    gradient = gradient_stop(problem)
+    stopped = 10 * gradient * min(1.0, _ratio(gradient * total, flattest))
     return EPSILON * loss + rounding(problem) ** 2 + total * stopped
 
 
@@ -105,6 +106,39 @@ def trained_map_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(float(np.sqrt(3 * _ratio(excess, gap))), TRAINED_CAP, basis)
 
 
+def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
+    """That of a closed form, and the excess that a balanced pair leaves at its end.
+
+    For Σλ = 1 a gradient G leaves the tilt of component i towards j with an excess of
+    G²/(σ_i − σ_j), whose curvature is σ_i − σ_j, or with λ_i − λ_j, the most that a tilt can cost:
+    the lesser of the two, summed over i ≤ k < j. A unit that the data does not need, of sides a,
+    adds a⁴ at a gradient of 2a³, which is less than G^(4/3).
+    """
+    closed, error = loss_tolerance(problem), gradient_error(problem)
+    eigenvalues = unit_eigenvalues(problem)
+    kept, left = eigenvalues[: problem.code, None], eigenvalues[problem.code :]
+    gaps = np.maximum(np.sqrt(kept) - np.sqrt(left), error**2)
+    tilts = float(np.sum(np.minimum(kept - left, error**2 / gaps)))
+    excess = (tilts + error ** (4 / 3)) * least_loss(problem.pca, 0)
+    value = closed.value + _ratio(excess, loss_scale(problem))
+    basis = f"{closed.basis}, and excess loss {excess:.1e} against {loss_scale(problem):.1e}"
+    return Tolerance(value, CLOSED_FORM_CAP, f"{basis}; the encoder preconditioned")
+
+
+def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
+    """Tolerance of R W/σ_k from a balanced pair of gradient G: 2 G/(√σ_k (σ_k − σ_{k+1})), Σλ = 1.
+
+    With P and Q the projectors on the row space of W_d and the columns of A = T W_e, the two
+    gradients leave A W_d within G/(2 s) of T P and of Q T, s² = σ_k the least value of A and of
+    W_d. So P and Q are singular subspaces up to e = G/s, wrong by the angle e/(σ_k − σ_{k+1})
+    (Wedin 1972), and A W_d is wrong by 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}) at most.
+    """
+    (kept, left), error = _unit_singular_values(problem), gradient_error(problem)
+    basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - left:.1e}"
+    value = _ratio(2 * error, np.sqrt(kept) * (kept - left))
+    return Tolerance(value, TRAINED_CAP, f"{basis}; the encoder preconditioned")
+
+
 def undetermined_map(problem: Problem) -> Obstacle | None:
     """Why no statement about the optimal map can be answered, whatever the tolerance."""
     if problem.code > rank(problem):
@@ -117,6 +151,11 @@ def _singular_values(problem: Problem) -> tuple[float, float]:
     """σ_k and σ_{k+1}, where k is no more than the rank; zero beyond the last."""
     last = max(last_component(problem), 0)
     kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
+    return float(kept), float(left)
+
+
+def _unit_singular_values(problem: Problem) -> tuple[float, float]:
+    kept, left = np.array(_singular_values(problem)) / np.sqrt(least_loss(problem.pca, 0) or 1)
     return float(kept), float(left)
 
 

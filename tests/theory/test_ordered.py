@@ -298,7 +298,7 @@ def test_a_training_that_breaks_no_symmetry_fails(monkeypatch, trainer, place):
 
 
 def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(loss, start, data):
+    def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
     monkeypatch.setattr(ordering, "minimise", stopped)

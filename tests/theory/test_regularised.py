@@ -210,7 +210,7 @@ def test_the_product_loss_trains_to_kernels_that_are_no_transposes():
 
 
 def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(loss, start, data, max_steps):
+    def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
     def still_moving(key, data, code):

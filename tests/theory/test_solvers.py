@@ -1,12 +1,15 @@
 import jax
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from aejax import linear, theory
+from aejax.theory.solvers import balanced
 from tests.theory.spectra import with_spectrum
 
 KEY = jax.random.key(3)
 X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
+WIDE = np.random.default_rng(5).normal(size=(5, 9))
 
 
 def kernels(params):
@@ -18,7 +21,10 @@ def principal_projector(x, code):
     return components.T @ components
 
 
-@pytest.fixture(scope="module", params=["train_linear", "alternating_least_squares"])
+SOLVERS = ("train_linear", "train_preconditioned", "alternating_least_squares")
+
+
+@pytest.fixture(scope="module", params=SOLVERS)
 def solution(request):
     return getattr(theory, request.param)(KEY, theory.moments(X), 3)
 
@@ -43,7 +49,7 @@ def test_its_parameters_run_in_the_models_own_encode_and_decode(solution):
     assert {leaf.dtype for leaf in jax.tree.leaves(solution.params)} == {np.dtype("float64")}
 
 
-@pytest.mark.parametrize("solver", [theory.train_linear, theory.alternating_least_squares])
+@pytest.mark.parametrize("solver", [getattr(theory, name) for name in SOLVERS])
 def test_one_key_gives_one_solution_and_another_key_another_start(solver):
     data = theory.moments(X)
     encoder, again, other = (
@@ -54,10 +60,11 @@ def test_one_key_gives_one_solution_and_another_key_another_start(solver):
     assert np.abs(encoder - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("solver", [theory.train_linear, theory.alternating_least_squares])
+@pytest.mark.parametrize("solver", [getattr(theory, name) for name in SOLVERS])
 def test_it_says_when_it_stopped_short(solver):
     solution = solver(KEY, theory.moments(X), 3, max_steps=2)
-    assert (solution.steps, solution.converged) == (2, False)
+    rounds = 2 if solver is theory.train_preconditioned else 1  # before and after its balance
+    assert (solution.steps, solution.converged) == (2 * rounds, False)
 
 
 def test_training_starts_where_the_model_starts():
@@ -97,6 +104,42 @@ def test_training_leaves_the_encoder_as_it_started_where_the_data_has_no_varianc
     np.testing.assert_allclose(ended[5], started[5], atol=1e-12)
     assert np.abs(started[5]).max() > 1e-2
     assert np.abs(ended[:5] - started[:5]).max() > 0.1
+
+
+@pytest.mark.parametrize(
+    "x", [X, WIDE, X @ np.diag([1.0, 1, 1, 1, 1, 0])], ids=["x", "wide", "flat"]
+)
+def test_preconditioned_training_ends_at_scikit_learns_map(x):
+    solution = theory.train_preconditioned(KEY, theory.moments(x), 3)
+    assert solution.converged
+    encoder, decoder = kernels(solution.params)
+    rows = PCA(3, svd_solver="full").fit(x).components_
+    centred = x - x.mean(axis=0)
+    np.testing.assert_allclose(centred @ encoder @ decoder, centred @ rows.T @ rows, atol=1e-9)
+
+
+def test_a_preconditioned_step_is_that_of_white_inputs():
+    """A step of A = T W_e along its gradient is one of W_e along (I − W_e W_d) W_dᵀ."""
+    t = theory.moments(X).factor
+    generator = np.random.default_rng(0)
+    encoder, decoder = generator.normal(size=(6, 3)), generator.normal(size=(3, 6))
+    of_codes = (t @ encoder @ decoder - t) @ decoder.T
+    of_encoder = (encoder @ decoder - np.eye(6)) @ decoder.T
+    np.testing.assert_allclose(t @ of_encoder, of_codes, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(6, 3, 6), (2, 3, 6)], ids=["square", "fewer rows than units"])
+def test_a_balanced_pair_has_the_same_product_and_equal_gram_matrices(shape):
+    rows, code, features = shape
+    generator = np.random.default_rng(1)
+    codes, decoder = generator.normal(size=(rows, code)), generator.normal(size=(code, features))
+    with jax.enable_x64(True):
+        pair = {side: np.asarray(value) for side, value in balanced(codes, decoder).items()}
+    assert pair["codes"].shape == (rows, code)
+    assert pair["decoder"].shape == (code, features)
+    np.testing.assert_allclose(pair["codes"] @ pair["decoder"], codes @ decoder, atol=1e-12)
+    grams = pair["codes"].T @ pair["codes"], pair["decoder"] @ pair["decoder"].T
+    np.testing.assert_allclose(*grams, atol=1e-12)
 
 
 def test_least_squares_has_an_orthonormal_encoder_and_the_decoder_that_regresses_on_it():

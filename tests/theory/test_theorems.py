@@ -115,7 +115,7 @@ def test_a_false_analysis_fails(false, theorem, expected):
 
 
 def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(key, data, code):
+    def stopped(key, data, code, **_):
         return theory.train_linear(key, data, code, max_steps=5)
 
     monkeypatch.setattr("aejax.theory.gradient.train_linear", stopped)

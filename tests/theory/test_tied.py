@@ -133,7 +133,7 @@ def test_an_untied_training_in_its_place_fails(monkeypatch):
 
 
 def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(loss, start, data):
+    def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
     monkeypatch.setattr("aejax.theory.tied.minimise", stopped)
