@@ -19,7 +19,7 @@ LENGTH = np.sqrt(TOTAL + MEAN @ MEAN)  # ‖x‖_F/√m
 RHO = EPSILON * ((np.sqrt(EXAMPLES * FEATURES) + 50) * SIGMA[0] + LENGTH)
 PASS = RHO + EPSILON * np.sqrt(FEATURES) * LENGTH
 STOP = 1e-12  # norm of the gradient at which training ends, for Σλ = 1
-GRADIENT = STOP + 8 * RHO / np.sqrt(TOTAL)
+GRADIENT = STOP + 8 * EPSILON * (FEATURES + 50) * SIGMA[0] / np.sqrt(TOTAL)
 
 LOSS = (2 * np.sqrt(LEFT) * PASS + PASS**2) / LEFT
 BOUND = LOSS + EPSILON * np.sqrt(EXAMPLES * FEATURES) * TOTAL / LEFT
@@ -79,9 +79,9 @@ TOLERANCES = {
         + 2 * GRADIENT * TOTAL / (2 * DECAY * -np.diff(1 - DECAY / KEPT, append=0).max())
         + 2 * EPSILON * np.sqrt(240 * TOTAL) / -np.diff(SIGMA[: CODE + 1]).max(),
     ],
-    "gaussian_denoising": [2 * EPSILON * np.sqrt(12 * 6 + 240) * ENERGY / DAMPED] * 2,
+    "gaussian_denoising": [2 * EPSILON * (np.sqrt(12 * 6 + 240) + 50) * ENERGY / DAMPED] * 2,
     "contractive_optimum": [
-        4 * EPSILON * np.sqrt(240 + 36) * (1 + WEIGHT / TOTAL * CODE) / (loss / TOTAL)
+        4 * EPSILON * (np.sqrt(240 + 36) + 50) * (1 + WEIGHT / TOTAL * CODE) / (loss / TOTAL)
         for loss in (STRETCHED, TIED)
     ],
     "streamed_moments": [4 * STREAM / SIGMA[0], 8 * STREAM / SIGMA[0] * SIGMA[CODE - 1] / GAP],
