@@ -1,5 +1,6 @@
 """The train step is the gradient of the objective: jitted, donated, scanned, vmapped."""
 
+from aejax.training.calibration import calibrate as calibrate
 from aejax.training.checks import check_training as check_training
 from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
 from aejax.training.fitting import fit as fit

@@ -2,6 +2,7 @@
 
 import jax
 
+from aejax.batch_normalisation import uncalibrated
 from aejax.data import checks
 from aejax.objective import Objective
 from aejax.types import Batch, Params
@@ -57,12 +58,18 @@ def check_training(
 
     Raises:
         ValueError: as `check_data`; for targets outside the loss's support; for patience without
-            validation or below one; for shapes and settings that the objective refuses.
+            validation or below one; for params that carry population statistics, which training
+            would change; for shapes and settings that the objective refuses.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
     if patience is not None and patience < 1:
         raise ValueError(f"patience must be at least one epoch, got {patience}")
+    if jax.tree.structure(uncalibrated(params)) != jax.tree.structure(params):
+        raise ValueError(
+            "the params carry population statistics from training.calibrate, which an optimizer "
+            "would change; train aejax.batch_normalisation.uncalibrated(params)"
+        )
     check_data(data, batch_size)
     if validation is not None:
         check_data(validation, batch_size=1)

@@ -123,7 +123,7 @@ def epoch(
     def step_on(state: TrainState, examples: Array) -> tuple[TrainState, Measurements]:
         return step(objective, optimizer, state, _take(data, examples))
 
-    state, measurements = _over_batches(step_on, state, order, batch_size)
+    state, measurements = over_batches(step_on, state, order, batch_size)
     return state._replace(epoch=state.epoch + 1), measurements
 
 
@@ -149,7 +149,7 @@ def evaluate(
         return number + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]
-    _, measurements = _over_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
+    _, measurements = over_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
     return mean_over_examples(measurements, examples, batch_size)
 
 
@@ -202,17 +202,23 @@ def mean_over_examples(measurements: Measurements, examples: int, batch_size: in
     )
 
 
-def _take(data: Batch, examples: Array) -> Batch:
-    return jax.tree.map(lambda array: array[examples], data)
-
-
-def _over_batches(
+def over_batches(
     function: Callable[[Any, Array], tuple[Any, Measurements]],
     carry: Any,
     order: Array,
     batch_size: int,
 ) -> tuple[Any, Measurements]:
-    """Scan function over whole batches of order; then call it once on the remainder, if any."""
+    """Scan function over whole batches of order; then call it once on the remainder, if any.
+
+    Args:
+        function: (carry, examples) -> the next carry, and measurements.
+        carry: what the first call is given.
+        order: indices of examples; the remainder is its end.
+        batch_size: indices in a whole batch.
+
+    Returns:
+        The last carry, and the measurements, each [calls].
+    """
     whole = order.shape[0] // batch_size * batch_size
     batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
     carry, measurements = jax.lax.scan(function, carry, batches)
@@ -220,3 +226,7 @@ def _over_batches(
         carry, last = function(carry, remainder)
         measurements = jax.tree.map(lambda steps, step: jnp.append(steps, step), measurements, last)
     return carry, measurements
+
+
+def _take(data: Batch, examples: Array) -> Batch:
+    return jax.tree.map(lambda array: array[examples], data)
