@@ -6,8 +6,9 @@ reduced here: `objective` sums over features and means over the batch, once.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 
+from aejax.ranges import check_range
 from aejax.types import Array, Loss
 
 
@@ -96,6 +97,57 @@ def bernoulli_cross_entropy(
     return -x * jax.nn.log_sigmoid(logits) - (1 - x) * jax.nn.log_sigmoid(-logits)
 
 
+def categorical_cross_entropy(
+    logits: Float[Array, "*shape classes"], x: Float[Array, "*shape classes"]
+) -> Float[Array, "*shape classes"]:
+    """Each class's share −x_k log x̂_k of the cross-entropy in nats, x̂ = softmax(logits).
+
+    Summed over classes, as the objective does, it is the cross-entropy of x, or with counts the
+    multinomial's negative log-likelihood but for a constant.
+
+    Args:
+        logits: output before the softmax over the last axis.
+        x: target, zero or above: one-hot classes, probabilities or counts.
+
+    Returns:
+        The share of each class, shaped and typed like the target.
+
+    Raises:
+        ValueError: where the shapes differ; nothing is broadcast.
+
+    Source: Bridle 1990; Bishop 2006, eq. 4.108.
+    """
+    _check_shapes(logits, x)
+    return -x * jax.nn.log_softmax(logits)
+
+
+def categorical_cross_entropy_of_labels(
+    logits: Float[Array, "*shape classes"], labels: Integer[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """Cross-entropy −log softmax(logits)_label in nats, for one class of each element.
+
+    Args:
+        logits: output before the softmax over the last axis, the classes.
+        labels: the class of each element, in [0, classes − 1].
+
+    Returns:
+        The loss of each element, shaped like the labels and typed like the logits.
+
+    Raises:
+        ValueError: where the shapes disagree, or a concrete label is out of range.
+
+    Source: Bridle 1990; Long, Shelhamer & Darrell 2015 (per pixel).
+    """
+    if logits.shape[:-1] != labels.shape:
+        raise ValueError(
+            f"logits must have the labels' shape and an axis of classes, got {list(logits.shape)} "
+            f"and labels {list(labels.shape)}"
+        )
+    check_range("labels", labels, 0, logits.shape[-1] - 1)
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)
+    return -chosen[..., 0]
+
+
 def _check_shapes(output: Array, target: Array) -> None:
     if output.shape != target.shape:
         raise ValueError(
@@ -115,3 +167,33 @@ squared_tanh = Loss(squared_error_from_tanh, jnp.tanh, support=(-1.0, 1.0))
 
 bernoulli = Loss(bernoulli_cross_entropy, jax.nn.sigmoid, support=(0.0, 1.0))
 """Bernoulli cross-entropy with a logistic output, for binary inputs and grey values in [0, 1]."""
+
+categorical = Loss(categorical_cross_entropy, jax.nn.softmax, support=(0.0, jnp.inf))
+"""Categorical cross-entropy with a softmax output, for one-hot targets, probabilities or counts."""
+
+
+def categorical_labels(*, classes: int) -> Loss:
+    """Categorical cross-entropy with a softmax output, for integer targets without a class axis.
+
+    A target of images is [batch, height, width]: `Batch.weight` of that shape leaves pixels out.
+
+    Args:
+        classes: length of the output's last axis, two or more; labels lie in [0, classes − 1].
+
+    Returns:
+        The loss; its mean gives class probabilities [..., classes].
+
+    Raises:
+        ValueError: for fewer than two classes; and from the loss, for an output of another number.
+    """
+    if classes < 2:
+        raise ValueError(f"there must be two classes or more, got {classes}")
+
+    def elementwise(logits: Array, labels: Array) -> Array:
+        if logits.shape[-1:] != (classes,):
+            raise ValueError(
+                f"expected logits of {classes} classes on the last axis, got {list(logits.shape)}"
+            )
+        return categorical_cross_entropy_of_labels(logits, labels)
+
+    return Loss(elementwise, jax.nn.softmax, support=(0.0, classes - 1.0))

@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     """Examples: the input x, what its output is compared with, and how much each element counts.
 
     x:      [batch, *input], the clean input.
-    target: what the loss compares the output with; None means x itself.
+    target: what the loss compares the output with; None means x itself. Perhaps integer labels.
     weight: broadcastable to the element-wise loss; None means one. Zero leaves an element out.
 
     A whole data set is a `Batch` too: its batch axis is as long as the data.

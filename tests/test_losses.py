@@ -4,9 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import expit, log_expit
+from jaxtyping import TypeCheckError
+from scipy.special import expit, log_expit, log_softmax, softmax
 
 from aejax import losses
 
@@ -80,3 +82,50 @@ def test_supports():
     assert losses.squared_tanh.support == (-1.0, 1.0)
     assert losses.squared.support == (-np.inf, np.inf)
     assert losses.squared_logistic.support == losses.bernoulli.support == (0.0, 1.0)
+    assert losses.categorical.support == (0.0, np.inf)
+    assert losses.categorical_labels(classes=11).support == (0.0, 10.0)
+
+
+@pytest.fixture
+def classified(x64):
+    """Logits of two 3×2 maps, one of them far in the tails, and a class for each pixel."""
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(2, 3, 2, 4)) * np.array([1.0, 500.0])[:, None, None, None]
+    return jnp.asarray(logits), jnp.asarray(rng.integers(0, 4, size=(2, 3, 2)))
+
+
+def test_cross_entropy_of_labels_and_of_their_one_hot_targets_is_pytorchs_and_scipys(classified):
+    logits, labels = classified
+    reference = torch.tensor(np.moveaxis(logits, -1, 1).copy(), requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(
+        reference, torch.tensor(np.array(labels, int)), reduction="none"
+    )
+    expected.sum().backward()
+    loss = losses.categorical_labels(classes=4)
+    ours, back = jax.vjp(lambda logits: loss.elementwise(logits, labels), logits)
+    np.testing.assert_allclose(ours, expected.detach(), rtol=1e-13)
+    gradient = np.moveaxis(reference.grad.numpy(), 1, -1)
+    np.testing.assert_allclose(back(jnp.ones_like(ours))[0], gradient, rtol=1e-12, atol=1e-14)
+    one_hot = jax.nn.one_hot(labels, 4)
+    shares = losses.categorical.elementwise(logits, one_hot)
+    np.testing.assert_allclose(shares, -one_hot * log_softmax(np.asarray(logits), axis=-1))
+    np.testing.assert_allclose(shares.sum(-1), ours, rtol=1e-13)
+
+
+def test_the_mean_of_the_categorical_losses_is_scipys_softmax(classified):
+    logits, _ = classified
+    for loss in (losses.categorical, losses.categorical_labels(classes=4)):
+        np.testing.assert_allclose(loss.mean(logits), softmax(np.asarray(logits), axis=-1))
+
+
+def test_labels_that_do_not_fit_are_refused(classified):
+    logits, labels = classified
+    loss = losses.categorical_labels(classes=4)
+    with pytest.raises(ValueError, match=r"labels must lie in \[0, 3\]"):
+        loss.elementwise(logits, labels + 4)
+    with pytest.raises(ValueError, match="expected logits of 4 classes"):
+        loss.elementwise(logits[..., :3], labels)
+    with pytest.raises((ValueError, TypeCheckError), match="shape"):
+        loss.elementwise(logits, labels[:, :2])
+    with pytest.raises(ValueError, match="two classes or more"):
+        losses.categorical_labels(classes=1)
