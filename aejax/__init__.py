@@ -10,12 +10,14 @@ from aejax import data as data
 from aejax import losses as losses
 from aejax import penalties as penalties
 from aejax import pooling as pooling
+from aejax import resampling as resampling
 from aejax import statistics as statistics
 from aejax import training as training
 from aejax.activations import top_k as top_k
 from aejax.models import Initializers as Initializers
 from aejax.models import dense as dense
 from aejax.models import linear as linear
+from aejax.models import segnet as segnet
 from aejax.models import untied as untied
 from aejax.objective import Objective as Objective
 from aejax.objective import forward as forward

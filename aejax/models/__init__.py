@@ -5,3 +5,7 @@ from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params
+from aejax.models.segnet import BASIC as BASIC
+from aejax.models.segnet import VGG as VGG
+from aejax.models.segnet import Size as Size
+from aejax.models.segnet import segnet as segnet

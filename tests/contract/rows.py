@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties, training
+from aejax import Batch, corruptions, losses, penalties, resampling, training
+from aejax.models import BASIC, segnet
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
 DISCRETE = "its output jumps, or is the input: no derivative to compare"
@@ -38,25 +39,25 @@ class Row(NamedTuple):
     without: Mapping[str, str] = {}
 
 
-def x_of(key: jax.Array) -> jax.Array:
+def x_of(key: jax.Array, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
     """Examples in (0, 1), away from the edges so that finite differences stay inside."""
-    return jax.random.uniform(key, (EXAMPLES, FEATURES), minval=0.1, maxval=0.9)
+    return jax.random.uniform(key, (EXAMPLES, *shape), minval=0.1, maxval=0.9)
 
 
-def strained(value: float) -> jax.Array:
-    return jnp.full((EXAMPLES, FEATURES), value)
+def strained(value: float, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
+    return jnp.full((EXAMPLES, *shape), value)
 
 
-def model_row(name: str, model: aejax.Autoencoder) -> Row:
+def model_row(name: str, model: aejax.Autoencoder, shape: tuple[int, ...] = (FEATURES,)) -> Row:
     params = model.init(jax.random.key(0))
     return Row(
         name,
         [(model.init, "key"), (model.encode, "params x"), (model.decode, "params code")],
         lambda params, x: model.decode(params, model.encode(params, x)),
-        lambda key: (model.init(key), x_of(key)),
-        tuple((params, strained(value)) for value in (0.0, 1.0, -1e4, 1e4)),
-        (params, jnp.ones((EXAMPLES, FEATURES + 1))),
-        {"same key": "only init takes a key; test_dense checks it"},
+        lambda key: (model.init(key), x_of(key, shape)),
+        tuple((params, strained(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)),
+        (params, jnp.ones((EXAMPLES, *shape[:-1], shape[-1] + 1))),
+        {"same key": "only init takes a key; the model's own test checks it"},
     )
 
 
@@ -73,6 +74,24 @@ def loss_row(name: str, loss: aejax.Loss, first: str) -> Row:
             for target in (low, 0.5, high)
         ),
         (jnp.ones((EXAMPLES, FEATURES)), jnp.ones((EXAMPLES, 1))),
+        {"same key": KEYLESS},
+    )
+
+
+def labels_row(name: str, loss: aejax.Loss, classes: int) -> Row:
+    def labels_of(key: jax.Array) -> jax.Array:
+        return jax.random.randint(key, (EXAMPLES, FEATURES), 0, classes)
+
+    def logits(value: float) -> jax.Array:
+        return strained(value, (FEATURES, classes)).at[..., 0].multiply(-1)
+
+    return Row(
+        name,
+        [(loss.elementwise, "logits labels")],
+        loss.elementwise,
+        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES, classes)), labels_of(key)),
+        tuple((logits(value), labels_of(jax.random.key(0))) for value in (-1e4, 0.0, 90.0, 1e4)),
+        (logits(0.0), jnp.zeros((EXAMPLES, 1), int)),
         {"same key": KEYLESS},
     )
 
@@ -129,6 +148,15 @@ DENSE = {
     "without biases": aejax.dense((FEATURES, CODE), bias=False),
     "linear": aejax.linear(FEATURES, CODE),
 }
+SEGNETS = {
+    "segnet": segnet(BASIC._replace(blocks=((2,), (3,)), kernel=(3, 3)), channels=1, classes=2),
+    "segnet without indices": segnet(
+        BASIC._replace(blocks=((2,),), kernel=(3, 3)),
+        channels=1,
+        classes=2,
+        resampling=resampling.nearest,
+    ),
+}
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
 IMAGE = (1, FEATURES)
 CORRUPTIONS = {
@@ -161,10 +189,13 @@ LOSSES = {
     "squared logistic": (losses.squared_logistic, "logits"),
     "squared tanh": (losses.squared_tanh, "output"),
     "bernoulli": (losses.bernoulli, "logits"),
+    "categorical": (losses.categorical, "logits"),
 }
 
 ROWS = [
     *(model_row(name, model) for name, model in {**DENSE, "top k": TOP_K}.items()),
+    *(model_row(name, model, (3, 5, 1)) for name, model in SEGNETS.items()),
+    labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(loss_row(name, *loss) for name, loss in LOSSES.items()),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
     *(

@@ -1,0 +1,162 @@
+"""SegNet: an encoder–decoder whose decoder unpools with the indices of its encoder's maxima.
+
+Its output is a map of class logits: train it with `losses.categorical_labels`.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen
+from jax.typing import DTypeLike
+
+from aejax.batch_normalisation import batch_normalisation, init_batch_normalisation
+from aejax.convolution import convolution
+from aejax.models.dense import Activation
+from aejax.resampling import Resampling, transferred
+from aejax.types import Array, Autoencoder, Code, Key, Params
+
+_init_kernel = linen.initializers.he_normal()
+
+
+class Size(NamedTuple):
+    """How large a SegNet is.
+
+    blocks:             features of the encoder's convolutions; each block ends in a pooling.
+    kernel:             extent of every kernel.
+    decoder_activation: what follows each of the decoder's convolutions.
+    """
+
+    blocks: tuple[tuple[int, ...], ...]
+    kernel: tuple[int, int]
+    decoder_activation: Activation
+
+
+BASIC = Size(((64,),) * 4, (7, 7), jax.nn.identity)
+"""SegNet-Basic: four encoders and four decoders of one convolution, no ReLU in the decoder."""
+
+VGG = Size(((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3), (3, 3), jax.nn.relu)
+"""SegNet: the 13 convolutions of VGG16, and 13 that mirror them."""
+
+
+def segnet(
+    size: Size,
+    *,
+    channels: int,
+    classes: int,
+    resampling: Resampling = transferred,
+    dtype: DTypeLike = float,
+) -> Autoencoder:
+    """SegNet: blocks of convolution, batch normalisation and ReLU, each ending in max pooling.
+
+    Block by block the decoder unpools with the indices that the code carries, and convolves the
+    sparse maps with trainable filters. A last 1×1 convolution gives each pixel's class logits; it
+    alone has a bias. Convolutions keep a map's extent by zero padding; kernels start as He et al.
+    2015. Batch statistics are used unless the params come from `training.calibrate`.
+
+    Args:
+        size: `BASIC`, `VGG`, or one like them: `BASIC._replace(blocks=((16,), (32,)))`.
+        channels: of the input.
+        classes: of the output.
+        resampling: how maps are halved and restored; `resampling.nearest` transfers no indices.
+        dtype: of the parameters; `float` is JAX's default.
+
+    Returns:
+        An `Autoencoder` from [batch, height, width, channels], of any height and width, to logits
+        [batch, height, width, classes]. The code is {"features", "switches"}: the deepest maps,
+        and each block's `Switches`, the first block's first. Params are {"encoder": {"block_0":
+        {"layer_0": {"kernel", "normalisation"}, …}, …}, "decoder": …, "classifier": {"kernel",
+        "bias"}}; the decoder's block_0 is its first.
+
+    Raises:
+        ValueError: for a size without blocks, a block without convolutions, or a number below one;
+            and from `encode`, for an array of another rank or number of channels.
+
+    Source: Badrinarayanan, Kendall & Cipolla 2017, §3.
+    """
+    _check_size(size, channels, classes)
+    ends = [block[-1] for block in size.blocks[:-1]]
+    encoder = list(zip([channels, *ends], size.blocks, strict=True))
+    decoder = [
+        (block[-1], (*block[-2::-1], end))
+        for end, block in zip([size.blocks[0][0], *ends], size.blocks, strict=True)
+    ][::-1]
+
+    def init(key: Key) -> Params:
+        key_encoder, key_decoder, key_classifier = jax.random.split(key, 3)
+        kernel = _init_kernel(key_classifier, (1, 1, size.blocks[0][0], classes), dtype)
+        return {
+            "encoder": _init_blocks(key_encoder, size.kernel, encoder, dtype),
+            "decoder": _init_blocks(key_decoder, size.kernel, decoder, dtype),
+            "classifier": {"kernel": kernel, "bias": jnp.zeros(classes, dtype)},
+        }
+
+    def encode(params: Params, x: Array) -> Code:
+        _check_input(x, channels)
+        switches = []
+        for block in _in_order(params["encoder"]):
+            x, kept = resampling.pool(_convolve(block, x, jax.nn.relu))
+            switches.append(kept)
+        return {"features": x, "switches": tuple(switches)}
+
+    def decode(params: Params, code: Code) -> Array:
+        x, switches = code["features"], code["switches"]
+        for block, kept in zip(_in_order(params["decoder"]), switches[::-1], strict=True):
+            x = _convolve(block, resampling.unpool(x, kept), size.decoder_activation)
+        return convolution(x, params["classifier"]["kernel"]) + params["classifier"]["bias"]
+
+    return Autoencoder(init, encode, decode)
+
+
+def _init_blocks(
+    key: Key,
+    window: tuple[int, int],
+    blocks: Sequence[tuple[int, Sequence[int]]],
+    dtype: DTypeLike,
+) -> Params:
+    """Parameters of blocks, each given by its input's features and those of its convolutions."""
+
+    def init_layer(key: Key, inputs: int, features: int) -> Params:
+        return {
+            "kernel": _init_kernel(key, (*window, inputs, features), dtype),
+            "normalisation": init_batch_normalisation(features, dtype=dtype),
+        }
+
+    params = {}
+    keys = jax.random.split(key, len(blocks))
+    for i, (key_block, (inputs, block)) in enumerate(zip(keys, blocks, strict=True)):
+        keys_layers = jax.random.split(key_block, len(block))
+        layers = zip(keys_layers, (inputs, *block[:-1]), block, strict=True)
+        params[f"block_{i}"] = {f"layer_{j}": init_layer(*layer) for j, layer in enumerate(layers)}
+    return params
+
+
+def _convolve(params: Params, x: Array, activation: Activation) -> Array:
+    for layer in _in_order(params):
+        maps = convolution(x, layer["kernel"], padding="same")
+        x = activation(batch_normalisation(layer["normalisation"], maps))
+    return x
+
+
+def _in_order(numbered: Params) -> list[Params]:
+    """The values of {"name_0": …, "name_1": …} by number: JAX sorts keys as text."""
+    return [numbered[name] for name in sorted(numbered, key=lambda name: int(name.split("_")[1]))]
+
+
+def _check_size(size: Size, channels: int, classes: int) -> None:
+    features = [features for block in size.blocks for features in block]
+    numbers = [channels, classes, *size.kernel, *features]
+    if not size.blocks or not all(size.blocks) or min(numbers) < 1:
+        raise ValueError(
+            "a SegNet needs one block or more, each of one convolution or more, and no number "
+            f"below one; got {size.blocks}, kernel {size.kernel}, {channels} channels and "
+            f"{classes} classes"
+        )
+
+
+def _check_input(x: Array, channels: int) -> None:
+    if x.ndim != 4 or x.shape[-1] != channels:
+        raise ValueError(
+            f"expected images [batch, height, width, {channels}], got shape {list(x.shape)}"
+        )
