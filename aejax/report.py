@@ -18,6 +18,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from aejax.plots import INK, NORMS, terms_of
+from aejax.theory.certificate import Certificate
 
 _ROWS = 20
 _NUMBER = ' class="number"'
@@ -54,7 +55,7 @@ def run_page(
     configuration: Mapping[str, Any],
     environment: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
-    certificates: Sequence[Mapping[str, Any]] = (),
+    certificates: Sequence[Certificate] = (),
 ) -> str:
     """A training run as one HTML page, from plain data.
 
@@ -66,8 +67,7 @@ def run_page(
         environment: versions, device, revision and whatever else the numbers depend on.
         history: `aejax.training.fit`'s records. Of a long one the table shows about
             twenty epochs evenly, the last, and the best of validation.
-        certificates: mappings with claim, formula, source, residual, tolerance, verdict, reason
-            and control.
+        certificates: of theorems, as `aejax.theory.certificates` gives them.
 
     Returns:
         The page, a whole HTML document.
@@ -75,9 +75,10 @@ def run_page(
     Raises:
         ValueError: for an illustration without an alternative text.
     """
+    note = "The control is the residual of a nearby false statement, put through the same code."
     parts: list[tuple[str, Callable[[Any], str], Any]] = [
         ("Figures", illustrations, figures),
-        ("Certificates", _certificates, certificates),
+        ("Certificates", lambda found: f"<p>{note}</p>\n{certificate_table(found)}", certificates),
         ("Training", _epochs, history),
         ("Configuration", definitions, configuration),
         ("Environment", definitions, environment),
@@ -181,6 +182,31 @@ def illustrations(figures: Sequence[Illustration]) -> str:
     return "".join(_illustration(figure) for figure in figures)
 
 
+def certificate_table(certificates: Sequence[Certificate]) -> str:
+    """Statements with their verdicts, and how near each and its control came to zero.
+
+    Args:
+        certificates: of theorems.
+
+    Returns:
+        HTML: verdict, statement, residual, tolerance, and the control with its own verdict.
+    """
+    rows = []
+    for certificate in certificates:
+        text = {name: _text(value) for name, value in certificate._asdict().items()}
+        verdict = certificate.verdict
+        rows.append(
+            f'<td class="verdict {escape(verdict.split()[0])}">'
+            f"{_VERDICT_MARKS.get(verdict, '–')} {text['verdict']}</td>"
+            f'<td class="statement">{text["claim"]}<br><code>{text["formula"]}</code>'
+            f"<p>{text['reason']}</p><p>{text['source']}</p></td>"
+            f"{_cell(certificate.residual)}{_cell(certificate.tolerance)}"
+            f"<td{_NUMBER}>{certificate.control_verdict}<br>{text['control']}</td>"
+        )
+    columns = {"verdict": False, "statement": False, "residual": True, "tolerance": True}
+    return _table(columns | {"control": True}, rows)
+
+
 def _illustration(illustration: Illustration) -> str:
     if not illustration.alt.strip():
         raise ValueError(f"the figure {illustration.title!r} needs an alternative text")
@@ -242,25 +268,6 @@ def _measurements(record: Mapping[str, Any], terms: Sequence[str]) -> dict[str, 
         **{name.replace("_", " "): record[name] for name in NORMS if name in record},
         **{name: record[name] for name in ("seconds",) if name in record},
     }
-
-
-def _certificates(certificates: Sequence[Mapping[str, Any]]) -> str:
-    """Each statement with its verdict, and how near it and its false neighbour came to zero."""
-    numbers = ("residual", "tolerance", "control")
-    rows = []
-    for certificate in certificates:
-        text = {name: _text(value) for name, value in certificate.items()}
-        verdict = certificate["verdict"]
-        rows.append(
-            f'<td class="verdict {escape(verdict.split()[0])}">'
-            f"{_VERDICT_MARKS.get(verdict, '–')} {text['verdict']}</td>"
-            f'<td class="statement">{text["claim"]}<br><code>{text["formula"]}</code>'
-            f"<p>{text['reason']}</p><p>{text['source']}</p></td>"
-            + "".join(_cell(certificate[name]) for name in numbers)
-        )
-    columns = {"verdict": False, "statement": False} | dict.fromkeys(numbers, True)
-    note = "The control is the residual of a nearby false statement, put through the same code."
-    return f"<p>{note}</p>\n{_table(columns, rows)}"
 
 
 def _table(columns: Mapping[str, bool], rows: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from aejax import plots, report
+from aejax.theory import Certificate
 from tests.test_plots import record
 
 INJECTION = "<script>alert('no')</script> & \"quoted\""
@@ -43,17 +44,22 @@ class Parsed(HTMLParser):
 
 
 CERTIFICATES = [
-    {
-        "claim": "PCA leaves out the least",
-        "formula": "min L = Σ_{i>k} λ_i",
-        "source": "Eckart & Young 1936",
-        "residual": 3.1e-15,
-        "tolerance": 1e-8,
-        "verdict": verdict,
-        "reason": f"because of <{verdict}>",
-        "control": None,
-    }
-    for verdict in ("holds", "fails", "not identifiable", "not applicable")
+    Certificate(
+        claim="PCA leaves out the least",
+        formula="min L = Σ_{i>k} λ_i",
+        source="Eckart & Young 1936",
+        residual=3.1e-15,
+        tolerance=1e-8,
+        verdict=verdict,
+        reason=f"because of <{verdict}>",
+        control=control,
+    )
+    for verdict, control in (
+        ("holds", 0.5),
+        ("fails", 1e-6),
+        ("not identifiable", None),
+        ("not applicable", None),
+    )
 ]
 
 
@@ -158,9 +164,11 @@ def test_certificates_with_verdict_reason_and_numbers(parsed):
     verdicts = ("✓ holds", "✗ fails", "– not identifiable", "– not applicable")
     assert all(main.count(verdict) == 1 for verdict in verdicts)
     for certificate in CERTIFICATES:
-        assert certificate["reason"] in main
+        assert certificate.reason in main
     assert main.count("Eckart & Young 1936") == 4
     assert main.count("3.10\u202f×\u202f10−15") == 4
+    assert [main.count(word) for word in ("rejected0.5000", "not rejected1.00")] == [1, 1]
+    assert main.count("none–") == 2
 
 
 def test_the_best_epoch_is_named(parsed):

@@ -82,13 +82,13 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     return summary
 
 
-def _certificates(path: Path | None) -> list[dict[str, Any]]:
+def _certificates(path: Path | None) -> list[Certificate]:
     if path is None:
         return []
     certificates = _read_json(path)
     with suppress(TypeError):  # of fields that are too few, too many or no fields
         if isinstance(certificates, list):
-            return [Certificate(**found)._asdict() for found in certificates]
+            return [Certificate(**found) for found in certificates]
     raise ValueError(f"{path} is not what `aejax verify --json` wrote")
 
 

@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.data import load
-from aejax.theory import THEOREMS, Certificate, certificates
+from aejax.theory import THEOREMS, Certificate, pose
+from aejax.theory.theorems import check_names
 
 STYLES = {
     "holds": "green",
@@ -29,7 +31,7 @@ STYLES = {
 class Verify:
     """Verify the theorems on the train examples of a data set, in float64.
 
-    Example: aejax verify --data digits --code 10 --json certificates.json
+    Example: aejax verify --data digits --code 10 --report theorems.html
     """
 
     data: str = "digits"
@@ -45,20 +47,28 @@ class Verify:
     """of random starts and random changes of code"""
     json: Path | None = None
     """also write the certificates there, as a list of objects"""
+    report: Path | None = None
+    """also write them there as one HTML page, each theorem with its picture on this data"""
 
 
 def verify(command: Verify) -> int:
     """Print the certificates as a table; return 1 where one fails, else 0."""
+    check_names(command.theorem)
     x = load(command.data, data_dir=command.data_dir).x_train
-    found = certificates(
-        np.asarray(x, np.float64).reshape(len(x), -1),
-        command.code,
-        key=jax.random.key(command.seed),
-        **({"theorems": command.theorem} if command.theorem else {}),
-    )
+    rows = np.asarray(x, np.float64).reshape(len(x), -1)
+    problem = pose(rows, command.code, key=jax.random.key(command.seed))
+    answers = {name: THEOREMS[name](problem) for name in command.theorem or THEOREMS}
+    found = [certificate for each in answers.values() for certificate in each]
     if command.json is not None:
         write_text(command.json, json.dumps([c._asdict() for c in found], indent=2) + "\n")
     _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}")
+    if command.report is not None:
+        from aejax.cli.theorems import theorems_page  # here: matplotlib is slow to import
+
+        about = environment() | {"seed": str(command.seed)}
+        page = theorems_page(problem, answers, data=command.data, environment=about)
+        write_text(command.report, page)
+        print(f"report: {command.report}")
     return int(any(certificate.verdict == "fails" for certificate in found))
 
 
@@ -66,16 +76,18 @@ def _print(found: Sequence[Certificate], title: str) -> None:
     print(title)
     table = Table(show_lines=True)
     table.add_column("theorem", ratio=1)
-    for name in ("residual", "tolerance", "control"):
+    for name in ("residual", "tolerance"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict")
+    table.add_column("control", justify="right")
     for certificate in found:
         theorem = Text(certificate.claim)
         theorem.append(f"\n{certificate.formula}", style="bold")
         theorem.append(f"\n{certificate.source}; {certificate.reason}", style="dim")
-        numbers = (certificate.residual, certificate.tolerance, certificate.control)
+        numbers = (certificate.residual, certificate.tolerance)
         verdict = Text(certificate.verdict, style=STYLES[certificate.verdict])
-        table.add_row(theorem, *map(_number, numbers), verdict)
+        control = f"{certificate.control_verdict}\n{_number(certificate.control)}"
+        table.add_row(theorem, *map(_number, numbers), verdict, control)
     Console(highlight=False).print(table)
 
 

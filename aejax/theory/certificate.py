@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 Verdict = Literal["holds", "fails", "not identifiable", "not applicable"]
+ControlVerdict = Literal["rejected", "not rejected", "none"]
 
 CONTROL_MARGIN = 1000.0
 """A control is rejected where its residual exceeds this many tolerances."""
@@ -34,6 +35,13 @@ class Certificate(NamedTuple):
     verdict: Verdict
     reason: str
     control: float | None
+
+    @property
+    def control_verdict(self) -> ControlVerdict:
+        """Whether the false statement was told apart; `none` where the reason says why not."""
+        if self.control is None or self.tolerance is None:
+            return "none"
+        return "rejected" if _rejected(self.control, self.tolerance) else "not rejected"
 
     def __str__(self) -> str:
         lines = [f"{self.verdict}: {self.claim}", f"  {self.formula}  ({self.source})"]
@@ -146,10 +154,14 @@ def _judge(evidence: Evidence, tolerance: Tolerance) -> tuple[Verdict, str]:
         return ("not identifiable", f"{doubt}; {excess}") if doubt else ("fails", excess)
     if isinstance(control, str):
         return "holds", f"no control: {control}; {tolerance.basis}"
-    if not control > CONTROL_MARGIN * tolerance.value:
+    if not _rejected(control, tolerance.value):
         close = f"the control's residual {control:.1e} is within {CONTROL_MARGIN:.0f} tolerances"
         return "not identifiable", f"{close}; {tolerance.basis}"
     return "holds", tolerance.basis
+
+
+def _rejected(control: float, tolerance: float) -> bool:
+    return control > CONTROL_MARGIN * tolerance
 
 
 def _unmeasured(statement: Statement, obstacle: Obstacle) -> Certificate:

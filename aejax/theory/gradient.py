@@ -55,7 +55,7 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     """
     if obstacle := inapplicable(problem):
         return refuse((LOSS, MAP), obstacle)
-    solver, of_loss, of_map = _method(problem)
+    solver, of_loss, of_map = method(problem)
     stop = gradient_stop(problem)
     train = functools.cache(
         lambda: solver(problem.key, problem.moments, problem.code, gradient_tolerance=stop)
@@ -71,7 +71,7 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     )
 
 
-def _method(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
+def method(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
     """The solver, and the tolerances of loss and map that it leaves."""
     plain = trained_map_tolerance(problem)
     if plain.value <= plain.cap:

@@ -46,7 +46,7 @@ def train_linear(
     with jax.enable_x64(True):
         factor = jnp.asarray(data.factor / np.linalg.norm(data.factor))
         trained = minimise(
-            _squared_error_of_factor,
+            squared_error_of_factor,
             linear(factor.shape[1], code, bias=False).init(key),
             factor,
             gradient_tolerance=gradient_tolerance,
@@ -58,7 +58,8 @@ def train_linear(
         return trained._replace(params=centred_params(encoder, decoder, data))
 
 
-def _squared_error_of_factor(params: Params, factor: Array) -> Array:
+def squared_error_of_factor(params: Params, factor: Array) -> Array:
+    """‖T − T W_e W_d‖²_F, by the model's own encode and decode on the rows of T [rows, n]."""
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
     return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
 

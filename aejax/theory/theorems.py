@@ -78,8 +78,13 @@ def certificates(
         ValueError: for a name that is no theorem's; where x is not a finite real matrix; or where
             the code size is below one.
     """
+    check_names(theorems)
+    problem = pose(x, code, key=key)
+    return tuple(certificate for name in theorems for certificate in THEOREMS[name](problem))
+
+
+def check_names(theorems: Sequence[str]) -> None:
+    """ValueError for a name that is no theorem's."""
     unknown = [name for name in theorems if name not in THEOREMS]
     if unknown:
         raise ValueError(f"no theorem {', '.join(unknown)}; there are {', '.join(THEOREMS)}")
-    problem = pose(x, code, key=key)
-    return tuple(certificate for name in theorems for certificate in THEOREMS[name](problem))

@@ -12,6 +12,7 @@ from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
 from aejax.theory.invariance import invertible
 from aejax.theory.lbfgs import (
+    MAX_STEPS,
     gradient_error,
     gradient_stop,
     minimise,
@@ -74,14 +75,14 @@ def tied_weights(problem: Problem) -> tuple[Certificate, ...]:
     )
 
 
-def train_tied(problem: Problem) -> Solution:
+def train_tied(problem: Problem, *, max_steps: int = MAX_STEPS) -> Solution:
     """Train a tied linear autoencoder on centred data from a random start, without biases."""
     features = problem.x.shape[1]
     with jax.enable_x64(True):
         start = linear(features, problem.code, tied=True, bias=False).init(problem.key)
         loss = tied_loss(features, problem.code)
-        factor = jnp.asarray(unit_factor(problem))
-        return minimise(loss, start, factor, gradient_tolerance=gradient_stop(problem))
+        factor, stop = jnp.asarray(unit_factor(problem)), gradient_stop(problem)
+        return minimise(loss, start, factor, gradient_tolerance=stop, max_steps=max_steps)
 
 
 @functools.cache

@@ -1,0 +1,1 @@
+"""What a page of theorems shows: each theorem with its picture, computed on the user's data."""
