@@ -1,5 +1,6 @@
 """PCA and the linear autoencoder: closed forms, solvers, and theorems as certificates."""
 
+from aejax.theory.alignment import epochs_to_alignment as epochs_to_alignment
 from aejax.theory.biases import free_biases as free_biases
 from aejax.theory.bound import encoders_bounded_by_pca as encoders_bounded_by_pca
 from aejax.theory.certificate import Certificate as Certificate
