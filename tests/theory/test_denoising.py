@@ -249,3 +249,20 @@ def test_another_key_draws_other_noise():
 
 def test_the_unit_of_measurement_changes_no_number():
     assert_no_number_changes(sampling.sampled_denoising, X, 3)
+
+
+def test_the_control_of_equal_variances_doubles_the_feature_that_weighs_most():
+    """And is the angle between the leading eigenvectors of S M⁻¹ S and of S, by SciPy."""
+    unit = (X - X.mean(axis=0)) / X.std(axis=0)
+    heaviest = np.abs(np.linalg.eigh(unit.T @ unit)[1][:, -1]).argmax()
+    assert heaviest != 0
+    unit[:, heaviest] *= 2
+    s = unit.T @ unit / len(unit)
+    m = 0.75**2 * s + 0.25 * 0.75 * np.diag(np.diag(s))
+    turned, principal = (
+        np.linalg.eigh(matrix)[1][:, -3:] for matrix in (s @ np.linalg.solve(m, s), s)
+    )
+    control = masking.masking_denoising(PROBLEM)[1].control
+    assert control == pytest.approx(
+        np.sin(scipy.linalg.subspace_angles(turned, principal).max()), rel=1e-6
+    )
