@@ -2,22 +2,18 @@
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import jax
 import optax
 
-from aejax import corruptions, losses, penalties
+from aejax import named
 from aejax.data import Dataset, Normalisation, identity, standardise, unit_range
 from aejax.models import dense
 from aejax.objective import Objective, objective
-from aejax.types import Array, Autoencoder, Corruption, Loss, Penalty
-
-Activation = Literal["sigmoid", "tanh", "relu", "gelu", "identity"]
+from aejax.types import Autoencoder, Penalty
 
 
 @dataclass(frozen=True)
@@ -48,21 +44,21 @@ class Training:
     """how raw values are scaled"""
     sizes: tuple[int, ...] = ()
     """features of input, hidden layers and code, as in 784 500 30; (input, 128, 16) unless given"""
-    activation: Activation = "sigmoid"
+    activation: named.Activation = "sigmoid"
     """of hidden layers"""
-    code_activation: Activation | None = None
+    code_activation: named.Activation | None = None
     """of the code; as the hidden layers unless given"""
     tied: bool = False
     """the decoder uses the encoder's kernels, transposed"""
-    loss: Literal["bernoulli", "squared", "squared-logistic"] = "bernoulli"
-    """reconstruction loss, with its output: logistic, linear, logistic"""
-    corruption: Literal["none", "masking", "gaussian", "salt-and-pepper"] = "none"
+    loss: named.NamedLoss = "bernoulli"
+    """reconstruction loss, with its output: logistic, linear, logistic, tanh"""
+    corruption: named.NamedCorruption = "none"
     """what happens to the input before it is encoded"""
     corruption_level: float = 0.25
     """rate of masking and salt and pepper, or standard deviation of Gaussian noise"""
     penalty: Penalties = field(default_factory=Penalties)
     """weights of the penalties"""
-    optimizer: Literal["adam", "sgd"] = "adam"
+    optimizer: named.Optimizer = "adam"
     """Adam, or stochastic gradient descent with Nesterov momentum 0.9"""
     learning_rate: float = 1e-3
     """at the start"""
@@ -158,8 +154,8 @@ def make_model(training: Training, features: int) -> Autoencoder:
         )
     return dense(
         sizes,
-        activation=_activation(training.activation),
-        code_activation=_activation(training.code_activation or training.activation),
+        activation=named.activation(training.activation),
+        code_activation=named.activation(training.code_activation or training.activation),
         tied=training.tied,
     )
 
@@ -168,8 +164,8 @@ def make_objective(training: Training, features: int) -> Objective:
     """The objective that the settings describe."""
     return objective(
         make_model(training, features),
-        _loss(training),
-        corruption=_corruption(training),
+        named.loss(training.loss),
+        corruption=named.corruption(training.corruption, training.corruption_level),
         penalties=_penalties(training),
     )
 
@@ -178,52 +174,24 @@ def make_optimizer(training: Training, steps: int) -> optax.GradientTransformati
     """The optimizer that the settings describe, for a run of so many steps."""
     rate = training.learning_rate
     schedule = optax.cosine_decay_schedule(rate, steps) if training.schedule == "cosine" else rate
-    if training.optimizer == "adam":
-        optimizer = optax.adam(schedule)
-    else:
-        optimizer = optax.sgd(schedule, momentum=0.9, nesterov=True)
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
-    return optax.chain(clip, optimizer)
-
-
-def _activation(name: Activation) -> Callable[[Array], Array]:
-    return getattr(jax.nn, name)
-
-
-def _loss(training: Training) -> Loss:
-    return getattr(losses, training.loss.replace("-", "_"))
-
-
-def _corruption(training: Training) -> Corruption | None:
-    match training.corruption:
-        case "none":
-            return None
-        case "masking":
-            return corruptions.masking(rate=training.corruption_level)
-        case "gaussian":
-            return corruptions.gaussian(sigma=training.corruption_level)
-        case "salt-and-pepper":
-            return corruptions.salt_and_pepper(rate=training.corruption_level)
+    return optax.chain(clip, named.optimizer(training.optimizer, schedule))
 
 
 def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
-    weights = training.penalty
-    one_logistic_layer = (
-        len(training.sizes) == 2 and (training.code_activation or training.activation) == "sigmoid"
-    )
-    contractive = penalties.contractive_logistic if one_logistic_layer else penalties.contractive
-    if weights.sparsity and (training.code_activation or training.activation) != "sigmoid":
+    weights, code_activation = training.penalty, training.code_activation or training.activation
+    if weights.sparsity and code_activation != "sigmoid":
         raise ValueError("KL sparsity needs a code in [0, 1]: say --code-activation sigmoid")
-    every = {
-        "l2": (weights.l2, penalties.l2()),
-        "l1": (weights.l1, penalties.l1()),
-        "sparsity": (weights.sparsity, penalties.kl_sparsity(rho=weights.rho)),
-        "contraction": (weights.contraction, contractive()),
-    }
-    for name, (weight, _) in every.items():
-        if not 0 <= weight < float("inf"):
-            raise ValueError(f"the weight of penalty {name} must be 0 or more, got {weight}")
-    return {name: (weight, penalty) for name, (weight, penalty) in every.items() if weight}
+    return named.weighted_penalties(
+        {
+            "l2": weights.l2,
+            "l1": weights.l1,
+            "sparsity": weights.sparsity,
+            "contraction": weights.contraction,
+        },
+        rho=weights.rho,
+        one_logistic_layer=len(training.sizes) == 2 and code_activation == "sigmoid",
+    )
 
 
 def _as_json(training: Training) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -150,6 +151,22 @@ def _rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: 
         objective(state.params, batch, state.key)
 
 
+# Of the module, so that JAX keeps what they compile: the same objective and optimizer, fitted again
+# to data of the same shape, are compiled once.
+_epoch = jax.jit(
+    epoch, static_argnums=(0, 1), static_argnames="batch_size", donate_argnames="state"
+)
+
+
+@partial(jax.jit, static_argnums=0, static_argnames="batch_size")
+def _evaluate(
+    objective: Objective, state: TrainState, validation: Batch, *, batch_size: int
+) -> Measurements:
+    return evaluate(
+        noiseless(objective), state.params, validation, state.key, batch_size=batch_size
+    )
+
+
 def _compiled_epoch(
     objective: Objective,
     optimizer: optax.GradientTransformation,
@@ -158,11 +175,7 @@ def _compiled_epoch(
     batch_size: int,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Measurements]]:
     """Compiled before the first epoch, so that no epoch's seconds contain the compilation."""
-
-    def run(state: TrainState, data: Batch) -> tuple[TrainState, Measurements]:
-        return epoch(objective, optimizer, state, data, batch_size=batch_size)
-
-    return jax.jit(run, donate_argnums=0).lower(state, data).compile()
+    return _epoch.lower(objective, optimizer, state, data, batch_size=batch_size).compile()
 
 
 def _compiled_evaluation(
@@ -171,14 +184,8 @@ def _compiled_evaluation(
     if validation is None:
         return None
 
-    @jax.jit
-    def measure(state: TrainState, validation: Batch) -> Measurements:
-        return evaluate(
-            noiseless(objective), state.params, validation, state.key, batch_size=batch_size
-        )
-
     validation = jax.device_put(validation)
-    return lambda state: measure(state, validation)
+    return lambda state: _evaluate(objective, state, validation, batch_size=batch_size)
 
 
 def _record(
