@@ -1,5 +1,8 @@
 """aejax: a functional research framework for autoencoders in JAX and Flax."""
 
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
 
 from aejax import boltzmann as boltzmann
@@ -28,3 +31,10 @@ from aejax.types import Autoencoder as Autoencoder
 from aejax.types import Batch as Batch
 from aejax.types import Loss as Loss
 from aejax.types import Pass as Pass
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms that load more than JAX and Flax do open when they are first named."""
+    if name in {"checkpoints", "estimator", "interchange", "plots", "report", "theory"}:
+        return import_module(f"aejax.{name}")
+    raise AttributeError(f"module 'aejax' has no attribute {name!r}")

@@ -3,8 +3,11 @@
 import subprocess
 import sys
 
+import aejax
+
 # Not rich, which Flax imports itself.
-HEAVY = {"grain", "matplotlib", "orbax", "pandas", "sklearn", "tensorflow", "tensorflow_datasets"}
+HEAVY = {"grain", "matplotlib", "orbax", "pandas", "safetensors", "sklearn", "tensorflow"}
+HEAVY |= {"tensorflow_datasets"}
 FOR_COMMANDS = {"tyro", "tensorboardX"}
 
 
@@ -30,3 +33,14 @@ def test_importing_aejax_leaves_jax_as_it_was():
         "import jax; before = dict(jax.config.values); import aejax, aejax.cli; "
         "assert dict(jax.config.values) == before; assert not jax.config.jax_enable_x64"
     )
+
+
+def test_the_estimators_come_when_they_are_named():
+    loaded_by(
+        "import sys, aejax; assert 'sklearn' not in sys.modules; "
+        "aejax.estimator.LinearAutoencoder; assert 'sklearn' in sys.modules"
+    )
+
+
+def test_what_is_not_there_is_no_attribute():
+    assert not hasattr(aejax, "diffusion")

@@ -13,9 +13,19 @@ def write_text(path: Path, text: str) -> None:
         path: where; its folder is made if it is missing.
         text: what.
     """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file under another name, then rename it into place.
+
+    Args:
+        path: where; its folder is made if it is missing.
+        data: what.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
+    partial.write_bytes(data)
     os.replace(partial, path)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
+from aejax.cli.export import Export, export
 from aejax.cli.pages import Report, write_report
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.run import read_configuration
@@ -23,6 +24,7 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Encode, subcommand("encode")]
     | Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Data, subcommand("data", description="List or prepare data sets.")]
@@ -31,6 +33,7 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Train: train,
     Encode: encode,
     Reconstruct: reconstruct,
+    Export: export,
     Verify: verify,
     Report: write_report,
     ListData: list_data,

@@ -143,15 +143,15 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     return Run(configuration, about, objective, state.params, normalisation, int(state.step))
 
 
-def new_examples(run: Run, x: np.ndarray) -> Array:
+def new_examples(run: Run, x: Array | np.ndarray) -> Array:
     """Raw examples as the run's model takes them; ValueError where their features differ."""
     shape = run.about.feature_shape
     if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
         raise ValueError(
             f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
         )
-    return _flat(normalise(run.normalisation, x.reshape(len(x), *shape)))
+    return _flat(normalise(run.normalisation, x.reshape(x.shape[0], *shape)))
 
 
 def _flat(x: Array | np.ndarray) -> Array:
-    return jnp.asarray(x, jnp.float32).reshape(len(x), -1)
+    return jnp.asarray(x, jnp.float32).reshape(x.shape[0], -1)

@@ -21,7 +21,7 @@ def digits() -> Dataset:
     """
     from sklearn.datasets import load_digits
 
-    x, labels = load_digits(return_X_y=True)
+    x, labels = map(np.asarray, load_digits(return_X_y=True))
     x_train, x_test = every_fifth(x.reshape(-1, 8, 8))
     labels_train, labels_test = every_fifth(labels)
     return Dataset("digits", x_train, x_test, labels_train, labels_test, low=0.0, high=16.0)

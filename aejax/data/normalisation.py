@@ -30,7 +30,11 @@ class Normalisation(NamedTuple):
 
 
 def identity() -> Normalisation:
-    """Leave the data as it is: r = x."""
+    """Leave the data as it is: r = x.
+
+    Returns:
+        The `Normalisation` of shift 0 and scale 1, scalars.
+    """
     return Normalisation(np.zeros(()), np.ones(()))
 
 

@@ -23,7 +23,11 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#8
 
 
 def look() -> AbstractContextManager[None]:
-    """The house's look: a context in which to draw figures, after which matplotlib is as before."""
+    """The house's look, which ends with the context.
+
+    Returns:
+        A context in which to draw figures, after which matplotlib is as before.
+    """
     inked = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color")
     inked += ("xtick.color", "ytick.color")
     parameters: dict[Any, Any] = dict.fromkeys(inked, INK) | {

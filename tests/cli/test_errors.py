@@ -95,7 +95,7 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "train, encode, reconstruct, verify, report, data"),
+        ("", "train, encode, reconstruct, export, verify, report, data"),
         ("fit", "Unrecognized options: fit | aejax --help"),
         ("train --epoch 3", "--epoch, 3 | --epochs INT"),
         ("train --epochs many", "--epochs | 'many'"),
@@ -105,6 +105,7 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
         ("verify --data small.npy --theorem fermat", "no theorem fermat; there are optimal_loss"),
         ("encode small.npy small.npy", "small.npy is no run: it holds no configuration.json"),
         ("report nowhere", "nowhere is no run"),
+        ("export nowhere", "nowhere is no run"),
         ("train --resume --out nowhere", "nowhere is no run"),
         ("data prepare digits", "needs no preparation"),
         ("data prepare mnist --data-dir d --manual-dir .", "lacks train-images-idx3-ubyte.gz"),

@@ -6,7 +6,16 @@ import pytest
 
 from aejax.cli.main import ACTIONS, _command
 
-COMMANDS = ("train", "encode", "reconstruct", "verify", "report", "data list", "data prepare")
+COMMANDS = (
+    "train",
+    "encode",
+    "reconstruct",
+    "export",
+    "verify",
+    "report",
+    "data list",
+    "data prepare",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,89 @@
+"""`aejax export`: a run in files that other programs read, without aejax."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from aejax import interchange
+from aejax.cli.configuration import identity_of
+from aejax.cli.files import write_bytes, write_text
+from aejax.cli.run import Run, new_examples, open_run
+from aejax.data import denormalise
+from aejax.types import Array
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run for other programs: parameters, and encode and decode as StableHLO.
+
+    Example: aejax export runs/digits --out exported
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """the run's folder"""
+    out: Path = Path("exported")
+    """the folder for parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo
+    and description.json"""
+    checkpoint: int | None = None
+    """step of the checkpoint; the best unless given"""
+
+
+def export(command: Export) -> None:
+    """Write the folder as the command says; print what lies in it."""
+    run = open_run(command.run, checkpoint=command.checkpoint)
+    command.out.mkdir(parents=True, exist_ok=True)
+    raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
+    code = jax.eval_shape(partial(_encode, run), raw)
+    functions = {"encode": (partial(_encode, run), raw), "decode": (partial(_decode, run), code)}
+    for name, (function, like) in functions.items():
+        data = interchange.serialise(function, like)
+        write_bytes(command.out / f"{name}.stablehlo", data)
+    description = _description(run, code)
+    for suffix in ("safetensors", "npz"):
+        path = command.out / f"parameters.{suffix}"
+        interchange.save_parameters(path, _parameters(run), description=description)
+    write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
+    for path in sorted(command.out.iterdir()):
+        print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _encode(run: Run, x: Array) -> Array:
+    """Raw examples to codes."""
+    return run.objective.model.encode(run.params, new_examples(run, x))
+
+
+def _decode(run: Run, code: Array) -> Array:
+    """Codes to raw examples."""
+    x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
+    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
+    return jnp.asarray(raw)
+
+
+def _parameters(run: Run) -> dict[str, Any]:
+    normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
+    return run.params | {"normalisation": normalisation}
+
+
+def _description(run: Run, code: jax.ShapeDtypeStruct) -> dict[str, Any]:
+    shape = ", ".join(map(str, run.about.feature_shape))
+    width = ", ".join(map(str, code.shape[1:]))
+    return {
+        "encode": f"float32[batch, {shape}] in the units of the train data -> "
+        f"{code.dtype}[batch, {width}]",
+        "decode": f"{code.dtype}[batch, {width}] -> float32[batch, {shape}] in those units",
+        "call": "from jax import export; "
+        "export.deserialize(bytearray(open('encode.stablehlo', 'rb').read())).call(x)",
+        "normalisation": "r = (x - shift) / scale, before the first layer",
+        "kernels": "[inputs, outputs]: h = f(x @ kernel + bias)",
+        "step": run.step,
+        "configuration": identity_of(run.configuration),
+        "environment": run.about.environment,
+        "data_fingerprint": run.about.fingerprint,
+    }

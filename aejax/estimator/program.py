@@ -1,0 +1,132 @@
+"""What an estimator's settings compile to, kept so that equal settings compile once."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from numbers import Integral
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from aejax import named
+from aejax.models import dense
+from aejax.objective import Objective, forward, noiseless, objective, reconstruction_losses
+from aejax.training import TrainState, init_state
+from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Loss, Params, Penalty
+
+
+class Settings(NamedTuple):
+    """The settings of an `AutoencoderTransformer` that its program depends on, all hashable."""
+
+    n_components: int
+    hidden_layer_sizes: tuple[int, ...]
+    activation: str | Callable[[Array], Array]
+    code_activation: str | Callable[[Array], Array] | None
+    tied: bool
+    loss: str | Loss
+    corruption: str | Corruption
+    corruption_level: float
+    l2: float
+    l1: float
+    sparsity: float
+    rho: float
+    contraction: float
+    penalties: tuple[tuple[str, tuple[float, Penalty]], ...]
+    optimizer: str
+    learning_rate: float
+
+
+class Program(NamedTuple):
+    """Compiled functions of parameters and arrays, and what `training.fit` takes."""
+
+    objective: Objective
+    optimizer: optax.GradientTransformation
+    init: Callable[[Key], TrainState]
+    encode: Callable[[Params, Array], Array]
+    decode: Callable[[Params, Array], Array]
+    loss: Callable[[Params, Array], Array]
+
+
+@lru_cache(maxsize=128)
+def program(settings: Settings, features: int, dtype: str) -> Program:
+    """The program of some settings; the same object for the same arguments, so JAX compiles once.
+
+    Args:
+        settings: of an estimator.
+        features: width of X.
+        dtype: float32 or float64, of the parameters.
+
+    Returns:
+        The `Program`; decode includes the loss's link.
+
+    Raises:
+        ValueError: for settings out of their range, and names that mean nothing.
+    """
+    _check(settings)
+    composed = objective(
+        _model(settings, features, dtype),
+        named.loss(settings.loss) if isinstance(settings.loss, str) else settings.loss,
+        corruption=_corruption(settings),
+        penalties=_penalties(settings),
+    )
+    optimizer = named.optimizer(settings.optimizer, settings.learning_rate)
+
+    def decode(params: Params, code: Array) -> Array:
+        return composed.loss.mean(composed.model.decode(params, code))
+
+    def loss(params: Params, x: Array) -> Array:
+        record = forward(noiseless(composed), params, Batch(x), jax.random.key(0))
+        return jnp.mean(reconstruction_losses(composed.loss, record))
+
+    init = jax.jit(partial(init_state, composed, optimizer))
+    encode = jax.jit(composed.model.encode)
+    return Program(composed, optimizer, init, encode, jax.jit(decode), jax.jit(loss))
+
+
+def _model(settings: Settings, features: int, dtype: str) -> Autoencoder:
+    return dense(
+        (features, *settings.hidden_layer_sizes, settings.n_components),
+        activation=_activation(settings.activation),
+        code_activation=_activation(_code_activation(settings)),
+        tied=settings.tied,
+        dtype=dtype,
+    )
+
+
+def _activation(given: str | Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return named.activation(given) if isinstance(given, str) else given
+
+
+def _code_activation(settings: Settings) -> str | Callable[[Array], Array]:
+    given = settings.code_activation
+    return settings.activation if given is None else given
+
+
+def _corruption(settings: Settings) -> Corruption | None:
+    if isinstance(settings.corruption, str):
+        return named.corruption(settings.corruption, settings.corruption_level)
+    return settings.corruption
+
+
+def _penalties(settings: Settings) -> dict[str, tuple[float, Penalty]]:
+    names = ("l2", "l1", "sparsity", "contraction")
+    one_layer = not settings.hidden_layer_sizes
+    weighted = named.weighted_penalties(
+        {name: getattr(settings, name) for name in names},
+        rho=settings.rho,
+        one_logistic_layer=one_layer and _code_activation(settings) == "sigmoid",
+    )
+    own = dict(settings.penalties)
+    if taken := own.keys() & set(names):
+        raise ValueError(f"a penalty of your own cannot be called {taken.pop()!r}: a setting is")
+    return weighted | own
+
+
+def _check(settings: Settings) -> None:
+    for name in ("n_components", "hidden_layer_sizes"):
+        value = getattr(settings, name)
+        if not all(isinstance(size, Integral) for size in jax.tree.leaves(value)):
+            raise ValueError(f"{name} must be whole numbers of units, got {value!r}")
+    if not 0 < settings.learning_rate < float("inf"):
+        raise ValueError(f"learning_rate must be above 0, got {settings.learning_rate}")

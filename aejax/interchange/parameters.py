@@ -1,0 +1,139 @@
+"""Parameters as a safetensors file or a NumPy archive, each with a description in JSON.
+
+Arrays are named by their path, `encoder.layer_0.kernel`, and lie as Flax keeps them: kernels
+[inputs, outputs]. The description says what each array must be, so that a file cut short, altered
+or written by another program is refused.
+"""
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax.types import Params
+
+FORMAT = "aejax parameters 1"
+KEY = "aejax"  # of the description: safetensors' metadata, or the archive's one array of text
+SUFFIXES = (".safetensors", ".npz")
+DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8", "bool"}  # of both formats
+
+
+def save_parameters(
+    path: Path, params: Params, *, description: Mapping[str, Any] | None = None
+) -> None:
+    """Write parameters, whole or not at all.
+
+    Args:
+        path: ends in .safetensors or .npz.
+        params: a nested dict whose leaves are arrays.
+        description: what the reader should know, JSON-able.
+
+    Raises:
+        ValueError: for another ending, names that are not text or hold a dot, no arrays, an array
+            of a dtype that not both formats have, or a description that JSON does not have.
+        OSError: where the disk refuses.
+
+    Source: the safetensors format (Hugging Face); NumPy enhancement proposal 1 (.npy).
+    """
+    _check_suffix(path)
+    arrays = _flat(params)
+    about = {"format": FORMAT, "arrays": _described(arrays), **(description or {})}
+    try:
+        text = json.dumps(about, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the description is not JSON: {error}") from error
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        if path.suffix == ".npz":
+            np.savez(file, allow_pickle=False, **{KEY: np.asarray(text)}, **arrays)
+        else:
+            from safetensors.numpy import save  # here: a program that saves none need not load it
+
+            file.write(save(arrays, metadata={KEY: text}))
+    os.replace(partial, path)
+
+
+def load_parameters(path: Path) -> tuple[Params, dict[str, Any]]:
+    """Read what `save_parameters` wrote.
+
+    Args:
+        path: ends in .safetensors or .npz.
+
+    Returns:
+        The parameters, NumPy arrays in a nested dict, and the description.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: naming the file, where it cannot be read or another program wrote it.
+    """
+    _check_suffix(path)
+    try:
+        text, arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
+        about = json.loads(text)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # each library has its own, and their ways to break are many
+        raise ValueError(f"{path} is no readable {path.suffix} file of aejax: {error}") from error
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        raise ValueError(f"{path} is not of the format {FORMAT!r}")
+    if about.get("arrays") != _described(arrays):
+        raise ValueError(f"{path} does not hold the arrays that its description names")
+    return _nested(arrays), about
+
+
+def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):  # np.load would take it for something else
+            raise ValueError("it is no zip archive")
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    return str(arrays.pop(KEY)), arrays
+
+
+def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
+    from safetensors import safe_open
+
+    path.open("rb").close()  # FileNotFoundError in Python's words
+    with safe_open(path, framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return (file.metadata() or {})[KEY], arrays
+
+
+def _flat(params: Params) -> dict[str, np.ndarray]:
+    arrays = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        names = [getattr(key, "key", None) for key in path]
+        if not all(isinstance(name, str) and name and "." not in name for name in names):
+            raise ValueError(f"parameters must lie in dicts under names without dots, got {path}")
+        array = np.ascontiguousarray(leaf)
+        if array.dtype.name not in DTYPES:
+            raise ValueError(f"{'.'.join(map(str, names))} is {array.dtype}; cast it to float32")
+        arrays[".".join(map(str, names))] = array
+    if not arrays or KEY in arrays:
+        raise ValueError(f"parameters must be one array or more, none called {KEY!r}")
+    return arrays
+
+
+def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
+    params: Params = {}
+    for name, array in arrays.items():
+        *folders, last = name.split(".")
+        inner = params
+        for folder in folders:
+            inner = inner.setdefault(folder, {})
+        inner[last] = array
+    return params
+
+
+def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+    return {name: f"{array.dtype}{list(array.shape)}" for name, array in sorted(arrays.items())}
+
+
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in SUFFIXES:
+        raise ValueError(f"{path} must end in {' or '.join(SUFFIXES)}")

@@ -1,0 +1,84 @@
+"""`aejax export`: files that other programs read, held to the run's own codes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+from sklearn.datasets import load_digits
+
+from aejax.interchange import load_parameters
+
+# A process in which aejax cannot be imported: None in sys.modules stops every import of it.
+WITHOUT_AEJAX = """
+import sys
+sys.modules["aejax"] = None
+try:
+    import aejax
+    raise SystemExit("aejax was imported")
+except ImportError:
+    pass
+import numpy as np
+from jax import export
+for name, given, made in (("encode", "x", "code"), ("decode", "code", "x_hat")):
+    data = open(f"exported/{name}.stablehlo", "rb").read()
+    function = export.deserialize(bytearray(data)).call
+    whole = np.load(f"{given}.npy")
+    made_whole, parts = function(whole), [function(whole[:1]), function(whole[1:8])]
+    np.testing.assert_allclose(np.concatenate(parts), made_whole[:8], rtol=1e-5, atol=1e-6)
+    np.save(f"{made}.npy", made_whole)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(finished, tmp_path_factory):
+    from aejax.cli import main
+
+    folder = tmp_path_factory.mktemp("export")
+    x = load_digits().images[:20].astype(np.float32)
+    np.save(folder / "x.npy", x)
+    for words in (
+        ["export", finished, "--out", folder / "exported"],
+        ["encode", finished, folder / "x.npy", "--out", folder / "expected_code.npy"],
+        ["reconstruct", finished, folder / "x.npy", "--out", folder / "expected_x_hat.npy"],
+    ):
+        assert main([str(word) for word in words]) == 0
+    subprocess.run([sys.executable, "-c", WITHOUT_AEJAX], cwd=folder, check=True)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["code", "x_hat"])
+def test_the_functions_run_without_aejax(exported, name):
+    found, expected = np.load(exported / f"{name}.npy"), np.load(exported / f"expected_{name}.npy")
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_parameters_suffice_to_encode_by_hand(exported):
+    tensors = load_file(exported / "exported/parameters.safetensors")
+    x = np.load(exported / "x.npy")
+    r = ((x - tensors["normalisation.shift"]) / tensors["normalisation.scale"]).reshape(20, 64)
+    pre = r @ tensors["encoder.layer_0.kernel"] + tensors["encoder.layer_0.bias"]
+    np.testing.assert_allclose(
+        1 / (1 + np.exp(-pre)), np.load(exported / "expected_code.npy"), rtol=1e-4
+    )
+
+
+def test_the_folder_says_what_it_holds(exported):
+    folder = exported / "exported"
+    description = json.loads((folder / "description.json").read_text())
+    assert {path.name for path in folder.iterdir()} == {
+        "description.json",
+        "encode.stablehlo",
+        "decode.stablehlo",
+        "parameters.npz",
+        "parameters.safetensors",
+    }
+    for suffix in ("npz", "safetensors"):
+        params, about = load_parameters(folder / f"parameters.{suffix}")
+        assert description.items() <= about.items()
+        assert set(params) == {"encoder", "decoder", "normalisation"}
+    assert description["encode"].startswith("float32[batch, 8, 8]")
+    assert description["configuration"]["sizes"] == [64, 12]

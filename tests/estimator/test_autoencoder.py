@@ -1,0 +1,222 @@
+"""`AutoencoderTransformer` trains what `aejax.objective` composes, with scikit-learn's manners."""
+
+import io
+import pickle
+
+import jax
+import joblib
+import numpy as np
+import optax
+import pytest
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import aejax
+from aejax import corruptions, losses, penalties, training
+from aejax.estimator import AutoencoderTransformer
+
+IRIS = load_iris().data
+UNIT = ((IRIS - IRIS.min(axis=0)) / np.ptp(IRIS, axis=0)).astype(np.float32)
+SEEDED = {"random_state": 0, "batch_size": 50}
+
+
+def small(**settings) -> AutoencoderTransformer:
+    return AutoencoderTransformer().set_params(**{**SEEDED, "max_iter": 4, **settings})
+
+
+def assert_same(first, second) -> None:
+    jax.tree.map(np.testing.assert_array_equal, first.params_, second.params_)
+
+
+def test_it_trains_what_the_settings_compose():
+    found = AutoencoderTransformer(
+        3,
+        hidden_layer_sizes=(5,),
+        loss="bernoulli",
+        corruption="masking",
+        corruption_level=0.3,
+        l2=1e-3,
+        sparsity=0.2,
+        rho=0.2,
+        penalties={"quiet": (0.5, penalties.l1())},
+        learning_rate=0.02,
+        max_iter=3,
+        **SEEDED,
+    ).fit(UNIT)
+    objective = aejax.objective(
+        aejax.dense((4, 5, 3)),
+        losses.bernoulli,
+        corruption=corruptions.masking(rate=0.3),
+        penalties={
+            "l2": (1e-3, penalties.l2()),
+            "sparsity": (0.2, penalties.kl_sparsity(rho=0.2)),
+            "quiet": (0.5, penalties.l1()),
+        },
+    )
+    key = jax.random.key(np.random.RandomState(0).randint(np.iinfo(np.int32).max))
+    state, history = training.fit(
+        objective,
+        optax.adam(0.02),
+        aejax.Batch(jax.numpy.asarray(UNIT)),
+        key=key,
+        epochs=3,
+        batch_size=50,
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), found.params_, state.params
+    )
+    assert found.n_iter_ == 3
+    assert found.history_[-1]["quiet"] == pytest.approx(history[-1]["quiet"], rel=1e-5)
+    x_hat = aejax.reconstruct(objective, state.params, jax.numpy.asarray(UNIT))
+    code = found.transform(UNIT)
+    np.testing.assert_allclose(found.inverse_transform(code), x_hat, atol=1e-5)
+    loss = losses.bernoulli_cross_entropy(
+        objective.model.decode(state.params, jax.numpy.asarray(code)), jax.numpy.asarray(UNIT)
+    )
+    assert found.score(UNIT) == pytest.approx(-float(np.mean(np.sum(loss, axis=1))), rel=1e-5)
+
+
+def test_a_linear_one_comes_to_pca():
+    x = StandardScaler().fit_transform(IRIS)
+    found = AutoencoderTransformer(
+        activation="identity", learning_rate=0.05, batch_size=150, max_iter=400, random_state=0
+    ).fit(x)
+    pca = PCA(2).fit(x)
+    least = np.mean(np.sum((x - pca.inverse_transform(pca.transform(x))) ** 2, axis=1))
+    assert least * (1 - 1e-9) < -found.score(x) < 1.01 * least
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_dtype_is_kept_and_jax_left_as_it_was(dtype):
+    found = small().fit(IRIS.astype(dtype))
+    arrays = [*jax.tree.leaves(found.params_), found.transform(IRIS.astype(dtype))]
+    assert {type(array) for array in arrays} == {np.ndarray}
+    assert {array.dtype for array in arrays} == {np.dtype(dtype)}
+    assert not jax.config.jax_enable_x64
+    other = np.float32 if dtype is np.float64 else np.float64
+    code = found.transform(IRIS.astype(other))
+    assert code.dtype == found.inverse_transform(code).dtype == other
+    np.testing.assert_allclose(code, arrays[-1], atol=1e-5)
+
+
+def test_a_caller_in_float64_gets_the_same():
+    expected = small().fit(UNIT)
+    with jax.enable_x64(True):
+        assert_same(small().fit(UNIT), expected)
+
+
+def test_a_seed_repeats_and_another_differs():
+    assert_same(small().fit(UNIT), small().fit(UNIT))
+    other = small(random_state=1).fit(UNIT)
+    assert np.abs(other.transform(UNIT) - small().fit(UNIT).transform(UNIT)).max() > 1e-3
+
+
+def test_a_warm_start_goes_on_to_the_bit():
+    halves = small(max_iter=2, warm_start=True, corruption="gaussian").fit(UNIT)
+    halves = pickle.loads(pickle.dumps(halves)).fit(UNIT)
+    whole = small(corruption="gaussian").fit(UNIT)
+    assert_same(halves, whole)
+    assert [record["epoch"] for record in halves.history_] == [1, 2, 3, 4]
+    assert_same(halves.set_params(warm_start=False, max_iter=4).fit(UNIT), whole)
+
+
+def test_partial_fits_are_epochs():
+    found = small()
+    for x in (UNIT, UNIT, UNIT.astype(np.float64), UNIT):
+        found.partial_fit(x)
+    assert_same(found, small().fit(UNIT))
+    assert found.partial_fit(UNIT[:7]).n_iter_ == 5
+
+
+def test_early_stopping_keeps_the_best_of_the_examples_held_out():
+    settings = {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3}
+    found = small(max_iter=60, n_iter_no_change=3, **settings).fit(UNIT)
+    losses = [record["validation"]["loss"] for record in found.history_]
+    best = int(np.argmin(losses))
+    assert len(losses) == found.n_iter_ == best + 4 < 60
+    assert_same(found, small(max_iter=best + 1, n_iter_no_change=60, **settings).fit(UNIT))
+    order = np.random.RandomState(0)
+    order.randint(2)
+    held_out = UNIT[order.permutation(150)[:45]]
+    assert -found.score(held_out) == pytest.approx(losses[best], rel=1e-5)
+
+
+def test_it_pickles_dumps_and_clones():
+    found = small(code_activation="tanh", penalties={}).fit(UNIT)
+    file = io.BytesIO()
+    joblib.dump(found, file)
+    for copy in (pickle.loads(pickle.dumps(found)), joblib.load(file)):
+        np.testing.assert_array_equal(copy.transform(UNIT), found.transform(UNIT))
+    own = small(
+        activation=jax.nn.relu, loss=losses.squared, corruption=corruptions.gaussian(sigma=0.1)
+    )
+    assert clone(own).fit(UNIT).score(UNIT) == own.fit(UNIT).score(UNIT)
+
+
+def test_columns_are_named_for_pandas():
+    frame = load_iris(as_frame=True).data
+    found = small().set_output(transform="pandas").fit(frame)
+    assert list(found.get_feature_names_out()) == list(found.transform(frame))
+    assert list(found.transform(frame)) == ["autoencodertransformer0", "autoencodertransformer1"]
+
+
+def test_a_pipeline_searches_a_grid_with_two_jobs():
+    digits = load_digits()
+    pipeline = make_pipeline(
+        StandardScaler(),
+        AutoencoderTransformer(24, max_iter=15, learning_rate=0.01, random_state=0),
+        LogisticRegression(max_iter=500),
+    )
+    grid = {"autoencodertransformer__corruption": ["none", "masking"]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, error_score="raise")
+    search.fit(digits.data, digits.target)
+    assert search.best_score_ > 0.8
+    assert search.predict(digits.data).shape == digits.target.shape
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"n_components": 0}, "at least two layers"),
+        ({"n_components": 2.5}, "n_components must be whole numbers"),
+        ({"hidden_layer_sizes": (3, "4")}, "hidden_layer_sizes must be whole numbers"),
+        ({"activation": "swish"}, "no activation is called 'swish'; there are sigmoid"),
+        ({"loss": "absolute"}, "no loss is called 'absolute'; there are bernoulli"),
+        ({"corruption": "rain"}, "no corruption is called 'rain'; there are none, masking"),
+        ({"corruption": "masking", "corruption_level": 2.0}, "masking rate must lie in"),
+        ({"optimizer": "newton"}, "no optimizer is called 'newton'; there are adam, sgd"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0"),
+        ({"l2": -1.0}, "weight of penalty l2 must be 0 or more"),
+        ({"sparsity": 1.0, "rho": 1.5}, "rho must"),
+        ({"sparsity": 1.0, "activation": "identity"}, "logistic code"),
+        ({"penalties": {"l2": (1.0, penalties.l2())}}, "cannot be called 'l2'"),
+        ({"loss": "bernoulli"}, r"x has values outside \[0, 1\]"),
+        ({"max_iter": 0}, "max_iter must be at least 1 epoch"),
+        ({"early_stopping": True, "validation_fraction": 0.0}, "holds out 0"),
+        ({"early_stopping": True, "n_iter_no_change": 0}, "patience must be at least one"),
+        ({"batch_size": 0}, "batch size must lie between 1"),
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(ValueError, match=words):
+        small(**settings).fit(9 * IRIS)
+
+
+def test_other_misuse_is_refused():
+    with pytest.raises(TypeError, match="Sparse data was passed"):
+        small().fit(csr_array(IRIS))
+    found = small(warm_start=True).fit(UNIT)
+    with pytest.raises(ValueError, match=r"codes must be \[examples, 2\], got shape \[150, 4\]"):
+        found.inverse_transform(IRIS)
+    with pytest.raises(ValueError, match="n_components is 3, but the parameters to go on from"):
+        found.set_params(n_components=3).fit(UNIT)
+    assert found.transform(UNIT).shape == (150, 2)  # still what was fitted
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        found.partial_fit(UNIT[:, :3])

@@ -1,0 +1,156 @@
+"""`LinearAutoencoder` stands for scikit-learn's PCA: attributes, signs, methods."""
+
+import pickle
+
+import jax
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+
+import aejax
+from aejax.data import read_idx
+from aejax.estimator import LinearAutoencoder
+
+ATTRIBUTES = (
+    "components_",
+    "explained_variance_",
+    "explained_variance_ratio_",
+    "singular_values_",
+    "mean_",
+    "noise_variance_",
+)
+IRIS, DIGITS = load_iris().data, load_digits().data
+
+
+def assert_like(found: LinearAutoencoder, pca: PCA, x: np.ndarray) -> None:
+    """Every attribute to 1e-6 of its largest entry, signs included; codes and back."""
+    for name in ATTRIBUTES:
+        expected = getattr(pca, name)
+        bound = 1e-6 * max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(getattr(found, name), expected, rtol=0, atol=bound, err_msg=name)
+    assert (found.n_components_, found.n_samples_) == (pca.n_components_, pca.n_samples_)
+    code = pca.transform(x)
+    np.testing.assert_allclose(found.transform(x), code, atol=1e-6 * np.abs(code).max())
+    np.testing.assert_allclose(
+        found.inverse_transform(code), pca.inverse_transform(code), atol=1e-6 * np.abs(x).max()
+    )
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize(
+    ("x", "components"),
+    [(IRIS, None), (IRIS, 2), (IRIS, 0.95), (DIGITS, 10), (DIGITS, 40), (DIGITS, 0.9)],
+    ids=["iris-all", "iris-2", "iris-95%", "digits-10", "digits-40", "digits-90%"],
+)
+def test_it_is_pca(x, components, whiten):
+    found = LinearAutoencoder(components, whiten=whiten).fit(x)
+    assert_like(found, PCA(components, whiten=whiten, svd_solver="full").fit(x), x)
+
+
+@pytest.mark.slow
+def test_it_is_pca_of_mnist(shared_data):
+    path = shared_data / "mnist" / "train-images-idx3-ubyte.gz"
+    if not path.exists():
+        pytest.skip(f"no {path}")
+    x = read_idx(path).reshape(60_000, 784) / 255
+    assert_like(LinearAutoencoder(50).fit(x), PCA(50, svd_solver="full").fit(x), x)
+
+
+@pytest.mark.parametrize(
+    ("x", "components"),
+    [
+        pytest.param(IRIS, 2, id="iris"),
+        pytest.param(DIGITS, 5, id="digits", marks=pytest.mark.slow),
+    ],
+)
+def test_the_trained_autoencoder_is_pca(x, components):
+    found = LinearAutoencoder(components, solver="gradient", random_state=0).fit(x)
+    assert_like(found, PCA(components, svd_solver="full").fit(x), x)
+
+
+def test_batches_merge_into_the_whole():
+    found = LinearAutoencoder(10)
+    for batch in np.array_split(DIGITS, [12, 13, 70, 900]):
+        found.partial_fit(batch)
+    assert_like(found, PCA(10, svd_solver="full").fit(DIGITS), DIGITS)
+
+
+def test_its_likelihood_is_that_of_pca_and_of_a_normal_law():
+    found, pca = LinearAutoencoder(2).fit(IRIS), PCA(2).fit(IRIS)
+    np.testing.assert_allclose(found.score_samples(IRIS), pca.score_samples(IRIS), rtol=1e-9)
+    assert found.score(IRIS) == pytest.approx(pca.score(IRIS), rel=1e-9)
+    np.testing.assert_allclose(found.get_covariance(), pca.get_covariance(), rtol=1e-9)
+    np.testing.assert_allclose(found.get_precision(), pca.get_precision(), rtol=1e-9)
+    whole = LinearAutoencoder(whiten=True).fit(IRIS)  # whitening is of codes, not of the model
+    law = multivariate_normal(IRIS.mean(axis=0), np.cov(IRIS.T))
+    np.testing.assert_allclose(whole.score_samples(IRIS), law.logpdf(IRIS), rtol=1e-9)
+
+
+def test_a_singular_covariance_has_no_likelihood():
+    with pytest.raises(ValueError, match="covariance is singular"):
+        LinearAutoencoder().fit(IRIS[:3]).score(IRIS)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_its_parameters_are_those_of_the_linear_model(x64, whiten):
+    found = LinearAutoencoder(2, whiten=whiten).fit(IRIS)
+    model = aejax.linear(4, 2)
+    code = model.encode(found.params_, jax.numpy.asarray(IRIS))
+    np.testing.assert_allclose(code, found.transform(IRIS), atol=1e-12)
+    np.testing.assert_allclose(
+        model.decode(found.params_, code), found.inverse_transform(found.transform(IRIS))
+    )
+
+
+def test_float32_stays_and_an_offset_costs_nothing():
+    x = (IRIS + 4096).astype(np.float32)
+    found, expected = LinearAutoencoder(2).fit(x), PCA(2).fit(x.astype(np.float64))
+    arrays = [getattr(found, name) for name in ATTRIBUTES] + jax.tree.leaves(found.params_)
+    assert {array.dtype for array in arrays} == {np.dtype(np.float32)}
+    code = found.transform(x)
+    assert code.dtype == found.inverse_transform(code).dtype == np.float32
+    np.testing.assert_allclose(found.components_, expected.components_, atol=1e-5)
+    np.testing.assert_allclose(code, expected.transform(x.astype(np.float64)), atol=2e-3)
+
+
+def test_it_clones_pickles_and_names_its_columns():
+    found = (
+        clone(LinearAutoencoder(2))
+        .set_output(transform="pandas")
+        .fit(load_iris(as_frame=True).data)
+    )
+    frame = pickle.loads(pickle.dumps(found)).transform(load_iris(as_frame=True).data)
+    assert list(frame) == ["linearautoencoder0", "linearautoencoder1"]
+    np.testing.assert_array_equal(frame, found.transform(load_iris(as_frame=True).data))
+
+
+def test_constant_examples_explain_nothing():
+    assert not LinearAutoencoder(1).fit(np.ones((5, 3))).explained_variance_ratio_.any()
+
+
+def test_a_gradient_that_does_not_arrive_is_told(monkeypatch):
+    from aejax.estimator import linear
+
+    trained = linear.train_linear
+    monkeypatch.setattr(linear, "train_linear", lambda *args: trained(*args, max_steps=2))
+    with pytest.warns(ConvergenceWarning, match="not converged in 2 steps"):
+        LinearAutoencoder(2, solver="gradient", random_state=0).fit(IRIS)
+
+
+@pytest.mark.parametrize("components", [0, 5, 1.0, -0.5, "mle", True])
+def test_components_that_are_not_there_are_refused(components):
+    with pytest.raises(ValueError, match=r"n_components .* = 4"):
+        LinearAutoencoder().set_params(n_components=components).fit(IRIS)
+
+
+def test_other_misuse_is_refused():
+    with pytest.raises(ValueError, match="no solver is called 'newton'"):
+        LinearAutoencoder(2, solver="newton").fit(IRIS)
+    with pytest.raises(ValueError, match="whole number n_components, got None"):
+        LinearAutoencoder(solver="gradient").fit(IRIS)
+    with pytest.raises(ValueError, match=r"codes must be \[examples, 2\], got shape \[150, 4\]"):
+        LinearAutoencoder(2).fit(IRIS).inverse_transform(IRIS)

@@ -1,0 +1,116 @@
+"""Parameters in files: what goes in comes out, for any reader; what is foreign is refused."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import aejax
+from aejax.interchange import load_parameters, save_parameters
+
+SUFFIXES = ["safetensors", "npz"]
+
+
+@pytest.fixture
+def params():
+    return aejax.dense((6, 4, 2)).init(jax.random.key(0))
+
+
+def assert_equal(found, expected):
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_they_come_back_to_the_bit_with_their_description(tmp_path, params, suffix):
+    path = tmp_path / f"params.{suffix}"
+    save_parameters(path, params, description={"note": "ρ̂ of 0.1", "step": 3})
+    found, about = load_parameters(path)
+    assert_equal(found, params)
+    assert (about["note"], about["step"]) == ("ρ̂ of 0.1", 3)
+    assert about["arrays"]["encoder.layer_0.kernel"] == "float32[6, 4]"
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # nothing half-written
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "uint8", "bool"])
+def test_every_dtype_and_shape_is_kept(tmp_path, suffix, dtype):
+    params = {"a": {"scalar": np.ones((), dtype)}, "b": np.ones((3, 2), dtype).T}
+    save_parameters(tmp_path / f"p.{suffix}", params)
+    found, _ = load_parameters(tmp_path / f"p.{suffix}")
+    assert_equal(found, params)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(dtype)}
+
+
+def test_other_readers_need_no_aejax(tmp_path, params):
+    save_parameters(tmp_path / "p.safetensors", params)
+    save_parameters(tmp_path / "p.npz", params)
+    tensors = load_file(tmp_path / "p.safetensors")
+    with np.load(tmp_path / "p.npz") as archive:  # which refuses pickles by default
+        assert {*tensors, "aejax"} == {*archive.files}
+        assert json.loads(str(archive["aejax"]))["format"] == "aejax parameters 1"
+        for name, tensor in tensors.items():
+            np.testing.assert_array_equal(tensor, archive[name])
+    np.testing.assert_array_equal(
+        tensors["decoder.layer_1.bias"], params["decoder"]["layer_1"]["bias"]
+    )
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_cannot_be_read_is_refused_by_name(tmp_path, params, suffix):
+    path = tmp_path / f"p.{suffix}"
+    with pytest.raises(FileNotFoundError, match=path.name):
+        load_parameters(path)
+    save_parameters(path, params)
+    whole = path.read_bytes()
+    for broken in (b"", b"not an archive", whole[:-40], whole[:100]):
+        path.write_bytes(broken)
+        with pytest.raises(
+            ValueError, match=rf"{path.name} is no readable \.{suffix} file of aejax"
+        ):
+            load_parameters(path)
+
+
+def test_files_of_other_programs_are_refused_by_name(tmp_path, params):
+    weights = {"weight": np.ones(3, np.float32)}
+    np.savez(tmp_path / "foreign.npz", **weights)
+    save_file(weights, tmp_path / "foreign.safetensors")
+    save_file(weights, tmp_path / "named.safetensors", metadata={"aejax": '{"format": "other"}'})
+    save_parameters(tmp_path / "p.safetensors", params)
+    _, about = load_parameters(tmp_path / "p.safetensors")
+    save_file(weights, tmp_path / "altered.safetensors", metadata={"aejax": json.dumps(about)})
+    for name, words in {
+        "foreign.npz": "no readable",
+        "foreign.safetensors": "no readable",
+        "named.safetensors": "not of the format 'aejax parameters 1'",
+        "altered.safetensors": "not hold the arrays that its description names",
+    }.items():
+        with pytest.raises(ValueError, match=f"{name} .*{words}"):
+            load_parameters(tmp_path / name)
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    np.savez(tmp_path / "evil.npz", aejax=np.array([print], dtype=object))
+    with pytest.raises(ValueError, match=r"evil\.npz .*allow_pickle=False"):
+        load_parameters(tmp_path / "evil.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "description", "words"),
+    [
+        ("p.pkl", {"a": np.ones(2)}, {}, r"must end in \.safetensors or \.npz"),
+        ("p.npz", {}, {}, "one array or more"),
+        ("p.npz", {"aejax": np.ones(2)}, {}, "none called 'aejax'"),
+        ("p.npz", {"a.b": np.ones(2)}, {}, "names without dots"),
+        ("p.npz", {"a": [np.ones(2)]}, {}, "must lie in dicts"),
+        ("p.npz", {"a": jnp.ones(2, jnp.bfloat16)}, {}, "a is bfloat16; cast it to float32"),
+        ("p.npz", {"a": np.ones(2)}, {"loss": np.ones(2)}, "description is not JSON"),
+        ("p.npz", {"a": np.ones(2)}, {"loss": float("nan")}, "description is not JSON"),
+    ],
+)
+def test_what_cannot_be_written_is_refused(tmp_path, name, params, description, words):
+    with pytest.raises(ValueError, match=words):
+        save_parameters(tmp_path / name, params, description=description)
+    assert not list(tmp_path.iterdir())
