@@ -48,5 +48,4 @@ def test_every_check_runs_and_passes(outcomes, name):
         "check_estimator_sparse_array",
         "check_transformer_preserve_dtypes",
         "check_estimators_pickle",
-        "check_set_output_transform_pandas",
     } <= checks
