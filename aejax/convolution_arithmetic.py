@@ -53,7 +53,14 @@ class Axis(NamedTuple):
         return self.size + sum(self.padding) - self.span
 
     def places(self, outputs: int) -> np.ndarray:
-        """Input position under each of the kernel's, [outputs, kernel]; padding is outside."""
+        """Input position under each of the kernel's.
+
+        Args:
+            outputs: how many places the kernel takes.
+
+        Returns:
+            [outputs, kernel]; positions below zero, and from `size` on, lie in the padding.
+        """
         starts = self.stride * np.arange(outputs) - self.padding[0]
         return starts[:, None] + self.dilation * np.arange(self.kernel)
 

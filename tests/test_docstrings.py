@@ -33,7 +33,9 @@ METHODS = {
     "theory",
 }
 OURS = {  # what of those rooms has no source but this house
+    "convolution.flipped": "an arrangement of a kernel's entries",
     "corruptions.on_images": "a change of shape",
+    "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",
     "objective.forward": "our composition of the pieces",
     "objective.noiseless": "likewise",
     "objective.reconstruct": "likewise",
@@ -78,7 +80,8 @@ def public() -> Iterator[Public]:
 
 def methods(room: str, name: str, value: type) -> Iterator[Public]:
     for method, function in vars(value).items():
-        if inspect.isfunction(function) and not method.startswith("_"):
+        ours = str(getattr(function, "__module__", None)).startswith("aejax")  # not a library's
+        if inspect.isfunction(function) and ours and not method.startswith("_"):
             yield Public(room, f"{name}.{method}", function)
 
 
