@@ -5,6 +5,7 @@ import inspect
 import matplotlib
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 from matplotlib.colors import same_color
 from scipy.stats import entropy
 
@@ -312,6 +313,39 @@ class TestKLSparsity:
     def test_refuses(self, rhos, rho_hat, message):
         with pytest.raises(ValueError, match=message):
             plots.kl_sparsity(rhos, rho_hat)
+
+
+class TestSegmentations:
+    labels = np.array([[[0, 1, 2], [1, 5, 0]]])
+
+    def test_inputs_labels_and_predictions_are_rows_of_named_colours(self):
+        x = rng.uniform(size=(1, 2, 3, 3))
+        predicted = {"one": self.labels % 3, "two": 2 - self.labels % 3}
+        figure = plots.segmentations(x, self.labels, predicted, ("a", "b", "c"))
+        first, *maps = image_axes(figure)
+        np.testing.assert_array_equal(first.images[0].get_array(), x[0])
+        names = [axis.get_ylabel() for axis in (first, *maps)]
+        assert names == ["input", "labels", "one", "two"]
+        shown = [axis.images[0] for axis in maps]
+        np.testing.assert_array_equal(shown[2].get_array(), predicted["two"][0])
+        (legend,) = figure.legends
+        for patch, text in zip(legend.get_patches(), legend.get_texts(), strict=True):
+            label = ("a", "b", "c").index(text.get_text())
+            assert same_color(patch.get_facecolor(), shown[0].cmap(shown[0].norm(label)))
+
+    def test_void_is_white(self):
+        figure = plots.segmentations(np.zeros((1, 2, 3, 1)), self.labels, {}, ("a", "b", "c"))
+        image = image_axes(figure)[1].images[0]
+        void = self.labels[0] == 5
+        assert same_color(image.cmap(image.norm(image.get_array()[void][0])), "white")
+        assert len({tuple(image.cmap(image.norm(c))) for c in range(12)}) == 12
+
+    def test_what_does_not_belong_together_is_refused(self):
+        x = np.zeros((1, 2, 3, 1))
+        with pytest.raises(ValueError, match="one to 11 classes"):
+            plots.segmentations(x, self.labels, {}, "abcdefghijkl")
+        with pytest.raises((ValueError, TypeCheckError), match="predicted|maps must be"):
+            plots.segmentations(x, self.labels, {"one": self.labels[:, :1]}, "abc")
 
 
 def test_drawing_leaves_matplotlib_as_it_was():

@@ -20,5 +20,7 @@ from aejax.data.normalisation import unit_range as unit_range
 from aejax.data.preparation import Available as Available
 from aejax.data.preparation import available as available
 from aejax.data.preparation import prepare as prepare
+from aejax.data.shapes import SHAPES as SHAPES
+from aejax.data.shapes import shapes as shapes
 from aejax.data.sources import load as load
 from aejax.data.split import every_fifth as every_fifth

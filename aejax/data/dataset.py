@@ -15,7 +15,8 @@ class Dataset(NamedTuple):
     name:         what it was loaded as.
     x_train:      [m_train, *features], any real dtype; may be memory-mapped.
     x_test:       [m_test, *features], the same features.
-    labels_train: [m_train] integers, int64 where `load` made them, or None.
+    labels_train: [m_train] integers, int64 where `load` made them, or None; for segmentation
+                  [m_train, *pixels].
     labels_test:  [m_test] likewise.
     low, high:    the bounds that raw values have by their format (0 and 255 for uint8 images, 0 and
                   16 for the digits), or None where the format has none.
@@ -24,8 +25,8 @@ class Dataset(NamedTuple):
     name: str
     x_train: Shaped[np.ndarray, "m_train *features"]
     x_test: Shaped[np.ndarray, "m_test *features"]
-    labels_train: Integer[np.ndarray, "m_train"] | None = None
-    labels_test: Integer[np.ndarray, "m_test"] | None = None
+    labels_train: Integer[np.ndarray, "m_train *pixels"] | None = None
+    labels_test: Integer[np.ndarray, "m_test *pixels"] | None = None
     low: float | None = None
     high: float | None = None
 

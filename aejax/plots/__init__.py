@@ -12,6 +12,7 @@ from aejax.plots.formulas import Curves as Curves
 from aejax.plots.formulas import against_formula as against_formula
 from aejax.plots.images import filters as filters
 from aejax.plots.images import reconstructions as reconstructions
+from aejax.plots.images import segmentations as segmentations
 from aejax.plots.landscape import critical_points as critical_points
 from aejax.plots.landscape import saddle_escape as saddle_escape
 from aejax.plots.landscape import search_ends as search_ends

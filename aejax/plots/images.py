@@ -1,15 +1,23 @@
-"""Images: filters, and reconstructions beside their inputs."""
+"""Images: filters, and reconstructions or segmentations beside their inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil, prod, sqrt
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Integer
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from aejax.plots.look import INK, Array, finite, look
+
+CLASS_COLOURS = (
+    "#56b4e9", "#ddcc99", "#f0e442", "#808080", "#e69f00", "#009e73",
+    "#0072b2", "#882255", "#d55e00", "#000000", "#cc79a7", "#ffffff",
+)  # fmt: skip
+"""Okabe and Ito's palette with grey, sand and wine, for maps of eleven classes; void is white."""
 
 
 def filters(
@@ -96,6 +104,48 @@ def reconstructions(
         for axis, error in zip(axes[-1], errors, strict=True):
             axis.set_xlabel(f"{error:.3g}")
         figure.supxlabel("squared error Σ(x̂ − x)² of each", size="medium", color=INK)
+    return figure
+
+
+def segmentations(
+    x: Float[Array, "examples height width channels"],
+    labels: Integer[Array, "examples height width"],
+    predicted: Mapping[str, Integer[Array, "examples height width"]],
+    classes: Sequence[str],
+) -> Figure:
+    """Images above the class of each pixel: as labelled, and as each method predicts it.
+
+    Args:
+        x: images of 1 or 3 channels, in [0, 1].
+        labels: classes; a label outside [0, classes − 1] is void and drawn white.
+        predicted: classes by the name of the method.
+        classes: the name of each class, eleven at most.
+
+    Returns:
+        A figure of rows input, labels and each prediction, a column an example, with a legend.
+
+    Raises:
+        ValueError: for more than eleven classes, no examples, or maps of unequal shapes.
+    """
+    maps = {"labels": labels, **predicted}
+    void = len(CLASS_COLOURS) - 1
+    if not 1 <= len(classes) <= void:
+        raise ValueError(f"one to {void} classes can be told apart, got {len(classes)}")
+    if len(x) == 0 or any(array.shape != x.shape[:-1] for array in maps.values()):
+        shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in maps.items())
+        raise ValueError(f"maps must be {list(x.shape[:-1])}, as the images, got {shapes}")
+    with look():
+        figure, axes = _image_grid(1 + len(maps), len(x))
+        for axis, image in zip(axes[0], finite("x", x), strict=True):
+            _draw_image(axis, image, 0, 1, "gray")
+        for line, array in zip(axes[1:], maps.values(), strict=True):
+            for axis, image in zip(line, np.asarray(array), strict=True):
+                shown = np.where((image >= 0) & (image < len(classes)), image, void)
+                axis.imshow(shown, ListedColormap(CLASS_COLOURS), vmin=0, vmax=void)
+        for axis, name in zip(axes[:, 0], ("input", *maps), strict=True):
+            axis.set_ylabel(name, rotation=0, ha="right", va="center")
+        patches = [Patch(facecolor=colour) for colour in CLASS_COLOURS[: len(classes)]]
+        figure.legend(patches, classes, loc="outside lower center", ncols=6, fontsize="small")
     return figure
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties, resampling, training
+from aejax import Batch, corruptions, losses, penalties, training
 from aejax.models import BASIC, segnet
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
@@ -148,15 +148,7 @@ DENSE = {
     "without biases": aejax.dense((FEATURES, CODE), bias=False),
     "linear": aejax.linear(FEATURES, CODE),
 }
-SEGNETS = {
-    "segnet": segnet(BASIC._replace(blocks=((2,), (3,)), kernel=(3, 3)), channels=1, classes=2),
-    "segnet without indices": segnet(
-        BASIC._replace(blocks=((2,),), kernel=(3, 3)),
-        channels=1,
-        classes=2,
-        resampling=resampling.nearest,
-    ),
-}
+SEGNET = segnet(BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2)
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
 IMAGE = (1, FEATURES)
 CORRUPTIONS = {
@@ -194,7 +186,7 @@ LOSSES = {
 
 ROWS = [
     *(model_row(name, model) for name, model in {**DENSE, "top k": TOP_K}.items()),
-    *(model_row(name, model, (3, 5, 1)) for name, model in SEGNETS.items()),
+    model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(loss_row(name, *loss) for name, loss in LOSSES.items()),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
