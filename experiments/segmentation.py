@@ -5,8 +5,10 @@ Claim:    a decoder that unpools with the indices of its encoder's maxima segmen
           every value in a fixed place of its window (as sparse), or repeats it (dense).
 Source:   Badrinarayanan, Kendall & Cipolla 2017, §3 and §4.
 Command:  python -m experiments.segmentation
-Expected: EXPECTED
-Run time: RUNTIME
+Expected: on CamVid at 120 × 90 with a small budget, for each seed, all three measures above those
+          with fixed places. Nearest neighbours, whose maps are dense, are not beaten: their blobs
+          lack the fine edges that the figure shows with indices, yet measure as well.
+Run time: about ten minutes for each training on a busy core; two on a quiet one.
 """
 
 import sys

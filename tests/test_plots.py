@@ -344,7 +344,7 @@ class TestSegmentations:
         x = np.zeros((1, 2, 3, 1))
         with pytest.raises(ValueError, match="one to 11 classes"):
             plots.segmentations(x, self.labels, {}, "abcdefghijkl")
-        with pytest.raises((ValueError, TypeCheckError), match="predicted|maps must be"):
+        with pytest.raises((ValueError, TypeCheckError), match=r"predicted|maps must be"):
             plots.segmentations(x, self.labels, {"one": self.labels[:, :1]}, "abc")
 
 

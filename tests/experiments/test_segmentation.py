@@ -1,9 +1,12 @@
 """The experiment on segmentation: its verdict on numbers made up, and its files."""
 
+import json
+
 import numpy as np
 import pytest
 
 from experiments import segmentation as experiment
+from experiments.harness import records
 
 
 def made_up(**mean_iou):
@@ -44,3 +47,11 @@ def test_camvid_has_images_and_a_class_for_each_of_their_pixels(shared_data):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="give --data the place"):
         experiment.load(str(tmp_path / "none.npz"))
+
+
+def test_the_committed_summary_keeps_the_docstrings_promise():
+    file = records.summary_file("segmentation")
+    metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
+    for measure in experiment.MEASURES:
+        transferred, fixed, _ = (np.array(metrics[name][measure]) for name in metrics)
+        assert (transferred > fixed).all()
