@@ -84,11 +84,13 @@ def gradient_rounding(problem: Problem) -> float:
 
 
 def gradient_stop(problem: Problem) -> float:
-    """g, the norm at which a training's gradient has vanished: 10⁻¹², or rounding if that is more.
+    """g, the norm at which a training's gradient has vanished: 10⁻¹², or 8 ε ‖x‖_F/√(m Σλ).
 
-    To train further is to fit what rounding has made of the data, which may take for ever.
+    The latter is what an offset costs x as it is stored. To train further is to fit what rounding
+    has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
     """
-    return max(GRADIENT_TOLERANCE, gradient_rounding(problem))
+    stored = 8 * EPSILON * problem.moments.magnitude / float(np.sqrt(least_loss(problem.pca, 0)))
+    return max(GRADIENT_TOLERANCE, stored)
 
 
 def gradient_error(problem: Problem) -> float:

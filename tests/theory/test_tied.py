@@ -132,6 +132,14 @@ def test_an_untied_training_in_its_place_fails(monkeypatch):
     assert verdicts(theory.tied_weights(theory.pose(X, 3))) == ["fails", "fails"]
 
 
+def test_a_repeated_eigenvalue_that_an_offset_sets_apart_does_not_keep_training_from_its_end():
+    x = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0], seed=8) + 1e6
+    orthonormal, subspace = theory.tied_weights(theory.pose(x, 3, key=jax.random.key(8)))
+    assert orthonormal.verdict == "holds", str(orthonormal)
+    assert subspace.verdict == "not identifiable"
+    assert "exceeds the cap" in subspace.reason
+
+
 def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
