@@ -161,7 +161,7 @@ def _judge(evidence: Evidence, tolerance: Tolerance) -> tuple[Verdict, str]:
 
 
 def _rejected(control: float, tolerance: float) -> bool:
-    return control > CONTROL_MARGIN * tolerance
+    return bool(control > CONTROL_MARGIN * tolerance)  # a number of NumPy compares as NumPy's
 
 
 def _unmeasured(statement: Statement, obstacle: Obstacle) -> Certificate:
