@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from aejax import theory
+from aejax.theory.problem import rounding
+from aejax.theory.tolerances import unseen_excess
 from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
@@ -108,6 +110,18 @@ def test_a_closing_gap_costs_the_maps_and_the_loss_never(gap, optimal, trained):
         trained,
         "holds",
     ]
+
+
+def test_training_may_leave_what_the_flatter_of_the_eigengap_and_the_least_variance_lets_it():
+    """ε L + ρ² + 10 g² (Σλ)²/δ with g = 1e-12, whichever of the two δ is."""
+    for spectrum, flattest in (
+        ([8.0, 4, 1, 0.9, 0.5, 0.4], 0.1),
+        ([8.0, 4, 1, 0.5, 0.2, 0.1], 0.1),
+    ):
+        problem = theory.pose(with_spectrum(spectrum), 3)
+        floor = 2.0**-52 * sum(spectrum[3:]) + rounding(problem) ** 2
+        stopped = 10 * 1e-24 * sum(spectrum) ** 2 / flattest
+        assert unseen_excess(problem) == pytest.approx(floor + stopped, rel=1e-9)
 
 
 def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():

@@ -312,6 +312,11 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     assert all("training had not ended after" in answer.reason for answer in answers)
 
 
+def test_rotation_stops_where_it_is_told_and_counts_its_steps():
+    solution = ordering.train_rotated(PROBLEM, max_steps=5)
+    assert (solution.steps, solution.converged) == (5, False)
+
+
 def test_a_rotation_that_would_take_too_long_is_not_begun(monkeypatch):
     monkeypatch.setattr(ordered, "WORK", 1e3)
     monkeypatch.setattr(ordered, "train_rotated", lambda *_, **__: 1 / 0)
