@@ -17,7 +17,9 @@ from aejax import resampling as resampling
 from aejax import statistics as statistics
 from aejax import training as training
 from aejax.activations import top_k as top_k
+from aejax.convolution_arithmetic import Geometry as Geometry
 from aejax.models import Initializers as Initializers
+from aejax.models import convolutional as convolutional
 from aejax.models import dense as dense
 from aejax.models import linear as linear
 from aejax.models import segnet as segnet

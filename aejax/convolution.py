@@ -54,9 +54,9 @@ def convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
     shape = x.shape[1:-1]
     convolution_shape(shape, geometry)
-    axes = axes_of(shape, geometry)
+    axes, apart = _padding_apart(axes_of(shape, geometry))
     return _correlated(
-        x,
+        _padded(x, [(low, high, 0) for low, high in apart]),
         kernel,
         strides=[axis.stride for axis in axes],
         padding=[axis.padding for axis in axes],
@@ -101,8 +101,8 @@ def transposed_convolution(
     """
     _check_channels(kernel, groups, outputs=y.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
-    axes = transposed_axes(y.shape[1:-1], geometry)
-    return _correlated(
+    axes, apart = _padding_apart(transposed_axes(y.shape[1:-1], geometry))
+    x = _correlated(
         y,
         flipped(kernel, groups=groups),
         strides=[1] * len(axes),
@@ -111,6 +111,7 @@ def transposed_convolution(
         dilation=[axis.dilation for axis in axes],
         groups=groups,
     )
+    return _padded(x, [(-low, -high, 0) for low, high in apart])
 
 
 def zero_inserted(
@@ -135,8 +136,7 @@ def zero_inserted(
     Source: Dumoulin & Visin 2016, relations 8 to 14.
     """
     axes = transposed_axes(y.shape[1:-1], geometry)
-    edges = [(*_around(axis), axis.stride - 1) for axis in axes]
-    return jax.lax.pad(y, jnp.zeros((), y.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    return _padded(y, [(*_around(axis), axis.stride - 1) for axis in axes])
 
 
 def flipped(
@@ -226,6 +226,26 @@ def _correlated(
         dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
         feature_group_count=groups,
     )
+
+
+def _padding_apart(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]:
+    """The axes, and what padding must be put on them outside the convolution proper.
+
+    XLA (jaxlib 0.10.2, on CPU, in float64) takes an axis with kernel and stride 2 whose transpose
+    needs no zeros around it for an axis of groups, whatever its size, and ends the process.
+    """
+    mistaken = [
+        (axis.kernel, axis.stride, axis.dilation, axis.padding) == (2, 2, 1, (1, 1))
+        for axis in axes
+    ]
+    pairs = list(zip(axes, mistaken, strict=True))
+    inside = [axis._replace(padding=(0, 0)) if apart else axis for axis, apart in pairs]
+    return inside, [axis.padding if apart else (0, 0) for axis, apart in pairs]
+
+
+def _padded(x: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
+    """x with zeros (low, high, between) on each spatial axis; a negative number crops."""
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
 
 
 def _around(axis: Axis) -> tuple[int, int]:

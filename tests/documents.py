@@ -1,6 +1,7 @@
-"""What documents promise: the tests that they name exist."""
+"""What documents promise: the tests and the functions that they name exist."""
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
@@ -21,3 +22,12 @@ def names_of_tests(file: str) -> set[str]:
     """The test functions of a file, which is not run."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def resolve(name: str) -> object:
+    """A dotted name as a module, or as what a module holds."""
+    *modules, last = name.split(".")
+    try:
+        return getattr(importlib.import_module(".".join(modules)), last)
+    except AttributeError:
+        return importlib.import_module(name)

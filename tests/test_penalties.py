@@ -132,9 +132,13 @@ def test_contractive_looks_at_the_clean_input(record):
         np.testing.assert_array_equal(penalty(shifted), penalty(record))
 
 
-def test_contractive_logistic_refuses_a_deep_encoder():
-    record = record_of(aejax.dense((5, 4, 3)), jnp.ones((1, 5)))
-    with pytest.raises(ValueError, match=r"one logistic layer, got 2 layers; use contractive\(\)"):
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [(aejax.dense((5, 4, 3)), (1, 5)), (aejax.convolutional((5, 1), (1,)), (1, 5, 1))],
+)
+def test_contractive_logistic_refuses_a_deep_encoder_and_a_convolution(model, shape):
+    record = record_of(model, jnp.ones(shape))
+    with pytest.raises(ValueError, match=r"one logistic dense layer, .* use contractive\(\)"):
         penalties.contractive_logistic()(record)
 
 

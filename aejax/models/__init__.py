@@ -1,5 +1,10 @@
 """One family of autoencoders a file, each a factory that returns an `Autoencoder`."""
 
+from aejax.models.conv import convolutional as convolutional
+from aejax.models.conv_layers import pooled as pooled
+from aejax.models.conv_layers import resized as resized
+from aejax.models.conv_layers import strided as strided
+from aejax.models.conv_layers import transposed as transposed
 from aejax.models.dense import Initializers as Initializers
 from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied

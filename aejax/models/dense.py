@@ -97,19 +97,21 @@ def dense(
 def untied(params: Params) -> Params:
     """The same autoencoder untied: its decoder gets transposed copies of the encoder's kernels.
 
+    A convolution's kernel is copied as it is: that is how its transpose takes it.
+
     Args:
-        params: of `dense(sizes, tied=True)`.
+        params: of `dense` or `convolutional` with tied=True.
 
     Returns:
-        Params of `dense(sizes, tied=False)` that encode and decode alike.
+        Params of the same with tied=False that encode and decode alike.
 
     Source: Hinton & Salakhutdinov 2006, fig. 1 (unrolling).
     """
     encoder, decoder = params["encoder"], params["decoder"]
     last = len(encoder) - 1
-    kernels = [encoder[f"layer_{last - i}"]["kernel"].T for i in range(len(encoder))]
+    kernels = [encoder[f"layer_{last - i}"]["kernel"] for i in range(len(encoder))]
     layers = {
-        f"layer_{i}": {**decoder[f"layer_{i}"], "kernel": kernel}
+        f"layer_{i}": {**decoder[f"layer_{i}"], "kernel": kernel.T if kernel.ndim == 2 else kernel}
         for i, kernel in enumerate(kernels)
     }
     return {"encoder": encoder, "decoder": layers}

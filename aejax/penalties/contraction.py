@@ -80,17 +80,17 @@ def contractive_logistic() -> Penalty:
         The penalty, one value an example: [batch].
 
     Raises:
-        ValueError: when called with an encoder of more than one layer.
+        ValueError: when called with an encoder of more than one layer, or of a convolution.
 
     Source: Rifai et al. 2011, §5.1.
     """
 
     def penalty(record: Pass) -> Array:
         layers = record.params["encoder"]
-        if len(layers) != 1:
+        if len(layers) != 1 or layers["layer_0"]["kernel"].ndim != 2:
             raise ValueError(
-                f"contractive_logistic needs an encoder of one logistic layer, got {len(layers)} "
-                "layers; use contractive()"
+                "contractive_logistic needs an encoder of one logistic dense layer, got "
+                f"{len(layers)} layers, or a convolution; use contractive()"
             )
         code = record.model.encode(record.params, record.batch.x)
         return logistic_squared_jacobian_norm(layers["layer_0"]["kernel"], code)

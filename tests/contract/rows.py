@@ -4,13 +4,14 @@ A new model, loss, corruption, penalty or objective is one row here, and is then
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties, training
+from aejax import Batch, corruptions, losses, models, penalties, training
 from aejax.models import BASIC, segnet
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
@@ -149,6 +150,18 @@ DENSE = {
     "linear": aejax.linear(FEATURES, CODE),
 }
 SEGNET = segnet(BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2)
+CONVOLUTIONAL = {
+    "convolutional": ((5, 4, 1), {}),
+    "convolutional pooled": ((4, 5, 2), {"down": models.pooled}),
+    "convolutional resized, tied, dense code, one axis": (
+        (7, 2),
+        {"down": models.pooled, "up": models.resized, "units": (CODE,), "tied": True},
+    ),
+    "convolutional resized, three axes": (
+        (3, 4, 3, 1),
+        {"up": partial(models.resized, method="linear")},
+    ),
+}
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
 IMAGE = (1, FEATURES)
 CORRUPTIONS = {
@@ -188,6 +201,10 @@ ROWS = [
     *(model_row(name, model) for name, model in {**DENSE, "top k": TOP_K}.items()),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
+    *(
+        model_row(name, aejax.convolutional(shape, (2,), activation=jnp.tanh, **options), shape)
+        for name, (shape, options) in CONVOLUTIONAL.items()
+    ),
     *(loss_row(name, *loss) for name, loss in LOSSES.items()),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
     *(

@@ -1,6 +1,5 @@
 """docs/theory.md keeps its word: a section a theorem, with functions and tests that exist."""
 
-import importlib
 import re
 
 import numpy as np
@@ -8,21 +7,12 @@ import pytest
 
 import aejax
 from aejax import theory
-from tests.documents import named_tests, names_of_tests, read
+from tests.documents import named_tests, names_of_tests, read, resolve
 
 TEXT = read("theory.md")
 SECTIONS = dict(re.findall(r"\n### `(\w+)`\n(.*?)(?=\n###? |\Z)", TEXT, re.DOTALL))
 PARTS = ("**Statement.**", "**Proof.**", "**Source.**", "**Checked by**")
 NAMED = named_tests(TEXT)
-
-
-def resolve(name: str) -> object:
-    """A dotted name as a module, or as what a module holds."""
-    *modules, last = name.split(".")
-    try:
-        return getattr(importlib.import_module(".".join(modules)), last)
-    except AttributeError:
-        return importlib.import_module(name)
 
 
 def test_every_theorem_has_its_section():
