@@ -1,4 +1,4 @@
-"""Every page of the documents keeps its word: its Python runs, its commands parse, its links lead."""
+"""Every page of the documents keeps its word: Python runs, commands parse, links lead."""
 
 import re
 import shlex
