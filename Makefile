@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
+DOCUMENTS := $(VENV)/.documents
 
 .PHONY: demo test test-slow lint format experiments-table constraints clean
 
@@ -16,6 +17,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 # Adds the tests' tools, and PyTorch, which is a reference in tests alone.
 $(DEVELOPER): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(DOCUMENTS): $(INSTALLED)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 # The theorems on real digits, a denoising autoencoder trained on them, and its report.
@@ -46,12 +51,20 @@ format: $(DEVELOPER)
 experiments-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.table
 
+# docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
+docs: $(DOCUMENTS)
+	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going docs docs/_build
+
+# The tutorial as a new user follows it, in a fresh environment, timed to its first picture.
+tutorial:
+	$(PYTHON) docs/follow_tutorial.py
+
 # Pins every dependency to what a fresh installation of today resolves to.
 constraints:
 	rm -rf .constraints && $(PYTHON) -m venv .constraints
-	.constraints/bin/pip install --quiet '.[dev]'
+	.constraints/bin/pip install --quiet '.[dev,docs]'
 	.constraints/bin/pip freeze --exclude aejax | sed 's/+.*//' > constraints.txt
 	rm -rf .constraints
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo docs/_build docs/api

@@ -17,6 +17,7 @@ myst_fence_as_directive = ["math"]  # as GitHub writes it
 myst_heading_anchors = 3
 exclude_patterns = ["results"]
 html_theme = "furo"
+suppress_warnings = ["ref.python"]  # several records have a field called x, key or code
 
 autodoc_typehints = "none"  # shapes and ranges stand in the docstrings
 
@@ -41,9 +42,14 @@ def write_api_pages(app):
             (folder / f"{room.name}.md").write_text(page, encoding="utf-8")
 
 
-def as_written(_app, _what, _name, _object, _options, lines):
-    """Docstrings are plain text: backticks are markup there, stars and underscores are not."""
+def as_written(_app, what, _name, _object, _options, lines):
+    """Docstrings are plain text: backticks are markup there, stars and underscores are not.
+
+    The fields of a record, `name: what it is`, become a list of them.
+    """
     for i, line in enumerate(lines):
+        if what == "class":
+            line = re.sub(r"^(\w+(?:, \w+)*):\s+(?=\S)", r":\1: ", line)
         parts = re.split(r"(`[^`]+`)", line)
         lines[i] = "".join(
             f"`{part}`" if part.startswith("`") else re.sub(r"([*|_`\\])", r"\\\1", part)

@@ -61,8 +61,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         command = _command(words)
         return ACTIONS[type(command)](command) or DONE
-    except KeyboardInterrupt:
-        _complain("interrupted; a run goes on from its last checkpoint with --resume")
+    except KeyboardInterrupt as stop:
+        _complain(str(stop) or "interrupted")
         return INTERRUPTED
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         if debug:

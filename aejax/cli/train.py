@@ -54,6 +54,8 @@ class Train:
     """epochs between checkpoints; the last epoch is always saved"""
     quiet: bool = False
     """no progress bar"""
+    json: bool = False
+    """print the figures as JSON, for programs"""
 
 
 def train(command: Train) -> None:
@@ -88,7 +90,10 @@ def train(command: Train) -> None:
         )
     metrics = measure(open_run(out), examples)
     write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
-    _print(metrics, out)
+    if command.json:
+        print(json.dumps(metrics))
+    else:
+        _print(metrics, out)
 
 
 def _check(command: Train) -> None:
@@ -168,9 +173,12 @@ def _callbacks(
 
 @contextmanager
 def _named_checkpoint(out: Path) -> Iterator[None]:
-    """A loss that is not finite ends the run with the last good checkpoint's name."""
+    """A loss that is not finite ends with the last good checkpoint; Ctrl-C, with how to go on."""
     try:
         yield
+    except KeyboardInterrupt as stop:
+        how = f"interrupted; go on with: aejax train --resume --out {out}"
+        raise KeyboardInterrupt(how) from stop
     except NonFiniteLossError as error:
         folder = checkpoints_folder(out)
         step = checkpoints.newest_whole_step(folder)

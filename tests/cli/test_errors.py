@@ -192,5 +192,11 @@ def test_an_interrupt_says_how_to_go_on(folder, aejax, monkeypatch):
 
     monkeypatch.setattr("aejax.training.fit", interrupt)
     outcome = aejax(f"train --data small.npy {SMALL} --out run")
-    assert outcome.code == 130
-    assert "--resume" in outcome.err
+    assert outcome == (130, "", outcome.err)
+    assert "interrupted; go on with: aejax train --resume --out run" in outcome.err
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    said = outcome.err.partition("go on with: aejax ")[2]
+    resumed = aejax(f"{said} --json")
+    assert resumed.code == 0
+    assert json.loads(resumed.out) == json.loads((folder / "run/metrics.json").read_text())
