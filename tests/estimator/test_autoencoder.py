@@ -202,7 +202,7 @@ def test_a_pipeline_searches_a_grid_with_two_jobs():
         ({"early_stopping": True, "n_iter_no_change": 0}, "patience must be at least one"),
         ({"batch_size": 0}, "batch size must lie between 1"),
     ],
-    ids=str,
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
