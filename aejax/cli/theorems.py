@@ -52,7 +52,7 @@ PICTURES: dict[str, tuple[Picture, ...]] = {
     "sum_regularisation": (((2, 3), gains.sum_loss),),
     "product_regularisation": (((0,), gains.product_loss),),
     "principal_components": (((0, 1), learning.components),),
-    "ordered_recovery": (((0, 1, 2, 3), learning.order),),
+    "ordered_recovery": (((0, 2, 3), learning.order),),
     "gaussian_denoising": (((0,), gains.gaussian_noise),),
     "masking_denoising": (((1,), gains.masks),),
     "sampled_denoising": (((0, 1), gains.draws),),

@@ -66,7 +66,7 @@ def verify(command: Verify) -> int:
         from aejax.cli.theorems import theorems_page  # here: matplotlib is slow to import
 
         about = environment() | {"seed": str(command.seed)}
-        page = theorems_page(problem, answers, data=command.data, environment=about)
+        page = theorems_page(problem, answers, data=Path(command.data).name, environment=about)
         write_text(command.report, page)
         print(f"report: {command.report}")
     return int(any(certificate.verdict == "fails" for certificate in found))

@@ -20,7 +20,7 @@ from aejax.theory.masking import RATE, masking_regression, reduced_rank_regressi
 from aejax.theory.paths import principal_sines
 from aejax.theory.pca import leading_components, least_loss
 from aejax.theory.penalised import half_decay, kernels, product_gains, sum_gains, train_penalised
-from aejax.theory.problem import Problem
+from aejax.theory.problem import Problem, last_component
 from aejax.theory.product import ridge_least_squares
 from aejax.theory.regularised import vanishing_decay
 
@@ -150,9 +150,8 @@ def contracted(problem: Problem, _: Found) -> Illustration:
 def _gains(
     problem: Problem, learned: dict[str, np.ndarray], formula: dict[str, Formula], ylabel: str
 ) -> Figure:
-    """Gains of the k leading components against their eigenvalues, and formulas in between."""
-    kept = np.pad(problem.pca.eigenvalues, (0, problem.code))[: problem.code]
-    kept = kept[kept > 0]
+    """Gains of the components kept against their eigenvalues, and formulas in between."""
+    kept = problem.pca.eigenvalues[: last_component(problem) + 1]
     between = np.geomspace(kept[-1] / 1.5, kept[0] * 1.5, 200)
     return plots.against_formula(
         {name: (kept, gains[: len(kept)]) for name, gains in learned.items()},

@@ -14,9 +14,15 @@ from aejax.theory.critical import search
 from aejax.theory.escape import OFFSETS, escape
 from aejax.theory.invariance import invertible
 from aejax.theory.landscape import critical_points, enumerable, predicted_index, subsets, surface
-from aejax.theory.paths import Path, least_squares_path, tied_path, training_path
+from aejax.theory.paths import (
+    TRAINING_STEPS,
+    Path,
+    least_squares_path,
+    tied_path,
+    training_path,
+)
 from aejax.theory.pca import leading_components, least_loss
-from aejax.theory.problem import Problem
+from aejax.theory.problem import EPSILON, Problem
 from aejax.types import Array
 
 Found = Sequence[Certificate]
@@ -61,11 +67,11 @@ def numbers(certificate: Certificate) -> plots.Numbers:
 def least_squares(problem: Problem, _: Found) -> Illustration:
     """Angles on the way of alternating least squares, and the rate of the slowest."""
     path = least_squares_path(problem)
+    worst, middle = path.sines[:, 0], len(path.steps) // 2
     kept, left = problem.pca.eigenvalues[problem.code - 1 : problem.code + 1]
-    rate = (left / kept) ** path.steps.astype(float)
-    worst = path.sines[:, 0]
-    middle = len(path.steps) // 2
-    foretold = {"falls as (λ_{k+1}/λ_k)^steps": (path.steps, worst[middle] / rate[middle] * rate)}
+    fall = np.log(max(left / kept, EPSILON)) * (path.steps - path.steps[middle])
+    curve = worst[middle] * np.exp(np.clip(fall, -700, 700))
+    foretold = {"falls as (λ_{k+1}/λ_k)^steps": (path.steps, curve)}
     return Illustration(
         plots.against_formula(
             _angles(path), _visible(foretold, worst), xlabel="step", xscale="log", **SINE
@@ -87,8 +93,8 @@ def training(problem: Problem, _: Found) -> Illustration:
         plots.against_formula(_angles(path), {}, xlabel="step of L-BFGS", xscale="log", **SINE),
         "Training from a random start ends at the subspace",
         "Sines of the principal angles between decoder and principal subspace. Plateaus are "
-        "saddles, which training leaves; a small eigengap makes the last part long, and the first "
-        f"{path.steps[-1]} steps at most are shown.",
+        "saddles, which training leaves; a small eigengap makes the last part long, of which no more "
+        f"than {TRAINING_STEPS} steps are shown.",
         "Sines of angles against the steps of training by gradient, which fall one after another.",
     )
 
