@@ -93,7 +93,7 @@ def training(problem: Problem, _: Found) -> Illustration:
         plots.against_formula(_angles(path), {}, xlabel="step of L-BFGS", xscale="log", **SINE),
         "Training from a random start ends at the subspace",
         "Sines of the principal angles between decoder and principal subspace. Plateaus are "
-        "saddles, which training leaves; a small eigengap makes the last part long, of which no more "
+        "saddles, which training leaves; a small eigengap makes the last part long. No more "
         f"than {TRAINING_STEPS} steps are shown.",
         "Sines of angles against the steps of training by gradient, which fall one after another.",
     )
