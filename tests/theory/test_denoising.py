@@ -266,3 +266,16 @@ def test_the_control_of_equal_variances_doubles_the_feature_that_weighs_most():
     assert control == pytest.approx(
         np.sin(scipy.linalg.subspace_angles(turned, principal).max()), rel=1e-6
     )
+
+
+def test_the_control_of_masks_is_the_loss_of_pcas_map_over_the_rate_that_is_kept():
+    centred = X - X.mean(axis=0)
+    s = centred.T @ centred / len(X)
+    m = 0.75**2 * s + 0.25 * 0.75 * np.diag(np.diag(s))
+    rows = theory.pca(X).components[:3]
+    forgetful = rows.T @ rows / 0.75
+    loss = np.trace(s - 2 * 0.75 * s @ forgetful + forgetful @ m @ forgetful)
+    explained = np.linalg.eigvalsh(0.75**2 * s @ np.linalg.solve(m, s))[-3:].sum()
+    least = np.trace(s) - explained
+    control = masking.masking_denoising(PROBLEM)[0].control
+    assert control == pytest.approx((loss - least) / least, rel=1e-6)
