@@ -22,6 +22,8 @@ from aejax.models import Initializers as Initializers
 from aejax.models import convolutional as convolutional
 from aejax.models import dense as dense
 from aejax.models import linear as linear
+from aejax.models import mixed_precision as mixed_precision
+from aejax.models import rematerialised as rematerialised
 from aejax.models import segnet as segnet
 from aejax.models import untied as untied
 from aejax.objective import Objective as Objective

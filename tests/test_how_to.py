@@ -96,3 +96,9 @@ def test_what_does_not_fit_the_loss_is_refused_in_words():
         r"x has values outside \[0, 1\]: \d+ of \d+, first .* or use the squared", logistic
     )
     assert tanh.startswith("x has values outside [-1, 1]")
+
+
+def test_every_placement_and_saving_of_memory_trains():
+    names = run("many_devices")
+    assert names["history"][-1]["loss"] < names["history"][0]["loss"]
+    assert names["placement"].shares == jax.device_count()

@@ -10,6 +10,8 @@ from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params
+from aejax.models.precision import mixed_precision as mixed_precision
+from aejax.models.rematerialisation import rematerialised as rematerialised
 from aejax.models.segnet import BASIC as BASIC
 from aejax.models.segnet import VGG as VGG
 from aejax.models.segnet import Size as Size

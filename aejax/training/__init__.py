@@ -5,6 +5,12 @@ from aejax.training.checks import check_training as check_training
 from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
 from aejax.training.fitting import fit as fit
 from aejax.training.fitting import stalled as stalled
+from aejax.training.gradients import Gradient as Gradient
+from aejax.training.gradients import accumulated as accumulated
+from aejax.training.gradients import whole_batch as whole_batch
+from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
+from aejax.training.placement import Placement as Placement
+from aejax.training.placement import place_state as place_state
 from aejax.training.population import fit_population as fit_population
 from aejax.training.pretraining import pretrain as pretrain
 from aejax.training.pretraining import rbm_objective as rbm_objective

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.batch_normalisation import OBSERVER, TRAINED, Moments, merge, uncalibrated
-from aejax.training.steps import over_batches
+from aejax.training.batches import over_batches
 from aejax.types import Array, Autoencoder, Batch, Params
 
 Path = tuple[str, ...]

@@ -11,15 +11,11 @@ import numpy as np
 import optax
 
 from aejax.objective import Objective, noiseless
+from aejax.training.batches import Measurements, mean_over_examples
 from aejax.training.checks import check_training
-from aejax.training.steps import (
-    Measurements,
-    TrainState,
-    epoch,
-    evaluate,
-    init_state,
-    mean_over_examples,
-)
+from aejax.training.gradients import Gradient, whole_batch
+from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed
+from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, Key
 
 Record = dict[str, Any]
@@ -54,6 +50,8 @@ def fit(
     validation: Batch | None = None,
     patience: int | None = None,
     callbacks: Sequence[Callback] = (),
+    gradient_of: Gradient = whole_batch,
+    placement: Placement = ONE_DEVICE,
 ) -> tuple[TrainState, list[Record]]:
     """Train until `epochs` epochs are done, or validation has stopped improving.
 
@@ -73,6 +71,8 @@ def fit(
         patience: stop after so many epochs in a row without a lower validation loss.
         callbacks: called in order as (state, record) after each epoch. A state's buffers are
             donated to the next epoch: copy what you keep.
+        gradient_of: how each step computes its gradient: at once, or `accumulated` part by part.
+        placement: on which devices the arrays lie; `aejax.sharding` makes those of meshes.
 
     Returns:
         The last state, and the history: a record an epoch with "epoch", "step", "seconds",
@@ -80,7 +80,8 @@ def fit(
         terms there.
 
     Raises:
-        ValueError: for both or neither of key and state, and as `check_training`.
+        ValueError: for both or neither of key and state, for a batch size that the placement cannot
+            divide, and as `check_training`.
         NonFiniteLossError: when the loss or gradient stops being finite.
     """
     current = _start(objective, optimizer, key, state)
@@ -92,20 +93,30 @@ def fit(
         validation=validation,
         patience=patience,
     )
-    # The caller's buffers are not ours to donate.
-    current, data = jax.tree.map(jnp.copy, (current, data))
+    _check_shares(batch_size, placement)
     _rehearse(objective, current, data, batch_size)
+    current = place_state(placement, current)  # the caller's buffers are not ours to donate
+    data, validation = jax.device_put((data, validation), placement.data)
 
-    run_epoch = _compiled_epoch(objective, optimizer, current, data, batch_size)
-    measure = _compiled_evaluation(objective, validation, batch_size)
+    # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
+    run_epoch = _epoch.lower(
+        objective,
+        optimizer,
+        current,
+        data,
+        batch_size=batch_size,
+        gradient_of=gradient_of,
+        placement=placement,
+    ).compile()
+    measure = partial(_evaluate, objective, batch_size=batch_size, placement=placement)
     history = list(history)
     while int(current.epoch) < epochs and not stalled(history, patience):
         start = time.perf_counter()
         current, measurements = jax.block_until_ready(run_epoch(current, data))
         seconds = time.perf_counter() - start
         record = _record(current, measurements, data, batch_size, seconds)
-        if measure is not None:
-            record["validation"] = _numbers(measure(current))
+        if validation is not None:
+            record["validation"] = _numbers(measure(current, validation))
             _refuse_non_finite_validation(record)
         history.append(record)
         for callback in callbacks:
@@ -144,48 +155,57 @@ def _start(
     raise ValueError("give either key, for a new run, or state, to continue one")
 
 
+def _check_shares(batch_size: int, placement: Placement) -> None:
+    if batch_size % placement.shares:
+        raise ValueError(
+            f"the batch size must be a multiple of {placement.shares}, the devices that share a "
+            f"batch, got {batch_size}"
+        )
+
+
 def _rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
     """One batch outside jit, where a penalty sees concrete codes and refuses those out of range."""
     if objective.penalties:
-        batch = jax.tree.map(lambda array: array[: min(batch_size, 32)], data)
+        batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
         objective(state.params, batch, state.key)
 
 
 # Of the module, so that JAX keeps what they compile: the same objective and optimizer, fitted again
 # to data of the same shape, are compiled once.
-_epoch = jax.jit(
-    epoch, static_argnums=(0, 1), static_argnames="batch_size", donate_argnames="state"
+@partial(
+    jax.jit,
+    static_argnums=(0, 1),
+    static_argnames=("batch_size", "gradient_of", "placement"),
+    donate_argnames="state",
 )
-
-
-@partial(jax.jit, static_argnums=0, static_argnames="batch_size")
-def _evaluate(
-    objective: Objective, state: TrainState, validation: Batch, *, batch_size: int
-) -> Measurements:
-    return evaluate(
-        noiseless(objective), state.params, validation, state.key, batch_size=batch_size
-    )
-
-
-def _compiled_epoch(
+def _epoch(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     data: Batch,
+    *,
     batch_size: int,
-) -> Callable[[TrainState, Batch], tuple[TrainState, Measurements]]:
-    """Compiled before the first epoch, so that no epoch's seconds contain the compilation."""
-    return _epoch.lower(objective, optimizer, state, data, batch_size=batch_size).compile()
+    gradient_of: Gradient,
+    placement: Placement,
+) -> tuple[TrainState, Measurements]:
+    objective = placed(placement, objective)
+    state, measurements = epoch(
+        objective, optimizer, state, data, batch_size=batch_size, gradient_of=gradient_of
+    )
+    return held(placement, state, measurements)
 
 
-def _compiled_evaluation(
-    objective: Objective, validation: Batch | None, batch_size: int
-) -> Callable[[TrainState], Measurements] | None:
-    if validation is None:
-        return None
-
-    validation = jax.device_put(validation)
-    return lambda state: _evaluate(objective, state, validation, batch_size=batch_size)
+@partial(jax.jit, static_argnums=0, static_argnames=("batch_size", "placement"))
+def _evaluate(
+    objective: Objective,
+    state: TrainState,
+    validation: Batch,
+    *,
+    batch_size: int,
+    placement: Placement,
+) -> Measurements:
+    objective = placed(placement, noiseless(objective))
+    return evaluate(objective, state.params, validation, state.key, batch_size=batch_size)
 
 
 def _record(

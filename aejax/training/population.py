@@ -7,8 +7,9 @@ import jax
 import optax
 
 from aejax.objective import Objective
+from aejax.training.batches import Measurements
 from aejax.training.checks import check_training
-from aejax.training.steps import Measurements, TrainState, train
+from aejax.training.steps import TrainState, train
 from aejax.types import Batch, Key
 
 

@@ -3,8 +3,7 @@
 Keys are derived from the state's key and its counters, so a resumed run repeats exactly.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +11,9 @@ import optax
 from jaxtyping import Int
 
 from aejax.objective import Objective
+from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
+from aejax.training.gradients import Gradient, whole_batch
 from aejax.types import Array, Batch, Key, Params
-
-Measurements = dict[str, Array]
 
 
 class TrainState(NamedTuple):
@@ -54,6 +53,8 @@ def step(
     optimizer: optax.GradientTransformation,
     state: TrainState,
     batch: Batch,
+    *,
+    gradient_of: Gradient = whole_batch,
 ) -> tuple[TrainState, Measurements]:
     """One step down the gradient of the objective. Pure; jit it or scan it.
 
@@ -62,6 +63,7 @@ def step(
         optimizer: any optax gradient transformation, line searches included.
         state: where training stands; its key is folded with its step.
         batch: the examples of this step.
+        gradient_of: how the gradient is computed: at once, or `accumulated`.
 
     Returns:
         The next state, and the measurements of this step: the loss, every term by name, and the
@@ -70,7 +72,7 @@ def step(
     _, key_steps = jax.random.split(state.key)
     key = jax.random.fold_in(key_steps, state.step)
     params = state.params
-    (loss, terms), gradient = jax.value_and_grad(objective, has_aux=True)(params, batch, key)
+    (loss, terms), gradient = gradient_of(objective, params, batch, key)
     updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
         gradient,
         state.optimizer_state,
@@ -101,6 +103,7 @@ def epoch(
     data: Batch,
     *,
     batch_size: int,
+    gradient_of: Gradient = whole_batch,
 ) -> tuple[TrainState, Measurements]:
     """One pass over the data in a fresh random order: a scan of whole batches, then the tail.
 
@@ -113,6 +116,7 @@ def epoch(
         state: where training stands; the order follows from its key and its epoch.
         data: all examples, [examples, *input].
         batch_size: examples a step.
+        gradient_of: how `step` computes the gradient.
 
     Returns:
         The next state, and `step`'s measurements, each [steps].
@@ -121,7 +125,8 @@ def epoch(
     order = jax.random.permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
 
     def step_on(state: TrainState, examples: Array) -> tuple[TrainState, Measurements]:
-        return step(objective, optimizer, state, _take(data, examples))
+        batch = take(data, examples)
+        return step(objective, optimizer, state, batch, gradient_of=gradient_of)
 
     state, measurements = over_batches(step_on, state, order, batch_size)
     return state._replace(epoch=state.epoch + 1), measurements
@@ -145,7 +150,7 @@ def evaluate(
 
     def measure(number: Array, examples: Array) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, number)
-        loss, terms = objective(params, _take(data, examples), key_batch)
+        loss, terms = objective(params, take(data, examples), key_batch)
         return number + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]
@@ -182,51 +187,3 @@ def train(
 
     state = init_state(objective, optimizer, key)
     return jax.lax.scan(one_epoch, state, length=epochs)
-
-
-def mean_over_examples(measurements: Measurements, examples: int, batch_size: int) -> Measurements:
-    """Mean of per-step measurements, each step weighted by its number of examples.
-
-    Args:
-        measurements: each [steps], the tail step last.
-        examples: how many examples the steps covered.
-        batch_size: examples in a whole batch.
-
-    Returns:
-        The means, each a scalar.
-    """
-    whole, remainder = divmod(examples, batch_size)
-    sizes = jnp.asarray([batch_size] * whole + [remainder] * bool(remainder))
-    return jax.tree.map(
-        lambda steps: jnp.sum(steps * (sizes / examples).astype(steps.dtype)), measurements
-    )
-
-
-def over_batches(
-    function: Callable[[Any, Array], tuple[Any, Measurements]],
-    carry: Any,
-    order: Array,
-    batch_size: int,
-) -> tuple[Any, Measurements]:
-    """Scan function over whole batches of order; then call it once on the remainder, if any.
-
-    Args:
-        function: (carry, examples) -> the next carry, and measurements.
-        carry: what the first call is given.
-        order: indices of examples; the remainder is its end.
-        batch_size: indices in a whole batch.
-
-    Returns:
-        The last carry, and the measurements, each [calls].
-    """
-    whole = order.shape[0] // batch_size * batch_size
-    batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
-    carry, measurements = jax.lax.scan(function, carry, batches)
-    if remainder.shape[0] > 0:
-        carry, last = function(carry, remainder)
-        measurements = jax.tree.map(lambda steps, step: jnp.append(steps, step), measurements, last)
-    return carry, measurements
-
-
-def _take(data: Batch, examples: Array) -> Batch:
-    return jax.tree.map(lambda array: array[examples], data)

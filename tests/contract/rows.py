@@ -163,6 +163,7 @@ CONVOLUTIONAL = {
     ),
 }
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
+REMATERIALISED = aejax.rematerialised(DENSE["undercomplete"])
 IMAGE = (1, FEATURES)
 CORRUPTIONS = {
     "masking": corruptions.masking(rate=0.3),
@@ -198,7 +199,10 @@ LOSSES = {
 }
 
 ROWS = [
-    *(model_row(name, model) for name, model in {**DENSE, "top k": TOP_K}.items()),
+    *(
+        model_row(name, model)
+        for name, model in {**DENSE, "top k": TOP_K, "rematerialised": REMATERIALISED}.items()
+    ),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(

@@ -1,0 +1,82 @@
+"""Where the arrays of a training lie: what `fit` must know of devices, and no more."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Sharding
+
+from aejax.objective import Objective
+from aejax.training.batches import Measurements
+from aejax.training.steps import TrainState
+from aejax.types import Array, Autoencoder
+
+
+class Placement(NamedTuple):
+    """Where each array lies; `aejax.sharding` makes those of meshes. None means JAX's default.
+
+    array:  an array of the state, or its shape and dtype -> its sharding.
+    data:   sharding of the whole data and of measurements: a copy on every device.
+    model:  a model -> the same, which holds parameters, inputs, codes and outputs to their places.
+    shares: among how many devices the examples of a batch are divided.
+    """
+
+    array: Callable[[Array | jax.ShapeDtypeStruct], Sharding | None]
+    data: Sharding | None
+    model: Callable[[Autoencoder], Autoencoder]
+    shares: int
+
+
+ONE_DEVICE = Placement(lambda _: None, None, lambda model: model, shares=1)
+"""Everything on JAX's default device."""
+
+
+def place_state(placement: Placement, state: TrainState) -> TrainState:
+    """A copy of a state, each array where the placement wants it.
+
+    Args:
+        placement: where.
+        state: anywhere.
+
+    Returns:
+        The copy; none of its buffers are the state's own.
+    """
+    return jax.tree.map(lambda leaf: jax.device_put(jnp.copy(leaf), placement.array(leaf)), state)
+
+
+def placed(placement: Placement, objective: Objective) -> Objective:
+    """The same objective, whose model holds its arrays to their places.
+
+    Args:
+        placement: where.
+        objective: any.
+
+    Returns:
+        It, with the placement's model.
+    """
+    return replace(objective, model=placement.model(objective.model))
+
+
+def held(
+    placement: Placement, state: TrainState, measurements: Measurements
+) -> tuple[TrainState, Measurements]:
+    """The results of a compiled epoch, held to their places.
+
+    Args:
+        placement: where.
+        state: within `jit`.
+        measurements: within `jit`.
+
+    Returns:
+        Both, unchanged.
+    """
+
+    def hold(array: Array, place: Sharding | None) -> Array:
+        return array if place is None else jax.lax.with_sharding_constraint(array, place)
+
+    return (
+        jax.tree.map(lambda array: hold(array, placement.array(array)), state),
+        jax.tree.map(lambda array: hold(array, placement.data), measurements),
+    )

@@ -1,0 +1,189 @@
+"""What a step on a mesh communicates, counted in the compiled program, against the ideal.
+
+Data parallel training sums the gradients over the devices, in one all-reduce; fully sharded
+training gathers the parameters besides; tensor parallel training sums the outputs of row-split
+layers and the gradients of column-split layers' inputs. The ideal is counted from the layers' sizes
+alone.
+
+Command:  python -m benchmarks.communication
+Run time: a minute on one core. The devices are virtual: nothing here is about speed.
+Source:   Shoeybi et al. 2019, §3 (tensor parallel); Rajbhandari et al. 2020 (fully sharded).
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+
+import aejax
+from aejax import Batch, Objective, losses, penalties, sharding, training
+from aejax.cli.environment import environment
+from aejax.cli.files import write_text
+from aejax.communication import collectives
+from aejax.training import Placement, TrainState
+
+RESULTS = Path(__file__).parent / "results" / "communication"
+HEAD = """# What a step communicates
+
+Written by `python -m benchmarks.communication`: a dense autoencoder {sizes} on {devices} devices,
+{batch_size} examples a step; tensor parallel: layers of {wide} units or more split among {model}.
+Bytes are those that each device sends in a step, by rings. XLA's CPU compiler sums sharded
+gradients whole instead of scattering the sums, so fully sharded steps send up to 1.5 times the
+ideal.
+
+| objective | placement | collectives a step | MiB sent | ideal | ratio |
+|---|---|---|---:|---:|---:|
+"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the numbers."""
+
+    sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
+    """features of input, hidden layers and code"""
+    batch_size: int = 256
+    """examples a step"""
+    devices: int = 8
+    """of the mesh"""
+    model: int = 4
+    """devices among which wide layers are divided, where they are"""
+    wide: int = 500
+    """fewest units of a layer that is divided"""
+
+
+QUICK = Config(sizes=(64, 128, 64, 8), batch_size=64, wide=128)
+
+
+def placements(config: Config) -> dict[str, Placement]:
+    """Every way to divide a training among the devices."""
+    devices = jax.devices("cpu")[: config.devices]
+    data = sharding.data_parallel(sharding.make_mesh(devices=devices))
+    model = sharding.tensor_parallel(
+        sharding.make_mesh(model=config.model, devices=devices), wide=config.wide
+    )
+    return {
+        "data parallel": data,
+        "fully sharded": sharding.fully_sharded(data),
+        "tensor parallel": model,
+        "fully sharded, tensor parallel": sharding.fully_sharded(model),
+    }
+
+
+def objectives(config: Config) -> dict[str, Objective]:
+    """A plain autoencoder, and one with a term of the whole batch."""
+    model = aejax.dense(config.sizes)
+    sparsity = {"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))}
+    return {
+        "dense": aejax.objective(model, losses.bernoulli),
+        "sparse": aejax.objective(model, losses.bernoulli, penalties=sparsity),
+    }
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Compile a step of every objective under every placement; count its collectives."""
+    return {
+        "rows": [
+            {"objective": name, **count(objective, place, placement, config)}
+            for name, objective in objectives(config).items()
+            for place, placement in placements(config).items()
+        ]
+    }
+
+
+def count(objective: Objective, place: str, placement: Placement, config: Config) -> dict[str, Any]:
+    """One row of the table: collectives by kind, bytes sent from each device, and the ideal."""
+    step = compiled_step(
+        objective, placement, features=config.sizes[0], batch_size=config.batch_size
+    )
+    found = collectives(step)
+    sent = sum(traffic.sent for traffic in found.values())
+    least = ideal(config, split="tensor" in place)
+    return {
+        "placement": place,
+        "collectives": {kind: traffic.instructions for kind, traffic in found.items()},
+        "sent": sent,
+        "ideal": least,
+        "ratio": sent / least,
+    }
+
+
+def compiled_step(
+    objective: Objective, placement: Placement, *, features: int, batch_size: int
+) -> jax.stages.Compiled:
+    """One step of Adam under a placement, the batch already divided, compiled for no real data."""
+    optimizer = optax.adam(1e-3)
+    placed = replace(objective, model=placement.model(objective.model))
+
+    def start() -> tuple[TrainState, Batch]:
+        state = training.init_state(objective, optimizer, jax.random.key(0))
+        return state, Batch(jnp.zeros((batch_size, features)))
+
+    state, batch = jax.eval_shape(start)
+    places = jax.tree.map(placement.array, state)
+    mesh = cast(NamedSharding, placement.data).mesh
+    examples = NamedSharding(mesh, PartitionSpec("data"))
+    step = jax.jit(
+        lambda state, batch: training.step(placed, optimizer, state, batch),
+        in_shardings=(places, examples),
+        out_shardings=(places, placement.data),
+    )
+    return step.lower(state, batch).compile()
+
+
+def ideal(config: Config, *, split: bool) -> float:
+    """Bytes that each device must send in a step of a dense autoencoder.
+
+    The gradients of the parameters that a device uses are summed over "data": 2(n−1)/n of their
+    bytes, in one all-reduce, or as a scattered sum and a gathering of the updated. Where wide
+    layers are split over "model", the outputs (of rows) or the gradients of the inputs (of
+    columns, unless those are the data) are summed besides: 2(m−1)/m of their bytes.
+    """
+    m = config.model if split else 1
+    n = config.devices // m
+    batch = config.batch_size // n
+    gradients = activations = 0.0
+    layers = list(pairwise(config.sizes + config.sizes[-2::-1]))
+    for inputs, outputs in layers:
+        columns = split and outputs >= config.wide
+        rows = split and not columns and inputs >= config.wide
+        gradients += inputs * outputs / (m if columns or rows else 1)
+        gradients += outputs / (m if columns else 1)
+        activations += batch * outputs * rows + batch * inputs * (
+            columns and (inputs, outputs) != layers[0]
+        )
+    return 4 * (2 * (n - 1) / n * gradients + 2 * (m - 1) / m * activations)
+
+
+def table(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as a Markdown document."""
+    lines = []
+    for row in rows:
+        kinds = ", ".join(f"{number} {kind}" for kind, number in row["collectives"].items())
+        mebibytes = " | ".join(f"{row[name] / 2**20:.2f}" for name in ("sent", "ideal"))
+        cells = (row["objective"], row["placement"], kinds, mebibytes, f"{row['ratio']:.3f}")
+        lines.append(f"| {' | '.join(cells)} |\n")
+    sizes = "-".join(map(str, config["sizes"]))
+    return HEAD.format(**{**config, "sizes": sizes}) + "".join(lines)
+
+
+def main() -> None:
+    """Run, print the table, and write it beside the numbers."""
+    config = Config()
+    jax.config.update("jax_num_cpu_devices", config.devices)
+    results = run(config)
+    record = {"config": asdict(config), **results, "environment": environment()}
+    write_text(RESULTS.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    write_text(RESULTS.with_suffix(".md"), table(record["config"], record["rows"]))
+    print(RESULTS.with_suffix(".md").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Mixed precision and rematerialisation: what each changes, and what not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import aejax
+from aejax import Batch, losses, penalties, training
+
+KEY = jax.random.key(0)
+X = jax.random.uniform(jax.random.key(1), (64, 8))
+MODEL = aejax.dense((8, 16, 4))
+TERMS = {"sparsity": (0.1, penalties.kl_sparsity(rho=0.1)), "decay": (1e-3, penalties.l2())}
+
+
+def objective_of(model):
+    return aejax.objective(model, losses.bernoulli, penalties=TERMS)
+
+
+def dtypes_of(function, primitive, *inputs):
+    """The dtypes that a primitive works on, wherever it stands in the function's program."""
+    found = set()
+
+    def visit(jaxpr):
+        for equation in jaxpr.eqns:
+            if equation.primitive.name == primitive:
+                found.update(str(variable.aval.dtype) for variable in equation.invars)
+            for inner in jax.tree.leaves(
+                list(equation.params.values()), is_leaf=lambda leaf: hasattr(leaf, "jaxpr")
+            ):
+                if hasattr(inner, "jaxpr"):
+                    visit(inner.jaxpr)
+
+    visit(jax.make_jaxpr(function)(*inputs).jaxpr)
+    return found
+
+
+def test_multiplications_are_in_bfloat16_and_sums_of_the_loss_in_float32():
+    objective = objective_of(aejax.mixed_precision(MODEL))
+
+    def gradient(params, x):
+        return jax.value_and_grad(objective, has_aux=True)(params, Batch(x), KEY)
+
+    params = MODEL.init(KEY)
+    assert dtypes_of(gradient, "dot_general", params, X) == {"bfloat16"}
+    assert dtypes_of(lambda p, x: objective(p, Batch(x), KEY), "reduce_sum", params, X) == {
+        "float32"
+    }
+    (loss, terms), gradients = gradient(params, X)
+    assert {leaf.dtype for leaf in jax.tree.leaves((loss, terms, gradients))} == {jnp.float32}
+
+
+def test_mixed_precision_is_the_model_on_rounded_parameters_and_inputs():
+    """Against float32 arithmetic on what bfloat16 keeps: only the activations' rounding is left."""
+    params = MODEL.init(KEY)
+    mixed = aejax.mixed_precision(MODEL)
+    rounded = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), params)
+    code = MODEL.encode(rounded, X.astype(jnp.bfloat16).astype(jnp.float32))
+    np.testing.assert_allclose(mixed.encode(params, X), code, atol=2**-7)
+    assert not np.array_equal(mixed.encode(params, X), MODEL.encode(params, X))
+
+
+def test_a_training_in_mixed_precision_keeps_float32_and_ends_nearby():
+    options = {"key": KEY, "epochs": 30, "batch_size": 16}
+    (state, mixed), (_, full) = (
+        training.fit(objective_of(model), optax.adam(1e-2), Batch(X), **options)
+        for model in (aejax.mixed_precision(MODEL), MODEL)
+    )
+    floating = [
+        leaf.dtype
+        for leaf in jax.tree.leaves((state.params, state.optimizer_state))
+        if jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+    assert set(floating) == {jnp.float32}
+    assert mixed[-1]["loss"] == pytest.approx(full[-1]["loss"], rel=0.02)
+    assert mixed[-1]["loss"] < mixed[0]["loss"]
+
+
+def test_arrays_that_are_not_floating_point_pass():
+    model = aejax.Autoencoder(
+        init=lambda key: {"kernel": jnp.ones(())},
+        encode=lambda params, x: {"values": x * params["kernel"], "indices": jnp.arange(len(x))},
+        decode=lambda params, code: code["values"][code["indices"]],
+    )
+    mixed = aejax.mixed_precision(model)
+    code = mixed.encode(model.init(KEY), X)
+    assert code["indices"].dtype == jnp.int32
+    assert code["values"].dtype == jnp.float32
+    assert mixed.decode(model.init(KEY), code).dtype == jnp.float32
+
+
+def kept_bytes(model, params):
+    """What the forward pass keeps for the backward pass: all that its pullback holds."""
+    objective = objective_of(model)
+    _, pullback = jax.vjp(lambda params: objective(params, Batch(X), KEY)[0], params)
+    kept = {id(leaf): leaf.nbytes for leaf in jax.tree.leaves(pullback)}
+    return sum(kept.values())
+
+
+def test_rematerialisation_keeps_less_and_changes_no_gradient():
+    model = aejax.dense((8, *[8] * 10, 4), activation=jax.nn.gelu, code_activation=jax.nn.sigmoid)
+    light = aejax.rematerialised(model)
+    dots = aejax.rematerialised(model, policy=jax.checkpoint_policies.dots_saveable)
+    params = model.init(KEY)
+    assert kept_bytes(light, params) < kept_bytes(model, params) / 3
+    assert kept_bytes(light, params) < kept_bytes(dots, params) < kept_bytes(model, params)
+    expected = jax.jit(jax.grad(lambda p: objective_of(model)(p, Batch(X), KEY)[0]))(params)
+    for other in (light, dots):
+        found = jax.jit(jax.grad(lambda p: objective_of(other)(p, Batch(X), KEY)[0]))(params)  # noqa: B023
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected
+        )

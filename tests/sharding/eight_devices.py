@@ -1,0 +1,159 @@
+"""What the tests ask of eight virtual devices, in one process of its own; answers in JSON.
+
+The tests' process has one device, as most users have. JAX_NUM_CPU_DEVICES=8 must be set.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import aejax
+from aejax import Batch, Objective, corruptions, losses, penalties, sharding, training
+from aejax.training import Placement, TrainState
+from benchmarks import communication
+
+KEY = jax.random.key(0)
+X = jax.random.uniform(jax.random.key(1), (20, 12))
+"""A step of 16 examples and a tail of 4, which eight devices cannot share."""
+
+OPTIMIZER = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2))
+MODEL = aejax.dense((12, 32, 16, 8))
+SPARSE = {"sparsity": (0.5, penalties.kl_sparsity(rho=0.1)), "decay": (1e-3, penalties.l2())}
+OBJECTIVES = {
+    "dense": aejax.objective(MODEL, losses.bernoulli),
+    "sparse": aejax.objective(
+        MODEL, losses.bernoulli, corruption=corruptions.masking(rate=0.25), penalties=SPARSE
+    ),
+}
+
+
+def placements() -> dict[str, Placement]:
+    data = sharding.data_parallel(sharding.make_mesh())
+    model = sharding.tensor_parallel(sharding.make_mesh(model=2), wide=16)
+    return {
+        "data parallel": data,
+        "fully sharded": sharding.fully_sharded(data, least=64),
+        "tensor parallel": model,
+        "fully sharded, tensor parallel": sharding.fully_sharded(model, least=64),
+    }
+
+
+def trained(objective: Objective, **options: Any) -> tuple[TrainState, np.ndarray]:
+    """200 steps through `fit`, and what it measured: [epochs, measurements]."""
+    state, history = training.fit(
+        objective, OPTIMIZER, Batch(X), key=KEY, epochs=100, batch_size=16, **options
+    )
+    assert int(state.step) == 200
+    timeless = [
+        {name: value for name, value in record.items() if "second" not in name}
+        for record in history
+    ]
+    return state, np.array([jax.tree.leaves(record) for record in timeless])
+
+
+def differences(cases: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, Any]]:
+    """How far 200 steps on the mesh end from 200 steps on one device: objectives, placements."""
+    for name, places in cases.items():
+        objective = OBJECTIVES[name]
+        alone, measured_alone = trained(objective, **options)
+        for place in places:
+            state, measured = trained(objective, placement=placements()[place], **options)
+            yield {
+                "objective": name,
+                "placement": place,
+                "measurements": relative(measured, measured_alone),
+                "params": max(jax.tree.leaves(jax.tree.map(relative, state.params, alone.params))),
+                "share": share_of_one_device(state),
+            }
+
+
+def relative(found: Any, expected: Any) -> float:
+    found, expected = np.asarray(found, float), np.asarray(expected, float)
+    scale = np.max(np.abs(expected), axis=0) + np.finfo(np.float32).tiny
+    return float(np.max(np.abs(found - expected) / scale))
+
+
+def share_of_one_device(state: TrainState) -> float:
+    """The share of parameters' and optimiser's bytes that the first device holds."""
+    leaves = jax.tree.leaves((state.params, state.optimizer_state))
+    held = sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves)
+    return held / sum(leaf.nbytes for leaf in leaves)
+
+
+def batch_term() -> dict[str, float]:
+    """KL sparsity of a divided batch, of the whole, and the mean over each device's own part."""
+    objective = OBJECTIVES["sparse"]
+    x = jnp.linspace(0, 1, 16)[:, None] * jnp.ones(12)  # each device's mean is another
+    params = jax.tree.map(lambda leaf: 5 * leaf, objective.model.init(KEY))
+    placement = placements()["data parallel"]
+    assert placement.data is not None
+    placed = replace(objective, model=placement.model(objective.model))
+    sparsity = jax.jit(lambda params, x: placed(params, Batch(x), KEY)[1]["sparsity"])
+    own = [float(objective(params, Batch(part), KEY)[1]["sparsity"]) for part in jnp.split(x, 8)]
+    return {
+        "mesh": float(sparsity(*jax.device_put((params, x), placement.data))),
+        "whole": float(objective(params, Batch(x), KEY)[1]["sparsity"]),
+        "own parts": float(np.mean(own)),
+    }
+
+
+def born_sharded() -> dict[str, float]:
+    """A state that starts in its places, against one that is put there."""
+    objective, placement = OBJECTIVES["dense"], placements()["fully sharded"]
+    born = sharding.init_sharded(placement, objective, OPTIMIZER, KEY)
+    put = training.init_state(objective, OPTIMIZER, KEY)
+    differences = jax.tree.map(relative, born.params, put.params)
+    return {
+        "difference": max(jax.tree.leaves(differences)),
+        "share": share_of_one_device(born),
+    }
+
+
+def work_of_an_epoch() -> float:
+    """Floating-point operations of one device in an epoch without a tail, of those of one alone."""
+    objective, placement = OBJECTIVES["dense"], placements()["data parallel"]
+    state = training.init_state(objective, OPTIMIZER, KEY)
+    data = Batch(jnp.tile(X, (64, 1)))
+
+    def operations(placement: Placement) -> float:
+        placed = replace(objective, model=placement.model(objective.model))
+        run = jax.jit(
+            lambda state, data: training.epoch(placed, OPTIMIZER, state, data, batch_size=640)
+        )
+        put = jax.device_put((state, data), placement.data)
+        return (run.lower(*put).compile().cost_analysis() or {})["flops"]
+
+    return operations(placement) / operations(training.ONE_DEVICE)
+
+
+QUICK = {"sparse": ("data parallel", "fully sharded, tensor parallel")}
+
+
+def main(every: bool) -> None:
+    answers = {"devices": jax.device_count(), "batch term": batch_term()}
+    if every:
+        cases = {name: tuple(placements()) for name in OBJECTIVES}
+        answers |= {
+            "differences": list(differences(cases, validation=Batch(X))),
+            "born sharded": born_sharded(),
+            "work of an epoch": work_of_an_epoch(),
+            "communication": communication.run(communication.QUICK)["rows"],
+        }
+    else:
+        config = communication.QUICK
+        dense = communication.objectives(config)["dense"]
+        place = "data parallel"
+        row = communication.count(dense, place, communication.placements(config)[place], config)
+        answers |= {"differences": list(differences(QUICK)), "communication": [row]}
+    print(json.dumps(answers))
+
+
+if __name__ == "__main__":
+    main(every="--every" in sys.argv)

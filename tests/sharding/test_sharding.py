@@ -1,0 +1,172 @@
+"""A mesh changes where arrays lie and nothing else; placements refuse what they cannot divide."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from jax.sharding import PartitionSpec as P
+
+import aejax
+from aejax import Batch, losses, sharding, training
+
+QUICKLY_COMPILED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def answers(*words: str) -> dict:
+    """What eight virtual devices say, in a process of their own."""
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *words],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": QUICKLY_COMPILED},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout)
+
+
+@pytest.fixture(scope="module")
+def eight():
+    return answers()
+
+
+@pytest.fixture(scope="module")
+def every():
+    return answers("--every")
+
+
+def check_differences(found: list[dict]) -> None:
+    for case in found:
+        assert case["measurements"] < 5e-6, case
+        assert case["params"] < 5e-5, case
+        wanted = {
+            "data parallel": (1, 1),
+            "fully sharded": (1 / 8, 1 / 5),
+            "tensor parallel": (1 / 2, 0.55),
+            "fully sharded, tensor parallel": (1 / 8, 1 / 5),
+        }
+        low, high = wanted[case["placement"]]
+        assert low <= case["share"] <= high, case
+
+
+def check_communication(found: list[dict]) -> None:
+    highest = {"data parallel": 1.001, "tensor parallel": 1.25}
+    for row in found:
+        assert 1 <= row["ratio"] <= highest.get(row["placement"], 1.5), row
+        if row["placement"] == "data parallel":
+            whole_batch = 1 if row["objective"] == "sparse" else 0  # ρ̂ is summed before its penalty
+            assert row["collectives"] == {"all-reduce": 1 + whole_batch}
+
+
+def test_200_steps_on_eight_devices_are_those_of_one(eight):
+    assert eight["devices"] == 8
+    assert len(eight["differences"]) == 2
+    check_differences(eight["differences"])
+
+
+def test_a_term_of_the_batch_is_of_the_whole_batch(eight):
+    term = eight["batch term"]
+    assert term["mesh"] == pytest.approx(term["whole"], rel=1e-6)
+    assert abs(term["own parts"] - term["whole"]) > 0.01 * term["whole"]
+
+
+def test_a_data_parallel_step_sums_the_gradients_once(eight):
+    (row,) = eight["communication"]
+    check_communication([row])
+
+
+@pytest.mark.slow
+def test_every_sharding_of_every_model_trains_as_one_device(every):
+    assert len(every["differences"]) == 8
+    check_differences(every["differences"])
+
+
+@pytest.mark.slow
+def test_every_sharding_communicates_what_it_must(every):
+    assert len(every["communication"]) == 8
+    check_communication(every["communication"])
+
+
+@pytest.mark.slow
+def test_devices_share_the_work_and_are_born_sharded(every):
+    assert every["work of an epoch"] < 0.2
+    assert every["born sharded"]["difference"] < 1e-6
+    assert every["born sharded"]["share"] < 0.2
+
+
+def shape(*sizes: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(sizes, jnp.float32)
+
+
+def spec(placement: training.Placement, *sizes: int) -> P:
+    return placement.array(shape(*sizes)).spec  # type: ignore[union-attr]
+
+
+@pytest.fixture
+def mesh():
+    """Of abstract devices: rules of shapes need no others."""
+    return jax.sharding.AbstractMesh((4, 2), ("data", "model"))
+
+
+def test_wide_layers_are_split_by_columns_else_by_rows(mesh):
+    placement = sharding.tensor_parallel(mesh, wide=100)
+    assert spec(placement, 50, 100) == P(None, "model")
+    assert spec(placement, 100) == P("model")
+    assert spec(placement, 100, 50) == P("model")
+    assert spec(placement, 100, 200) == P(None, "model")
+    assert spec(placement, 3, 3, 64, 128) == P(None, None, None, "model")
+    assert spec(placement, 50, 101) == P()  # two devices cannot share 101 units
+    assert spec(placement, 50, 98) == P()
+    assert spec(placement) == P()
+
+
+def test_large_arrays_are_divided_along_their_longest_free_axis(mesh):
+    placement = sharding.fully_sharded(sharding.data_parallel(mesh), least=64)
+    assert spec(placement, 16, 32) == P(None, "data")
+    assert spec(placement, 32, 17) == P("data", None)
+    assert spec(placement, 32) == P(None)  # too few to be worth it
+    assert spec(placement, 33, 35) == P(None, None)
+    both = sharding.fully_sharded(sharding.tensor_parallel(mesh, wide=32), least=64)
+    assert spec(both, 16, 32) == P("data", "model")
+
+
+def test_a_mesh_of_one_device_is_that_device():
+    objective = aejax.objective(aejax.dense((6, 3)), losses.squared)
+    x = jax.random.uniform(jax.random.key(0), (10, 6))
+    runs = [
+        training.fit(
+            objective,
+            optax.sgd(0.1),
+            Batch(x),
+            key=jax.random.key(1),
+            epochs=2,
+            batch_size=4,
+            **put,
+        )
+        for put in ({}, {"placement": sharding.data_parallel(sharding.make_mesh())})
+    ]
+    assert runs[0][1][-1]["loss"] == pytest.approx(runs[1][1][-1]["loss"], rel=1e-6)
+
+
+def test_what_cannot_be_divided_is_refused(mesh):
+    with pytest.raises(ValueError, match="model must divide the number of devices, 1, got 3"):
+        sharding.make_mesh(model=3)
+    with pytest.raises(ValueError, match="needs a placement on a mesh"):
+        sharding.fully_sharded(training.ONE_DEVICE)
+    objective = aejax.objective(aejax.dense((6, 3)), losses.squared)
+    with pytest.raises(ValueError, match="multiple of 4, the devices that share a batch, got 6"):
+        training.fit(
+            objective,
+            optax.sgd(0.1),
+            Batch(jnp.ones((9, 6))),
+            key=jax.random.key(0),
+            epochs=1,
+            batch_size=6,
+            placement=sharding.data_parallel(mesh),
+        )
