@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.sharding import SingleDeviceSharding
 
 from aejax.training.steps import TrainState
 
@@ -125,7 +126,8 @@ def restore(
 
     Args:
         directory: the folder of all checkpoints of a run.
-        like: a state of the same structure, shapes and dtypes; its values are not used.
+        like: a state of the same structure, shapes and dtypes; its values are not used. The arrays
+            are restored to its devices, however many saved them; those of mere shapes to the first.
         configuration: refuse a checkpoint made by another; None asks nothing.
         normalisation: a tree of NumPy arrays like the one saved.
         step: which checkpoint; the newest unless given.
@@ -142,14 +144,14 @@ def restore(
     damage = find_damage(checkpoint)
     if damage is not None:
         raise DamagedCheckpointError(f"{checkpoint} is damaged: {damage}; {_offer(directory)}")
-    about = _about(checkpoint)
+    saved_configuration, saved_arrays = _identity(checkpoint)
     if configuration is not None:
         _refuse_other(
-            checkpoint, "was made by another configuration", about["configuration"], configuration
+            checkpoint, "was made by another configuration", saved_configuration, configuration
         )
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
+    shapes = jax.tree.map(_place, like)
     tree = {"state": shapes, "normalisation": normalisation}
-    _refuse_other(checkpoint, "holds other arrays", about["arrays"], _arrays(tree))
+    _refuse_other(checkpoint, "holds other arrays", saved_arrays, _arrays(tree))
     with _checkpointer() as checkpointer:
         tree = checkpointer.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
@@ -166,7 +168,7 @@ def find_damage(checkpoint: Path) -> str | None:
     """
     try:
         expected = json.loads((checkpoint / "digests.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return "digests.json is missing or unreadable"
     found = _digests(checkpoint)
     if not isinstance(expected, dict) or "about.json" not in expected:
@@ -227,10 +229,21 @@ def _about(checkpoint: Path) -> dict[str, Any]:
     return json.loads((checkpoint / "about.json").read_text())
 
 
+def _identity(checkpoint: Path) -> tuple[Configuration, Configuration]:
+    """The configuration and the arrays of a checkpoint whose digests are right."""
+    try:
+        about = _about(checkpoint)
+        return dict(about["configuration"]), dict(about["arrays"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DamagedCheckpointError(
+            f"{checkpoint} is damaged: about.json is not what `save` writes"
+        ) from error
+
+
 def _validation_loss(checkpoint: Path) -> float:
     try:
         return float(_about(checkpoint)["validation_loss"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return math.nan
 
 
@@ -248,6 +261,11 @@ def _arrays(tree: Any) -> dict[str, str]:
         jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def _place(leaf: Any) -> jax.ShapeDtypeStruct:
+    place = leaf.sharding or SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
 
 
 def _refuse_other(

@@ -107,7 +107,7 @@ def loads(text: str) -> Training:
             "penalty": _made(Penalties, settings["penalty"]),
         }
         return _made(Training, settings)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"not a configuration of this version: {error}") from error
 
 

@@ -1,5 +1,6 @@
-"""What a run ran on: versions, device, revision of the code."""
+"""What a run ran on: versions, device, XLA's flags, revision of the code."""
 
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -11,12 +12,13 @@ PACKAGES = ("aejax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "nump
 
 
 def environment() -> dict[str, str]:
-    """Versions, device and git revision, as plain text by name."""
+    """Versions, device, XLA's flags and git revision, as plain text by name."""
     device = jax.devices()[0]
     return {
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in PACKAGES},
         "device": f"{jax.device_count()} × {device.device_kind} ({device.platform})",
+        "xla flags": os.environ.get("XLA_FLAGS", ""),
         "system": f"{platform.system()} {platform.machine()}",
         "revision": _revision(),
     }

@@ -65,7 +65,7 @@ def _record(line: bytes, epoch: int, path: Path) -> Record:
         record = json.loads(line)
         if record["epoch"] == epoch and isinstance(record["step"], int):
             return record
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         pass
     raise ValueError(f"{path}: line {epoch} is not the record of epoch {epoch}")
 

@@ -1,5 +1,6 @@
 """The command `aejax`: words to a command, errors to one line and an exit code."""
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.export import Export, export
+from aejax.cli.interruption import Interrupted
 from aejax.cli.pages import Report, write_report
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.run import read_configuration
@@ -17,7 +19,7 @@ from aejax.cli.train import Train, train
 from aejax.cli.usage import parse
 from aejax.cli.verify import Verify, verify
 
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 130  # and 1, verify's, where a verification failed
+DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # and 1, verify's, where a verification failed
 
 Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcommand("prepare")]
 Command = (
@@ -41,8 +43,8 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
 }
 DESCRIPTION = """Train, verify and look at autoencoders.
 
-Exit codes: 0 done, 1 a verification failed, 2 bad input. Errors are one or two lines on stderr;
---debug anywhere shows the traceback.
+Exit codes: 0 done, 1 a verification failed, 2 bad input, 128 + n stopped by signal n. Errors are
+one or two lines on stderr; --debug anywhere shows the traceback.
 """
 
 
@@ -63,7 +65,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return ACTIONS[type(command)](command) or DONE
     except KeyboardInterrupt as stop:
         _complain(str(stop) or "interrupted")
-        return INTERRUPTED
+        return SIGNALLED + signal.SIGINT
+    except Interrupted as stop:
+        _complain(str(stop))
+        return SIGNALLED + stop.number
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         if debug:
             traceback.print_exc()
@@ -73,9 +78,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _command(words: Sequence[str]) -> Any:
     command = parse(Command, words, prog="aejax", description=DESCRIPTION)
-    if isinstance(command, Train) and command.resume:
+    run = (command.out if command.resume else command.from_) if isinstance(command, Train) else None
+    if run is not None:
         # Parsed again over the run's own settings: what is not said stays as it was.
-        settings = replace(command, training=read_configuration(command.out))
+        settings = replace(command, training=read_configuration(run))
         return parse(Train, words[1:], prog="aejax train", default=settings)
     return command
 

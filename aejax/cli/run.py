@@ -96,7 +96,7 @@ def read_about(run: Path) -> About:
         about = json.loads(path.read_text(encoding="utf-8"))
         shape = tuple(int(size) for size in about["feature_shape"])
         return About(dict(about["environment"]), str(about["fingerprint"]), shape)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
 
 

@@ -1,6 +1,7 @@
 """`aejax train`: one run in one folder, from its settings to its figures."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
+import optax
 import tyro
 
 from aejax import checkpoints, training
@@ -15,6 +17,8 @@ from aejax.cli.configuration import Training, check, dumps, make_objective, make
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
+from aejax.cli.interruption import Interrupted, deferred
+from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
 from aejax.cli.progress import progress_bar
 from aejax.cli.run import (
@@ -28,7 +32,9 @@ from aejax.cli.run import (
     load_examples,
     metrics_file,
     open_run,
+    read_about,
 )
+from aejax.objective import Objective
 from aejax.training import NonFiniteLossError, TrainState
 from aejax.training.fitting import Callback, Record
 
@@ -38,12 +44,16 @@ class Train:
     """Train an autoencoder, or go on with a run.
 
     Example: aejax train --data digits --sizes 64 128 16 --corruption masking --out runs/digits
+
+    Ctrl-C or SIGTERM ends the run after the epoch in hand, saved; the second one at once.
     """
 
     training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
     """what is trained"""
     out: Path = Path("runs/latest")
     """the run's folder"""
+    from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """repeat the run in this folder in a new --out: its settings need not be said again"""
     resume: bool = False
     """go on with the run in --out; its settings need not be said again"""
     checkpoint: int | None = None
@@ -63,6 +73,8 @@ def train(command: Train) -> None:
     configuration, out = command.training, command.out
     _check(command)
     examples = load_examples(configuration)
+    if command.from_ is not None:
+        _compare(read_about(command.from_), examples)
     objective = make_objective(configuration, examples.train.x.shape[1])
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
     state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
@@ -74,8 +86,28 @@ def train(command: Train) -> None:
         validation=examples.validation,
         patience=configuration.patience,
     )
-    state, history = _start(command, examples, state)
-    with _callbacks(command, examples, state, history) as callbacks, _named_checkpoint(out):
+    with locked(out), _named_checkpoint(out):
+        _refuse_used(command)
+        state, history = _start(command, examples, state)
+        _fit(command, examples, objective, optimizer, state, history)
+        metrics = measure(open_run(out), examples)
+        write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
+    if command.json:
+        print(json.dumps(metrics))
+    else:
+        _print(metrics, out)
+
+
+def _fit(
+    command: Train,
+    examples: Examples,
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    history: list[Record],
+) -> None:
+    configuration = command.training
+    with _callbacks(command, examples, state, history) as callbacks:
         training.fit(
             objective,
             optimizer,
@@ -88,12 +120,6 @@ def train(command: Train) -> None:
             patience=configuration.patience,
             callbacks=callbacks,
         )
-    metrics = measure(open_run(out), examples)
-    write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
-    if command.json:
-        print(json.dumps(metrics))
-    else:
-        _print(metrics, out)
 
 
 def _check(command: Train) -> None:
@@ -102,11 +128,17 @@ def _check(command: Train) -> None:
     for name, number in (("save-every", command.save_every), ("keep", command.keep)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
+    if command.from_ is not None and command.resume:
+        raise ValueError("--from starts a run of its own, --resume goes on with one: say either")
+    _refuse_used(command)
+    if command.checkpoint is not None and not command.resume:
+        raise ValueError("--checkpoint says where to resume from: say --resume too")
+
+
+def _refuse_used(command: Train) -> None:
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
-    if command.checkpoint is not None and not command.resume:
-        raise ValueError("--checkpoint says where to resume from: say --resume too")
 
 
 def _start(
@@ -154,7 +186,8 @@ def _callbacks(
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
-        if last or record["epoch"] % command.save_every == 0:
+        stop = None if last else asked()
+        if last or stop or record["epoch"] % command.save_every == 0:
             checkpoints.save(
                 checkpoints_folder(out),
                 state,
@@ -163,12 +196,36 @@ def _callbacks(
                 validation_loss=record.get("validation", {}).get("loss"),
                 keep=command.keep,
             )
+        if stop:
+            raise Interrupted(
+                f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "
+                f"go on with: aejax train --resume --out {out}",
+                stop,
+            )
 
     with (
+        deferred() as asked,
         recorded(history_file(out), out / "tensorboard", history) as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
     ):
         yield [record_epoch, save, show]
+
+
+def _compare(repeated: About, examples: Examples) -> None:
+    """Refuse to repeat a run on other data; warn where something else may change its bits."""
+    if repeated.fingerprint != examples.fingerprint:
+        raise ValueError(
+            "these are not the data of the run to be repeated: their fingerprint is "
+            f"{examples.fingerprint}, and was {repeated.fingerprint}"
+        )
+    now = environment()
+    others = [
+        f"{name} was {repeated.environment.get(name)}, now {now[name]}"
+        for name in now
+        if repeated.environment.get(name) != now[name]
+    ]
+    if others:
+        print(f"aejax: the last bits may differ: {'; '.join(others)}", file=sys.stderr)
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Data sets from files of the user's own: NumPy's and IDX."""
 
+import math
+import tokenize
 import zipfile
 import zlib
 from os import PathLike
@@ -10,7 +12,7 @@ from jaxtyping import Shaped
 
 from aejax.data.checks import check_array
 from aejax.data.dataset import Dataset
-from aejax.data.idx import read_idx
+from aejax.data.idx import MAXIMUM_COMPRESSION, read_idx
 from aejax.data.split import every_fifth
 
 MNIST_FILES = {
@@ -19,6 +21,18 @@ MNIST_FILES = {
     "x_test": "t10k-images-idx3-ubyte",
     "labels_test": "t10k-labels-idx1-ubyte",
 }
+
+# What NumPy and zipfile raise at files that are damaged, encrypted, or compressed in another way.
+UNREADABLE = (
+    ArithmeticError,
+    EOFError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
@@ -116,7 +130,7 @@ def _read(path: Path) -> np.ndarray:
         return read_idx(path)
     try:
         return _native(np.lib.format.open_memmap(path, mode="r"))
-    except (ValueError, EOFError) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
 
 
@@ -125,9 +139,26 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
         # A file of ours, because NumPy leaves its own open where the archive is broken.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            _refuse_claims(arrays.zip, path.stat().st_size)
             return {key: _native(arrays[key]) for key in arrays}
-    except (ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except UNREADABLE as error:
         raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
+
+
+def _refuse_claims(archive: zipfile.ZipFile, size: int) -> None:
+    """Refuse arrays larger than the archive can hold, before NumPy makes room for them."""
+    for info in archive.infolist():
+        with archive.open(info) as member:
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(member)
+        claimed = math.prod(shape) * dtype.itemsize
+        if claimed > min(info.file_size, size * MAXIMUM_COMPRESSION):
+            raise ValueError(
+                f"{info.filename} says shape {shape}, {claimed} bytes: more than the file can hold"
+            )
 
 
 def _read_folder(folder: Path) -> dict[str, np.ndarray]:

@@ -1,17 +1,21 @@
 """A run that stops and goes on ends as the run that never stopped: to the bit."""
 
+import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
-from tests.cli.conftest import EPOCHS, SETTINGS, history_of, state_of
+from aejax.cli.lock import locked
+from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
 
 KILLED = (
     "train --data digits.npy --sizes 64 8 --corruption masking --penalty.sparsity 0.1 --clip 5 "
@@ -83,3 +87,67 @@ def test_killed_three_times_it_ends_as_never_stopped(tmp_path, aejax, monkeypatc
     assert state_of(out.absolute()) == state_of(Path("whole").absolute())
     assert history_of(out) == history_of(Path("whole"))
     assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()
+
+
+def test_a_run_repeated_from_its_settings_is_the_same_to_the_bit(finished, tmp_path, aejax):
+    again = aejax("train --from", finished, "--out", tmp_path / "again")
+    assert again.code == 0
+    assert "may differ" not in again.err
+    assert state_of(tmp_path / "again") == state_of(finished)
+    assert history_of(tmp_path / "again") == history_of(finished)
+    for name in ("metrics.json", "configuration.json", "about.json"):
+        assert (tmp_path / "again" / name).read_text() == (finished / name).read_text()
+
+
+def test_a_run_is_not_repeated_on_other_data_nor_silently_elsewhere(run, tmp_path, aejax):
+    about = json.loads((run / "about.json").read_text())
+    about["environment"]["jax"] = "0.0.1"
+    (run / "about.json").write_text(json.dumps(about))
+    out = tmp_path / "again"
+    elsewhere = aejax("train --epochs 1 --from", run, "--out", out)
+    assert elsewhere.code == 0
+    assert "aejax: the last bits may differ: jax was 0.0.1, now" in elsewhere.err
+    (run / "about.json").write_text(json.dumps(about | {"fingerprint": "0"}))
+    check(aejax("train --from", run, "--out", tmp_path / "other"), "not the data of the run")
+    check(aejax("train --resume --from", run, "--out", out), "--from | --resume | say either")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
+    finished, tmp_path, aejax, monkeypatch, number
+):
+    """The signal comes with epoch 2 of 6; checkpoints are due every fifth."""
+    from aejax.cli import train
+
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+    measured = train.recorded
+
+    @contextmanager
+    def signalled(*arguments):
+        with measured(*arguments) as record_epoch:
+
+            def record_and_signal(state, record):
+                record_epoch(state, record)
+                if record["epoch"] == 2:
+                    os.kill(os.getpid(), number)
+
+            yield record_and_signal
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(train, "recorded", signalled)
+    stopped = aejax(f"{SETTINGS} --epochs {EPOCHS} --save-every 5 --out", out)
+    assert stopped.code == 128 + number
+    assert f"{number.name}: stopped after epoch 2 of {EPOCHS}, which is saved" in stopped.err
+    assert handlers == {each: signal.getsignal(each) for each in handlers}
+    monkeypatch.undo()
+    words = stopped.err.partition("go on with: aejax ")[2]
+    assert aejax(words.strip()).code == 0
+    assert state_of(out) == state_of(finished)
+    assert history_of(out) == history_of(finished)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(run, aejax):
+    """flock belongs to an open file: a second lock is refused within one process too."""
+    with locked(run):
+        check(aejax("train --resume --out", run), "another run is writing to | --out")
+    assert aejax("train --resume --out", run).code == 0

@@ -48,8 +48,8 @@ def test_multiplications_are_in_bfloat16_and_sums_of_the_loss_in_float32():
     assert dtypes_of(lambda p, x: objective(p, Batch(x), KEY), "reduce_sum", params, X) == {
         "float32"
     }
-    (loss, terms), gradients = gradient(params, X)
-    assert {leaf.dtype for leaf in jax.tree.leaves((loss, terms, gradients))} == {jnp.float32}
+    results = jax.eval_shape(gradient, params, X)
+    assert {leaf.dtype for leaf in jax.tree.leaves(results)} == {jnp.dtype("float32")}
 
 
 def test_mixed_precision_is_the_model_on_rounded_parameters_and_inputs():
@@ -63,7 +63,7 @@ def test_mixed_precision_is_the_model_on_rounded_parameters_and_inputs():
 
 
 def test_a_training_in_mixed_precision_keeps_float32_and_ends_nearby():
-    options = {"key": KEY, "epochs": 30, "batch_size": 16}
+    options = {"key": KEY, "epochs": 30, "batch_size": 64}
     (state, mixed), (_, full) = (
         training.fit(objective_of(model), optax.adam(1e-2), Batch(X), **options)
         for model in (aejax.mixed_precision(MODEL), MODEL)
@@ -73,7 +73,7 @@ def test_a_training_in_mixed_precision_keeps_float32_and_ends_nearby():
         for leaf in jax.tree.leaves((state.params, state.optimizer_state))
         if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
-    assert set(floating) == {jnp.float32}
+    assert set(floating) == {jnp.dtype("float32")}
     assert mixed[-1]["loss"] == pytest.approx(full[-1]["loss"], rel=0.02)
     assert mixed[-1]["loss"] < mixed[0]["loss"]
 
@@ -94,21 +94,32 @@ def test_arrays_that_are_not_floating_point_pass():
 def kept_bytes(model, params):
     """What the forward pass keeps for the backward pass: all that its pullback holds."""
     objective = objective_of(model)
-    _, pullback = jax.vjp(lambda params: objective(params, Batch(X), KEY)[0], params)
-    kept = {id(leaf): leaf.nbytes for leaf in jax.tree.leaves(pullback)}
-    return sum(kept.values())
+
+    def pullback(params):
+        return jax.vjp(lambda params: objective(params, Batch(X), KEY)[0], params)[1]
+
+    kept = jax.tree.leaves(jax.eval_shape(pullback, params))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in kept)
 
 
 def test_rematerialisation_keeps_less_and_changes_no_gradient():
-    model = aejax.dense((8, *[8] * 10, 4), activation=jax.nn.gelu, code_activation=jax.nn.sigmoid)
+    model = aejax.dense((8, *[8] * 5, 4), activation=jax.nn.gelu, code_activation=jax.nn.sigmoid)
     light = aejax.rematerialised(model)
     dots = aejax.rematerialised(model, policy=jax.checkpoint_policies.dots_saveable)
     params = model.init(KEY)
-    assert kept_bytes(light, params) < kept_bytes(model, params) / 3
-    assert kept_bytes(light, params) < kept_bytes(dots, params) < kept_bytes(model, params)
-    expected = jax.jit(jax.grad(lambda p: objective_of(model)(p, Batch(X), KEY)[0]))(params)
-    for other in (light, dots):
-        found = jax.jit(jax.grad(lambda p: objective_of(other)(p, Batch(X), KEY)[0]))(params)  # noqa: B023
+    kept = [kept_bytes(each, params) for each in (light, dots, model)]
+    assert kept[0] < kept[2] / 2
+    assert kept[0] < kept[1] < kept[2]
+
+    @jax.jit
+    def gradients(params):
+        return [
+            jax.grad(lambda params, each=each: objective_of(each)(params, Batch(X), KEY)[0])(params)
+            for each in (model, light, dots)
+        ]
+
+    expected, *others = gradients(params)
+    for found in others:
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected
         )

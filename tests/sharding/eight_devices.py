@@ -3,10 +3,13 @@
 The tests' process has one device, as most users have. JAX_NUM_CPU_DEVICES=8 must be set.
 """
 
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,8 +18,19 @@ import numpy as np
 import optax
 
 import aejax
-from aejax import Batch, Objective, corruptions, losses, penalties, sharding, training
+from aejax import (
+    Batch,
+    Objective,
+    checkpoints,
+    corruptions,
+    losses,
+    models,
+    penalties,
+    sharding,
+    training,
+)
 from aejax.training import Placement, TrainState
+from aejax.types import Array, Params
 from benchmarks import communication
 
 KEY = jax.random.key(0)
@@ -32,6 +46,12 @@ OBJECTIVES = {
         MODEL, losses.bernoulli, corruption=corruptions.masking(rate=0.25), penalties=SPARSE
     ),
 }
+
+
+SEGMENTING = aejax.objective(
+    aejax.segnet(models.BASIC._replace(blocks=((3,),), kernel=(3, 3)), channels=1, classes=2),
+    losses.categorical_labels(classes=2),
+)
 
 
 def placements() -> dict[str, Placement]:
@@ -87,21 +107,61 @@ def share_of_one_device(state: TrainState) -> float:
     return held / sum(leaf.nbytes for leaf in leaves)
 
 
-def batch_term() -> dict[str, float]:
-    """KL sparsity of a divided batch, of the whole, and the mean over each device's own part."""
-    objective = OBJECTIVES["sparse"]
-    x = jnp.linspace(0, 1, 16)[:, None] * jnp.ones(12)  # each device's mean is another
+def batch_terms() -> dict[str, dict[str, float]]:
+    """KL sparsity of a dense code, and the loss of a SegNet, which normalises by the batch."""
+    level = jnp.linspace(0, 1, 16)  # each device's mean is another
+    images = level[:, None, None, None] * jax.random.uniform(KEY, (16, 4, 4, 1))
+    labels = (images[..., 0] > 0.2).astype(jnp.int32)
+    return {
+        "sparsity": batch_term(OBJECTIVES["sparse"], Batch(level[:, None] * jnp.ones(12))),
+        "reconstruction": batch_term(SEGMENTING, Batch(images, labels)),
+    }
+
+
+def batch_term(objective: Objective, batch: Batch) -> dict[str, float]:
+    """The last term of a divided batch, of the whole, and the mean over the devices' own parts."""
     params = jax.tree.map(lambda leaf: 5 * leaf, objective.model.init(KEY))
     placement = placements()["data parallel"]
-    assert placement.data is not None
     placed = replace(objective, model=placement.model(objective.model))
-    sparsity = jax.jit(lambda params, x: placed(params, Batch(x), KEY)[1]["sparsity"])
-    own = [float(objective(params, Batch(part), KEY)[1]["sparsity"]) for part in jnp.split(x, 8)]
+    parts = [jax.tree.map(lambda array: array[i : i + 2], batch) for i in range(0, 16, 2)]  # noqa: B023
+
+    @jax.jit
+    def alone(params: Params, batch: Batch, parts: list[Batch]) -> tuple[Array, Array]:
+        own = [last_term(objective, params, part) for part in parts]
+        return last_term(objective, params, batch), jnp.mean(jnp.stack(own))
+
+    whole, own = alone(params, batch, parts)
+    mesh = jax.jit(partial(last_term, placed))(*jax.device_put((params, batch), placement.data))
+    return {"mesh": float(mesh), "whole": float(whole), "own parts": float(own)}
+
+
+def last_term(objective: Objective, params: Params, batch: Batch) -> Array:
+    terms = objective(params, batch, KEY)[1]
+    return terms["sparsity"] if "sparsity" in terms else terms["reconstruction"]
+
+
+def restored_elsewhere(folder: Path) -> dict[str, Any]:
+    """A fully sharded state, saved, and restored on half the devices."""
+    objective = OBJECTIVES["dense"]
+    state = sharding.init_sharded(placements()["fully sharded"], objective, OPTIMIZER, KEY)
+    checkpoints.save(folder, state, configuration={})
+    half = sharding.data_parallel(sharding.make_mesh(devices=jax.devices()[:4]))
+    like = sharding.init_sharded(
+        sharding.fully_sharded(half, least=64), objective, OPTIMIZER, jax.random.key(9)
+    )
+    restored, _ = checkpoints.restore(folder, like)
+    in_place = jax.tree.map(lambda a, b: a.sharding == b.sharding, restored, like)
     return {
-        "mesh": float(sparsity(*jax.device_put((params, x), placement.data))),
-        "whole": float(objective(params, Batch(x), KEY)[1]["sparsity"]),
-        "own parts": float(np.mean(own)),
+        "saved": digest(state),
+        "restored": digest(restored),
+        "in place": all(jax.tree.leaves(in_place)),
     }
+
+
+def digest(state: TrainState) -> str:
+    """Of every bit of a state, wherever it lies."""
+    leaves = jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
 
 
 def born_sharded() -> dict[str, float]:
@@ -136,8 +196,12 @@ def work_of_an_epoch() -> float:
 QUICK = {"sparse": ("data parallel", "fully sharded, tensor parallel")}
 
 
-def main(every: bool) -> None:
-    answers = {"devices": jax.device_count(), "batch term": batch_term()}
+def main(folder: Path, every: bool) -> None:
+    answers = {
+        "devices": jax.device_count(),
+        "batch terms": batch_terms(),
+        "restored": restored_elsewhere(folder),
+    }
     if every:
         cases = {name: tuple(placements()) for name in OBJECTIVES}
         answers |= {
@@ -156,4 +220,4 @@ def main(every: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(every="--every" in sys.argv)
+    main(Path(sys.argv[1]), every="--every" in sys.argv)

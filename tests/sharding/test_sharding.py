@@ -13,12 +13,13 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 import aejax
-from aejax import Batch, losses, sharding, training
+from aejax import Batch, checkpoints, losses, sharding, training
+from tests.sharding.eight_devices import OBJECTIVES, OPTIMIZER, digest
 
 QUICKLY_COMPILED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 
 
-def answers(*words: str) -> dict:
+def answers(*words: str | Path) -> dict:
     """What eight virtual devices say, in a process of their own."""
     process = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *words],
@@ -32,13 +33,19 @@ def answers(*words: str) -> dict:
 
 
 @pytest.fixture(scope="module")
-def eight():
-    return answers()
+def folder(tmp_path_factory):
+    """Where the eight devices save their state."""
+    return tmp_path_factory.mktemp("eight") / "checkpoints"
 
 
 @pytest.fixture(scope="module")
-def every():
-    return answers("--every")
+def eight(folder):
+    return answers(folder)
+
+
+@pytest.fixture(scope="module")
+def every(tmp_path_factory):
+    return answers(tmp_path_factory.mktemp("every"), "--every")
 
 
 def check_differences(found: list[dict]) -> None:
@@ -70,10 +77,22 @@ def test_200_steps_on_eight_devices_are_those_of_one(eight):
     check_differences(eight["differences"])
 
 
-def test_a_term_of_the_batch_is_of_the_whole_batch(eight):
-    term = eight["batch term"]
-    assert term["mesh"] == pytest.approx(term["whole"], rel=1e-6)
+@pytest.mark.parametrize("name", ["sparsity", "reconstruction"])
+def test_a_term_of_the_batch_is_of_the_whole_batch(eight, name):
+    """ρ̂ of the KL penalty, and the moments of batch normalisation."""
+    term = eight["batch terms"][name]
+    assert term["mesh"] == pytest.approx(term["whole"], rel=1e-5)
     assert abs(term["own parts"] - term["whole"]) > 0.01 * term["whole"]
+
+
+def test_a_checkpoint_of_eight_devices_is_restored_on_four_and_on_one(eight, folder):
+    answer = eight["restored"]
+    assert answer["saved"] == answer["restored"]
+    assert answer["in place"]
+    like = training.init_state(OBJECTIVES["dense"], OPTIMIZER, jax.random.key(9))
+    restored, _ = checkpoints.restore(folder, like)
+    assert digest(restored) == answer["saved"] != digest(like)
+    assert all(leaf.devices() == {jax.devices()[0]} for leaf in jax.tree.leaves(restored))
 
 
 def test_a_data_parallel_step_sums_the_gradients_once(eight):

@@ -30,26 +30,35 @@ def assert_close(a, b, tolerance=1e-5):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=1e-6), a, b)
 
 
-@pytest.mark.parametrize("part_size", [1, 4, 7, 14, 20])
+@pytest.mark.parametrize("part_size", [4, 7, 20])
 def test_terms_of_examples_and_parameters_have_the_gradient_of_the_whole_batch(part_size):
-    params = MODEL.init(KEY)
-    expected = training.whole_batch(OWN, params, Batch(X, weight=2 + X), KEY)
-    found = training.accumulated(part_size=part_size)(OWN, params, Batch(X, weight=2 + X), KEY)
+    @jax.jit
+    def both(params, batch):
+        return [
+            gradient_of(OWN, params, batch, KEY)
+            for gradient_of in (training.accumulated(part_size=part_size), training.whole_batch)
+        ]
+
+    found, expected = both(MODEL.init(KEY), Batch(X, weight=2 + X))
     assert_close(found, expected)
 
 
 def test_a_term_of_the_batch_is_the_mean_of_the_parts():
-    params = MODEL.init(KEY)
-    (_, terms), _ = training.accumulated(part_size=10)(KL, params, Batch(X), KEY)
-    ten, four = (KL(params, Batch(part), KEY)[1]["sparsity"] for part in (X[:10], X[10:]))
-    assert terms["sparsity"] == pytest.approx(float(10 * ten + 4 * four) / 14, rel=1e-6)
-    assert terms["sparsity"] != pytest.approx(float(KL(params, Batch(X), KEY)[1]["sparsity"]))
+    @jax.jit
+    def measured(params):
+        (_, terms), _ = training.accumulated(part_size=10)(KL, params, Batch(X), KEY)
+        parts = [KL(params, Batch(part), KEY)[1]["sparsity"] for part in (X[:10], X[10:], X)]
+        return terms["sparsity"], *parts
+
+    found, ten, four, whole = map(float, measured(MODEL.init(KEY)))
+    assert found == pytest.approx((10 * ten + 4 * four) / 14, rel=1e-5)
+    assert found != pytest.approx(whole, rel=1e-5)
 
 
 def test_a_training_with_accumulation_is_the_training_without():
     options = {"key": KEY, "epochs": 3, "batch_size": 8}
     runs = [
-        training.fit(OWN, optax.adam(1e-2), Batch(X), gradient_of=gradient_of, **options)
+        training.fit(OWN, optax.sgd(1e-2), Batch(X), gradient_of=gradient_of, **options)
         for gradient_of in (training.whole_batch, training.accumulated(part_size=4))
     ]
     assert_close(runs[0][0].params, runs[1][0].params, tolerance=1e-4)
