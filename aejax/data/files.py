@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from os import PathLike
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from jaxtyping import Shaped
@@ -129,6 +130,8 @@ def _read(path: Path) -> np.ndarray:
     if path.suffix != ".npy":
         return read_idx(path)
     try:
+        with path.open("rb") as stream:
+            _refuse_claim(stream, path.stat().st_size)
         return _native(np.lib.format.open_memmap(path, mode="r"))
     except UNREADABLE as error:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
@@ -136,29 +139,30 @@ def _read(path: Path) -> np.ndarray:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     """Read every array of an `.npz` file; the format allows no memory-mapping."""
-    try:
-        # A file of ours, because NumPy leaves its own open where the archive is broken.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            _refuse_claims(arrays.zip, path.stat().st_size)
-            return {key: _native(arrays[key]) for key in arrays}
-    except UNREADABLE as error:
-        raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
+    size = path.stat().st_size
+    # A file of ours, because NumPy leaves its own open where the archive is broken.
+    with path.open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                for member in arrays.zip.infolist():
+                    with arrays.zip.open(member) as stream:
+                        _refuse_claim(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
+                return {key: _native(arrays[key]) for key in arrays}
+        except (*UNREADABLE, OSError) as error:  # a seek to nowhere, in a damaged archive
+            raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
 
 
-def _refuse_claims(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse arrays larger than the archive can hold, before NumPy makes room for them."""
-    for info in archive.infolist():
-        with archive.open(info) as member:
-            version = np.lib.format.read_magic(member)
-            read = np.lib.format.read_array_header_1_0
-            if version != (1, 0):
-                read = np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(member)
-        claimed = math.prod(shape) * dtype.itemsize
-        if claimed > min(info.file_size, size * MAXIMUM_COMPRESSION):
-            raise ValueError(
-                f"{info.filename} says shape {shape}, {claimed} bytes: more than the file can hold"
-            )
+def _refuse_claim(stream: IO[bytes], limit: int) -> None:
+    """Refuse an array larger than its file can hold, before NumPy makes room for it."""
+    version = np.lib.format.read_magic(stream)
+    first = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    claimed = math.prod(shape) * dtype.itemsize
+    if claimed > limit:
+        raise ValueError(
+            f"its header says shape {shape}, {claimed} bytes: more than the file can hold"
+        )
 
 
 def _read_folder(folder: Path) -> dict[str, np.ndarray]:
