@@ -12,7 +12,7 @@ Source:   Shoeybi et al. 2019, §3 (tensor parallel); Rajbhandari et al. 2020 (f
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +27,7 @@ from aejax import Batch, Objective, losses, penalties, sharding, training
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.communication import collectives
-from aejax.training import Placement, TrainState
+from aejax.training import Placement, TrainState, placed
 
 RESULTS = Path(__file__).parent / "results" / "communication"
 HEAD = """# What a step communicates
@@ -120,7 +120,7 @@ def compiled_step(
 ) -> jax.stages.Compiled:
     """One step of Adam under a placement, the batch already divided, compiled for no real data."""
     optimizer = optax.adam(1e-3)
-    placed = replace(objective, model=placement.model(objective.model))
+    on_mesh = placed(placement, objective)
 
     def start() -> tuple[TrainState, Batch]:
         state = training.init_state(objective, optimizer, jax.random.key(0))
@@ -131,7 +131,7 @@ def compiled_step(
     mesh = cast(NamedSharding, placement.data).mesh
     examples = NamedSharding(mesh, PartitionSpec("data"))
     step = jax.jit(
-        lambda state, batch: training.step(placed, optimizer, state, batch),
+        lambda state, batch: training.step(on_mesh, optimizer, state, batch),
         in_shardings=(places, examples),
         out_shardings=(places, placement.data),
     )

@@ -11,6 +11,7 @@ from aejax.training.gradients import whole_batch as whole_batch
 from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
 from aejax.training.placement import Placement as Placement
 from aejax.training.placement import place_state as place_state
+from aejax.training.placement import placed as placed
 from aejax.training.population import fit_population as fit_population
 from aejax.training.pretraining import pretrain as pretrain
 from aejax.training.pretraining import rbm_objective as rbm_objective

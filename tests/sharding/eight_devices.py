@@ -7,7 +7,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from aejax import (
     sharding,
     training,
 )
-from aejax.training import Placement, TrainState
+from aejax.training import Placement, TrainState, placed
 from aejax.types import Array, Params
 from benchmarks import communication
 
@@ -122,7 +121,7 @@ def batch_term(objective: Objective, batch: Batch) -> dict[str, float]:
     """The last term of a divided batch, of the whole, and the mean over the devices' own parts."""
     params = jax.tree.map(lambda leaf: 5 * leaf, objective.model.init(KEY))
     placement = placements()["data parallel"]
-    placed = replace(objective, model=placement.model(objective.model))
+    on_mesh = placed(placement, objective)
     parts = [jax.tree.map(lambda array: array[i : i + 2], batch) for i in range(0, 16, 2)]  # noqa: B023
 
     @jax.jit
@@ -131,7 +130,7 @@ def batch_term(objective: Objective, batch: Batch) -> dict[str, float]:
         return last_term(objective, params, batch), jnp.mean(jnp.stack(own))
 
     whole, own = alone(params, batch, parts)
-    mesh = jax.jit(partial(last_term, placed))(*jax.device_put((params, batch), placement.data))
+    mesh = jax.jit(partial(last_term, on_mesh))(*jax.device_put((params, batch), placement.data))
     return {"mesh": float(mesh), "whole": float(whole), "own parts": float(own)}
 
 
@@ -183,9 +182,9 @@ def work_of_an_epoch() -> float:
     data = Batch(jnp.tile(X, (64, 1)))
 
     def operations(placement: Placement) -> float:
-        placed = replace(objective, model=placement.model(objective.model))
+        on_mesh = placed(placement, objective)
         run = jax.jit(
-            lambda state, data: training.epoch(placed, OPTIMIZER, state, data, batch_size=640)
+            lambda state, data: training.epoch(on_mesh, OPTIMIZER, state, data, batch_size=640)
         )
         put = jax.device_put((state, data), placement.data)
         return (run.lower(*put).compile().cost_analysis() or {})["flops"]
