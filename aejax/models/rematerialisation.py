@@ -20,7 +20,7 @@ def rematerialised(
 
     Args:
         model: any.
-        policy: what may be kept, as `jax.checkpoint` takes it.
+        policy: what may be kept, as `jax.remat` takes it.
 
     Returns:
         An `Autoencoder` with the model's params.
@@ -29,6 +29,6 @@ def rematerialised(
     """
     return Autoencoder(
         model.init,
-        jax.checkpoint(model.encode, policy=policy),
-        jax.checkpoint(model.decode, policy=policy),
+        jax.remat(model.encode, policy=policy),
+        jax.remat(model.decode, policy=policy),
     )
