@@ -50,6 +50,7 @@ def saved(tmp_path, name, save, *arrays):
 def test_arrays_are_read_or_refused_by_name(tmp_path, kind):
     save = {"x.npy": np.save, "x.npz": np.savez, "packed.npz": np.savez_compressed}[kind]
     valid = saved(tmp_path, kind, save, np.arange(12.0).reshape(6, 2))
+    assert load_file(tmp_path / kind).x_test.tolist() == [[8.0, 9.0]]
 
     @one_folder
     @given(content=damages(valid))

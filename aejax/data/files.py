@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
@@ -152,7 +152,7 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
 
 
-def _refuse_claim(stream: IO[bytes], limit: int) -> None:
+def _refuse_claim(stream: Any, limit: int) -> None:
     """Refuse an array larger than its file can hold, before NumPy makes room for it."""
     version = np.lib.format.read_magic(stream)
     first = version == (1, 0)
