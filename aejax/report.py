@@ -1,27 +1,26 @@
 """One self-contained HTML page: a training run, or any sections made of the same pieces.
 
-A section's body is HTML, made by `definitions`, `table` and `illustrations`, which escape all text
-that they are given. Figures are images within the page; nothing is ever fetched.
+A section's body is HTML, made by `illustrations` and `link`, and by `definitions` and `table` of
+`aejax.html_tables`, which escape all text that they are given. Figures are images within the page;
+nothing is ever fetched.
 """
 
 import base64
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from math import isfinite
-from numbers import Integral, Real
 from string import Template
 from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from aejax.html_tables import cell, definitions, table, table_of_cells, text_of
 from aejax.plots import INK, NORMS, terms_of
 from aejax.theory.certificate import Certificate
 
 _ROWS = 20
-_NUMBER = ' class="number"'
 _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
 
 
@@ -41,7 +40,7 @@ class Illustration(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of a page: a title (text), and a body (HTML, from the functions of this file)."""
+    """A part of a page: a title (text), and a body (HTML, from this file or `html_tables`)."""
 
     title: str
     body: str
@@ -117,41 +116,10 @@ def key_numbers(summary: Mapping[str, float | str]) -> str:
         HTML, all of it escaped.
     """
     pairs = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{_text(value)}</dd></div>\n"
+        f"<div><dt>{escape(name)}</dt><dd>{text_of(value)}</dd></div>\n"
         for name, value in summary.items()
     )
     return f"<dl>\n{pairs}</dl>\n"
-
-
-def definitions(values: Mapping[str, Any]) -> str:
-    """Names and values as a table of two columns.
-
-    Args:
-        values: name -> anything with a `str`; nested mappings become dotted names.
-
-    Returns:
-        HTML, every value escaped and in full.
-    """
-    rows = [
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>\n'
-        for name, value in _flat(values)
-    ]
-    return _scrolled(f'<table class="definitions">\n{"".join(rows)}</table>')
-
-
-def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as a table, a row each.
-
-    Args:
-        records: column -> number or text; the columns are those of all records, in order of
-            appearance, and one that a record lacks is left empty.
-
-    Returns:
-        HTML. Numbers are set to four digits, on the right; everything else is escaped.
-    """
-    columns = {name: _is_number(value) for record in records for name, value in record.items()}
-    rows = ["".join(_cell(record.get(name, "")) for name in columns) for record in records]
-    return _table(columns, rows)
 
 
 def link(text: str, address: str) -> str:
@@ -193,18 +161,18 @@ def certificate_table(certificates: Sequence[Certificate]) -> str:
     """
     rows = []
     for certificate in certificates:
-        text = {name: _text(value) for name, value in certificate._asdict().items()}
+        text = {name: text_of(value) for name, value in certificate._asdict().items()}
         verdict = certificate.verdict
         rows.append(
             f'<td class="verdict {escape(verdict.split()[0])}">'
             f"{_VERDICT_MARKS.get(verdict, '–')} {text['verdict']}</td>"
             f'<td class="statement">{text["claim"]}<br><code>{text["formula"]}</code>'
             f"<p>{text['reason']}</p><p>{text['source']}</p></td>"
-            f"{_cell(certificate.residual)}{_cell(certificate.tolerance)}"
-            f"<td{_NUMBER}>{certificate.control_verdict}<br>{text['control']}</td>"
+            f"{cell(certificate.residual)}{cell(certificate.tolerance)}"
+            f'<td class="number">{certificate.control_verdict}<br>{text["control"]}</td>'
         )
     columns = {"verdict": False, "statement": False, "residual": True, "tolerance": True}
-    return _table(columns | {"control": True}, rows)
+    return table_of_cells(columns | {"control": True}, rows)
 
 
 def _illustration(illustration: Illustration) -> str:
@@ -253,8 +221,8 @@ def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
         best = min(losses, key=lambda i: losses[i])
         shown.add(best)
         notes.append(
-            f"The validation loss was lowest, {_text(losses[best])}, "
-            f"after epoch {_text(history[best]['epoch'])}."
+            f"The validation loss was lowest, {text_of(losses[best])}, "
+            f"after epoch {text_of(history[best]['epoch'])}."
         )
     records = [_measurements(history[i], terms_of(history)) for i in sorted(shown)]
     return f"<p>{' '.join(notes)}</p>\n{table(records)}"
@@ -268,53 +236,6 @@ def _measurements(record: Mapping[str, Any], terms: Sequence[str]) -> dict[str, 
         **{name.replace("_", " "): record[name] for name in NORMS if name in record},
         **{name: record[name] for name in ("seconds",) if name in record},
     }
-
-
-def _table(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
-    """Rows of cells, which are HTML, under columns: name -> whether it holds numbers."""
-    head = "".join(
-        f'<th scope="col"{_NUMBER * numeric}>{escape(name)}</th>'
-        for name, numeric in columns.items()
-    )
-    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
-    return _scrolled(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>")
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
-
-
-def _cell(value: Any) -> str:
-    return f"<td{_NUMBER * _is_number(value)}>{_text(value)}</td>"
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (isinstance(value, Real) and not isinstance(value, bool))
-
-
-def _text(value: Any) -> str:
-    """HTML of anything: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do."""
-    if value is None:
-        return "–"
-    if not _is_number(value):
-        return escape(str(value))
-    number = float(value)
-    if isinstance(value, Integral) or number == 0 or 1e4 <= abs(number) < 1e7:
-        text = f"{number:,.0f}".replace(",", "\u202f")
-    elif 1e-3 <= abs(number) < 1e4 or not isfinite(number):
-        text = f"{number:#.4g}".removesuffix(".")
-    else:
-        mantissa, exponent = f"{number:.2e}".split("e")
-        text = f"{mantissa}\u202f×\u202f10<sup>{int(exponent)}</sup>"
-    return text.replace("-", "−")
-
-
-def _scrolled(table: str) -> str:
-    return f'<div class="scrolled" tabindex="0" role="group" aria-label="table">{table}</div>\n'
 
 
 _NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))

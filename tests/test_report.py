@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from aejax import plots, report
+from aejax import html_tables, plots, report
 from aejax.theory import Certificate
 from tests.test_plots import record
 
@@ -204,6 +204,15 @@ def test_the_same_figure_gives_the_same_bytes():
     assert report.illustrations([illustration()]) == report.illustrations([illustration()])
 
 
+def test_a_png_file_is_shown_as_it_is():
+    shown = illustration()._replace(figure=b"\x89PNG\r\n")
+    (image,) = Parsed(report.page("P", [report.Section("F", report.illustrations([shown]))])).of(
+        "img"
+    )
+    kind, content = image["src"].split(",")
+    assert (kind, base64.b64decode(content)) == ("data:image/png;base64", b"\x89PNG\r\n")
+
+
 def test_a_figure_without_words_is_refused():
     with pytest.raises(ValueError, match="'Spectrum <b>' needs an alternative text"):
         report.illustrations([illustration(alt=" ")])
@@ -212,12 +221,15 @@ def test_a_figure_without_words_is_refused():
 def test_pages_are_made_of_sections():
     figure = report.Illustration(Figure(), "Nothing", "Empty", "an empty figure")
     sections = [
-        report.Section("A & B", report.table([{"x": 1.0, "y": "<i>"}, {"x": float("nan")}])),
+        report.Section("A & B", html_tables.table([{"x": 1.0, "y": "<i>"}, {"x": float("nan")}])),
         report.Section("Picture", report.illustrations([figure])),
     ]
+    sections.append(report.Section("More", report.link("to <b>", "b&c.html")))
     page = report.page("Experiment", sections, lead="<p>Lead</p>")
     parsed = Parsed(page)
-    assert parsed.text["h2"] == "A & BPicture"
+    assert parsed.text["h2"] == "A & BPictureMore"
+    assert parsed.of("a")[-1] == {"href": "b&c.html"}
+    assert parsed.text["a"].endswith("to <b>")
     assert parsed.text["td"] == "1.000<i>nan"
     assert "<p>Lead</p>" in page
 
@@ -239,4 +251,4 @@ def test_pages_are_made_of_sections():
     ],
 )
 def test_numbers_in_tables(value, text):
-    assert Parsed(report.table([{"x": value}])).text["td"] == text
+    assert Parsed(html_tables.table([{"x": value}])).text["td"] == text

@@ -11,16 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.cli.files import write_text
-from aejax.report import (
-    Illustration,
-    Section,
-    definitions,
-    illustrations,
-    key_numbers,
-    link,
-    page,
-    table,
-)
+from aejax.html_tables import definitions, table
+from aejax.report import Illustration, Section, illustrations, key_numbers, link, page
 
 
 class Experiment(NamedTuple):

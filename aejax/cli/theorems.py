@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from aejax import plots, report
+from aejax import html_tables, plots, report
 from aejax.cli.pictures import gains, learning, optimum
 from aejax.report import Illustration, Section
 from aejax.theory import Certificate, Problem
@@ -90,7 +90,7 @@ def theorems_page(
         if members
     ]
     glance = Section("At a glance", report.illustrations([_glance(found)]))
-    environments = Section("Environment", report.definitions(environment))
+    environments = Section("Environment", html_tables.definitions(environment))
     return report.page(
         f"Theorems on {data}, code of {problem.code}",
         [glance, *sections, environments],

@@ -89,10 +89,11 @@ def _run(experiment: ModuleType, config: Any, dataset: data.Dataset | None, file
     remember, seconds_before = records.remember_in(file.parent)
     given = {"config": config, "dataset": dataset, "remember": remember}
     asked_for = inspect.signature(experiment.run).parameters
-    start = time.perf_counter()
+    environment, start = records.code_and_machine(experiment), time.perf_counter()
     results = records.as_numpy(experiment.run(**{name: given[name] for name in asked_for}))
     seconds = time.perf_counter() - start + seconds_before()
-    record = records.record_of(experiment, config, results.metrics, dataset, seconds)
+    about_run = {"environment": environment, "seconds": round(seconds, 1)}
+    record = records.record_of(experiment, config, results.metrics, dataset, about_run)
     records.write_results(file, results, record)
 
 

@@ -86,10 +86,9 @@ def record_of(
     config: Any,
     metrics: dict[str, Any],
     dataset: data.Dataset | None,
-    seconds: float,
+    about_run: dict[str, Any],
 ) -> dict[str, Any]:
     """All that is known of a finished run, as JSON holds it."""
-    source = Path(str(experiment.__file__)).read_bytes()
     seen = {"name": dataset.name, "fingerprint": data.fingerprint(dataset)} if dataset else None
     return {
         "experiment": name_of(experiment),
@@ -97,10 +96,15 @@ def record_of(
         **judged(experiment, metrics),
         "config": plain(config),
         "data": seen,
-        "environment": environment() | {"source": hashlib.sha256(source).hexdigest()[:12]},
-        "seconds": round(seconds, 1),
+        **about_run,
         "metrics": metrics,
     }
+
+
+def code_and_machine(experiment: ModuleType) -> dict[str, str]:
+    """Versions, device, revision, and a hash of the experiment's file: ask before the run."""
+    source = Path(str(experiment.__file__)).read_bytes()
+    return environment() | {"source": hashlib.sha256(source).hexdigest()[:12]}
 
 
 def judged(experiment: ModuleType, metrics: dict[str, Any]) -> dict[str, Any]:
@@ -137,11 +141,11 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 
 def write_figure(file: Path, figure: Figure) -> None:
-    """Write a figure as PNG, of at most 256 colours so that it stays small."""
+    """Write a figure as PNG, of at most 64 colours so that it stays small."""
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, facecolor="white")
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(picture).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+    Image.open(picture).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
         file, optimize=True
     )
 

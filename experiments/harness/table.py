@@ -23,7 +23,8 @@ names MNIST, that is the data set once prepared (`aejax data prepare mnist`), or
 A claim that compares is decided over seeds: by the 95 % interval, by Student's t, of the difference
 paired over seeds, which must lie on the claimed side of zero. *Confirmed* means that all of an
 experiment's comparisons hold, *partly confirmed* that some do. The number is the first of them:
-its mean with that interval.
+its mean with that interval. Time is by the wall clock, on two cores shared with other work; an
+experiment's docstring says what a quiet core takes.
 
 This file is written by `make experiments-table` from the committed results.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from aejax import Batch, Objective, data, training
+from aejax import Batch, Objective, data, reconstruct, training
 from aejax.training import TrainState
 from aejax.training.steps import mean_over_examples
 from aejax.types import Array, Key, Params
@@ -16,7 +16,8 @@ from aejax.types import Array, Key, Params
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
 """One setting -> what is minimised, and how."""
 
-Measure = Callable[[Params], dict[str, Array]]
+Measure = Callable[[Params, Array], dict[str, Array]]
+"""(params, x) -> numbers by name."""
 
 
 def train_seeds(
@@ -44,7 +45,7 @@ def train_seeds(
         key: split into one key a seed.
         epochs: passes over the data.
         batch_size: examples a step.
-        measure: (params) -> numbers by name, taken after every epoch.
+        measure: (params, x) -> numbers by name, taken after every epoch.
 
     Returns:
         The params, each leaf [settings, seeds, …], and the measurements: "loss", the mean of each
@@ -54,24 +55,24 @@ def train_seeds(
         FloatingPointError: where a loss did not stay finite.
     """
 
-    def train_one(setting: Any, key: Key) -> tuple[Params, dict[str, Array]]:
+    def train_one(setting: Any, key: Key, x: Array) -> tuple[Params, dict[str, Array]]:
         objective, optimizer = make(setting)
 
         def one_epoch(state: TrainState, _: None) -> tuple[TrainState, dict[str, Array]]:
             state, steps = training.epoch(
                 objective, optimizer, state, Batch(x), batch_size=batch_size
             )
-            measured = measure(state.params) if measure else {}
+            measured = measure(state.params, x) if measure else {}
             return state, mean_over_examples({"loss": steps["loss"]}, len(x), batch_size) | measured
 
         start = training.init_state(objective, optimizer, key)
         state, measurements = jax.lax.scan(one_epoch, start, length=epochs)
         return state.params, measurements
 
-    over_seeds = jax.vmap(train_one, (None, 0))
-    train_all = jax.jit(jax.vmap(over_seeds, (0, None)))
+    over_seeds = jax.vmap(train_one, (None, 0, None))
+    train_all = jax.jit(jax.vmap(over_seeds, (0, None, None)))
     settings = jax.tree.map(jnp.asarray, settings)
-    params, measurements = train_all(settings, jax.random.split(key, seeds))
+    params, measurements = train_all(settings, jax.random.split(key, seeds), x)
     measured = {name: np.asarray(values) for name, values in measurements.items()}
     finite = np.isfinite(measured["loss"]).all(axis=(1, 2))
     if not finite.all():
@@ -103,3 +104,17 @@ def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]
         for x in (dataset.x_train[:train], dataset.x_test)
     )
     return x_train, x_test
+
+
+def mean_squared_error(objective: Objective, params: Params, x: Array) -> Array:
+    """Mean over examples of Σ(x̂ − x)², of the reconstruction without corruption.
+
+    Args:
+        objective: gives the model and the link.
+        params: the model's parameters.
+        x: examples, [examples, features].
+
+    Returns:
+        A scalar.
+    """
+    return jnp.mean(jnp.sum(jnp.square(reconstruct(objective, params, x) - x), axis=1))

@@ -218,3 +218,24 @@ def test_a_training_that_diverges_is_refused():
 def test_data_without_bounds_are_refused():
     with pytest.raises(ValueError, match="digits has no bounds"):
         harness.flat(data.digits()._replace(low=None))
+
+
+def test_accuracy_is_one_where_classes_lie_apart_and_chance_where_codes_say_nothing():
+    rng = np.random.default_rng(0)
+    labels, labels_test = rng.integers(0, 3, size=(2, 400))
+    noise, noise_test = rng.normal(size=(2, 400, 5))
+    apart, apart_test = (50 * np.eye(3)[values] for values in (labels, labels_test))
+    assert harness.linear_accuracy(apart, labels, apart_test, labels_test) == 1
+    assert harness.linear_accuracy(noise, labels, noise_test, labels_test) == pytest.approx(
+        1 / 3, abs=0.1
+    )
+
+
+def test_a_mosaic_holds_every_image_of_whole_rows_on_its_own_scale():
+    images = np.stack([np.full(4, value) for value in (1.0, -5.0, 0.0, 2.0, 3.0)])
+    axis = Figure().subplots()
+    harness.mosaic(axis, images, columns=2)
+    drawn = np.ma.filled(axis.images[0].get_array(), np.nan)
+    assert drawn.shape == (6, 6)
+    assert (drawn[0, 0], drawn[0, 3], drawn[3, 0], drawn[3, 3]) == (1, -1, 0, 1)
+    assert np.isnan(drawn[2]).all()

@@ -1,0 +1,88 @@
+"""Numbers, and tables of them, as HTML; all text that they are given is escaped."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+_NUMBER = ' class="number"'
+
+
+def definitions(values: Mapping[str, Any]) -> str:
+    """Names and values as a table of two columns.
+
+    Args:
+        values: name -> anything with a `str`; nested mappings become dotted names.
+
+    Returns:
+        HTML, every value escaped and in full.
+    """
+    rows = [
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>\n'
+        for name, value in _flat(values)
+    ]
+    return _scrolled(f'<table class="definitions">\n{"".join(rows)}</table>')
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records as a table, a row each.
+
+    Args:
+        records: column -> number or text; the columns are those of all records, in order of
+            appearance, and one that a record lacks is left empty.
+
+    Returns:
+        HTML. Numbers are set to four digits, on the right; everything else is escaped.
+    """
+    columns = {name: _is_number(value) for record in records for name, value in record.items()}
+    rows = ["".join(cell(record.get(name, "")) for name in columns) for record in records]
+    return table_of_cells(columns, rows)
+
+
+def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
+    """Rows of cells, which are HTML, under columns: name -> whether it holds numbers."""
+    head = "".join(
+        f'<th scope="col"{_NUMBER * numeric}>{escape(name)}</th>'
+        for name, numeric in columns.items()
+    )
+    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return _scrolled(f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>")
+
+
+def cell(value: Any) -> str:
+    """One value as a table's cell, as `text_of` sets it; numbers on the right."""
+    return f"<td{_NUMBER * _is_number(value)}>{text_of(value)}</td>"
+
+
+def text_of(value: Any) -> str:
+    """HTML of anything: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do."""
+    if value is None:
+        return "–"
+    if not _is_number(value):
+        return escape(str(value))
+    number = float(value)
+    if isinstance(value, Integral) or number == 0 or 1e4 <= abs(number) < 1e7:
+        text = f"{number:,.0f}".replace(",", "\u202f")
+    elif 1e-3 <= abs(number) < 1e4 or not isfinite(number):
+        text = f"{number:#.4g}".removesuffix(".")
+    else:
+        mantissa, exponent = f"{number:.2e}".split("e")
+        text = f"{mantissa}\u202f×\u202f10<sup>{int(exponent)}</sup>"
+    return text.replace("-", "−")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, Real) and not isinstance(value, bool))
+
+
+def _scrolled(table: str) -> str:
+    return f'<div class="scrolled" tabindex="0" role="group" aria-label="table">{table}</div>\n'

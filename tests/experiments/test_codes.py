@@ -1,0 +1,20 @@
+"""What experiments on codes measure, against NumPy and numbers worked by hand."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from experiments import overcomplete, weight_decay
+
+
+def test_the_best_decay_of_a_seed_is_chosen_by_the_others():
+    path = {"0": [2.0, 2.0, 2.0], "0.1": [0.1, 3.0, 3.0], "0.2": [2.0, 1.0, 1.0]}
+    gain = weight_decay._gain(path)
+    # the first seed's others prefer 0.2; those of the second and third are swayed by its 0.1
+    np.testing.assert_allclose(gain, np.log([2 / 2, 3 / 2, 3 / 2]))
+
+
+def test_pixels_are_pooled_to_means():
+    image = np.arange(16.0).reshape(4, 4)
+    pooled = overcomplete._pooled(jnp.array(image.reshape(1, 16)), 2)
+    np.testing.assert_allclose(pooled, [[2.5, 4.5, 10.5, 12.5]])
+    np.testing.assert_allclose(overcomplete._pooled(jnp.array(image.reshape(1, 16)), 1)[0, 5], 5)
