@@ -41,7 +41,15 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
-    """Rows of cells, which are HTML, under columns: name -> whether it holds numbers."""
+    """Rows of cells under the names of their columns.
+
+    Args:
+        columns: name -> whether it holds numbers.
+        rows: the cells of each row, HTML.
+
+    Returns:
+        HTML, the names escaped.
+    """
     head = "".join(
         f'<th scope="col"{_NUMBER * numeric}>{escape(name)}</th>'
         for name, numeric in columns.items()
@@ -51,12 +59,26 @@ def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value as a table's cell, as `text_of` sets it; numbers on the right."""
+    """One value as a table's cell; numbers stand on the right.
+
+    Args:
+        value: anything, as `text_of` takes it.
+
+    Returns:
+        HTML.
+    """
     return f"<td{_NUMBER * _is_number(value)}>{text_of(value)}</td>"
 
 
 def text_of(value: Any) -> str:
-    """HTML of anything: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do."""
+    """A value for people: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do.
+
+    Args:
+        value: a number, None (a dash), or anything with a `str`.
+
+    Returns:
+        HTML, escaped.
+    """
     if value is None:
         return "–"
     if not _is_number(value):
