@@ -4,7 +4,6 @@ A new model, loss, corruption, penalty or objective is one row here, and is then
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -150,16 +149,11 @@ DENSE = {
     "linear": aejax.linear(FEATURES, CODE),
 }
 SEGNET = segnet(BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2)
-CONVOLUTIONAL = {
+CONVOLUTIONAL = {  # every choice once: their other products stand in tests/models/test_conv.py
     "convolutional": ((5, 4, 1), {}),
-    "convolutional pooled": ((4, 5, 2), {"down": models.pooled}),
-    "convolutional resized, tied, dense code, one axis": (
+    "convolutional pooled, resized, tied, dense code, one axis": (
         (7, 2),
         {"down": models.pooled, "up": models.resized, "units": (CODE,), "tied": True},
-    ),
-    "convolutional resized, three axes": (
-        (3, 4, 3, 1),
-        {"up": partial(models.resized, method="linear")},
     ),
 }
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
