@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow lint format experiments-table constraints clean
+.PHONY: demo test test-slow lint format experiments-table theory-table constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,8 @@ $(DOCUMENTS): $(INSTALLED)
 # The theorems on real digits, a denoising autoencoder trained on them, and its report.
 demo: $(INSTALLED)
 	rm -rf demo
-	$(BIN)/aejax verify --data digits --code 10 --json demo/certificates.json
+	$(BIN)/aejax verify --data digits --code 10 --json demo/certificates.json \
+	  --report demo/theorems.html
 	$(BIN)/aejax train --data digits --sizes 64 128 --corruption masking --epochs 200 \
 	  --batch-size 32 --learning-rate 0.01 --save-every 20 --out demo/run
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
@@ -50,6 +51,10 @@ format: $(DEVELOPER)
 # The words and verdicts of the committed results, and experiments/README.md of them.
 experiments-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.table
+
+# Every theorem on every data set, and the table of docs/theory.md.
+theory-table: $(DEVELOPER)
+	$(BIN)/python -m experiments.harness.theorems
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

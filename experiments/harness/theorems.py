@@ -1,0 +1,199 @@
+"""Every theorem on every data set: residual and tolerance, as the table of docs/theory.md.
+
+Claim:    each theorem holds where its conditions do, its control is rejected, and where the data
+          cannot answer the verdict says so with the quantity that it rests on.
+Source:   docs/theory.md, theorem by theorem.
+Command:  python -m experiments.harness.theorems [--data NAME …] (all data sets unless given; those
+          not given keep their numbers; --data with no name writes the document alone)
+Expected: no certificate fails.
+Run time: about ten minutes on two cores, most of it for MNIST, which lies in ../shared/data/mnist.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import tyro
+from jaxtyping import Shaped
+
+from aejax.cli.environment import environment
+from aejax.cli.files import write_text
+from aejax.data import load
+from aejax.theory import THEOREMS, Certificate, pose
+from experiments.harness.records import ROOT
+from tests.theory.spectra import with_spectrum
+
+RESULTS = ROOT / "docs" / "results" / "theory.json"
+DOCUMENT = ROOT / "docs" / "theory.md"
+BEGIN = "<!-- written by `python -m experiments.harness.theorems`: begin -->"
+END = "<!-- written by `python -m experiments.harness.theorems`: end -->"
+
+
+class Case(NamedTuple):
+    """A data set: its words, the code size k, and the examples [m, …]."""
+
+    about: str
+    code: int
+    examples: Callable[[], Shaped[np.ndarray, "m *features"]]
+
+
+def _constant_feature() -> Shaped[np.ndarray, "m n"]:
+    x = with_spectrum([5.0, 4, 3, 2, 1, 0.5], examples=200) + 1.0
+    return np.insert(x, 2, 7.25, axis=1)
+
+
+CASES: dict[str, Case] = {
+    "digits": Case("handwritten digits of scikit-learn", 10, lambda: load("digits").x_train),
+    "photos": Case("patches of two photographs", 10, lambda: load("photos").x_train),
+    "MNIST": Case(
+        "its 60 000 train images", 30, lambda: load(str(ROOT / "../shared/data/mnist")).x_train
+    ),
+    "repeated": Case(
+        "random, with λ = 6, 5, 3, 3, 2, 1: repeated at the cut",
+        3,
+        lambda: with_spectrum([6.0, 5, 3, 3, 2, 1], examples=200) + 1.0,
+    ),
+    "rank < k": Case(
+        "random, of rank 3 in 8 features",
+        5,
+        lambda: with_spectrum([4.0, 2, 1], examples=200, features=8) + 1.0,
+    ),
+    "m < n": Case(
+        "random, 12 examples of 40 features",
+        4,
+        lambda: with_spectrum(2.0 ** -np.arange(11), examples=12, features=40) + 1.0,
+    ),
+    "constant": Case("random, one of 7 features constant", 3, _constant_feature),
+    "condition 1e12": Case(
+        "random, with λ = 1, 1e-2 … 1e-12",
+        3,
+        lambda: with_spectrum(10.0 ** -np.arange(0, 13, 2), examples=200) + 1.0,
+    ),
+}
+
+
+def run(case: Case) -> dict[str, Any]:
+    """All theorems on one data set: its size, the time they took, and the certificates by name."""
+    x = case.examples()
+    begin = time.perf_counter()
+    problem = pose(np.asarray(x, np.float64).reshape(len(x), -1), case.code)
+    found = {name: [c._asdict() for c in theorem(problem)] for name, theorem in THEOREMS.items()}
+    return {
+        "about": case.about,
+        "code": case.code,
+        "examples": problem.x.shape[0],
+        "features": problem.x.shape[1],
+        "seconds": round(time.perf_counter() - begin, 1),
+        "environment": environment(),
+        "certificates": found,
+    }
+
+
+def render(results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The results as Markdown: sizes and verdicts, residuals with tolerances, and reasons."""
+    found = {name: _certificates(results[name]) for name in CASES if name in results}
+    reasons = "\n".join(_reasons(name, each) for name, each in found.items())
+    return "\n\n".join(
+        [
+            _table(
+                ["data set", "what it is", "examples", "features", "k", *_VERDICTS],
+                [_row(name, results[name], each) for name, each in found.items()],
+            ),
+            "A cell is residual ≤ tolerance where the statement holds; the numbers in the first "
+            "column are those of the statements above.",
+            _table(
+                ["statement", *found],
+                [
+                    [f"[`{name}`](#{name}) {place + 1}"]
+                    + [_cell(each[name][place]) for each in found.values()]
+                    for name in THEOREMS
+                    for place in range(len(next(iter(found.values()))[name]))
+                ],
+            ),
+            f"<details><summary>Why not, where a statement was not judged</summary>\n\n{reasons}"
+            "\n\n</details>",
+        ]
+    )
+
+
+def written(document: str, results: Mapping[str, Mapping[str, Any]]) -> str:
+    """The document with the results between its two marks."""
+    before, rest = document.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{render(results)}\n\n{END}{after}"
+
+
+def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = tuple(CASES)) -> None:
+    """Run data sets, and write docs/results/theory.json and the table of docs/theory.md.
+
+    Args:
+        data: names of `CASES`.
+    """
+    unknown = set(data) - set(CASES)
+    if unknown:
+        raise SystemExit(f"no data set {', '.join(unknown)}; there are {', '.join(CASES)}")
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for name in data:
+        results[name] = run(CASES[name])
+        print(name, results[name]["seconds"], "s", dict(_verdicts(_certificates(results[name]))))
+        write_text(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+    write_text(DOCUMENT, written(DOCUMENT.read_text(encoding="utf-8"), results))
+
+
+_VERDICTS = ("holds", "fails", "not identifiable", "not applicable", "controls rejected")
+
+
+def _certificates(result: Mapping[str, Any]) -> dict[str, list[Certificate]]:
+    return {
+        name: [Certificate(**fields) for fields in each]
+        for name, each in result["certificates"].items()
+    }
+
+
+def _verdicts(found: Mapping[str, Sequence[Certificate]]) -> Counter[str]:
+    certificates = [certificate for each in found.values() for certificate in each]
+    controls = sum(certificate.control_verdict == "rejected" for certificate in certificates)
+    return Counter(c.verdict for c in certificates) + Counter({"controls rejected": controls})
+
+
+def _row(name: str, result: Mapping[str, Any], found: Mapping[str, list[Certificate]]) -> list[str]:
+    verdicts = _verdicts(found)
+    sizes = [f"{result[size]}" for size in ("examples", "features", "code")]
+    counts = [f"{verdicts[verdict]}" for verdict in _VERDICTS]
+    return [name, result["about"], *sizes, *counts]
+
+
+def _cell(certificate: Certificate) -> str:
+    if certificate.verdict == "holds":
+        return f"{certificate.residual:.0e} ≤ {certificate.tolerance:.0e}"
+    if certificate.verdict == "fails":
+        return f"**{certificate.residual} > {certificate.tolerance:.0e}**"
+    return f"*{certificate.verdict}*"
+
+
+def _reasons(name: str, found: Mapping[str, list[Certificate]]) -> str:
+    """The reasons of a data set's certificates that were not judged, those alike together."""
+    alike: dict[str, list[str]] = {}
+    for theorem, certificates in found.items():
+        for place, certificate in enumerate(certificates, 1):
+            if certificate.verdict.startswith("not"):
+                alike.setdefault(certificate.reason, []).append(f"`{theorem}` {place}")
+    lines = [f"  - {', '.join(places)}: {_plain(reason)}" for reason, places in alike.items()]
+    return "\n".join([f"- {name}" + (":" if lines else ": every statement was judged"), *lines])
+
+
+def _plain(reason: str) -> str:
+    """A reason whose signs Markdown leaves alone."""
+    return reason.replace("_", "\\_").replace("<", "&lt;").replace("|", "\\|")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
