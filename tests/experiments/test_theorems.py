@@ -48,10 +48,22 @@ def test_nothing_fails_and_every_control_that_was_tried_is_rejected(data):
                 assert certificate.control_verdict == ("none" if sampled else "rejected")
 
 
-@pytest.mark.parametrize("data", ["digits", "photos", "MNIST", "constant"])
-def test_every_statement_holds_where_the_data_is_not_degenerate(data):
-    found = [c["verdict"] for each in RESULTS[data]["certificates"].values() for c in each]
-    assert set(found) == {"holds"}
+@pytest.mark.parametrize(
+    ("data", "beyond"),
+    [
+        ("digits", set()),
+        ("constant", set()),
+        ("photos", {"ordered_recovery", "critical_point_search"}),
+        ("MNIST", {"ordered_recovery", "critical_point_search"}),
+        ("m < n", {"critical_point_search"}),
+    ],
+)
+def test_statements_hold_but_for_those_whose_tolerance_an_eigengap_puts_beyond_its_cap(
+    data, beyond
+):
+    for name in theory.THEOREMS:
+        allowed = {"holds", "not identifiable"} if name in beyond else {"holds"}
+        assert set(verdicts(data, name)) <= allowed, name
 
 
 def test_degenerate_data_leaves_what_it_determines_and_no_more():
