@@ -83,14 +83,14 @@ def test_a_data_set_is_measured_again_and_the_others_are_kept(tmp_path, monkeypa
     monkeypatch.setattr(theorems, "THEOREMS", some)
     monkeypatch.setattr(theorems, "RESULTS", tmp_path / "theory.json")
     monkeypatch.setattr(theorems, "DOCUMENT", tmp_path / "theory.md")
-    theorems.DOCUMENT.write_text(f"before\n{theorems.BEGIN}\nold\n{theorems.END}\nafter\n")
+    theorems.DOCUMENT.write_text(f"before\n{theorems.BEGIN}\nstale\n{theorems.END}\nafter\n")
     theorems.main(("constant",))
     theorems.main(("repeated",))
     written = theorems.DOCUMENT.read_text(encoding="utf-8")
     assert set(json.loads(theorems.RESULTS.read_text(encoding="utf-8"))) == {"constant", "repeated"}
     assert written.startswith("before\n")
     assert written.endswith("after\n")
-    assert "old" not in written
+    assert "stale" not in written
     assert "| [`optimal_map`](#optimal_map) 1 | *not identifiable* | " in written
     assert "λ\\_k" in written or "σ\\_k" in written
     theorems.main(())
