@@ -31,6 +31,7 @@ def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
 
 def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
+        ".lock",
         "about.json",
         "checkpoints",
         "configuration.json",
