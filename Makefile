@@ -7,7 +7,8 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow lint format experiments-table theory-table constraints clean
+.PHONY: demo test test-slow lint format experiments-table theory-table docs tutorial constraints \
+  clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

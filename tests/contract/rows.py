@@ -216,8 +216,12 @@ ROWS = [
             aejax.objective(DENSE[model], LOSSES[loss][0]),
             **{"same key": "it samples nothing"},
         )
-        for model in DENSE
-        for loss in ("squared", "squared logistic", "bernoulli")
+        # every model under one loss, and every other loss under one model
+        for model, loss in [
+            *((model, "squared") for model in DENSE),
+            ("undercomplete", "squared logistic"),
+            ("undercomplete", "bernoulli"),
+        ]
     ),
     objective_row(
         "contrastive divergence",
