@@ -85,7 +85,8 @@ def run(config: Config, dataset: data.Dataset, remember: Remember) -> Results:
     )  # Glorot's kernels start encoder and decoder alike, which gradient descent keeps balanced
     objective = aejax.objective(model, losses.squared)
     measure = partial(_measure, objective, jnp.asarray(components, x.dtype), least)
-    exact = measure(jax.tree.map(jnp.float32, pca_params(components, analysis.mean)), x)
+    pca_arrays = (jnp.asarray(array, x.dtype) for array in (components, analysis.mean))
+    exact = measure(pca_params(*pca_arrays), x)
     metrics: dict[str, Any] = {"PCA's parameters": exact | {"least loss": least}}
     kernels = {}
     for name in config.optimizers:
