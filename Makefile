@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow lint format experiments-table theory-table docs tutorial constraints \
+.PHONY: demo test test-slow mutation lint format experiments-table theory-table docs tutorial constraints \
   clean
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -40,6 +40,12 @@ test: $(DEVELOPER)
 test-slow: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2 -m slow
 
+# Do the tests of the theorems notice when their code is changed? About SAMPLE mutants, 0 for all.
+SAMPLE ?= 300
+mutation: $(DEVELOPER)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutation]'
+	$(BIN)/python -m mutation --sample $(SAMPLE)
+
 lint: $(DEVELOPER)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -68,7 +74,7 @@ tutorial:
 # Pins every dependency to what a fresh installation of today resolves to.
 constraints:
 	rm -rf .constraints && $(PYTHON) -m venv .constraints
-	.constraints/bin/pip install --quiet '.[dev,docs]'
+	.constraints/bin/pip install --quiet '.[dev,docs,mutation]'
 	.constraints/bin/pip freeze --exclude aejax | sed 's/+.*//' > constraints.txt
 	rm -rf .constraints
 

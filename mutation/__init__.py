@@ -1,0 +1,1 @@
+"""Mutation testing of `aejax.theory`: do its tests notice when its code is changed?"""
