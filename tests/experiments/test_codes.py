@@ -1,9 +1,23 @@
 """What experiments on codes measure, against NumPy and numbers worked by hand."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import overcomplete, weight_decay
+import aejax
+from experiments import contractive_manifold, overcomplete, weight_decay
+
+
+def test_the_jacobian_of_a_logistic_layer_has_its_singular_values():
+    model = aejax.dense((9, 4))
+    params = model.init(jax.random.key(0))
+    point = jax.random.uniform(jax.random.key(1), (9,))
+    values, directions = contractive_manifold._jacobian(model, params, point)
+    h = np.asarray(model.encode(params, point[None]))[0]
+    jacobian = (h * (1 - h))[:, None] * np.asarray(params["encoder"]["layer_0"]["kernel"]).T
+    np.testing.assert_allclose(values, np.linalg.svd(jacobian)[1], rtol=1e-4)
+    energy = np.linalg.norm(jacobian @ np.asarray(directions).T, axis=0)
+    np.testing.assert_allclose(energy, values, rtol=1e-4)
 
 
 def test_the_best_decay_of_a_seed_is_chosen_by_the_others():
