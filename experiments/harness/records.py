@@ -141,13 +141,13 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 
 def write_figure(file: Path, figure: Figure) -> None:
-    """Write a figure as PNG, of at most 64 colours so that it stays small."""
+    """Write a figure as PNG, of at most 64 colours those of thin lines among them."""
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, facecolor="white")
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.open(picture).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(
-        file, optimize=True
-    )
+    colours = Image.open(picture).convert("RGB")
+    few = colours.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 def remember_in(place: Path) -> tuple[Remember, Callable[[], float]]:
