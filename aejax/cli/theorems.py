@@ -35,7 +35,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Contraction": ("contractive_optimum",),
     "Dynamics": ("learning_dynamics",),
     "Non-linear encoders": ("encoders_bounded_by_pca", "small_codes"),
-    "Samples, streams and scale": ("streamed_moments", "online_rules"),
+    "Samples, streams and scale": ("streamed_moments", "online_rules", "single_precision"),
 }
 """The theorems as docs/theory.md has them, title by title."""
 
@@ -62,6 +62,7 @@ PICTURES: dict[str, tuple[Picture, ...]] = {
     "small_codes": (((0, 1, 2), learning.excess),),
     "streamed_moments": (((1,), learning.stream),),
     "online_rules": (((0,), learning.rules),),
+    "single_precision": (((0,), optimum.precision),),
 }
 
 

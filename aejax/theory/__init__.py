@@ -25,6 +25,7 @@ from aejax.theory.ordered import ordered_recovery as ordered_recovery
 from aejax.theory.pca import PCA as PCA
 from aejax.theory.pca import least_loss as least_loss
 from aejax.theory.pca import pca as pca
+from aejax.theory.precision import single_precision as single_precision
 from aejax.theory.problem import Problem as Problem
 from aejax.theory.problem import Theorem as Theorem
 from aejax.theory.problem import pose as pose
@@ -35,6 +36,7 @@ from aejax.theory.solvers import Solution as Solution
 from aejax.theory.solvers import alternating_least_squares as alternating_least_squares
 from aejax.theory.solvers import train_linear as train_linear
 from aejax.theory.solvers import train_preconditioned as train_preconditioned
+from aejax.theory.spectra import with_spectrum as with_spectrum
 from aejax.theory.streams import merge_moments as merge_moments
 from aejax.theory.streams import moments_of_stream as moments_of_stream
 from aejax.theory.streams import streamed_moments as streamed_moments

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Float64
 
 from aejax import losses
@@ -11,11 +12,17 @@ from aejax.theory.problem import Problem
 from aejax.types import Params
 
 
-def reconstruction(problem: Problem, params: Params) -> Float64[np.ndarray, "examples features"]:
-    """x̂ of the user's data, by the model's own `encode` and `decode`, in float64."""
+def reconstruction(
+    problem: Problem, params: Params, *, dtype: DTypeLike = jnp.float64
+) -> Float64[np.ndarray, "examples features"]:
+    """x̂ of the user's data, by the model's own `encode` and `decode`, computed in a dtype.
+
+    Products are as precise as the dtype, also where an accelerator's default is coarser.
+    """
     model = linear(problem.x.shape[1], problem.code)
-    with jax.enable_x64(True):
-        return np.asarray(model.decode(params, model.encode(params, jnp.asarray(problem.x))))
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        x = jnp.asarray(problem.x, dtype)
+        return np.asarray(model.decode(params, model.encode(params, x)), np.float64)
 
 
 def reconstruction_loss(problem: Problem, params: Params) -> float:

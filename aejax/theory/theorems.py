@@ -22,6 +22,7 @@ from aejax.theory.nonlinear import small_codes
 from aejax.theory.online import online_rules
 from aejax.theory.optimum import optimal_loss, optimal_map
 from aejax.theory.ordered import ordered_recovery
+from aejax.theory.precision import single_precision
 from aejax.theory.problem import Theorem, pose
 from aejax.theory.product import product_regularisation
 from aejax.theory.regularised import sum_regularisation
@@ -53,6 +54,7 @@ THEOREMS: dict[str, Theorem] = {
     "small_codes": small_codes,
     "streamed_moments": streamed_moments,
     "online_rules": online_rules,
+    "single_precision": single_precision,
 }
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
+import jax
 import numpy as np
 import tyro
 from jaxtyping import Shaped
@@ -22,14 +23,13 @@ from jaxtyping import Shaped
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.data import load
-from aejax.theory import THEOREMS, Certificate, pose
+from aejax.theory import THEOREMS, Certificate, pose, with_spectrum
+from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
-from tests.theory.spectra import with_spectrum
 
 RESULTS = ROOT / "docs" / "results" / "theory.json"
 DOCUMENT = ROOT / "docs" / "theory.md"
-BEGIN = "<!-- written by `python -m experiments.harness.theorems`: begin -->"
-END = "<!-- written by `python -m experiments.harness.theorems`: end -->"
+COMMAND = "python -m experiments.harness.theorems"
 
 
 class Case(NamedTuple):
@@ -40,9 +40,14 @@ class Case(NamedTuple):
     examples: Callable[[], Shaped[np.ndarray, "m *features"]]
 
 
+def _random(
+    eigenvalues: Sequence[float], examples: int = 200, features: int | None = None
+) -> Shaped[np.ndarray, "m n"]:
+    return 1.0 + with_spectrum(jax.random.key(0), eigenvalues, examples=examples, features=features)
+
+
 def _constant_feature() -> Shaped[np.ndarray, "m n"]:
-    x = with_spectrum([5.0, 4, 3, 2, 1, 0.5], examples=200) + 1.0
-    return np.insert(x, 2, 7.25, axis=1)
+    return np.insert(_random([5.0, 4, 3, 2, 1, 0.5]), 2, 7.25, axis=1)
 
 
 CASES: dict[str, Case] = {
@@ -54,23 +59,23 @@ CASES: dict[str, Case] = {
     "repeated": Case(
         "random, with λ = 6, 5, 3, 3, 2, 1: repeated at the cut",
         3,
-        lambda: with_spectrum([6.0, 5, 3, 3, 2, 1], examples=200) + 1.0,
+        lambda: _random([6.0, 5, 3, 3, 2, 1]),
     ),
     "rank < k": Case(
         "random, of rank 3 in 8 features",
         5,
-        lambda: with_spectrum([4.0, 2, 1], examples=200, features=8) + 1.0,
+        lambda: _random([4.0, 2, 1], features=8),
     ),
     "m < n": Case(
         "random, 12 examples of 40 features",
         4,
-        lambda: with_spectrum(2.0 ** -np.arange(11), examples=12, features=40) + 1.0,
+        lambda: _random(list(2.0 ** -np.arange(11)), examples=12, features=40),
     ),
     "constant": Case("random, one of 7 features constant", 3, _constant_feature),
     "condition 1e12": Case(
         "random, with λ = 1, 1e-2 … 1e-12",
         3,
-        lambda: with_spectrum(10.0 ** -np.arange(0, 13, 2), examples=200) + 1.0,
+        lambda: _random(list(10.0 ** -np.arange(0, 13, 2))),
     ),
 }
 
@@ -98,13 +103,13 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
     reasons = "\n".join(_reasons(name, each) for name, each in found.items())
     return "\n\n".join(
         [
-            _table(
+            table(
                 ["data set", "what it is", "examples", "features", "k", *_VERDICTS],
                 [_row(name, results[name], each) for name, each in found.items()],
             ),
             "A cell is residual ≤ tolerance where the statement holds; the numbers in the first "
             "column are those of the statements above.",
-            _table(
+            table(
                 ["statement", *found],
                 [
                     [f"[`{name}`](#{name}) {place + 1}"]
@@ -117,13 +122,6 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
             "\n\n</details>",
         ]
     )
-
-
-def written(document: str, results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The document with the results between its two marks."""
-    before, rest = document.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n\n{render(results)}\n\n{END}{after}"
 
 
 def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = tuple(CASES)) -> None:
@@ -140,7 +138,8 @@ def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = t
         results[name] = run(CASES[name])
         print(name, results[name]["seconds"], "s", dict(_verdicts(_certificates(results[name]))))
         write_text(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    write_text(DOCUMENT, written(DOCUMENT.read_text(encoding="utf-8"), results))
+    document = DOCUMENT.read_text(encoding="utf-8")
+    write_text(DOCUMENT, written(document, COMMAND, render(results)))
 
 
 _VERDICTS = ("holds", "fails", "not identifiable", "not applicable", "controls rejected")
@@ -188,11 +187,6 @@ def _reasons(name: str, found: Mapping[str, list[Certificate]]) -> str:
 def _plain(reason: str) -> str:
     """A reason whose signs Markdown leaves alone."""
     return reason.replace("_", "\\_").replace("<", "&lt;").replace("|", "\\|")
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 from aejax import theory
 from aejax.theory import Certificate
 from experiments.harness import theorems
+from experiments.harness.documents import written
 from tests.documents import read
 
 RESULTS = json.loads(theorems.RESULTS.read_text(encoding="utf-8"))
@@ -19,7 +20,7 @@ def verdicts(data, name):
 
 def test_the_document_holds_the_table_of_the_record():
     text = read("theory.md")
-    assert theorems.written(text, RESULTS) == text
+    assert written(text, theorems.COMMAND, theorems.render(RESULTS)) == text
     assert text.count("≤") > 300
 
 
@@ -83,7 +84,10 @@ def test_a_data_set_is_measured_again_and_the_others_are_kept(tmp_path, monkeypa
     monkeypatch.setattr(theorems, "THEOREMS", some)
     monkeypatch.setattr(theorems, "RESULTS", tmp_path / "theory.json")
     monkeypatch.setattr(theorems, "DOCUMENT", tmp_path / "theory.md")
-    theorems.DOCUMENT.write_text(f"before\n{theorems.BEGIN}\nstale\n{theorems.END}\nafter\n")
+    theorems.DOCUMENT.write_text(
+        f"before\n<!-- written by `{theorems.COMMAND}`: begin -->\nstale\n"
+        f"<!-- written by `{theorems.COMMAND}`: end -->\nafter\n"
+    )
     theorems.main(("constant",))
     theorems.main(("repeated",))
     written = theorems.DOCUMENT.read_text(encoding="utf-8")

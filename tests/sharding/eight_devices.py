@@ -28,6 +28,8 @@ from aejax import (
     sharding,
     training,
 )
+from aejax.theory.moments import moments
+from aejax.theory.streams import merge_in_pairs
 from aejax.training import Placement, TrainState, placed
 from aejax.types import Array, Params
 from benchmarks import communication
@@ -192,6 +194,22 @@ def work_of_an_epoch() -> float:
     return operations(placement) / operations(training.ONE_DEVICE)
 
 
+def moments_of_shards() -> dict[str, float]:
+    """First and second moments merged from what each device holds, against NumPy's of the whole."""
+    x = np.random.default_rng(0).normal(size=(40, 6)) + np.arange(40)[:, None]  # devices differ
+    x = x.astype(np.float32)
+    rows = jax.sharding.NamedSharding(sharding.make_mesh(), jax.sharding.PartitionSpec("data"))
+    data = jax.device_put(x, rows)
+    parts = [moments(np.asarray(shard.data)) for shard in data.addressable_shards]
+    merged = merge_in_pairs(parts)
+    second = merged.factor.T @ merged.factor
+    return {
+        "parts": len(parts),
+        "mean": relative(merged.mean, x.mean(axis=0, dtype=np.float64)),
+        "covariance": relative(second, np.cov(x, rowvar=False, bias=True, dtype=np.float64)),
+    }
+
+
 QUICK = {"sparse": ("data parallel", "fully sharded, tensor parallel")}
 
 
@@ -200,6 +218,7 @@ def main(folder: Path, every: bool) -> None:
         "devices": jax.device_count(),
         "batch terms": batch_terms(),
         "restored": restored_elsewhere(folder),
+        "moments": moments_of_shards(),
     }
     if every:
         cases = {name: tuple(placements()) for name in OBJECTIVES}

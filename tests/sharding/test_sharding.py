@@ -85,6 +85,13 @@ def test_a_term_of_the_batch_is_of_the_whole_batch(eight, name):
     assert abs(term["own parts"] - term["whole"]) > 0.01 * term["whole"]
 
 
+def test_moments_merged_across_eight_devices_are_those_of_all_the_data(eight):
+    answer = eight["moments"]
+    assert answer["parts"] == 8
+    assert answer["mean"] < 1e-14
+    assert answer["covariance"] < 1e-13
+
+
 def test_a_checkpoint_of_eight_devices_is_restored_on_four_and_on_one(eight, folder):
     answer = eight["restored"]
     assert answer["saved"] == answer["restored"]

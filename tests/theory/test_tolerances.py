@@ -93,6 +93,9 @@ TOLERANCES = {
     ],
     "streamed_moments": [4 * STREAM / SIGMA[0], 8 * STREAM / SIGMA[0] * SIGMA[CODE - 1] / GAP],
     "online_rules": [ONLINE * SPECTRUM[0] / EIGENGAP, ONLINE / CODE_GAPS],
+    "single_precision": [
+        2 * np.finfo(np.float32).eps * np.sqrt(FEATURES) * LENGTH / np.sqrt(TOTAL)
+    ],
 }
 
 CONTROLS = {

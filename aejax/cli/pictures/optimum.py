@@ -22,6 +22,7 @@ from aejax.theory.paths import (
     training_path,
 )
 from aejax.theory.pca import leading_components, least_loss
+from aejax.theory.precision import losses_of_precision
 from aejax.theory.problem import EPSILON, Problem
 from aejax.types import Array
 
@@ -120,6 +121,26 @@ def cosines_of(directions: np.ndarray, problem: Problem) -> np.ndarray:
     rows = leading_components(problem.pca, problem.code)
     lengths = np.linalg.norm(directions, axis=1, keepdims=True)
     return np.abs(directions @ rows.T) / np.where(lengths > 0, lengths, 1)
+
+
+def precision(problem: Problem, _: Found) -> Illustration:
+    """What float32 and eight bits lose along each component, under what the component holds."""
+    held = np.sqrt(problem.pca.eigenvalues)
+    components = np.arange(1, len(held) + 1)
+    lost = [
+        np.sqrt(np.mean(np.square(rows @ problem.pca.components.T), axis=0))
+        for rows in losses_of_precision(problem)
+    ]
+    names = ("√λ_i, what it holds", "lost in float32", "lost by kernels of eight bits")
+    curves = {name: (components, each) for name, each in zip(names, [held, *lost], strict=True)}
+    labels = {"xlabel": "component", "ylabel": "root mean square along it", "yscale": "log"}
+    return Illustration(
+        plots.against_formula(curves, {}, **labels),
+        "What single precision sees",
+        "The root mean square of the data along each component, and of what the reconstruction "
+        "loses along it when data and kernels are float32, or kernels have eight bits.",
+        "Three curves over the components: the data's own, and two of rounding beneath it.",
+    )
 
 
 def index(problem: Problem, _: Found) -> Illustration:
