@@ -33,6 +33,9 @@ demo: $(INSTALLED)
 	  --batch-size 32 --learning-rate 0.01 --save-every 20 --out demo/run
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
 
+# One thread of BLAS for each process: together they would be more than there are cores, and wait.
+test test-slow: export OPENBLAS_NUM_THREADS := 1
+
 test: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2
 

@@ -22,6 +22,7 @@ from jaxtyping import Shaped
 
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
+from aejax.cli.verify import answer
 from aejax.data import load
 from aejax.theory import THEOREMS, Certificate, pose, with_spectrum
 from experiments.harness.documents import table, written
@@ -85,7 +86,8 @@ def run(case: Case) -> dict[str, Any]:
     x = case.examples()
     begin = time.perf_counter()
     problem = pose(np.asarray(x, np.float64).reshape(len(x), -1), case.code)
-    found = {name: [c._asdict() for c in theorem(problem)] for name, theorem in THEOREMS.items()}
+    answers = answer(problem, tuple(THEOREMS))
+    found = {name: [c._asdict() for c in each] for name, each in answers.items()}
     return {
         "about": case.about,
         "code": case.code,
