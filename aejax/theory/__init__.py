@@ -14,6 +14,10 @@ from aejax.theory.gradient import gradient_training as gradient_training
 from aejax.theory.hebbian import learn_online as learn_online
 from aejax.theory.invariance import code_invariance as code_invariance
 from aejax.theory.landscape import landscape_index as landscape_index
+from aejax.theory.logistic import LogisticPCA as LogisticPCA
+from aejax.theory.logistic import logistic_codes as logistic_codes
+from aejax.theory.logistic import logistic_pca as logistic_pca
+from aejax.theory.logistic import logistic_reconstruction as logistic_reconstruction
 from aejax.theory.masking import masking_denoising as masking_denoising
 from aejax.theory.moments import Moments as Moments
 from aejax.theory.moments import moments as moments
