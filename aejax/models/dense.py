@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
 
+from aejax.products import product
 from aejax.types import Array, Autoencoder, Key, Params
 
 Activation = Callable[[Array], Array]
@@ -73,6 +74,7 @@ def dense(
         param_dtype=dtype,
         kernel_init=initializers.kernel,
         bias_init=initializers.bias,
+        dot_general=lambda x, kernel, *_, **__: product(x, kernel),
     )
     encoder = _stack(layer, encoder_sizes, activation, code_activation or activation)
     decoder = _stack(layer, decoder_sizes, activation, jax.nn.identity)

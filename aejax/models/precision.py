@@ -15,7 +15,8 @@ def mixed_precision(model: Autoencoder, *, compute: DTypeLike = jnp.bfloat16) ->
     Parameters and inputs are rounded on their way in, codes and outputs cast back on their way
     out: so the loss and the penalties on codes are reduced in the precision of the parameters, and
     gradients, optimiser state and updates keep it. Arrays that are not floating point pass as they
-    are. bfloat16 has float32's range, so the loss needs no scaling.
+    are. bfloat16 has float32's range, so the loss needs no scaling. Products of dense layers are
+    summed in float32 (`products`), which is what matrix units do, on processors too.
 
     Args:
         model: any.
