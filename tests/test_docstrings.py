@@ -44,6 +44,7 @@ OURS = {  # what of those rooms has no source but this house
     "statistics.encoded_statistics": "applies the others to data",
     "theory.certificates": "runs the theorems, each of which has its own",
     "theory.pose": "checks what is given",
+    "theory.with_spectrum": "makes data to check with",
 }
 ARRAYS = re.compile(r"\b(Array|ndarray|Float\d*|Int|Integer|Shaped|Examples)\b")
 # Where an error starts: a raise of our own, or a helper whose name promises one.
