@@ -5,6 +5,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+from aejax import augmentations as augmentations
 from aejax import boltzmann as boltzmann
 from aejax import convolution as convolution
 from aejax import convolution_arithmetic as convolution_arithmetic

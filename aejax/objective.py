@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from aejax.types import (
     Array,
+    Augmentation,
     Autoencoder,
     Batch,
     Corruption,
@@ -34,6 +35,7 @@ class Objective:
 
     model: Autoencoder
     loss: Loss
+    augmentation: Augmentation | None
     corruption: Corruption | None
     perturbation: Perturbation | None
     penalties: Mapping[str, tuple[float | Array, Penalty]]
@@ -53,15 +55,17 @@ def objective(
     model: Autoencoder,
     loss: Loss,
     *,
+    augmentation: Augmentation | None = None,
     corruption: Corruption | None = None,
     perturbation: Perturbation | None = None,
     penalties: Mapping[str, tuple[float | Array, Penalty]] | None = None,
 ) -> Objective:
-    """Compose a model, a loss, a corruption, a perturbation of the code and weighted penalties.
+    """Compose a model, a loss, what happens to inputs and codes, and weighted penalties.
 
     Args:
         model: the autoencoder.
         loss: the reconstruction loss with its link.
+        augmentation: what takes the place of x, as input and as target.
         corruption: what happens to x before it is encoded; the target stays clean.
         perturbation: what happens to the code before it is decoded.
         penalties: name -> (weight λ, penalty Ω). Weights may be traced.
@@ -71,7 +75,8 @@ def objective(
 
     Raises:
         ValueError: for a penalty called "reconstruction" or "loss", and from the call, for an
-            empty batch or an x that is not floating point.
+            empty batch, an x that is not floating point, or an augmentation of examples that have
+            targets or weights of their own.
 
     Source: Goodfellow, Bengio & Courville 2016, §14.2.
     """
@@ -79,25 +84,30 @@ def objective(
     reserved = penalties.keys() & {"reconstruction", "loss"}
     if reserved:
         raise ValueError(f"a penalty cannot be called {reserved.pop()!r}: the objective uses it")
-    return Objective(model, loss, corruption, perturbation, penalties)
+    return Objective(model, loss, augmentation, corruption, perturbation, penalties)
 
 
 def forward(objective: Objective, params: Params, batch: Batch, key: Key) -> Pass:
-    """One pass: corruption, encode, perturbation, decode.
+    """One pass: augmentation, corruption, encode, perturbation, decode.
 
     Args:
         objective: the composition.
         params: the model's parameters.
         batch: examples; x is [batch, *input], floating point.
-        key: split here, once, among corruption, perturbation and penalties.
+        key: split here, once, among corruption, perturbation and penalties, and before them an
+            augmentation.
 
     Returns:
         The `Pass`.
 
     Raises:
-        ValueError: for an empty batch or an x that is not floating point.
+        ValueError: for an empty batch, an x that is not floating point, or an augmentation of
+            examples that have targets or weights of their own.
     """
     _check_batch(batch)
+    if objective.augmentation is not None:
+        key, key_augmentation = jax.random.split(key)
+        batch = _augmented(objective.augmentation, batch, key_augmentation)
     key_corruption, key_perturbation, key_penalties = jax.random.split(key, 3)
     model, corruption, perturbation = objective.model, objective.corruption, objective.perturbation
     x_corrupted = batch.x if corruption is None else corruption(key_corruption, batch.x)
@@ -108,15 +118,15 @@ def forward(objective: Objective, params: Params, batch: Batch, key: Key) -> Pas
 
 
 def noiseless(objective: Objective) -> Objective:
-    """The same objective without corruption and perturbation: what validation measures.
+    """The same objective on examples and codes as they are: what validation measures.
 
     Args:
         objective: any objective.
 
     Returns:
-        It, with neither.
+        It, without augmentation, corruption and perturbation.
     """
-    return replace(objective, corruption=None, perturbation=None)
+    return replace(objective, augmentation=None, corruption=None, perturbation=None)
 
 
 def reconstruct(objective: Objective, params: Params, x: Array) -> Array:
@@ -149,6 +159,15 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
     if record.batch.weight is not None:
         losses = losses * record.batch.weight
     return jnp.sum(losses, axis=range(1, losses.ndim))
+
+
+def _augmented(augmentation: Augmentation, batch: Batch, key: Key) -> Batch:
+    if batch.target is not None or batch.weight is not None:
+        raise ValueError(
+            "an augmentation moves x alone, and these examples have targets or weights of their "
+            "own: leave them or the augmentation out"
+        )
+    return Batch(augmentation(key, batch.x))
 
 
 def _check_batch(batch: Batch) -> None:

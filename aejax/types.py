@@ -22,6 +22,9 @@ Code = Any
 Corruption = Callable[[Key, Array], Array]
 """(key, x) -> x_corrupted, of x's shape and dtype."""
 
+Augmentation = Callable[[Key, Array], Array]
+"""(key, x) -> other examples of x's shape and dtype, each to be reconstructed as it is."""
+
 Perturbation = Callable[[Key, Code], Code]
 """(key, code) -> latent: what happens to the code before it is decoded."""
 

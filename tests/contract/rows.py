@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses, models, penalties, training
+from aejax import Batch, augmentations, corruptions, losses, models, penalties, training
 from aejax.models import BASIC, segnet
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
@@ -173,6 +173,8 @@ CORRUPTIONS = {
         lambda sigma: corruptions.gaussian(sigma=sigma), low=0.1, high=0.5
     ),
 }
+AFFINE = augmentations.affine(rotation=0.2, stretch=0.2, shear=0.2, shift=0.5)
+AUGMENTATIONS = {"affine": corruptions.on_images(AFFINE, image_shape=IMAGE)}
 PENALTIES = {
     "l2": penalties.l2(),
     "l1": penalties.l1(),
@@ -204,7 +206,10 @@ ROWS = [
         for name, (shape, options) in CONVOLUTIONAL.items()
     ),
     *(loss_row(name, *loss) for name, loss in LOSSES.items()),
-    *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
+    *(
+        corruption_row(name, corruption)
+        for name, corruption in (CORRUPTIONS | AUGMENTATIONS).items()
+    ),
     *(
         penalty_row(name, penalty, **{"same key": "it samples nothing"})
         for name, penalty in PENALTIES.items()
