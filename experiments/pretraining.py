@@ -26,11 +26,10 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 import aejax
-from aejax import Batch, corruptions, data, losses, penalties, training
-from aejax.boltzmann import RBM, bernoulli, gaussian, mean_field
+from aejax import Batch, corruptions, data, losses, training
 from aejax.plots import look
 from aejax.types import Array, Key, Params
-from experiments.harness import Comparison, Results, below, draw_mean, execute, flat
+from experiments.harness import Comparison, Results, below, draw_mean, execute, flat, machines
 
 STARTS = ("random", "boltzmann", "denoising")
 OPTIMIZERS = {"gradient descent": optax.sgd(0.05, momentum=0.9), "adam": optax.adam(1e-3)}
@@ -124,7 +123,11 @@ def _start(config: Config, start: str, x: Array, key: Key) -> Params:
     """`training.pretrain` and `unroll` as one pure function, so that seeds can be vmapped."""
     if start == "random":
         return _deep(config).init(key)
-    layers = {"boltzmann": _machines, "denoising": _denoisers}[start](config, len(x))
+    layers = (
+        machines(config.sizes, examples=len(x), batch_size=config.batch_size)
+        if start == "boltzmann"
+        else _denoisers(config)
+    )
     trained = []
     for (objective, optimizer), key_layer in zip(
         layers, jax.random.split(key, len(layers)), strict=True
@@ -143,23 +146,7 @@ def _start(config: Config, start: str, x: Array, key: Key) -> Params:
     return aejax.untied(unrolled) if start == "boltzmann" else unrolled
 
 
-def _machines(config: Config, examples: int) -> list:
-    """Probabilities as visible units, a linear code, weight decay: the recipe of 2006."""
-    switch = 5 * -(-examples // config.batch_size)
-    decay = {"decay": (1e-4, penalties.l2())}
-    *hidden, last = pairwise(config.sizes)
-    layers = [(sizes, RBM(mean_field(bernoulli)), 0.1) for sizes in hidden]
-    layers.append((last, RBM(mean_field(bernoulli), gaussian), 0.01))
-    return [
-        (
-            training.rbm_objective(sizes, rbm, penalties=decay),
-            training.rbm_optimizer(learning_rate=rate, switch=switch),
-        )
-        for sizes, rbm, rate in layers
-    ]
-
-
-def _denoisers(config: Config, _: int) -> list:
+def _denoisers(config: Config) -> list:
     *hidden, last = pairwise(config.sizes)
     models = [*map(aejax.dense, hidden), aejax.dense(last, code_activation=jax.nn.identity)]
     corruption = corruptions.masking(rate=0.1)
