@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import SingleDeviceSharding
 
 from aejax.training.steps import TrainState
@@ -43,6 +44,7 @@ def save(
     """Write one checkpoint, whole or not at all, then drop the old ones and any of later steps.
 
     Later steps belong to a run that went back to an earlier checkpoint: it will come to them again.
+    Where a training has several processes, each calls this, and returns when all have written.
 
     Args:
         directory: the folder of all checkpoints of a run.
@@ -61,28 +63,29 @@ def save(
     """
     if keep < 1:
         raise ValueError(f"keep must be at least 1 checkpoint, got {keep}")
-    for leftover in directory.glob("*.partial"):  # of a run that was killed
-        shutil.rmtree(leftover)
     step = int(state.step)
     target, partial = directory / str(step), directory / f"{step}.partial"
-    partial.mkdir(parents=True)
+    first = jax.process_index() == 0  # each process writes its arrays, and one all the rest
+    if first:
+        for leftover in directory.glob("*.partial"):  # of a run that was killed
+            shutil.rmtree(leftover)
+        partial.mkdir(parents=True)
+    _meet(f"{partial} begins")
     tree = {"state": state, "normalisation": normalisation}
     with _checkpointer() as checkpointer:
         checkpointer.save((partial / "state").absolute(), tree)
-    about = {
-        "step": step,
-        "epoch": int(state.epoch),
-        "validation_loss": validation_loss,
-        "configuration": configuration,
-        "arrays": _arrays(tree),
-    }
-    (partial / "about.json").write_text(json.dumps(about, indent=2))
-    (partial / "digests.json").write_text(json.dumps(_digests(partial), indent=2))
-    for later in [found for found in steps(directory) if found >= step]:
-        _drop(directory / str(later))
-    os.rename(partial, target)
-    for old in set(steps(directory)[:-keep]) - {best_step(directory)}:
-        _drop(directory / str(old))
+    if first:
+        about = {
+            "step": step,
+            "epoch": int(state.epoch),
+            "validation_loss": validation_loss,
+            "configuration": configuration,
+            "arrays": _arrays(tree),
+        }
+        _name(partial, target, about)
+        for old in set(steps(directory)[:-keep]) - {best_step(directory)}:
+            _drop(directory / str(old))
+    _meet(f"{target} is whole")
     return target
 
 
@@ -194,6 +197,21 @@ def newest_whole_step(directory: Path) -> int | None:
         (step for step in reversed(steps(directory)) if not find_damage(directory / str(step))),
         None,
     )
+
+
+def _name(partial: Path, target: Path, about: Mapping[str, Any]) -> None:
+    """Give a checkpoint whose arrays are written its other files, and then its number."""
+    (partial / "about.json").write_text(json.dumps(about, indent=2))
+    (partial / "digests.json").write_text(json.dumps(_digests(partial), indent=2))
+    for later in [found for found in steps(target.parent) if found >= int(target.name)]:
+        _drop(target.parent / str(later))
+    os.rename(partial, target)
+
+
+def _meet(place: str) -> None:
+    """Wait for the other processes of a training, where there are any."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(place)
 
 
 def _chosen(directory: Path, step: int | None) -> Path:

@@ -2,6 +2,7 @@
 
 from aejax.training.calibration import calibrate as calibrate
 from aejax.training.checks import check_training as check_training
+from aejax.training.fitting import LostProcessError as LostProcessError
 from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
 from aejax.training.fitting import fit as fit
 from aejax.training.fitting import stalled as stalled

@@ -1,7 +1,8 @@
 """The shell of training: compile once, run epochs, hand a record of each to the callbacks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from aejax.objective import Objective, noiseless
 from aejax.training.batches import Measurements, mean_over_examples
 from aejax.training.checks import check_training
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed
+from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, Key
 
@@ -35,6 +36,10 @@ class NonFiniteLossError(FloatingPointError):
             f"not finite at step {step} (epoch {epoch}): {listed}; "
             "lower the learning rate or clip the gradient (optax.clip_by_global_norm)"
         )
+
+
+class LostProcessError(ConnectionError):
+    """Another process of the same training is gone, and with it its share of every batch."""
 
 
 def fit(
@@ -83,6 +88,7 @@ def fit(
         ValueError: for both or neither of key and state, for a batch size that the placement cannot
             divide, and as `check_training`.
         NonFiniteLossError: when the loss or gradient stops being finite.
+        LostProcessError: when another process of the training is gone.
     """
     current = _start(objective, optimizer, key, state)
     check_training(
@@ -96,7 +102,7 @@ def fit(
     _check_shares(batch_size, placement)
     _rehearse(objective, current, data, batch_size)
     current = place_state(placement, current)  # the caller's buffers are not ours to donate
-    data, validation = jax.device_put((data, validation), placement.data)
+    data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))
 
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
     run_epoch = _epoch.lower(
@@ -112,7 +118,8 @@ def fit(
     history = list(history)
     while int(current.epoch) < epochs and not stalled(history, patience):
         start = time.perf_counter()
-        current, measurements = jax.block_until_ready(run_epoch(current, data))
+        with _together():
+            current, measurements = jax.block_until_ready(run_epoch(current, data))
         seconds = time.perf_counter() - start
         record = _record(current, measurements, data, batch_size, seconds)
         if validation is not None:
@@ -153,6 +160,20 @@ def _start(
     if state is not None and key is None:
         return state
     raise ValueError("give either key, for a new run, or state, to continue one")
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Where there are several processes, an epoch fails when one of the others does."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        raise LostProcessError(
+            f"process {jax.process_index()} of {jax.process_count()} lost another one: start all "
+            "of them again from the last checkpoint"
+        ) from error
 
 
 def _check_shares(batch_size: int, placement: Placement) -> None:

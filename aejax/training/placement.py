@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Sharding
 
 from aejax.objective import Objective
@@ -43,7 +44,27 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
     Returns:
         The copy; none of its buffers are the state's own.
     """
-    return jax.tree.map(lambda leaf: jax.device_put(jnp.copy(leaf), placement.array(leaf)), state)
+    return jax.tree.map(lambda leaf: put(jnp.copy(leaf), placement.array(leaf)), state)
+
+
+def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
+    """An array in its place, on devices of this process and of others.
+
+    Args:
+        array: the whole of it, the same in every process; or already in its place.
+        place: its sharding; None means JAX's default.
+
+    Returns:
+        The array there, of which this process holds what its devices hold.
+    """
+    if place is None or place.is_fully_addressable:
+        return jax.device_put(array, place)
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(put(jax.random.key_data(array), place))
+    if isinstance(array, jax.Array) and not array.is_fully_addressable:
+        return array
+    values = np.asarray(array)
+    return jax.make_array_from_callback(values.shape, place, lambda part: values[part])
 
 
 def placed(placement: Placement, objective: Objective) -> Objective:

@@ -1,0 +1,109 @@
+"""Two real processes through `jax.distributed`, on loopback: as one, and when one of them dies."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from aejax import Batch, checkpoints, training
+from tests.sharding.two_processes import DEATH, EPOCHS, OBJECTIVE, OPTIMIZER, X
+
+pytestmark = pytest.mark.slow
+
+PROMPTLY = 30
+"""Seconds in which a process must end after the other's death."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def run(folder: Path, task: str) -> list[subprocess.CompletedProcess]:
+    """Both processes with two virtual devices each, and how they ended."""
+    port = free_port()
+    words = [sys.executable, "-m", "tests.sharding.two_processes"]
+    running = [
+        subprocess.Popen(
+            [*words, str(process), str(port), str(folder), task],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"JAX_NUM_CPU_DEVICES": "2"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for process in range(2)
+    ]
+    if task == "lose one":
+        running[1].wait(timeout=300)
+        begin = time.monotonic()
+        running[0].wait(timeout=PROMPTLY)
+        assert time.monotonic() - begin < PROMPTLY
+    said = [process.communicate(timeout=300) for process in running]
+    return [
+        subprocess.CompletedProcess(words, process.returncode, *streams)
+        for process, streams in zip(running, said, strict=True)
+    ]
+
+
+def losses_of(ended: list[subprocess.CompletedProcess]) -> list[float]:
+    for each in ended:
+        assert each.returncode == 0, each.stderr
+    first, second = (json.loads(each.stdout.splitlines()[-1]) for each in ended)
+    assert first == second
+    assert (first["processes"], first["devices"]) == (2, 4)
+    return first["losses"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("two") / "checkpoints"
+
+
+@pytest.fixture(scope="module")
+def together(folder):
+    return losses_of(run(folder, "train"))
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return training.fit(
+        OBJECTIVE, OPTIMIZER, Batch(X), key=jax.random.key(0), epochs=EPOCHS, batch_size=16
+    )
+
+
+def test_200_steps_of_two_processes_are_those_of_one(together, alone):
+    state, history = alone
+    assert int(state.step) == 200
+    np.testing.assert_allclose(together, [record["loss"] for record in history], rtol=1e-5)
+
+
+def test_their_checkpoint_is_restored_in_one_process(together, folder, alone):
+    assert together
+    state, _ = alone
+    restored, _ = checkpoints.restore(folder, state)
+    assert int(restored.step) == 200
+    for found, expected in zip(
+        jax.tree.leaves(restored.params), jax.tree.leaves(state.params), strict=True
+    ):
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_death_of_one_ends_the_other_promptly_and_nothing_is_lost(tmp_path, together):
+    survivor, dead = run(tmp_path / "run", "lose one")
+    assert dead.returncode == -signal.SIGKILL
+    assert survivor.returncode == 1
+    assert "lost another one: start all of them again" in survivor.stderr
+    assert DEATH > 5
+    assert checkpoints.steps(tmp_path / "run") == [10]
+    assert checkpoints.newest_whole_step(tmp_path / "run") == 10
+    assert losses_of(run(tmp_path / "run", "go on")) == together[5:]
