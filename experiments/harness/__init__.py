@@ -15,4 +15,5 @@ from experiments.harness.records import forget as forget
 from experiments.harness.training import Measure as Measure
 from experiments.harness.training import flat as flat
 from experiments.harness.training import mean_squared_error as mean_squared_error
+from experiments.harness.training import train_alike as train_alike
 from experiments.harness.training import train_seeds as train_seeds

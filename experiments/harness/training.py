@@ -1,7 +1,7 @@
 """Train every setting with every seed, in one compiled program."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -81,6 +81,41 @@ def train_seeds(
             "lower the learning rate"
         )
     return params, measured
+
+
+class Schedule(Protocol):
+    """The fields of a `Config` that say how long one objective is trained, and how fast."""
+
+    seeds: int
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+def train_alike(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
+    """Train one objective with every seed, by Adam whose rate falls to zero by a cosine.
+
+    Args:
+        objective: what is minimised.
+        x: all examples, [examples, features].
+        schedule: seeds, epochs, examples a step, and the rate at the start.
+        key: split into one key a seed.
+
+    Returns:
+        The params, each leaf [seeds, …].
+    """
+    steps = schedule.epochs * -(-len(x) // schedule.batch_size)
+    optimizer = optax.adam(optax.cosine_decay_schedule(schedule.learning_rate, steps))
+    params, _ = train_seeds(
+        lambda _: (objective, optimizer),
+        x,
+        settings=jnp.zeros(1),
+        seeds=schedule.seeds,
+        key=key,
+        epochs=schedule.epochs,
+        batch_size=schedule.batch_size,
+    )
+    return jax.tree.map(lambda leaf: leaf[0], params)
 
 
 def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:
