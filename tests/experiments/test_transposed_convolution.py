@@ -1,0 +1,58 @@
+"""The guide's figures and the measure of checkerboards, against SciPy, Fourier and counting."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+from aejax.convolution import transposed_convolution
+from experiments.harness import guide
+from experiments.harness.checkerboards import overlap, recurring_share, unevenness
+
+KERNEL = np.asarray(guide.KERNEL)[..., 0, 0]
+
+
+def test_figure_2_1_is_a_convolution_of_4_by_4_to_2_by_2():
+    convolved = guide.convolved()
+    np.testing.assert_array_equal(convolved.y, correlate2d(convolved.x, KERNEL, "valid"))
+    assert convolved.y.shape == (2, 2)
+    assert convolved.given.all()
+
+
+def test_figure_4_5_is_the_transpose_from_2_by_2_to_5_by_5():
+    transpose = guide.transpose()
+    assert (transpose.x.shape, transpose.y.shape) == ((7, 7), (5, 5))
+    assert np.argwhere(transpose.given).tolist() == [[2, 2], [2, 4], [4, 2], [4, 4]]
+    y = jnp.array([[1.0, 2], [3, 4]])[None, ..., None]
+    expected = transposed_convolution(y, guide.KERNEL, strides=(2, 2))[0, ..., 0]
+    np.testing.assert_array_equal(transpose.y, expected)
+
+
+def test_each_step_sums_what_lies_under_the_kernel():
+    transpose, turned = guide.transpose(), KERNEL[::-1, ::-1]
+    for row, column in ((0, 0), (1, 2), (4, 4)):
+        under = transpose.under(row, column)
+        total = np.sum(transpose.x[under] * turned.ravel())
+        assert total == transpose.y[row, column]
+
+
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("kernel", [4, 5, 6])
+def test_overlap_is_even_where_the_stride_divides_the_kernel(kernel, stride):
+    terms = [sum(tap % stride == place for tap in range(kernel)) for place in range(stride)]
+    np.testing.assert_array_equal(overlap(kernel, stride), np.outer(terms, terms))
+    assert unevenness(kernel, stride) == pytest.approx(
+        np.std(np.outer(terms, terms)) / np.mean(terms) ** 2
+    )
+    assert (unevenness(kernel, stride) == 0) == (kernel % stride == 0)
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_what_recurs_is_the_energy_at_the_frequencies_of_the_period(period):
+    images = jax.random.normal(jax.random.key(0), (4, 12, 18)) + 0.3
+    spectrum = np.abs(np.fft.fft2(images)) ** 2
+    energy = spectrum[:, :: 12 // period, :: 18 // period].sum()
+    share = 1 - spectrum[:, 0, 0].sum() / energy
+    assert float(recurring_share(images, period)) == pytest.approx(share, rel=1e-4)
+    assert float(recurring_share(jnp.ones((2, 12, 18)), period)) == 0
