@@ -52,6 +52,8 @@ def check_differences(found: list[dict]) -> None:
     for case in found:
         assert case["measurements"] < 5e-6, case
         assert case["params"] < 5e-5, case
+        if case["objective"] not in OBJECTIVES:
+            continue  # whose layers are too small to be divided as those of the dense ones are
         wanted = {
             "data parallel": (1, 1),
             "fully sharded": (1 / 8, 1 / 5),
@@ -109,7 +111,7 @@ def test_a_data_parallel_step_sums_the_gradients_once(eight):
 
 @pytest.mark.slow
 def test_every_sharding_of_every_model_trains_as_one_device(every):
-    assert len(every["differences"]) == 8
+    assert len(every["differences"]) == 16
     check_differences(every["differences"])
 
 
