@@ -1,7 +1,8 @@
 """Convolution, its matrix and its transpose, over any number of spatial axes, channels last.
 
 A transposed convolution takes the kernel of the convolution that it transposes, so an encoder and
-its tied decoder share one array. Every convolution of aejax is lowered in one place, `_correlated`.
+its tied decoder share one array. On a processor, convolutions whose patches fit into memory are
+products of matrices (`patches`); all others are XLA's, in one place, `_correlated`.
 """
 
 import math
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from aejax import patches
 from aejax.convolution_arithmetic import (
     Axis,
     Geometry,
@@ -19,7 +21,9 @@ from aejax.convolution_arithmetic import (
     axes_of,
     convolution_shape,
     transposed_axes,
+    transposed_shape,
 )
+from aejax.patches import padded
 from aejax.types import Array
 
 
@@ -53,10 +57,13 @@ def convolution(
     _check_channels(kernel, groups, inputs=x.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
     shape = x.shape[1:-1]
-    convolution_shape(shape, geometry)
-    axes, apart = _padding_apart(axes_of(shape, geometry))
+    axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
+    x, kernel = _alike(x, kernel)
+    if groups == 1 and patches.fits(len(x), kernel, out_shape):
+        return patches.correlated(x, kernel, axes, out_shape)
+    axes, apart = _padding_apart(axes)
     return _correlated(
-        _padded(x, [(low, high, 0) for low, high in apart]),
+        padded(x, [(low, high, 0) for low, high in apart]),
         kernel,
         strides=[axis.stride for axis in axes],
         padding=[axis.padding for axis in axes],
@@ -101,7 +108,11 @@ def transposed_convolution(
     """
     _check_channels(kernel, groups, outputs=y.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
-    axes, apart = _padding_apart(transposed_axes(y.shape[1:-1], geometry))
+    axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
+    y, kernel = _alike(y, kernel)
+    if groups == 1 and patches.fits(len(y), kernel, shape):
+        return patches.transposed(y, kernel, axes, transposed_shape(shape, geometry))
+    axes, apart = _padding_apart(axes)
     x = _correlated(
         y,
         flipped(kernel, groups=groups),
@@ -111,7 +122,7 @@ def transposed_convolution(
         dilation=[axis.dilation for axis in axes],
         groups=groups,
     )
-    return _padded(x, [(-low, -high, 0) for low, high in apart])
+    return padded(x, [(-low, -high, 0) for low, high in apart])
 
 
 def zero_inserted(
@@ -136,7 +147,7 @@ def zero_inserted(
     Source: Dumoulin & Visin 2016, relations 8 to 14.
     """
     axes = transposed_axes(y.shape[1:-1], geometry)
-    return _padded(y, [(*_around(axis), axis.stride - 1) for axis in axes])
+    return padded(y, [(*_around(axis), axis.stride - 1) for axis in axes])
 
 
 def flipped(
@@ -215,10 +226,9 @@ def _correlated(
 ) -> Array:
     """Cross-correlation of x, after stretch − 1 zeros between its positions and the padding."""
     spatial = "".join(chr(ord("a") + axis) for axis in range(len(strides)))
-    dtype = jnp.promote_types(x.dtype, kernel.dtype)
     return jax.lax.conv_general_dilated(
-        x.astype(dtype),
-        kernel.astype(dtype),
+        x,
+        kernel,
         window_strides=strides,
         padding=padding,
         lhs_dilation=stretch,
@@ -243,9 +253,10 @@ def _padding_apart(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]
     return inside, [axis.padding if apart else (0, 0) for axis, apart in pairs]
 
 
-def _padded(x: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
-    """x with zeros (low, high, between) on each spatial axis; a negative number crops."""
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+def _alike(x: Array, kernel: Array) -> tuple[Array, Array]:
+    """Both in the dtype that they promote to."""
+    dtype = jnp.promote_types(x.dtype, kernel.dtype)
+    return x.astype(dtype), kernel.astype(dtype)
 
 
 def _around(axis: Axis) -> tuple[int, int]:

@@ -1,0 +1,132 @@
+"""Convolutions as products of patches with a kernel's matrix, the way of processors.
+
+XLA compiles a convolution's gradients for a CPU to plain loops where they stand inside a scan, some
+forty times slower than the products of matrices that they are (jaxlib 0.10.2). Here they are
+written as such: a patch is a row, the kernel a matrix, and the transpose of taking patches is the
+sum of what lies on each place. JAX derives every derivative of either from it, forward and reverse.
+"""
+
+import itertools
+import math
+import operator
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from aejax.convolution_arithmetic import Axis
+from aejax.products import product
+from aejax.types import Array
+
+LARGEST = 2**28
+"""Bytes of patches beyond which a convolution is left to XLA: they repeat x for every position."""
+
+
+def fits(batch: int, kernel: Array, out_shape: Sequence[int]) -> bool:
+    """Whether the patches are few enough to be held, on a device for which they are the way.
+
+    Args:
+        batch: examples.
+        kernel: W [*window, inputs, outputs] of the convolution.
+        out_shape: spatial axes of its output.
+
+    Returns:
+        True where `correlated` and `transposed` should be used.
+    """
+    numbers = batch * math.prod(out_shape) * math.prod(kernel.shape[:-1])
+    return jax.default_backend() == "cpu" and numbers * kernel.dtype.itemsize <= LARGEST
+
+
+def correlated(x: Array, kernel: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
+    """Cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
+
+    Args:
+        x: [batch, *spatial, inputs].
+        kernel: W [*window, inputs, outputs].
+        axes: window, stride, dilation and padding of each spatial axis.
+        out_shape: spatial axes of y.
+
+    Returns:
+        y [batch, *out_shape, outputs].
+    """
+    rows = _patches(x, axes, out_shape)
+    return product(rows, _matrix(kernel, axes))
+
+
+def transposed(y: Array, kernel: Array, axes: Sequence[Axis], shape: Sequence[int]) -> Array:
+    """Its transpose: what each y_p W_qᵀ adds to the place that x_{s p + d q − low} had.
+
+    Args:
+        y: [batch, *out_spatial, outputs].
+        kernel: W of the convolution.
+        axes: of the convolution.
+        shape: spatial axes of x.
+
+    Returns:
+        x [batch, *shape, inputs].
+    """
+    rows = product(y, _matrix(kernel, axes).T)
+    x = jax.ShapeDtypeStruct((len(y), *shape, kernel.shape[-2]), rows.dtype)
+    (summed,) = jax.linear_transpose(lambda x: _patches(x, axes, y.shape[1:-1]), x)(rows)
+    return summed
+
+
+def _patches(x: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
+    """[batch, *out_shape, window · channels]: by slices of x, one for each place in the window."""
+    if _folds(axes):
+        window = [axis.kernel // axis.stride for axis in axes]
+        x = _folded(x, axes, [out + size - 1 for out, size in zip(out_shape, window, strict=True)])
+        axes = [Axis(0, size, 1, (0, 0), 1, 0) for size in window]
+    spans = [(out - 1) * axis.stride + 1 for out, axis in zip(out_shape, axes, strict=True)]
+    lows = [axis.padding[0] for axis in axes]
+    x = padded(
+        x,
+        [
+            (low, axis.span - 1 + span - size - low, 0)
+            for low, axis, span, size in zip(lows, axes, spans, x.shape[1:-1], strict=True)
+        ],
+    )
+    places = itertools.product(*(range(0, axis.span, axis.dilation) for axis in axes))
+    steps = (1, *(axis.stride for axis in axes), 1)
+    slices = [
+        jax.lax.slice(
+            x,
+            (0, *place, 0),
+            (len(x), *(map(operator.add, place, spans)), x.shape[-1]),
+            steps,
+        )
+        for place in places
+    ]
+    return jnp.concatenate(slices, axis=-1)
+
+
+def _matrix(kernel: Array, axes: Sequence[Axis]) -> Array:
+    """[window · inputs, outputs], in the order of the patches' elements."""
+    if _folds(axes):
+        split = [size for axis in axes for size in (axis.kernel // axis.stride, axis.stride)]
+        order = [*range(0, len(split), 2), *range(1, len(split), 2), len(split), len(split) + 1]
+        kernel = kernel.reshape(*split, *kernel.shape[-2:]).transpose(order)
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _folds(axes: Sequence[Axis]) -> bool:
+    """Whether blocks of stride × stride tile every window: then they are taken whole."""
+    return all(axis.kernel % axis.stride == 0 and axis.dilation == 1 for axis in axes)
+
+
+def _folded(x: Array, axes: Sequence[Axis], blocks: Sequence[int]) -> Array:
+    """[batch, *blocks, strides · channels]: each block of strides becomes one position."""
+    strides = [axis.stride for axis in axes]
+    ends = [
+        (axis.padding[0], count * axis.stride - size - axis.padding[0], 0)
+        for axis, count, size in zip(axes, blocks, x.shape[1:-1], strict=True)
+    ]
+    split = [size for pair in zip(blocks, strides, strict=True) for size in pair]
+    order = [0, *range(1, len(split), 2), *range(2, len(split) + 1, 2), len(split) + 1]
+    tiled = padded(x, ends).reshape(len(x), *split, x.shape[-1]).transpose(order)
+    return tiled.reshape(len(x), *blocks, -1)
+
+
+def padded(x: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
+    """x with zeros (low, high, between) on each spatial axis; a negative number crops."""
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
