@@ -128,5 +128,13 @@ def _folded(x: Array, axes: Sequence[Axis], blocks: Sequence[int]) -> Array:
 
 
 def padded(x: Array, edges: Sequence[tuple[int, int, int]]) -> Array:
-    """x with zeros (low, high, between) on each spatial axis; a negative number crops."""
+    """x with zeros at the ends of each spatial axis and between its positions.
+
+    Args:
+        x: [batch, *spatial, channels].
+        edges: (low, high, between) of each spatial axis; a negative number crops.
+
+    Returns:
+        The array, padded.
+    """
     return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
