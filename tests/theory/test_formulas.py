@@ -1,0 +1,202 @@
+"""Formulas beneath the certificates, each against its docstring's, the spectrum or brute force."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax import theory
+from aejax.theory import (
+    alignment,
+    components,
+    course,
+    critical,
+    dynamics,
+    landscape,
+    ordered,
+    ordering,
+    paths,
+    sampling,
+    tolerances,
+)
+from aejax.theory.curvature import decayed_curvature, ordered_gains
+from tests.theory.spectra import with_spectrum
+from tests.theory.test_tolerances import (
+    CODE,
+    EPSILON,
+    EXAMPLES,
+    FEATURES,
+    GAP,
+    GRADIENT,
+    KEPT,
+    LENGTH,
+    LOSS,
+    PASS,
+    RHO,
+    SIGMA,
+    SPECTRUM,
+    STOP,
+    TOTAL,
+    X,
+)
+
+PROBLEM = theory.pose(X, CODE)
+SHARES = SPECTRUM / TOTAL
+
+
+def near(value):
+    return pytest.approx(value, rel=1e-6, abs=0)
+
+
+def test_tolerances_of_the_courses_conditions():
+    assert course._covariance_tolerance(PROBLEM).value == near(4 * RHO / SIGMA[0])
+    code = 3 * RHO / GAP + 2 * PASS / SIGMA[CODE - 1]
+    assert course._code_tolerance(PROBLEM).value == near(code)
+    assert course._stationary_tolerance(PROBLEM).value == near(8 * PASS / np.sqrt(TOTAL))
+
+
+def test_tolerances_of_the_landscape_and_of_its_search():
+    case = landscape.landscape(PROBLEM)
+    values = SPECTRUM / SPECTRUM[0]
+    gap = -np.diff(np.append(values, 0)).max()
+    error = 16 * EPSILON * (np.sqrt(EXAMPLES * FEATURES) + FEATURES * CODE)
+    assert landscape._gradient_tolerance(PROBLEM, case).value == near(error)
+    assert landscape._index_tolerance(PROBLEM, case).value == near(error / gap)
+
+
+def test_the_tolerance_of_a_search_has_the_gradient_over_eigenvalue_and_gap(monkeypatch):
+    monkeypatch.setattr(critical, "search", lambda key, case: np.zeros((0, 6, 6)))
+    values = np.array([6.0, 5, 4, 2, 1, 0.5])
+    (found,) = theory.critical_point_search(theory.pose(with_spectrum(values), 3))
+    assert found.tolerance == near(16 * STOP * 36 / (0.5 * 0.5))
+
+
+def test_a_gain_is_wrong_by_the_rounding_of_its_steps_and_of_two_products():
+    assert dynamics._rounding(PROBLEM) == near(EPSILON * (32 + 2 * np.sqrt(FEATURES)))
+
+
+def test_tolerances_of_a_preconditioned_training():
+    kept, left = np.sqrt(SHARES[:CODE, None]), np.sqrt(SHARES[CODE:])
+    tilts = np.minimum(kept**2 - left**2, GRADIENT**2 / (kept - left)).sum()
+    excess = (tilts + GRADIENT ** (4 / 3)) * TOTAL
+    found = tolerances.preconditioned_loss_tolerance(PROBLEM)
+    assert found.value == near(LOSS + excess / SPECTRUM[CODE:].sum())
+    width = np.sqrt(SHARES[CODE - 1]) - np.sqrt(SHARES[CODE])
+    of_map = 2 * GRADIENT / (SHARES[CODE - 1] ** 0.25 * width)
+    assert tolerances.preconditioned_map_tolerance(PROBLEM).value == near(of_map)
+
+
+def test_a_tilt_between_equal_eigenvalues_costs_nothing_in_a_preconditioned_training():
+    """Of λ = 4, 2, 2, 1 and two units: the pairs (1, 3), (1, 4) and (2, 4) alone have a cost."""
+    problem = theory.pose(with_spectrum([4.0, 2.0, 2.0, 1.0]), 2)
+    values, error = np.array([4, 2, 2, 1]) / 9, tolerances.gradient_error(problem)
+    roots = np.sqrt(values)
+    tilts = sum(error**2 / (roots[i] - roots[j]) for i, j in ((0, 2), (0, 3), (1, 3)))
+    found = tolerances.preconditioned_loss_tolerance(problem).value
+    closed = tolerances.loss_tolerance(problem).value
+    assert found - closed == pytest.approx((tilts + error ** (4 / 3)) * 9 / 3, rel=1e-3)
+
+
+def test_tolerances_of_ordered_training():
+    turn, tilt = -np.diff(SHARES[:CODE]).max(), SHARES[CODE - 1] - SHARES[CODE]
+    rotated = GRADIENT * (1 / turn + 1 / tilt + 1 / (4 * SHARES[CODE - 1]))
+    assert ordered._rotated_tolerance(PROBLEM).value == near(rotated)
+    stop = max(STOP, 8 * EPSILON * LENGTH / np.sqrt(TOTAL))
+    steps = -np.log(stop) * SHARES[0] / min(turn / 2, tilt / 4)
+    assert ordered.rotated_steps(PROBLEM) == near(steps)
+    flat = theory.pose(with_spectrum([4.0, 2.0, 2.0, 1.0], features=5), 3)
+    assert ordered.rotated_steps(flat) > 1e12
+    assert ordered._rotated_tolerance(flat).value == np.inf
+
+
+def test_the_weights_of_unequal_l2_stay_below_the_last_eigenvalue_and_equal_ones_are_their_mean():
+    values = 1 / np.arange(1, 8)
+    wanted = values[2] * np.array([1, 2, 3]) / 4
+    np.testing.assert_allclose(ordered.unequal_decays(PROBLEM), KEPT[-1] * np.arange(1, 4) / 4)
+    for method, decays in (("unequal L2", wanted), ("equal L2", wanted[[1, 1, 1]])):
+        survival, found = alignment._weights(values, 3, method)
+        np.testing.assert_allclose(found, decays, rtol=1e-6)
+        np.testing.assert_array_equal(survival, 1)
+    survival, found = alignment._weights(values, 3, "nested dropout")
+    np.testing.assert_allclose(survival, ordering.uniform_survival(3))
+    np.testing.assert_array_equal(found, 0)
+
+
+def curvature_by_jax(eigenvalues, left, decays):
+    """Half of the least Hessian eigenvalue at W_e = W_dᵀ = V_k √g, two directions lying outside."""
+    code = len(decays)
+    kernel = np.eye(code + 2)[:, :code] * np.sqrt(ordered_gains(eigenvalues, decays))
+    start = np.stack([kernel, kernel])
+
+    @jax.jit
+    def least(values, start, decays):
+        def loss(flat):
+            encoder, decoder = flat.reshape(start.shape)
+            rest = jnp.diag(jnp.sqrt(values)) @ (jnp.eye(len(values)) - encoder @ decoder.T)
+            return jnp.sum(rest**2) + jnp.sum(decays * (encoder**2 + decoder**2))
+
+        return jnp.linalg.eigvalsh(jax.hessian(loss)(start.ravel()))[0] / 2
+
+    return float(least(np.append(eigenvalues, [left, 0.0]), start, decays))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_curvature_under_unequal_l2_is_that_of_jax_within_the_bound_and_beyond(seed, x64):
+    generator = np.random.default_rng(seed)
+    *eigenvalues, left = np.sort(generator.uniform(0.05, 1.0, size=4))[::-1]
+    decays = np.sort(generator.uniform(0.02, 0.6, size=3))
+    expected = curvature_by_jax(np.array(eigenvalues), left, decays)
+    found = decayed_curvature(np.array(eigenvalues), left, decays)
+    assert expected > 0
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+def test_one_unit_has_a_landscape_too_of_wide_data_and_of_narrow():
+    wide = with_spectrum([9.0, 8, 7, 6, 5, 4, 3, 2, 1], features=12)
+    for x, directions in ((wide, 6), (X, 6)):
+        case, obstacle = landscape.enumerable(theory.pose(x, 1))
+        assert obstacle is None
+        assert (case.code, len(case.eigenvalues)) == (1, directions)
+    assert " features" not in landscape._basis(theory.pose(X, 1), case)
+
+
+def test_equal_gains_of_two_units_leave_their_directions_open():
+    """λ_1 = λ_2, both kept: the gap of D² is nothing, and the subspace's is something."""
+    problem = theory.pose(with_spectrum([3.0, 3.0, 1.0, 0.5]), 2)
+    tolerance = components._decoder_tolerance(problem)
+    assert tolerance.value > 1e-3
+    _, decoder = theory.principal_components(problem)
+    assert decoder.verdict == "not identifiable"
+
+
+def test_departures_from_orthonormality_are_spectral_norms(monkeypatch):
+    kernel = np.array([[1.0, 0.5], [0.5, 1.0], [0.0, 0.3]])
+    params = {"encoder": {"layer_0": {"kernel": kernel}}}
+    monkeypatch.setattr(
+        paths, "train_tied", lambda problem, **_: theory.Solution(params, 3, converged=True)
+    )
+    _, departures = paths.tied_path(theory.pose(with_spectrum([3.0, 2.0, 1.0]), 2))
+    expected = np.linalg.svd(kernel.T @ kernel - np.eye(2), compute_uv=False)[0]
+    np.testing.assert_allclose(departures, expected)
+
+
+def test_the_momentum_of_a_rule_is_that_of_the_least_gap_that_it_must_close(monkeypatch):
+    seen = []
+
+    def needed(problem, least):
+        seen.append(least)
+        return 0.0
+
+    monkeypatch.setattr(paths, "needed_momentum", needed)
+    paths.rule_path(PROBLEM, np.triu(np.ones((3, 3))))
+    gaps = (SPECTRUM[:CODE] - SPECTRUM[1 : CODE + 1]) / SPECTRUM[0]
+    assert seen == [near(gaps.min())]
+
+
+def test_more_is_drawn_of_less_data():
+    x = np.random.default_rng(0).normal(size=(100, 60))
+    kernels = sampling.Kernels(np.eye(60)[:, :2], np.eye(60)[:2])
+    noise = sampling.Noise(sampling._gaussian, 0.1, 1.0, np.full(60, 0.01))
+    draws = sampling.draw_losses(jax.random.key(0), x, kernels, noise)
+    assert len(draws) == 32 * 2**18 // 6000
+    assert draws.mean() == pytest.approx(sampling.expectation(x, kernels, noise), rel=1e-3)
