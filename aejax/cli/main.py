@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
+from aejax.cli.compiled import keep_compiled
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
 from aejax.cli.pages import Report, write_report
@@ -44,7 +45,8 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
 DESCRIPTION = """Train, verify and look at autoencoders.
 
 Exit codes: 0 done, 1 a verification failed, 2 bad input, 128 + n stopped by signal n. Errors are
-one or two lines on stderr; --debug anywhere shows the traceback.
+one or two lines on stderr; --debug anywhere shows the traceback. Compiled programs are kept in the
+user's cache folder, or in JAX_COMPILATION_CACHE_DIR; --no-compilation-cache keeps none.
 """
 
 
@@ -58,8 +60,10 @@ def main(words: Sequence[str] | None = None) -> int:
         The exit code.
     """
     words = list(sys.argv[1:] if words is None else words)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    debug, fresh = ("--debug" in words), ("--no-compilation-cache" in words)
+    words = [word for word in words if word not in {"--debug", "--no-compilation-cache"}]
+    if not fresh:
+        keep_compiled()
     try:
         command = _command(words)
         return ACTIONS[type(command)](command) or DONE
