@@ -3,6 +3,9 @@
 import jax
 from platformdirs import user_cache_path
 
+FOLDER = "jax_compilation_cache_dir"
+"""JAX's setting of where they lie."""
+
 LARGEST = 2**30
 """Bytes of programs that are kept; the least recently used go first."""
 
@@ -15,13 +18,13 @@ def keep_compiled() -> None:
 
     Where the folder cannot be made, everything is compiled anew, as without.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if getattr(jax.config, FOLDER) is not None:
         return
     folder = user_cache_path("aejax") / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update(FOLDER, str(folder))
     jax.config.update("jax_compilation_cache_max_size", LARGEST)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
