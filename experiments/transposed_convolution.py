@@ -37,8 +37,8 @@ from experiments.harness.checkerboards import recurring_share, unevenness
 from experiments.harness.guide import convolved, draw, transpose
 
 UPS = {"transposed": transposed, "resized": resized}
-EXTENTS = range(1, 9)
-"""Kernels, and strides, whose overlap is counted."""
+LARGEST = 6
+"""Kernel, and stride, whose overlap is counted."""
 
 SHOWN = (2, 3)
 """Stride and kernel of the answers in the figure."""
@@ -120,8 +120,10 @@ def plot(config: Config, results: Results) -> Figure:
         draw(above_it, convolved(), "the guide's fig. 2.1, a convolution")
         draw(middle, transpose(), "its fig. 4.5, a transpose with stride 2")
         overlaps, *panels, flat = curves.subplots(1, 2 + len(config.strides))
-        uneven = [[unevenness(k, s) if k >= s else np.nan for k in EXTENTS] for s in EXTENTS]
-        picture = overlaps.imshow(uneven, "Blues", origin="lower", extent=(0.5, 8.5, 0.5, 8.5))
+        uneven = np.array([unevenness(stride, LARGEST) for stride in range(1, 1 + LARGEST)])
+        ends = (0.5, LARGEST + 0.5)
+        covered = np.where(np.tri(LARGEST).T, uneven, np.nan)  # kernels no smaller than the stride
+        picture = overlaps.imshow(covered, "Blues", origin="lower", extent=(*ends, *ends))
         overlaps.set(title="unevenness of overlap", xlabel="kernel", ylabel="stride")
         figure.colorbar(picture, ax=overlaps, shrink=0.6)
         shown = (("transposed", "start", ":"), ("transposed", "trained", "o-"),
@@ -178,8 +180,7 @@ def _trained(config: Config, up: str, kernel: int, stride: int, x: Array, x_test
         state = training.init_state(objective, optimizer, key)
         metrics["start"].append(float(measure(state.params)[0]))
         chosen = jax.random.randint(key, (config.steps, config.batch_size), 0, len(x))
-        # Step by step: inside a scan XLA's CPU convolutions have slow gradients (jax issue 12868).
-        for examples in chosen:
+        for examples in chosen:  # what is compiled serves every seed
             state, _ = step(state, Batch(x[examples]))
         *numbers, answer = measure(state.params)
         for name, number in zip(("trained", "test error"), numbers, strict=True):

@@ -1,30 +1,41 @@
 """Checkerboards: what makes them, uneven overlap, and how much of an image they are."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 
 from aejax.convolution import transposed_convolution
 from aejax.types import Array
 
 
-def overlap(kernel: int, stride: int) -> Array:
-    """How many terms a transposed convolution adds up in each pixel, away from the edges.
+def overlaps(stride: int, largest: int) -> Array:
+    """How many terms transposed convolutions add up in each pixel, away from the edges.
 
     Args:
-        kernel: its extent on both axes.
-        stride: likewise.
+        stride: on both axes.
+        largest: the largest kernel's extent on both axes.
 
     Returns:
-        [stride, stride], which recurs: a flat image, through a kernel of ones.
+        [largest, stride, stride], for kernels of 1 × 1, 2 × 2 and so on what recurs in a flat image
+        through a kernel of ones.
     """
-    flat, ones = jnp.ones((1, 12, 12, 1)), jnp.ones((kernel, kernel, 1, 1))
-    sums = transposed_convolution(flat, ones, strides=(stride, stride))[0, ..., 0]
-    inside = -(-kernel // stride) * stride
-    return sums[inside : inside + stride, inside : inside + stride]
+    taps = jnp.arange(largest)
+    ones = jnp.maximum(taps[:, None], taps)[..., None] <= taps
+    transposed = jax.jit(partial(transposed_convolution, strides=(stride, stride)))
+    sums = transposed(jnp.ones((1, 12, 12, 1)), ones[..., None].astype(float))
+    inside = -(-largest // stride) * stride
+    recurs = slice(inside, inside + stride)
+    return jnp.moveaxis(sums[0, recurs, recurs], -1, 0)
 
 
-def unevenness(kernel: int, stride: int) -> float:
-    """The standard deviation of the overlap over its mean: 0 where stride divides kernel."""
-    return float(jnp.std(overlap(kernel, stride)) / jnp.mean(overlap(kernel, stride)))
+def unevenness(stride: int, largest: int) -> Array:
+    """The standard deviation of each of the `overlaps` over its mean, [largest].
+
+    It is 0 where the stride divides the kernel.
+    """
+    counts = overlaps(stride, largest)
+    return jnp.std(counts, axis=(1, 2)) / jnp.mean(counts, axis=(1, 2))
 
 
 def recurring_share(images: Array, period: int) -> Array:
