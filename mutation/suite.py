@@ -83,13 +83,20 @@ def selected(groups: list[Group], module: Path, line: int, budget: float) -> lis
 
 
 def _own(module: Path, group: Group) -> bool:
-    """Whether a file of tests imports a module by name, or tests are of a theorem in it."""
+    """Whether tests are a module's: of its name, importing it by name, or of a theorem in it."""
     name, _, test = group.tests[0].partition("::")
     if test:
         return f"def {test.partition('[')[2][:-1]}(" in module.read_text(encoding="utf-8")
-    text = (module.parents[len(PACKAGE.parts)] / name).read_text(encoding="utf-8")
-    imported = rf"from aejax\.theory(\.{module.stem} import| import .*\b{module.stem}\b)"
-    return re.search(imported, text) is not None
+    if Path(name).stem == f"test_{module.stem}":
+        return True
+    tree = ast.parse((module.parents[len(PACKAGE.parts)] / name).read_text(encoding="utf-8"))
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    package = ".".join(PACKAGE.parts)
+    return any(
+        node.module == f"{package}.{module.stem}"
+        or (node.module == package and module.stem in (alias.name for alias in node.names))
+        for node in imports
+    )
 
 
 def _grouped(checkout: Path) -> list[list[str]]:

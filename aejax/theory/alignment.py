@@ -13,7 +13,12 @@ import numpy as np
 import optax
 from jaxtyping import Float64
 
-from aejax.theory.ordering import augmented_gradient, ordered_objective, uniform_survival
+from aejax.theory.ordering import (
+    augmented_gradient,
+    ordered_objective,
+    rising_decays,
+    uniform_survival,
+)
 from aejax.types import Array, Key, Params
 
 METHODS = ("unequal L2", "nested dropout", "rotation", "equal L2", "plain")
@@ -89,7 +94,7 @@ def _weights(
     if method == "nested dropout":
         survival = uniform_survival(code)
     if method in ("unequal L2", "equal L2"):
-        decays = eigenvalues[code - 1] * np.arange(1, code + 1) / (code + 1)
+        decays = rising_decays(float(eigenvalues[code - 1]), code)
     if method == "equal L2":
         decays = np.full(code, decays.mean())
     return jnp.asarray(survival), jnp.asarray(decays)

@@ -17,7 +17,7 @@ from aejax.theory.moments import Moments, triangular_factor
 from aejax.theory.optimum import relative_excess, swapped_components
 from aejax.theory.pca import leading_components, least_loss, pca_of_moments
 from aejax.theory.problem import EPSILON, Problem, inapplicable
-from aejax.theory.solvers import Solution, alternating_least_squares
+from aejax.theory.solvers import MAX_STEPS, Solution, alternating_least_squares
 from aejax.theory.tolerances import (
     CLOSED_FORM_CAP,
     loss_tolerance,
@@ -111,7 +111,7 @@ def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:
     return np.concatenate([data.mean + spread, data.mean - spread])
 
 
-def affine_least_squares(problem: Problem, *, max_steps: int = 30_000) -> Solution:
+def affine_least_squares(problem: Problem, *, max_steps: int = MAX_STEPS) -> Solution:
     """Alternate between the best affine decoder and the best affine encoder, from a random start.
 
     Given the code, the decoder W_d, c regresses the points on it with an intercept. Given the
@@ -129,10 +129,8 @@ def affine_least_squares(problem: Problem, *, max_steps: int = 30_000) -> Soluti
     """
     with jax.enable_x64(True):
         points = jnp.asarray(sigma_points(problem.moments))
-        largest = np.sqrt(problem.pca.eigenvalues[0])
-        tolerance = max(pass_rounding(problem) / largest, 2 * EPSILON * np.sqrt(points.size))
         (kernel, bias), (decoder, intercept), steps, converged = _alternate(
-            problem.key, points, problem.code, tolerance, max_steps
+            problem.key, points, problem.code, _rounded_movement(problem), max_steps
         )
         encoder = {"layer_0": {"kernel": kernel, "bias": bias}}
         params = {
@@ -140,6 +138,13 @@ def affine_least_squares(problem: Problem, *, max_steps: int = 30_000) -> Soluti
             "decoder": {"layer_0": {"kernel": decoder, "bias": intercept}},
         }
         return Solution(params, int(steps), bool(converged))
+
+
+def _rounded_movement(problem: Problem) -> float:
+    """The movement of a row space that is rounding: of a pass, ρ/σ_1, or of the points, 2 ε √N."""
+    entries = 2 * problem.moments.factor.size
+    of_pass = pass_rounding(problem) / float(np.sqrt(problem.pca.eigenvalues[0]))
+    return max(of_pass, 2 * EPSILON * float(np.sqrt(entries)))
 
 
 @functools.partial(jax.jit, static_argnames="code")

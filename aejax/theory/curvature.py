@@ -35,7 +35,7 @@ def decayed_curvature(eigenvalues: Vector, left: float, decays: Vector) -> float
     """
     gains = ordered_gains(eigenvalues, decays)
     missed = eigenvalues * (1 - gains)
-    own = [2 * eigenvalues * gains - missed + decays, missed + decays]
+    own = 2 * eigenvalues * gains - missed + decays  # the other value, m + μ, exceeds an outside μ
     outside = [
         _least(t * gains + decays, eigenvalues * gains + decays, t) for t in (0.0, float(left))
     ]
@@ -44,8 +44,8 @@ def decayed_curvature(eigenvalues: Vector, left: float, decays: Vector) -> float
         _pair(eigenvalues[each], gains[each], missed[each], decays[each])
         for each in np.stack([sooner, later], axis=1)
     ]
-    within = [np.linalg.eigvalsh(np.stack(pairs)).min()] if pairs else []
-    return float(min(*(values.min() for values in own + outside), *within, np.inf))
+    within = [np.linalg.eigvalsh(np.stack(pairs), UPLO="L").min()] if pairs else []
+    return float(min(own.min(), *(values.min() for values in outside), *within))
 
 
 def nested_curvature(eigenvalues: Vector, left: float, survival: Vector) -> float:
@@ -83,14 +83,14 @@ def _pair(
     missed: Float64[np.ndarray, "2"],
     decays: Float64[np.ndarray, "2"],
 ) -> Float64[np.ndarray, "4 4"]:
-    """The block of a < c in (x_ac, y_ac, x_ca, y_ca)."""
+    """The block of a < c in (x_ac, y_ac, x_ca, y_ca): its lower triangle, which says all."""
     (upper, lower), (kept_a, kept_c), root = eigenvalues, gains, np.sqrt(gains.prod())
     (missed_a, missed_c), (decay_a, decay_c) = missed, decays
     return np.array(
         [
-            [upper * kept_c + decay_c, -missed_a, 0, upper * root],
-            [-missed_a, lower * kept_c + decay_c, lower * root, 0],
-            [0, lower * root, lower * kept_a + decay_a, -missed_c],
+            [upper * kept_c + decay_c, 0, 0, 0],
+            [-missed_a, lower * kept_c + decay_c, 0, 0],
+            [0, lower * root, lower * kept_a + decay_a, 0],
             [upper * root, 0, -missed_c, upper * kept_a + decay_a],
         ]
     )

@@ -7,6 +7,7 @@ from jaxtyping import Float64
 
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
+from aejax.theory.lbfgs import unit_factor
 from aejax.theory.problem import EPSILON, Problem, inapplicable, rank
 from aejax.theory.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
 from aejax.types import Array, Params
@@ -200,7 +201,7 @@ def _first_order(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]
 def _conserves(problem: Problem) -> Evidence:
     """Change of the imbalance, and of the sum, per unit of time, at random parameters."""
     with jax.enable_x64(True):
-        factor = jnp.asarray(problem.moments.factor / np.linalg.norm(problem.moments.factor))
+        factor = jnp.asarray(unit_factor(problem))
         params = linear(factor.shape[1], problem.code, bias=False).init(problem.key)
         gradient = jax.grad(_loss)(params, factor)
     encoder, decoder, encoder_slope, decoder_slope = (

@@ -82,7 +82,7 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
     )
 
 
-def masking_regression(factor: Float64[np.ndarray, "rows n"], rate: float = RATE) -> Regression:
+def masking_regression(factor: Float64[np.ndarray, "rows n"], *, rate: float = RATE) -> Regression:
     """X = [(1 − q) T; √(q (1 − q) diag S)] and Y = [T; 0]: the expectation over masks of rate q."""
     spread = np.sqrt(rate * (1 - rate)) * np.diag(np.linalg.norm(factor, axis=0))
     return Regression(np.r_[(1 - rate) * factor, spread], np.r_[factor, 0 * spread])
@@ -146,7 +146,8 @@ def _subspace(problem: Problem) -> Certificate:
     values = np.linalg.svd(scaled, compute_uv=False)
     if problem.code >= rank(problem):
         reason = f"rank {rank(problem)} ≤ code {problem.code}: both subspaces hold all of the data"
-        return refuse((SUBSPACE,), Obstacle("not identifiable", reason))[0]
+        (refused,) = refuse((SUBSPACE,), Obstacle("not identifiable", reason))
+        return refused
     tolerance = _subspace_tolerance(scaled.shape, values, problem.code)
     return certify(SUBSPACE, tolerance, lambda: _unturned(scaled, problem.code))
 

@@ -77,7 +77,7 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
     if obstacle := undetermined_map(problem):
         return refuse((OJA, SANGER), obstacle)
     ones = np.ones((problem.code, problem.code))
-    gaps = -np.diff(_unit_eigenvalues(problem))
+    gaps = unit_gaps(problem)
     last, least = float(gaps[-1]), float(gaps.min())
     oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last)))
     return (
@@ -135,10 +135,10 @@ def update_rounding(problem: Problem) -> float:
     return 16 * EPSILON * float(np.sqrt(problem.x.shape[1] * problem.code))
 
 
-def _unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " values"]:
-    """λ_1 … λ_{k+1}, divided by λ_1; zero beyond the last."""
+def unit_gaps(problem: Problem) -> Float64[np.ndarray, " code"]:
+    """λ_i − λ_{i+1} for i = 1 … k, divided by λ_1; zero beyond the last eigenvalue."""
     eigenvalues = np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1]
-    return eigenvalues / eigenvalues[0]
+    return -np.diff(eigenvalues) / eigenvalues[0]
 
 
 def _alone(problem: Problem) -> Obstacle | None:

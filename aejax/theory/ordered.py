@@ -15,7 +15,13 @@ from aejax.theory.certificate import (
 from aejax.theory.components import component_sines
 from aejax.theory.curvature import decayed_curvature, nested_curvature, ordered_gains
 from aejax.theory.lbfgs import gradient_error, gradient_stop, unfinished, unit_eigenvalues
-from aejax.theory.ordering import train_decayed, train_nested, train_rotated, uniform_survival
+from aejax.theory.ordering import (
+    rising_decays,
+    train_decayed,
+    train_nested,
+    train_rotated,
+    uniform_survival,
+)
 from aejax.theory.pca import leading_components
 from aejax.theory.penalised import kernels
 from aejax.theory.problem import Problem
@@ -96,8 +102,8 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
 
 def unequal_decays(problem: Problem, *, beyond: bool = False) -> Float64[np.ndarray, " code"]:
     """μ_i = λ_k i/(k + 1), below λ_k; or the same with μ_k = 2 λ_k, beyond it."""
-    least = problem.pca.eigenvalues[problem.code - 1]
-    decays = least * np.arange(1, problem.code + 1) / (problem.code + 1)
+    least = float(problem.pca.eigenvalues[problem.code - 1])
+    decays = rising_decays(least, problem.code)
     if beyond:
         decays[-1] = 2 * least
     return decays

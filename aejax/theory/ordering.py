@@ -51,6 +51,11 @@ def uniform_survival(code: int) -> Float64[np.ndarray, " code"]:
     return 1 - np.arange(code) / code
 
 
+def rising_decays(least: float, code: int) -> Float64[np.ndarray, " code"]:
+    """μ_i = λ_k i/(k + 1): distinct, and all below λ_k."""
+    return least * np.arange(1, code + 1) / (code + 1)
+
+
 def best_encoder(
     decoder: Float64[Array, "code features"], survival: Float64[Array, " code"]
 ) -> Float64[Array, "features code"]:

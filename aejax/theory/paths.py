@@ -18,7 +18,7 @@ from aejax.theory.dynamics import START, modes
 from aejax.theory.gradient import method
 from aejax.theory.lbfgs import MAX_STEPS
 from aejax.theory.moments import moments
-from aejax.theory.online import needed_momentum, run_rule
+from aejax.theory.online import needed_momentum, run_rule, unit_gaps
 from aejax.theory.pca import leading_components, pca_of_moments
 from aejax.theory.penalised import kernels
 from aejax.theory.problem import Problem
@@ -120,9 +120,7 @@ def rule_path(problem: Problem, listens: Float64[np.ndarray, "k k"]) -> Path:
     Returns:
         A `Path` of one angle a component, in order.
     """
-    eigenvalues = np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1]
-    least = float(-np.diff(eigenvalues).max() / eigenvalues[0])
-    momentum = needed_momentum(problem, least)
+    momentum = needed_momentum(problem, float(unit_gaps(problem).min()))
 
     def sines(steps: int) -> Float64[np.ndarray, " k"]:
         kernel = run_rule(problem, listens, momentum=momentum, max_steps=steps).kernel

@@ -16,6 +16,9 @@ from aejax.theory.lbfgs import GRADIENT_TOLERANCE, Solution, minimise
 from aejax.theory.moments import Moments
 from aejax.types import Array, Key, Params
 
+MAX_STEPS = 30_000
+"""Steps after which a solver that has not ended is given up."""
+
 
 def train_linear(
     key: Key,
@@ -23,7 +26,7 @@ def train_linear(
     code: int,
     *,
     gradient_tolerance: float = GRADIENT_TOLERANCE,
-    max_steps: int = 30_000,
+    max_steps: int = MAX_STEPS,
 ) -> Solution:
     """Train a linear autoencoder from a random start with L-BFGS, in float64.
 
@@ -70,7 +73,7 @@ def train_preconditioned(
     code: int,
     *,
     gradient_tolerance: float = GRADIENT_TOLERANCE,
-    max_steps: int = 30_000,
+    max_steps: int = MAX_STEPS,
 ) -> Solution:
     """Train a linear autoencoder from a random start with L-BFGS and a preconditioned encoder.
 
@@ -134,7 +137,7 @@ def alternating_least_squares(
     data: Moments,
     code: int,
     *,
-    max_steps: int = 30_000,
+    max_steps: int = MAX_STEPS,
 ) -> Solution:
     """Alternate between the best decoder and the best encoder, in float64, from a random start.
 

@@ -22,6 +22,50 @@ def test_misalignment_is_that_of_the_angles_in_order(x64):
     assert misalignment(rows[::-1]) == pytest.approx(1.0)  # the same axes in another order
 
 
+def followed_by_numpy(rows, values, code, method):
+    """Epochs of Nesterov's descent, by hand, on the expectation over truncations."""
+    s, (encoder, decoder) = np.diag(values), (np.array(side) for side in rows)
+    decays = values[code - 1] * np.arange(1, code + 1) / (code + 1) * (method == "unequal L2")
+    sizes = range(1, code + 1) if method == "nested dropout" else [code]
+    speed, epochs = np.zeros((2, *encoder.shape)), 0
+    while True:
+        units = decoder / np.linalg.norm(decoder, axis=1, keepdims=True)
+        if 1 - np.mean(np.diagonal(units) ** 2) <= 1e-3:
+            return epochs
+        slope = np.stack([encoder * decays, (decays[:, None] * decoder).T]) * 2
+        for b in sizes:
+            missed = s @ (encoder[:, :b] @ decoder[:b] - np.eye(len(s)))
+            slope[0][:, :b] += 2 * missed @ decoder[:b].T / len(sizes)
+            slope[1][:, :b] += 2 * (encoder[:, :b].T @ missed).T / len(sizes)
+        speed = 0.9 * speed + slope
+        encoder, decoder = (
+            side - 0.03 * (0.9 * each + own)
+            for side, each, own in zip((encoder, decoder.T), speed, slope, strict=True)
+        )
+        decoder, epochs = decoder.T, epochs + 1
+
+
+@pytest.mark.parametrize("method", METHODS[:2])
+def test_the_epochs_are_those_of_numpys_descent_and_the_last_is_allowed(method):
+    key, values = jax.random.key(2), spectrum(6)
+    with jax.enable_x64(True):
+        start = alignment._start(key, 6, 3, tied=False)
+    rows = [np.asarray(start[side]["layer_0"]["kernel"]) for side in ("encoder", "decoder")]
+    expected = followed_by_numpy(rows, values, 3, method)
+    assert epochs_to_alignment(key, 5 * values, 3, method, max_epochs=expected) == expected
+    assert epochs_to_alignment(key, 5 * values, 3, method, max_epochs=expected - 1) is None
+
+
+def test_a_start_has_entries_of_variance_one_over_n(x64):
+    start = alignment._start(jax.random.key(0), 400, 50, tied=False)
+    for side in ("encoder", "decoder"):
+        kernel = np.asarray(start[side]["layer_0"]["kernel"])
+        assert np.mean(kernel**2) == pytest.approx(1 / 400, rel=0.05)
+    both = [np.asarray(start[side]["layer_0"]["kernel"]).ravel() for side in start]
+    assert np.abs(np.corrcoef(*both)[0, 1]) < 0.05
+    assert alignment._start(jax.random.key(0), 4, 2, tied=True)["decoder"] == {"layer_0": {}}
+
+
 @pytest.mark.parametrize("method", ORDERING)
 def test_each_way_of_ordering_aligns_the_code(method):
     epochs = epochs_to_alignment(jax.random.key(0), spectrum(16), 4, method)

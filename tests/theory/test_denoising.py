@@ -75,7 +75,7 @@ def test_scipy_trains_to_the_gaussian_loss():
 @pytest.mark.parametrize("rate", [0.1, 0.25, 0.5])
 def test_scipy_trains_to_the_masking_loss(rate):
     matrix = (1 - rate) ** 2 * S + rate * (1 - rate) * np.diag(np.diag(S))
-    case = masking.masking_regression(PROBLEM.moments.factor, rate)
+    case = masking.masking_regression(PROBLEM.moments.factor, rate=rate)
     least = denoising.least_regression_loss(case, 3)
     assert least == pytest.approx(descend(matrix, (1 - rate) * S), rel=1e-9)
     kernels = masking.reduced_rank_regression(case, 3)

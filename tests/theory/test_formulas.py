@@ -1,25 +1,26 @@
 """Formulas beneath the certificates, each against its docstring's, the spectrum or brute force."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from aejax import theory
 from aejax.theory import (
     alignment,
+    biases,
     components,
     course,
     critical,
     dynamics,
     landscape,
+    online,
     ordered,
     ordering,
     paths,
+    problem,
     sampling,
     tolerances,
 )
-from aejax.theory.curvature import decayed_curvature, ordered_gains
 from tests.theory.spectra import with_spectrum
 from tests.theory.test_tolerances import (
     CODE,
@@ -75,6 +76,71 @@ def test_a_gain_is_wrong_by_the_rounding_of_its_steps_and_of_two_products():
     assert dynamics._rounding(PROBLEM) == near(EPSILON * (32 + 2 * np.sqrt(FEATURES)))
 
 
+def runs(limit, first, second):
+    """Values at the steps of descent, with an expansion of two terms that Richardson removes."""
+    steps = 1 / dynamics.STEPS[:, None, None]
+    return np.diag(limit) + np.diag(first) * steps + np.diag(second) * steps**2
+
+
+def test_tolerances_of_curves_and_of_orders_are_ten_times_what_moves_and_rounding():
+    gains, rounding = dynamics.logistic_gains(PROBLEM), dynamics._rounding(PROBLEM)
+    maps = runs(gains, [0.3, -0.2, 0.1][: len(gains)], [1.0, 2.0, 3.0][: len(gains)])
+    maps[-1] += 1e-9 * np.eye(len(gains))
+    moved = np.abs(dynamics.richardson(maps) - dynamics.richardson(maps[:-1])).max()
+    assert 1e-9 < moved < 1e-7
+    assert dynamics._curve_tolerance(PROBLEM, maps).value == near(10 * moved + 10 * rounding)
+    orders = dynamics.orders(maps, gains)
+    moved = np.abs(dynamics.richardson(orders) - dynamics.richardson(orders[:-1])).max()
+    least = np.abs(np.diagonal(maps[-1]) - gains).min()
+    error = 2 * rounding / (np.log(2) * least)
+    assert dynamics._order_tolerance(PROBLEM, maps).value == near(10 * moved + 10 * error)
+
+
+def test_a_row_space_that_moves_by_the_rounding_of_a_pass_or_of_the_points_has_come_to_rest():
+    assert biases._rounded_movement(PROBLEM) == near(PASS / SIGMA[0])
+    many = PROBLEM._replace(x=X[:2])
+    small = many.moments._replace(magnitude=0.0, factor=np.zeros((4000, FEATURES)))
+    of_points = 2 * EPSILON * np.sqrt(2 * 4000 * FEATURES)
+    assert biases._rounded_movement(many._replace(moments=small)) == near(of_points)
+    assert len(biases.sigma_points(PROBLEM.moments)) * FEATURES == 2 * PROBLEM.moments.factor.size
+
+
+def test_a_rule_is_given_momentum_where_its_steps_do_not_suffice_and_none_where_none_do():
+    """Alone it needs ln(1/g)/(η gap) steps of the 30 000, with momentum twice ln(1/g)/√(η gap)."""
+    logarithm = -np.log(16 * EPSILON * np.sqrt(FEATURES * CODE))
+    alone = logarithm / (0.5 * 30_000)
+    assert online.needed_momentum(PROBLEM, 1.001 * alone) == 0
+    assert online.needed_momentum(PROBLEM, 0.999 * alone) == 1
+    helped = (2 * logarithm / 30_000) ** 2 / 0.5
+    assert online._hopeless(PROBLEM, 1.001 * helped) is None
+    assert "steps, and has 30000" in online._hopeless(PROBLEM, 0.999 * helped).reason
+    assert online._hopeless(PROBLEM, 0.0) is not None
+    large = PROBLEM.moments._replace(factor=np.zeros((5000, 5000)))
+    assert online.most_steps(PROBLEM._replace(moments=large)) == int(1e11 / (2 * 25e6 * CODE))
+
+
+def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_is_told():
+    """A last digit that comes and goes: λ_1 = ε²/4, all of Σλ."""
+    x = np.ones((40, 6))
+    x[::2, 0] += EPSILON
+    found = theory.pose(x, 2)
+    expected = f"Σ λ = {EPSILON**2 / 4:.1e}"
+    assert problem.rank(found) == 0
+    assert expected in problem.inapplicable(found).reason
+    assert expected in course._single(found).reason
+
+
+def test_gaps_of_nothing_have_no_tolerance():
+    equal = np.array([4.0, 2.0, 2.0, 1.0, 0.5, 0.25])
+    flat = PROBLEM._replace(pca=PROBLEM.pca._replace(eigenvalues=equal))
+    assert components._decoder_tolerance(flat).value == np.inf
+    assert components._reconstruction_tolerance(flat).value == np.inf
+    assert tolerances.map_tolerance(flat._replace(code=2)).value == np.inf
+    assert biases._free_tolerance(flat._replace(code=2)).value == np.inf
+    assert ordered._nested_tolerance(flat).value == np.inf
+    assert online._tolerance(flat, 0.0).value == np.inf
+
+
 def test_tolerances_of_a_preconditioned_training():
     kept, left = np.sqrt(SHARES[:CODE, None]), np.sqrt(SHARES[CODE:])
     tilts = np.minimum(kept**2 - left**2, GRADIENT**2 / (kept - left)).sum()
@@ -120,35 +186,6 @@ def test_the_weights_of_unequal_l2_stay_below_the_last_eigenvalue_and_equal_ones
     survival, found = alignment._weights(values, 3, "nested dropout")
     np.testing.assert_allclose(survival, ordering.uniform_survival(3))
     np.testing.assert_array_equal(found, 0)
-
-
-def curvature_by_jax(eigenvalues, left, decays):
-    """Half of the least Hessian eigenvalue at W_e = W_dᵀ = V_k √g, two directions lying outside."""
-    code = len(decays)
-    kernel = np.eye(code + 2)[:, :code] * np.sqrt(ordered_gains(eigenvalues, decays))
-    start = np.stack([kernel, kernel])
-
-    @jax.jit
-    def least(values, start, decays):
-        def loss(flat):
-            encoder, decoder = flat.reshape(start.shape)
-            rest = jnp.diag(jnp.sqrt(values)) @ (jnp.eye(len(values)) - encoder @ decoder.T)
-            return jnp.sum(rest**2) + jnp.sum(decays * (encoder**2 + decoder**2))
-
-        return jnp.linalg.eigvalsh(jax.hessian(loss)(start.ravel()))[0] / 2
-
-    return float(least(np.append(eigenvalues, [left, 0.0]), start, decays))
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_the_curvature_under_unequal_l2_is_that_of_jax_within_the_bound_and_beyond(seed, x64):
-    generator = np.random.default_rng(seed)
-    *eigenvalues, left = np.sort(generator.uniform(0.05, 1.0, size=4))[::-1]
-    decays = np.sort(generator.uniform(0.02, 0.6, size=3))
-    expected = curvature_by_jax(np.array(eigenvalues), left, decays)
-    found = decayed_curvature(np.array(eigenvalues), left, decays)
-    assert expected > 0
-    assert found == pytest.approx(expected, rel=1e-9)
 
 
 def test_one_unit_has_a_landscape_too_of_wide_data_and_of_narrow():

@@ -1,5 +1,7 @@
 """Logistic PCA, against SciPy's minimiser, the objective in NumPy and its gradient."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +10,7 @@ import scipy.optimize
 from sklearn.datasets import load_digits
 
 from aejax import theory
+from aejax.theory import logistic
 
 RIDGE = 0.05
 X = np.clip(np.random.default_rng(0).normal(0.5, 0.6, size=(17, 5)), 0, 1)
@@ -66,6 +69,49 @@ def test_a_feature_that_is_always_zero_has_finite_parameters(fit):
     assert 0 < x_hat[:, 4].max() < 0.2
     theta = codes @ found.components + found.bias
     np.testing.assert_allclose(x_hat, 1 / (1 + np.exp(-theta)), rtol=1e-12)
+
+
+def test_the_bounds_curvature_is_exact_through_zero(x64):
+    theta = np.concatenate([-np.geomspace(40, 1e-9, 200), [0.0], np.geomspace(1e-9, 40, 200)])
+    exact = np.append(theta, 1.0)[np.append(theta, 1.0) != 0].astype(np.longdouble)
+    found = np.asarray(logistic._curvature(jnp.asarray(exact.astype(np.float64))))
+    np.testing.assert_allclose(found, (np.tanh(exact / 2) / (2 * exact)).astype(float), rtol=1e-10)
+    assert float(logistic._curvature(jnp.zeros(()))) == 0.25
+
+
+def test_the_bound_touches_at_both_signs_and_is_above_elsewhere(x64):
+    """log(1 + e^θ) ≤ log(1 + e^t) + (θ − t)/2 + w(t) (θ² − t²)/2."""
+    theta, touched = jnp.linspace(-6, 6, 97), jnp.array([[0.3], [2.0], [-4.0]])
+    weight = logistic._curvature(touched)
+    bound = jax.nn.softplus(touched) + (theta - touched) / 2
+    bound = bound + weight * (theta**2 - touched**2) / 2
+    assert np.all(np.asarray(bound - jax.nn.softplus(theta)) > -1e-12)
+
+
+def test_rows_that_fill_a_batch_weigh_nothing(x64):
+    rows, weights = logistic._batches(jnp.asarray(X), 5)
+    assert rows.shape == (4, 5, 5)
+    np.testing.assert_array_equal(np.asarray(rows).reshape(-1, 5)[:17], X)
+    np.testing.assert_array_equal(np.ravel(weights), np.arange(20) < 17)
+    assert logistic._batches(jnp.asarray(X), 17)[0].shape == (1, 17, 5)
+
+
+def test_a_fit_stops_at_the_first_pass_that_gains_too_little(x64):
+    found = fitted(jnp.asarray(X), tolerance=1e-4)
+    assert found.converged
+    one, two, three = (
+        fitted(jnp.asarray(X), tolerance=1e-4, max_steps=found.steps - i) for i in (0, 1, 2)
+    )
+    assert (two.steps, two.converged, one.converged) == (found.steps - 1, False, True)
+    assert two.loss - one.loss <= 1e-4 * one.loss
+    assert three.loss - two.loss > 1e-4 * two.loss
+
+
+def test_a_code_of_new_data_is_asked_for_with_the_ridge_of_the_fit():
+    fit, codes = (
+        inspect.signature(f).parameters for f in (theory.logistic_pca, theory.logistic_codes)
+    )
+    assert fit["ridge"].default == codes["ridge"].default
 
 
 def test_no_pass_raises_the_loss(x64):

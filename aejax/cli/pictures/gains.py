@@ -164,7 +164,7 @@ def _gains(
 
 def _turn(factor: np.ndarray, code: int, rate: float) -> float:
     """Sine of the largest angle between PCA's subspace and the best one under masks."""
-    noisy, target = masking_regression(factor, rate)
+    noisy, target = masking_regression(factor, rate=rate)
     units = noisy / np.linalg.norm(factor, axis=0)  # which changes the encoder, and not its fit
     found = reduced_rank_regression(Regression(units, target), code).decoder
     own = np.linalg.svd(factor, full_matrices=False)[2][:code]
