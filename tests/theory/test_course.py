@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
+from aejax.theory import conditions
 from aejax.theory.conditions import composition, pull
 from aejax.theory.solvers import alternating_least_squares
 from tests.theory.spectra import with_spectrum
@@ -104,6 +105,11 @@ def test_the_pull_is_that_of_finite_differences_at_scipys_best_decoder(dropped):
         assert ours == pytest.approx(expected, rel=1e-3)
     else:  # the bias of the encoder has a gradient too
         assert expected * 0.999 - 1e-5 <= ours <= 2 * expected
+
+
+def test_the_losses_that_break_a_condition_reach_every_target():
+    for loss in (conditions.curved, conditions.quartic):
+        assert loss.support == (-np.inf, np.inf)
 
 
 @pytest.mark.parametrize("dropped", DROPPED)

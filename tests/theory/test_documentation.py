@@ -7,6 +7,7 @@ import pytest
 
 import aejax
 from aejax import theory
+from aejax.theory import dynamics, landscape
 from tests.documents import named_tests, names_of_tests, read, resolve
 
 TEXT = read("theory.md")
@@ -37,6 +38,17 @@ def test_a_section_has_a_numbered_statement_for_each_certificate(name):
     statement = SECTIONS[name].split("**Proof.**")[0]
     numbers = re.findall(r"^(\d+)\. ", statement, re.MULTILINE)
     assert numbers == [str(i) for i in range(1, len(found) + 1)]
+
+
+def test_the_numbers_of_steps_modes_and_directions_are_the_codes():
+    words = " ".join(TEXT.split())
+    for phrase in (
+        f"{dynamics.STEPS[0]} to {dynamics.STEPS[-1]} steps",
+        f"Modes weaker than {100 * dynamics.WEAKEST:.0f} %",
+        f"For {landscape.WHOLE} features or fewer",
+        f"{landscape.DIRECTIONS} of its principal directions with {landscape.UNITS} units",
+    ):
+        assert phrase in words
 
 
 def test_every_function_that_is_named_exists():

@@ -13,6 +13,8 @@ from aejax.theory import (
     critical,
     dynamics,
     landscape,
+    masking,
+    nonlinear,
     online,
     ordered,
     ordering,
@@ -128,6 +130,36 @@ def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_i
     assert problem.rank(found) == 0
     assert expected in problem.inapplicable(found).reason
     assert expected in course._single(found).reason
+
+
+def test_a_variance_whose_square_float64_cannot_hold_is_none():
+    """λ > 10⁻²⁹² alone counts: below, λ² and what is made of it are subnormal or zero."""
+    for unit, found in ((1e-140, 6), (1e-150, 0)):
+        assert problem.rank(theory.pose(unit * (X - X.mean(axis=0)), 2)) == found
+
+
+def test_the_tolerance_of_masks_knows_a_factor_of_fewer_rows_than_features():
+    values = np.sqrt([3.0, 2.0, 1.0, 0.5])
+    noisy = np.sqrt(0.75**2 * values**2 + 0.25 * 0.75)
+    fit = 0.75 * values**2 / noisy
+    size = EPSILON * (np.sqrt((4 + 9) * 9) + 50)
+    expected = size * values[0] * (3 + noisy[0] / np.sqrt(0.25 * 0.75)) / (fit[1] - fit[2])
+    assert masking._subspace_tolerance((4, 9), values, 2).value == near(expected)
+
+
+def test_tolerances_of_small_codes(monkeypatch):
+    statement, encoding = nonlinear.CURVED, nonlinear.Encoding(np.tanh, 0.5)
+    orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear.RUNS - 1)
+    orders[-1] += 1e-9
+    monkeypatch.setattr(nonlinear, "excess_orders", lambda problem, encoding: (orders, 1e-6))
+    found = nonlinear._order(statement, PROBLEM, [encoding], [encoding], 2.0)
+    moved = dynamics.richardson(orders) - dynamics.richardson(orders[:-1])
+    size = 0.5 / 2.0 ** (nonlinear.RUNS - 1)
+    relative = 2 * EPSILON * np.sqrt(EXAMPLES) / size / 1e-3
+    assert found.tolerance == near(10 * abs(moved) + 16 * relative)
+    assert found.residual == near(abs(dynamics.richardson(orders) - 2))
+    rounding = 16 * EPSILON * np.sqrt(EXAMPLES * FEATURES) * SIGMA[0] / SIGMA[CODE - 1]
+    assert nonlinear._rectified(PROBLEM).tolerance == near(rounding)
 
 
 def test_gaps_of_nothing_have_no_tolerance():
