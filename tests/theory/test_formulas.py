@@ -8,6 +8,7 @@ from aejax import theory
 from aejax.theory import (
     alignment,
     biases,
+    bound,
     components,
     course,
     critical,
@@ -160,6 +161,17 @@ def test_tolerances_of_small_codes(monkeypatch):
     assert found.residual == near(abs(dynamics.richardson(orders) - 2))
     rounding = 16 * EPSILON * np.sqrt(EXAMPLES * FEATURES) * SIGMA[0] / SIGMA[CODE - 1]
     assert nonlinear._rectified(PROBLEM).tolerance == near(rounding)
+
+
+def test_of_large_data_networks_and_their_bound_are_those_of_its_representatives(monkeypatch):
+    few = theory.pose(X[:20], CODE)
+    monkeypatch.setattr(bound, "representatives", lambda _: few)
+    monkeypatch.setattr(bound, "trained_codes", lambda problem: {"own": problem.x[:, :CODE]})
+    (found,) = bound.encoders_bounded_by_pca(PROBLEM)
+    assert found.verdict == "holds"
+    assert found.tolerance == tolerances.bound_tolerance(few).value
+    values = few.pca.eigenvalues
+    assert found.control == near(values[CODE - 1] / values[CODE:].sum())
 
 
 def test_gaps_of_nothing_have_no_tolerance():
