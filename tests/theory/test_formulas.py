@@ -91,12 +91,14 @@ def test_tolerances_of_curves_and_of_orders_are_ten_times_what_moves_and_roundin
     maps[-1] += 1e-9 * np.eye(len(gains))
     moved = np.abs(dynamics.richardson(maps) - dynamics.richardson(maps[:-1])).max()
     assert 1e-9 < moved < 1e-7
-    assert dynamics._curve_tolerance(PROBLEM, maps).value == near(10 * moved + 10 * rounding)
+    expected = pytest.approx(10 * moved + 10 * rounding, rel=1e-9, abs=0)
+    assert dynamics._curve_tolerance(PROBLEM, maps).value == expected
     orders = dynamics.orders(maps, gains)
     moved = np.abs(dynamics.richardson(orders) - dynamics.richardson(orders[:-1])).max()
     least = np.abs(np.diagonal(maps[-1]) - gains).min()
     error = 2 * rounding / (np.log(2) * least)
-    assert dynamics._order_tolerance(PROBLEM, maps).value == near(10 * moved + 10 * error)
+    expected = pytest.approx(10 * moved + 10 * error, rel=1e-9, abs=0)
+    assert dynamics._order_tolerance(PROBLEM, maps).value == expected
 
 
 def test_a_row_space_that_moves_by_the_rounding_of_a_pass_or_of_the_points_has_come_to_rest():
