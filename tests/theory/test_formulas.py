@@ -176,6 +176,12 @@ def test_of_large_data_networks_and_their_bound_are_those_of_its_representatives
     assert found.control == near(values[CODE - 1] / values[CODE:].sum())
 
 
+@pytest.mark.parametrize(("examples", "saturated"), [(2, True), (4, True), (5, False)])
+def test_a_code_holds_data_of_no_more_than_one_example_beyond_its_units(examples, saturated):
+    found = nonlinear._saturated(theory.pose(X[:examples], CODE))
+    assert (found is not None) == saturated
+
+
 def test_gaps_of_nothing_have_no_tolerance():
     equal = np.array([4.0, 2.0, 2.0, 1.0, 0.5, 0.25])
     flat = PROBLEM._replace(pca=PROBLEM.pca._replace(eigenvalues=equal))
