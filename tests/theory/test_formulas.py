@@ -27,12 +27,15 @@ from aejax.theory import (
 from tests.theory.spectra import with_spectrum
 from tests.theory.test_tolerances import (
     CODE,
+    EIGENGAP,
     EPSILON,
     EXAMPLES,
+    EXCESS,
     FEATURES,
     GAP,
     GRADIENT,
     KEPT,
+    LEFT,
     LENGTH,
     LOSS,
     PASS,
@@ -191,6 +194,12 @@ def test_gaps_of_nothing_have_no_tolerance():
     assert biases._free_tolerance(flat._replace(code=2)).value == np.inf
     assert ordered._nested_tolerance(flat).value == np.inf
     assert online._tolerance(flat, 0.0).value == np.inf
+
+
+def test_tolerances_of_a_plain_training():
+    assert tolerances.unseen_excess(PROBLEM) == near(EXCESS)
+    assert tolerances.trained_loss_tolerance(PROBLEM).value == near(LOSS + EXCESS / LEFT)
+    assert tolerances.trained_map_tolerance(PROBLEM).value == near(np.sqrt(3 * EXCESS / EIGENGAP))
 
 
 def test_tolerances_of_a_preconditioned_training():
