@@ -27,8 +27,9 @@ the score: an arithmetic operator replaced by one on bits or by `//`, `%`, `**`,
 
 **{tried} of {mutants} mutants**, drawn from every module in proportion with seed {seed}, on commit
 `{commit}`; what Python cannot read is not counted. Each was put to tests that run its statement,
-quickest first: those of its theorem and of the files that import its module by name, and others up
-to {budget:.0f} seconds in all. The whole suite kills those that they kill, and perhaps more.
+quickest first: those of its theorem and of the files that have its module's name or import it by
+name, and others up to {budget:.0f} seconds in all. The whole suite kills those that they kill, and
+perhaps more.
 """
 FIRST = """
 **{first} of them, {first_score:.1%}, were killed**, {timeout} of these by taking too long; the 95 %
