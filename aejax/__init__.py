@@ -17,9 +17,11 @@ from aejax import pooling as pooling
 from aejax import resampling as resampling
 from aejax import statistics as statistics
 from aejax import training as training
+from aejax.activations import straight_through as straight_through
 from aejax.activations import top_k as top_k
 from aejax.convolution_arithmetic import Geometry as Geometry
 from aejax.models import Initializers as Initializers
+from aejax.models import binary_code as binary_code
 from aejax.models import convolutional as convolutional
 from aejax.models import dense as dense
 from aejax.models import linear as linear

@@ -37,3 +37,22 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
         return jnp.put_along_axis(jnp.zeros_like(z), units, values, axis=-1, inplace=False)
 
     return activation
+
+
+def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Bits that can be trained through: h = 1[z > 0], with the derivative σ(z) (1 − σ(z)) of σ.
+
+    The step has derivative 0 wherever it has one; that of the logistic, which is a soft step,
+    stands for it. So what flows back is not the gradient of the objective, but an estimate.
+
+    Args:
+        z: logits, where 0 is the threshold.
+
+    Returns:
+        0 or 1, shaped and typed like z.
+
+    Source: Bengio, Léonard & Courville 2013 (the straight-through estimator; theirs takes the
+        derivative of the identity, or this one).
+    """
+    h = jax.nn.sigmoid(z)
+    return (z > 0) + (h - jax.lax.stop_gradient(h))

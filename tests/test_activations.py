@@ -1,10 +1,11 @@
-"""The k-sparse activation against PyTorch and NumPy."""
+"""The k-sparse activation against PyTorch and NumPy; straight-through bits against SciPy."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 
 import aejax
 
@@ -52,3 +53,18 @@ def test_fewer_than_one_unit_is_refused(k):
 def test_more_units_than_there_are_are_refused():
     with pytest.raises(ValueError, match="cannot keep 2 of 1 units"):
         top_2(jnp.ones((3, 1)))
+
+
+def test_straight_through_is_a_step_with_the_logistics_derivative(x64):
+    z = np.array([-800.0, -2.0, -0.0, 1e-9, 3.0, 800.0])
+    h, tangent = jax.jvp(aejax.straight_through, (jnp.asarray(z),), (jnp.full(6, 3.0),))
+    np.testing.assert_array_equal(h, [0, 0, 0, 1, 1, 1])  # exactly, at any z
+    np.testing.assert_allclose(tangent, 3 * expit(z) * expit(-z), rtol=1e-13, atol=1e-300)
+    gradient = jax.grad(lambda z: jnp.sum(aejax.straight_through(z) * jnp.arange(6.0)))(
+        jnp.asarray(z)
+    )
+    np.testing.assert_allclose(gradient, np.arange(6) * expit(z) * expit(-z), rtol=1e-13)
+
+
+def test_straight_through_hides_no_nan():
+    assert np.isnan(aejax.straight_through(jnp.array([jnp.nan]))).all()

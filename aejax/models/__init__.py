@@ -1,5 +1,6 @@
 """One family of autoencoders a file, each a factory that returns an `Autoencoder`."""
 
+from aejax.models.binary import binary_code as binary_code
 from aejax.models.conv import convolutional as convolutional
 from aejax.models.conv_layers import pooled as pooled
 from aejax.models.conv_layers import resized as resized

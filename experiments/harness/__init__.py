@@ -1,5 +1,6 @@
 """What experiments share: the command, the records, the tests over seeds, training, the table."""
 
+from experiments.harness.classification import balanced as balanced
 from experiments.harness.classification import linear_accuracy as linear_accuracy
 from experiments.harness.command import execute as execute
 from experiments.harness.comparisons import Comparison as Comparison

@@ -1,4 +1,4 @@
-"""What a code is worth: the accuracy of a linear classifier on it."""
+"""What a code is worth: the accuracy of a linear classifier on it, with few labels or many."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,3 +29,21 @@ def linear_accuracy(
     classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(ALPHAS))
     classifier.fit(np.asarray(code), labels)
     return float(classifier.score(np.asarray(code_test), labels_test))
+
+
+def balanced(labels: np.ndarray, seed: int) -> np.ndarray:
+    """A random order of examples of which every beginning has the classes as evenly as can be.
+
+    Args:
+        labels: one class an example.
+        seed: of the order.
+
+    Returns:
+        Indices of the examples, each once.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    rank = np.empty(len(labels), int)
+    for label in np.unique(labels):
+        members = labels[order] == label
+        rank[members] = np.arange(members.sum())
+    return order[np.argsort(rank, kind="stable")]

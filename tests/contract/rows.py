@@ -48,7 +48,9 @@ def strained(value: float, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
     return jnp.full((EXAMPLES, *shape), value)
 
 
-def model_row(name: str, model: aejax.Autoencoder, shape: tuple[int, ...] = (FEATURES,)) -> Row:
+def model_row(
+    name: str, model: aejax.Autoencoder, shape: tuple[int, ...] = (FEATURES,), **without: str
+) -> Row:
     params = model.init(jax.random.key(0))
     return Row(
         name,
@@ -57,7 +59,7 @@ def model_row(name: str, model: aejax.Autoencoder, shape: tuple[int, ...] = (FEA
         lambda key: (model.init(key), x_of(key, shape)),
         tuple((params, strained(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)),
         (params, jnp.ones((EXAMPLES, *shape[:-1], shape[-1] + 1))),
-        {"same key": "only init takes a key; the model's own test checks it"},
+        {"same key": "only init takes a key; the model's own test checks it", **without},
     )
 
 
@@ -157,6 +159,7 @@ CONVOLUTIONAL = {  # every choice once: their other products stand in tests/mode
     ),
 }
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
+LOGITS = aejax.dense((FEATURES, CODE), code_activation=jax.nn.identity)
 REMATERIALISED = aejax.rematerialised(DENSE["undercomplete"])
 IMAGE = (1, FEATURES)
 CORRUPTIONS = {
@@ -199,6 +202,12 @@ ROWS = [
         model_row(name, model)
         for name, model in {**DENSE, "top k": TOP_K, "rematerialised": REMATERIALISED}.items()
     ),
+    model_row("binary code", aejax.binary_code(LOGITS)),
+    model_row(
+        "binary code, straight through",
+        aejax.binary_code(LOGITS, activation=aejax.straight_through),
+        check_grads="its derivative is the logistic's, not its own",
+    ),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(
@@ -232,6 +241,14 @@ ROWS = [
         "contrastive divergence",
         training.rbm_objective((FEATURES, CODE), steps=2),
         check_grads="the end of its Gibbs chain is held fixed in the gradient",
+    ),
+    objective_row(
+        "binary code sharpened by noise",
+        aejax.objective(
+            aejax.binary_code(LOGITS),
+            losses.categorical,
+            perturbation=corruptions.gaussian(sigma=4.0),
+        ),
     ),
     objective_row(
         "everything",
