@@ -7,8 +7,8 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation lint format experiments-table theory-table docs tutorial constraints \
-  clean
+.PHONY: demo test test-slow mutation lint format experiments-table theory-table bench docs tutorial \
+  constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -66,6 +66,12 @@ experiments-table: $(DEVELOPER)
 theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements
+
+# The benchmarks beside PyTorch, on a machine that does nothing else; benchmarks/README.md of them.
+bench: $(DEVELOPER)
+	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.convolution
+	$(BIN)/python -m benchmarks.table
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

@@ -1,0 +1,64 @@
+"""Several ways to the same end, timed side by side: A B C A B C …, medians, ratios and spread."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aejax.cli.environment import environment
+from aejax.cli.files import write_text
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleaved(ways: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, dict]:
+    """Call every way once, which compiles it, and then all of them in turn, round after round.
+
+    What slows the machine for a while slows all of them, so that ratios stand where times do not.
+
+    Args:
+        ways: name -> a call that returns when its work is done.
+        rounds: calls of each that count.
+
+    Returns:
+        Of each way: seconds of its "first" call, and the "median", "least" and "greatest" of the
+        later ones; and "ratio", the median over rounds of the first way's seconds over its own,
+        with the quartiles of that. A ratio above one is faster than the first way.
+    """
+    first = {name: _seconds(way) for name, way in ways.items()}
+    rows = np.array([[_seconds(way) for way in ways.values()] for _ in range(rounds)])
+    ratios = rows[:, :1] / rows
+    return {
+        name: {
+            "first": round(first[name], 3),
+            **{
+                what: float(f"{function(rows[:, i]):.4g}")
+                for what, function in (("median", np.median), ("least", min), ("greatest", max))
+            },
+            "ratio": [round(float(q), 3) for q in np.quantile(ratios[:, i], [0.5, 0.25, 0.75])],
+        }
+        for i, name in enumerate(ways)
+    }
+
+
+def record(name: str, config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Write benchmarks/results/<name>.json: what was asked and found, versions, machine and load.
+
+    Args:
+        name: of the benchmark.
+        config: everything that decides the numbers.
+        found: the numbers.
+    """
+    about = environment() | {"load": [round(load, 1) for load in os.getloadavg()]}
+    text = json.dumps({"config": config, "environment": about, "found": found}, indent=1)
+    write_text(RESULTS / f"{name}.json", text + "\n")
+
+
+def _seconds(way: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    way()
+    return time.perf_counter() - begin

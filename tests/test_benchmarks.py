@@ -1,0 +1,48 @@
+"""Benchmarks run, time what they say, and their page is that of the committed results."""
+
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import convolution, interleaved, table, throughput
+
+
+def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
+    calls = []
+
+    def way(name, seconds):
+        def call():
+            calls.append(name)
+            time.sleep(seconds)
+
+        return call
+
+    found = interleaved.interleaved(
+        {"slow": way("slow", 0.03), "quick": way("quick", 0.01)}, rounds=3
+    )
+    assert calls == ["slow", "quick"] * 4
+    assert found["slow"]["ratio"] == [1, 1, 1]
+    assert 2 < found["quick"]["ratio"][0] < 3.1
+    assert 0.01 <= found["quick"]["least"] <= found["quick"]["median"] <= found["quick"]["greatest"]
+
+
+def test_a_deep_autoencoder_is_trained_by_all_ways():
+    (timed,) = throughput.measure(throughput.QUICK).values()
+    assert list(timed) == ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
+    for each in timed.values():
+        assert each["rows a second"] == pytest.approx(256 / each["median"], rel=1e-3)
+        assert 0 < each["share"] < 2
+
+
+def test_a_convolutional_one_by_patches_and_by_xlas_convolutions():
+    (timed,) = convolution.measure(convolution.QUICK).values()
+    assert list(timed) == ["PyTorch", "aejax", "aejax by XLA's convolutions"]
+    assert all(np.isfinite(each["ratio"]).all() for each in timed.values())
+
+
+def test_the_page_is_written_from_the_committed_results():
+    text = table.README.read_text(encoding="utf-8")
+    assert text == table.render(table.committed())
+    assert text.count("aejax, mixed precision") == len(throughput.Config().batch_sizes)
+    assert text.count("aejax by XLA's convolutions") == len(convolution.Config().sides)
