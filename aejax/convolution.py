@@ -60,7 +60,7 @@ def convolution(
     axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
     x, kernel = _alike(x, kernel)
     if groups == 1 and patches.fits(len(x), kernel, out_shape):
-        return patches.correlated(x, kernel, axes, out_shape)
+        return patches.correlated(x, kernel, tuple(axes), out_shape)
     axes, apart = _padding_apart(axes)
     return _correlated(
         padded(x, [(low, high, 0) for low, high in apart]),
@@ -111,7 +111,7 @@ def transposed_convolution(
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
     y, kernel = _alike(y, kernel)
     if groups == 1 and patches.fits(len(y), kernel, shape):
-        return patches.transposed(y, kernel, axes, transposed_shape(shape, geometry))
+        return patches.transposed(y, kernel, tuple(axes), transposed_shape(shape, geometry))
     axes, apart = _padding_apart(axes)
     x = _correlated(
         y,

@@ -10,6 +10,7 @@ import itertools
 import math
 import operator
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +38,10 @@ def fits(batch: int, kernel: Array, out_shape: Sequence[int]) -> bool:
     return jax.default_backend() == "cpu" and numbers * kernel.dtype.itemsize <= LARGEST
 
 
-def correlated(x: Array, kernel: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
+@partial(jax.jit, static_argnames=("axes", "out_shape"))  # one program, where nothing is compiled
+def correlated(
+    x: Array, kernel: Array, axes: tuple[Axis, ...], out_shape: tuple[int, ...]
+) -> Array:
     """Cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
 
     Args:
@@ -53,7 +57,8 @@ def correlated(x: Array, kernel: Array, axes: Sequence[Axis], out_shape: Sequenc
     return product(rows, _matrix(kernel, axes))
 
 
-def transposed(y: Array, kernel: Array, axes: Sequence[Axis], shape: Sequence[int]) -> Array:
+@partial(jax.jit, static_argnames=("axes", "shape"))
+def transposed(y: Array, kernel: Array, axes: tuple[Axis, ...], shape: tuple[int, ...]) -> Array:
     """Its transpose: what each y_p W_qᵀ adds to the place that x_{s p + d q − low} had.
 
     Args:
