@@ -58,7 +58,7 @@ def measure(config: Config) -> dict[str, Any]:
             speed = config.rows / each["median"]
             each |= {
                 "rows a second": round(speed),
-                "share": round(6 * parameters * speed / rate, 2),
+                "share": round(6 * parameters * speed / rate, 3),
             }
         found[f"batch {size}"] = timed
     return found

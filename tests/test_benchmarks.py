@@ -32,7 +32,7 @@ def test_a_deep_autoencoder_is_trained_by_all_ways():
     assert list(timed) == ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
     for each in timed.values():
         assert each["rows a second"] == pytest.approx(256 / each["median"], rel=1e-3)
-        assert 0 < each["share"] < 2
+        assert 0 <= each["share"] < 2
 
 
 def test_a_convolutional_one_by_patches_and_by_xlas_convolutions():
