@@ -67,11 +67,10 @@ theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements
 
-# The benchmarks beside PyTorch, on a machine that does nothing else; benchmarks/README.md of them.
+# The benchmarks beside PyTorch, for a machine that does nothing else.
 bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.convolution
-	$(BIN)/python -m benchmarks.table
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

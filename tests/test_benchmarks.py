@@ -1,11 +1,11 @@
-"""Benchmarks run, time what they say, and their page is that of the committed results."""
+"""Benchmarks run, and time what they say."""
 
 import time
 
 import numpy as np
 import pytest
 
-from benchmarks import convolution, interleaved, table, throughput
+from benchmarks import convolution, interleaved, throughput
 
 
 def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
@@ -39,10 +39,3 @@ def test_a_convolutional_one_by_patches_and_by_xlas_convolutions():
     (timed,) = convolution.measure(convolution.QUICK).values()
     assert list(timed) == ["PyTorch", "aejax", "aejax by XLA's convolutions"]
     assert all(np.isfinite(each["ratio"]).all() for each in timed.values())
-
-
-def test_the_page_is_written_from_the_committed_results():
-    text = table.README.read_text(encoding="utf-8")
-    assert text == table.render(table.committed())
-    assert text.count("aejax, mixed precision") == len(throughput.Config().batch_sizes)
-    assert text.count("aejax by XLA's convolutions") == len(convolution.Config().sides)
