@@ -62,10 +62,10 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     debug, fresh = ("--debug" in words), ("--no-compilation-cache" in words)
     words = [word for word in words if word not in {"--debug", "--no-compilation-cache"}]
-    if not fresh:
-        keep_compiled()
     try:
         command = _command(words)
+        if not fresh:
+            keep_compiled()
         return ACTIONS[type(command)](command) or DONE
     except KeyboardInterrupt as stop:
         _complain(str(stop) or "interrupted")
