@@ -1,4 +1,4 @@
-"""What a run trains: every setting with its meaning, and the pieces that the settings name."""
+"""What a run trains: every setting with its meaning, checked, to JSON and back."""
 
 import dataclasses
 import json
@@ -7,13 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import optax
-
 from aejax import named
-from aejax.data import Dataset, Normalisation, identity, standardise, unit_range
-from aejax.models import dense
-from aejax.objective import Objective, objective
-from aejax.types import Autoencoder, Penalty
 
 
 @dataclass(frozen=True)
@@ -33,6 +27,20 @@ class Penalties:
 
 
 @dataclass(frozen=True)
+class Moves:
+    """Images moved anew in every step, input and target alike; zero leaves one out."""
+
+    rotation: float = 0.0
+    """greatest turn, in radians"""
+    stretch: float = 0.0
+    """greatest logarithm by which height and width grow or shrink"""
+    shear: float = 0.0
+    """greatest shear, columns a row"""
+    shift: float = 0.0
+    """greatest shift up, down, left and right, in pixels"""
+
+
+@dataclass(frozen=True)
 class Training:
     """Everything that decides the parameters a run ends with."""
 
@@ -44,6 +52,9 @@ class Training:
     """how raw values are scaled"""
     sizes: tuple[int, ...] = ()
     """features of input, hidden layers and code, as in 784 500 30; (input, 128, 16) unless given"""
+    channels: tuple[int, ...] = ()
+    """of convolutions that halve an image, before the layers of sizes; dense layers alone unless
+    given"""
     activation: named.Activation = "sigmoid"
     """of hidden layers"""
     code_activation: named.Activation | None = None
@@ -56,14 +67,20 @@ class Training:
     """what happens to the input before it is encoded"""
     corruption_level: float = 0.25
     """rate of masking and salt and pepper, or standard deviation of Gaussian noise"""
+    augmentation: Moves = field(default_factory=Moves)
+    """images moved anew in every step"""
     penalty: Penalties = field(default_factory=Penalties)
     """weights of the penalties"""
+    precision: Literal["full", "mixed"] = "full"
+    """float32; or training in bfloat16 between parameters and losses in float32"""
     optimizer: named.Optimizer = "adam"
     """Adam, or stochastic gradient descent with Nesterov momentum 0.9"""
     learning_rate: float = 1e-3
-    """at the start"""
+    """at its highest"""
+    warm_up: float = 0.0
+    """epochs in which the learning rate rises to it, from zero"""
     schedule: Literal["constant", "cosine"] = "constant"
-    """whether the learning rate stays, or falls to zero over the epochs"""
+    """whether the learning rate then stays, or falls to zero over the other epochs"""
     clip: float | None = None
     """greatest norm of the gradient; unbounded unless given"""
     epochs: int = 20
@@ -87,8 +104,10 @@ def identity_of(training: Training) -> dict[str, Any]:
     del settings["data_dir"]
     if training.schedule == "constant":
         del settings["epochs"]
-    penalty = settings.pop("penalty")
-    return settings | {f"penalty.{name}": value for name, value in penalty.items()}
+    parts = {part: settings.pop(part) for part in ("augmentation", "penalty")}
+    return settings | {
+        f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
+    }
 
 
 def dumps(training: Training) -> str:
@@ -104,6 +123,8 @@ def loads(text: str) -> Training:
         settings |= {
             "data_dir": None if data_dir is None else Path(data_dir),
             "sizes": tuple(settings["sizes"]),
+            "channels": tuple(settings["channels"]),
+            "augmentation": _made(Moves, settings["augmentation"]),
             "penalty": _made(Penalties, settings["penalty"]),
         }
         return _made(Training, settings)
@@ -122,6 +143,9 @@ def check(training: Training) -> None:
         "patience must be at least one epoch": training.patience is None or training.patience >= 1,
         "validation must be a share in [0, 1)": 0 <= training.validation < 1,
         "learning-rate must be above 0": training.learning_rate > 0,
+        "warm-up must be 0 or more, and shorter than the epochs": (
+            0 <= training.warm_up < training.epochs
+        ),
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX would cut a greater one
     }
@@ -131,73 +155,10 @@ def check(training: Training) -> None:
             raise ValueError(f"{rule}, got {getattr(training, setting.replace('-', '_'))}")
 
 
-def make_normalisation(training: Training, dataset: Dataset) -> Normalisation:
-    """The invertible scaling, with its statistics from the train examples."""
-    match training.normalise:
-        case "unit-range" if dataset.low is not None and dataset.high is not None:
-            return unit_range(dataset.x_train, low=dataset.low, high=dataset.high)
-        case "unit-range":
-            return unit_range(dataset.x_train)
-        case "standardise":
-            return standardise(dataset.x_train)
-        case "none":
-            return identity()
-
-
-def make_model(training: Training, features: int) -> Autoencoder:
-    """The dense autoencoder for inputs of so many features; ValueError where the sizes differ."""
-    sizes = training.sizes or (features, 128, 16)
-    if sizes[0] != features:
-        raise ValueError(
-            f"the data have {features} features, but sizes start with {sizes[0]}: "
-            f"say --sizes {' '.join(map(str, (features, *sizes[1:])))}"
-        )
-    return dense(
-        sizes,
-        activation=named.activation(training.activation),
-        code_activation=named.activation(training.code_activation or training.activation),
-        tied=training.tied,
-    )
-
-
-def make_objective(training: Training, features: int) -> Objective:
-    """The objective that the settings describe."""
-    return objective(
-        make_model(training, features),
-        named.loss(training.loss),
-        corruption=named.corruption(training.corruption, training.corruption_level),
-        penalties=_penalties(training),
-    )
-
-
-def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
-    """The optimizer that the settings describe, for a run of so many steps."""
-    rate = training.learning_rate
-    schedule = optax.cosine_decay_schedule(rate, steps) if training.schedule == "cosine" else rate
-    clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
-    return optax.chain(clip, named.optimizer(training.optimizer, schedule))
-
-
-def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
-    weights, code_activation = training.penalty, training.code_activation or training.activation
-    if weights.sparsity and code_activation != "sigmoid":
-        raise ValueError("KL sparsity needs a code in [0, 1]: say --code-activation sigmoid")
-    return named.weighted_penalties(
-        {
-            "l2": weights.l2,
-            "l1": weights.l1,
-            "sparsity": weights.sparsity,
-            "contraction": weights.contraction,
-        },
-        rho=weights.rho,
-        one_logistic_layer=len(training.sizes) == 2 and code_activation == "sigmoid",
-    )
-
-
 def _as_json(training: Training) -> dict[str, Any]:
     settings = dataclasses.asdict(training)
     settings["data_dir"] = None if training.data_dir is None else str(training.data_dir)
-    settings["sizes"] = list(training.sizes)
+    settings |= {"sizes": list(training.sizes), "channels": list(training.channels)}
     return settings
 
 

@@ -48,8 +48,10 @@ def _images(run: Run, test: Batch) -> Iterator[Illustration]:
         + ("." if corrupted is None else " when it sees them corrupted, as in training."),
         "Rows of images: test examples above, their reconstructions below.",
     )
+    kernel = run.params["encoder"]["layer_0"]["kernel"]
+    shape = run.about.feature_shape if kernel.ndim == 2 else kernel.shape[:-1]
     yield Illustration(
-        plots.filters(run.params["encoder"]["layer_0"]["kernel"], run.about.feature_shape),
+        plots.filters(kernel.reshape(-1, kernel.shape[-1]), shape),
         "Filters",
         "Kernels of the encoder's first layer, one image a unit.",
         "Grid of images of the first layer's kernels, positive and negative weights in two hues.",

@@ -11,10 +11,12 @@ from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.compiled import keep_compiled
+from aejax.cli.configuration import Training
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
 from aejax.cli.pages import Report, write_report
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
+from aejax.cli.recipes import RECIPES
 from aejax.cli.run import read_configuration
 from aejax.cli.train import Train, train
 from aejax.cli.usage import parse
@@ -81,13 +83,23 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _command(words: Sequence[str]) -> Any:
+    """The command; one that starts from a run or a recipe is parsed again over its settings.
+
+    What is not said then stays as it is there.
+    """
     command = parse(Command, words, prog="aejax", description=DESCRIPTION)
-    run = (command.out if command.resume else command.from_) if isinstance(command, Train) else None
-    if run is not None:
-        # Parsed again over the run's own settings: what is not said stays as it was.
-        settings = replace(command, training=read_configuration(run))
-        return parse(Train, words[1:], prog="aejax train", default=settings)
-    return command
+    settings = _settings(command) if isinstance(command, Train) else None
+    if settings is None:
+        return command
+    start = replace(command, training=settings)
+    return parse(Train, words[1:], prog="aejax train", default=start)
+
+
+def _settings(command: Train) -> Training | None:
+    if command.recipe is not None:
+        return RECIPES[command.recipe].training
+    run = command.out if command.resume else command.from_
+    return None if run is None else read_configuration(run)
 
 
 def _complain(message: str) -> None:

@@ -10,14 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoints, training
-from aejax.cli.configuration import (
-    Training,
-    identity_of,
-    loads,
-    make_normalisation,
-    make_objective,
-    make_optimizer,
-)
+from aejax.cli.configuration import Training, identity_of, loads
+from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
 from aejax.data import Dataset, Normalisation, fingerprint, load, normalise
 from aejax.objective import Objective
 from aejax.types import Array, Batch, Params
@@ -128,7 +122,7 @@ def load_examples(configuration: Training) -> Examples:
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     """Read a run's settings and the parameters of its best checkpoint, or of the one named."""
     configuration, about = read_configuration(run), read_about(run)
-    objective = make_objective(configuration, int(np.prod(about.feature_shape)))
+    objective = make_objective(configuration, about.feature_shape)
     optimizer = make_optimizer(configuration, steps=1)
     folder = checkpoints_folder(run)
     step = checkpoints.best_step(folder) if checkpoint is None else checkpoint

@@ -13,14 +13,16 @@ import optax
 import tyro
 
 from aejax import checkpoints, training
-from aejax.cli.configuration import Training, check, dumps, make_objective, make_optimizer
+from aejax.cli.configuration import Training, check, dumps
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
 from aejax.cli.interruption import Interrupted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
+from aejax.cli.pieces import in_training, make_objective, make_optimizer
 from aejax.cli.progress import progress_bar
+from aejax.cli.recipes import RECIPES, RecipeName
 from aejax.cli.run import (
     About,
     Examples,
@@ -45,11 +47,21 @@ class Train:
 
     Example: aejax train --data digits --sizes 64 128 16 --corruption masking --out runs/digits
 
+    Example: aejax train --recipe thirty-numbers --out runs/thirty-numbers
+
     Ctrl-C or SIGTERM ends the run after the epoch in hand, saved; the second one at once.
     """
 
     training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
     """what is trained"""
+    recipe: Annotated[
+        RecipeName | None,
+        tyro.conf.arg(
+            metavar="NAME",
+            help="start from settings of this name; options beside it win:\n"
+            + "\n".join(f"{name}: {recipe.words}" for name, recipe in RECIPES.items()),
+        ),
+    ] = None
     out: Path = Path("runs/latest")
     """the run's folder"""
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
@@ -75,7 +87,8 @@ def train(command: Train) -> None:
     examples = load_examples(configuration)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
-    objective = make_objective(configuration, examples.train.x.shape[1])
+    shape = examples.dataset.x_train.shape[1:]
+    objective = in_training(configuration, make_objective(configuration, shape))
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
     state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
     training.check_training(  # as `fit` does, but before the run's folder exists
@@ -130,6 +143,8 @@ def _check(command: Train) -> None:
             raise ValueError(f"{name} must be at least 1, got {number}")
     if command.from_ is not None and command.resume:
         raise ValueError("--from starts a run of its own, --resume goes on with one: say either")
+    if command.recipe is not None and (command.resume or command.from_ is not None):
+        raise ValueError("--recipe starts from its own settings, not a run's: leave it out")
     _refuse_used(command)
     if command.checkpoint is not None and not command.resume:
         raise ValueError("--checkpoint says where to resume from: say --resume too")

@@ -1,0 +1,142 @@
+"""The pieces that a run's settings name: normalisation, model, objective, optimizer."""
+
+import dataclasses
+from functools import partial
+from math import prod
+from typing import Any
+
+import optax
+
+from aejax import augmentations, named
+from aejax.cli.configuration import Training
+from aejax.corruptions import on_images
+from aejax.data import Dataset, Normalisation, identity, standardise, unit_range
+from aejax.models import convolutional, dense, mixed_precision
+from aejax.objective import Objective, objective
+from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
+
+
+def make_normalisation(training: Training, dataset: Dataset) -> Normalisation:
+    """The invertible scaling, with its statistics from the train examples."""
+    match training.normalise:
+        case "unit-range" if dataset.low is not None and dataset.high is not None:
+            return unit_range(dataset.x_train, low=dataset.low, high=dataset.high)
+        case "unit-range":
+            return unit_range(dataset.x_train)
+        case "standardise":
+            return standardise(dataset.x_train)
+        case "none":
+            return identity()
+
+
+def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
+    """The autoencoder of flat examples that have this shape; ValueError where they do not fit."""
+    features = prod(shape)
+    sizes = training.sizes or (features, 128, 16)
+    if sizes[0] != features:
+        raise ValueError(
+            f"the data have {features} features, but sizes start with {sizes[0]}: "
+            f"say --sizes {' '.join(map(str, (features, *sizes[1:])))}"
+        )
+    activation, code_activation = _activations(training)
+    make = (
+        partial(dense, sizes)
+        if not training.channels
+        else partial(
+            _convolutional, _image_shape(shape, "channels are"), training.channels, sizes[1:]
+        )
+    )
+    return make(
+        activation=named.activation(activation),
+        code_activation=named.activation(code_activation),
+        tied=training.tied,
+    )
+
+
+def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
+    """The objective that the settings describe, in full precision."""
+    return objective(
+        make_model(training, shape),
+        named.loss(training.loss),
+        augmentation=_augmentation(training, shape),
+        corruption=named.corruption(training.corruption, training.corruption_level),
+        penalties=_penalties(training),
+    )
+
+
+def in_training(training: Training, objective: Objective) -> Objective:
+    """The objective as it is trained; what has been trained is used in full precision."""
+    if training.precision == "full":
+        return objective
+    return dataclasses.replace(objective, model=mixed_precision(objective.model))
+
+
+def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
+    """The optimizer that the settings describe, for a run of so many steps."""
+    rate = training.learning_rate
+    rise = min(round(training.warm_up / training.epochs * steps), steps - 1)
+    start = 0.0 if rise else rate
+    if training.schedule == "cosine":
+        schedule = optax.warmup_cosine_decay_schedule(start, rate, rise, steps)
+    else:
+        schedule = optax.warmup_constant_schedule(start, rate, rise)
+    clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
+    return optax.chain(clip, named.optimizer(training.optimizer, schedule))
+
+
+def _activations(training: Training) -> tuple[named.Activation, named.Activation]:
+    """Of hidden layers, and of the code."""
+    return training.activation, training.code_activation or training.activation
+
+
+def _convolutional(
+    image: tuple[int, ...], channels: tuple[int, ...], units: tuple[int, ...], **settings: Any
+) -> Autoencoder:
+    """Convolutions and dense layers, between flat examples."""
+    model = convolutional(image, channels, units=units, **settings)
+
+    def encode(params: Params, x: Array) -> Code:
+        return model.encode(params, x.reshape(-1, *image))
+
+    def decode(params: Params, code: Code) -> Array:
+        output = model.decode(params, code)
+        return output.reshape(len(output), -1)
+
+    return Autoencoder(model.init, encode, decode)
+
+
+def _augmentation(training: Training, shape: tuple[int, ...]) -> Augmentation | None:
+    moves = dataclasses.asdict(training.augmentation)
+    if not any(moves.values()):
+        return None
+    *image, channels = _image_shape(shape, "augmentation is")
+    if channels != 1:
+        raise ValueError(f"augmentation is for images of one channel, got {channels}")
+    return on_images(augmentations.affine(**moves), image_shape=tuple(image))
+
+
+def _image_shape(shape: tuple[int, ...], what: str) -> tuple[int, ...]:
+    """[height, width, channels] of the examples; ValueError where they are no images."""
+    if len(shape) not in (2, 3):
+        raise ValueError(
+            f"{what} for images, [height, width] or [height, width, channels], "
+            f"but the data's examples have shape {list(shape)}"
+        )
+    return (*shape, 1)[:3]
+
+
+def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
+    weights, (_, code_activation) = training.penalty, _activations(training)
+    dense_layers = 0 if training.channels else len(training.sizes) - 1
+    if weights.sparsity and code_activation != "sigmoid":
+        raise ValueError("KL sparsity needs a code in [0, 1]: say --code-activation sigmoid")
+    return named.weighted_penalties(
+        {
+            "l2": weights.l2,
+            "l1": weights.l1,
+            "sparsity": weights.sparsity,
+            "contraction": weights.contraction,
+        },
+        rho=weights.rho,
+        one_logistic_layer=dense_layers == 1 and code_activation == "sigmoid",
+    )

@@ -1,0 +1,118 @@
+"""`aejax train --recipe`: named settings that give way to what is said beside them."""
+
+import json
+from dataclasses import replace
+from importlib import import_module
+from math import prod
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from aejax.cli.configuration import check, dumps, loads
+from aejax.cli.main import _command
+from aejax.cli.pieces import in_training, make_objective, make_optimizer
+from aejax.cli.recipes import RECIPES, RecipeName
+from aejax.types import Batch
+from tests.cli.conftest import history_of
+
+IMAGES = (28, 28)
+EXPERIMENTS = {
+    "linear": "pca_equivalence",
+    "denoising": "denoising_filters",
+    "sparse": "sparse_features",
+    "contractive": "contractive_manifold",
+    "deep": "depth",
+}
+"""Whose settings a recipe must share: those that Config calls alike."""
+
+
+def test_help_has_a_line_for_every_recipe(aejax):
+    assert set(get_args(RecipeName)) == RECIPES.keys()
+    lines = [line.strip("│ ") for line in aejax("train --help").out.splitlines()]
+    for name, recipe in RECIPES.items():
+        assert any(line.startswith(f"{name}: {recipe.words}") for line in lines), name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_makes_a_loss_of_digits_that_has_a_gradient(name):
+    training = RECIPES[name].training
+    check(training)
+    assert loads(dumps(training)) == training
+    objective = in_training(training, make_objective(training, IMAGES))
+    optimizer = make_optimizer(training, 1000)
+
+    def step(key):
+        params = objective.model.init(key)
+        batch = Batch(jnp.zeros((4, prod(IMAGES))))
+        gradient, _ = jax.grad(objective, has_aux=True)(params, batch, key)
+        updates, _ = optimizer.update(gradient, optimizer.init(params), params)
+        return params, optax.apply_updates(params, updates)
+
+    before, after = jax.eval_shape(step, jax.random.key(0))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), before) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), after
+    )
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_recipe_is_trained_as_its_experiment_is(name):
+    training = RECIPES[name].training
+    config = import_module(f"experiments.{EXPERIMENTS[name]}").Config()
+    for setting in ("data", "epochs", "batch_size", "learning_rate"):
+        assert getattr(training, setting) == getattr(config, setting, getattr(training, setting))
+    for size in ("hidden", "code"):
+        assert training.sizes[-1] == getattr(config, size, training.sizes[-1])
+
+
+def test_what_is_said_beside_a_recipe_wins():
+    words = "train --recipe sparse --epochs 3 --penalty.rho 0.1 --sizes 784 50"
+    training = _command(words.split()).training
+    recipe = RECIPES["sparse"].training
+    assert (training.epochs, training.penalty.rho, training.sizes) == (3, 0.1, (784, 50))
+    assert training.penalty.sparsity == recipe.penalty.sparsity == 3
+    assert training.learning_rate == recipe.learning_rate
+
+
+def test_a_recipe_trains_and_is_reported(tmp_path, aejax):
+    """With convolutions beside it, so that all it can say is said once."""
+    data, out = tmp_path / "images.npy", tmp_path / "run"
+    np.save(data, np.random.default_rng(0).random((20, 8, 8, 1), dtype=np.float32))
+    small = f"--data {data} --batch-size 8 --sizes 64 6 3 --channels 4 --warm-up 1 --epochs 2"
+    done = aejax(f"train --recipe thirty-numbers {small} --out", out)
+    assert done.code == 0, done.err
+    assert np.isfinite([record["loss"] for record in history_of(out)]).all()
+    settings = json.loads((out / "configuration.json").read_text())
+    assert (settings["loss"], settings["channels"]) == ("squared-logistic", [4])
+    assert json.loads((out / "metrics.json").read_text())["code"] == 3
+    reported = aejax("report", out)
+    assert reported.code == 0, reported.err
+
+
+def test_the_rate_rises_then_falls_to_zero_over_the_run():
+    """Adam's step on a gradient that stays is the rate itself."""
+    recipe = RECIPES["thirty-numbers"].training
+    optimizer = make_optimizer(recipe, 1000)
+
+    def step(state, _):
+        update, state = optimizer.update(jnp.ones(()), state)
+        return state, -update
+
+    _, rates = jax.lax.scan(step, optimizer.init(jnp.zeros(())), length=1000)
+    steps = np.arange(1000)
+    wanted = np.where(steps < 50, steps / 50, 0.5 + 0.5 * np.cos(np.pi * (steps - 50) / 950))
+    np.testing.assert_allclose(rates, recipe.learning_rate * wanted, rtol=1e-3, atol=1e-8)
+
+
+def test_mixed_precision_is_of_training_alone():
+    training = replace(RECIPES["thirty-numbers"].training, sizes=(784, 5))
+    objective = make_objective(training, IMAGES)
+    trained = in_training(training, objective)
+    params = objective.model.init(jax.random.key(0))
+    x = jax.random.uniform(jax.random.key(1), (2, prod(IMAGES)))
+    full, mixed = objective.model.encode(params, x), trained.model.encode(params, x)
+    assert np.max(np.abs(full - mixed)) > 1e-4
+    assert in_training(RECIPES["deep"].training, objective) is objective
