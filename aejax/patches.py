@@ -3,8 +3,9 @@
 XLA compiles a convolution's gradients for a CPU to plain loops where they stand inside a scan, many
 times slower than the products of matrices that they are (jaxlib 0.10.2; `benchmarks.convolution`
 times both). Here they are written as such: a patch is a row, the kernel a matrix, and the transpose
-of taking patches is the sum of what lies on each place. JAX derives every derivative of either from
-it, forward and reverse.
+of taking patches is the sum of what lies on each place. Patches are taken of whichever is narrower,
+the convolution's input or its output: they are what must be moved. JAX derives every derivative
+from it, forward and reverse.
 """
 
 import itertools
@@ -54,8 +55,12 @@ def correlated(
     Returns:
         y [batch, *out_shape, outputs].
     """
-    rows = _patches(x, axes, out_shape)
-    return product(rows, _matrix(kernel, axes))
+    in_full = jnp.finfo(x.dtype).bits >= 32  # few bits are summed in a product, or they are lost
+    if in_full and _outputs_are_narrower(kernel, axes):
+        y = jax.ShapeDtypeStruct((len(x), *out_shape, kernel.shape[-1]), x.dtype)
+        (summed,) = jax.linear_transpose(lambda y: _joined(y, kernel, axes, x.shape[1:-1]), y)(x)
+        return summed
+    return _multiplied(_patches(x, axes, out_shape), _matrix(kernel, axes))
 
 
 @partial(jax.jit, static_argnames=("axes", "shape"))
@@ -71,7 +76,9 @@ def transposed(y: Array, kernel: Array, axes: tuple[Axis, ...], shape: tuple[int
     Returns:
         x [batch, *shape, inputs].
     """
-    rows = product(y, _matrix(kernel, axes).T)
+    if _outputs_are_narrower(kernel, axes):
+        return _joined(y, kernel, axes, shape)
+    rows = _multiplied(y, _matrix(kernel, axes).T)
     x = jax.ShapeDtypeStruct((len(y), *shape, kernel.shape[-2]), rows.dtype)
     (summed,) = jax.linear_transpose(lambda x: _patches(x, axes, y.shape[1:-1]), x)(rows)
     return summed
@@ -106,13 +113,47 @@ def _patches(x: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
     return jnp.concatenate(slices, axis=-1)
 
 
+def _joined(y: Array, kernel: Array, axes: Sequence[Axis], shape: Sequence[int]) -> Array:
+    """`transposed`, block by block of x: each is one product of the y that reach into it."""
+    window = [axis.kernel // axis.stride for axis in axes]
+    blocks = [out + size - 1 for out, size in zip(y.shape[1:-1], window, strict=True)]
+    places = itertools.product(*map(range, window))
+    shifted = [
+        padded(y, [(p, size - 1 - p, 0) for p, size in zip(place, window, strict=True)])
+        for place in places
+    ]
+    kernel, channels = _split(kernel, axes), kernel.shape[-2]
+    matrix = jnp.moveaxis(kernel, -1, len(axes)).reshape(math.prod(window) * kernel.shape[-1], -1)
+    rows = _multiplied(jnp.concatenate(shifted, axis=-1), matrix)
+    x = jax.ShapeDtypeStruct((len(y), *shape, channels), rows.dtype)
+    (unfolded,) = jax.linear_transpose(lambda x: _folded(x, axes, blocks), x)(rows)
+    return unfolded
+
+
+def _multiplied(rows: Array, matrix: Array) -> Array:
+    """Rows times a matrix; XLA may neither copy nor turn the long operand to join it to others."""
+    flat = jax.lax.optimization_barrier(rows.reshape(-1, rows.shape[-1]))
+    found = jax.lax.optimization_barrier(product(flat, matrix))
+    return found.reshape(*rows.shape[:-1], -1)
+
+
+def _outputs_are_narrower(kernel: Array, axes: Sequence[Axis]) -> bool:
+    """Than blocks of the input, where such blocks tile the window."""
+    *_, inputs, outputs = kernel.shape
+    return _folds(axes) and outputs < inputs * math.prod(axis.stride for axis in axes)
+
+
 def _matrix(kernel: Array, axes: Sequence[Axis]) -> Array:
     """[window · inputs, outputs], in the order of the patches' elements."""
-    if _folds(axes):
-        split = [size for axis in axes for size in (axis.kernel // axis.stride, axis.stride)]
-        order = [*range(0, len(split), 2), *range(1, len(split), 2), len(split), len(split) + 1]
-        kernel = kernel.reshape(*split, *kernel.shape[-2:]).transpose(order)
+    kernel = _split(kernel, axes) if _folds(axes) else kernel
     return kernel.reshape(-1, kernel.shape[-1])
+
+
+def _split(kernel: Array, axes: Sequence[Axis]) -> Array:
+    """[*blocks of the window, *places in a block, inputs, outputs]."""
+    sizes = [size for axis in axes for size in (axis.kernel // axis.stride, axis.stride)]
+    order = [*range(0, len(sizes), 2), *range(1, len(sizes), 2), len(sizes), len(sizes) + 1]
+    return kernel.reshape(*sizes, *kernel.shape[-2:]).transpose(order)
 
 
 def _folds(axes: Sequence[Axis]) -> bool:
