@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from aejax import corruptions, losses, penalties
+from aejax.training.muon import muon
 from aejax.types import Array, Corruption, Loss, Penalty
 
 Activation = Literal["sigmoid", "tanh", "relu", "gelu", "identity"]
 NamedLoss = Literal["bernoulli", "squared", "squared-logistic", "squared-tanh"]
 NamedCorruption = Literal["none", "masking", "gaussian", "salt-and-pepper"]
-Optimizer = Literal["adam", "sgd"]
+Optimizer = Literal["adam", "muon", "sgd"]
 
 
 def activation(name: str) -> Callable[[Array], Array]:
@@ -101,7 +103,7 @@ def weighted_penalties(
 
 
 def optimizer(name: str, learning_rate: optax.ScalarOrSchedule) -> optax.GradientTransformation:
-    """Adam, or stochastic gradient descent with Nesterov momentum 0.9.
+    """Adam, Muon in bfloat16, or stochastic gradient descent with Nesterov momentum 0.9.
 
     Args:
         name: one of `Optimizer`.
@@ -114,9 +116,12 @@ def optimizer(name: str, learning_rate: optax.ScalarOrSchedule) -> optax.Gradien
         ValueError: for another name.
     """
     _check("optimizer", name, Optimizer)
-    if name == "adam":
-        return optax.adam(learning_rate)
-    return optax.sgd(learning_rate, momentum=0.9, nesterov=True)
+    match name:
+        case "muon":
+            return muon(learning_rate, dtype=jnp.bfloat16)
+        case "sgd":
+            return optax.sgd(learning_rate, momentum=0.9, nesterov=True)
+    return optax.adam(learning_rate)
 
 
 def _check(kind: str, name: str, names: object) -> None:

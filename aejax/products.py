@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from aejax.types import Array
 
@@ -35,6 +35,23 @@ def product(
     return _product_p.bind(rows, kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
+def transposed(
+    matrices: Shaped[Array, "*same rows columns"],
+) -> Shaped[Array, "*same columns rows"]:
+    """Matrices transposed and laid out anew, by way of a flat array that XLA may not look through.
+
+    It would fold the transpose into a product otherwise, and widen a product so folded.
+
+    Args:
+        matrices: of any dtype.
+
+    Returns:
+        The last two axes exchanged.
+    """
+    turned = jnp.swapaxes(matrices, -1, -2)
+    return jax.lax.optimization_barrier(turned.reshape(-1)).reshape(turned.shape)
+
+
 _product_p = Primitive("product")
 """[*same, m, k] and [*same, k, n] of one dtype of less than 32 bits."""
 
@@ -42,15 +59,6 @@ _product_p = Primitive("product")
 def _multiply(left: Array, right: Array) -> Array:
     summed = jnp.matmul(left, right, preferred_element_type=jnp.float32)
     return summed.astype(left.dtype)
-
-
-def _transposed(matrices: Array) -> Array:
-    """Laid out anew, by way of a flat array that XLA may not look through.
-
-    It would fold the transpose into the product otherwise, and widen a product so folded.
-    """
-    turned = jnp.swapaxes(matrices, -1, -2)
-    return jax.lax.optimization_barrier(turned.reshape(-1)).reshape(turned.shape)
 
 
 def _abstract(left: ShapedArray, right: ShapedArray) -> ShapedArray:
@@ -72,6 +80,6 @@ mlir.register_lowering(_product_p, mlir.lower_fun(_multiply, multiple_results=Fa
 batching.primitive_batchers[_product_p] = _batched
 ad.defbilinear(
     _product_p,
-    lambda cotangent, _, right: _product_p.bind(cotangent, _transposed(right)),
-    lambda cotangent, left, _: _product_p.bind(_transposed(left), cotangent),
+    lambda cotangent, _, right: _product_p.bind(cotangent, transposed(right)),
+    lambda cotangent, left, _: _product_p.bind(transposed(left), cotangent),
 )

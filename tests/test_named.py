@@ -24,7 +24,7 @@ def test_a_corruption_comes_at_its_level(name, moved):
     assert share == pytest.approx(moved, abs=6 * 0.5 / np.sqrt(x.size))
 
 
-@pytest.mark.parametrize(("name", "change"), [("sgd", -0.19), ("adam", -0.1)])
+@pytest.mark.parametrize(("name", "change"), [("sgd", -0.19), ("adam", -0.1), ("muon", -0.1)])
 def test_an_optimizer_steps_at_its_rate(name, change):
     optimizer = named.optimizer(name, 0.1)
     params = jnp.ones(())

@@ -74,7 +74,7 @@ class Training:
     precision: Literal["full", "mixed"] = "full"
     """float32; or training in bfloat16 between parameters and losses in float32"""
     optimizer: named.Optimizer = "adam"
-    """Adam, or stochastic gradient descent with Nesterov momentum 0.9"""
+    """Adam, Muon in bfloat16, or stochastic gradient descent with Nesterov momentum 0.9"""
     learning_rate: float = 1e-3
     """at its highest"""
     warm_up: float = 0.0

@@ -9,6 +9,7 @@ from aejax.training.fitting import stalled as stalled
 from aejax.training.gradients import Gradient as Gradient
 from aejax.training.gradients import accumulated as accumulated
 from aejax.training.gradients import whole_batch as whole_batch
+from aejax.training.muon import muon as muon
 from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
 from aejax.training.placement import Placement as Placement
 from aejax.training.placement import place_state as place_state
