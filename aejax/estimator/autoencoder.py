@@ -37,7 +37,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         rho: the mean activation ρ that KL sparsity asks for.
         contraction: weight of the contractive penalty ‖∂h/∂x‖².
         penalties: further ones, name -> (weight, penalty).
-        optimizer: adam, or sgd with Nesterov momentum 0.9.
+        optimizer: adam, muon, or sgd with Nesterov momentum 0.9.
         learning_rate: of every step.
         batch_size: examples a step; all of them where there are fewer.
         max_iter: epochs that `fit` trains for at most.
