@@ -1,7 +1,9 @@
 """Checkpoints: equal to the bit, whole or not there, and refused by name where they are damaged."""
 
+import errno
 import json
 import os
+import threading
 from pathlib import Path
 
 import jax
@@ -118,7 +120,7 @@ def test_a_save_that_fails_midway_leaves_no_numbered_folder(tmp_path, monkeypatc
         if place == "orbax":
             patch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
         elif place == "digests":
-            patch.setattr(checkpoints, "_digests", fail)
+            patch.setattr("aejax.checkpoints.saving.digests", fail)
         else:
             patch.setattr(os, "rename", fail)
         with pytest.raises(OSError, match="the disk is full"):
@@ -218,3 +220,64 @@ def test_about_is_for_people_too(tmp_path):
     about = json.loads((save(tmp_path, 20, validation_loss=1.5) / "about.json").read_text())
     assert (about["step"], about["epoch"], about["validation_loss"]) == (20, 2, 1.5)
     assert about["configuration"] == {"sizes": [4, 2], "seed": 0, "penalty.l2": 0.5}
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    save(tmp_path, 10)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+    with pytest.raises(OSError, match="No space left"):
+        save(tmp_path, 20)
+    assert checkpoints.steps(tmp_path) == [10]
+
+
+def test_what_orbax_raises_of_a_full_disk_is_named_as_that(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise ValueError("RESOURCE_EXHAUSTED: Failed to write 184 bytes: No space left on device")
+
+    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        save(tmp_path, 20)
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_checkpoint_is_written_while_its_state_is_gone_on_with(tmp_path, monkeypatch):
+    """The state's buffers are given away at once, as `fit` gives them to the next epoch."""
+    go_on = threading.Event()
+    write = checkpoints.saving.save
+
+    def late(*arguments, **settings):
+        assert go_on.wait(60)
+        return write(*arguments, **settings)
+
+    monkeypatch.setattr(checkpoints.saving, "save", late)
+    step = jax.jit(
+        lambda state: jax.tree.map(lambda leaf: leaf, state)._replace(step=state.step * 0),
+        donate_argnums=0,
+    )
+    with checkpoints.in_background() as save_soon:
+        state = jax.tree.map(jnp.copy, state_of(30))
+        save_soon(tmp_path, state, configuration=CONFIGURATION, normalisation=NORMALISATION)
+        jax.block_until_ready(step(state))
+        assert checkpoints.steps(tmp_path) == []
+        go_on.set()
+    assert bits(restore(tmp_path)[0]) == bits(state_of(30))
+
+
+def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch):
+    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+
+    def train():
+        with checkpoints.in_background() as save_soon:
+            save_soon(tmp_path, state_of(10), configuration={})
+            with pytest.raises(OSError, match="the disk is full"):
+                save_soon(tmp_path, state_of(20), configuration={})
+            save_soon(tmp_path, state_of(30), configuration={})
+            raise KeyboardInterrupt  # hides nothing
+
+    with pytest.raises(OSError, match="the disk is full"):
+        train()
+    assert checkpoints.steps(tmp_path) == []

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import aejax
 from aejax import checkpoints, losses, training
-from aejax.checkpoints import DamagedCheckpointError, OtherConfigurationError
+from aejax.checkpoints import DamagedCheckpointError, OtherConfigurationError, folders
 from aejax.cli.configuration import Training, dumps, loads
 from aejax.cli.history import read_history
 from aejax.cli.run import read_about
@@ -149,7 +149,7 @@ def test_a_checkpoint_is_refused_even_where_its_digests_were_forged(checkpoint, 
     before = about.read_bytes(), digests.read_bytes()
     about.write_bytes(content)
     if forged:
-        digests.write_text(json.dumps(checkpoints._digests(folder)))
+        digests.write_text(json.dumps(folders.digests(folder)))
     try:
         with pytest.raises((DamagedCheckpointError, OtherConfigurationError)):
             checkpoints.restore(folder.parent, state, configuration={"a": 1})

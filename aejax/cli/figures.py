@@ -9,7 +9,7 @@ from aejax import plots
 from aejax.cli.run import Examples, Run
 from aejax.objective import forward, reconstruct
 from aejax.report import Illustration
-from aejax.training.fitting import Record
+from aejax.training.records import Record
 from aejax.types import Batch
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aejax.cli.files import write_text
 from aejax.training import TrainState
-from aejax.training.fitting import Callback, Record
+from aejax.training.records import Callback, Record
 
 
 def read_history(path: Path) -> list[Record]:

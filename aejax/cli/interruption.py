@@ -18,6 +18,26 @@ class Interrupted(Exception):  # noqa: N818 -- it says what happened, and nothin
 
 
 @contextmanager
+def sigterm_raised() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt(SIGTERM), as SIGINT raises it bare.
+
+    Outside the main thread, where Python takes no handlers, nothing is changed.
+    """
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt(signal.Signals(number))
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
 def deferred() -> Iterator[Callable[[], signal.Signals | None]]:
     """SIGINT and SIGTERM are noted instead of obeyed; the second one is obeyed at once.
 

@@ -75,10 +75,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         _complain(str(stop))
         return SIGNALLED + stop.number
-    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+    except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        _complain(str(error))
+        _complain(str(error) or "out of memory")
         return BAD_INPUT
 
 

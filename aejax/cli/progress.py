@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from aejax.training import TrainState
-from aejax.training.fitting import Callback, Record
+from aejax.training.records import Callback, Record
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import tyro
 
 from aejax import checkpoints, training
 from aejax.cli.configuration import Training, check, dumps
+from aejax.cli.endings import explained
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
@@ -37,8 +38,8 @@ from aejax.cli.run import (
     read_about,
 )
 from aejax.objective import Objective
-from aejax.training import NonFiniteLossError, TrainState
-from aejax.training.fitting import Callback, Record
+from aejax.training import TrainState
+from aejax.training.records import Callback, Record
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def train(command: Train) -> None:
         validation=examples.validation,
         patience=configuration.patience,
     )
-    with locked(out), _named_checkpoint(out):
+    with explained(out), locked(out):
         _refuse_used(command)
         state, history = _start(command, examples, state)
         _fit(command, examples, objective, optimizer, state, history)
@@ -203,7 +204,7 @@ def _callbacks(
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
         stop = None if last else asked()
         if last or stop or record["epoch"] % command.save_every == 0:
-            checkpoints.save(
+            save_soon(
                 checkpoints_folder(out),
                 state,
                 configuration=identity(command.training, examples.fingerprint),
@@ -220,6 +221,7 @@ def _callbacks(
 
     with (
         deferred() as asked,
+        checkpoints.in_background() as save_soon,
         recorded(history_file(out), out / "tensorboard", history) as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
     ):
@@ -241,21 +243,6 @@ def _compare(repeated: About, examples: Examples) -> None:
     ]
     if others:
         print(f"aejax: the last bits may differ: {'; '.join(others)}", file=sys.stderr)
-
-
-@contextmanager
-def _named_checkpoint(out: Path) -> Iterator[None]:
-    """A loss that is not finite ends with the last good checkpoint; Ctrl-C, with how to go on."""
-    try:
-        yield
-    except KeyboardInterrupt as stop:
-        how = f"interrupted; go on with: aejax train --resume --out {out}"
-        raise KeyboardInterrupt(how) from stop
-    except NonFiniteLossError as error:
-        folder = checkpoints_folder(out)
-        step = checkpoints.newest_whole_step(folder)
-        good = "there is none" if step is None else str(folder / str(step))
-        raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
 
 
 def _steps(configuration: Training, examples: Examples) -> int:

@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from aejax import training
 from aejax.estimator.checks import DTYPES, new_codes, new_examples, train_examples
 from aejax.estimator.program import Program, Settings, program
-from aejax.training.fitting import Record
+from aejax.training.records import Record
 from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
 

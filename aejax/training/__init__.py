@@ -2,10 +2,10 @@
 
 from aejax.training.calibration import calibrate as calibrate
 from aejax.training.checks import check_training as check_training
-from aejax.training.fitting import LostProcessError as LostProcessError
-from aejax.training.fitting import NonFiniteLossError as NonFiniteLossError
+from aejax.training.failures import LostProcessError as LostProcessError
+from aejax.training.failures import NonFiniteLossError as NonFiniteLossError
+from aejax.training.failures import OutOfMemoryError as OutOfMemoryError
 from aejax.training.fitting import fit as fit
-from aejax.training.fitting import stalled as stalled
 from aejax.training.gradients import Gradient as Gradient
 from aejax.training.gradients import accumulated as accumulated
 from aejax.training.gradients import whole_batch as whole_batch
@@ -19,6 +19,9 @@ from aejax.training.pretraining import pretrain as pretrain
 from aejax.training.pretraining import rbm_objective as rbm_objective
 from aejax.training.pretraining import rbm_optimizer as rbm_optimizer
 from aejax.training.pretraining import unroll as unroll
+from aejax.training.records import Callback as Callback
+from aejax.training.records import Record as Record
+from aejax.training.records import stalled as stalled
 from aejax.training.steps import TrainState as TrainState
 from aejax.training.steps import epoch as epoch
 from aejax.training.steps import evaluate as evaluate

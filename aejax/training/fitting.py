@@ -1,45 +1,22 @@
 """The shell of training: compile once, run epochs, hand a record of each to the callbacks."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from aejax.objective import Objective, noiseless
 from aejax.training.batches import Measurements, mean_over_examples
 from aejax.training.checks import check_training
+from aejax.training.failures import explained
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
+from aejax.training.records import Callback, Record, record_of, refuse_non_finite, stalled, validate
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, Key
-
-Record = dict[str, Any]
-"""One epoch, for people and files: plain numbers by name."""
-
-Callback = Callable[["TrainState", Record], None]
-"""Called after every epoch: where checkpoints, history and progress come in."""
-
-
-class NonFiniteLossError(FloatingPointError):
-    """The loss or its gradient stopped being finite; step, epoch and terms say where."""
-
-    def __init__(self, step: int, epoch: int, terms: dict[str, float]):
-        self.step, self.epoch, self.terms = step, epoch, terms
-        listed = ", ".join(f"{name} = {value:g}" for name, value in terms.items())
-        super().__init__(
-            f"not finite at step {step} (epoch {epoch}): {listed}; "
-            "lower the learning rate or clip the gradient (optax.clip_by_global_norm)"
-        )
-
-
-class LostProcessError(ConnectionError):
-    """Another process of the same training is gone, and with it its share of every batch."""
 
 
 def fit(
@@ -88,6 +65,7 @@ def fit(
         ValueError: for both or neither of key and state, for a batch size that the placement cannot
             divide, and as `check_training`.
         NonFiniteLossError: when the loss or gradient stops being finite.
+        OutOfMemoryError: when a step needs more memory than the device has.
         LostProcessError: when another process of the training is gone.
     """
     current = _start(objective, optimizer, key, state)
@@ -115,38 +93,22 @@ def fit(
         placement=placement,
     ).compile()
     measure = partial(_evaluate, objective, batch_size=batch_size, placement=placement)
-    history = list(history)
+    history, examples = list(history), data.x.shape[0]
     while int(current.epoch) < epochs and not stalled(history, patience):
         start = time.perf_counter()
-        with _together():
+        with explained(run_epoch, batch_size):
             current, measurements = jax.block_until_ready(run_epoch(current, data))
         seconds = time.perf_counter() - start
-        record = _record(current, measurements, data, batch_size, seconds)
+        refuse_non_finite(current, measurements)
+        means = mean_over_examples(measurements, examples, batch_size)
+        record = record_of(current, means, examples=examples, seconds=seconds)
         if validation is not None:
-            record["validation"] = _numbers(measure(current, validation))
-            _refuse_non_finite_validation(record)
+            with explained(run_epoch, batch_size):
+                validate(record, measure(current, validation))
         history.append(record)
         for callback in callbacks:
             callback(current, record)
     return current, history
-
-
-def stalled(history: Sequence[Record], patience: int | None) -> bool:
-    """Whether the validation loss has not fallen for `patience` epochs in a row.
-
-    Args:
-        history: `fit`'s records; those without validation count for nothing.
-        patience: epochs to wait; None waits for ever.
-
-    Returns:
-        True where training should stop. It follows from the history alone, so a resumed run
-        stops where the run never interrupted does.
-
-    """
-    if patience is None:
-        return False
-    losses = [record["validation"]["loss"] for record in history if "validation" in record]
-    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
 
 def _start(
@@ -160,20 +122,6 @@ def _start(
     if state is not None and key is None:
         return state
     raise ValueError("give either key, for a new run, or state, to continue one")
-
-
-@contextmanager
-def _together() -> Iterator[None]:
-    """Where there are several processes, an epoch fails when one of the others does."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
-        raise LostProcessError(
-            f"process {jax.process_index()} of {jax.process_count()} lost another one: start all "
-            "of them again from the last checkpoint"
-        ) from error
 
 
 def _check_shares(batch_size: int, placement: Placement) -> None:
@@ -227,38 +175,3 @@ def _evaluate(
 ) -> Measurements:
     objective = placed(placement, noiseless(objective))
     return evaluate(objective, state.params, validation, state.key, batch_size=batch_size)
-
-
-def _record(
-    state: TrainState, measurements: Measurements, data: Batch, batch_size: int, seconds: float
-) -> Record:
-    _refuse_non_finite(state, measurements)
-    examples = data.x.shape[0]
-    return {
-        "epoch": int(state.epoch),
-        "step": int(state.step),
-        "seconds": seconds,
-        "examples_per_second": examples / seconds,
-        **_numbers(mean_over_examples(measurements, examples, batch_size)),
-    }
-
-
-def _refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
-    loss, norm = (np.asarray(measurements[name]) for name in ("loss", "gradient_norm"))
-    finite = np.isfinite(loss) & np.isfinite(norm)
-    if not finite.all():
-        first = int(np.argmin(finite))
-        step = int(state.step) - len(finite) + first + 1
-        terms = {name: float(values[first]) for name, values in measurements.items()}
-        raise NonFiniteLossError(step, int(state.epoch), terms)
-
-
-def _refuse_non_finite_validation(record: Record) -> None:
-    """The last step of an epoch can break what was finite before it: validation sees that."""
-    if not np.isfinite(list(record["validation"].values())).all():
-        terms = {f"validation {name}": value for name, value in record["validation"].items()}
-        raise NonFiniteLossError(record["step"], record["epoch"], terms)
-
-
-def _numbers(measurements: Measurements) -> dict[str, float]:
-    return {name: float(value) for name, value in measurements.items()}

@@ -16,7 +16,8 @@ from aejax.boltzmann import RBM, Units, contrastive_divergence
 from aejax.losses import squared_error
 from aejax.models.dense import Initializers, dense
 from aejax.objective import Objective, objective
-from aejax.training.fitting import Record, fit
+from aejax.training.fitting import fit
+from aejax.training.records import Record
 from aejax.types import Array, Batch, Key, Loss, Params, Penalty
 
 SMALL_NORMAL = Initializers(kernel=linen.initializers.normal(0.01))

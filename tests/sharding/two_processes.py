@@ -13,7 +13,7 @@ import optax
 import aejax
 from aejax import Batch, checkpoints, losses, penalties, sharding, training
 from aejax.training import TrainState
-from aejax.training.fitting import Record
+from aejax.training.records import Record
 
 X = np.random.default_rng(0).uniform(size=(20, 12)).astype(np.float32)
 """A step of 16 examples and a tail of 4."""

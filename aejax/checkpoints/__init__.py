@@ -1,0 +1,17 @@
+"""Checkpoints through Orbax: atomic, checked against their digests, resumable to the bit.
+
+A checkpoint is a folder named by its step: `state/` is Orbax's, `about.json` holds configuration,
+validation loss and what the arrays are, and `digests.json` the SHA-256 of every other file. The
+folder is written under another name and renamed when it is whole, and it loses its number before
+it is deleted, so that a name that is a number is a promise.
+"""
+
+from aejax.checkpoints.folders import DamagedCheckpointError as DamagedCheckpointError
+from aejax.checkpoints.folders import best_step as best_step
+from aejax.checkpoints.folders import find_damage as find_damage
+from aejax.checkpoints.folders import newest_whole_step as newest_whole_step
+from aejax.checkpoints.folders import steps as steps
+from aejax.checkpoints.restoring import OtherConfigurationError as OtherConfigurationError
+from aejax.checkpoints.restoring import restore as restore
+from aejax.checkpoints.saving import in_background as in_background
+from aejax.checkpoints.saving import save as save

@@ -1,0 +1,20 @@
+"""What Orbax is given: the tree of a checkpoint's arrays, and their names."""
+
+from typing import Any
+
+import jax
+
+
+def array_names(tree: Any) -> dict[str, str]:
+    """The arrays of a tree by name, each as its dtype and shape: `float32[64, 16]`."""
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+
+
+def checkpointer() -> Any:
+    """What writes and reads the arrays."""
+    import orbax.checkpoint as ocp  # here, so that a command that needs none is quick
+
+    return ocp.StandardCheckpointer()

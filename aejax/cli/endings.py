@@ -1,0 +1,69 @@
+"""How a run that cannot go on says so, and what its user does then."""
+
+import errno
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aejax import checkpoints
+from aejax.cli.interruption import Interrupted, sigterm_raised
+from aejax.cli.run import checkpoints_folder, configuration_file
+from aejax.training import NonFiniteLossError
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """What ends a run early is raised again with what to do about it.
+
+    Args:
+        out: the run's folder.
+    """
+    try:
+        with sigterm_raised(), _quiet_threads():
+            yield
+    except KeyboardInterrupt as stop:
+        if stop.args == (signal.SIGTERM,):
+            raise Interrupted(f"SIGTERM: stopped; {_go_on(out)}", signal.SIGTERM) from stop
+        raise KeyboardInterrupt(f"interrupted; {_go_on(out)}") from stop
+    except NonFiniteLossError as error:
+        folder = checkpoints_folder(out)
+        step = checkpoints.newest_whole_step(folder)
+        good = "there is none" if step is None else str(folder / str(step))
+        raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise OSError(f"{out}: {error.strerror}\nMake room, and {_go_on(out)}") from error
+        if error.errno in CLOSED:
+            raise OSError(f"{out}: {error.strerror}; choose another --out") from error
+        raise
+
+
+def _go_on(out: Path) -> str:
+    started = configuration_file(out).exists()
+    return f"go on with: aejax train --resume --out {out}" if started else "start the run again"
+
+
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """What fails in Orbax's threads is raised in ours too: their own accounts would flood it."""
+    log, hook = logging.getLogger("absl"), sys.excepthook
+    level = log.level
+
+    def only_main(*error: object) -> None:
+        if threading.current_thread() is threading.main_thread():
+            hook(*error)  # pyright: ignore[reportArgumentType]
+
+    sys.excepthook = only_main
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        sys.excepthook = hook
+        log.setLevel(level)

@@ -1,0 +1,63 @@
+"""How a training fails, said in its own words instead of XLA's."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+
+
+class NonFiniteLossError(FloatingPointError):
+    """The loss or its gradient stopped being finite; step, epoch and terms say where."""
+
+    def __init__(self, step: int, epoch: int, terms: dict[str, float]):
+        self.step, self.epoch, self.terms = step, epoch, terms
+        listed = ", ".join(f"{name} = {value:g}" for name, value in terms.items())
+        super().__init__(
+            f"not finite at step {step} (epoch {epoch}): {listed}; "
+            "lower the learning rate or clip the gradient (optax.clip_by_global_norm)"
+        )
+
+
+class LostProcessError(ConnectionError):
+    """Another process of the same training is gone, and with it its share of every batch."""
+
+
+class OutOfMemoryError(MemoryError):
+    """The device has not the memory that a step needs; the message says how much that is."""
+
+
+@contextmanager
+def explained(program: jax.stages.Compiled, batch_size: int) -> Iterator[None]:
+    """An error of a compiled program's run becomes one that says what to do.
+
+    Args:
+        program: what is run.
+        batch_size: examples a step.
+
+    Raises:
+        OutOfMemoryError: with the batch size, and an estimate of what the program needs.
+        LostProcessError: where there are several processes, and one of the others failed.
+    """
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" in str(error):
+            raise OutOfMemoryError(
+                f"out of memory with a batch size of {batch_size}{_needs(program)}; lower the "
+                "batch size, or accumulate the gradient (training.accumulated)"
+            ) from error
+        if jax.process_count() == 1:
+            raise
+        raise LostProcessError(
+            f"process {jax.process_index()} of {jax.process_count()} lost another one: start all "
+            "of them again from the last checkpoint"
+        ) from error
+
+
+def _needs(program: jax.stages.Compiled) -> str:
+    """XLA's estimate, where the platform has one."""
+    memory = program.memory_analysis()
+    if memory is None:
+        return ""
+    step, rest = memory.temp_size_in_bytes / 2**30, memory.argument_size_in_bytes / 2**30
+    return f": a step needs about {step:.3g} GiB, beside {rest:.3g} GiB of state and data"

@@ -1,0 +1,95 @@
+"""An epoch in plain numbers: its record, refused where it is not finite, and when to stop."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from aejax.training.batches import Measurements
+from aejax.training.failures import NonFiniteLossError
+from aejax.training.steps import TrainState
+
+Record = dict[str, Any]
+"""One epoch, for people and files: plain numbers by name."""
+
+Callback = Callable[[TrainState, Record], None]
+"""Called after every epoch: where checkpoints, history and progress come in."""
+
+
+def stalled(history: Sequence[Record], patience: int | None) -> bool:
+    """Whether the validation loss has not fallen for `patience` epochs in a row.
+
+    Args:
+        history: `fit`'s records; those without validation count for nothing.
+        patience: epochs to wait; None waits for ever.
+
+    Returns:
+        True where training should stop. It follows from the history alone, so a resumed run
+        stops where the run never interrupted does.
+    """
+    if patience is None:
+        return False
+    losses = [record["validation"]["loss"] for record in history if "validation" in record]
+    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def record_of(state: TrainState, means: Measurements, *, examples: int, seconds: float) -> Record:
+    """The record of the epoch that ends in a state.
+
+    Args:
+        state: after the epoch.
+        means: of the epoch's measurements.
+        examples: how many it saw.
+        seconds: that it took.
+
+    Returns:
+        "epoch", "step", "seconds", "examples_per_second", and every measurement.
+    """
+    return {
+        "epoch": int(state.epoch),
+        "step": int(state.step),
+        "seconds": seconds,
+        "examples_per_second": examples / seconds,
+        **_numbers(means),
+    }
+
+
+def refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
+    """Refuse steps whose loss or gradient is not finite.
+
+    Args:
+        state: after the last of the steps.
+        measurements: each [steps].
+
+    Raises:
+        NonFiniteLossError: with the first such step and its terms.
+    """
+    loss, norm = (np.asarray(measurements[name]) for name in ("loss", "gradient_norm"))
+    finite = np.isfinite(loss) & np.isfinite(norm)
+    if not finite.all():
+        first = int(np.argmin(finite))
+        step = int(state.step) - len(finite) + first + 1
+        terms = {name: float(values[first]) for name, values in measurements.items()}
+        raise NonFiniteLossError(step, int(state.epoch), terms)
+
+
+def validate(record: Record, measurements: Measurements) -> None:
+    """Put the validation's loss and terms into a record.
+
+    The last step of an epoch can break what was finite before it: validation sees that.
+
+    Args:
+        record: of an epoch; it gets an entry "validation".
+        measurements: each a scalar.
+
+    Raises:
+        NonFiniteLossError: where one is not finite.
+    """
+    record["validation"] = _numbers(measurements)
+    if not np.isfinite(list(record["validation"].values())).all():
+        terms = {f"validation {name}": value for name, value in record["validation"].items()}
+        raise NonFiniteLossError(record["step"], record["epoch"], terms)
+
+
+def _numbers(measurements: Measurements) -> dict[str, float]:
+    return {name: float(value) for name, value in measurements.items()}
