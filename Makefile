@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation lint format experiments-table theory-table bench docs tutorial \
+.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench docs tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -48,6 +48,11 @@ SAMPLE ?= 300
 mutation: $(DEVELOPER)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutation]'
 	$(BIN)/python -m mutation --sample $(SAMPLE)
+
+# What is left of a run that is killed, damaged, or out of room? TRIES of each fault and moment.
+TRIES ?= 8
+faults: $(DEVELOPER)
+	$(BIN)/python -m faults --tries $(TRIES)
 
 lint: $(DEVELOPER)
 	$(BIN)/ruff check

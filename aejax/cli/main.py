@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
+import jax
 from tyro.conf import subcommand
 
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
@@ -79,6 +80,11 @@ def main(words: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         _complain(str(error) or "out of memory")
+        return BAD_INPUT
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        _complain(f"out of memory: {error}")
         return BAD_INPUT
 
 

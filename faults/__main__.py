@@ -1,0 +1,65 @@
+"""Every fault at every moment, by `make faults`; some of them, by `python -m faults --quick`.
+
+What came of each injection is kept in `.faults/`, so that a command that was stopped goes on.
+"""
+
+from dataclasses import dataclass
+
+import tyro
+
+from faults import disks, matrix, page
+from faults.processes import prepare
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is tried."""
+
+    tries: int = 8
+    """injections of each fault at each moment"""
+    seed: int = 0
+    """of all that chance decides"""
+    quick: bool = False
+    """one of each of a dozen, printed as they come, and nothing written"""
+
+
+QUICK = (
+    ("kill -9", "training"),
+    ("kill -9", "saving"),
+    ("kill -9", "ending"),
+    ("SIGTERM", "training"),
+    ("SIGINT", "saving"),
+    ("full disk", "training"),
+    ("full disk", "saving"),
+    ("read-only folder", "resuming"),
+    ("checkpoint's file flipped", "resuming"),
+    ("history.jsonl missing", "resuming"),
+    ("second run in the folder", "training"),
+    ("NaN in the data", "starting"),
+)
+
+
+def main(config: Config) -> int:
+    """Try all, print each, and write the page; the number of runs that were lost."""
+    prepare()
+    chosen = matrix.cells(config.tries)
+    folder = page.ROOT / ".faults"
+    store = folder / f"{config.seed}.jsonl"
+    if config.quick:
+        chosen = [(fault, at, tries[:1]) for fault, at, tries in chosen if (fault, at) in QUICK]
+        store = store.with_name("quick.jsonl")
+        store.unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    store.touch()
+    records = []
+    for record in matrix.run_all(chosen, config.seed, store):
+        print(*record, sep=" | ", flush=True)
+        records.append(record)
+    if not config.quick:
+        page.write(records, config.seed)
+    return sum(record.outcome == "lost" for record in records)
+
+
+if __name__ == "__main__":
+    disks.alone()
+    raise SystemExit(main(tyro.cli(Config)))

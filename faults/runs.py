@@ -1,0 +1,92 @@
+"""The run that is disturbed, and all that must be of it in the end."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from faults.processes import Ended, answer, start, wait
+
+EPOCHS = 8
+RUN = "run"
+# Noise, moments, a schedule, clipping, a penalty on the whole batch: all that is carried on.
+SETTINGS = (
+    "train --data rows.npy --sizes 16 6 --corruption masking --penalty.sparsity 0.1 --clip 5 "
+    f"--schedule cosine --batch-size 64 --keep 3 --quiet --epochs {EPOCHS}"
+)
+CLOCK = ("seconds", "examples_per_second")
+
+
+class Remains(NamedTuple):
+    """What two runs have in common where nothing was lost: arrays, records and figures."""
+
+    arrays: str
+    history: str
+    metrics: str
+
+
+def lay_out(folder: Path) -> Path:
+    """A folder with the data that all runs are trained on."""
+    folder.mkdir(parents=True)
+    np.save(folder / "rows.npy", np.random.default_rng(0).random((500, 16), np.float32))
+    return folder
+
+
+def words() -> list[str]:
+    """Of the command that trains, in a folder that holds the data."""
+    return [*SETTINGS.split(), "--out", RUN]
+
+
+def resuming(*more: str) -> list[str]:
+    """Words of the command that goes on."""
+    return ["train", "--resume", "--quiet", "--out", RUN, *more]
+
+
+def run_to_end(line: Sequence[str], folder: Path) -> Ended:
+    """A command in a folder, from start to end."""
+    return wait(start(line, folder))
+
+
+def go_on(folder: Path) -> Ended:
+    """Resume the run in a folder, or start it again where it had written no settings."""
+    has_settings = (folder / RUN / "configuration.json").exists()
+    return run_to_end(resuming() if has_settings else words(), folder)
+
+
+def remains(folder: Path) -> Remains:
+    """What there is of a run that has ended."""
+    run = folder / RUN
+    history = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    timeless = [
+        {name: value for name, value in record.items() if name not in CLOCK} for record in history
+    ]
+    arrays = answer(lambda: _arrays(run), folder)
+    return Remains(arrays, json.dumps(timeless), (run / "metrics.json").read_text())
+
+
+def epochs(folder: Path) -> int:
+    """Epochs in the history of the run in a folder."""
+    path = folder / RUN / "history.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints of the run in a folder."""
+    checkpoints = folder / RUN / "checkpoints"
+    names = [path.name for path in checkpoints.iterdir()] if checkpoints.exists() else []
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def _arrays(run: Path) -> str:
+    """Digest of all that the last checkpoint holds, entry by entry, as Orbax's database has it."""
+    import tensorstore
+
+    base = run.absolute() / "checkpoints" / str(steps(run.parent)[-1]) / "state"
+    store: Any = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{base}/"}).result()
+    digest = hashlib.sha256()
+    for name in sorted(store.list().result()):
+        digest.update(name + b"\0" + store.read(name).result().value)
+    return digest.hexdigest()
