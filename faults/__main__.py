@@ -1,4 +1,4 @@
-"""Every fault at every moment, by `make faults`; some of them, by `python -m faults --quick`.
+"""Every fault at every moment, by `make faults`; a dozen, by `python -m faults --quick`.
 
 What came of each injection is kept in `.faults/`, so that a command that was stopped goes on.
 """
@@ -20,7 +20,9 @@ class Config:
     seed: int = 0
     """of all that chance decides"""
     quick: bool = False
-    """one of each of a dozen, printed as they come, and nothing written"""
+    """one of each of a dozen instead"""
+    fresh: bool = False
+    """all anew, printed as they come, and no page written"""
 
 
 QUICK = (
@@ -47,7 +49,8 @@ def main(config: Config) -> int:
     store = folder / f"{config.seed}.jsonl"
     if config.quick:
         chosen = [(fault, at, tries[:1]) for fault, at, tries in chosen if (fault, at) in QUICK]
-        store = store.with_name("quick.jsonl")
+    if config.fresh:
+        store = store.with_name("fresh.jsonl")
         store.unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
     store.touch()
@@ -55,7 +58,7 @@ def main(config: Config) -> int:
     for record in matrix.run_all(chosen, config.seed, store):
         print(*record, sep=" | ", flush=True)
         records.append(record)
-    if not config.quick:
+    if not config.quick and not config.fresh:
         page.write(records, config.seed)
     return sum(record.outcome == "lost" for record in records)
 
