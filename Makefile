@@ -49,8 +49,8 @@ mutation: $(DEVELOPER)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutation]'
 	$(BIN)/python -m mutation --sample $(SAMPLE)
 
-# What is left of a run that is killed, damaged, or out of room? TRIES of each fault and moment.
-TRIES ?= 8
+# What is left of a run that is killed, damaged, or out of room? TRIES signals at each moment.
+TRIES ?= 12
 faults: $(DEVELOPER)
 	$(BIN)/python -m faults --tries $(TRIES)
 

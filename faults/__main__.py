@@ -15,8 +15,8 @@ from faults.processes import prepare
 class Config:
     """What is tried."""
 
-    tries: int = 8
-    """injections of each fault at each moment"""
+    tries: int = 12
+    """signals at each moment, three to a run; of all else, as many injections as such runs"""
     seed: int = 0
     """of all that chance decides"""
     quick: bool = False

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,16 +13,16 @@ import numpy as np
 
 from faults import disks, moments
 from faults.moments import Moment
-from faults.processes import Child, Ended, start, wait
+from faults.processes import Ended, start, wait
 from faults.runs import (
     RUN,
     Remains,
     epochs,
-    go_on,
     lay_out,
     remains,
     resuming,
     run_to_end,
+    started,
     steps,
     words,
 )
@@ -36,34 +37,50 @@ class Lost(AssertionError):  # noqa: N818
 
 
 class Trial(NamedTuple):
-    """One injection: where, what chance decides, and what there must be in the end."""
+    """One injection: where, what chance decides, a run half way, an undisturbed one's end."""
 
     folder: Path
     chance: Random
+    half_way: Path
     whole: Remains
 
 
-Fault = Callable[[Trial], Ended]
-"""Disturb a run in the trial's folder and let it go on; how the disturbed process ended."""
+Fault = Callable[[Trial], list[Ended]]
+"""Disturb a run in the trial's folder and let it go on; how each disturbed process ended."""
 
 
-def signalled(number: signal.Signals, moment: Moment, *, again: bool = False) -> Fault:
-    """A signal at a moment of a run, or of one that was resumed after a kill."""
+def signalled(number: signal.Signals, moment: Moment, times: int = 1) -> Fault:
+    """A signal at a moment of a run, and again each time that it was resumed."""
 
-    def fault(trial: Trial) -> Ended:
-        if again:
-            _stop(trial, signal.SIGKILL, moments.training, words())
-        ended = _stop(trial, number, moment, resuming() if again else words())
+    def fault(trial: Trial) -> list[Ended]:
+        found: list[Ended] = []
+        while len(found) < times:
+            try:
+                found.append(stop(trial.folder, trial.chance, number, moment, _line(trial)))
+            except Missed:
+                if not found:
+                    raise
+                break
         _finish(trial)
-        return ended
+        return found
 
     return fault
+
+
+def resumed(fault: Fault) -> Fault:
+    """The same of a run that was killed half way."""
+
+    def of_resumed(trial: Trial) -> list[Ended]:
+        _half_way(trial)
+        return fault(trial)
+
+    return of_resumed
 
 
 def full_disk(kilobytes: tuple[int, int]) -> Fault:
     """A disk of some size between these, on which the run finds no room."""
 
-    def fault(trial: Trial) -> Ended:
+    def fault(trial: Trial) -> list[Ended]:
         run = trial.folder / RUN
         with disks.disk(run, 4 * trial.chance.randrange(*(size // 4 for size in kilobytes))):
             ended = run_to_end(words(), trial.folder)
@@ -72,12 +89,12 @@ def full_disk(kilobytes: tuple[int, int]) -> Fault:
             _check(ended, 2, "No space left on device", "Make room, and ")
             disks.change(run, f"size={disks.ROOM}k")
             _finish(trial)
-        return ended
+        return [ended]
 
     return fault
 
 
-def disk_filled(trial: Trial) -> Ended:
+def disk_filled(trial: Trial) -> list[Ended]:
     """A disk that is filled by others while a checkpoint is written on it."""
     run = trial.folder / RUN
     with disks.disk(run, 4096):
@@ -92,23 +109,23 @@ def disk_filled(trial: Trial) -> Ended:
         _check(ended, 2, "No space left on device", "Make room, and go on with")
         ballast.unlink()
         _finish(trial)
-    return ended
+    return [ended]
 
 
-def read_only(*, resumed: bool) -> Fault:
+def read_only(*, half_way: bool) -> Fault:
     """A folder that cannot be written to, before a run or before it is resumed."""
 
-    def fault(trial: Trial) -> Ended:
+    def fault(trial: Trial) -> list[Ended]:
         run = trial.folder / RUN
         with disks.disk(run, disks.ROOM):
-            if resumed:
-                _stop(trial, signal.SIGTERM, moments.training, words())
+            if half_way:
+                _half_way(trial)
             disks.change(run, "ro")
-            ended = run_to_end(resuming() if resumed else words(), trial.folder)
+            ended = run_to_end(_line(trial), trial.folder)
             _check(ended, 2, "Read-only file system; choose another --out")
             disks.change(run, "rw")
             _finish(trial)
-        return ended
+        return [ended]
 
     return fault
 
@@ -137,7 +154,7 @@ Damage = Callable[[Path, Random], None]
 def damaged_checkpoint(damage: Damage, number: int) -> Fault:
     """One file of the newest checkpoint is damaged: the run goes on from the one offered."""
 
-    def fault(trial: Trial) -> Ended:
+    def fault(trial: Trial) -> list[Ended]:
         newest = _half_way(trial)
         files = sorted(path for path in newest.rglob("*") if path.is_file())
         if number >= len(files):
@@ -147,7 +164,7 @@ def damaged_checkpoint(damage: Damage, number: int) -> Fault:
         whole = f"--checkpoint {steps(trial.folder)[-2]}"
         _check(ended, 2, f"{newest.relative_to(trial.folder)} is damaged: ", f"({whole})")
         _finish(trial, ended=run_to_end(resuming(*whole.split()), trial.folder))
-        return ended
+        return [ended]
 
     return fault
 
@@ -155,7 +172,7 @@ def damaged_checkpoint(damage: Damage, number: int) -> Fault:
 def damaged_record(damage: Damage, name: str) -> Fault:
     """A file beside the checkpoints is damaged: refused by name, or not needed; then put back."""
 
-    def fault(trial: Trial) -> Ended:
+    def fault(trial: Trial) -> list[Ended]:
         _half_way(trial)
         path = trial.folder / RUN / name
         before = path.read_bytes()
@@ -165,7 +182,7 @@ def damaged_record(damage: Damage, name: str) -> Fault:
             _check(ended, 2, name)
             path.write_bytes(before)
         _finish(trial)
-        return ended
+        return [ended]
 
     return fault
 
@@ -173,7 +190,7 @@ def damaged_record(damage: Damage, name: str) -> Fault:
 def second_run(moment: Moment) -> Fault:
     """Another run is started in the same folder: it is refused, and the first ends as alone."""
 
-    def fault(trial: Trial) -> Ended:
+    def fault(trial: Trial) -> list[Ended]:
         first = start(words(), trial.folder)
         if not moment(first, trial.folder, trial.chance):
             wait(first)
@@ -185,12 +202,12 @@ def second_run(moment: Moment) -> Fault:
         refused = second if first_ended.code == 0 else first_ended  # both may have just begun
         _check(refused, 2, RUN)
         _finish(trial, ended=first_ended if refused is second else second)
-        return refused
+        return [refused]
 
     return fault
 
 
-def not_a_number(trial: Trial) -> Ended:
+def not_a_number(trial: Trial) -> list[Ended]:
     """One value of the data is NaN: refused with its place, before the run's folder exists."""
     path = trial.folder / "rows.npy"
     rows = np.load(path)
@@ -204,10 +221,10 @@ def not_a_number(trial: Trial) -> Ended:
     rows[place] = value
     np.save(path, rows)
     _finish(trial)
-    return ended
+    return [ended]
 
 
-def out_of_memory(trial: Trial) -> Ended:
+def out_of_memory(trial: Trial) -> list[Ended]:
     """A step that needs more memory than there is; where there is more, the run goes on."""
     width = str(2**17 + 2**14 * trial.chance.randrange(8))
     wide = [*words(), "--sizes", "16", width, "6", "--batch-size", "450", "--epochs", "2"]
@@ -216,7 +233,7 @@ def out_of_memory(trial: Trial) -> Ended:
     whole = lay_out(trial.folder / "undisturbed")
     _check(run_to_end(wide, whole), 0)
     _finish(trial._replace(whole=remains(whole)))
-    return ended
+    return [ended]
 
 
 def _limit_memory() -> None:
@@ -228,10 +245,12 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _stop(trial: Trial, number: signal.Signals, moment: Moment, line: Sequence[str]) -> Ended:
+def stop(
+    folder: Path, chance: Random, number: signal.Signals, moment: Moment, line: Sequence[str]
+) -> Ended:
     """Send a signal to a run at a moment; it ends by it, and says how to go on."""
-    child = start(line, trial.folder)
-    if not moment(child, trial.folder, trial.chance):
+    child = start(line, folder)
+    if not moment(child, folder, chance):
         wait(child)
         raise Missed
     os.kill(child.pid, number)
@@ -240,26 +259,26 @@ def _stop(trial: Trial, number: signal.Signals, moment: Moment, line: Sequence[s
         raise Missed  # it was about to end
     if number == signal.SIGKILL:
         _check(ended, -number)
-    elif epochs(trial.folder):
-        _check(ended, 128 + number, f"go on with: aejax train --resume --out {RUN}")
-    elif ended.code not in (-number, 128 + number):
-        raise Lost(f"{number.name} ended it with {ended}")
+    elif ended.code != -number:  # it had begun to listen
+        how = f"go on with: aejax train --resume --out {RUN}" if epochs(folder) else ""
+        _check(ended, 128 + number, how)
     return ended
 
 
 def _half_way(trial: Trial) -> Path:
-    """Stop a run that has several checkpoints; the newest of them."""
-
-    def half_way(child: Child, folder: Path, _: Random) -> bool:
-        return moments.checkpointed(child, folder)
-
-    _stop(trial, signal.SIGTERM, half_way, words())
+    """Bring the trial's run to where it was stopped half way; its newest checkpoint."""
+    shutil.copytree(trial.half_way / RUN, trial.folder / RUN, dirs_exist_ok=True)
     return trial.folder / RUN / "checkpoints" / str(steps(trial.folder)[-1])
+
+
+def _line(trial: Trial) -> list[str]:
+    """Words that start the run, or go on with it."""
+    return resuming() if started(trial.folder) else words()
 
 
 def _finish(trial: Trial, *, ended: Ended | None = None) -> None:
     """Let the run go on, unless it has ended; what is then of it is what was undisturbed."""
-    _check(go_on(trial.folder) if ended is None else ended, 0)
+    _check(run_to_end(_line(trial), trial.folder) if ended is None else ended, 0)
     found = remains(trial.folder)
     differing = [
         name for name, value in found._asdict().items() if value != getattr(trial.whole, name)

@@ -1,7 +1,6 @@
 """Fault by moment: what is tried, how often, and what came of each try."""
 
 import json
-import os
 import shutil
 import signal
 import tempfile
@@ -11,16 +10,21 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from aejax.cli.main import SIGNALLED
 from faults import disks, injections, moments
 from faults.injections import Fault, Lost, Missed, Trial
-from faults.processes import Ended
 from faults.runs import Remains, lay_out, remains, run_to_end, words
 
 ATTEMPTS = 8
 """Runs for one injection, where the moment was missed."""
 
+TIMES = 3
+"""Signals to one run, which is resumed after each."""
+
 FILES = 24
 """At least as many as a checkpoint has."""
+
+UNMOUNTABLE = (0, "skipped", 0, "no disk can be mounted here")
 
 Cell = tuple[str, str, list[Fault]]
 """Fault, moment, and every injection of it."""
@@ -30,6 +34,7 @@ class Record(NamedTuple):
     """What came of an injection.
 
     fault, moment, number: which.
+    tries:    of how many injections in one run.
     outcome:  survived, lost, skipped (the machine cannot) or missed (no such moment).
     code:     how the disturbed process ended.
     said:     its first line, or why the run is lost.
@@ -39,6 +44,7 @@ class Record(NamedTuple):
     fault: str
     moment: str
     number: int
+    tries: int
     outcome: str
     code: int
     said: str
@@ -53,19 +59,23 @@ def cells(tries: int) -> list[Cell]:
         "saving": moments.saving,
         "ending": moments.ending,
     }
+    runs = -(-tries // TIMES)
     found: list[Cell] = []
     for number, name in ((9, "kill -9"), (15, "SIGTERM"), (2, "SIGINT")):
         sent = signal.Signals(number)
-        for time_of_it, moment in times.items():
-            found.append((name, time_of_it, [injections.signalled(sent, moment)] * tries))
-        resumed = injections.signalled(sent, moments.starting, again=True)
-        found.append((name, "resuming", [resumed] * tries))
+        for time_of_it in ("starting", "training", "saving"):
+            again = injections.signalled(sent, times[time_of_it], TIMES)
+            found.append((name, time_of_it, [again] * runs))
+        once = injections.signalled(sent, moments.ending)
+        found.append((name, "ending", [once] * runs))
+        again = injections.resumed(injections.signalled(sent, moments.starting, TIMES))
+        found.append((name, "resuming", [again] * runs))
     found += [
-        ("full disk", "starting", [injections.full_disk((4, 24))] * tries),
-        ("full disk", "training", [injections.full_disk((24, 700))] * tries),
-        ("full disk", "saving", [injections.disk_filled] * tries),
-        ("read-only folder", "starting", [injections.read_only(resumed=False)] * tries),
-        ("read-only folder", "resuming", [injections.read_only(resumed=True)] * tries),
+        ("full disk", "starting", [injections.full_disk((4, 24))] * runs),
+        ("full disk", "training", [injections.full_disk((24, 700))] * runs),
+        ("full disk", "saving", [injections.disk_filled] * runs),
+        ("read-only folder", "starting", [injections.read_only(half_way=False)] * runs),
+        ("read-only folder", "resuming", [injections.read_only(half_way=True)] * runs),
     ]
     for damage in (injections.flipped, injections.truncated, injections.missing):
         every = [injections.damaged_checkpoint(damage, number) for number in range(FILES)]
@@ -77,10 +87,10 @@ def cells(tries: int) -> list[Cell]:
     ]
     for time_of_it in ("starting", "training", "ending"):
         second = injections.second_run(times[time_of_it])
-        found.append(("second run in the folder", time_of_it, [second] * tries))
+        found.append(("second run in the folder", time_of_it, [second] * runs))
     found += [
-        ("NaN in the data", "starting", [injections.not_a_number] * tries),
-        ("out of memory", "training", [injections.out_of_memory] * min(tries, 3)),
+        ("NaN in the data", "starting", [injections.not_a_number] * runs),
+        ("out of memory", "training", [injections.out_of_memory] * min(runs, 3)),
     ]
     return found
 
@@ -97,22 +107,17 @@ def run_all(chosen: list[Cell], seed: int, store: Path) -> Iterator[Record]:
     done = {record[:3]: record for record in known}
     with tempfile.TemporaryDirectory() as name:
         mounts = disks.may_mount(Path(name) / "disk")
-        undisturbed = lay_out(Path(name) / "undisturbed")
-        if run_to_end(words(), undisturbed).code:
-            raise RuntimeError("the undisturbed run has failed")
-        whole = remains(undisturbed)
+        whole = _whole(lay_out(Path(name) / "undisturbed"))
+        half_way = _half_way(lay_out(Path(name) / "half-way"))
         for fault, moment, tries in chosen:
             for number, inject in enumerate(tries):
                 record = done.get((fault, moment, number))
                 if record is None:
-                    begin, folder = time.monotonic(), Path(name) / "trial"
-                    disk = fault in ("full disk", "read-only folder")
-                    chance = f"{seed} {fault} {moment} {number}"
-                    ended = (
-                        ("skipped", 0, "no disk can be mounted here")
-                        if disk and not mounts
-                        else _inject(inject, folder, chance, whole)
-                    )
+                    begin = time.monotonic()
+                    chance = Random(f"{seed} {fault} {moment} {number}")
+                    trial = Trial(Path(name) / "trial", chance, half_way, whole)
+                    possible = mounts or fault not in ("full disk", "read-only folder")
+                    ended = _inject(inject, trial) if possible else UNMOUNTABLE
                     spent = round(time.monotonic() - begin, 1)
                     record = Record(fault, moment, number, *ended, spent)
                     with store.open("a") as file:
@@ -120,19 +125,33 @@ def run_all(chosen: list[Cell], seed: int, store: Path) -> Iterator[Record]:
                 yield record
 
 
-def _inject(inject: Fault, folder: Path, chance: str, whole: Remains) -> tuple[str, int, str]:
-    """Outcome, code and words of one injection, tried until its moment is met."""
-    for attempt in range(ATTEMPTS):
-        shutil.rmtree(folder, ignore_errors=True)
-        trial = Trial(lay_out(folder), Random(f"{chance} {attempt}"), whole)
+def _whole(folder: Path) -> Remains:
+    """What there is of a run that is not disturbed."""
+    ended = run_to_end(words(), folder)
+    if ended.code:
+        raise RuntimeError(ended.said)
+    return remains(folder)
+
+
+def _half_way(folder: Path) -> Path:
+    """The folder of a run that was stopped when it had several checkpoints."""
+    stopped = injections.stop(folder, Random(0), signal.SIGTERM, moments.half_way, words())
+    if stopped.code != SIGNALLED + signal.SIGTERM:
+        raise RuntimeError(stopped.said)
+    return folder
+
+
+def _inject(inject: Fault, trial: Trial) -> tuple[int, str, int, str]:
+    """Tries, outcome, code and words of an injection, attempted until its moment is met."""
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(trial.folder, ignore_errors=True)
+        lay_out(trial.folder)
         try:
-            ended: Ended = inject(trial)
+            ended = inject(trial)
         except Missed:
             continue
-        except Lost as lost:
-            return "lost", 1, str(lost)
-        except (ValueError, KeyError, OSError, IndexError) as error:
-            return "lost", 1, repr(error)
-        said = next(iter(ended.said.splitlines()), "")
-        return "survived", ended.code, said.replace(os.fspath(folder), "")
-    return "missed", 0, ""
+        except (Lost, ValueError, KeyError, OSError, IndexError) as lost:
+            return 1, "lost", 1, repr(lost)
+        said = next(iter(ended[-1].said.splitlines()), "")
+        return len(ended), "survived", ended[-1].code, said
+    return 0, "missed", 0, ""

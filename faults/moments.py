@@ -14,15 +14,15 @@ Moment = Callable[[Child, Path, Random], bool]
 
 def starting(child: Child, folder: Path, chance: Random) -> bool:
     """Up to the first record: data are read, settings written, the program compiled."""
-    limit = time.monotonic() + chance.uniform(0, 2)
-    while running(child) and time.monotonic() < limit and epochs(folder) == 0:
+    before, limit = epochs(folder), time.monotonic() + chance.uniform(0, 2)
+    while running(child) and time.monotonic() < limit and epochs(folder) == before:
         time.sleep(0.001)
     return running(child)
 
 
 def training(child: Child, folder: Path, chance: Random) -> bool:
-    """At any time between the first record and the last."""
-    return _reached(child, folder, chance.randrange(1, EPOCHS)) and _pause(child, chance, 0.1)
+    """Between two records, of which the last epoch's is none."""
+    return _reached(child, folder, _soon(folder, chance)) and _pause(child, chance, 0.1)
 
 
 def saving(child: Child, folder: Path, chance: Random) -> bool:
@@ -31,7 +31,7 @@ def saving(child: Child, folder: Path, chance: Random) -> bool:
     def partial() -> bool:
         return any((folder / RUN / "checkpoints").glob("*.partial/state*"))
 
-    reached = _reached(child, folder, chance.randrange(1, EPOCHS))
+    reached = _reached(child, folder, _soon(folder, chance))
     return reached and _until(child, partial) and _pause(child, chance, 0.04)
 
 
@@ -40,8 +40,18 @@ def ending(child: Child, folder: Path, chance: Random) -> bool:
     return _reached(child, folder, EPOCHS) and _pause(child, chance, 0.5)
 
 
+def half_way(child: Child, folder: Path, _: Random) -> bool:
+    """As soon as there are several checkpoints."""
+    return _until(child, lambda: len(steps(folder)) >= 3)
+
+
+def _soon(folder: Path, chance: Random) -> int:
+    """A record or more from now."""
+    return epochs(folder) + chance.randrange(1, 4)
+
+
 def _reached(child: Child, folder: Path, count: int) -> bool:
-    return _until(child, lambda: epochs(folder) >= count)
+    return count <= EPOCHS and _until(child, lambda: epochs(folder) >= count)
 
 
 def _until(child: Child, condition: Callable[[], bool]) -> bool:
@@ -55,8 +65,3 @@ def _until(child: Child, condition: Callable[[], bool]) -> bool:
 def _pause(child: Child, chance: Random, longest: float) -> bool:
     time.sleep(chance.uniform(0, longest))
     return running(child)
-
-
-def checkpointed(child: Child, folder: Path) -> bool:
-    """Half way, with more than one checkpoint."""
-    return _until(child, lambda: len(steps(folder)) >= 3)

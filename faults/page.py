@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aejax.cli.files import write_text
-from faults.matrix import Record
+from faults.matrix import TIMES, Record
 from faults.runs import EPOCHS, SETTINGS
 
 ROOT = Path(__file__).parents[1]
@@ -29,11 +29,12 @@ are those of an undisturbed run, to the bit. It is lost otherwise.
 | fault | moment | tries | survived | lost | it says |
 |---|---|---:|---:|---:|---|
 """
-MOMENTS = """
+MOMENTS = f"""
 Starting: up to the first record, while data are read and the program is compiled. Training: between
-the first record and the last. Saving: while a checkpoint is written. Ending: after the last record.
-Resuming: a run that was stopped before. A signal that comes while the run ends of itself is tried
-again at another time, and so is a disk that was not too small; they are not counted.
+two records. Saving: while a checkpoint is written. Ending: after the last record. Resuming: a run
+that was stopped before. Up to {TIMES} signals are sent to a run, which goes on after each; where
+it is lost, it is counted once. A signal that comes while the run ends of itself is tried again,
+and so is a disk that was not too small; they are not counted.
 """
 
 
@@ -56,7 +57,9 @@ def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
         rows.setdefault((record.fault, record.moment), []).append(record)
     cells = []
     for (fault, moment), group in rows.items():
-        counts = Counter(record.outcome for record in group)
+        counts = Counter[str]()
+        for record in group:
+            counts[record.outcome] += record.tries
         said = Counter(record.said for record in group if record.outcome == "survived")
         cells.append(
             {
@@ -65,7 +68,6 @@ def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
                 "tries": counts["survived"] + counts["lost"],
                 "survived": counts["survived"],
                 "lost": counts["lost"],
-                "skipped": counts["skipped"],
                 "said": said.most_common(1)[0][0] if said else "",
             }
         )

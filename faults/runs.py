@@ -10,7 +10,7 @@ import numpy as np
 
 from faults.processes import Ended, answer, start, wait
 
-EPOCHS = 6
+EPOCHS = 10
 RUN = "run"
 # Noise, moments, a schedule and clipping: all that must be carried on.
 SETTINGS = (
@@ -50,10 +50,9 @@ def run_to_end(line: Sequence[str], folder: Path) -> Ended:
     return wait(start(line, folder))
 
 
-def go_on(folder: Path) -> Ended:
-    """Resume the run in a folder, or start it again where it had written no settings."""
-    has_settings = (folder / RUN / "configuration.json").exists()
-    return run_to_end(resuming() if has_settings else words(), folder)
+def started(folder: Path) -> bool:
+    """Whether the run in a folder has written its settings, so that it can be resumed."""
+    return (folder / RUN / "configuration.json").exists()
 
 
 def remains(folder: Path) -> Remains:

@@ -19,19 +19,31 @@ CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def explained(out: Path) -> Iterator[None]:
-    """What ends a run early is raised again with what to do about it.
+def stoppable(out: Path) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a run at once, with a word on how to go on.
 
     Args:
         out: the run's folder.
     """
     try:
-        with sigterm_raised(), _quiet_threads():
+        with sigterm_raised():
             yield
     except KeyboardInterrupt as stop:
         if stop.args == (signal.SIGTERM,):
             raise Interrupted(f"SIGTERM: stopped; {_go_on(out)}", signal.SIGTERM) from stop
         raise KeyboardInterrupt(f"interrupted; {_go_on(out)}") from stop
+
+
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """What a run fails of is raised again with what to do about it.
+
+    Args:
+        out: the run's folder.
+    """
+    try:
+        with _quiet_threads():
+            yield
     except NonFiniteLossError as error:
         folder = checkpoints_folder(out)
         step = checkpoints.newest_whole_step(folder)

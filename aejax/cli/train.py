@@ -14,7 +14,7 @@ import tyro
 
 from aejax import checkpoints, training
 from aejax.cli.configuration import Training, check, dumps
-from aejax.cli.endings import explained
+from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
@@ -83,8 +83,17 @@ class Train:
 
 def train(command: Train) -> None:
     """Train as the command says; write the run's folder; print its figures."""
-    configuration, out = command.training, command.out
     _check(command)
+    with stoppable(command.out):
+        metrics = _train(command)
+    if command.json:
+        print(json.dumps(metrics))
+    else:
+        _print(metrics, command.out)
+
+
+def _train(command: Train) -> dict[str, Any]:
+    configuration, out = command.training, command.out
     examples = load_examples(configuration)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
@@ -106,10 +115,7 @@ def train(command: Train) -> None:
         _fit(command, examples, objective, optimizer, state, history)
         metrics = measure(open_run(out), examples)
         write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
-    if command.json:
-        print(json.dumps(metrics))
-    else:
-        _print(metrics, out)
+    return metrics
 
 
 def _fit(
