@@ -72,10 +72,12 @@ theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements
 
-# The benchmarks beside PyTorch, for a machine that does nothing else.
+# The benchmarks beside PyTorch and scikit-learn, for a machine that does nothing else.
 bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.convolution
+	$(BIN)/python -m benchmarks.population
+	$(BIN)/python -m benchmarks.pca
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

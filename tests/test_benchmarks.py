@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import convolution, interleaved, throughput
+from benchmarks import convolution, interleaved, pca, population, throughput
 
 
 def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
@@ -39,3 +39,20 @@ def test_a_convolutional_one_by_patches_and_by_xlas_convolutions():
     (timed,) = convolution.measure(convolution.QUICK).values()
     assert list(timed) == ["PyTorch", "aejax", "aejax by XLA's convolutions"]
     assert all(np.isfinite(each["ratio"]).all() for each in timed.values())
+
+
+def test_populations_and_single_models_are_trained_by_all_ways():
+    alone, together = population.measure(population.QUICK).values()
+    assert list(alone) == ["PyTorch", "aejax, a loop of steps", "aejax, one scan"]
+    assert list(together) == [
+        "PyTorch, one after another",
+        "PyTorch, torch.func.vmap",
+        "aejax, vmapped",
+    ]
+    assert all(each["least"] > 0 for each in [*alone.values(), *together.values()])
+
+
+def test_every_pca_is_the_same_and_its_digits_are_told():
+    (timed,) = pca.measure(pca.QUICK).values()
+    assert all(each["radians"] < 1e-4 for each in timed.values())
+    assert timed["aejax, closed form"]["eigenvalues"] < 2e-7  # what float32 attributes can hold

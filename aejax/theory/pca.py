@@ -44,9 +44,16 @@ def pca(x: Shaped[np.ndarray | Array, "..."]) -> PCA:
 def pca_of_moments(data: Moments) -> PCA:
     """Principal components from moments: T has R's singular values and right singular vectors."""
     _, singular_values, components = np.linalg.svd(data.factor, full_matrices=False)
+    return PCA(data.mean, np.square(singular_values), oriented(components))
+
+
+def oriented(
+    components: Float64[np.ndarray, "components features"],
+) -> Float64[np.ndarray, "components features"]:
+    """Each row with the sign that makes its entry of largest magnitude positive."""
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), largest])
-    return PCA(data.mean, np.square(singular_values), components * signs[:, None])
+    return components * signs[:, None]
 
 
 def leading_components(analysis: PCA, code: int) -> Float64[np.ndarray, "code features"]:

@@ -51,6 +51,38 @@ def test_it_is_pca(x, components, whiten):
     assert_like(found, PCA(components, whiten=whiten, svd_solver="full").fit(x), x)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("components", [10, 0.9])
+def test_by_the_covariance_it_is_scikit_learns_by_the_covariance(components, dtype):
+    x = DIGITS.astype(dtype)
+    found = LinearAutoencoder(components, solver="covariance").fit(x)
+    pca = PCA(components, svd_solver="covariance_eigh").fit(x)
+    for name in ATTRIBUTES:
+        expected, bound = getattr(pca, name), 100 * np.finfo(dtype).eps
+        assert getattr(found, name).dtype == np.asarray(expected).dtype
+        scale = max(1.0, np.abs(expected).max())
+        np.testing.assert_allclose(getattr(found, name), expected, atol=bound * scale, err_msg=name)
+
+
+def test_by_the_covariance_of_few_examples_no_eigenvalue_is_negative():
+    found = LinearAutoencoder(solver="covariance").fit(DIGITS[:7].astype(np.float32))
+    assert found.components_.shape == (7, 64)
+    assert found.explained_variance_.min() >= 0
+    exact = LinearAutoencoder().fit(DIGITS[:7])
+    np.testing.assert_allclose(
+        found.explained_variance_,
+        exact.explained_variance_,
+        atol=1e-5 * exact.explained_variance_[0],
+    )
+
+
+def test_batches_follow_a_fit_by_the_covariance():
+    found = LinearAutoencoder(5, solver="covariance").fit(DIGITS[:1000]).partial_fit(DIGITS[1000:])
+    whole = LinearAutoencoder(5).fit(DIGITS)
+    np.testing.assert_allclose(found.components_, whole.components_, atol=1e-8)
+    np.testing.assert_allclose(found.explained_variance_, whole.explained_variance_, rtol=1e-10)
+
+
 @pytest.mark.slow
 def test_it_is_pca_of_mnist(shared_data):
     path = shared_data / "mnist" / "train-images-idx3-ubyte.gz"

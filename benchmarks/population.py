@@ -1,0 +1,184 @@
+"""Many small models at once, and one of them alone, beside PyTorch's ways to the same.
+
+A model is 64-32 and its mirror, logistic units, squared error, Adam, 128 rows a step. Alone:
+aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop eager and compiled. A
+population of 64: aejax's vmapped epochs, PyTorch's models one after another, and PyTorch's
+gradients by `torch.func.vmap` with one optimizer for all. PyTorch's optimizers are fused.
+
+Command:  python -m benchmarks.population
+Run time: about two minutes on two quiet cores.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+
+import aejax
+from aejax import Batch, losses, training
+from benchmarks.interleaved import interleaved, record
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the numbers."""
+
+    features: int = 64
+    """of an example"""
+    code: int = 32
+    """units of the code"""
+    members: int = 64
+    """models of the population"""
+    rows: int = 4096
+    """examples of an epoch"""
+    batch_size: int = 128
+    """examples a step"""
+    rounds: int = 7
+    """epochs of each way that count"""
+    compiled: bool = True
+    """torch.compile too, which needs a C++ compiler"""
+
+
+QUICK = Config(features=8, code=4, members=3, rows=64, batch_size=32, rounds=2, compiled=False)
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """Seconds and ratios to PyTorch's first way, of one model alone and of the population."""
+    x = np.random.default_rng(0).uniform(size=(config.rows, config.features)).astype(np.float32)
+    alone = {"PyTorch": _pytorch_epochs(config, x, 1)}
+    if config.compiled:
+        alone["PyTorch, compiled"] = _pytorch_epochs(config, x, 1, compiled=True)
+    alone |= {"aejax, a loop of steps": _loop(config, x), "aejax, one scan": _scan(config, x)}
+    together = {
+        "PyTorch, one after another": _pytorch_epochs(config, x, config.members),
+        "PyTorch, torch.func.vmap": _pytorch_vmapped(config, x),
+        "aejax, vmapped": _population(config, x),
+    }
+    return {
+        "one model": interleaved(alone, rounds=config.rounds),
+        f"{config.members} models": interleaved(together, rounds=config.rounds),
+    }
+
+
+def main(config: Config = Config()) -> None:
+    """Measure, write and print."""
+    found = measure(config)
+    record("population", asdict(config), found)
+    for models, ways in found.items():
+        for name, each in ways.items():
+            print(models, name, each["median"], "s", each["ratio"])
+
+
+def _pieces(config: Config) -> tuple[aejax.Objective, optax.GradientTransformation]:
+    model = aejax.dense((config.features, config.code))
+    return aejax.objective(model, losses.squared), optax.adam(1e-3)
+
+
+def _scan(config: Config, x: np.ndarray) -> Callable[[], Any]:
+    objective, optimizer = _pieces(config)
+    state = training.init_state(objective, optimizer, jax.random.key(0))
+    data = Batch(jnp.asarray(x))
+    run = jax.jit(
+        lambda state, data: training.epoch(
+            objective, optimizer, state, data, batch_size=config.batch_size
+        )[0]
+    )
+    return lambda: jax.block_until_ready(run(state, data).params)
+
+
+def _loop(config: Config, x: np.ndarray) -> Callable[[], Any]:
+    """A Python loop: the batches are cut before, which flatters it."""
+    objective, optimizer = _pieces(config)
+    first = training.init_state(objective, optimizer, jax.random.key(0))
+    step = jax.jit(lambda state, batch: training.step(objective, optimizer, state, batch)[0])
+    batches = [
+        Batch(jnp.asarray(x[start : start + config.batch_size]))
+        for start in range(0, len(x), config.batch_size)
+    ]
+
+    def run() -> Any:
+        state = first
+        for batch in batches:
+            state = step(state, batch)
+        return jax.block_until_ready(state.params)
+
+    return run
+
+
+def _population(config: Config, x: np.ndarray) -> Callable[[], Any]:
+    objective, optimizer = _pieces(config)
+    keys = jax.random.split(jax.random.key(0), config.members)
+    states = jax.vmap(lambda key: training.init_state(objective, optimizer, key))(keys)
+    data = Batch(jnp.asarray(x))
+
+    def epoch(state: training.TrainState, data: Batch) -> training.TrainState:
+        return training.epoch(objective, optimizer, state, data, batch_size=config.batch_size)[0]
+
+    run = jax.jit(jax.vmap(epoch, (0, None)))
+    return lambda: jax.block_until_ready(run(states, data).params)
+
+
+def _pytorch_model(config: Config) -> Any:
+    import torch
+
+    return torch.nn.Sequential(
+        torch.nn.Linear(config.features, config.code),
+        torch.nn.Sigmoid(),
+        torch.nn.Linear(config.code, config.features),
+    )
+
+
+def _pytorch_epochs(
+    config: Config, x: np.ndarray, members: int, *, compiled: bool = False
+) -> Callable[[], Any]:
+    import torch
+
+    models = [_pytorch_model(config) for _ in range(members)]
+    optimizers = [torch.optim.Adam(model.parameters(), 1e-3, fused=True) for model in models]
+    forwards = [torch.compile(model) if compiled else model for model in models]
+    rows = torch.from_numpy(x)
+
+    def epoch() -> None:
+        for forward, optimizer in zip(forwards, optimizers, strict=True):
+            for indices in torch.randperm(len(rows)).split(config.batch_size):
+                batch = rows[indices]
+                optimizer.zero_grad()
+                (forward(batch) - batch).square().sum(dim=1).mean().backward()
+                optimizer.step()
+
+    return epoch
+
+
+def _pytorch_vmapped(config: Config, x: np.ndarray) -> Callable[[], Any]:
+    import torch
+    from torch.func import functional_call, grad, stack_module_state, vmap
+
+    models = [_pytorch_model(config) for _ in range(config.members)]
+    params, _ = stack_module_state(models)
+    optimizer = torch.optim.Adam(params.values(), 1e-3, fused=True)
+    rows = torch.from_numpy(x)
+
+    def loss(params: dict, batch: Any) -> Any:
+        output = functional_call(models[0], params, (batch,))
+        return (output - batch).square().sum(dim=1).mean()
+
+    gradients_of = vmap(grad(loss))
+
+    def epoch() -> None:
+        orders = torch.stack([torch.randperm(len(rows)) for _ in models])
+        for indices in orders.split(config.batch_size, dim=1):
+            gradients = gradients_of(params, rows[indices])
+            for name, value in params.items():
+                value.grad = gradients[name]
+            optimizer.step()
+
+    return epoch
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
