@@ -14,9 +14,7 @@ import tyro
 from aejax import interchange
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_bytes, write_text
-from aejax.cli.run import Run, new_examples, open_run
-from aejax.data import denormalise
-from aejax.types import Array
+from aejax.cli.run import Run, decode, encode, open_run
 
 
 @dataclass(frozen=True)
@@ -40,8 +38,8 @@ def export(command: Export) -> None:
     run = open_run(command.run, checkpoint=command.checkpoint)
     command.out.mkdir(parents=True, exist_ok=True)
     raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
-    code = jax.eval_shape(partial(_encode, run), raw)
-    functions = {"encode": (partial(_encode, run), raw), "decode": (partial(_decode, run), code)}
+    code = jax.eval_shape(partial(encode, run), raw)
+    functions = {"encode": (partial(encode, run), raw), "decode": (partial(decode, run), code)}
     for name, (function, like) in functions.items():
         data = interchange.serialise(function, like)
         write_bytes(command.out / f"{name}.stablehlo", data)
@@ -52,18 +50,6 @@ def export(command: Export) -> None:
     write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
-
-
-def _encode(run: Run, x: Array) -> Array:
-    """Raw examples to codes."""
-    return run.objective.model.encode(run.params, new_examples(run, x))
-
-
-def _decode(run: Run, code: Array) -> Array:
-    """Codes to raw examples."""
-    x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
-    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
-    return jnp.asarray(raw)
 
 
 def _parameters(run: Run) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tyro.conf import subcommand
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.compiled import keep_compiled
 from aejax.cli.configuration import Training
+from aejax.cli.explore import Explore, explore
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
 from aejax.cli.pages import Report, write_report
@@ -30,6 +31,7 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Encode, subcommand("encode")]
     | Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Explore, subcommand("explore")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Report, subcommand("report")]
@@ -39,6 +41,7 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Train: train,
     Encode: encode,
     Reconstruct: reconstruct,
+    Explore: explore,
     Export: export,
     Verify: verify,
     Report: write_report,

@@ -11,7 +11,7 @@ import tyro
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history
-from aejax.cli.run import Run, history_file, load_examples, metrics_file, open_run
+from aejax.cli.run import Run, history_file, load_seen_examples, metrics_file, open_run
 from aejax.theory import Certificate
 
 
@@ -50,9 +50,7 @@ def write_report(command: Report) -> None:
     certificates = _certificates(command.certificates)
     run = open_run(command.run, checkpoint=command.checkpoint)
     history = read_history(history_file(command.run))
-    examples = load_examples(run.configuration)
-    if examples.fingerprint != run.about.fingerprint:
-        raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
+    examples = load_seen_examples(run)
     page = report.run_page(
         title=f"An autoencoder of {run.configuration.data}",
         summary=_summary(run, command.run),

@@ -12,7 +12,7 @@ import numpy as np
 from aejax import checkpoints, training
 from aejax.cli.configuration import Training, identity_of, loads
 from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
-from aejax.data import Dataset, Normalisation, fingerprint, load, normalise
+from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
 from aejax.objective import Objective
 from aejax.types import Array, Batch, Params
 
@@ -119,6 +119,14 @@ def load_examples(configuration: Training) -> Examples:
     )
 
 
+def load_seen_examples(run: Run) -> Examples:
+    """The examples that a run was trained with; ValueError where its data have changed since."""
+    examples = load_examples(run.configuration)
+    if examples.fingerprint != run.about.fingerprint:
+        raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
+    return examples
+
+
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     """Read a run's settings and the parameters of its best checkpoint, or of the one named."""
     configuration, about = read_configuration(run), read_about(run)
@@ -145,6 +153,18 @@ def new_examples(run: Run, x: Array | np.ndarray) -> Array:
             f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
         )
     return _flat(normalise(run.normalisation, x.reshape(x.shape[0], *shape)))
+
+
+def encode(run: Run, x: Array | np.ndarray) -> Array:
+    """Raw examples to codes."""
+    return run.objective.model.encode(run.params, new_examples(run, x))
+
+
+def decode(run: Run, code: Array) -> Array:
+    """Codes to raw examples."""
+    x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
+    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
+    return jnp.asarray(raw)
 
 
 def _flat(x: Array | np.ndarray) -> Array:

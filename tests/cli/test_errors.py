@@ -103,7 +103,7 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("", "train, encode, reconstruct, export, verify, report, data"),
+        ("", "train, encode, reconstruct, explore, export, verify, report, data"),
         ("fit", "Unrecognized options: fit | aejax --help"),
         ("train --epoch 3", "--epoch, 3 | --epochs INT"),
         ("train --epochs many", "--epochs | 'many'"),

@@ -10,6 +10,7 @@ COMMANDS = (
     "train",
     "encode",
     "reconstruct",
+    "explore",
     "export",
     "verify",
     "report",

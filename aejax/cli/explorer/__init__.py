@@ -1,0 +1,1 @@
+"""A trained run to be looked into with a browser: numbers, their addresses, and the page."""

@@ -1,0 +1,208 @@
+"""What the explorer shows, as plain numbers in the units of the data."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax.cli.run import Examples, Run, decode, encode
+from aejax.types import Array
+
+EXCITING = 12
+"""Examples that are shown of each unit."""
+
+AVERAGED = 256
+"""Examples over which a unit's gradient is averaged."""
+
+
+class View(NamedTuple):
+    """A run with the test examples that it is looked at with.
+
+    title:    of the page.
+    x:        raw test examples, [examples, *features].
+    labels:   their classes, or None.
+    codes:    of the examples, [examples, units].
+    encode:   raw examples to codes, compiled.
+    decode:   codes to raw examples, compiled.
+    gradient: (raw examples, unit) -> the unit's mean gradient, [*features], compiled.
+    """
+
+    title: str
+    x: np.ndarray
+    labels: np.ndarray | None
+    codes: np.ndarray
+    encode: Callable[[Array | np.ndarray], Array]
+    decode: Callable[[Array | np.ndarray], Array]
+    gradient: Callable[[Array | np.ndarray, int], Array]
+
+
+class Unknown(LookupError):  # noqa: N818 -- what it names does not exist, and nothing went wrong
+    """No example or unit has this number."""
+
+
+def view(run: Run, examples: Examples) -> View:
+    """A run and the test examples of its data.
+
+    Args:
+        run: the run.
+        examples: those of its data.
+
+    Returns:
+        The `View`, with the codes of all test examples.
+    """
+
+    def gradient(x: Array, unit: Array) -> Array:
+        def excitation(x: Array) -> Array:
+            return jnp.sum(encode(run, x)[:, unit])
+
+        return jnp.mean(jax.grad(excitation)(x), axis=0)
+
+    x = np.asarray(examples.dataset.x_test, np.float32)
+    encoded = jax.jit(partial(encode, run))
+    return View(
+        title=f"An autoencoder of {run.configuration.data}",
+        x=x,
+        labels=examples.dataset.labels_test,
+        codes=np.asarray(encoded(x)),
+        encode=encoded,
+        decode=jax.jit(partial(decode, run)),
+        gradient=jax.jit(gradient),
+    )
+
+
+def description(view: View) -> dict[str, Any]:
+    """How the page is laid out.
+
+    Args:
+        view: what is looked at.
+
+    Returns:
+        The image's shape, [height, width, channels] (other examples are a strip one pixel high),
+        the number of examples, their lowest and highest value, and of each unit the lowest and
+        highest activation.
+    """
+    shape = view.x.shape[1:]
+    image = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+    return {
+        "title": view.title,
+        "shape": (*shape, 1)[:3] if image else (1, math.prod(shape), 1),
+        "examples": len(view.x),
+        "low": float(view.x.min()),
+        "high": float(view.x.max()),
+        "units": np.stack([view.codes.min(axis=0), view.codes.max(axis=0)], axis=1).tolist(),
+    }
+
+
+def example(view: View, number: int) -> dict[str, Any]:
+    """A test example, its code and its reconstruction.
+
+    Args:
+        view: what is looked at.
+        number: of the example.
+
+    Returns:
+        Its class (or None), x, code, x_hat, and their squared error.
+
+    Raises:
+        Unknown: where there is no such example.
+    """
+    x = view.x[_known("example", number, len(view.x))]
+    label = None if view.labels is None else int(view.labels[number])
+    code = view.codes[number]
+    return {"label": label, "x": _numbers(x), "code": _numbers(code)} | decoded(view, number, code)
+
+
+def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
+    """What a code is decoded to, against an example.
+
+    Args:
+        view: what is looked at.
+        number: of the example.
+        code: one number a unit, as JSON gives it.
+
+    Returns:
+        x_hat, and its squared error against the example.
+
+    Raises:
+        Unknown: where there is no such example.
+        ValueError: for a code of another size, or of what is no finite number.
+    """
+    x = view.x[_known("example", number, len(view.x))]
+    x_hat = np.asarray(view.decode(_given("a code", code, view.codes.shape[1:])[None]))[0]
+    return {"x_hat": _numbers(x_hat), "error": _error(x_hat, x)}
+
+
+def unit(view: View, number: int) -> dict[str, Any]:
+    """What a unit answers to.
+
+    Args:
+        view: what is looked at.
+        number: of the unit.
+
+    Returns:
+        Its filter, the mean gradient ∂h/∂x over test examples (of a single layer that is its
+        kernel, but for a factor); and the examples that excite it most, with their activations.
+
+    Raises:
+        Unknown: where there is no such unit.
+    """
+    activations = view.codes[:, _known("unit", number, view.codes.shape[1])]
+    highest = np.argsort(-activations, kind="stable")[:EXCITING]
+    return {
+        "filter": _numbers(view.gradient(view.x[:AVERAGED], number)),
+        "examples": highest.tolist(),
+        "activations": _numbers(activations[highest]),
+        "x": [_numbers(x) for x in view.x[highest]],
+    }
+
+
+def repaired(view: View, number: int, x: Any) -> dict[str, Any]:
+    """What the run makes of an example that has been drawn on.
+
+    Args:
+        view: what is looked at.
+        number: of the example.
+        x: what became of it, flat, as JSON gives it.
+
+    Returns:
+        code, x_hat, its squared error against the example, and that of x as "damage".
+
+    Raises:
+        Unknown: where there is no such example.
+        ValueError: for an x of another size, or of what is no finite number.
+    """
+    clean = view.x[_known("example", number, len(view.x))]
+    drawn = _given("an example", x, (clean.size,)).reshape(clean.shape)
+    code = np.asarray(view.encode(drawn[None]))[0]
+    found = {"code": _numbers(code), "damage": _error(drawn, clean)}
+    return found | decoded(view, number, code)
+
+
+def _known(what: str, number: int, count: int) -> int:
+    if not 0 <= number < count:
+        raise Unknown(f"there is no {what} {number}: they are 0 to {count - 1}")
+    return number
+
+
+def _given(what: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.asarray(values, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{what} is a list of {math.prod(shape)} numbers") from error
+    if array.shape != shape:
+        raise ValueError(f"{what} has {math.prod(shape)} numbers, got shape {list(array.shape)}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{what} holds a value that is NaN or infinite")
+    return array
+
+
+def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
+    return float(np.sum(np.square(np.asarray(x_hat, np.float64) - x)))
+
+
+def _numbers(array: Array | np.ndarray) -> list[float]:
+    return np.ravel(array).tolist()

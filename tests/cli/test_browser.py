@@ -1,0 +1,219 @@
+"""The explorer and the report as a reader meets them: in Chromium, clicked, drawn on, looked at."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from playwright.sync_api import expect, sync_playwright
+from sklearn.datasets import load_digits
+
+from aejax.cli.run import decode, encode, open_run
+
+SCREENS = {"desktop": (1200, 900), "phone": (390, 844)}
+PIXELS = """canvas => [...canvas.getContext("2d")
+  .getImageData(0, 0, canvas.width, canvas.height).data]"""
+COLOURS = """() => [...document.querySelectorAll("body *")].flatMap(element => {
+  const text = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
+  if (!text || !element.offsetParent) return [];
+  let behind = element;
+  const paper = () => getComputedStyle(behind).backgroundColor;
+  while (paper() === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+  return [[element.tagName + " " + element.textContent.trim().slice(0, 30),
+    getComputedStyle(element).color, paper()]];
+})"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium, driven by Playwright; skipped where there is none."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Open an address on a screen; nothing may be fetched elsewhere, and nothing may fail."""
+    pages = []
+
+    def opened(address, screen="desktop", scheme="light"):
+        width, height = SCREENS[screen]
+        page = browser.new_page(
+            viewport={"width": width, "height": height}, color_scheme=scheme, base_url=address
+        )
+        origin = re.match(r"(http://[^/]+/|file://)", address)[0]
+        page.strays, page.failures = [], []
+        page.on(
+            "request", lambda r: r.url.startswith((origin, "data:")) or page.strays.append(r.url)
+        )
+        page.on("pageerror", lambda error: page.failures.append(str(error)))
+        page.on("console", lambda m: m.type == "error" and page.failures.append(m.text))
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        assert page.strays == page.failures == []
+        page.close()
+
+
+@pytest.fixture(scope="module")
+def address(finished, compiled_once):
+    """Where `aejax explore` serves the finished run; Ctrl-C ends it well."""
+    main = "from aejax.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", main, "explore", str(finished)]
+    server = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | compiled_once,
+    )
+    line = server.stdout.readline()
+    try:
+        assert re.fullmatch(r"explore: http://127\.0\.0\.1:\d+/[\w-]{22}/\n", line), line
+        yield line.split()[1]
+    finally:
+        server.send_signal(signal.SIGINT)
+        _, complaints = server.communicate(timeout=30)
+    assert (server.returncode, complaints) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return open_run(finished)
+
+
+def shown(page, canvas) -> np.ndarray:
+    """The pixels of a canvas, [64, 3], red, green and blue from 0 to 255."""
+    return np.array(page.locator(canvas).evaluate(PIXELS)).reshape(-1, 4)[:, :3]
+
+
+def grey(x) -> np.ndarray:
+    """Digits from 0 to 16 as the page must draw them."""
+    return np.repeat(np.floor(255 * np.ravel(x).clip(0, 16)[:, None] / 16 + 0.5), 3, axis=1)
+
+
+def told(page, output, wanted) -> None:
+    """A number on the page becomes the one wanted, to the three digits shown."""
+    expect(page.locator(output)).to_have_text(digits(wanted))
+
+
+def digits(number) -> str:
+    """Three of them, as the page writes a number."""
+    return f"{float(f'{float(number):.3g}'):g}"
+
+
+def test_a_slider_changes_the_reconstruction_as_the_decoder_says(open_page, address, run):
+    page = open_page(address)
+    x = load_digits().data[4]
+    code = encode(run, jnp.asarray(x[None], jnp.float32))
+    x_hat = np.ravel(decode(run, code))
+    told(page, "#error", np.sum((x_hat - x) ** 2))
+    np.testing.assert_array_equal(shown(page, "#input"), grey(x))
+    np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
+    kernel = run.params["decoder"]["layer_0"]["kernel"]
+    unit = int(np.argmax(np.linalg.norm(kernel, axis=1)))  # the one that is seen best
+    slider = page.locator("#code input").nth(unit)
+    slider.click()
+    slider.press("Home" if code[0, unit] > float(slider.input_value()) else "End")
+    moved = np.ravel(decode(run, code.at[0, unit].set(float(slider.input_value()))))
+    told(page, "#error", np.sum((moved - x) ** 2))
+    np.testing.assert_allclose(shown(page, "#decoded"), grey(moved), atol=1)
+    assert np.abs(grey(moved) - grey(x_hat)).max() > 2  # more than rounding
+    page.get_by_role("button", name="the example's own code").click()
+    np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
+
+
+def test_a_click_on_a_unit_shows_its_filter_and_what_excites_it(open_page, address, run):
+    page = open_page(address)
+    page.get_by_role("button", name="what unit 5 answers to").click()
+    told(page, "#unit-number", 5)
+    page.wait_for_load_state("networkidle")
+    colours = shown(page, "#filter").astype(int)
+    kernel = np.asarray(run.params["encoder"]["layer_0"]["kernel"])[:, 5]
+    clear = np.abs(kernel) > 0.05 * np.abs(kernel).max()
+    np.testing.assert_array_equal(colours[clear, 0] > colours[clear, 2], kernel[clear] > 0)
+    x = load_digits().data[4::5]
+    h = np.asarray(encode(run, jnp.asarray(x, jnp.float32)))[:, 5]
+    buttons = page.locator("#exciting button")
+    best = int(np.argmax(h))
+    assert buttons.count() == 12
+    assert buttons.first.inner_text() == f"example {best}: {digits(h[best])}"
+    buttons.first.click()
+    expect(page.locator("#example")).to_have_value(str(best))
+    told(page, "#label", load_digits().target[4::5][best])
+    np.testing.assert_array_equal(shown(page, "#input"), grey(x[best]))
+
+
+def test_a_mask_that_is_drawn_is_repaired(open_page, address, run):
+    page = open_page(address)
+    told(page, "#damage", 0)
+    x = load_digits().data[4]
+    page.locator("#drawn").scroll_into_view_if_needed()
+    box = page.locator("#drawn").bounding_box()
+    row = box["y"] + 4.5 / 8 * box["height"]
+    page.mouse.move(box["x"] + 0.1 * box["width"], row)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.9 * box["width"], row, steps=12)
+    page.mouse.up()
+    drawn = x.copy()
+    drawn[3 * 8 : 6 * 8] = 0  # the brush is three pixels wide
+    np.testing.assert_array_equal(shown(page, "#drawn"), grey(drawn))
+    x_hat = np.ravel(decode(run, encode(run, jnp.asarray(drawn[None], jnp.float32))))
+    told(page, "#damage", np.sum((drawn - x) ** 2))
+    told(page, "#repair", np.sum((x_hat - x) ** 2))
+    np.testing.assert_allclose(shown(page, "#repaired"), grey(x_hat), atol=1)
+    page.get_by_role("button", name="noise everywhere").click()
+    expect(page.locator("#damage")).to_have_text(re.compile(r"[1-9]\d{3,}"))
+    assert len(np.unique(shown(page, "#drawn"))) > 30
+    page.get_by_role("button", name="restore all").click()
+    told(page, "#damage", 0)
+    np.testing.assert_array_equal(shown(page, "#drawn"), grey(x))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_pages_fit_their_screen_and_can_be_read(
+    open_page, address, finished, tmp_path, aejax, screen, scheme
+):
+    if not (finished.parent / "report.html").exists():
+        assert aejax("report", finished, "--out", finished.parent / "report.html").code == 0
+    explorer = open_page(address, screen, scheme)
+    expect(explorer.locator("#repair")).not_to_be_empty()
+    report = open_page((finished.parent / "report.html").as_uri(), screen, scheme)
+    for name, page in {"explorer": explorer, "report": report}.items():
+        picture = page.screenshot(path=tmp_path / f"{name}-{screen}-{scheme}.png", full_page=True)
+        assert picture.startswith(b"\x89PNG")
+        assert page.evaluate("document.documentElement.scrollWidth") <= SCREENS[screen][0]
+        for text, ink, paper in page.evaluate(COLOURS):
+            assert contrast(ink, paper) >= 4.5, (name, text, ink, paper)  # WCAG 2.1, 1.4.3
+        levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(h => +h.tagName[1])")
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert max(np.diff(levels)) <= 1
+        assert page.locator("img:not([alt]), canvas:not([aria-label]):not(button *)").count() == 0
+        unnamed = "input:not([aria-label]):not(label *), html:not([lang])"
+        assert page.locator(unnamed).count() == 0
+
+
+def contrast(ink: str, paper: str) -> float:
+    """Of two CSS colours, by WCAG 2.1."""
+    lights = []
+    for colour in (ink, paper):
+        values = np.array(json.loads(f"[{colour[colour.index('(') + 1 : -1]}]")[:3]) / 255
+        linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+        lights.append(float(linear @ [0.2126, 0.7152, 0.0722]))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
