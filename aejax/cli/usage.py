@@ -7,7 +7,8 @@ from typing import Any
 
 import tyro
 
-FRAME = "╭╮╰╯│─ "
+FRAME = "╭╮╰╯│─+| "
+"""What a box is drawn with, also where there is ASCII alone."""
 
 
 def parse(command: Any, words: Sequence[str], **settings: Any) -> Any:
@@ -41,9 +42,9 @@ def _unboxed(box: str) -> str:
     paragraphs = [""]
     for row in rows:
         text = row.strip(FRAME)
-        if text:
+        if text.strip("-"):
             paragraphs[-1] += f" {text}"
         else:
             paragraphs.append("")
-    *complaint, advice = (paragraph.strip() for paragraph in paragraphs)
+    *complaint, advice = (paragraph.strip() for paragraph in paragraphs if paragraph)
     return "; ".join(complaint) + f"\n{advice}"

@@ -111,7 +111,7 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
         ("train --recipe tied --resume --out nowhere", "--recipe starts from its own settings"),
         ("train --recipe tied --from nowhere", "--recipe starts from its own settings"),
         ("train --recipe tied --data small.npy", "the data have 6 features | --sizes 6 64"),
-        ("train --optimizer newton", "'newton' | 'adam', 'sgd'"),
+        ("train --optimizer newton", "'newton' | 'adam' | 'sgd'"),
         ("encode runs/digits", "DATA"),
         ("verify --data small.npy --code 0", "code"),
         ("verify --data small.npy --theorem fermat", "no theorem fermat; there are optimal_loss"),
