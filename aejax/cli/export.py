@@ -14,7 +14,7 @@ import tyro
 from aejax import interchange
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_bytes, write_text
-from aejax.cli.run import Run, decode, encode, open_run
+from aejax.cli.run import Run, decode, encode, open_run, write_settings
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Export:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
     out: Path = Path("exported")
-    """the folder for parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo
-    and description.json"""
+    """the folder for parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo,
+    description.json, and the run's configuration.json and about.json, with which aejax opens it"""
     checkpoint: int | None = None
     """step of the checkpoint; the best unless given"""
 
@@ -48,6 +48,7 @@ def export(command: Export) -> None:
         path = command.out / f"parameters.{suffix}"
         interchange.save_parameters(path, _parameters(run), description=description)
     write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
+    write_settings(command.out, run.configuration, run.about)
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
 

@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoints, training
-from aejax.cli.configuration import Training, identity_of, loads
+from aejax.cli.configuration import Training, dumps, identity_of, loads
+from aejax.cli.files import write_text
 from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
 from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
+from aejax.interchange import load_parameters
 from aejax.objective import Objective
 from aejax.types import Array, Batch, Params
 
@@ -72,6 +74,11 @@ def checkpoints_folder(run: Path) -> Path:
     return run / "checkpoints"
 
 
+def parameters_file(run: Path) -> Path:
+    """Where the parameters lie that `aejax export` has written."""
+    return run / "parameters.safetensors"
+
+
 def read_configuration(run: Path) -> Training:
     """The settings of a run; FileNotFoundError or ValueError where the folder holds none."""
     path = configuration_file(run)
@@ -92,6 +99,12 @@ def read_about(run: Path) -> About:
         return About(dict(about["environment"]), str(about["fingerprint"]), shape)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
+
+
+def write_settings(run: Path, configuration: Training, about: About) -> None:
+    """Write what `read_configuration` and `read_about` read."""
+    write_text(about_file(run), json.dumps(about._asdict(), indent=2) + "\n")
+    write_text(configuration_file(run), dumps(configuration))
 
 
 def identity(configuration: Training, data_fingerprint: str) -> dict[str, Any]:
@@ -128,8 +141,20 @@ def load_seen_examples(run: Run) -> Examples:
 
 
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
-    """Read a run's settings and the parameters of its best checkpoint, or of the one named."""
+    """Read a run's settings and the parameters of its best checkpoint, or of the one named.
+
+    What `aejax export` has written of a run is one too, of those parameters and no other.
+    """
     configuration, about = read_configuration(run), read_about(run)
+    objective = make_objective(configuration, about.feature_shape)
+    exported = parameters_file(run).exists() and not checkpoints_folder(run).exists()
+    read = _read_exported if exported and checkpoint is None else _read_checkpoint
+    return Run(configuration, about, objective, *read(run, configuration, about, checkpoint))
+
+
+def _read_checkpoint(
+    run: Path, configuration: Training, about: About, checkpoint: int | None
+) -> tuple[Params, Normalisation, int]:
     objective = make_objective(configuration, about.feature_shape)
     optimizer = make_optimizer(configuration, steps=1)
     folder = checkpoints_folder(run)
@@ -142,7 +167,23 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
         normalisation=Normalisation(*[np.zeros(about.feature_shape)] * 2),
         step=step,
     )
-    return Run(configuration, about, objective, state.params, normalisation, int(state.step))
+    return state.params, normalisation, int(state.step)
+
+
+def _read_exported(
+    run: Path, configuration: Training, about: About, _: int | None
+) -> tuple[Params, Normalisation, int]:
+    params, description = load_parameters(parameters_file(run))
+    model = make_objective(configuration, about.feature_shape).model
+    parts = Normalisation(*[np.zeros(about.feature_shape)] * 2)._asdict()
+    expected = jax.eval_shape(model.init, jax.random.key(0)) | {"normalisation": parts}
+    shapes, expected_shapes = jax.tree.map(lambda leaf: leaf.shape, (params, expected))
+    if shapes != expected_shapes:
+        raise ValueError(
+            f"{parameters_file(run)} does not hold the model of {configuration_file(run).name}"
+        )
+    normalisation = Normalisation(**params.pop("normalisation"))
+    return jax.tree.map(jnp.asarray, params), normalisation, int(description["step"])
 
 
 def new_examples(run: Run, x: Array | np.ndarray) -> Array:

@@ -27,7 +27,6 @@ from aejax.cli.recipes import RECIPES, RecipeName
 from aejax.cli.run import (
     About,
     Examples,
-    about_file,
     checkpoints_folder,
     configuration_file,
     history_file,
@@ -36,6 +35,7 @@ from aejax.cli.run import (
     metrics_file,
     open_run,
     read_about,
+    write_settings,
 )
 from aejax.objective import Objective
 from aejax.training import TrainState
@@ -172,11 +172,11 @@ def _start(
     saved = command.checkpoint is not None or checkpoints.steps(checkpoints_folder(command.out))
     if command.resume and saved:
         state, history = _resume(command, examples, state)
+        write_text(configuration_file(command.out), dumps(command.training))
     else:
         shape = examples.dataset.x_train.shape[1:]
         about = About(environment(), examples.fingerprint, shape)
-        write_text(about_file(command.out), json.dumps(about._asdict(), indent=2) + "\n")
-    write_text(configuration_file(command.out), dumps(command.training))
+        write_settings(command.out, command.training, about)
     return state, history
 
 

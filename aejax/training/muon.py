@@ -75,8 +75,10 @@ def nearly_orthogonal(
     tall = matrix.shape[0] > matrix.shape[1]
     norm = jnp.linalg.norm(matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32)))
     x = matrix / jnp.maximum(norm, jnp.finfo(matrix.dtype).tiny).astype(matrix.dtype)
-    x = transposed(x) if tall else x
-    for _ in range(steps):
+
+    def nearer(_: Array | int, x: Array) -> Array:
         gram = product(x, transposed(x))
-        x = a * x + product(b * gram + c * product(gram, gram), x)
+        return a * x + product(b * gram + c * product(gram, gram), x)
+
+    x = jax.lax.fori_loop(0, steps, nearer, transposed(x) if tall else x)
     return transposed(x) if tall else x

@@ -1,6 +1,7 @@
 """`aejax export`: files that other programs read, held to the run's own codes."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -66,10 +67,33 @@ def test_the_parameters_suffice_to_encode_by_hand(exported):
     )
 
 
+@pytest.mark.parametrize("command", ["encode", "reconstruct"])
+def test_aejax_opens_it_as_a_run_without_checkpoints(exported, command):
+    from aejax.cli import main
+
+    folder, out = exported / "exported", exported / f"{command}_again.npy"
+    assert main([command, str(folder), str(exported / "x.npy"), "--out", str(out)]) == 0
+    expected = {"encode": "expected_code", "reconstruct": "expected_x_hat"}[command]
+    np.testing.assert_array_equal(np.load(out), np.load(exported / f"{expected}.npy"))
+
+
+def test_parameters_of_another_model_are_refused(exported, tmp_path, capsys):
+    from aejax.cli import main
+
+    folder = shutil.copytree(exported / "exported", tmp_path / "exported")
+    settings = json.loads((folder / "configuration.json").read_text())
+    (folder / "configuration.json").write_text(json.dumps(settings | {"sizes": [64, 11]}))
+    words = ["encode", str(folder), str(exported / "x.npy"), "--out", str(tmp_path / "code.npy")]
+    assert main(words) == 2
+    assert "does not hold the model" in capsys.readouterr().err
+
+
 def test_the_folder_says_what_it_holds(exported):
     folder = exported / "exported"
     description = json.loads((folder / "description.json").read_text())
     assert {path.name for path in folder.iterdir()} == {
+        "about.json",
+        "configuration.json",
         "description.json",
         "encode.stablehlo",
         "decode.stablehlo",
