@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -55,6 +56,7 @@ def run_page(
     environment: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     certificates: Sequence[Certificate] = (),
+    commands: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """A training run as one HTML page, from plain data.
 
@@ -67,6 +69,7 @@ def run_page(
         history: `aejax.training.fit`'s records. Of a long one the table shows about
             twenty epochs evenly, the last, and the best of validation.
         certificates: of theorems, as `aejax.theory.certificates` gives them.
+        commands: what can be done with the run -> the command that does it.
 
     Returns:
         The page, a whole HTML document.
@@ -79,6 +82,7 @@ def run_page(
         ("Figures", illustrations, figures),
         ("Certificates", lambda found: f"<p>{note}</p>\n{certificate_table(found)}", certificates),
         ("Training", _epochs, history),
+        ("Use", definitions, commands),
         ("Configuration", definitions, configuration),
         ("Environment", definitions, environment),
     ]

@@ -1,6 +1,7 @@
 """`aejax report`: a run as one HTML page, or experiments as a page each and an index."""
 
 import json
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ def write_report(command: Report) -> None:
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,
         certificates=certificates,
+        commands=_commands(command.run),
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)
@@ -78,6 +80,19 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
     return summary
+
+
+def _commands(run: Path) -> dict[str, str]:
+    """What can be done with a run, as commands in the folder where the report was written."""
+    name = shlex.quote(str(run))
+    return {
+        "look into it": f"aejax explore {name}",
+        "codes of new data": f"aejax encode {name} new.npy --out codes.npy",
+        "reconstructions of new data": f"aejax reconstruct {name} new.npy --out found.npy",
+        "for programs without aejax": f"aejax export {name} --out exported",
+        "go on training": f"aejax train --resume --out {name} --epochs MORE",
+        "repeat it to the bit": f"aejax train --from {name} --out ANOTHER",
+    }
 
 
 def _certificates(path: Path | None) -> list[Certificate]:

@@ -1,15 +1,16 @@
-"""Curves: a training over its epochs."""
+"""Curves: a training over its epochs, or trainings over theirs."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aejax.plots.look import finite, look
+from aejax.plots.look import Array, finite, look
 
 NORMS = ("gradient_norm", "update_norm", "parameter_norm")
 _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *NORMS}
@@ -57,6 +58,39 @@ def learning_curves(
     return figure
 
 
+def seed_curves(
+    curves: Mapping[str, Float[Array, "seeds epochs"]], *, quantity: str = "loss"
+) -> Figure:
+    """Trainings that differ in their seeds: the mean over the seeds, in the band they span.
+
+    Args:
+        curves: name -> a quantity of every seed after every epoch, as `training.fit_population`
+            measures it.
+        quantity: what it is, with its unit.
+
+    Returns:
+        A figure of one panel, logarithmic where all is positive and spans more than one decade.
+
+    Raises:
+        ValueError: for no curves or an empty one, or values that are not finite.
+    """
+    arrays = {name: finite(name, curve) for name, curve in curves.items()}
+    if not arrays or not all(array.size for array in arrays.values()):
+        raise ValueError("give the curves of one seed and one epoch or more")
+    with look():
+        figure = Figure(figsize=(6.4, 3.2))
+        axis = figure.subplots()
+        for (name, array), style in zip(arrays.items(), ("-", "--", "-.", ":") * 9, strict=False):
+            epochs = np.arange(1, array.shape[1] + 1)
+            mean, low, high = array.mean(axis=0), array.min(axis=0), array.max(axis=0)
+            (line,) = axis.plot(epochs, mean, style, label=f"{name}, {len(array)} seeds")
+            axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        _finish(axis, np.concatenate([array.ravel() for array in arrays.values()]))
+        axis.set_ylabel(quantity)
+        axis.legend()
+    return figure
+
+
 def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
     """The terms that a history records: the loss, the reconstruction, then penalties by name.
 
@@ -83,11 +117,7 @@ def _draw_curves(
     for (label, curve), style in zip(curves.items(), ("-", "--", "-."), strict=False):
         marker = "o" if len(curve) == 1 else ""  # one epoch makes a point, not a line
         axis.plot(*curve.T, linestyle=style, marker=marker, label=label)
-    values = np.concatenate([curve[:, 1] for curve in curves.values()])
-    if 0 < 10 * values.min() < values.max():
-        axis.set_yscale("log")
-    axis.set_xlabel("epoch")
-    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))
+    _finish(axis, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axis.legend(
         loc="lower right",
         bbox_to_anchor=(1, 0.97),
@@ -97,3 +127,11 @@ def _draw_curves(
         handlelength=1.4,
         columnspacing=1,
     )
+
+
+def _finish(axis: Axes, values: np.ndarray) -> None:
+    """Epochs below; a logarithmic axis where all values are positive and span a decade."""
+    if 0 < 10 * values.min() < values.max():
+        axis.set_yscale("log")
+    axis.set_xlabel("epoch")
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10], integer=True))

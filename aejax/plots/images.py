@@ -107,6 +107,46 @@ def reconstructions(
     return figure
 
 
+def traversals(
+    x_hat: Float[Array, "units steps *features"],
+    values: Float[Array, "units steps"],
+    image_shape: Sequence[int],
+    names: Sequence[str] | None = None,
+) -> Figure:
+    """What is decoded as one unit of a code moves and the others stay: a row a unit.
+
+    Args:
+        x_hat: decoded images, of each unit in turn.
+        values: of the unit that moved, one an image.
+        image_shape: (height, width), (height, width, 1) or (height, width, 3).
+        names: of the rows; their numbers unless given.
+
+    Returns:
+        A figure of a row a unit, all on one scale, each image with the unit's value below it.
+
+    Raises:
+        ValueError: for values or names that are not one an image or a row, or images that do not
+            fit their shape or are not finite.
+    """
+    units, steps = x_hat.shape[:2]
+    names = [f"unit {i}" for i in range(units)] if names is None else list(names)
+    if values.shape != (units, steps) or len(names) != units:
+        raise ValueError(
+            f"{units} rows of {steps} images need as many values and a name a row, got values "
+            f"{list(values.shape)} and {len(names)} names"
+        )
+    flat = np.reshape(x_hat, (units * steps, -1))
+    images = _images("the traversal", flat, image_shape, max(len(flat), 1))
+    with look():
+        figure, axes = _image_grid(units, steps)
+        for axis, image, value in zip(axes.flat, images, np.ravel(values), strict=True):
+            _draw_image(axis, image, images.min(), images.max(), "gray")
+            axis.set_xlabel(f"{value:.2g}", fontsize="small", labelpad=2)
+        for axis, name in zip(axes[:, 0], names, strict=True):
+            axis.set_ylabel(name, rotation=0, ha="right", va="center")
+    return figure
+
+
 def segmentations(
     x: Float[Array, "examples height width channels"],
     labels: Integer[Array, "examples height width"],

@@ -1,4 +1,6 @@
-"""Spectra: where the variance of the data lies."""
+"""Spectra: where the variance of the data lies, and in how many directions a code moves."""
+
+from collections.abc import Mapping
 
 import numpy as np
 from jaxtyping import Float
@@ -46,4 +48,44 @@ def spectrum(eigenvalues: Float[Array, " features"], code: int) -> Figure:
         axis.set_ylim(bottom=values[values > rounding].min() / 2)
         axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
         axis.legend(title=f"k = {code} of {len(values)}", alignment="left")
+    return figure
+
+
+def jacobian_spectra(spectra: Mapping[str, Float[Array, "examples values"]]) -> Figure:
+    """Singular values σ_1 ≥ σ_2 ≥ … of encoders' Jacobians ∂h/∂x, over examples.
+
+    A contractive code keeps few of them large: the directions along the data.
+
+    Args:
+        spectra: name -> singular values at each example, descending, as
+            `jnp.linalg.svd(jacobian, compute_uv=False)` gives them.
+
+    Returns:
+        A figure of one panel, logarithmic: each name's median over the examples, in a band from the
+        first to the third quartile.
+
+    Raises:
+        ValueError: for no spectra or an empty one, or values that are not finite, negative or not
+            descending.
+
+    Source: Rifai et al. 2011, Contractive auto-encoders, §5.3.
+    """
+    if not spectra:
+        raise ValueError("give the spectrum of one encoder or more")
+    with look():
+        figure = Figure(figsize=(6.4, 3.2))
+        axis = figure.subplots()
+        for (name, given), style in zip(spectra.items(), ("-", "--", "-.", ":") * 9, strict=False):
+            values = finite(f"the spectrum {name}", given)
+            if values.size == 0 or values.min() < 0 or np.diff(values).max(initial=0) > 0:
+                raise ValueError(f"the spectrum {name} must be descending and not negative")
+            index = np.arange(1, values.shape[1] + 1)
+            low, middle, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
+            (line,) = axis.plot(index, middle, style, label=name)
+            axis.fill_between(index, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+        axis.set(xlabel="i", ylabel="singular value σ of ∂h/∂x")
+        if any(np.any(values) for values in spectra.values()):  # a dead code has none above zero
+            axis.set_yscale("log")
+        axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True))
+        axis.legend()
     return figure

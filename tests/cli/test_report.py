@@ -5,7 +5,23 @@ import re
 from html import escape
 from pathlib import Path
 
+import numpy as np
+from scipy.special import expit
+
+from aejax.cli.figures import illustrations
+from aejax.cli.run import load_seen_examples, open_run
 from tests.cli.conftest import EPOCHS, check, history_of
+
+TITLES = (
+    "Learning curves",
+    "Reconstructions",
+    "Best and worst",
+    "Filters",
+    "Traversals",
+    "Activations",
+    "Jacobian",
+    "Codes",
+)
 
 
 def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_path, aejax):
@@ -15,13 +31,31 @@ def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_pa
     assert str(tmp_path / "deep/page.html") in outcome.out
     for name, value in {"sizes": "[64, 12]", "corruption": "masking", "clip": "5.0"}.items():
         assert f'<th scope="row">{name}</th><td>{value}</td>' in page
-    for title in ("Learning curves", "Reconstructions", "Filters", "Codes"):
+    for title in TITLES:
         assert f"<h3>{title}</h3>" in page
+    assert f"aejax encode {finished} new.npy" in page
     metrics = json.loads((finished / "metrics.json").read_text())
     assert f"{metrics['pca_test_error']:.4f}"[:5] in page
     assert f"{history_of(finished)[EPOCHS - 1]['loss']:#.4g}" in page
     assert json.loads((finished / "about.json").read_text())["environment"]["jax"] in page
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
+
+
+def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
+    run = open_run(finished)
+    examples = load_seen_examples(run)
+    found = {shown.title: shown for shown in illustrations(run, examples, [])}
+    encoder, decoder = (run.params[part]["layer_0"] for part in ("encoder", "decoder"))
+    x = np.asarray(examples.test.x, float)
+    h = expit(x @ encoder["kernel"] + encoder["bias"])
+    errors = np.sum((expit(h @ decoder["kernel"] + decoder["bias"]) - x) ** 2, axis=1)
+    order = np.argsort(errors)
+    wanted = [*order[:5], *order[-5:]]
+    assert f": {', '.join(map(str, wanted))}." in found["Best and worst"].caption
+    jacobians = (h * (1 - h))[:50, :, None] * np.asarray(encoder["kernel"], float).T
+    (median,) = found["Jacobian"].figure.axes[0].get_lines()
+    wanted = np.median(np.linalg.svd(jacobians, compute_uv=False), axis=0)
+    np.testing.assert_allclose(median.get_ydata(), wanted, rtol=1e-4)
 
 
 def test_certificates_of_verify_are_shown_where_they_are_given(run, tmp_path, aejax, monkeypatch):
