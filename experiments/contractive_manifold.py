@@ -38,6 +38,7 @@ from experiments.harness import (
     flat,
     mean_squared_error,
     mosaic,
+    over_seeds,
     train_seeds,
 )
 
@@ -122,7 +123,7 @@ def run(config: Config, dataset: data.Dataset) -> Results:
         found = [measure(member, differences, points, x_test) for member in members]
         spectra.append([member.pop("spectrum") for member in found])
         tangents.append([member.pop("tangents") for member in found])
-        metrics[name] = {what: [float(member[what]) for member in found] for what in found[0]}
+        metrics[name] = over_seeds(found)
     tangents = np.array(tangents)[:, 0]
     arrays = {"spectra": np.array(spectra), "tangents": tangents, "points": points[:4]}
     return Results(metrics, arrays)

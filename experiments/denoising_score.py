@@ -67,7 +67,7 @@ class Config:
     """noisy points, drawn from p_σ, on which the error is measured"""
 
 
-QUICK = Config(examples=(100, 1600), seeds=3, steps=500, points=512)
+QUICK = Config(examples=(100, 400), seeds=3, hidden=(16,), steps=500, points=512)
 
 
 def run(config: Config) -> Results:

@@ -68,7 +68,9 @@ class Config:
     """of all of them"""
 
 
-QUICK = Config(data="digits", code=6, depths=(0, 1), parameters=4000, epochs=10, seeds=2)
+QUICK = Config(
+    data="digits", train=1400, code=6, depths=(0, 1), parameters=4000, epochs=10, seeds=2
+)
 
 
 def run(config: Config, dataset: data.Dataset) -> Results:

@@ -29,7 +29,7 @@ from aejax import Batch, applications, data, losses, resampling, training
 from aejax.models import BASIC
 from aejax.plots import segmentations
 from aejax.types import Array, Key, Params
-from experiments.harness import Comparison, Remember, Results, above, execute
+from experiments.harness import Comparison, Remember, Results, above, execute, over_seeds
 
 CAMVID = Path(__file__).parents[2] / "shared" / "data" / "camvid" / "camvid_120x90.npz"
 CLASSES = {
@@ -96,8 +96,7 @@ def run(config: Config, dataset: data.Dataset, remember: Remember) -> Results:
     for name in config.resamplings:
         train = _trainer(config, dataset, RESAMPLINGS[name])
         parts = [remember(f"{name} {seed}", partial(train, seed)) for seed in range(config.seeds)]
-        measured = [part.metrics for part in parts]
-        metrics[name] = {what: [seed[what] for seed in measured] for what in measured[0]}
+        metrics[name] = over_seeds([part.metrics for part in parts])
         arrays[name] = parts[0].arrays["predicted"]
     return Results(metrics, arrays)
 

@@ -70,7 +70,7 @@ class Config:
     """of all of them"""
 
 
-QUICK = Config(train=100, side=12, kernels=((3,),), strides=(2,), steps=5, seeds=2)
+QUICK = Config(100, 12, kernels=((3,),), strides=(2,), channels=(4,), steps=5, seeds=2)
 
 
 def run(config: Config, remember: Remember) -> Results:

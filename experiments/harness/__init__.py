@@ -13,7 +13,9 @@ from experiments.harness.pictures import mosaic as mosaic
 from experiments.harness.records import Remember as Remember
 from experiments.harness.records import Results as Results
 from experiments.harness.records import forget as forget
+from experiments.harness.records import over_seeds as over_seeds
 from experiments.harness.training import Measure as Measure
+from experiments.harness.training import falling_adam as falling_adam
 from experiments.harness.training import flat as flat
 from experiments.harness.training import mean_squared_error as mean_squared_error
 from experiments.harness.training import train_alike as train_alike

@@ -11,7 +11,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -39,6 +39,11 @@ class Results(NamedTuple):
 
     metrics: dict[str, Any]
     arrays: dict[str, Any] = {}  # noqa: RUF012  (never written to)
+
+
+def over_seeds(found: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Numbers by name, one mapping a seed, as metrics hold them: by name, a list over seeds."""
+    return {name: [seed[name] for seed in found] for name in found[0]}
 
 
 Remember = Callable[[str, Callable[[], Results]], Results]
@@ -141,12 +146,12 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 
 def write_figure(file: Path, figure: Figure) -> None:
-    """Write a figure as PNG, of at most 64 colours those of thin lines among them."""
+    """Write a figure as PNG, of at most 256 colours, those of thin lines among them."""
     picture = io.BytesIO()
     figure.savefig(picture, dpi=110, facecolor="white")
     file.parent.mkdir(parents=True, exist_ok=True)
     colours = Image.open(picture).convert("RGB")
-    few = colours.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few = colours.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(file, optimize=True)
 
 

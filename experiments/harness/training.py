@@ -92,6 +92,12 @@ class Schedule(Protocol):
     learning_rate: float
 
 
+def falling_adam(schedule: Schedule, examples: int) -> optax.GradientTransformation:
+    """Adam whose rate falls from the schedule's to zero by a cosine, over its passes."""
+    steps = schedule.epochs * -(-examples // schedule.batch_size)
+    return optax.adam(optax.cosine_decay_schedule(schedule.learning_rate, steps))
+
+
 def train_alike(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
     """Train one objective with every seed, by Adam whose rate falls to zero by a cosine.
 
@@ -104,8 +110,7 @@ def train_alike(objective: Objective, x: Array, schedule: Schedule, key: Key) ->
     Returns:
         The params, each leaf [seeds, …].
     """
-    steps = schedule.epochs * -(-len(x) // schedule.batch_size)
-    optimizer = optax.adam(optax.cosine_decay_schedule(schedule.learning_rate, steps))
+    optimizer = falling_adam(schedule, len(x))
     params, _ = train_seeds(
         lambda _: (objective, optimizer),
         x,

@@ -1,0 +1,147 @@
+"""Bits for search: those of a linear projection, what they retrieve, and how fast it is found."""
+
+import time
+from collections.abc import Callable
+
+import faiss
+import jax
+import numpy as np
+from sklearn.decomposition import PCA
+
+from aejax import applications
+
+Project = Callable[[np.ndarray], np.ndarray]
+"""Examples [examples, features] -> numbers [examples, bits], whose signs are bits."""
+
+KS = (1, 10, 100, 1000)
+"""How many are taken, for precision at k."""
+
+
+def pca_sign(x: np.ndarray, bits: int, seed: int) -> Project:
+    """Signs of the principal components' scores."""
+    return PCA(bits, random_state=seed).fit(x).transform
+
+
+def itq(x: np.ndarray, bits: int, seed: int) -> Project:
+    """Signs after PCA and the rotation that brings scores nearest to bits.
+
+    Source: Gong & Lazebnik 2011, as faiss has it: examples of length one after centring.
+    """
+    transform = faiss.ITQTransform(x.shape[1], bits, True)
+    transform.itq.seed = seed
+    transform.train(np.ascontiguousarray(x, np.float32))
+    return lambda x: transform.apply(np.ascontiguousarray(x, np.float32))
+
+
+def random_projection(x: np.ndarray, bits: int, seed: int) -> Project:
+    """Signs of normal random projections of centred examples (Charikar 2002)."""
+    directions = np.random.default_rng(seed).normal(size=(x.shape[1], bits))
+    mean = x.mean(axis=0)
+    return lambda x: (x - mean) @ directions
+
+
+LINEAR = {"PCA's signs": pca_sign, "ITQ": itq, "random projections": random_projection}
+"""Ways to bits by a linear projection: (x, bits, seed) -> `Project`."""
+
+
+def retrieval(
+    queries: np.ndarray, database: np.ndarray, relevant: np.ndarray, ks: tuple[int, ...] = KS
+) -> dict[str, np.ndarray]:
+    """What bits retrieve, on average over queries.
+
+    Args:
+        queries: bits [queries, bits], boolean.
+        database: bits [examples, bits].
+        relevant: [queries, examples], whether the example is of the query's class.
+        ks: how many are taken; those above the number of examples are left out.
+
+    Returns:
+        "precision at" each of ks, with equally near examples in any order; and for each radius
+        0, 1, …, bits: "retrieved", the number within it, and their "precision" and "recall".
+        Precision is of all that is retrieved for all queries: an empty ball counts for nothing.
+    """
+    balls = _balls(queries, database, relevant)
+    at = [applications.precision_at(balls, k=k).mean() for k in ks if k <= len(database)]
+    retrieved, hits = (np.asarray(counts, float).sum(axis=0) for counts in balls)
+    return {
+        "precision at": np.array(at),
+        "retrieved": retrieved / len(queries),
+        "precision": hits / np.maximum(retrieved, 1),
+        "recall": np.asarray(applications.recall_within(balls).mean(axis=0)),
+    }
+
+
+def exact_precision(
+    queries: np.ndarray,
+    database: np.ndarray,
+    labels: tuple[np.ndarray, np.ndarray],
+    ks: tuple[int, ...] = KS,
+) -> np.ndarray:
+    """Precision at each of ks of the nearest by Euclidean distance in all features, by faiss.
+
+    Args:
+        queries: [queries, features].
+        database: [examples, features].
+        labels: of queries and of examples.
+        ks: how many are taken; those above the number of examples are left out.
+    """
+    ks = tuple(k for k in ks if k <= len(database))
+    index = _flat(database)
+    _, nearest = index.search(np.ascontiguousarray(queries, np.float32), max(ks))
+    hits = labels[1][nearest] == labels[0][:, None]
+    return np.array([hits[:, :k].mean() for k in ks])
+
+
+def seconds_per_query(
+    features: tuple[np.ndarray, np.ndarray], bits: tuple[np.ndarray, np.ndarray], radius: int
+) -> dict[str, float]:
+    """How long faiss takes on one thread for a query, of all features and of bits.
+
+    Args:
+        features: of queries and of examples, [queries, features] and [examples, features].
+        bits: of the same, boolean.
+        radius: of the ball that the hash table looks up.
+
+    Returns:
+        Seconds for the ten nearest by all features and by bits, both exact, and for the ball.
+    """
+    queries, packed = np.ascontiguousarray(features[0], np.float32), [_packed(b) for b in bits]
+    count = bits[0].shape[1]
+    table = faiss.IndexBinaryHash(count, count)
+    table.nflip = radius
+    scan = faiss.IndexBinaryFlat(count)
+    flat, threads = _flat(features[1]), faiss.omp_get_max_threads()
+    for index in (table, scan):
+        index.add(packed[1])
+    searches = {
+        "all features": lambda: flat.search(queries, 10),
+        "bits": lambda: scan.search(packed[0], 10),
+        "hash table": lambda: table.range_search(packed[0], radius + 1),  # faiss takes those below
+    }
+    faiss.omp_set_num_threads(1)
+    found = {name: _seconds(search) / len(queries) for name, search in searches.items()}
+    faiss.omp_set_num_threads(threads)
+    return found
+
+
+_balls = jax.jit(applications.hamming_balls)
+
+
+def _flat(database: np.ndarray) -> faiss.IndexFlatL2:
+    index = faiss.IndexFlatL2(database.shape[1])
+    index.add(np.ascontiguousarray(database, np.float32))
+    return index
+
+
+def _packed(bits: np.ndarray) -> np.ndarray:
+    return np.packbits(bits, axis=1, bitorder="little")
+
+
+def _seconds(search: Callable[[], object]) -> float:
+    """The shortest of three."""
+    took = []
+    for _ in range(3):
+        start = time.perf_counter()
+        search()
+        took.append(time.perf_counter() - start)
+    return min(took)

@@ -1,0 +1,72 @@
+"""Documents as counts of words: the 20 newsgroups, or made-up ones of known topics."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from aejax import data
+
+FILE = Path(__file__).parents[3] / "shared" / "data" / "20newsgroups" / "20news_bydate_2000.npz"
+NAME = "20newsgroups"
+TOPICS = "topics"
+
+
+def documents(place: str) -> data.Dataset:
+    """Counts of words [documents, words], float32, and the group of each document.
+
+    Documents without any word are left out.
+
+    Args:
+        place: "20newsgroups", another place of its file, or "topics", which are made up.
+
+    Returns:
+        The data set, split by date, or at random.
+
+    Raises:
+        FileNotFoundError: where the file is missing.
+    """
+    if place == TOPICS:
+        return topics(np.random.default_rng(0), documents=1200)
+    file = FILE if place == NAME else Path(place)
+    if not file.exists():
+        raise FileNotFoundError(f"{file} is missing; give the place of 20news_bydate_2000.npz")
+    with np.load(file) as arrays:
+        words = len(arrays["vocab"])
+        (x, labels), (x_test, labels_test) = (
+            _counts({name: arrays[f"{part}_{name}"] for name in _FIELDS}, words)
+            for part in ("train", "test")
+        )
+    return data.Dataset(NAME, x, x_test, labels, labels_test)
+
+
+def topics(
+    rng: np.random.Generator, *, documents: int, groups: int = 5, words: int = 100
+) -> data.Dataset:
+    """Made-up documents: 40 words each, drawn from one topic a group and from what all share.
+
+    Args:
+        rng: of topics and words.
+        documents: how many; every fifth is a test document.
+        groups: topics.
+        words: of the vocabulary.
+
+    Returns:
+        The data set, labelled by topic.
+    """
+    probabilities = rng.dirichlet(np.full(words, 0.1), groups) + rng.dirichlet(np.ones(words))
+    labels = rng.integers(groups, size=documents)
+    x = rng.multinomial(40, probabilities[labels] / 2).astype(np.float32)
+    return data.Dataset(TOPICS, *data.every_fifth(x), *data.every_fifth(labels))
+
+
+_FIELDS = ("data", "indices", "indptr", "labels")
+
+
+def _counts(part: dict[str, np.ndarray], words: int) -> tuple[np.ndarray, np.ndarray]:
+    """The counts and labels of one part, without empty documents."""
+    sparse = csr_array((part["data"], part["indices"], part["indptr"]),
+                       shape=(len(part["labels"]), words))  # fmt: skip
+    counts = sparse.toarray().astype(np.float32)
+    found = counts.any(axis=1)
+    return counts[found], part["labels"][found].astype(np.int64)

@@ -1,0 +1,49 @@
+"""Documents of the 20 newsgroups, and made-up ones."""
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.naive_bayes import MultinomialNB
+
+from experiments.harness import newsgroups, searches
+
+
+def test_documents_are_the_files_without_the_empty_ones(shared_data):
+    file = shared_data / "20newsgroups" / "20news_bydate_2000.npz"
+    if not file.exists():
+        pytest.skip(f"no {file}")
+    found = newsgroups.documents(str(file))
+    assert found.x_train.shape == (11314 - 26, 2000)
+    assert found.x_test.shape == (7532 - 29, 2000)
+    assert found.x_train.sum(axis=1).min() >= 1
+    assert np.count_nonzero(found.x_train) == 548975
+    bayes = MultinomialNB(alpha=0.1).fit(found.x_train, found.labels_train)
+    assert bayes.score(found.x_test, found.labels_test) == pytest.approx(0.688, abs=0.003)
+
+
+def test_made_up_documents_have_forty_words_and_their_topic_can_be_told():
+    found = newsgroups.topics(np.random.default_rng(1), documents=600)
+    assert found.x_train.shape == (480, 100)
+    np.testing.assert_array_equal(found.x_train.sum(axis=1), 40)
+    bayes = MultinomialNB().fit(found.x_train, found.labels_train)
+    assert bayes.score(found.x_test, found.labels_test) > 0.9
+
+
+def test_a_file_that_is_missing_is_named():
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.npz is missing"):
+        newsgroups.documents("nowhere.npz")
+
+
+def test_features_of_documents_are_scikit_learns_tf_idf_and_queries_are_spaced():
+    found = newsgroups.documents("topics")
+    search = searches.search_of_documents("topics", 48)
+    tf_idf = TfidfTransformer(sublinear_tf=True).fit(found.x_train)
+    for collection, x in ((search.database, found.x_train), (search.queries, found.x_test[::5])):
+        np.testing.assert_array_equal(collection.x, x)
+        np.testing.assert_allclose(collection.features, tf_idf.transform(x).toarray(), rtol=1e-5)
+        assert len(collection.labels) == len(x)
+    assert len(search.queries.x) == 48
+    seen = np.asarray(search.sees(search.database.x))
+    np.testing.assert_allclose(seen.mean(axis=0), 0, atol=1e-4)
+    expected = 10 * (search.database.features[:1] - search.database.features[1:])
+    np.testing.assert_allclose(seen[:1] - seen[1:], expected, atol=1e-4)
