@@ -173,4 +173,6 @@ def _placement(
 
         return Autoencoder(model.init, encode, decode)
 
-    return Placement(array_sharding, NamedSharding(mesh, P()), placed, shares)
+    return Placement(
+        array_sharding, NamedSharding(mesh, P()), placed, shares, NamedSharding(mesh, P("data"))
+    )

@@ -15,6 +15,7 @@ from faults import disks, moments
 from faults.moments import Moment
 from faults.processes import Ended, start, wait
 from faults.runs import (
+    EPOCHS,
     RUN,
     Remains,
     epochs,
@@ -54,7 +55,7 @@ def signalled(number: signal.Signals, moment: Moment, times: int = 1) -> Fault:
 
     def fault(trial: Trial) -> list[Ended]:
         found: list[Ended] = []
-        while len(found) < times:
+        while len(found) < times and all(ended.code for ended in found):
             try:
                 found.append(stop(trial.folder, trial.chance, number, moment, _line(trial)))
             except Missed:
@@ -255,10 +256,12 @@ def stop(
         raise Missed
     os.kill(child.pid, number)
     ended = wait(child)
-    if ended.code == 0:
-        raise Missed  # it was about to end
+    if ended.code == 0 and number == signal.SIGKILL:
+        raise Missed  # it had ended
     if number == signal.SIGKILL:
         _check(ended, -number)
+    elif ended.code == 0:  # nothing but its figures was left to do
+        _check(ended, 0 if epochs(folder) == EPOCHS else 128 + number)
     elif ended.code != -number:  # it had begun to listen
         how = f"go on with: aejax train --resume --out {RUN}" if epochs(folder) else ""
         _check(ended, 128 + number, how)

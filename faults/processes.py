@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -107,6 +108,7 @@ def _fork(function: Callable[[], int], folder: Path) -> Child:
     code = 1
     try:
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells silence it behind `&`
         null = os.open(os.devnull, os.O_WRONLY)
         said = os.open(errors, os.O_WRONLY | os.O_CREAT)
         os.dup2(null, 1)

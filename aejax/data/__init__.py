@@ -10,6 +10,7 @@ from aejax.data.embedded import photos as photos
 from aejax.data.files import load_array as load_array
 from aejax.data.files import load_file as load_file
 from aejax.data.idx import read_idx as read_idx
+from aejax.data.lazy import Lazy as Lazy
 from aejax.data.normalisation import Normalisation as Normalisation
 from aejax.data.normalisation import covariance_scale as covariance_scale
 from aejax.data.normalisation import denormalise as denormalise
@@ -24,3 +25,7 @@ from aejax.data.shapes import SHAPES as SHAPES
 from aejax.data.shapes import shapes as shapes
 from aejax.data.sources import load as load
 from aejax.data.split import every_fifth as every_fifth
+from aejax.data.streams import StreamedDataset as StreamedDataset
+from aejax.data.streams import UnreadableExampleError as UnreadableExampleError
+from aejax.data.streams import guarded as guarded
+from aejax.data.streams import open_stream as open_stream

@@ -7,16 +7,18 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
+from aejax.data.lazy import Lazy
+
 BYTES_PER_BLOCK = 2**24
 
 
 def blocks(
-    x: Shaped[np.ndarray | jax.Array, "m *features"],
+    x: Shaped[np.ndarray | jax.Array | Lazy, "m *features"],
 ) -> Iterator[tuple[int, Shaped[np.ndarray, "block *features"]]]:
     """Walk over x in consecutive blocks of whole examples, in order.
 
     Args:
-        x: [m, *features], any dtype; NumPy (memory-mapped or not) or JAX.
+        x: [m, *features], any dtype; NumPy (memory-mapped or not), JAX, or lazy.
 
     Yields:
         (start, x[start:stop]) as NumPy, each about 16 MiB, and at least one example.

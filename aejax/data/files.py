@@ -131,7 +131,7 @@ def _read(path: Path) -> np.ndarray:
         return read_idx(path)
     try:
         with path.open("rb") as stream:
-            _refuse_claim(stream, path.stat().st_size)
+            npy_header(stream, path.stat().st_size)
         return _native(np.lib.format.open_memmap(path, mode="r"))
     except UNREADABLE as error:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
@@ -146,23 +146,32 @@ def _read_npz(path: Path) -> dict[str, np.ndarray]:
             with np.load(file, allow_pickle=False) as arrays:
                 for member in arrays.zip.infolist():
                     with arrays.zip.open(member) as stream:
-                        _refuse_claim(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
+                        npy_header(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
                 return {key: _native(arrays[key]) for key in arrays}
         except (*UNREADABLE, OSError) as error:  # a seek to nowhere, in a damaged archive
             raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
 
 
-def _refuse_claim(stream: Any, limit: int) -> None:
-    """Refuse an array larger than its file can hold, before NumPy makes room for it."""
+def npy_header(stream: Any, limit: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and dtype, from the head of a `.npy` file.
+
+    Args:
+        stream: of the file; it is left where the array begins.
+        limit: bytes that the file can hold.
+
+    Raises:
+        ValueError: for an array larger than that, before NumPy makes room for it.
+    """
     version = np.lib.format.read_magic(stream)
     first = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    shape, in_columns, dtype = read(stream)
     claimed = math.prod(shape) * dtype.itemsize
     if claimed > limit:
         raise ValueError(
             f"its header says shape {shape}, {claimed} bytes: more than the file can hold"
         )
+    return shape, in_columns, dtype
 
 
 def _read_folder(folder: Path) -> dict[str, np.ndarray]:

@@ -14,8 +14,10 @@ from jax.typing import DTypeLike
 from jaxtyping import Float, Shaped
 
 from aejax.data.blocks import blocks
+from aejax.data.lazy import Lazy
 
 Examples = Shaped[np.ndarray | jax.Array, "m *features"]
+Source = Shaped[Lazy, "m *features"]
 
 
 class Normalisation(NamedTuple):
@@ -39,7 +41,7 @@ def identity() -> Normalisation:
 
 
 def unit_range(
-    x: Examples, *, low: float | None = None, high: float | None = None
+    x: Examples | Source, *, low: float | None = None, high: float | None = None
 ) -> Normalisation:
     """Map [low, high] onto [0, 1]: r = (x − low) / (high − low).
 
@@ -64,7 +66,7 @@ def unit_range(
     return Normalisation(lower, _one_where_zero(np.asarray(upper - lower)))
 
 
-def standardise(x: Examples) -> Normalisation:
+def standardise(x: Examples | Source) -> Normalisation:
     """Give each feature mean 0 and variance 1: r_ij = (x_ij − mean_j) / deviation_j.
 
     The deviation is that of the population, √(Σ_i (x_ij − mean_j)² / m), as in scikit-learn's
@@ -154,12 +156,12 @@ def _matched(
     return normalisation.shift.astype(dtype), normalisation.scale.astype(dtype)
 
 
-def _mean(x: Examples) -> Float[np.ndarray, "*features"]:
+def _mean(x: Examples | Source) -> Float[np.ndarray, "*features"]:
     sums = [block.sum(axis=0, dtype=np.float64) for _, block in blocks(x)]
     return np.sum(sums, axis=0) / x.shape[0]
 
 
-def _extremes(x: Examples) -> tuple[np.ndarray, np.ndarray]:
+def _extremes(x: Examples | Source) -> tuple[np.ndarray, np.ndarray]:
     """The least and the greatest value of each feature."""
     extremes = [(block.min(axis=0), block.max(axis=0)) for _, block in blocks(x)]
     least, greatest = zip(*extremes, strict=True)

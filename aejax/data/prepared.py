@@ -34,20 +34,11 @@ def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> 
         ValueError: no such data set, one whose examples are not arrays of one shape, one that was
             prepared in a format without random access, or damaged files.
     """
-    builder: Any = find_builder(name, data_dir)
-    if not is_prepared(builder):
-        raise FileNotFoundError(
-            f"data set {name!r} is not prepared in {builder.data_dir_root}; "
-            f"run `aejax data prepare {name} [--manual-dir DIR]`"
-        )
-    keys = _input_and_label(name, builder.info)
-    splits = builder.info.splits
-    if "train" not in splits:
-        raise ValueError(f"data set {name!r} has the splits {', '.join(splits)}; expected train")
+    builder, splits = open_builder(name, data_dir)
+    keys = input_of(name, builder.info)
     x_train, labels_train = _read_split(builder, "train", *keys)
-    test = next((split for split in ("test", "validation") if split in splits), None)
-    if test:
-        x_test, labels_test = _read_split(builder, test, *keys)
+    if len(splits) == 2:
+        x_test, labels_test = _read_split(builder, splits[1], *keys)
     else:
         (x_train, x_test), whole = every_fifth(x_train), labels_train
         labels_train, labels_test = (None, None) if whole is None else every_fifth(whole)
@@ -55,8 +46,39 @@ def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> 
     return Dataset(name, x_train, x_test, labels_train, labels_test, low, high)
 
 
-def _input_and_label(name: str, info: Any) -> tuple[str, str | None]:
-    """Find which feature is x, and which its class label, if any."""
+def open_builder(name: str, data_dir: str | PathLike[str] | None) -> tuple[Any, list[str]]:
+    """The builder of a prepared data set, and the splits for train and, where there is one, test.
+
+    Args:
+        name: as for `find_builder`.
+        data_dir: as for `find_builder`.
+
+    Raises:
+        FileNotFoundError: not prepared; the message says how to prepare it.
+        ValueError: no such data set, or no split `train`.
+    """
+    builder: Any = find_builder(name, data_dir)
+    if not is_prepared(builder):
+        raise FileNotFoundError(
+            f"data set {name!r} is not prepared in {builder.data_dir_root}; "
+            f"run `aejax data prepare {name} [--manual-dir DIR]`"
+        )
+    splits = builder.info.splits
+    if "train" not in splits:
+        raise ValueError(f"data set {name!r} has the splits {', '.join(splits)}; expected train")
+    return builder, ["train", *[part for part in ("test", "validation") if part in splits][:1]]
+
+
+def input_of(name: str, info: Any) -> tuple[str, str | None]:
+    """Find which feature is x, and which its class label, if any.
+
+    Args:
+        name: for messages.
+        info: of the builder.
+
+    Returns:
+        The names of both.
+    """
     from tensorflow_datasets import features
 
     known: dict[str, Any] = dict(info.features or {})

@@ -68,7 +68,7 @@ def fit(
         OutOfMemoryError: when a step needs more memory than the device has.
         LostProcessError: when another process of the training is gone.
     """
-    current = _start(objective, optimizer, key, state)
+    current = start_from(objective, optimizer, key, state)
     check_training(
         objective,
         current.params,
@@ -77,8 +77,8 @@ def fit(
         validation=validation,
         patience=patience,
     )
-    _check_shares(batch_size, placement)
-    _rehearse(objective, current, data, batch_size)
+    check_shares(batch_size, placement)
+    rehearse(objective, current, data, batch_size)
     current = place_state(placement, current)  # the caller's buffers are not ours to donate
     data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))
 
@@ -99,7 +99,7 @@ def fit(
         with explained(run_epoch, batch_size):
             current, measurements = jax.block_until_ready(run_epoch(current, data))
         seconds = time.perf_counter() - start
-        refuse_non_finite(current, measurements)
+        refuse_non_finite(measurements, step=int(current.step), epoch=int(current.epoch))
         means = mean_over_examples(measurements, examples, batch_size)
         record = record_of(current, means, examples=examples, seconds=seconds)
         if validation is not None:
@@ -111,12 +111,13 @@ def fit(
     return current, history
 
 
-def _start(
+def start_from(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     key: Key | None,
     state: TrainState | None,
 ) -> TrainState:
+    """A new state of the key, or the one given; ValueError for both or neither."""
     if key is not None and state is None:
         return init_state(objective, optimizer, key)
     if state is not None and key is None:
@@ -124,7 +125,8 @@ def _start(
     raise ValueError("give either key, for a new run, or state, to continue one")
 
 
-def _check_shares(batch_size: int, placement: Placement) -> None:
+def check_shares(batch_size: int, placement: Placement) -> None:
+    """Refuse a batch size that the placement cannot divide."""
     if batch_size % placement.shares:
         raise ValueError(
             f"the batch size must be a multiple of {placement.shares}, the devices that share a "
@@ -132,7 +134,7 @@ def _check_shares(batch_size: int, placement: Placement) -> None:
         )
 
 
-def _rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
+def rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
     """One batch outside jit, where a penalty sees concrete codes and refuses those out of range."""
     if objective.penalties:
         batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)

@@ -12,7 +12,7 @@ from jax.sharding import Sharding
 from aejax.objective import Objective
 from aejax.training.batches import Measurements
 from aejax.training.steps import TrainState
-from aejax.types import Array, Autoencoder
+from aejax.types import Array, Autoencoder, Batch
 
 
 class Placement(NamedTuple):
@@ -22,12 +22,14 @@ class Placement(NamedTuple):
     data:   sharding of the whole data and of measurements: a copy on every device.
     model:  a model -> the same, which holds parameters, inputs, codes and outputs to their places.
     shares: among how many devices the examples of a batch are divided.
+    batch:  sharding of the examples of a batch that is read by itself.
     """
 
     array: Callable[[Array | jax.ShapeDtypeStruct], Sharding | None]
     data: Sharding | None
     model: Callable[[Autoencoder], Autoencoder]
     shares: int
+    batch: Sharding | None = None
 
 
 ONE_DEVICE = Placement(lambda _: None, None, lambda model: model, shares=1)
@@ -65,6 +67,32 @@ def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
         return array
     values = np.asarray(array)
     return jax.make_array_from_callback(values.shape, place, lambda part: values[part])
+
+
+def put_rows(read: Callable[[np.ndarray], Batch], rows: np.ndarray, placement: Placement) -> Batch:
+    """Read a batch into its place: each process reads what its devices hold, and no more.
+
+    Args:
+        read: numbers of examples -> these.
+        rows: of the whole batch, the same in every process.
+        placement: where. A batch that its devices cannot share lies whole on each.
+
+    Returns:
+        The whole batch, of which this process holds what its devices hold.
+    """
+    if placement.batch is None:
+        return jax.device_put(read(rows))
+    place = placement.data if len(rows) % placement.shares else placement.batch
+    assert place is not None
+    (mine,) = zip(*place.addressable_devices_indices_map(rows.shape).values(), strict=True)
+    parts = [part.indices(len(rows)) for part in mine]
+    start, stop = min(part[0] for part in parts), max(part[1] for part in parts)
+
+    def whole(local: np.ndarray) -> Array:
+        shape = (len(rows), *local.shape[1:])
+        return jax.make_array_from_process_local_data(place, local, shape)
+
+    return jax.tree.map(whole, read(rows[start:stop]))
 
 
 def placed(placement: Placement, objective: Objective) -> Objective:

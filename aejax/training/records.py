@@ -1,13 +1,15 @@
 """An epoch in plain numbers: its record, refused where it is not finite, and when to stop."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from aejax.training.batches import Measurements
 from aejax.training.failures import NonFiniteLossError
 from aejax.training.steps import TrainState
+
+Scalars = Mapping[str, Any]
+"""Measurements on the device, or of it: numbers by name."""
 
 Record = dict[str, Any]
 """One epoch, for people and files: plain numbers by name."""
@@ -33,7 +35,7 @@ def stalled(history: Sequence[Record], patience: int | None) -> bool:
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
 
-def record_of(state: TrainState, means: Measurements, *, examples: int, seconds: float) -> Record:
+def record_of(state: TrainState, means: Scalars, *, examples: int, seconds: float) -> Record:
     """The record of the epoch that ends in a state.
 
     Args:
@@ -54,26 +56,26 @@ def record_of(state: TrainState, means: Measurements, *, examples: int, seconds:
     }
 
 
-def refuse_non_finite(state: TrainState, measurements: Measurements) -> None:
+def refuse_non_finite(measurements: Scalars, *, step: int, epoch: int) -> None:
     """Refuse steps whose loss or gradient is not finite.
 
     Args:
-        state: after the last of the steps.
-        measurements: each [steps].
+        measurements: each [steps], or a scalar of one step.
+        step: the last of them.
+        epoch: that they belong to.
 
     Raises:
         NonFiniteLossError: with the first such step and its terms.
     """
-    loss, norm = (np.asarray(measurements[name]) for name in ("loss", "gradient_norm"))
+    loss, norm = (np.atleast_1d(measurements[name]) for name in ("loss", "gradient_norm"))
     finite = np.isfinite(loss) & np.isfinite(norm)
     if not finite.all():
         first = int(np.argmin(finite))
-        step = int(state.step) - len(finite) + first + 1
-        terms = {name: float(values[first]) for name, values in measurements.items()}
-        raise NonFiniteLossError(step, int(state.epoch), terms)
+        terms = {name: float(np.ravel(values)[first]) for name, values in measurements.items()}
+        raise NonFiniteLossError(step - len(finite) + first + 1, epoch, terms)
 
 
-def validate(record: Record, measurements: Measurements) -> None:
+def validate(record: Record, measurements: Scalars) -> None:
     """Put the validation's loss and terms into a record.
 
     The last step of an epoch can break what was finite before it: validation sees that.
@@ -91,5 +93,5 @@ def validate(record: Record, measurements: Measurements) -> None:
         raise NonFiniteLossError(record["step"], record["epoch"], terms)
 
 
-def _numbers(measurements: Measurements) -> dict[str, float]:
+def _numbers(measurements: Scalars) -> dict[str, float]:
     return {name: float(value) for name, value in measurements.items()}

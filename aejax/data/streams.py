@@ -1,0 +1,268 @@
+"""Data sets that stay on disk: NumPy's files, folders of images, array_record files, TFDS."""
+
+import io
+import mmap
+from collections.abc import Callable
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aejax.data.catalogue import PREPARED_HERE
+from aejax.data.files import MNIST_FILES, UNREADABLE, npy_header
+from aejax.data.lazy import Lazy
+from aejax.data.prepared import input_of, open_builder
+
+IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
+
+
+class UnreadableExampleError(ValueError):
+    """An example of a stream cannot be read, or is not finite; the message names it."""
+
+
+class StreamedDataset(NamedTuple):
+    """Raw examples that stay where they are, split into train and test.
+
+    name:      what it was opened as.
+    train:     [m_train, *features].
+    test:      [m_test, *features].
+    low, high: the bounds that raw values have by their format, or None.
+    """
+
+    name: str
+    train: Lazy
+    test: Lazy
+    low: float | None
+    high: float | None
+
+
+def open_stream(
+    name: str,
+    *,
+    data_dir: str | PathLike[str] | None = None,
+    guard: Callable[[Lazy], Lazy] = lambda x: x,
+) -> StreamedDataset:
+    """Open a data set without reading it.
+
+    - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is mapped into memory, and
+      what was read is forgotten again.
+    - A folder of images, all of one size and mode, in the order of their names.
+    - An `.array_record` file, or a folder of them, whose records are each a `.npy` file.
+    - A TFDS name, prepared: `mnist`, `fashion_mnist`, or `tfds:NAME`.
+
+    Data without a test split give every fifth example to it, as `load` does.
+
+    Args:
+        name: a path or a name.
+        data_dir: where TFDS keeps prepared data.
+        guard: put around each source, before it is split; `guarded` is one.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: for files that are none of these, or not of one shape.
+        FileNotFoundError: no such file, or a data set that is not prepared.
+    """
+    path = Path(name).expanduser()
+    if name in PREPARED_HERE or name.startswith("tfds:"):
+        sources = _prepared(name, data_dir)
+    elif not path.exists():
+        raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
+    elif path.is_dir():
+        sources = _folder(path)
+    else:
+        sources = [_file(path)]
+    sources = [guard(source) for source in sources]
+    train, test = sources if len(sources) == 2 else _by_fifths(*sources)
+    if train.shape[1:] != test.shape[1:]:
+        raise ValueError(
+            f"{name}: train examples have shape {train.shape[1:]}, test examples {test.shape[1:]}"
+        )
+    low, high = (0.0, 255.0) if train.dtype == np.uint8 else (None, None)
+    return StreamedDataset(name, train, test, low, high)
+
+
+def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
+    """The same examples, of which those that cannot be read, or are not finite, are named.
+
+    Args:
+        x: examples.
+        skip: how many of them may be left out. In a batch, the first good one stands in for each.
+        skipped: where the numbers of those left out are put.
+
+    Returns:
+        The examples. Reading them raises UnreadableExampleError at one too many.
+    """
+    left_out: set[int] = set() if skipped is None else skipped
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        try:
+            found = x[rows]
+            if x.dtype.kind != "f" or np.isfinite(found).all():
+                return found
+        except Exception:
+            pass
+        good = [(i, _one(x, int(row), skip, left_out)) for i, row in enumerate(rows)]
+        whole = {i: example for i, example in good if example is not None}
+        if not whole:
+            raise UnreadableExampleError(f"no example of a batch of {x.name} can be read")
+        stand_in = next(iter(whole.values()))
+        return np.stack([whole.get(i, stand_in) for i in range(len(rows))])
+
+    return Lazy(x.name, read, x.shape, x.dtype)
+
+
+def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
+    """One example, or None where it is left out."""
+    try:
+        (example,) = x[[row]]
+        if x.dtype.kind == "f" and not np.isfinite(example).all():
+            raise ValueError("it holds NaN or infinity")
+    except Exception as error:
+        skipped.add(row)
+        if len(skipped) > skip:
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            raise UnreadableExampleError(
+                f"example {row} of {x.name} cannot be read: {reason}\\n"
+                f"{skip} may be left out; say --skip N to allow N"
+            ) from error
+        return None
+    return example
+
+
+def mapped(path: Path) -> Lazy:
+    """A `.npy` file that is mapped into memory and forgotten again after every read.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Its examples, in the machine's byte order.
+
+    Raises:
+        ValueError: for what is no array of numbers, or lies in Fortran's order.
+    """
+    try:
+        with path.open("rb") as file:
+            shape, in_columns, dtype = npy_header(file, path.stat().st_size)
+            start = file.tell()
+            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if in_columns or dtype.hasobject or len(shape) < 2 or not prod(shape):
+            raise ValueError(f"it holds {dtype}{list(shape)}; a stream needs [examples, *features]")
+        x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
+    except UNREADABLE as error:
+        raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        found = x[rows].astype(dtype.newbyteorder("="), copy=False)
+        if hasattr(memory, "madvise"):  # else all that was ever read would count as ours
+            memory.madvise(mmap.MADV_DONTNEED)
+        return found
+
+    return Lazy(str(path), read, shape, dtype.newbyteorder("="))
+
+
+def images(folder: Path) -> Lazy:
+    """The images of a folder, in the order of their names.
+
+    Args:
+        folder: whose images are all of one size and mode.
+
+    Returns:
+        Examples [images, height, width] or [images, height, width, channels], uint8.
+    """
+    from PIL import Image
+
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
+    if not paths:
+        raise ValueError(f"{folder} holds no images, no .npy and no .array_record files")
+
+    def open_one(row: int) -> np.ndarray:
+        with Image.open(paths[row]) as image:
+            return np.asarray(image, np.uint8)
+
+    first = open_one(0)
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        found = [open_one(int(row)) for row in rows]
+        for row, image in zip(rows, found, strict=True):
+            if image.shape != first.shape:
+                raise ValueError(
+                    f"{paths[row].name} has shape {image.shape}, {paths[0].name} {first.shape}"
+                )
+        return np.stack(found)
+
+    return Lazy(str(folder), read, (len(paths), *first.shape), np.uint8)
+
+
+def array_records(path: Path) -> Lazy:
+    """The records of an `.array_record` file or of a folder of them, each a `.npy` file.
+
+    Args:
+        path: the file or folder.
+
+    Returns:
+        Their arrays, all of the first one's shape and dtype.
+    """
+    import grain
+
+    files = sorted(path.glob("*.array_record*")) if path.is_dir() else [path]
+    source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
+    first = _array(source[0])
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        found = [_array(source[int(row)]) for row in rows]
+        if any(array.shape != first.shape for array in found):
+            raise ValueError(f"its arrays have other shapes than {first.shape}")
+        return np.stack(found).astype(first.dtype, copy=False)
+
+    return Lazy(str(path), read, (len(source), *first.shape), first.dtype)
+
+
+def _array(record: bytes) -> np.ndarray:
+    return np.load(io.BytesIO(record), allow_pickle=False)
+
+
+def _file(path: Path) -> Lazy:
+    if path.suffix == ".npy":
+        return mapped(path)
+    if ".array_record" in path.name:
+        return array_records(path)
+    raise ValueError(f"{path} cannot be streamed; expected .npy, .array_record, or a folder")
+
+
+def _folder(folder: Path) -> list[Lazy]:
+    parts = [folder / f"{name}.npy" for name in MNIST_FILES if name.startswith("x_")]
+    if all(part.exists() for part in parts):
+        return [mapped(part) for part in parts]
+    records = any(folder.glob("*.array_record*"))
+    return [array_records(folder) if records else images(folder)]
+
+
+def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[Lazy]:
+    """The splits of a TFDS data set that `load` would read."""
+    builder, splits = open_builder(name, data_dir)
+    return [_split(name, builder, split) for split in splits]
+
+
+def _split(name: str, builder: Any, split: str) -> Lazy:
+    key, _ = input_of(name, builder.info)
+    feature, source = builder.info.features[key], builder.as_data_source(split)
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        return np.stack([example[key] for example in source.__getitems__(rows.tolist())])
+
+    shape = (builder.info.splits[split].num_examples, *feature.shape)
+    return Lazy(f"{name}, {split}", read, shape, feature.np_dtype)
+
+
+def _by_fifths(x: Lazy) -> tuple[Lazy, Lazy]:
+    """`every_fifth` by the numbers of the rows alone."""
+    if len(x) < 5:
+        raise ValueError(f"{x.name} holds {len(x)} examples; expected at least 5 for a test split")
+    held_out = len(x) // 5
+    train = x.select(len(x) - held_out, lambda rows: rows + rows // 4)
+    return train, x.select(held_out, lambda rows: 5 * rows + 4)
