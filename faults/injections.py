@@ -17,7 +17,9 @@ from faults.processes import Ended, start, wait
 from faults.runs import (
     EPOCHS,
     RUN,
+    STREAM,
     Remains,
+    draw_images,
     epochs,
     lay_out,
     remains,
@@ -225,12 +227,38 @@ def not_a_number(trial: Trial) -> list[Ended]:
     return [ended]
 
 
+def spoiled_stream(spoil: Damage, *, skipped: bool = False) -> Fault:
+    """An example of a stream is spoiled: named as it is read; repaired, or left out if asked."""
+
+    def fault(trial: Trial) -> list[Ended]:
+        folder, line = trial.folder, [*STREAM.split(), "--out", RUN]
+        undisturbed = lay_out(folder / "undisturbed")
+        for each in (undisturbed, folder):
+            draw_images(each / "images")
+        row = 5 * trial.chance.randrange(12) + trial.chance.randrange(4)  # every fifth is for tests
+        path = sorted((folder / "images").iterdir())[row]
+        before = path.read_bytes()
+        spoil(path, trial.chance)
+        ended = run_to_end([*line, "--skip", str(int(skipped))], folder)
+        if skipped:
+            _check(ended, 0, f"left out, as they cannot be read: examples {row}")
+            return [ended]
+        _check(ended, 2, f"example {row} of images cannot be read: ", "say --skip N")
+        path.write_bytes(before)
+        _check(run_to_end(line, undisturbed), 0)
+        again = run_to_end(resuming() if started(folder) else line, folder)
+        _finish(trial._replace(whole=remains(undisturbed)), ended=again)
+        return [ended]
+
+    return fault
+
+
 def out_of_memory(trial: Trial) -> list[Ended]:
     """A step that needs more memory than there is; where there is more, the run goes on."""
     width = str(2**17 + 2**14 * trial.chance.randrange(8))
-    wide = [*words(), "--sizes", "16", width, "6", "--batch-size", "450", "--epochs", "2"]
+    wide = [*words(), "--sizes", "16", width, "6", "--batch-size", "360", "--epochs", "2"]
     ended = wait(start(wide, trial.folder, before=_limit_memory))
-    _check(ended, 2, "out of memory with a batch size of 450: a step needs about ", " GiB")
+    _check(ended, 2, "out of memory with a batch size of 360: a step needs about ", " GiB")
     whole = lay_out(trial.folder / "undisturbed")
     _check(run_to_end(wide, whole), 0)
     _finish(trial._replace(whole=remains(whole)))
@@ -254,17 +282,19 @@ def stop(
     if not moment(child, folder, chance):
         wait(child)
         raise Missed
+    done = epochs(folder) == EPOCHS
     os.kill(child.pid, number)
     ended = wait(child)
     if ended.code == 0 and number == signal.SIGKILL:
         raise Missed  # it had ended
     if number == signal.SIGKILL:
         _check(ended, -number)
-    elif ended.code == 0:  # nothing but its figures was left to do
-        _check(ended, 0 if epochs(folder) == EPOCHS else 128 + number)
+    elif ended.code == 0 and done:  # nothing but its figures was left to do
+        return ended
     elif ended.code != -number:  # it had begun to listen
-        how = f"go on with: aejax train --resume --out {RUN}" if epochs(folder) else ""
-        _check(ended, 128 + number, how)
+        how = f"go on with: aejax train --resume --out {RUN}"
+        told = how in ended.said or not epochs(folder) or ended.said == "aejax: interrupted\n"
+        _check(ended, 128 + number, "" if told else how)
     return ended
 
 

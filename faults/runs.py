@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from faults.processes import Ended, answer, start, wait
 
@@ -16,6 +17,10 @@ RUN = "run"
 SETTINGS = (
     "train --data rows.npy --sizes 16 6 --corruption masking --clip 5 "
     f"--schedule cosine --batch-size 64 --keep 3 --quiet --epochs {EPOCHS}"
+)
+STREAM = (
+    "train --data images --stream --steps-per-epoch 2 --validation 0 --sizes 64 6 --batch-size 8 "
+    "--quiet --epochs 4"
 )
 CLOCK = ("seconds", "examples_per_second")
 
@@ -33,6 +38,14 @@ def lay_out(folder: Path) -> Path:
     folder.mkdir(parents=True)
     np.save(folder / "rows.npy", np.random.default_rng(0).random((500, 16), np.float32))
     return folder
+
+
+def draw_images(folder: Path) -> None:
+    """Sixty small images, of which twelve are for tests and the others make six steps of a pass."""
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(256, size=(60, 8, 8), dtype=np.uint8)
+    for number, each in enumerate(pixels):
+        Image.fromarray(each).save(folder / f"{number:02d}.png")
 
 
 def words() -> list[str]:

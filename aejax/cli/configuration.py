@@ -93,15 +93,24 @@ class Training:
     """stop after so many epochs in a row without a lower validation loss"""
     seed: int = 0
     """of parameters, order, noise and the validation split"""
+    stream: bool = False
+    """the data stay on disk and are read batch by batch: .npy, images, array_record, TFDS"""
+    steps_per_epoch: int | None = None
+    """of a stream, after which it is measured and saved; a pass over the data unless given"""
+    skip: int = 0
+    """examples of a stream that may be left out because they cannot be read"""
 
 
 def identity_of(training: Training) -> dict[str, Any]:
-    """The settings that a resumed run must share: all, but where the data lie and how far to go.
+    """The settings that a resumed run must share.
 
-    The epochs belong to them only where the schedule depends on them.
+    Not among them: where the data lie, what of them may be left out, and how far to go. The epochs
+    belong to them where the schedule depends on them.
     """
     settings = _as_json(training)
-    del settings["data_dir"]
+    del settings["data_dir"], settings["skip"]
+    if not training.stream:
+        del settings["stream"], settings["steps_per_epoch"]
     if training.schedule == "constant":
         del settings["epochs"]
     parts = {part: settings.pop(part) for part in ("augmentation", "penalty")}
@@ -146,6 +155,11 @@ def check(training: Training) -> None:
         "warm-up must be 0 or more, and shorter than the epochs": (
             0 <= training.warm_up < training.epochs
         ),
+        "steps-per-epoch must be at least 1, and of a --stream": (
+            training.steps_per_epoch is None or (training.stream and training.steps_per_epoch >= 1)
+        ),
+        "skip must be 0, or more of a --stream": training.skip == 0
+        or (training.stream and training.skip > 0),
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX would cut a greater one
     }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aejax import checkpoints
-from aejax.cli.interruption import Interrupted, sigterm_raised
+from aejax.cli.interruption import Interrupted, Noted, raised
 from aejax.cli.run import checkpoints_folder, configuration_file
 from aejax.training import NonFiniteLossError
 
@@ -19,15 +19,18 @@ CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def stoppable(out: Path) -> Iterator[None]:
+def stoppable(out: Path) -> Iterator[Noted]:
     """Ctrl-C and SIGTERM end a run at once, with a word on how to go on.
 
     Args:
         out: the run's folder.
+
+    Yields:
+        The signals that came.
     """
     try:
-        with sigterm_raised():
-            yield
+        with raised() as noted:
+            yield noted
     except KeyboardInterrupt as stop:
         if stop.args == (signal.SIGTERM,):
             raise Interrupted(f"SIGTERM: stopped; {_go_on(out)}", signal.SIGTERM) from stop

@@ -17,50 +17,64 @@ class Interrupted(Exception):  # noqa: N818 -- it says what happened, and nothin
         self.number = number
 
 
-@contextmanager
-def sigterm_raised() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt(SIGTERM), as SIGINT raises it bare.
+Noted = list[signal.Signals]
+"""Signals that came, in their order."""
 
-    Outside the main thread, where Python takes no handlers, nothing is changed.
-    """
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise KeyboardInterrupt(signal.Signals(number))
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+Handler = Callable[[int, FrameType | None], None]
 
 
 @contextmanager
-def deferred() -> Iterator[Callable[[], signal.Signals | None]]:
-    """SIGINT and SIGTERM are noted instead of obeyed; the second one is obeyed at once.
+def raised() -> Iterator[Noted]:
+    """SIGINT and SIGTERM raise KeyboardInterrupt(signal), and are noted.
 
-    Outside the main thread, where Python takes no handlers, nothing is changed.
+    Python drops what is raised while it collects garbage: then the note is all that is left.
 
     Yields:
-        A function that gives the signal noted, or None.
+        The signals noted; `deferred` takes them.
     """
-    noted: list[signal.Signals] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: None
-        return
+    noted: Noted = []
+
+    def stop(number: int, _: FrameType | None) -> None:
+        noted.append(signal.Signals(number))
+        raise KeyboardInterrupt(noted[-1])
+
+    with _handled(stop):
+        yield noted
+
+
+@contextmanager
+def deferred(noted: Noted) -> Iterator[Callable[[], signal.Signals | None]]:
+    """SIGINT and SIGTERM are noted instead of obeyed; the second one is obeyed at once.
+
+    Args:
+        noted: where; what it holds already has come before.
+
+    Yields:
+        A function that gives the first signal noted, or None.
+    """
 
     def note(number: int, _: FrameType | None) -> None:
         noted.append(signal.Signals(number))
         restore()
 
-    def restore() -> None:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-
-    before = {each: signal.signal(each, note) for each in SIGNALS}
-    try:
+    with _handled(note) as restore:
         yield lambda: noted[0] if noted else None
+
+
+@contextmanager
+def _handled(handler: Handler) -> Iterator[Callable[[], None]]:
+    """Another handler of both; it yields what brings the former back.
+
+    Outside the main thread, where Python takes no handlers, nothing is changed.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    before = {each: signal.signal(each, handler) for each in SIGNALS if main}
+
+    def restore() -> None:
+        for each, former in before.items():
+            signal.signal(each, former)
+
+    try:
+        yield restore
     finally:
         restore()

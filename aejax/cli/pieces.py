@@ -5,26 +5,29 @@ from functools import partial
 from math import prod
 from typing import Any
 
+import numpy as np
 import optax
 
 from aejax import augmentations, named
 from aejax.cli.configuration import Training
 from aejax.corruptions import on_images
-from aejax.data import Dataset, Normalisation, identity, standardise, unit_range
+from aejax.data import Lazy, Normalisation, identity, standardise, unit_range
 from aejax.models import convolutional, dense, mixed_precision
 from aejax.objective import Objective, objective
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
 
-def make_normalisation(training: Training, dataset: Dataset) -> Normalisation:
-    """The invertible scaling, with its statistics from the train examples."""
+def make_normalisation(
+    training: Training, x_train: np.ndarray | Lazy, *, low: float | None, high: float | None
+) -> Normalisation:
+    """The invertible scaling, with its statistics from the train examples, in memory or not."""
     match training.normalise:
-        case "unit-range" if dataset.low is not None and dataset.high is not None:
-            return unit_range(dataset.x_train, low=dataset.low, high=dataset.high)
+        case "unit-range" if low is not None and high is not None:
+            return unit_range(x_train, low=low, high=high)
         case "unit-range":
-            return unit_range(dataset.x_train)
+            return unit_range(x_train)
         case "standardise":
-            return standardise(dataset.x_train)
+            return standardise(x_train)
         case "none":
             return identity()
 

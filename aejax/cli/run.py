@@ -29,6 +29,11 @@ class Examples(NamedTuple):
     validation: Batch | None
     test: Batch
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one raw example."""
+        return self.dataset.x_train.shape[1:]
+
 
 class About(NamedTuple):
     """What a run was trained on, kept beside its settings."""
@@ -116,8 +121,12 @@ def load_examples(configuration: Training) -> Examples:
     """Load, normalise, flatten and split the data that the settings name."""
     dataset = load(configuration.data, data_dir=configuration.data_dir)
     features = dataset.x_train.shape[1:]
+    bounds = {"low": dataset.low, "high": dataset.high}
     normalisation = Normalisation(
-        *(np.broadcast_to(part, features) for part in make_normalisation(configuration, dataset))
+        *(
+            np.broadcast_to(part, features)
+            for part in make_normalisation(configuration, dataset.x_train, **bounds)
+        )
     )
     x = _flat(normalise(normalisation, dataset.x_train))
     order = np.random.default_rng(configuration.seed).permutation(len(x))
@@ -133,8 +142,13 @@ def load_examples(configuration: Training) -> Examples:
 
 
 def load_seen_examples(run: Run) -> Examples:
-    """The examples that a run was trained with; ValueError where its data have changed since."""
-    examples = load_examples(run.configuration)
+    """The examples that a run was trained with, some of a stream's in both places of them.
+
+    ValueError where its data have changed since.
+    """
+    from aejax.cli.streamed import shown  # which is built of this
+
+    examples = (shown if run.configuration.stream else load_examples)(run.configuration)
     if examples.fingerprint != run.about.fingerprint:
         raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
     return examples

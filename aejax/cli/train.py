@@ -18,7 +18,7 @@ from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history, recorded
-from aejax.cli.interruption import Interrupted, deferred
+from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
 from aejax.cli.pieces import in_training, make_objective, make_optimizer
@@ -37,6 +37,7 @@ from aejax.cli.run import (
     read_about,
     write_settings,
 )
+from aejax.cli.streamed import Streamed, load_streamed
 from aejax.objective import Objective
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
@@ -84,61 +85,70 @@ class Train:
 def train(command: Train) -> None:
     """Train as the command says; write the run's folder; print its figures."""
     _check(command)
-    with stoppable(command.out):
-        metrics = _train(command)
+    with stoppable(command.out) as signals:
+        metrics = _train(command, signals)
     if command.json:
         print(json.dumps(metrics))
     else:
         _print(metrics, command.out)
 
 
-def _train(command: Train) -> dict[str, Any]:
+def _train(command: Train, signals: Noted) -> dict[str, Any]:
     configuration, out = command.training, command.out
-    examples = load_examples(configuration)
+    examples = (load_streamed if configuration.stream else load_examples)(configuration)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
-    shape = examples.dataset.x_train.shape[1:]
-    objective = in_training(configuration, make_objective(configuration, shape))
+    objective = in_training(configuration, make_objective(configuration, examples.shape))
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
     state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
-    training.check_training(  # as `fit` does, but before the run's folder exists
-        objective,
-        state.params,
-        examples.train,
-        batch_size=configuration.batch_size,
-        validation=examples.validation,
-        patience=configuration.patience,
-    )
+    _check_examples(configuration, examples, objective, state)
     with explained(out), locked(out):
         _refuse_used(command)
         state, history = _start(command, examples, state)
-        _fit(command, examples, objective, optimizer, state, history)
+        with _callbacks(command, examples, state, history, signals) as callbacks:
+            _fit(command, examples, objective, optimizer, state, history, callbacks)
         metrics = measure(open_run(out), examples)
         write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
+    if isinstance(examples, Streamed) and examples.skipped:
+        numbers = ", ".join(map(str, sorted(examples.skipped)))
+        print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
     return metrics
 
 
 def _fit(
     command: Train,
-    examples: Examples,
+    examples: Examples | Streamed,
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     history: list[Record],
+    callbacks: list[Callback],
 ) -> None:
     configuration = command.training
-    with _callbacks(command, examples, state, history) as callbacks:
+    common: dict[str, Any] = {
+        "epochs": configuration.epochs,
+        "state": state,
+        "history": history,
+        "patience": configuration.patience,
+        "callbacks": callbacks,
+    }
+    if isinstance(examples, Streamed):
+        training.fit_stream(
+            objective,
+            optimizer,
+            examples.train,
+            steps_per_epoch=configuration.steps_per_epoch,
+            validation=examples.validation,
+            **common,
+        )
+    else:
         training.fit(
             objective,
             optimizer,
             examples.train,
-            epochs=configuration.epochs,
-            state=state,
-            history=history,
             batch_size=configuration.batch_size,
             validation=examples.validation,
-            patience=configuration.patience,
-            callbacks=callbacks,
+            **common,
         )
 
 
@@ -157,6 +167,30 @@ def _check(command: Train) -> None:
         raise ValueError("--checkpoint says where to resume from: say --resume too")
 
 
+def _check_examples(
+    configuration: Training, examples: Examples | Streamed, objective: Objective, state: TrainState
+) -> None:
+    """Refuse what `fit` refuses, before the run's folder exists."""
+    patience = configuration.patience
+    if isinstance(examples, Streamed):
+        training.check_stream(
+            objective,
+            state.params,
+            examples.train,
+            validation=examples.validation,
+            patience=patience,
+        )
+    else:
+        training.check_training(
+            objective,
+            state.params,
+            examples.train,
+            batch_size=configuration.batch_size,
+            validation=examples.validation,
+            patience=patience,
+        )
+
+
 def _refuse_used(command: Train) -> None:
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
@@ -164,7 +198,7 @@ def _refuse_used(command: Train) -> None:
 
 
 def _start(
-    command: Train, examples: Examples, state: TrainState
+    command: Train, examples: Examples | Streamed, state: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
@@ -174,14 +208,13 @@ def _start(
         state, history = _resume(command, examples, state)
         write_text(configuration_file(command.out), dumps(command.training))
     else:
-        shape = examples.dataset.x_train.shape[1:]
-        about = About(environment(), examples.fingerprint, shape)
+        about = About(environment(), examples.fingerprint, examples.shape)
         write_settings(command.out, command.training, about)
     return state, history
 
 
 def _resume(
-    command: Train, examples: Examples, like: TrainState
+    command: Train, examples: Examples | Streamed, like: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """The state of a checkpoint, and the history up to it."""
     state, _ = checkpoints.restore(
@@ -200,7 +233,11 @@ def _resume(
 
 @contextmanager
 def _callbacks(
-    command: Train, examples: Examples, state: TrainState, history: list[Record]
+    command: Train,
+    examples: Examples | Streamed,
+    state: TrainState,
+    history: list[Record],
+    signals: Noted,
 ) -> Iterator[list[Callback]]:
     out, epochs = command.out, command.training.epochs
     past = list(history)
@@ -226,7 +263,7 @@ def _callbacks(
             )
 
     with (
-        deferred() as asked,
+        deferred(signals) as asked,
         checkpoints.in_background() as save_soon,
         recorded(history_file(out), out / "tensorboard", history) as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
@@ -234,7 +271,7 @@ def _callbacks(
         yield [record_epoch, save, show]
 
 
-def _compare(repeated: About, examples: Examples) -> None:
+def _compare(repeated: About, examples: Examples | Streamed) -> None:
     """Refuse to repeat a run on other data; warn where something else may change its bits."""
     if repeated.fingerprint != examples.fingerprint:
         raise ValueError(
@@ -251,8 +288,12 @@ def _compare(repeated: About, examples: Examples) -> None:
         print(f"aejax: the last bits may differ: {'; '.join(others)}", file=sys.stderr)
 
 
-def _steps(configuration: Training, examples: Examples) -> int:
-    return configuration.epochs * -(-len(examples.train.x) // configuration.batch_size)
+def _steps(configuration: Training, examples: Examples | Streamed) -> int:
+    if isinstance(examples, Streamed):
+        one = configuration.steps_per_epoch or training.steps_of_pass(examples.train)
+    else:
+        one = -(-len(examples.train.x) // configuration.batch_size)
+    return configuration.epochs * one
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:

@@ -126,7 +126,7 @@ def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
         if len(skipped) > skip:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UnreadableExampleError(
-                f"example {row} of {x.name} cannot be read: {reason}\\n"
+                f"example {row} of {x.name} cannot be read: {reason}\n"
                 f"{skip} may be left out; say --skip N to allow N"
             ) from error
         return None

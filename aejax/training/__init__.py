@@ -29,5 +29,6 @@ from aejax.training.steps import init_state as init_state
 from aejax.training.steps import step as step
 from aejax.training.steps import train as train
 from aejax.training.streaming import Stream as Stream
+from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
 from aejax.training.streaming import steps_of_pass as steps_of_pass

@@ -130,7 +130,11 @@ def fit_stream(
     """
     current = start_from(objective, optimizer, key, state)
     length = steps_of_pass(stream) if steps_per_epoch is None else steps_per_epoch
-    _check(objective, current, stream, length, placement, validation, patience)
+    check_stream(objective, current.params, stream, validation=validation, patience=patience)
+    if length < 1:
+        raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
+    check_shares(stream.batch_size, placement)
+    rehearse(objective, current, _first(stream), stream.batch_size)
     current = place_state(placement, current)
     steps = range(int(current.step), epochs * length)
     batches = _ahead(stream, steps, partial(shuffled, stream, order_seed(current.key)), placement)
@@ -147,33 +151,43 @@ def fit_stream(
     return current, history
 
 
-def _check(
+def check_stream(
     objective: Objective,
-    state: TrainState,
+    params: Params,
     stream: Stream,
-    length: int,
-    placement: Placement,
-    validation: Stream | None,
-    patience: int | None,
+    *,
+    validation: Stream | None = None,
+    patience: int | None = None,
 ) -> None:
-    """What `fit` refuses of all data is refused of the first batch; the others come later."""
-    if length < 1:
-        raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
+    """Refuse what `check_training` refuses, of the first batch: the others are read later.
+
+    Args:
+        objective: what is to be minimised.
+        params: the model's parameters.
+        stream: all examples.
+        validation: examples to be measured on.
+        patience: epochs without improvement to wait for.
+
+    Raises:
+        ValueError: as `check_training`.
+    """
     if not 1 <= stream.batch_size <= stream.examples:
         raise ValueError(
             "the batch size must lie between 1 and the number of examples, "
             f"{stream.examples}, got {stream.batch_size}"
         )
-    check_shares(stream.batch_size, placement)
-    first, held_out = (
-        None if each is None else each.read(in_order(each, 0)) for each in (stream, validation)
-    )
-    assert first is not None
-    size = first.x.shape[0]
     check_training(
-        objective, state.params, first, batch_size=size, validation=held_out, patience=patience
+        objective,
+        params,
+        _first(stream),
+        batch_size=stream.batch_size,
+        validation=None if validation is None else _first(validation),
+        patience=patience,
     )
-    rehearse(objective, state, first, size)
+
+
+def _first(stream: Stream) -> Batch:
+    return stream.read(in_order(stream, 0))
 
 
 def _ahead(

@@ -1,0 +1,105 @@
+"""A data set that stays on disk as a run sees it: flat, normalised, with validation split off."""
+
+from functools import partial
+from math import prod
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from aejax.cli.configuration import Training
+from aejax.cli.pieces import make_normalisation
+from aejax.cli.run import Examples
+from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
+from aejax.training import Stream
+from aejax.types import Batch
+
+FINGERPRINTED = 256
+"""Examples of each split, evenly spread, that a stream's fingerprint is of."""
+
+SHOWN = 1000
+"""Test examples of a stream that a report shows."""
+
+
+class Streamed(NamedTuple):
+    """As `Examples`, but read from disk batch by batch.
+
+    rows:    all train examples, validation included, flat and normalised.
+    skipped: numbers of examples left out so far, in the order of the data.
+    """
+
+    shape: tuple[int, ...]
+    fingerprint: str
+    normalisation: Normalisation
+    train: Stream
+    validation: Stream | None
+    test: Stream
+    rows: Lazy
+    skipped: set[int]
+
+
+def load_streamed(configuration: Training) -> Streamed:
+    """Open, split and normalise the data that the settings name; none of it stays in memory."""
+    skipped: set[int] = set()
+    dataset = open_stream(
+        configuration.data,
+        data_dir=configuration.data_dir,
+        guard=partial(guarded, skip=configuration.skip, skipped=skipped),
+    )
+    shape, size = dataset.train.shape[1:], configuration.batch_size
+    bounds = {"low": dataset.low, "high": dataset.high}
+    normalisation = Normalisation(
+        *(
+            np.broadcast_to(part, shape)
+            for part in make_normalisation(configuration, dataset.train, **bounds)
+        )
+    )
+
+    def flat(raw: np.ndarray) -> np.ndarray:
+        found = np.asarray(normalise(normalisation, raw), np.float32)
+        return found.reshape(len(raw), prod(shape))
+
+    def stream(x: Lazy) -> Stream:
+        return Stream(lambda rows: Batch(jnp.asarray(x[rows])), len(x), size)
+
+    rows, test = dataset.train.map(flat), dataset.test.map(flat)
+    held_out = round(configuration.validation * len(rows))
+    drawn = partial(_drawn, len(rows), configuration.seed)
+    return Streamed(
+        shape,
+        _fingerprint(dataset.train, dataset.test),
+        normalisation,
+        train=stream(rows.select(len(rows) - held_out, lambda i: drawn(i + held_out))),
+        validation=stream(rows.select(held_out, drawn)) if held_out else None,
+        test=stream(test),
+        rows=rows,
+        skipped=skipped,
+    )
+
+
+def shown(configuration: Training) -> Examples:
+    """As many test examples of a stream as a report shows, in memory."""
+    streamed = load_streamed(configuration)
+    x = streamed.test.read(np.arange(min(SHOWN, streamed.test.examples)))
+    raw = np.asarray(x.x).reshape(-1, *streamed.shape)
+    dataset = Dataset(configuration.data, raw, raw)
+    test = Batch(jnp.asarray(x.x))
+    return Examples(dataset, streamed.fingerprint, streamed.normalisation, test, None, test)
+
+
+def _drawn(count: int, seed: int, places: np.ndarray) -> np.ndarray:
+    """Places in a seeded random order of so many examples; the order itself is nowhere."""
+    from grain.experimental import index_shuffle
+
+    last = count - 1
+    return np.array([index_shuffle(int(i), max_index=last, seed=seed, rounds=4) for i in places])
+
+
+def _fingerprint(train: Lazy, test: Lazy) -> str:
+    """Of some examples, and of how many there are: the whole would be read for hours."""
+
+    def some(x: Lazy) -> np.ndarray:
+        return x[np.unique(np.linspace(0, len(x) - 1, FINGERPRINTED).astype(int))]
+
+    sizes = np.array([len(train), len(test)])
+    return fingerprint(Dataset("", some(train), some(test), sizes))
