@@ -1,5 +1,6 @@
 """The command `aejax`: words to a command, errors to one line and an exit code."""
 
+import os
 import signal
 import sys
 import traceback
@@ -23,6 +24,7 @@ from aejax.cli.run import read_configuration
 from aejax.cli.train import Train, train
 from aejax.cli.usage import parse
 from aejax.cli.verify import Verify, verify
+from aejax.training import LostProcessError
 
 DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # and 1, verify's, where a verification failed
 
@@ -79,6 +81,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         _complain(str(stop))
         return SIGNALLED + stop.number
+    except LostProcessError as error:
+        _complain(str(error))
+        sys.stderr.flush()
+        os._exit(BAD_INPUT)  # JAX would wait for the process that is gone
     except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()

@@ -2,7 +2,7 @@
 
 from functools import partial
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +12,7 @@ from aejax.cli.pieces import make_normalisation
 from aejax.cli.run import Examples
 from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
 from aejax.training import Stream
-from aejax.types import Batch
+from aejax.types import Array, Batch
 
 FINGERPRINTED = 256
 """Examples of each split, evenly spread, that a stream's fingerprint is of."""
@@ -60,7 +60,7 @@ def load_streamed(configuration: Training) -> Streamed:
         return found.reshape(len(raw), prod(shape))
 
     def stream(x: Lazy) -> Stream:
-        return Stream(lambda rows: Batch(jnp.asarray(x[rows])), len(x), size)
+        return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
     rows, test = dataset.train.map(flat), dataset.test.map(flat)
     held_out = round(configuration.validation * len(rows))

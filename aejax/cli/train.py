@@ -1,9 +1,10 @@
 """`aejax train`: one run in one folder, from its settings to its figures."""
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ import tyro
 
 from aejax import checkpoints, training
 from aejax.cli.configuration import Training, check, dumps
+from aejax.cli.devices import Devices, first, greatest, join, make_placement, start_state
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
@@ -39,7 +41,7 @@ from aejax.cli.run import (
 )
 from aejax.cli.streamed import Streamed, load_streamed
 from aejax.objective import Objective
-from aejax.training import TrainState
+from aejax.training import Placement, TrainState
 from aejax.training.records import Callback, Record
 
 
@@ -76,6 +78,7 @@ class Train:
     """how many of the newest checkpoints stay; the best stays besides"""
     save_every: int = 1
     """epochs between checkpoints; the last epoch is always saved"""
+    devices: Annotated[Devices, tyro.conf.arg(name="")] = field(default_factory=Devices)
     quiet: bool = False
     """no progress bar"""
     json: bool = False
@@ -87,6 +90,8 @@ def train(command: Train) -> None:
     _check(command)
     with stoppable(command.out) as signals:
         metrics = _train(command, signals)
+    if not first():
+        return
     if command.json:
         print(json.dumps(metrics))
     else:
@@ -95,20 +100,23 @@ def train(command: Train) -> None:
 
 def _train(command: Train, signals: Noted) -> dict[str, Any]:
     configuration, out = command.training, command.out
+    join(command.devices)
+    placement = make_placement(command.devices)
     examples = (load_streamed if configuration.stream else load_examples)(configuration)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     objective = in_training(configuration, make_objective(configuration, examples.shape))
     optimizer = make_optimizer(configuration, _steps(configuration, examples))
-    state = training.init_state(objective, optimizer, jax.random.key(configuration.seed))
+    state = start_state(placement, objective, optimizer, jax.random.key(configuration.seed))
     _check_examples(configuration, examples, objective, state)
-    with explained(out), locked(out):
+    with explained(out), locked(out) if first() else nullcontext():
         _refuse_used(command)
         state, history = _start(command, examples, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
-            _fit(command, examples, objective, optimizer, state, history, callbacks)
+            _fit(command, examples, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples)
-        write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
+        if first():
+            write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
     if isinstance(examples, Streamed) and examples.skipped:
         numbers = ", ".join(map(str, sorted(examples.skipped)))
         print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
@@ -123,6 +131,7 @@ def _fit(
     state: TrainState,
     history: list[Record],
     callbacks: list[Callback],
+    placement: Placement,
 ) -> None:
     configuration = command.training
     common: dict[str, Any] = {
@@ -131,6 +140,7 @@ def _fit(
         "history": history,
         "patience": configuration.patience,
         "callbacks": callbacks,
+        "placement": placement,
     }
     if isinstance(examples, Streamed):
         training.fit_stream(
@@ -192,6 +202,8 @@ def _check_examples(
 
 
 def _refuse_used(command: Train) -> None:
+    if not first():
+        return
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
@@ -206,8 +218,9 @@ def _start(
     saved = command.checkpoint is not None or checkpoints.steps(checkpoints_folder(command.out))
     if command.resume and saved:
         state, history = _resume(command, examples, state)
-        write_text(configuration_file(command.out), dumps(command.training))
-    else:
+        if first():
+            write_text(configuration_file(command.out), dumps(command.training))
+    elif first():
         about = About(environment(), examples.fingerprint, examples.shape)
         write_settings(command.out, command.training, about)
     return state, history
@@ -245,7 +258,8 @@ def _callbacks(
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
-        stop = None if last else asked()
+        number = greatest(asked() or 0)  # asked by all processes alike: each saves its part
+        stop = signal.Signals(number) if number and not last else None
         if last or stop or record["epoch"] % command.save_every == 0:
             save_soon(
                 checkpoints_folder(out),
@@ -265,10 +279,12 @@ def _callbacks(
     with (
         deferred(signals) as asked,
         checkpoints.in_background() as save_soon,
-        recorded(history_file(out), out / "tensorboard", history) as record_epoch,
-        progress_bar(epochs, done=int(state.epoch), quiet=command.quiet) as show,
+        recorded(history_file(out), out / "tensorboard", history)
+        if first()
+        else nullcontext() as record_epoch,
+        progress_bar(epochs, done=int(state.epoch), quiet=command.quiet or not first()) as show,
     ):
-        yield [record_epoch, save, show]
+        yield [record_epoch, save, show] if record_epoch else [save]
 
 
 def _compare(repeated: About, examples: Examples | Streamed) -> None:

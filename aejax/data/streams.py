@@ -150,6 +150,8 @@ def mapped(path: Path) -> Lazy:
             shape, in_columns, dtype = npy_header(file, path.stat().st_size)
             start = file.tell()
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if hasattr(memory, "madvise"):
+            memory.madvise(mmap.MADV_RANDOM)  # what lies beside a row is not wanted next
         if in_columns or dtype.hasobject or len(shape) < 2 or not prod(shape):
             raise ValueError(f"it holds {dtype}{list(shape)}; a stream needs [examples, *features]")
         x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)

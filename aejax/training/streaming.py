@@ -137,12 +137,14 @@ def fit_stream(
     rehearse(objective, current, _first(stream), stream.batch_size)
     current = place_state(placement, current)
     steps = range(int(current.step), epochs * length)
-    batches = _ahead(stream, steps, partial(shuffled, stream, order_seed(current.key)), placement)
-    run_step = _compiled(objective, optimizer, gradient_of, placement)
+    # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
+    run_step = compiled_step(objective, optimizer, current, stream, gradient_of, placement)
+    order = partial(shuffled, stream, order_seed(current.key))
+    batches = read_ahead(stream, steps, order, placement)
     measure = partial(_evaluate, objective, placement=placement)
     history = list(history)
     while int(current.epoch) < epochs and not stalled(history, patience):
-        current, record = _epoch(run_step, current, islice(batches, length))
+        current, record = run_epoch(run_step, current, islice(batches, length))
         if validation is not None:
             validate(record, measure(current, validation))
         history.append(record)
@@ -190,7 +192,7 @@ def _first(stream: Stream) -> Batch:
     return stream.read(in_order(stream, 0))
 
 
-def _ahead(
+def read_ahead(
     stream: Stream, steps: range, order: Callable[[int], np.ndarray], placement: Placement
 ) -> Iterator[Batch]:
     """The batches of these steps, in their places; the next ones are read meanwhile."""
@@ -207,21 +209,24 @@ def _ahead(
 Step = Callable[[TrainState, Batch], tuple[TrainState, Measurements]]
 
 
-def _compiled(
+def compiled_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    gradient_of: Gradient,
-    placement: Placement,
+    state: TrainState,
+    stream: Stream,
+    gradient_of: Gradient = whole_batch,
+    placement: Placement = ONE_DEVICE,
 ) -> Step:
-    """A step whose errors say what it needs: compiled for whole batches, and for the tail."""
+    """A step whose errors say what it needs, compiled for whole batches and for the tail."""
     programs: dict[int, jax.stages.Compiled] = {}
+    for number in {0, steps_of_pass(stream) - 1}:
+        batch = put_rows(stream.read, in_order(stream, number), placement)
+        programs[batch.x.shape[0]] = _step.lower(
+            objective, optimizer, state, batch, gradient_of=gradient_of, placement=placement
+        ).compile()
 
     def run(state: TrainState, batch: Batch) -> tuple[TrainState, Measurements]:
         size = batch.x.shape[0]
-        if size not in programs:
-            programs[size] = _step.lower(
-                objective, optimizer, state, batch, gradient_of=gradient_of, placement=placement
-            ).compile()
         with explained(programs[size], size):
             return programs[size](state, batch)
 
@@ -248,7 +253,7 @@ def _step(
     return held(placement, state, measurements)
 
 
-def _epoch(
+def run_epoch(
     run_step: Step, state: TrainState, batches: Iterator[Batch]
 ) -> tuple[TrainState, Record]:
     """Some steps, and their record. Measurements are looked at one step late: nothing waits."""
@@ -280,7 +285,7 @@ def _evaluate(
     """`evaluate`, batch by batch as the stream lies."""
     sums: dict[str, float] = {}
     steps = range(steps_of_pass(stream))
-    batches = _ahead(stream, steps, partial(in_order, stream), placement)
+    batches = read_ahead(stream, steps, partial(in_order, stream), placement)
     for number, batch in zip(steps, batches, strict=True):
         key = jax.random.fold_in(state.key, number)
         found = _measure(objective, state.params, batch, key, placement=placement)

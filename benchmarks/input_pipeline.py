@@ -1,0 +1,99 @@
+"""What reading costs: an epoch on a memory-mapped file, beside the same epoch on data in memory.
+
+In memory an epoch is one scan over data that lie on the device. The stream is a file of bytes that
+threads map, read in random order, normalise and put on the device while steps run; each of its
+epochs starts its readers anew. Reading alone is the same without steps.
+
+Command:  python -m benchmarks.input_pipeline
+Run time: two minutes on two quiet cores.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tyro
+
+import aejax
+from aejax import Batch, data, losses, training
+from aejax.data.streams import mapped
+from aejax.training import ONE_DEVICE, Stream, place_state, steps_of_pass, streaming
+from benchmarks.interleaved import interleaved, record
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides the numbers."""
+
+    sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
+    """units of the encoder's layers; the decoder mirrors them"""
+    rows: int = 16384
+    """examples of an epoch"""
+    batch_sizes: tuple[int, ...] = (128, 1024)
+    """examples a step"""
+    rounds: int = 7
+    """epochs of each way that count"""
+
+
+QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2)
+
+
+def measure(config: Config) -> dict[str, Any]:
+    """By batch size and way: seconds, and the ratio of the time in memory to them."""
+    pixels = np.random.default_rng(0).integers(
+        256, size=(config.rows, config.sizes[0]), dtype=np.uint8
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.npy"
+        np.save(path, pixels)
+        return {
+            f"batch {size}": interleaved(ways(config, path, size), rounds=config.rounds)
+            for size in config.batch_sizes
+        }
+
+
+def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], Any]]:
+    """An epoch in memory and on the file, and the file read alone."""
+    objective = aejax.objective(aejax.dense(config.sizes), losses.bernoulli)
+    optimizer = optax.adam(1e-3)
+    state = training.init_state(objective, optimizer, jax.random.key(0))
+    x, scale = mapped(path), data.unit_range(np.zeros((1, 1), np.uint8), low=0, high=255)
+    stream = Stream(
+        lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
+    )
+    step = streaming.compiled_step(objective, optimizer, state, stream)
+    read = partial(
+        streaming.read_ahead,
+        stream,
+        range(steps_of_pass(stream)),
+        partial(streaming.shuffled, stream, 0),
+        ONE_DEVICE,
+    )
+    in_memory = Batch(jnp.asarray(data.normalise(scale, x[:])))
+    run = jax.jit(partial(training.epoch, objective, optimizer, batch_size=batch_size))
+    return {
+        "in memory": lambda: jax.block_until_ready(run(state, in_memory)),
+        "memory-mapped": lambda: streaming.run_epoch(step, place_state(ONE_DEVICE, state), read()),
+        "reading alone": lambda: deque(read(), maxlen=0),
+    }
+
+
+def main(config: Config = Config()) -> None:
+    """Measure, write and print."""
+    found = measure(config)
+    record("input_pipeline", asdict(config), found)
+    for size, timed in found.items():
+        for name, each in timed.items():
+            print(size, name, each["median"], "s, ratio", each["ratio"])
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,128 @@
+"""Streams: the same examples as in memory, wherever they lie, in memory that does not grow."""
+
+import io
+import resource
+
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+from PIL import Image
+
+from aejax import data
+from aejax.data import UnreadableExampleError, guarded, load_file, open_stream, standardise
+from aejax.data.streams import mapped
+
+X = np.random.default_rng(0).integers(256, size=(23, 5, 4), dtype=np.uint8)
+
+
+def as_npy(folder):
+    np.save(folder / "x.npy", X)
+    return folder / "x.npy"
+
+
+def as_images(folder):
+    (folder / "images").mkdir()
+    for number, image in enumerate(X):
+        Image.fromarray(image).save(folder / "images" / f"{number:03d}.png")
+    return folder / "images"
+
+
+def as_records(folder):
+    (folder / "records").mkdir()
+    for part, rows in enumerate((X[:10], X[10:])):
+        writer = ArrayRecordWriter(str(folder / f"records/x-{part}.array_record"), "group_size:1")
+        for row in rows:
+            file = io.BytesIO()
+            np.save(file, row)
+            writer.write(file.getvalue())
+        writer.close()
+    return folder / "records"
+
+
+@pytest.mark.parametrize("lay_out", [as_npy, as_images, as_records])
+def test_what_is_streamed_is_what_is_loaded(tmp_path, lay_out):
+    stream, whole = open_stream(str(lay_out(tmp_path))), load_file(as_npy(tmp_path))
+    assert (len(stream.train), len(stream.test)) == (19, 4)
+    assert (stream.low, stream.high) == (0, 255)
+    for lazy, array in ((stream.train, whole.x_train), (stream.test, whole.x_test)):
+        assert (lazy.shape, lazy.dtype) == (array.shape, array.dtype)
+        np.testing.assert_array_equal(lazy[:], array)
+        np.testing.assert_array_equal(lazy[[3, 0, 2]], array[[3, 0, 2]])
+
+
+def test_a_folder_with_its_own_split_and_statistics_of_it_by_streaming(tmp_path):
+    x = np.random.default_rng(1).normal(3, 2, size=(40, 6))
+    np.save(tmp_path / "x_train.npy", x[:30].astype(">f8"))
+    np.save(tmp_path / "x_test.npy", x[30:])
+    stream = open_stream(str(tmp_path))
+    np.testing.assert_array_equal(stream.train[:], x[:30])
+    np.testing.assert_array_equal(stream.test[:], x[30:])
+    for found, expected in zip(standardise(stream.train), standardise(x[:30]), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.slow
+def test_prepared_digits_are_streamed_as_they_are_loaded(shared_data, tmp_path):
+    source = shared_data / "mnist"
+    if not source.exists():
+        pytest.skip("the real MNIST is not beside the checkout")
+    data.prepare("mnist", data_dir=tmp_path, manual_dir=source)
+    stream, whole = open_stream("mnist", data_dir=tmp_path), data.load("mnist", data_dir=tmp_path)
+    rows = [5, 59_999, 17]
+    np.testing.assert_array_equal(stream.train[rows], whole.x_train[rows])
+    assert len(stream.test) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "nowhere.npy", "no file or folder"),
+        (lambda folder: folder, "holds no images"),
+        (lambda folder: (folder / "x.txt").write_text("x") and folder / "x.txt", "expected .npy"),
+        (lambda folder: (folder / "x.npy").write_text("x") and folder / "x.npy", "no readable"),
+        (lambda folder: np.save(folder / "x.npy", np.asfortranarray(X)) or folder / "x.npy", "x"),
+        (lambda folder: np.save(folder / "x.npy", X[:4]) or folder / "x.npy", "at least 5"),
+        (lambda folder: np.save(folder / "x.npy", X[0, 0]) or folder / "x.npy", "a stream needs"),
+    ],
+)
+def test_what_cannot_be_streamed_is_refused_by_name(tmp_path, make, words):
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        open_stream(str(make(tmp_path)))
+
+
+def test_an_example_that_cannot_be_read_is_named_or_left_out(tmp_path):
+    path = as_images(tmp_path)
+    (path / "007.png").write_bytes(b"\x89PNG")
+    x = open_stream(str(path), guard=guarded).train
+    with pytest.raises(UnreadableExampleError, match=r"example 7 of .* cannot be read") as caught:
+        x[:]
+    assert "--skip" in str(caught.value)
+    skipped: set[int] = set()
+    x = open_stream(str(path), guard=lambda x: guarded(x, skip=1, skipped=skipped)).train
+    np.testing.assert_array_equal(x[[4, 6, 0]], X[[5, 5, 0]])  # 6 is 7 of the files: left out
+    assert skipped == {7}
+    (path / "003.png").unlink()
+    with pytest.raises(UnreadableExampleError, match="example 3 of"):
+        x[[2, 3]]
+
+
+def test_an_example_that_is_not_finite_is_named(tmp_path):
+    x = X.astype(np.float32)
+    x[11, 2, 1] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(UnreadableExampleError, match=r"example 11 of .*NaN or infinity"):
+        open_stream(str(tmp_path / "x.npy"), guard=guarded).train[:]
+
+
+def test_a_file_larger_than_memory_may_be(tmp_path):
+    """Fifty gigabytes of nothing: what is read of them is forgotten again."""
+    path, rows = tmp_path / "large.npy", 64_000_000
+    header = np.lib.format.header_data_from_array_1_0(np.zeros((1, 784), np.uint8))
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header | {"shape": (rows, 784)})
+        file.truncate(file.tell() + rows * 784)
+    x = mapped(path)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    places = np.random.default_rng(0).integers(rows, size=(40, 1000))
+    assert not any(x[each].any() for each in places)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024

@@ -1,0 +1,154 @@
+"""Training on a stream: every example once a pass, the place in it kept, the numbers of `fit`'s."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import aejax
+from aejax import Batch, checkpoints, corruptions, losses, penalties, training
+from aejax.training import Stream, streaming
+
+KEY = jax.random.key(0)
+X = np.random.default_rng(0).random((50, 6), np.float32)
+OBJECTIVE = aejax.objective(
+    aejax.dense((6, 4)),
+    losses.bernoulli,
+    corruption=corruptions.masking(rate=0.25),
+    penalties={"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))},
+)
+OPTIMIZER = optax.adam(1e-2)
+
+
+def recorded(batch_size: int = 8) -> tuple[Stream, list[np.ndarray]]:
+    """A stream, and the numbers of examples that were read of it, in batches."""
+    seen: list[np.ndarray] = []
+
+    def read(rows: np.ndarray) -> Batch:
+        seen.append(rows)
+        return Batch(X[rows])
+
+    return Stream(read, len(X), batch_size), seen
+
+
+def fit(stream: Stream, epochs: int = 2, **options):
+    options = {"key": KEY} | options
+    return training.fit_stream(OBJECTIVE, OPTIMIZER, stream, epochs=epochs, **options)
+
+
+def order(stream: Stream, step: int) -> np.ndarray:
+    return streaming.shuffled(stream, 7, step)
+
+
+def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
+    stream, _ = recorded()
+    assert training.steps_of_pass(stream) == 7
+    passes = [
+        np.concatenate([order(stream, step) for step in range(7 * n, 7 * n + 7)]) for n in (0, 1)
+    ]
+    for each in passes:
+        assert sorted(each.tolist()) == list(range(50))
+        assert each.tolist() != list(range(50))
+    assert passes[0].tolist() != passes[1].tolist()
+    assert [len(order(stream, step)) for step in (0, 6, 13)] == [8, 2, 2]
+
+
+def test_steps_on_a_stream_are_steps_on_its_batches():
+    stream, _ = recorded()
+    state, history = fit(stream)
+    expected = training.init_state(OBJECTIVE, OPTIMIZER, KEY)
+    seed, losses_of_steps = streaming.order_seed(expected.key), []
+    step = jax.jit(lambda state, batch: training.step(OBJECTIVE, OPTIMIZER, state, batch))
+    for number in range(14):
+        rows = streaming.shuffled(stream, seed, number)
+        expected, measurements = step(expected, Batch(X[rows]))
+        losses_of_steps.append((len(rows), float(measurements["loss"])))
+    jax.tree.map(
+        lambda found, wanted: np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7),
+        state.params,
+        expected.params,
+    )
+    assert (int(state.step), int(state.epoch)) == (14, 2)
+    weights, values = zip(*losses_of_steps[7:], strict=True)
+    assert history[1]["loss"] == pytest.approx(np.average(values, weights=weights), rel=1e-5)
+    assert list(history[1]) == list(fit_in_memory()[0])
+
+
+def fit_in_memory():
+    _, history = training.fit(
+        OBJECTIVE, OPTIMIZER, Batch(X), key=KEY, epochs=1, batch_size=8, validation=None
+    )
+    return history
+
+
+def trained(seen: list[np.ndarray]) -> list[tuple[int, ...]]:
+    """Batches in an order of chance; those that lie side by side were read to be checked."""
+    return sorted(tuple(rows.tolist()) for rows in seen if (np.diff(rows) != 1).any())
+
+
+def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path):
+    whole, seen = recorded()
+    state, history = fit(whole, epochs=4, steps_per_epoch=5)
+
+    first, seen_first = recorded()
+    half, half_history = fit(first, epochs=2, steps_per_epoch=5)
+    checkpoints.save(tmp_path, half, configuration={})
+    half, _ = checkpoints.restore(tmp_path, half)
+
+    second, seen_second = recorded()
+    both, both_history = fit(
+        second, epochs=4, steps_per_epoch=5, key=None, state=half, history=half_history
+    )
+    jax.tree.map(np.testing.assert_array_equal, state.params, both.params)
+    assert [record["loss"] for record in history] == [record["loss"] for record in both_history]
+    assert trained(seen) == sorted(trained(seen_first) + trained(seen_second))
+    assert len(trained(seen_first)) == len(trained(seen_second)) == 10
+
+
+def test_validation_is_that_of_evaluate():
+    stream, _ = recorded()
+    state, history = fit(stream, epochs=1, validation=stream)
+    expected = training.evaluate(
+        aejax.noiseless(OBJECTIVE), state.params, Batch(jnp.asarray(X)), state.key, batch_size=8
+    )
+    for name, value in history[0]["validation"].items():
+        assert value == pytest.approx(float(expected[name]), rel=1e-5)
+
+
+def test_what_a_stream_raises_is_raised_as_it_is():
+    def read(rows: np.ndarray) -> Batch:
+        if rows.max() > 20:
+            raise OSError("the cable is out")
+        return Batch(X[rows])
+
+    with pytest.raises(OSError, match="the cable is out"):
+        fit(Stream(read, len(X), 8))
+
+
+@pytest.mark.parametrize(
+    ("stream", "options", "words"),
+    [
+        (Stream(lambda rows: Batch(X[rows]), 50, 51), {}, "batch size must lie between 1 and"),
+        (Stream(lambda rows: Batch(2 * X[rows]), 50, 8), {}, "outside"),
+        (recorded()[0], {"steps_per_epoch": 0}, "steps_per_epoch must be at least 1"),
+        (recorded()[0], {"patience": 2}, "patience needs validation"),
+        (recorded()[0], {"key": None}, "either key"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(stream, options, words):
+    with pytest.raises(ValueError, match=words):
+        fit(stream, **options)
+
+
+def test_a_loss_that_is_not_finite_is_named_by_its_step():
+    with pytest.raises(training.NonFiniteLossError) as caught:
+        training.fit_stream(
+            aejax.objective(aejax.dense((6, 2), activation=jax.nn.identity), losses.squared),
+            optax.sgd(1e12),
+            recorded()[0],
+            epochs=3,
+            key=KEY,
+        )
+    assert 1 < caught.value.step < 8
+    assert caught.value.epoch == 1
