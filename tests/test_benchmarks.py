@@ -5,7 +5,16 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import convolution, interleaved, pca, population, throughput
+from benchmarks import (
+    checkpoints,
+    convolution,
+    input_pipeline,
+    interleaved,
+    memory,
+    pca,
+    population,
+    throughput,
+)
 
 
 def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
@@ -56,3 +65,23 @@ def test_every_pca_is_the_same_and_its_digits_are_told():
     (timed,) = pca.measure(pca.QUICK).values()
     assert all(each["radians"] < 1e-4 for each in timed.values())
     assert timed["aejax, closed form"]["eigenvalues"] < 2e-7  # what float32 attributes can hold
+
+
+def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
+    found = checkpoints.measure(checkpoints.QUICK)
+    assert list(found) == ["no checkpoints", "in the background", "waited for"]
+    assert found["no checkpoints"]["overhead"] == 0
+    assert found["waited for"]["overhead"] > 0
+
+
+def test_an_epoch_in_memory_and_on_a_file():
+    (timed,) = input_pipeline.measure(input_pipeline.QUICK).values()
+    assert list(timed) == ["in memory", "memory-mapped", "reading alone"]
+    assert timed["in memory"]["ratio"] == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_data():
+    found = memory.measure(memory.QUICK)
+    assert list(found) == ["0.01 GB", "1 GB"]
+    assert 0.9 < found["1 GB"]["ratio"] < 1.1

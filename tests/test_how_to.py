@@ -102,3 +102,11 @@ def test_every_placement_and_saving_of_memory_trains():
     names = run("many_devices")
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
     assert names["placement"].shares == jax.device_count()
+
+
+def test_a_stream_is_gone_on_with_where_it_stood(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("streams")
+    assert (int(names["state"].step), len(names["history"])) == (40, 8)
+    assert names["moments"].examples == 1600
+    np.testing.assert_allclose(names["moments"].mean, names["source"].train[:].mean(axis=0))

@@ -19,6 +19,7 @@ PAGES = {
 IN_TEST_HOW_TO = {  # which runs them, and asks more of them
     "how-to/binary_and_real_inputs.md",
     "how-to/noise_levels.md",
+    "how-to/streams.md",
     "how-to/variational_autoencoder.md",
 }
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import jax
-import optax
 import tyro
 
 from aejax import checkpoints, training
@@ -19,6 +18,7 @@ from aejax.cli.devices import Devices, first, greatest, join, make_placement, st
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
+from aejax.cli.fitting import check_examples, fit, steps_of
 from aejax.cli.history import read_history, recorded
 from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
@@ -40,8 +40,7 @@ from aejax.cli.run import (
     write_settings,
 )
 from aejax.cli.streamed import Streamed, load_streamed
-from aejax.objective import Objective
-from aejax.training import Placement, TrainState
+from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
 
@@ -106,14 +105,14 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     objective = in_training(configuration, make_objective(configuration, examples.shape))
-    optimizer = make_optimizer(configuration, _steps(configuration, examples))
+    optimizer = make_optimizer(configuration, steps_of(configuration, examples))
     state = start_state(placement, objective, optimizer, jax.random.key(configuration.seed))
-    _check_examples(configuration, examples, objective, state)
+    check_examples(configuration, examples, objective, state)
     with explained(out), locked(out) if first() else nullcontext():
         _refuse_used(command)
         state, history = _start(command, examples, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
-            _fit(command, examples, objective, optimizer, state, history, callbacks, placement)
+            fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples)
         if first():
             write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
@@ -121,45 +120,6 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
         numbers = ", ".join(map(str, sorted(examples.skipped)))
         print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
     return metrics
-
-
-def _fit(
-    command: Train,
-    examples: Examples | Streamed,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-    state: TrainState,
-    history: list[Record],
-    callbacks: list[Callback],
-    placement: Placement,
-) -> None:
-    configuration = command.training
-    common: dict[str, Any] = {
-        "epochs": configuration.epochs,
-        "state": state,
-        "history": history,
-        "patience": configuration.patience,
-        "callbacks": callbacks,
-        "placement": placement,
-    }
-    if isinstance(examples, Streamed):
-        training.fit_stream(
-            objective,
-            optimizer,
-            examples.train,
-            steps_per_epoch=configuration.steps_per_epoch,
-            validation=examples.validation,
-            **common,
-        )
-    else:
-        training.fit(
-            objective,
-            optimizer,
-            examples.train,
-            batch_size=configuration.batch_size,
-            validation=examples.validation,
-            **common,
-        )
 
 
 def _check(command: Train) -> None:
@@ -175,30 +135,6 @@ def _check(command: Train) -> None:
     _refuse_used(command)
     if command.checkpoint is not None and not command.resume:
         raise ValueError("--checkpoint says where to resume from: say --resume too")
-
-
-def _check_examples(
-    configuration: Training, examples: Examples | Streamed, objective: Objective, state: TrainState
-) -> None:
-    """Refuse what `fit` refuses, before the run's folder exists."""
-    patience = configuration.patience
-    if isinstance(examples, Streamed):
-        training.check_stream(
-            objective,
-            state.params,
-            examples.train,
-            validation=examples.validation,
-            patience=patience,
-        )
-    else:
-        training.check_training(
-            objective,
-            state.params,
-            examples.train,
-            batch_size=configuration.batch_size,
-            validation=examples.validation,
-            patience=patience,
-        )
 
 
 def _refuse_used(command: Train) -> None:
@@ -302,14 +238,6 @@ def _compare(repeated: About, examples: Examples | Streamed) -> None:
     ]
     if others:
         print(f"aejax: the last bits may differ: {'; '.join(others)}", file=sys.stderr)
-
-
-def _steps(configuration: Training, examples: Examples | Streamed) -> int:
-    if isinstance(examples, Streamed):
-        one = configuration.steps_per_epoch or training.steps_of_pass(examples.train)
-    else:
-        one = -(-len(examples.train.x) // configuration.batch_size)
-    return configuration.epochs * one
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:
