@@ -1,5 +1,6 @@
 """Whatever stands in a file, its reader reads it or refuses it by name, without a flood."""
 
+import io
 import json
 import tracemalloc
 import zipfile
@@ -8,6 +9,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ from aejax.checkpoints import DamagedCheckpointError, OtherConfigurationError, f
 from aejax.cli.configuration import Training, dumps, loads
 from aejax.cli.history import read_history
 from aejax.cli.run import read_about
-from aejax.data import load_file
+from aejax.data import guarded, load_file, open_stream
 
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 DEEP = b"[" * 100_000
@@ -63,6 +65,35 @@ def test_arrays_are_read_or_refused_by_name(tmp_path, kind):
             assert path.name in str(error)  # noqa: PT017 -- no error is right too
 
     check()
+
+
+@pytest.mark.parametrize("kind", ["x.npy", "x.array_record"])
+def test_streams_are_read_or_refused_by_name(tmp_path, kind):
+    x = np.arange(24.0).reshape(12, 2)
+    path = tmp_path / kind
+    np.save(path, x) if kind == "x.npy" else write_records(path, x)
+    valid = path.read_bytes()
+    np.testing.assert_array_equal(open_stream(str(path)).test[:], x[[4, 9]])
+
+    @one_folder
+    @given(content=damages(valid))
+    def check(content):
+        path.write_bytes(content)
+        try:
+            open_stream(str(path), guard=guarded).train[:]
+        except ValueError as error:
+            assert path.name in str(error)  # noqa: PT017 -- no error is right too
+
+    check()
+
+
+def write_records(path, x):
+    writer = ArrayRecordWriter(str(path), "group_size:1")
+    for row in x:
+        file = io.BytesIO()
+        np.save(file, row)
+        writer.write(file.getvalue())
+    writer.close()
 
 
 def npy_header(shape: tuple[int, ...]) -> bytes:

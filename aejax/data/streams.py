@@ -175,6 +175,9 @@ def images(folder: Path) -> Lazy:
 
     Returns:
         Examples [images, height, width] or [images, height, width, channels], uint8.
+
+    Raises:
+        ValueError: for a folder without images, or whose first is none.
     """
     from PIL import Image
 
@@ -186,7 +189,10 @@ def images(folder: Path) -> Lazy:
         with Image.open(paths[row]) as image:
             return np.asarray(image, np.uint8)
 
-    first = open_one(0)
+    try:
+        first = open_one(0)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{paths[0]} is no readable image: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = [open_one(int(row)) for row in rows]
@@ -208,12 +214,18 @@ def array_records(path: Path) -> Lazy:
 
     Returns:
         Their arrays, all of the first one's shape and dtype.
+
+    Raises:
+        ValueError: where the first of them is none.
     """
     import grain
 
     files = sorted(path.glob("*.array_record*")) if path.is_dir() else [path]
-    source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
-    first = _array(source[0])
+    try:
+        source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
+        first = _array(source[0])
+    except (*UNREADABLE, IndexError, OSError) as error:
+        raise ValueError(f"{path} is no readable .array_record file of arrays: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = [_array(source[int(row)]) for row in rows]
@@ -225,6 +237,7 @@ def array_records(path: Path) -> Lazy:
 
 
 def _array(record: bytes) -> np.ndarray:
+    npy_header(io.BytesIO(record), len(record))  # before NumPy makes room for what it claims
     return np.load(io.BytesIO(record), allow_pickle=False)
 
 
