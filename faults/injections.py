@@ -282,14 +282,14 @@ def stop(
     if not moment(child, folder, chance):
         wait(child)
         raise Missed
-    done = epochs(folder) == EPOCHS
+    last = epochs(folder) >= EPOCHS - 1
     os.kill(child.pid, number)
     ended = wait(child)
     if ended.code == 0 and number == signal.SIGKILL:
         raise Missed  # it had ended
     if number == signal.SIGKILL:
         _check(ended, -number)
-    elif ended.code == 0 and done:  # nothing but its figures was left to do
+    elif ended.code == 0 and last:  # the epoch in hand was the last
         return ended
     elif ended.code != -number:  # it had begun to listen
         how = f"go on with: aejax train --resume --out {RUN}"

@@ -158,6 +158,6 @@ def _inject(inject: Fault, trial: Trial) -> tuple[int, str, int, str]:
             continue
         except (Lost, ValueError, KeyError, OSError, IndexError) as lost:
             return 1, "lost", 1, repr(lost)
-        said = next(iter(ended[-1].said.splitlines()), "")
+        said = next((line for line in ended[-1].said.splitlines() if line.startswith("aejax")), "")
         return len(ended), "survived", ended[-1].code, said
     return 0, "missed", 0, ""

@@ -33,9 +33,9 @@ MOMENTS = f"""
 Starting: up to the first record, while data are read and the program is compiled. Training: between
 two records. Saving: while a checkpoint is written. Ending: after the last record. Resuming: a run
 that was stopped before. Up to {TIMES} signals are sent to a run, which goes on after each; where
-it is lost, it is counted once. After the last record a run may
-end of itself instead of by a signal. A kill that came too late is tried again, and so is a disk
-that was not too small; they are not counted.
+it is lost, it is counted once. In its last epoch, and after it, a run ends of itself instead of by
+SIGTERM or SIGINT. A kill that came too late is tried again, and so is a disk that was not too
+small; they are not counted.
 """
 
 

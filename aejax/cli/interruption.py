@@ -1,10 +1,12 @@
 """A run that is asked to stop does so between two epochs, with everything saved."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -38,8 +40,16 @@ def raised() -> Iterator[Noted]:
         noted.append(signal.Signals(number))
         raise KeyboardInterrupt(noted[-1])
 
-    with _handled(stop):
-        yield noted
+    def drop(dropped: Any) -> None:
+        if not issubclass(dropped.exc_type, KeyboardInterrupt):
+            hook(dropped)
+
+    hook, sys.unraisablehook = sys.unraisablehook, drop
+    try:
+        with _handled(stop):
+            yield noted
+    finally:
+        sys.unraisablehook = hook
 
 
 @contextmanager
