@@ -42,6 +42,9 @@ class Lazy:
         Args:
             count: how many.
             which: numbers below count -> numbers of rows here.
+
+        Returns:
+            An array [count, *features] that is read by rows too.
         """
         shape = (count, *self.shape[1:])
         return Lazy(self.name, lambda rows: self.read(which(rows)), shape, self.dtype)
@@ -51,6 +54,9 @@ class Lazy:
 
         Args:
             function: [rows, *features] -> [rows, *others], row by row.
+
+        Returns:
+            An array [examples, *others] that is read by rows too.
         """
         like = function(np.zeros((1, *self.shape[1:]), self.dtype))
         shape = (len(self), *like.shape[1:])

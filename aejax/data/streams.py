@@ -94,7 +94,10 @@ def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
         skipped: where the numbers of those left out are put.
 
     Returns:
-        The examples. Reading them raises UnreadableExampleError at one too many.
+        The examples.
+
+    Raises:
+        UnreadableExampleError: as they are read, at the first that may not be left out.
     """
     left_out: set[int] = set() if skipped is None else skipped
 

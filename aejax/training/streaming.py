@@ -44,7 +44,14 @@ class Stream(NamedTuple):
 
 
 def steps_of_pass(stream: Stream) -> int:
-    """Steps in which every example is read once; the last takes the remainder."""
+    """Steps in which every example is read once; the last takes the remainder.
+
+    Args:
+        stream: of how many examples, in batches of which size.
+
+    Returns:
+        How many steps.
+    """
     return -(-stream.examples // stream.batch_size)
 
 
