@@ -115,20 +115,29 @@ def run_all(chosen: list[Cell], seed: int, store: Path) -> Iterator[Record]:
         mounts = disks.may_mount(Path(name) / "disk")
         whole = _whole(lay_out(Path(name) / "undisturbed"))
         half_way = _half_way(lay_out(Path(name) / "half-way"))
-        for fault, moment, tries in chosen:
-            for number, inject in enumerate(tries):
-                record = done.get((fault, moment, number))
-                if record is None:
-                    begin = time.monotonic()
-                    chance = Random(f"{seed} {fault} {moment} {number}")
-                    trial = Trial(Path(name) / "trial", chance, half_way, whole)
-                    possible = mounts or fault not in ("full disk", "read-only folder")
-                    ended = _inject(inject, trial) if possible else UNMOUNTABLE
-                    spent = round(time.monotonic() - begin, 1)
-                    record = Record(fault, moment, number, *ended, spent)
-                    with store.open("a") as file:
-                        file.write(json.dumps(record) + "\n")
-                yield record
+        for number, fault, moment, inject in _in_turn(chosen):
+            record = done.get((fault, moment, number))
+            if record is None:
+                begin = time.monotonic()
+                chance = Random(f"{seed} {fault} {moment} {number}")
+                trial = Trial(Path(name) / "trial", chance, half_way, whole)
+                possible = mounts or fault not in ("full disk", "read-only folder")
+                ended = _inject(inject, trial) if possible else UNMOUNTABLE
+                spent = round(time.monotonic() - begin, 1)
+                record = Record(fault, moment, number, *ended, spent)
+                with store.open("a") as file:
+                    file.write(json.dumps(record) + "\n")
+            yield record
+
+
+def _in_turn(chosen: list[Cell]) -> list[tuple[int, str, str, Fault]]:
+    """The first injection of every cell, then the second, and so on: a command may be stopped."""
+    numbered = [
+        (number, fault, moment, inject)
+        for fault, moment, injections_of_it in chosen
+        for number, inject in enumerate(injections_of_it)
+    ]
+    return sorted(numbered, key=lambda each: each[0])
 
 
 def _whole(folder: Path) -> Remains:
