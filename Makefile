@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench docs tutorial \
+.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench docs notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -82,6 +82,10 @@ bench: $(DEVELOPER)
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)
 	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going docs docs/_build
+
+# docs/notebooks/*.ipynb of their sources, for Jupyter; the tests run the sources in quick form.
+notebooks: $(DEVELOPER)
+	$(BIN)/jupytext --quiet --to notebook docs/notebooks/*.py
 
 # The tutorial as a new user follows it, in a fresh environment, timed to its first picture.
 tutorial:
