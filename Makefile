@@ -36,6 +36,9 @@ demo: $(INSTALLED)
 # One thread of BLAS for each process: together they would be more than there are cores, and wait.
 test test-slow: export OPENBLAS_NUM_THREADS := 1
 
+# Most programs of the tests run once or twice: compiling them well takes longer than they do.
+test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+
 test: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2
 
@@ -78,6 +81,9 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.convolution
 	$(BIN)/python -m benchmarks.population
 	$(BIN)/python -m benchmarks.pca
+	$(BIN)/python -m benchmarks.checkpoints
+	$(BIN)/python -m benchmarks.input_pipeline
+	$(BIN)/python -m benchmarks.table
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

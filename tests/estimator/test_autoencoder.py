@@ -190,7 +190,7 @@ def test_a_pipeline_searches_a_grid_with_two_jobs():
         ({"loss": "absolute"}, "no loss is called 'absolute'; there are bernoulli"),
         ({"corruption": "rain"}, "no corruption is called 'rain'; there are none, masking"),
         ({"corruption": "masking", "corruption_level": 2.0}, "masking rate must lie in"),
-        ({"optimizer": "newton"}, "no optimizer is called 'newton'; there are adam, sgd"),
+        ({"optimizer": "newton"}, "no optimizer is called 'newton'; there are adam, muon, sgd"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
         ({"l2": -1.0}, "weight of penalty l2 must be 0 or more"),
         ({"sparsity": 1.0, "rho": 1.5}, "rho must"),
