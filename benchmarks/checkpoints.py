@@ -80,7 +80,7 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("checkpoints", asdict(config), found)
+    record("checkpoints", asdict(config), {f"{config.epochs} epochs": found})
     for name, each in found.items():
         print(name, each["median"], "s, overhead", each["overhead"])
 

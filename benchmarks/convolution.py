@@ -64,7 +64,7 @@ def measure(config: Config) -> dict[str, Any]:
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("convolution", asdict(config), found)
+    record("convolution", asdict(config), found, peers=("torch",))
     for size, ways in found.items():
         for name, each in ways.items():
             print(size, name, each["images a second"], "images/s", each["ratio"])

@@ -2,8 +2,10 @@
 
 import json
 import os
+import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -45,17 +47,33 @@ def interleaved(ways: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[s
     }
 
 
-def record(name: str, config: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def record(
+    name: str, config: Mapping[str, Any], found: Mapping[str, Any], *, peers: Sequence[str] = ()
+) -> None:
     """Write benchmarks/results/<name>.json: what was asked and found, versions, machine and load.
 
     Args:
         name: of the benchmark.
         config: everything that decides the numbers.
         found: the numbers.
+        peers: the packages beside which it was measured.
     """
-    about = environment() | {"load": [round(load, 1) for load in os.getloadavg()]}
-    text = json.dumps({"config": config, "environment": about, "found": found}, indent=1)
+    about = environment() | {peer: version(peer) for peer in peers} | _machine()
+    what = {"config": config, "environment": about, "peers": [*peers], "found": found}
+    text = json.dumps(what, indent=1)
     write_text(RESULTS / f"{name}.json", text + "\n")
+
+
+def _machine() -> dict[str, Any]:
+    """The processor, the cores that this process may use, and how many were at work of late."""
+    information = Path("/proc/cpuinfo")  # Linux's; other systems have a name of their own
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": len(os.sched_getaffinity(0)) if names else os.cpu_count(),
+        "load": [round(load, 1) for load in os.getloadavg()],
+    }
 
 
 def _seconds(way: Callable[[], Any]) -> float:

@@ -64,7 +64,7 @@ def measure(config: Config) -> dict[str, Any]:
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("pca", asdict(config), found)
+    record("pca", asdict(config), found, peers=("scikit-learn",))
     for size, ways in found.items():
         for name, each in ways.items():
             print(size, name, *(f"{what} {value}" for what, value in each.items()))

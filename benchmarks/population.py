@@ -68,7 +68,7 @@ def measure(config: Config) -> dict[str, Any]:
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("population", asdict(config), found)
+    record("population", asdict(config), found, peers=("torch",))
     for models, ways in found.items():
         for name, each in ways.items():
             print(models, name, each["median"], "s", each["ratio"])

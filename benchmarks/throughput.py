@@ -3,7 +3,8 @@
 An epoch of 784-1000-500-250-30 and its mirror, logistic units, squared error, Adam: aejax's is one
 scan; PyTorch's is a loop of its own steps with fused Adam, eager and compiled. The share is of the
 machine's rate of float32 products in NumPy, measured in the same rounds: 6 operations a parameter
-and row.
+and row. *Products alone* are the epoch's products of matrices in float32 and nothing else, by XLA
+and by PyTorch: most of what any way must do.
 
 Command:  python -m benchmarks.throughput
 Run time: about five minutes on two quiet cores; the compiler of PyTorch takes some of it.
@@ -52,7 +53,8 @@ def measure(config: Config) -> dict[str, Any]:
     found = {}
     for size in config.batch_sizes:
         ways = pytorch_ways(config, x, size) | aejax_ways(config, x, size)
-        timed = interleaved(ways | {"NumPy's product": lambda: left @ right}, rounds=config.rounds)
+        ways |= products_alone(config, x, size) | {"NumPy's product": lambda: left @ right}
+        timed = interleaved(ways, rounds=config.rounds)
         rate = 2 * left.size * right.shape[1] / timed.pop("NumPy's product")["median"]
         for each in timed.values():
             speed = config.rows / each["median"]
@@ -81,10 +83,41 @@ def pytorch_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Ca
     return ways
 
 
+def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
+    """Forwards, and back to every kernel and every layer's input but the first."""
+    import torch
+
+    shapes = list(pairwise([*config.sizes, *config.sizes[-2::-1]]))
+    kernels = [np.full(shape, 1e-3, np.float32) for shape in shapes]
+    batches = x[: len(x) // batch_size * batch_size].reshape(-1, batch_size, x.shape[1])
+
+    def products(kernels: list, batch: Any) -> list:
+        inputs = [batch]
+        for kernel in kernels:
+            inputs.append(inputs[-1] @ kernel)
+        cotangent, found = inputs[-1], []
+        for i in reversed(range(len(kernels))):
+            found.append(inputs[i].T @ cotangent)
+            cotangent = cotangent @ kernels[i].T if i else cotangent
+        return found[::-1]
+
+    def step(kernels: list, batch: jax.Array) -> tuple[list, None]:
+        moved = zip(kernels, products(kernels, batch), strict=True)
+        return [kernel + 0 * change for kernel, change in moved], None  # so that none is left out
+
+    run = jax.jit(lambda kernels, batches: jax.lax.scan(step, kernels, batches)[0])
+    on_device = jax.tree.map(jnp.asarray, (kernels, batches))
+    rows, theirs = torch.from_numpy(batches), [torch.from_numpy(kernel) for kernel in kernels]
+    return {
+        "PyTorch's products alone": lambda: [products(theirs, batch) for batch in rows],
+        "XLA's products alone": lambda: jax.block_until_ready(run(*on_device)),
+    }
+
+
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("throughput", asdict(config), found)
+    record("throughput", asdict(config), found, peers=("torch",))
     for size, ways in found.items():
         for name, each in ways.items():
             print(size, name, each["rows a second"], "rows/s, share", each["share"], each["ratio"])

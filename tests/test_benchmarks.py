@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+import sklearn
 
 from benchmarks import (
     checkpoints,
@@ -13,6 +14,7 @@ from benchmarks import (
     memory,
     pca,
     population,
+    table,
     throughput,
 )
 
@@ -36,9 +38,27 @@ def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
     assert 0.01 <= found["quick"]["least"] <= found["quick"]["median"] <= found["quick"]["greatest"]
 
 
+def test_the_page_holds_every_way_that_was_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(interleaved, "RESULTS", tmp_path)
+    found = {"small": interleaved.interleaved({"one": dict, "other": dict}, rounds=2)}
+    found["small"]["one"] |= {"share": 0.5}
+    found["small"]["other"] |= {"share": 0.25}
+    interleaved.record("pca", {}, found, peers=["scikit-learn"])
+    page = table.page(tmp_path)
+    assert page.count("\n## ") == 1
+    (row,) = [line for line in page.splitlines() if line.startswith("| small | other |")]
+    assert " 0.25 |" in row
+    assert f"scikit-learn {sklearn.__version__}" in page
+
+
+def test_the_committed_page_is_that_of_the_committed_results():
+    assert table.README.read_text(encoding="utf-8") == table.page()
+
+
 def test_a_deep_autoencoder_is_trained_by_all_ways():
     (timed,) = throughput.measure(throughput.QUICK).values()
-    assert list(timed) == ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
+    trained = ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
+    assert list(timed) == [*trained, "PyTorch's products alone", "XLA's products alone"]
     for each in timed.values():
         assert each["rows a second"] == pytest.approx(256 / each["median"], rel=1e-3)
         assert 0 <= each["share"] < 2

@@ -1,0 +1,77 @@
+"""The page of all benchmarks, written from their results: `python -m benchmarks.table`."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from aejax.cli.files import write_text
+from benchmarks.interleaved import RESULTS
+
+README = RESULTS.parent / "README.md"
+NAMES = ("throughput", "population", "convolution", "pca", "checkpoints", "input_pipeline")
+HEAD = """# Benchmarks
+
+Ways to the same end, side by side in one process: each is called once, which compiles it, and then
+all in turn, round after round. What slows the machine for a while slows all of them, so that a
+ratio stands where seconds do not: it is the first way's time over a way's own, as the median over
+rounds with its quartiles; above one is faster than the first. Seconds are the median of the rounds,
+and the least. `make bench` runs all of them, on a machine that should do nothing else, and writes
+this page; [what was found and changed](../docs/performance.md), and
+[what a step communicates](results/communication.md). `benchmarks.seeds` and `benchmarks.memory`
+have results of their own in [results](results).
+"""
+TIMES = ("first", "median", "least", "greatest", "ratio")
+
+
+def page(results: Path = RESULTS) -> str:
+    """The page of what has been recorded in a folder."""
+    files = [(name, results / f"{name}.json") for name in NAMES]
+    return HEAD + "".join(
+        _section(name, json.loads(file.read_text(encoding="utf-8")))
+        for name, file in files
+        if file.exists()
+    )
+
+
+def main() -> None:
+    """Write the page."""
+    write_text(README, page())
+
+
+def _section(name: str, record: dict[str, Any]) -> str:
+    """A benchmark's table, under what its docstring says of it."""
+    title, about, *_ = (importlib.import_module(f"benchmarks.{name}").__doc__ or "").split("\n\n")
+    machine = record["environment"]
+    versions = ", ".join(f"{what} {machine[what]}" for what in ("jax", *record["peers"]))
+    where = (
+        f"{machine['processor']}, {machine['cores']} cores, of which {machine['load'][0]} busy "
+        f"a minute before the end; {versions}; commit {machine['revision']}."
+    )
+    extras = [what for what in next(_ways(record))[2] if what not in TIMES]
+    head = ["what", "way", "seconds", "least", "ratio", *extras, "first call"]
+    rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
+    rows += [[case, way, *_cells(each, extras)] for case, way, each in _ways(record)]
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return (
+        f"\n## {title.rstrip('.')}\n\n{about}\n\n{where} `python -m benchmarks.{name}`\n\n{table}"
+    )
+
+
+def _ways(record: dict[str, Any]) -> Any:
+    for case, ways in record["found"].items():
+        for way, each in ways.items():
+            yield case, way, each
+
+
+def _cells(each: dict[str, Any], extras: list[str]) -> list[str]:
+    median, low, high = each["ratio"]
+    ratio = f"{median:.2f} [{low:.2f}, {high:.2f}]"
+    times = [f"{each['median']:.4g}", f"{each['least']:.4g}"]
+    return [*times, ratio, *(f"{each[what]:g}" for what in extras), f"{each['first']:.3g}"]
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
