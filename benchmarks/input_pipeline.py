@@ -25,7 +25,8 @@ import tyro
 import aejax
 from aejax import Batch, data, losses, training
 from aejax.data.streams import mapped
-from aejax.training import ONE_DEVICE, Stream, place_state, steps_of_pass, streaming
+from aejax.training import ONE_DEVICE, Stream, passes, place_state, steps_of_pass, streaming
+from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 
 
@@ -74,13 +75,12 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
         streaming.read_ahead,
         stream,
         range(steps_of_pass(stream)),
-        partial(streaming.shuffled, stream, 0),
+        partial(passes.shuffled, stream, 0),
         ONE_DEVICE,
     )
-    in_memory = Batch(jnp.asarray(data.normalise(scale, x[:])))
-    run = jax.jit(partial(training.epoch, objective, optimizer, batch_size=batch_size))
+    in_memory = jnp.asarray(data.normalise(scale, x[:]))
     return {
-        "in memory": lambda: jax.block_until_ready(run(state, in_memory)),
+        "in memory": one_scan(objective, optimizer, in_memory, batch_size),
         "memory-mapped": lambda: streaming.run_epoch(step, place_state(ONE_DEVICE, state), read()),
         "reading alone": lambda: deque(read(), maxlen=0),
     }

@@ -21,6 +21,7 @@ import tyro
 
 import aejax
 from aejax import Batch, losses, training
+from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 
 
@@ -53,7 +54,10 @@ def measure(config: Config) -> dict[str, Any]:
     alone = {"PyTorch": _pytorch_epochs(config, x, 1)}
     if config.compiled:
         alone["PyTorch, compiled"] = _pytorch_epochs(config, x, 1, compiled=True)
-    alone |= {"aejax, a loop of steps": _loop(config, x), "aejax, one scan": _scan(config, x)}
+    alone |= {
+        "aejax, a loop of steps": _loop(config, x),
+        "aejax, one scan": one_scan(*_pieces(config), jnp.asarray(x), config.batch_size),
+    }
     together = {
         "PyTorch, one after another": _pytorch_epochs(config, x, config.members),
         "PyTorch, torch.func.vmap": _pytorch_vmapped(config, x),
@@ -77,18 +81,6 @@ def main(config: Config = Config()) -> None:
 def _pieces(config: Config) -> tuple[aejax.Objective, optax.GradientTransformation]:
     model = aejax.dense((config.features, config.code))
     return aejax.objective(model, losses.squared), optax.adam(1e-3)
-
-
-def _scan(config: Config, x: np.ndarray) -> Callable[[], Any]:
-    objective, optimizer = _pieces(config)
-    state = training.init_state(objective, optimizer, jax.random.key(0))
-    data = Batch(jnp.asarray(x))
-    run = jax.jit(
-        lambda state, data: training.epoch(
-            objective, optimizer, state, data, batch_size=config.batch_size
-        )[0]
-    )
-    return lambda: jax.block_until_ready(run(state, data).params)
 
 
 def _loop(config: Config, x: np.ndarray) -> Callable[[], Any]:

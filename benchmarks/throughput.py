@@ -22,7 +22,8 @@ import optax
 import tyro
 
 import aejax
-from aejax import Batch, losses, training
+from aejax import losses
+from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 
 
@@ -70,7 +71,11 @@ def aejax_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Call
     """An epoch in one scan, in float32 and in mixed precision."""
     model = aejax.dense(config.sizes, code_activation=jax.nn.identity)
     models = {"aejax": model, "aejax, mixed precision": aejax.mixed_precision(model)}
-    return {name: _epoch(model, jnp.asarray(x), batch_size) for name, model in models.items()}
+    optimizer, rows = optax.adam(1e-3), jnp.asarray(x)
+    return {
+        name: one_scan(aejax.objective(model, losses.squared), optimizer, rows, batch_size)
+        for name, model in models.items()
+    }
 
 
 def pytorch_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
@@ -121,17 +126,6 @@ def main(config: Config = Config()) -> None:
     for size, ways in found.items():
         for name, each in ways.items():
             print(size, name, each["rows a second"], "rows/s, share", each["share"], each["ratio"])
-
-
-def _epoch(model: aejax.Autoencoder, x: jax.Array, batch_size: int) -> Callable[[], Any]:
-    objective, optimizer = aejax.objective(model, losses.squared), optax.adam(1e-3)
-    state = training.init_state(objective, optimizer, jax.random.key(0))
-    run = jax.jit(
-        lambda state, x: training.epoch(
-            objective, optimizer, state, Batch(x), batch_size=batch_size
-        )[0]
-    )
-    return lambda: jax.block_until_ready(run(state, x).params)
 
 
 def _pytorch_epoch(

@@ -12,7 +12,7 @@ from aejax import training
 from aejax.cli.run import Examples, Run
 from aejax.cli.streamed import Streamed
 from aejax.objective import reconstruct
-from aejax.training.streaming import in_order
+from aejax.training.passes import in_order
 
 PCA_EXAMPLES = 2**14
 """Train examples of a stream to which PCA is fitted."""

@@ -20,16 +20,20 @@ from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 def make_normalisation(
     training: Training, x_train: np.ndarray | Lazy, *, low: float | None, high: float | None
 ) -> Normalisation:
-    """The invertible scaling, with its statistics from the train examples, in memory or not."""
+    """The invertible scaling, a shift and a scale a feature, with statistics of the train examples.
+
+    They may lie in memory or not.
+    """
     match training.normalise:
         case "unit-range" if low is not None and high is not None:
-            return unit_range(x_train, low=low, high=high)
+            found = unit_range(x_train, low=low, high=high)
         case "unit-range":
-            return unit_range(x_train)
+            found = unit_range(x_train)
         case "standardise":
-            return standardise(x_train)
+            found = standardise(x_train)
         case "none":
-            return identity()
+            found = identity()
+    return Normalisation(*(np.broadcast_to(part, x_train.shape[1:]) for part in found))
 
 
 def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:

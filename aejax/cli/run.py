@@ -120,13 +120,8 @@ def identity(configuration: Training, data_fingerprint: str) -> dict[str, Any]:
 def load_examples(configuration: Training) -> Examples:
     """Load, normalise, flatten and split the data that the settings name."""
     dataset = load(configuration.data, data_dir=configuration.data_dir)
-    features = dataset.x_train.shape[1:]
-    bounds = {"low": dataset.low, "high": dataset.high}
-    normalisation = Normalisation(
-        *(
-            np.broadcast_to(part, features)
-            for part in make_normalisation(configuration, dataset.x_train, **bounds)
-        )
+    normalisation = make_normalisation(
+        configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
     x = _flat(normalise(normalisation, dataset.x_train))
     order = np.random.default_rng(configuration.seed).permutation(len(x))
@@ -162,14 +157,16 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
     exported = parameters_file(run).exists() and not checkpoints_folder(run).exists()
-    read = _read_exported if exported and checkpoint is None else _read_checkpoint
-    return Run(configuration, about, objective, *read(run, configuration, about, checkpoint))
+    if exported and checkpoint is None:
+        found = _read_exported(run, about, objective)
+    else:
+        found = _read_checkpoint(run, configuration, about, objective, checkpoint)
+    return Run(configuration, about, objective, *found)
 
 
 def _read_checkpoint(
-    run: Path, configuration: Training, about: About, checkpoint: int | None
+    run: Path, configuration: Training, about: About, objective: Objective, checkpoint: int | None
 ) -> tuple[Params, Normalisation, int]:
-    objective = make_objective(configuration, about.feature_shape)
     optimizer = make_optimizer(configuration, steps=1)
     folder = checkpoints_folder(run)
     step = checkpoints.best_step(folder) if checkpoint is None else checkpoint
@@ -178,19 +175,19 @@ def _read_checkpoint(
         folder,
         jax.eval_shape(start, jax.random.key(0)),
         configuration=identity(configuration, about.fingerprint),
-        normalisation=Normalisation(*[np.zeros(about.feature_shape)] * 2),
+        normalisation=_normalisation_like(about),
         step=step,
     )
     return state.params, normalisation, int(state.step)
 
 
 def _read_exported(
-    run: Path, configuration: Training, about: About, _: int | None
+    run: Path, about: About, objective: Objective
 ) -> tuple[Params, Normalisation, int]:
     params, description = load_parameters(parameters_file(run))
-    model = make_objective(configuration, about.feature_shape).model
-    parts = Normalisation(*[np.zeros(about.feature_shape)] * 2)._asdict()
-    expected = jax.eval_shape(model.init, jax.random.key(0)) | {"normalisation": parts}
+    expected = jax.eval_shape(objective.model.init, jax.random.key(0)) | {
+        "normalisation": _normalisation_like(about)._asdict()
+    }
     shapes, expected_shapes = jax.tree.map(lambda leaf: leaf.shape, (params, expected))
     if shapes != expected_shapes:
         raise ValueError(
@@ -198,6 +195,11 @@ def _read_exported(
         )
     normalisation = Normalisation(**params.pop("normalisation"))
     return jax.tree.map(jnp.asarray, params), normalisation, int(description["step"])
+
+
+def _normalisation_like(about: About) -> Normalisation:
+    """Of the shape that a run's normalisation has."""
+    return Normalisation(*[np.zeros(about.feature_shape)] * 2)
 
 
 def new_examples(run: Run, x: Array | np.ndarray) -> Array:

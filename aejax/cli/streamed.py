@@ -12,6 +12,7 @@ from aejax.cli.pieces import make_normalisation
 from aejax.cli.run import Examples
 from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
 from aejax.training import Stream
+from aejax.training.passes import permuted
 from aejax.types import Array, Batch
 
 FINGERPRINTED = 256
@@ -47,12 +48,8 @@ def load_streamed(configuration: Training) -> Streamed:
         guard=partial(guarded, skip=configuration.skip, skipped=skipped),
     )
     shape, size = dataset.train.shape[1:], configuration.batch_size
-    bounds = {"low": dataset.low, "high": dataset.high}
-    normalisation = Normalisation(
-        *(
-            np.broadcast_to(part, shape)
-            for part in make_normalisation(configuration, dataset.train, **bounds)
-        )
+    normalisation = make_normalisation(
+        configuration, dataset.train, low=dataset.low, high=dataset.high
     )
 
     def flat(raw: np.ndarray) -> np.ndarray:
@@ -64,7 +61,7 @@ def load_streamed(configuration: Training) -> Streamed:
 
     rows, test = dataset.train.map(flat), dataset.test.map(flat)
     held_out = round(configuration.validation * len(rows))
-    drawn = partial(_drawn, len(rows), configuration.seed)
+    drawn = partial(permuted, len(rows), configuration.seed)
     return Streamed(
         shape,
         _fingerprint(dataset.train, dataset.test),
@@ -85,14 +82,6 @@ def shown(configuration: Training) -> Examples:
     dataset = Dataset(configuration.data, raw, raw)
     test = Batch(jnp.asarray(x.x))
     return Examples(dataset, streamed.fingerprint, streamed.normalisation, test, None, test)
-
-
-def _drawn(count: int, seed: int, places: np.ndarray) -> np.ndarray:
-    """Places in a seeded random order of so many examples; the order itself is nowhere."""
-    from grain.experimental import index_shuffle
-
-    last = count - 1
-    return np.array([index_shuffle(int(i), max_index=last, seed=seed, rounds=4) for i in places])
 
 
 def _fingerprint(train: Lazy, test: Lazy) -> str:

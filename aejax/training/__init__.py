@@ -10,6 +10,8 @@ from aejax.training.gradients import Gradient as Gradient
 from aejax.training.gradients import accumulated as accumulated
 from aejax.training.gradients import whole_batch as whole_batch
 from aejax.training.muon import muon as muon
+from aejax.training.passes import Stream as Stream
+from aejax.training.passes import steps_of_pass as steps_of_pass
 from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
 from aejax.training.placement import Placement as Placement
 from aejax.training.placement import place_state as place_state
@@ -28,7 +30,5 @@ from aejax.training.steps import evaluate as evaluate
 from aejax.training.steps import init_state as init_state
 from aejax.training.steps import step as step
 from aejax.training.steps import train as train
-from aejax.training.streaming import Stream as Stream
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
-from aejax.training.streaming import steps_of_pass as steps_of_pass

@@ -1,7 +1,7 @@
 """The shell of training: compile once, run epochs, hand a record of each to the callbacks."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -14,7 +14,15 @@ from aejax.training.checks import check_training
 from aejax.training.failures import explained
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
-from aejax.training.records import Callback, Record, record_of, refuse_non_finite, stalled, validate
+from aejax.training.records import (
+    Callback,
+    Record,
+    Scalars,
+    record_of,
+    refuse_non_finite,
+    stalled,
+    validate,
+)
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, Key
 
@@ -83,7 +91,7 @@ def fit(
     data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))
 
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
-    run_epoch = _epoch.lower(
+    program = _epoch.lower(
         objective,
         optimizer,
         current,
@@ -92,23 +100,67 @@ def fit(
         gradient_of=gradient_of,
         placement=placement,
     ).compile()
-    measure = partial(_evaluate, objective, batch_size=batch_size, placement=placement)
-    history, examples = list(history), data.x.shape[0]
-    while int(current.epoch) < epochs and not stalled(history, patience):
+    examples = data.x.shape[0]
+
+    def run_epoch(state: TrainState) -> tuple[TrainState, Record]:
         start = time.perf_counter()
-        with explained(run_epoch, batch_size):
-            current, measurements = jax.block_until_ready(run_epoch(current, data))
+        with explained(program, batch_size):
+            state, measurements = jax.block_until_ready(program(state, data))
         seconds = time.perf_counter() - start
-        refuse_non_finite(measurements, step=int(current.step), epoch=int(current.epoch))
+        refuse_non_finite(measurements, step=int(state.step), epoch=int(state.epoch))
         means = mean_over_examples(measurements, examples, batch_size)
-        record = record_of(current, means, examples=examples, seconds=seconds)
-        if validation is not None:
-            with explained(run_epoch, batch_size):
-                validate(record, measure(current, validation))
+        return state, record_of(state, means, examples=examples, seconds=seconds)
+
+    def measure(validation: Batch, state: TrainState) -> Measurements:
+        with explained(program, batch_size):
+            return jax.block_until_ready(
+                _evaluate(objective, state, validation, batch_size=batch_size, placement=placement)
+            )
+
+    return run_epochs(
+        run_epoch,
+        current,
+        epochs=epochs,
+        measure=None if validation is None else partial(measure, validation),
+        history=history,
+        patience=patience,
+        callbacks=callbacks,
+    )
+
+
+def run_epochs(
+    run_epoch: Callable[[TrainState], tuple[TrainState, Record]],
+    state: TrainState,
+    *,
+    epochs: int,
+    measure: Callable[[TrainState], Scalars] | None,
+    history: Sequence[Record],
+    patience: int | None,
+    callbacks: Sequence[Callback],
+) -> tuple[TrainState, list[Record]]:
+    """Epochs until enough are done or validation has stalled, each with its record handed on.
+
+    Args:
+        run_epoch: one epoch, and its record.
+        state: before the first.
+        epochs: until when, those of `state` included.
+        measure: the loss and terms on validation examples, where there are any.
+        history: the records of earlier epochs.
+        patience: as for `stalled`.
+        callbacks: called in order as (state, record) after each epoch.
+
+    Returns:
+        The last state, and the history with its records.
+    """
+    history = list(history)
+    while int(state.epoch) < epochs and not stalled(history, patience):
+        state, record = run_epoch(state)
+        if measure is not None:
+            validate(record, measure(state))
         history.append(record)
         for callback in callbacks:
-            callback(current, record)
-    return current, history
+            callback(state, record)
+    return state, history
 
 
 def start_from(

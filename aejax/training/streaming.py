@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -18,74 +17,16 @@ from aejax.objective import Objective, noiseless
 from aejax.training.batches import Measurements
 from aejax.training.checks import check_training
 from aejax.training.failures import explained
-from aejax.training.fitting import check_shares, rehearse, start_from
+from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
 from aejax.training.gradients import Gradient, whole_batch
+from aejax.training.passes import Stream, in_order, order_seed, shuffled, steps_of_pass
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
-from aejax.training.records import Callback, Record, record_of, refuse_non_finite, stalled, validate
+from aejax.training.records import Callback, Record, record_of, refuse_non_finite
 from aejax.training.steps import TrainState, step
 from aejax.types import Batch, Key, Params
 
 READERS, AHEAD = 2, 4
 """Threads that read, and batches that wait on the device for their step."""
-
-
-class Stream(NamedTuple):
-    """Examples that are read when they are needed.
-
-    read:       numbers of examples, in some order -> these, as a Batch of NumPy arrays; several
-                threads call it at once.
-    examples:   how many there are; a pass reads each once.
-    batch_size: examples a step.
-    """
-
-    read: Callable[[np.ndarray], Batch]
-    examples: int
-    batch_size: int
-
-
-def steps_of_pass(stream: Stream) -> int:
-    """Steps in which every example is read once; the last takes the remainder.
-
-    Args:
-        stream: of how many examples, in batches of which size.
-
-    Returns:
-        How many steps.
-    """
-    return -(-stream.examples // stream.batch_size)
-
-
-def order_seed(key: Key) -> int:
-    """What the order of a stream follows from: 32 bits of the training's key, `TrainState.key`."""
-    key_order, _ = jax.random.split(key)
-    return int(jax.random.bits(key_order))
-
-
-def shuffled(stream: Stream, seed: int, number: int) -> np.ndarray:
-    """Numbers of the examples of a step: a fresh random order of all of them for every pass.
-
-    The order is a permutation that Grain computes number by number, so it takes no memory.
-
-    Args:
-        stream: of how many examples, in batches of which size.
-        seed: of the order, `order_seed`; each pass has its own.
-        number: of the step, from 0 on.
-
-    Returns:
-        As many numbers as the step has examples.
-    """
-    from grain.experimental import index_shuffle
-
-    seed = (seed + number // steps_of_pass(stream)) % 2**32
-    last = stream.examples - 1
-    places = in_order(stream, number)
-    return np.array([index_shuffle(int(i), max_index=last, seed=seed, rounds=4) for i in places])
-
-
-def in_order(stream: Stream, number: int) -> np.ndarray:
-    """Numbers of the examples of a step where all are read as they lie."""
-    start = number % steps_of_pass(stream) * stream.batch_size
-    return np.arange(start, min(start + stream.batch_size, stream.examples))
 
 
 def fit_stream(
@@ -149,15 +90,15 @@ def fit_stream(
     order = partial(shuffled, stream, order_seed(current.key))
     batches = read_ahead(stream, steps, order, placement)
     measure = partial(_evaluate, objective, placement=placement)
-    history = list(history)
-    while int(current.epoch) < epochs and not stalled(history, patience):
-        current, record = run_epoch(run_step, current, islice(batches, length))
-        if validation is not None:
-            validate(record, measure(current, validation))
-        history.append(record)
-        for callback in callbacks:
-            callback(current, record)
-    return current, history
+    return run_epochs(
+        lambda state: run_epoch(run_step, state, islice(batches, length)),
+        current,
+        epochs=epochs,
+        measure=None if validation is None else partial(measure, validation),
+        history=history,
+        patience=patience,
+        callbacks=callbacks,
+    )
 
 
 def check_stream(
@@ -287,7 +228,7 @@ def run_epoch(
 
 
 def _evaluate(
-    objective: Objective, state: TrainState, stream: Stream, *, placement: Placement
+    objective: Objective, stream: Stream, state: TrainState, *, placement: Placement
 ) -> dict[str, float]:
     """`evaluate`, batch by batch as the stream lies."""
     sums: dict[str, float] = {}

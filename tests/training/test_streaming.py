@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, checkpoints, corruptions, losses, penalties, training
-from aejax.training import Stream, streaming
+from aejax.training import Stream, passes
 
 KEY = jax.random.key(0)
 X = np.random.default_rng(0).random((50, 6), np.float32)
@@ -38,7 +38,7 @@ def fit(stream: Stream, epochs: int = 2, **options):
 
 
 def order(stream: Stream, step: int) -> np.ndarray:
-    return streaming.shuffled(stream, 7, step)
+    return passes.shuffled(stream, 7, step)
 
 
 def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
@@ -58,10 +58,10 @@ def test_steps_on_a_stream_are_steps_on_its_batches():
     stream, _ = recorded()
     state, history = fit(stream)
     expected = training.init_state(OBJECTIVE, OPTIMIZER, KEY)
-    seed, losses_of_steps = streaming.order_seed(expected.key), []
+    seed, losses_of_steps = passes.order_seed(expected.key), []
     step = jax.jit(lambda state, batch: training.step(OBJECTIVE, OPTIMIZER, state, batch))
     for number in range(14):
-        rows = streaming.shuffled(stream, seed, number)
+        rows = passes.shuffled(stream, seed, number)
         expected, measurements = step(expected, Batch(X[rows]))
         losses_of_steps.append((len(rows), float(measurements["loss"])))
     jax.tree.map(
