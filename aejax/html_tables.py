@@ -1,6 +1,6 @@
 """Numbers, and tables of them, as HTML; all text that they are given is escaped."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from math import isfinite
 from numbers import Integral, Real
@@ -36,8 +36,20 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
         HTML. Numbers are set to four digits, on the right; everything else is escaped.
     """
     columns = {name: _is_number(value) for record in records for name, value in record.items()}
-    rows = ["".join(cell(record.get(name, "")) for name in columns) for record in records]
-    return table_of_cells(columns, rows)
+    return table_of_cells(columns, [row_of(record, columns) for record in records])
+
+
+def row_of(record: Mapping[str, Any], columns: Iterable[str]) -> str:
+    """A record as the cells of a table's row.
+
+    Args:
+        record: column -> number or text.
+        columns: in order; one that the record lacks is left empty.
+
+    Returns:
+        HTML.
+    """
+    return "".join(cell(record.get(name, "")) for name in columns)
 
 
 def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.figure import Figure
 
-from aejax.html_tables import cell, definitions, table, table_of_cells, text_of
-from aejax.plots import INK, NORMS, terms_of
+from aejax.html_history import epochs
+from aejax.html_tables import cell, definitions, table_of_cells, text_of
+from aejax.plots import INK
 from aejax.theory.certificate import Certificate
 
-_ROWS = 20
 _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
 
 
@@ -67,7 +67,7 @@ def run_page(
         configuration: all that the run was told; nested mappings become dotted names.
         environment: versions, device, revision and whatever else the numbers depend on.
         history: `aejax.training.fit`'s records. Of a long one the table shows about
-            twenty epochs evenly, the last, and the best of validation.
+            twenty epochs evenly, the last, and the best of validation; a slider, every one.
         certificates: of theorems, as `aejax.theory.certificates` gives them.
         commands: what can be done with the run -> the command that does it.
 
@@ -81,7 +81,7 @@ def run_page(
     parts: list[tuple[str, Callable[[Any], str], Any]] = [
         ("Figures", illustrations, figures),
         ("Certificates", lambda found: f"<p>{note}</p>\n{certificate_table(found)}", certificates),
-        ("Training", _epochs, history),
+        ("Training", epochs, history),
         ("Use", definitions, commands),
         ("Configuration", definitions, configuration),
         ("Environment", definitions, environment),
@@ -211,35 +211,6 @@ def _svg(figure: Figure) -> str:
         )
     svg = buffer.getvalue().replace(INK, "var(--ink)")
     return svg.replace("</style>", _INK_STYLE + "</style>", 1)
-
-
-def _epochs(history: Sequence[Mapping[str, Any]]) -> str:
-    """The table of a history, thinned, and a sentence on what it leaves out and which is best."""
-    stride = -(-len(history) // _ROWS)
-    shown = {*range(stride - 1, len(history), stride), len(history) - 1}
-    notes = [
-        f"All {len(history)} epochs." if stride == 1 else f"One epoch in {stride}, and the last."
-    ]
-    losses = {i: r["validation"]["loss"] for i, r in enumerate(history) if "validation" in r}
-    if losses:
-        best = min(losses, key=lambda i: losses[i])
-        shown.add(best)
-        notes.append(
-            f"The validation loss was lowest, {text_of(losses[best])}, "
-            f"after epoch {text_of(history[best]['epoch'])}."
-        )
-    records = [_measurements(history[i], terms_of(history)) for i in sorted(shown)]
-    return f"<p>{' '.join(notes)}</p>\n{table(records)}"
-
-
-def _measurements(record: Mapping[str, Any], terms: Sequence[str]) -> dict[str, Any]:
-    validation = record.get("validation", {})
-    return {
-        **{name: record[name] for name in ("epoch", "step", *terms)},
-        **{f"validation {name}": validation[name] for name in terms if name in validation},
-        **{name.replace("_", " "): record[name] for name in NORMS if name in record},
-        **{name: record[name] for name in ("seconds",) if name in record},
-    }
 
 
 _NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -1,6 +1,8 @@
 """The page is whole, valid and self-contained, and says all that it was given, as text."""
 
 import base64
+import json
+import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -181,9 +183,17 @@ def test_a_long_history_is_thinned_but_keeps_the_best_and_the_last():
     page = report.run_page(
         title="Long", summary={}, figures=[], configuration={}, environment={}, history=history
     )
-    epochs = [int(row.split("</td>")[0]) for row in page.split('<tr><td class="number">')[1:]]
+    thinned, every = page.split('<div id="every-epoch" hidden>')
+    epochs = [int(row.split("</td>")[0]) for row in thinned.split('<tr><td class="number">')[1:]]
     assert epochs == sorted({*range(6, 102, 6), 7, 101})
     assert "One epoch in 6, and the last." in page
+    rows = json.loads(re.search(r"rows = (\[.*\]);", every)[1])
+    assert [int(re.search(r">(\d+)<", row)[1]) for row in rows] == list(range(1, 102))
+    assert every.count('<tr><td class="number">7</td>') == 1  # the slider starts at the best
+
+
+def test_a_short_history_needs_no_slider(parsed):
+    assert "input" not in parsed.tags
 
 
 def test_empty_parts_are_left_out():

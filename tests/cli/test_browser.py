@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 from sklearn.datasets import load_digits
 
+from aejax import report
 from aejax.cli.run import decode, encode, open_run
 
 SCREENS = {"desktop": (1200, 900), "phone": (390, 844)}
@@ -182,6 +183,31 @@ def test_a_mask_that_is_drawn_is_repaired(open_page, address, run):
     page.get_by_role("button", name="restore all").click()
     told(page, "#damage", 0)
     np.testing.assert_array_equal(shown(page, "#drawn"), grey(x))
+
+
+def test_the_slider_of_a_report_shows_every_epoch(open_page, tmp_path):
+    history = [{"epoch": i, "step": 7 * i, "loss": 1 / i, "seconds": 0.1} for i in range(1, 101)]
+    path = tmp_path / "report.html"
+    path.write_text(
+        report.run_page(
+            title="A long run",
+            summary={},
+            figures=[],
+            configuration={},
+            environment={},
+            history=history,
+        ),
+        encoding="utf-8",
+    )
+    page = open_page(path.as_uri())
+    slider, row = page.get_by_role("slider"), page.locator("#every-epoch tbody tr")
+    assert row.inner_text().split() == ["100", "700", "0.01000", "0.1000"]
+    slider.focus()
+    slider.press("Home")
+    assert row.inner_text().split() == ["1", "7", "1.000", "0.1000"]
+    slider.press("ArrowRight")
+    assert row.inner_text().split() == ["2", "14", "0.5000", "0.1000"]
+    expect(page.locator("#every-epoch output")).to_have_text("2")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
