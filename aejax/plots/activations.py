@@ -40,5 +40,5 @@ def activations(
         means.yaxis.set_major_locator(MaxNLocator(integer=True))
         if rho is not None:
             means.axvline(rho, color=INK, linestyle="--", linewidth=1, label=f"ρ = {rho:g}")
-            means.legend()
+            means.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     return figure
