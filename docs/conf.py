@@ -57,7 +57,20 @@ def as_written(_app, what, _name, _object, _options, lines):
         )
 
 
+def pages_outside(app, document, source):
+    """Markdown that lies outside this folder is a file to fetch, not a page of this book."""
+    book = Path(app.srcdir)
+    folder = (book / document).parent
+
+    def as_file(link):
+        inside = (folder / link[1]).resolve().is_relative_to(book)
+        return link[0] if inside else f"](path:{link[1]})"
+
+    source[0] = re.sub(r"\]\(([\w./-]+\.md)\)", as_file, source[0])
+
+
 def setup(app):
     """The pages before they are read; the text before napoleon makes markup of its sections."""
     app.connect("builder-inited", write_api_pages)
+    app.connect("source-read", pages_outside)
     app.connect("autodoc-process-docstring", as_written, priority=100)

@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -56,3 +58,11 @@ def test_every_command_parses(page):
 def test_links_lead_to_files(page):
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGES[page]):
         assert "://" in link or (DOCS / page).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.slow
+def test_the_book_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("furo", reason="the book needs aejax[docs]")
+    options = ["--builder", "html", "--fail-on-warning", "--quiet", DOCS, tmp_path]
+    subprocess.run([sys.executable, "-m", "sphinx", *options], check=True)
+    assert "AutoencoderTransformer" in (tmp_path / "api/estimator.html").read_text(encoding="utf-8")
