@@ -24,6 +24,7 @@ from aejax.models import Initializers as Initializers
 from aejax.models import binary_code as binary_code
 from aejax.models import convolutional as convolutional
 from aejax.models import dense as dense
+from aejax.models import leading_units as leading_units
 from aejax.models import linear as linear
 from aejax.models import mixed_precision as mixed_precision
 from aejax.models import rematerialised as rematerialised

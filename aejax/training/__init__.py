@@ -29,6 +29,6 @@ from aejax.training.steps import epoch as epoch
 from aejax.training.steps import evaluate as evaluate
 from aejax.training.steps import init_state as init_state
 from aejax.training.steps import step as step
-from aejax.training.steps import train as train
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
+from aejax.training.whole import train as train

@@ -1,7 +1,9 @@
 """How a training fails, said in its own words instead of XLA's."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 
@@ -52,6 +54,41 @@ def explained(program: jax.stages.Compiled, batch_size: int) -> Iterator[None]:
             f"process {jax.process_index()} of {jax.process_count()} lost another one: start all "
             "of them again from the last checkpoint"
         ) from error
+
+
+def check_memory(
+    programs: Sequence[jax.stages.Compiled], devices: Sequence[Any], advice: str
+) -> None:
+    """Refuse compiled programs that run at the same time and want more memory than there is.
+
+    Args:
+        programs: compiled, with their arguments in place.
+        devices: which of them runs each program.
+        advice: what to do about it.
+
+    Raises:
+        OutOfMemoryError: with what is needed and what there is. Where the platform estimates
+            nothing or tells no limit, nothing is refused.
+    """
+    for device in set(devices):
+        mine = [
+            p.memory_analysis() for p, at in zip(programs, devices, strict=True) if at == device
+        ]
+        needed = sum(m.temp_size_in_bytes + m.output_size_in_bytes for m in mine if m is not None)
+        there = _memory_of(device)
+        if there is not None and needed > there:
+            raise OutOfMemoryError(
+                f"out of memory: {needed / 2**30:.3g} GiB are needed beside the data, and {device} "
+                f"has {there / 2**30:.3g} GiB; {advice}"
+            )
+
+
+def _memory_of(device: Any) -> int | None:
+    """Bytes in all: of the device where it tells, of the machine for a processor."""
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return limit
 
 
 def _needs(program: jax.stages.Compiled) -> str:

@@ -1,46 +1,136 @@
-"""Many trainings in one compiled program."""
+"""Many trainings in one compiled program, which every processor core or device runs a share of."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from aejax.objective import Objective
 from aejax.training.batches import Measurements
 from aejax.training.checks import check_training
-from aejax.training.steps import TrainState, train
-from aejax.types import Batch, Key
+from aejax.training.failures import check_memory
+from aejax.training.steps import TrainState
+from aejax.training.whole import train
+from aejax.types import Array, Batch, Key
+
+Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
+"""One member's hyperparameters -> its objective and optimizer."""
+
+_FEWEST = 8
+"""Members for which a core is worth the compilation of their program."""
 
 
 def fit_population(
-    make: Callable[[Any], tuple[Objective, optax.GradientTransformation]],
+    make: Make,
     data: Batch,
     *,
     hyperparameters: Any,
     key: Key,
     epochs: int,
     batch_size: int = 128,
+    validation: Batch | None = None,
+    patience: int | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> tuple[TrainState, Measurements]:
     """Train one model for each member of a population, all in one compiled program.
 
+    The members are divided among the devices; on one processor, among its cores, since the small
+    products of small models keep one core busy.
+
     Args:
         make: one member's hyperparameters -> its objective and optimizer. Weights, rates, noise
-            levels and learning rates may be hyperparameters; shapes may not.
+            levels, learning rates and sizes of codes (`aejax.leading_units`) may be
+            hyperparameters; shapes may not. Called again with the same function and shapes, it
+            is not compiled again.
         data: all examples, shared by the members.
         hyperparameters: a tree of arrays, each [members, …].
         key: split into one key a member.
         epochs: passes over the data.
         batch_size: examples a step.
+        validation: examples on which each member is measured, without noise, after each epoch.
+        patience: epochs without improvement on them after which a member stops, as in `fit`; the
+            others go on.
+        devices: which train; those of this process unless given.
 
     Returns:
         The members' last states and the epochs' mean measurements, each with a leading axis
-        [members].
+        [members]; with validation also "validation_loss". Of a member that stopped, the state
+        counts the epochs that it was trained for, and later measurements repeat its last.
 
     Raises:
         ValueError: for no or unequal members, for any member's hyperparameters out of range, or for
             what `fit` would refuse.
+        OutOfMemoryError: before anything is trained, where a device has not what its members need.
     """
+    members = _members_of(hyperparameters)
+    objectives = [
+        make(jax.tree.map(lambda leaf, member=member: leaf[member], hyperparameters))[0]
+        for member in range(members)
+    ]
+    params = jax.eval_shape(objectives[0].model.init, key)
+    check_training(
+        objectives[0],
+        params,
+        data,
+        batch_size=batch_size,
+        validation=validation,
+        patience=patience,
+    )
+    workers = _workers(devices, members)
+    shares = [
+        jax.device_put((hyperparameters, keys, data, validation), worker)
+        for worker, hyperparameters, keys in zip(
+            workers,
+            _divided(hyperparameters, members, len(workers)),
+            _divided(jax.random.split(key, members), members, len(workers)),
+            strict=True,
+        )
+    ]
+    options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+    programs = [_train_members.lower(make, *share, **options).compile() for share in shares]
+    check_memory(programs, workers, "train fewer members at a time")
+    with ThreadPoolExecutor(len(workers)) as pool:
+        found = pool.map(lambda run, share: jax.block_until_ready(run(*share)), programs, shares)
+        return jax.tree.map(_joined, *found)
+
+
+# Of the module, so that JAX keeps what it compiles.
+@partial(jax.jit, static_argnums=0, static_argnames=("epochs", "batch_size", "patience"))
+def _train_members(
+    make: Make,
+    hyperparameters: Any,
+    keys: Array,
+    data: Batch,
+    validation: Batch | None,
+    *,
+    epochs: int,
+    batch_size: int,
+    patience: int | None,
+) -> tuple[TrainState, Measurements]:
+    def member(hyperparameters: Any, key: Key) -> tuple[TrainState, Measurements]:
+        objective, optimizer = make(hyperparameters)
+        return train(
+            objective,
+            optimizer,
+            data,
+            key,
+            epochs=epochs,
+            batch_size=batch_size,
+            validation=validation,
+            patience=patience,
+        )
+
+    return jax.vmap(member)(hyperparameters, keys)
+
+
+def _members_of(hyperparameters: Any) -> int:
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(hyperparameters)}
     if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
@@ -48,17 +138,24 @@ def fit_population(
             f"{sorted(lengths)}"
         )
     ((members,),) = lengths
-    objectives = [
-        make(jax.tree.map(lambda leaf, member=member: leaf[member], hyperparameters))[0]
-        for member in range(members)
-    ]
-    params = jax.eval_shape(objectives[0].model.init, key)
-    check_training(objectives[0], params, data, batch_size=batch_size)
+    return members
 
-    @jax.jit
-    @jax.vmap
-    def train_member(hyperparameters: Any, key: Key) -> tuple[TrainState, Measurements]:
-        objective, optimizer = make(hyperparameters)
-        return train(objective, optimizer, data, key, epochs=epochs, batch_size=batch_size)
 
-    return train_member(hyperparameters, jax.random.split(key, members))
+def _workers(devices: Sequence[Any] | None, members: int) -> list[Any]:
+    """A device a share of the members; a lone processor has a share for each of its cores."""
+    devices = jax.local_devices() if devices is None else list(devices)
+    if len(devices) == 1 and devices[0].platform == "cpu":
+        return devices * max(1, min(os.cpu_count() or 1, members // _FEWEST))
+    return devices[:members]
+
+
+def _divided(tree: Any, members: int, shares: int) -> list[Any]:
+    """The members in order, in shares of nearly the same size."""
+    edges = [members * i // shares for i in range(shares + 1)]
+    return [jax.tree.map(itemgetter(slice(*edge)), tree) for edge in pairwise(edges)]
+
+
+def _joined(*parts: Array) -> Array:
+    """Shares of the members as one array, on the first one's device."""
+    (device,) = parts[0].devices()
+    return jnp.concatenate([jax.device_put(part, device) for part in parts])

@@ -1,4 +1,4 @@
-"""The pure part of training: state, step, epoch, evaluation, and a whole training as one function.
+"""The pure part of training: state, step, epoch and evaluation.
 
 Keys are derived from the state's key and its counters, so a resumed run repeats exactly.
 """
@@ -13,6 +13,7 @@ from jaxtyping import Int
 from aejax.objective import Objective
 from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
 from aejax.training.gradients import Gradient, whole_batch
+from aejax.training.shuffling import permutation
 from aejax.types import Array, Batch, Key, Params
 
 
@@ -122,7 +123,7 @@ def epoch(
         The next state, and `step`'s measurements, each [steps].
     """
     key_order, _ = jax.random.split(state.key)
-    order = jax.random.permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
+    order = permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
 
     def step_on(state: TrainState, examples: Array) -> tuple[TrainState, Measurements]:
         batch = take(data, examples)
@@ -156,34 +157,3 @@ def evaluate(
     examples = data.x.shape[0]
     _, measurements = over_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
     return mean_over_examples(measurements, examples, batch_size)
-
-
-def train(
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-    data: Batch,
-    key: Key,
-    *,
-    epochs: int,
-    batch_size: int,
-) -> tuple[TrainState, Measurements]:
-    """A whole training as one pure function: made of scans alone, so that it can be vmapped.
-
-    Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation.
-        data: all examples, [examples, *input].
-        key: of the initial parameters and of the training.
-        epochs: passes over the data.
-        batch_size: examples a step.
-
-    Returns:
-        The last state, and the means of `step`'s measurements over each epoch, each [epochs].
-    """
-
-    def one_epoch(state: TrainState, _: None) -> tuple[TrainState, Measurements]:
-        state, measurements = epoch(objective, optimizer, state, data, batch_size=batch_size)
-        return state, mean_over_examples(measurements, data.x.shape[0], batch_size)
-
-    state = init_state(objective, optimizer, key)
-    return jax.lax.scan(one_epoch, state, length=epochs)

@@ -208,6 +208,7 @@ ROWS = [
         aejax.binary_code(LOGITS, activation=aejax.straight_through),
         check_grads="its derivative is the logistic's, not its own",
     ),
+    model_row("leading units", aejax.leading_units(LOGITS, 2)),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(

@@ -225,6 +225,28 @@ def moments_of_shards() -> dict[str, float]:
     }
 
 
+def population_on_two() -> float:
+    """Three members on two devices, against all of them on one."""
+
+    def make(rate: Array) -> tuple[Objective, optax.GradientTransformation]:
+        return OBJECTIVES["dense"], optax.sgd(rate)
+
+    two, one = (
+        training.fit_population(
+            make,
+            Batch(X),
+            hyperparameters=jnp.asarray([0.1, 0.2, 0.3]),
+            key=KEY,
+            epochs=3,
+            batch_size=16,
+            devices=jax.devices()[:count],
+        )
+        for count in (2, 1)
+    )
+    values = jax.tree.map(relative, (two[0].params, two[1]), (one[0].params, one[1]))
+    return max(jax.tree.leaves(values))
+
+
 QUICK = {"sparse": ("data parallel", "fully sharded, tensor parallel")}
 
 
@@ -234,6 +256,7 @@ def main(folder: Path, every: bool) -> None:
         "batch terms": batch_terms(),
         "restored": restored_elsewhere(folder),
         "moments": moments_of_shards(),
+        "population": population_on_two(),
     }
     if every:
         cases = {name: tuple(placements()) for name in CASES}

@@ -94,6 +94,10 @@ def test_moments_merged_across_eight_devices_are_those_of_all_the_data(eight):
     assert answer["covariance"] < 1e-13
 
 
+def test_a_population_divided_among_devices_is_that_of_one(eight):
+    assert eight["population"] < 1e-5
+
+
 def test_a_checkpoint_of_eight_devices_is_restored_on_four_and_on_one(eight, folder):
     answer = eight["restored"]
     assert answer["saved"] == answer["restored"]

@@ -8,6 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, corruptions, losses, penalties, training
+from aejax.training import failures, population
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (40, 6))
@@ -72,4 +73,59 @@ def test_targets_outside_the_losss_support_are_refused():
     with pytest.raises(ValueError, match=r"x has values outside \[0, 1\]"):
         training.fit_population(
             make, Batch(X - 1), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16
+        )
+
+
+def make_rate(rate):
+    return aejax.objective(aejax.dense((6, 3)), losses.bernoulli), optax.sgd(rate)
+
+
+def test_members_that_cores_share_are_those_of_one_core(monkeypatch):
+    def trained(cores):
+        monkeypatch.setattr(population.os, "cpu_count", lambda: cores)
+        rates = jnp.linspace(0.1, 1, 25)
+        return training.fit_population(
+            make_rate, Batch(X), hyperparameters=rates, key=KEY, epochs=2, batch_size=16
+        )
+
+    (states, measured), (alone, measured_alone) = trained(3), trained(1)
+    assert measured["loss"].shape == (25, 2)
+    np.testing.assert_allclose(measured["loss"], measured_alone["loss"], rtol=1e-5)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        states.params,
+        alone.params,
+    )
+    np.testing.assert_array_equal(jax.random.key_data(states.key), jax.random.key_data(alone.key))
+
+
+def test_each_member_stops_as_fit_does():
+    rates = jnp.asarray([0.01, 3.0, 40.0])
+    options = {"epochs": 12, "batch_size": 16, "validation": Batch(X[:10]), "patience": 2}
+    data = Batch(X[10:])
+    states, measured = training.fit_population(
+        make_rate, data, hyperparameters=rates, key=KEY, **options
+    )
+    assert int(states.epoch[0]) == 12
+    assert int(states.epoch.min()) < 12
+    for member, key in enumerate(jax.random.split(KEY, 3)):
+        objective, optimizer = make_rate(rates[member])
+        state, history = training.fit(objective, optimizer, data, key=key, **options)
+        assert int(states.epoch[member]) == int(state.epoch) == len(history)
+        losses_of_epochs = [record["validation"]["loss"] for record in history]
+        found = np.asarray(measured["validation_loss"][member])
+        np.testing.assert_allclose(found[: len(history)], losses_of_epochs, rtol=1e-4)
+        np.testing.assert_array_equal(found[len(history) :], found[len(history) - 1])
+        jax.tree.map(
+            lambda a, b, i=member: np.testing.assert_allclose(a[i], b, rtol=1e-3, atol=1e-4),
+            states.params,
+            state.params,
+        )
+
+
+def test_what_memory_cannot_hold_is_refused_before_it_starts(monkeypatch):
+    monkeypatch.setattr(failures, "_memory_of", lambda device: 1000)
+    with pytest.raises(training.OutOfMemoryError, match=r"GiB are needed .* train fewer members"):
+        training.fit_population(
+            make, Batch(X), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16
         )

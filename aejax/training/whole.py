@@ -1,0 +1,70 @@
+"""A whole training as one pure function."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from aejax.objective import Objective, noiseless
+from aejax.training.batches import Measurements, mean_over_examples
+from aejax.training.steps import TrainState, epoch, evaluate, init_state
+from aejax.types import Batch, Key
+
+
+def train(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: Batch,
+    key: Key,
+    *,
+    epochs: int,
+    batch_size: int,
+    validation: Batch | None = None,
+    patience: int | None = None,
+) -> tuple[TrainState, Measurements]:
+    """A whole training as one pure function: made of scans alone, so that it can be vmapped.
+
+    Args:
+        objective: what is minimised.
+        optimizer: any optax gradient transformation.
+        data: all examples, [examples, *input].
+        key: of the initial parameters and of the training.
+        epochs: passes over the data, at least one.
+        batch_size: examples a step.
+        validation: examples on which it is measured, without noise, after each epoch.
+        patience: epochs without improvement on them after which it stops; None stops never.
+
+    Returns:
+        The last state, and the means of `step`'s measurements over each epoch, each [epochs]; with
+        validation also "validation_loss". The measurements of epochs after it stopped repeat those
+        of its last one, which the state counts.
+    """
+
+    def advance(state: TrainState) -> tuple[TrainState, Measurements]:
+        state, steps = epoch(objective, optimizer, state, data, batch_size=batch_size)
+        means = mean_over_examples(steps, data.x.shape[0], batch_size)
+        if validation is not None:
+            params, quiet = state.params, noiseless(objective)
+            found = evaluate(quiet, params, validation, state.key, batch_size=batch_size)
+            means["validation_loss"] = found["loss"]
+        return state, means
+
+    state = init_state(objective, optimizer, key)
+    if patience is None:
+        return jax.lax.scan(lambda state, _: advance(state), state, length=epochs)
+
+    def advance_unless_stalled(carry: Any, _: None) -> tuple[Any, Measurements]:
+        state, means, least, waited = carry
+        state, means = jax.lax.cond(
+            waited >= patience, lambda state: (state, means), advance, state
+        )
+        loss = means["validation_loss"]
+        waited = jnp.where(loss < least, 0, waited + 1)
+        return (state, means, jnp.fmin(loss, least), waited), means
+
+    nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(advance, state)[1])
+    least = jnp.full_like(nothing["validation_loss"], jnp.inf)
+    carry = (state, nothing, least, jnp.int32(0))
+    (state, *_), measurements = jax.lax.scan(advance_unless_stalled, carry, length=epochs)
+    return state, measurements

@@ -1,0 +1,31 @@
+"""Orders are those of JAX, to the bit."""
+
+import jax
+import numpy as np
+import pytest
+
+from aejax.training.shuffling import _stable_order, permutation
+
+LENGTHS = (1, 2, 3, 100, 1625, 1626, 60000, 2**16, 2**16 + 1)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_it_is_jaxs_permutation(length):
+    key = jax.random.key(length)
+    found, expected = permutation(key, length), jax.random.permutation(key, length)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+def test_it_is_jaxs_permutation_in_float64_and_vmapped(x64):
+    keys = jax.random.split(jax.random.key(0), 5)
+    found = jax.jit(jax.vmap(lambda key: permutation(key, 3000)))(keys)
+    expected = jax.vmap(lambda key: jax.random.permutation(key, 3000))(keys)
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize("bits", [1, 20])
+def test_equal_keys_keep_their_order(bits):
+    keys = jax.random.bits(jax.random.key(0), (5000,), "uint32") >> (32 - bits) << 8
+    np.testing.assert_array_equal(_stable_order(keys), np.argsort(keys, kind="stable"))
