@@ -146,6 +146,12 @@ def truncated(path: Path, chance: Random) -> None:
     path.write_bytes(content[: chance.randrange(len(content))])
 
 
+def halved(path: Path, chance: Random) -> None:
+    """A file ends in its first half: an image without its last bytes, which are sums, is whole."""
+    content = path.read_bytes()
+    path.write_bytes(content[: chance.randrange(len(content) // 2)])
+
+
 def missing(path: Path, _: Random) -> None:
     """A file is gone."""
     path.unlink()

@@ -89,11 +89,11 @@ def cells(tries: int) -> list[Cell]:
         second = injections.second_run(times[time_of_it])
         found.append(("second run in the folder", time_of_it, [second] * runs))
     found += [
-        ("stream raises", "training", [injections.spoiled_stream(injections.truncated)] * runs),
+        ("stream raises", "training", [injections.spoiled_stream(injections.halved)] * runs),
         (
             "stream raises, may skip",
             "training",
-            [injections.spoiled_stream(injections.truncated, skipped=True)] * runs,
+            [injections.spoiled_stream(injections.halved, skipped=True)] * runs,
         ),
         ("NaN in the data", "starting", [injections.not_a_number] * runs),
         ("out of memory", "training", [injections.out_of_memory] * min(runs, 3)),

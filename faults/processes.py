@@ -4,6 +4,7 @@ So a process starts in a moment. None of what is imported here may start JAX's b
 which a fork would lose; what reads checkpoints does so in a process of its own too.
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -105,6 +106,7 @@ def _fork(function: Callable[[], int], folder: Path) -> Child:
     pid = os.fork()
     if pid:
         return Child(pid, errors)
+    atexit._clear()  # the parent's exit handlers are not for us, but those that come are
     code = 1
     try:
         os.chdir(folder)
@@ -114,9 +116,10 @@ def _fork(function: Callable[[], int], folder: Path) -> Child:
         os.dup2(null, 1)
         os.dup2(said, 2)
         code = function()
+        atexit._run_exitfuncs()
     except BaseException:
         traceback.print_exc()
     finally:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
-        os._exit(code)  # the parent's exit handlers are not for us
+        os._exit(code)

@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from aejax import checkpoints
 from aejax.cli.interruption import Interrupted, Noted, raised
@@ -37,27 +38,39 @@ def stoppable(out: Path) -> Iterator[Noted]:
         raise KeyboardInterrupt(f"interrupted; {_go_on(out)}") from stop
 
 
+class UnwritableError(OSError):
+    """A run's folder cannot be written to; what threads have still to write there fails too."""
+
+
 @contextmanager
 def explained(out: Path) -> Iterator[None]:
     """What a run fails of is raised again with what to do about it.
 
     Args:
         out: the run's folder.
+
+    Raises:
+        UnwritableError: the process has to end by it at once: threads go on failing, in silence.
     """
-    try:
-        with _quiet_threads():
+    with ExitStack() as quiet:
+        quiet.enter_context(_quiet_threads())
+        try:
             yield
-    except NonFiniteLossError as error:
-        folder = checkpoints_folder(out)
-        step = checkpoints.newest_whole_step(folder)
-        good = "there is none" if step is None else str(folder / str(step))
-        raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
-    except OSError as error:
-        if error.errno in FULL:
-            raise OSError(f"{out}: {error.strerror}\nMake room, and {_go_on(out)}") from error
-        if error.errno in CLOSED:
-            raise OSError(f"{out}: {error.strerror}; choose another --out") from error
-        raise
+        except NonFiniteLossError as error:
+            folder = checkpoints_folder(out)
+            step = checkpoints.newest_whole_step(folder)
+            good = "there is none" if step is None else str(folder / str(step))
+            raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
+        except OSError as error:
+            if error.errno not in FULL | CLOSED:
+                raise
+            quiet.pop_all()
+            advice = (
+                f"\nMake room, and {_go_on(out)}"
+                if error.errno in FULL
+                else "; choose another --out"
+            )
+            raise UnwritableError(f"{out}: {error.strerror}{advice}") from error
 
 
 def _go_on(out: Path) -> str:
@@ -67,18 +80,23 @@ def _go_on(out: Path) -> str:
 
 @contextmanager
 def _quiet_threads() -> Iterator[None]:
-    """What fails in Orbax's threads is raised in ours too: their own accounts would flood it."""
-    log, hook = logging.getLogger("absl"), sys.excepthook
+    """What fails in Orbax's threads is raised in ours too: their own accounts would flood it.
+
+    Orbax says it by its log. TensorStore's threads, which end other writes after the first has
+    failed, find the event loop closed in which Orbax waited for them.
+    """
+    log, hook = logging.getLogger("absl"), sys.unraisablehook
     level = log.level
 
-    def only_main(*error: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            hook(*error)  # pyright: ignore[reportArgumentType]
+    def drop(dropped: Any) -> None:
+        late = (dropped.exc_type, str(dropped.exc_value)) == (RuntimeError, "Event loop is closed")
+        if not late or threading.current_thread() is threading.main_thread():
+            hook(dropped)
 
-    sys.excepthook = only_main
+    sys.unraisablehook = drop
     log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        sys.excepthook = hook
+        sys.unraisablehook = hook
         log.setLevel(level)

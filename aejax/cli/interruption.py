@@ -49,7 +49,8 @@ def raised() -> Iterator[Noted]:
         with _handled(stop):
             yield noted
     finally:
-        sys.unraisablehook = hook
+        if sys.unraisablehook is drop:  # not where a run that fails has put another in its place
+            sys.unraisablehook = hook
 
 
 @contextmanager

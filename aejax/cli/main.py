@@ -14,6 +14,7 @@ from tyro.conf import subcommand
 from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.compiled import keep_compiled
 from aejax.cli.configuration import Training
+from aejax.cli.endings import UnwritableError
 from aejax.cli.explore import Explore, explore
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
@@ -81,10 +82,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except Interrupted as stop:
         _complain(str(stop))
         return SIGNALLED + stop.number
-    except LostProcessError as error:
+    except (LostProcessError, UnwritableError) as error:
+        if debug:
+            traceback.print_exc()
         _complain(str(error))
+        sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(BAD_INPUT)  # JAX would wait for the process that is gone
+        # JAX would wait for the process that is gone, and what has still to be written would fail.
+        os._exit(BAD_INPUT)
     except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()
