@@ -118,7 +118,7 @@ def test_a_save_that_fails_midway_leaves_no_numbered_folder(tmp_path, monkeypatc
     save(tmp_path, 10)
     with monkeypatch.context() as patch:
         if place == "orbax":
-            patch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+            patch.setattr("orbax.checkpoint.PyTreeCheckpointer.save", fail)
         elif place == "digests":
             patch.setattr("aejax.checkpoints.saving.digests", fail)
         else:
@@ -228,7 +228,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, mon
 
     save(tmp_path, 10)
     monkeypatch.setattr(os, "posix_fallocate", full)
-    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+    monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointer.save", fail)
     with pytest.raises(OSError, match="No space left"):
         save(tmp_path, 20)
     assert checkpoints.steps(tmp_path) == [10]
@@ -238,7 +238,7 @@ def test_what_orbax_raises_of_a_full_disk_is_named_as_that(tmp_path, monkeypatch
     def full(*_, **__):
         raise ValueError("RESOURCE_EXHAUSTED: Failed to write 184 bytes: No space left on device")
 
-    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", full)
+    monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointer.save", full)
     with pytest.raises(OSError, match="No space left") as caught:
         save(tmp_path, 20)
     assert caught.value.errno == errno.ENOSPC
@@ -268,7 +268,7 @@ def test_a_checkpoint_is_written_while_its_state_is_gone_on_with(tmp_path, monke
 
 
 def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch):
-    monkeypatch.setattr("orbax.checkpoint.StandardCheckpointer.save", fail)
+    monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointer.save", fail)
 
     def train():
         with checkpoints.in_background() as save_soon:

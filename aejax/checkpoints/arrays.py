@@ -13,8 +13,15 @@ def array_names(tree: Any) -> dict[str, str]:
     }
 
 
-def checkpointer() -> Any:
-    """What writes and reads the arrays."""
+def writer() -> Any:
+    """What writes the arrays; not compressed, for trained floats hardly become smaller."""
     import orbax.checkpoint as ocp  # here, so that a command that needs none is quick
+
+    return ocp.PyTreeCheckpointer(use_compression=False)
+
+
+def reader() -> Any:
+    """What reads the arrays."""
+    import orbax.checkpoint as ocp
 
     return ocp.StandardCheckpointer()

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from aejax.checkpoints.arrays import array_names, checkpointer
+from aejax.checkpoints.arrays import array_names, reader
 from aejax.checkpoints.folders import (
     Configuration,
     DamagedCheckpointError,
@@ -61,8 +61,8 @@ def restore(
     shapes = jax.tree.map(_place, like)
     tree = {"state": shapes, "normalisation": normalisation}
     _refuse_other(checkpoint, "holds other arrays", saved_arrays, array_names(tree))
-    with checkpointer() as reader:
-        tree = reader.restore((checkpoint / "state").absolute(), tree)
+    with reader() as arrays:
+        tree = arrays.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
 

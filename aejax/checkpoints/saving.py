@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental import multihost_utils
 
-from aejax.checkpoints.arrays import array_names, checkpointer
+from aejax.checkpoints.arrays import array_names, writer
 from aejax.checkpoints.folders import Configuration, best_step, digests, steps
 from aejax.training.steps import TrainState
 
@@ -60,8 +60,8 @@ def save(
         partial.mkdir(parents=True)
     _meet(f"{partial} begins")
     tree = {"state": state, "normalisation": normalisation}
-    with _room(partial, tree if first else None), checkpointer() as writer:
-        writer.save((partial / "state").absolute(), tree)
+    with _room(partial, tree if first else None), writer() as arrays:
+        arrays.save((partial / "state").absolute(), tree)
     if first:
         about = {
             "step": step,
