@@ -2,8 +2,9 @@
 
 A model is 64-32 and its mirror, logistic units, squared error, Adam, 128 rows a step. Alone:
 aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop eager and compiled. A
-population of 64: aejax's vmapped epochs, PyTorch's models one after another, and PyTorch's
-gradients by `torch.func.vmap` with one optimizer for all. PyTorch's optimizers are fused.
+population of 64, for a few epochs: aejax's `training.fit_population`, PyTorch's models one after
+another, and PyTorch's gradients by `torch.func.vmap` with one optimizer for all. PyTorch's
+optimizers are fused.
 
 Command:  python -m benchmarks.population
 Run time: about two minutes on two quiet cores.
@@ -21,6 +22,7 @@ import tyro
 
 import aejax
 from aejax import Batch, losses, training
+from aejax.types import Array
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 
@@ -39,8 +41,10 @@ class Config:
     """examples of an epoch"""
     batch_size: int = 128
     """examples a step"""
+    epochs: int = 4
+    """passes of the population over them; of one model alone it is one"""
     rounds: int = 7
-    """epochs of each way that count"""
+    """calls of each way that count"""
     compiled: bool = True
     """torch.compile too, which needs a C++ compiler"""
 
@@ -59,9 +63,9 @@ def measure(config: Config) -> dict[str, Any]:
         "aejax, one scan": one_scan(*_pieces(config), jnp.asarray(x), config.batch_size),
     }
     together = {
-        "PyTorch, one after another": _pytorch_epochs(config, x, config.members),
-        "PyTorch, torch.func.vmap": _pytorch_vmapped(config, x),
-        "aejax, vmapped": _population(config, x),
+        "PyTorch, one after another": _repeated(config, _pytorch_epochs(config, x, config.members)),
+        "PyTorch, torch.func.vmap": _repeated(config, _pytorch_vmapped(config, x)),
+        "aejax, fit_population": _population(config, x),
     }
     return {
         "one model": interleaved(alone, rounds=config.rounds),
@@ -103,16 +107,28 @@ def _loop(config: Config, x: np.ndarray) -> Callable[[], Any]:
 
 
 def _population(config: Config, x: np.ndarray) -> Callable[[], Any]:
-    objective, optimizer = _pieces(config)
-    keys = jax.random.split(jax.random.key(0), config.members)
-    states = jax.vmap(lambda key: training.init_state(objective, optimizer, key))(keys)
-    data = Batch(jnp.asarray(x))
+    data, rates = Batch(jnp.asarray(x)), jnp.full(config.members, 1e-3)
 
-    def epoch(state: training.TrainState, data: Batch) -> training.TrainState:
-        return training.epoch(objective, optimizer, state, data, batch_size=config.batch_size)[0]
+    def make(rate: Array) -> tuple[aejax.Objective, optax.GradientTransformation]:
+        objective, _ = _pieces(config)
+        return objective, optax.adam(rate)
 
-    run = jax.jit(jax.vmap(epoch, (0, None)))
-    return lambda: jax.block_until_ready(run(states, data).params)
+    return lambda: training.fit_population(
+        make,
+        data,
+        hyperparameters=rates,
+        key=jax.random.key(0),
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+    )
+
+
+def _repeated(config: Config, epoch: Callable[[], None]) -> Callable[[], None]:
+    def epochs() -> None:
+        for _ in range(config.epochs):
+            epoch()
+
+    return epochs
 
 
 def _pytorch_model(config: Config) -> Any:

@@ -76,7 +76,7 @@ def test_populations_and_single_models_are_trained_by_all_ways():
     assert list(together) == [
         "PyTorch, one after another",
         "PyTorch, torch.func.vmap",
-        "aejax, vmapped",
+        "aejax, fit_population",
     ]
     assert all(each["least"] > 0 for each in [*alone.values(), *together.values()])
 

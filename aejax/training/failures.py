@@ -70,17 +70,21 @@ def check_memory(
         OutOfMemoryError: with what is needed and what there is. Where the platform estimates
             nothing or tells no limit, nothing is refused.
     """
+    needs = {program: _needed_bytes(program) for program in set(programs)}
     for device in set(devices):
-        mine = [
-            p.memory_analysis() for p, at in zip(programs, devices, strict=True) if at == device
-        ]
-        needed = sum(m.temp_size_in_bytes + m.output_size_in_bytes for m in mine if m is not None)
+        runs = zip(programs, devices, strict=True)
+        needed = sum(needs[program] for program, where in runs if where == device)
         there = _memory_of(device)
         if there is not None and needed > there:
             raise OutOfMemoryError(
                 f"out of memory: {needed / 2**30:.3g} GiB are needed beside the data, and {device} "
                 f"has {there / 2**30:.3g} GiB; {advice}"
             )
+
+
+def _needed_bytes(program: jax.stages.Compiled) -> int:
+    memory = program.memory_analysis()
+    return 0 if memory is None else memory.temp_size_in_bytes + memory.output_size_in_bytes
 
 
 def _memory_of(device: Any) -> int | None:

@@ -70,10 +70,8 @@ def fit_population(
         OutOfMemoryError: before anything is trained, where a device has not what its members need.
     """
     members = _members_of(hyperparameters)
-    objectives = [
-        make(jax.tree.map(lambda leaf, member=member: leaf[member], hyperparameters))[0]
-        for member in range(members)
-    ]
+    leaves, tree = jax.tree.flatten(hyperparameters)
+    objectives = [make(tree.unflatten(values))[0] for values in zip(*leaves, strict=True)]
     params = jax.eval_shape(objectives[0].model.init, key)
     check_training(
         objectives[0],
@@ -94,7 +92,12 @@ def fit_population(
         )
     ]
     options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
-    programs = [_train_members.lower(make, *share, **options).compile() for share in shares]
+    kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
+    compiled = {
+        kind: _train_members.lower(make, *share, **options).compile()
+        for kind, share in dict(zip(kinds, shares, strict=True)).items()
+    }
+    programs = [compiled[kind] for kind in kinds]
     check_memory(programs, workers, "train fewer members at a time")
     with ThreadPoolExecutor(len(workers)) as pool:
         found = pool.map(lambda run, share: jax.block_until_ready(run(*share)), programs, shares)
