@@ -11,7 +11,15 @@ from aejax.cli.files import write_text
 from benchmarks.interleaved import RESULTS
 
 README = RESULTS.parent / "README.md"
-NAMES = ("throughput", "population", "convolution", "pca", "checkpoints", "input_pipeline")
+NAMES = (
+    "throughput",
+    "population",
+    "convolution",
+    "pca",
+    "checkpoints",
+    "command",
+    "input_pipeline",
+)
 HEAD = """# Benchmarks
 
 Ways to the same end, side by side in one process: each is called once, which compiles it, and then

@@ -8,6 +8,7 @@ import sklearn
 
 from benchmarks import (
     checkpoints,
+    command,
     convolution,
     input_pipeline,
     interleaved,
@@ -92,6 +93,12 @@ def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
     assert list(found) == ["no checkpoints", "in the background", "waited for"]
     assert found["no checkpoints"]["overhead"] == 0
     assert found["waited for"]["overhead"] > 0
+
+
+def test_the_command_beside_its_epochs_alone():
+    found = command.measure(command.QUICK)
+    assert list(found) == ["epochs alone", "aejax train"]
+    assert found["aejax train"]["overhead"] > 0
 
 
 def test_an_epoch_in_memory_and_on_a_file():
