@@ -18,6 +18,7 @@ NAMES = (
     "pca",
     "checkpoints",
     "command",
+    "compile_time",
     "input_pipeline",
 )
 HEAD = """# Benchmarks

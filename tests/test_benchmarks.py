@@ -9,6 +9,7 @@ import sklearn
 from benchmarks import (
     checkpoints,
     command,
+    compile_time,
     convolution,
     input_pipeline,
     interleaved,
@@ -99,6 +100,12 @@ def test_the_command_beside_its_epochs_alone():
     found = command.measure(command.QUICK)
     assert list(found) == ["epochs alone", "aejax train"]
     assert found["aejax train"]["overhead"] > 0
+
+
+def test_a_first_step_with_and_without_kept_programs():
+    found = compile_time.measure(compile_time.QUICK)
+    assert list(found) == ["aejax, nothing kept", "aejax, programs kept"]
+    assert all(each["least"] > 0 for each in found.values())
 
 
 def test_an_epoch_in_memory_and_on_a_file():
