@@ -3,12 +3,13 @@
 import math
 
 import jax.numpy as jnp
+from jaxtyping import Int
 
 from aejax.ranges import check_range
 from aejax.types import Array, Autoencoder, Params
 
 
-def leading_units(model: Autoencoder, units: int | Array) -> Autoencoder:
+def leading_units(model: Autoencoder, units: int | Int[Array, ""]) -> Autoencoder:
     """The same autoencoder, of whose code only the first units are on: h_j = 0 for j ≥ units.
 
     Nothing reaches the decoder through the others, and no gradient reaches their kernels and biases
@@ -25,6 +26,8 @@ def leading_units(model: Autoencoder, units: int | Array) -> Autoencoder:
 
     Raises:
         ValueError: for fewer than one.
+
+    Source: Rippel, Gelbart & Adams 2014, §2 (truncated codes, there of a random size).
     """
     check_range("the number of units", units, 1, math.inf)
 
