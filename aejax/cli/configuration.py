@@ -61,6 +61,10 @@ class Training:
     """of the code; as the hidden layers unless given"""
     tied: bool = False
     """the decoder uses the encoder's kernels, transposed"""
+    refinement_steps: int = 0
+    """down the reconstruction error, which the code takes from where the encoder put it"""
+    refinement_rate: float = 0.03
+    """length of these steps, per gradient"""
     loss: named.NamedLoss = "bernoulli"
     """reconstruction loss, with its output: logistic, linear, logistic, tanh"""
     corruption: named.NamedCorruption = "none"
@@ -111,6 +115,8 @@ def identity_of(training: Training) -> dict[str, Any]:
     del settings["data_dir"], settings["skip"]
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
+    if not training.refinement_steps:
+        del settings["refinement_steps"], settings["refinement_rate"]
     if training.schedule == "constant":
         del settings["epochs"]
     parts = {part: settings.pop(part) for part in ("augmentation", "penalty")}
@@ -152,6 +158,8 @@ def check(training: Training) -> None:
         "patience must be at least one epoch": training.patience is None or training.patience >= 1,
         "validation must be a share in [0, 1)": 0 <= training.validation < 1,
         "learning-rate must be above 0": training.learning_rate > 0,
+        "refinement-steps must be 0 or more": training.refinement_steps >= 0,
+        "refinement-rate must be above 0": training.refinement_rate > 0,
         "warm-up must be 0 or more, and shorter than the epochs": (
             0 <= training.warm_up < training.epochs
         ),

@@ -12,7 +12,7 @@ from aejax import augmentations, named
 from aejax.cli.configuration import Training
 from aejax.corruptions import on_images
 from aejax.data import Lazy, Normalisation, identity, standardise, unit_range
-from aejax.models import convolutional, dense, mixed_precision
+from aejax.models import convolutional, dense, mixed_precision, refined
 from aejax.objective import Objective, objective
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
@@ -62,20 +62,15 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
 
 def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
     """The objective that the settings describe, in full precision."""
-    return objective(
-        make_model(training, shape),
-        named.loss(training.loss),
-        augmentation=_augmentation(training, shape),
-        corruption=named.corruption(training.corruption, training.corruption_level),
-        penalties=_penalties(training),
-    )
+    return _objective_of(make_model(training, shape), training, shape)
 
 
-def in_training(training: Training, objective: Objective) -> Objective:
+def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Objective:
     """The objective as it is trained; what has been trained is used in full precision."""
-    if training.precision == "full":
-        return objective
-    return dataclasses.replace(objective, model=mixed_precision(objective.model))
+    model = make_model(training, shape)
+    if training.precision == "mixed":
+        model = mixed_precision(model)
+    return _objective_of(model, training, shape)
 
 
 def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
@@ -89,6 +84,19 @@ def make_optimizer(training: Training, steps: int) -> optax.GradientTransformati
         schedule = optax.warmup_constant_schedule(start, rate, rise)
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
     return optax.chain(clip, named.optimizer(training.optimizer, schedule))
+
+
+def _objective_of(model: Autoencoder, training: Training, shape: tuple[int, ...]) -> Objective:
+    loss = named.loss(training.loss)
+    if training.refinement_steps:
+        model = refined(model, loss, steps=training.refinement_steps, rate=training.refinement_rate)
+    return objective(
+        model,
+        loss,
+        augmentation=_augmentation(training, shape),
+        corruption=named.corruption(training.corruption, training.corruption_level),
+        penalties=_penalties(training),
+    )
 
 
 def _activations(training: Training) -> tuple[named.Activation, named.Activation]:
@@ -145,5 +153,7 @@ def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
             "contraction": weights.contraction,
         },
         rho=weights.rho,
-        one_logistic_layer=dense_layers == 1 and code_activation == "sigmoid",
+        one_logistic_layer=dense_layers == 1
+        and code_activation == "sigmoid"
+        and not training.refinement_steps,
     )

@@ -15,6 +15,7 @@ RecipeName = Literal[
     "weight-decay",
     "deep",
     "thirty-numbers",
+    "refined",
     "convolutional",
 ]
 
@@ -35,6 +36,20 @@ _FEATURES = replace(_MNIST, sizes=(784, 144))
 """The overcomplete, sparse and contractive codes that are compared with one another."""
 
 _GELU = replace(_MNIST, activation="gelu", code_activation="identity", schedule="cosine")
+
+_THIRTY = replace(
+    _GELU,
+    sizes=(784, 1000, 500, 250, 30),
+    loss="squared-logistic",
+    augmentation=Moves(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35),
+    precision="mixed",
+    optimizer="muon",
+    learning_rate=8e-3,
+    warm_up=3,
+    epochs=60,
+    batch_size=512,
+    validation=0,
+)
 
 RECIPES: dict[RecipeName, Recipe] = {
     "linear": Recipe(
@@ -96,21 +111,10 @@ RECIPES: dict[RecipeName, Recipe] = {
         "two hidden layers to 30 numbers",
         replace(_GELU, sizes=(784, 83, 83, 30), epochs=50, batch_size=50),
     ),
-    "thirty-numbers": Recipe(
-        "784-1000-500-250-30, moved images",
-        replace(
-            _GELU,
-            sizes=(784, 1000, 500, 250, 30),
-            loss="squared-logistic",
-            augmentation=Moves(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35),
-            precision="mixed",
-            optimizer="muon",
-            learning_rate=8e-3,
-            warm_up=3,
-            epochs=60,
-            batch_size=512,
-            validation=0,
-        ),
+    "thirty-numbers": Recipe("784-1000-500-250-30, moved images", _THIRTY),
+    "refined": Recipe(
+        "thirty-numbers, codes refined",
+        replace(_THIRTY, refinement_steps=4, warm_up=1.5, epochs=30),
     ),
     "convolutional": Recipe(
         "two convolutions to 30 numbers",

@@ -23,7 +23,7 @@ from aejax.cli.history import read_history, recorded
 from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
-from aejax.cli.pieces import in_training, make_objective, make_optimizer
+from aejax.cli.pieces import make_optimizer, make_trained_objective
 from aejax.cli.progress import progress_bar
 from aejax.cli.recipes import RECIPES, RecipeName
 from aejax.cli.run import (
@@ -104,7 +104,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
     examples = (load_streamed if configuration.stream else load_examples)(configuration)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
-    objective = in_training(configuration, make_objective(configuration, examples.shape))
+    objective = make_trained_objective(configuration, examples.shape)
     optimizer = make_optimizer(configuration, steps_of(configuration, examples))
     state = start_state(placement, objective, optimizer, jax.random.key(configuration.seed))
     check_examples(configuration, examples, objective, state)

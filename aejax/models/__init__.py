@@ -13,6 +13,7 @@ from aejax.models.leading_units import leading_units as leading_units
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params
 from aejax.models.precision import mixed_precision as mixed_precision
+from aejax.models.refined import refined as refined
 from aejax.models.rematerialisation import rematerialised as rematerialised
 from aejax.models.segnet import BASIC as BASIC
 from aejax.models.segnet import VGG as VGG

@@ -14,7 +14,7 @@ import pytest
 
 from aejax.cli.configuration import check, dumps, loads
 from aejax.cli.main import _command
-from aejax.cli.pieces import in_training, make_objective, make_optimizer
+from aejax.cli.pieces import make_objective, make_optimizer, make_trained_objective
 from aejax.cli.recipes import RECIPES, RecipeName
 from aejax.types import Batch
 from tests.cli.conftest import history_of
@@ -42,7 +42,7 @@ def test_every_recipe_makes_a_loss_of_digits_that_has_a_gradient(name):
     training = RECIPES[name].training
     check(training)
     assert loads(dumps(training)) == training
-    objective = in_training(training, make_objective(training, IMAGES))
+    objective = make_trained_objective(training, IMAGES)
     optimizer = make_optimizer(training, 1000)
 
     def step(key):
@@ -109,10 +109,23 @@ def test_the_rate_rises_then_falls_to_zero_over_the_run():
 
 def test_mixed_precision_is_of_training_alone():
     training = replace(RECIPES["thirty-numbers"].training, sizes=(784, 5))
-    objective = make_objective(training, IMAGES)
-    trained = in_training(training, objective)
-    params = objective.model.init(jax.random.key(0))
+    full, mixed = (
+        make(training, IMAGES).model for make in (make_objective, make_trained_objective)
+    )
+    params = full.init(jax.random.key(0))
     x = jax.random.uniform(jax.random.key(1), (2, prod(IMAGES)))
-    full, mixed = objective.model.encode(params, x), trained.model.encode(params, x)
-    assert np.max(np.abs(full - mixed)) > 1e-4
-    assert in_training(RECIPES["deep"].training, objective) is objective
+    assert np.max(np.abs(full.encode(params, x) - mixed.encode(params, x))) > 1e-4
+    deep = RECIPES["deep"].training
+    full, trained = (make(deep, IMAGES).model for make in makes)
+    params = full.init(jax.random.key(0))
+    np.testing.assert_array_equal(full.encode(params, x), trained.encode(params, x))
+
+
+def test_a_refined_code_is_a_step_nearer_to_what_it_is_of():
+    training = replace(RECIPES["refined"].training, sizes=(784, 5))
+    refined, plain = (
+        make_objective(replace(training, refinement_steps=steps), IMAGES) for steps in (4, 0)
+    )
+    params, x = plain.model.init(jax.random.key(0)), jnp.full((2, prod(IMAGES)), 0.3)
+    errors = [objective(params, Batch(x), jax.random.key(1))[0] for objective in (refined, plain)]
+    assert errors[0] < errors[1]

@@ -209,6 +209,7 @@ ROWS = [
         check_grads="its derivative is the logistic's, not its own",
     ),
     model_row("leading units", aejax.leading_units(LOGITS, 2)),
+    model_row("refined", aejax.refined(LOGITS, losses.bernoulli, steps=2)),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(
