@@ -109,9 +109,8 @@ def test_the_rate_rises_then_falls_to_zero_over_the_run():
 
 def test_mixed_precision_is_of_training_alone():
     training = replace(RECIPES["thirty-numbers"].training, sizes=(784, 5))
-    full, mixed = (
-        make(training, IMAGES).model for make in (make_objective, make_trained_objective)
-    )
+    makes = (make_objective, make_trained_objective)
+    full, mixed = (make(training, IMAGES).model for make in makes)
     params = full.init(jax.random.key(0))
     x = jax.random.uniform(jax.random.key(1), (2, prod(IMAGES)))
     assert np.max(np.abs(full.encode(params, x) - mixed.encode(params, x))) > 1e-4
