@@ -1,6 +1,7 @@
-"""Compressors of images in [0, 1] to a few numbers, each a reconstruction: what it makes of x."""
+"""Compressors of images to a few numbers, each a reconstruction: what it makes of x."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import cache
 from typing import NamedTuple
 
@@ -10,24 +11,26 @@ import optax
 
 import aejax
 from aejax import Batch, Objective, augmentations, corruptions, losses, theory, training
-from aejax.types import Array, Key, Params
+from aejax.cli.recipes import RECIPES
+from aejax.types import Array, Key, Loss, Params
 from experiments.harness.machines import machines
 
 Reconstruction = Callable[[Array], Array]
 """x [examples, features] -> x̂."""
 
-MOVES = augmentations.affine(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35)
-"""Of augmented images."""
+MOVES = augmentations.affine(**asdict(RECIPES["thirty-numbers"].training.augmentation))
+"""Of augmented images: those of the recipe."""
 
 
 class Deep(NamedTuple):
-    """A deep autoencoder with a linear code and logistic outputs, and how it is trained.
+    """A deep autoencoder with a linear code, and how it is trained.
 
     sizes:      units of the encoder's layers; the decoder mirrors them.
     epochs:     passes over the data.
     activation: of hidden layers.
     pretrained: epochs of each layer as a restricted Boltzmann machine, before all of it.
     augmented:  whether images are turned, stretched, sheared and shifted anew in every step.
+    loss:       with the outputs' link: logistic, for pixels in [0, 1], unless given.
     """
 
     sizes: tuple[int, ...]
@@ -35,6 +38,7 @@ class Deep(NamedTuple):
     activation: Callable[[Array], Array] = jax.nn.sigmoid
     pretrained: int = 0
     augmented: bool = False
+    loss: Loss = losses.squared_logistic
 
 
 def pca_reconstruction(x: Array, code: int) -> Reconstruction:
@@ -85,10 +89,10 @@ def objectives(deep: Deep, side: int) -> tuple[Objective, Objective]:
     augmentation = corruptions.on_images(MOVES, image_shape=(side, side))
     mixed = aejax.objective(
         aejax.mixed_precision(model),
-        losses.squared_logistic,
+        deep.loss,
         augmentation=augmentation if deep.augmented else None,
     )
-    return aejax.objective(model, losses.squared_logistic), mixed
+    return aejax.objective(model, deep.loss), mixed
 
 
 @cache
