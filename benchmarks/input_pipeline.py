@@ -2,7 +2,8 @@
 
 In memory an epoch is one scan over data that lie on the device. The stream is a file of bytes that
 threads map, read in random order, normalise and put on the device while steps run; each of its
-epochs starts its readers anew. Reading alone is the same without steps.
+epochs starts its readers anew. Both measure what `fit` records of every step. Reading alone is the
+same without steps: its seconds as a share of a way's own are the pipeline's share of a step.
 
 Command:  python -m benchmarks.input_pipeline
 Run time: two minutes on two quiet cores.
@@ -24,9 +25,9 @@ import tyro
 
 import aejax
 from aejax import Batch, data, losses, training
+from aejax.cli.memory import keep_memory
 from aejax.data.streams import mapped
 from aejax.training import ONE_DEVICE, Stream, passes, place_state, steps_of_pass, streaming
-from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 
 
@@ -49,6 +50,7 @@ QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2)
 
 def measure(config: Config) -> dict[str, Any]:
     """By batch size and way: seconds, and the ratio of the time in memory to them."""
+    keep_memory()  # as every command of aejax does
     pixels = np.random.default_rng(0).integers(
         256, size=(config.rows, config.sizes[0]), dtype=np.uint8
     )
@@ -56,9 +58,21 @@ def measure(config: Config) -> dict[str, Any]:
         path = Path(folder) / "x.npy"
         np.save(path, pixels)
         return {
-            f"batch {size}": interleaved(ways(config, path, size), rounds=config.rounds)
+            f"batch {size}": with_shares(
+                interleaved(ways(config, path, size), rounds=config.rounds),
+                steps=-(-config.rows // size),
+            )
             for size in config.batch_sizes
         }
+
+
+def with_shares(found: dict[str, dict], *, steps: int) -> dict[str, dict]:
+    """The same, with each way's seconds a step, and the share of them that reading alone takes."""
+    reading = found["reading alone"]["median"]
+    for each in found.values():
+        each["seconds a step"] = float(f"{each['median'] / steps:.4g}")
+        each["reading's share"] = float(f"{reading / each['median']:.3g}")
+    return found
 
 
 def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], Any]]:
@@ -78,9 +92,10 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
         partial(passes.shuffled, stream, 0),
         ONE_DEVICE,
     )
-    in_memory = jnp.asarray(data.normalise(scale, x[:]))
+    in_memory = Batch(jnp.asarray(data.normalise(scale, x[:])))
+    run = jax.jit(partial(training.epoch, objective, optimizer, batch_size=batch_size))
     return {
-        "in memory": one_scan(objective, optimizer, in_memory, batch_size),
+        "in memory": lambda: jax.block_until_ready(run(state, in_memory)),
         "memory-mapped": lambda: streaming.run_epoch(step, place_state(ONE_DEVICE, state), read()),
         "reading alone": lambda: deque(read(), maxlen=0),
     }
@@ -92,7 +107,8 @@ def main(config: Config = Config()) -> None:
     record("input_pipeline", asdict(config), found)
     for size, timed in found.items():
         for name, each in timed.items():
-            print(size, name, each["median"], "s, ratio", each["ratio"])
+            shares = each["seconds a step"], "s a step, of which reading", each["reading's share"]
+            print(size, name, each["median"], "s, ratio", each["ratio"], *shares)
 
 
 if __name__ == "__main__":

@@ -112,6 +112,10 @@ def test_an_epoch_in_memory_and_on_a_file():
     (timed,) = input_pipeline.measure(input_pipeline.QUICK).values()
     assert list(timed) == ["in memory", "memory-mapped", "reading alone"]
     assert timed["in memory"]["ratio"] == [1, 1, 1]
+    reading, streamed = timed["reading alone"], timed["memory-mapped"]
+    share = reading["seconds a step"] / streamed["seconds a step"]
+    assert streamed["reading's share"] == pytest.approx(share, rel=0.01)
+    assert reading["seconds a step"] == pytest.approx(reading["median"] / 4, rel=0.01)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from aejax.cli.endings import UnwritableError
 from aejax.cli.explore import Explore, explore
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
+from aejax.cli.memory import keep_memory
 from aejax.cli.pages import Report, write_report
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.recipes import RECIPES
@@ -73,6 +74,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = [word for word in words if word not in {"--debug", "--no-compilation-cache"}]
     try:
         command = _command(words)
+        keep_memory()
         if not fresh:
             keep_compiled()
         return ACTIONS[type(command)](command) or DONE

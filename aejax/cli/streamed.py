@@ -12,7 +12,7 @@ from aejax.cli.pieces import make_normalisation
 from aejax.cli.run import Examples
 from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
 from aejax.training import Stream
-from aejax.training.passes import permuted
+from aejax.training.orders import permuted
 from aejax.types import Array, Batch
 
 FINGERPRINTED = 256

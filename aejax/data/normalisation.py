@@ -118,7 +118,10 @@ def normalise(
         ValueError: x has other features than the normalisation.
     """
     shift, scale = _matched(normalisation, x, dtype)
-    return (x.astype(shift.dtype) - shift) / scale
+    r = x.astype(shift.dtype)  # a copy, on which NumPy works in place
+    r -= shift
+    r /= scale
+    return r
 
 
 def denormalise(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from aejax.training.orders import permuted
 from aejax.types import Batch, Key
 
 
@@ -54,25 +55,6 @@ def shuffled(stream: Stream, seed: int, number: int) -> np.ndarray:
     """
     seed = (seed + number // steps_of_pass(stream)) % 2**32
     return permuted(stream.examples, seed, in_order(stream, number))
-
-
-def permuted(examples: int, seed: int, places: np.ndarray) -> np.ndarray:
-    """Numbers of the examples at some places of a random order, which takes no memory.
-
-    Grain computes the permutation number by number.
-
-    Args:
-        examples: how many are ordered.
-        seed: of the order, in [0, 2³²).
-        places: in it, each from 0 to examples − 1.
-
-    Returns:
-        As many numbers as there are places.
-    """
-    from grain.experimental import index_shuffle  # here: most trainings need none
-
-    last = examples - 1
-    return np.array([index_shuffle(int(i), max_index=last, seed=seed, rounds=4) for i in places])
 
 
 def in_order(stream: Stream, number: int) -> np.ndarray:

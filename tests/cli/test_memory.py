@@ -1,0 +1,38 @@
+"""Blocks that are freed and wanted again do not go back to the system between."""
+
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import ctypes, resource, sys
+from aejax.cli.memory import keep_memory
+
+C = ctypes.CDLL(None)
+C.malloc.restype, C.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+C.free.argtypes = [ctypes.c_void_p]
+
+def faults(size):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(3):
+        block = C.malloc(size)
+        ctypes.memset(block, 1, size)
+        C.free(block)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+size = 40 * 2**20  # more than glibc keeps by itself
+if sys.argv[1] == "kept":
+    keep_memory()
+    faults(size)
+print(faults(size))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other allocators")
+def test_large_blocks_are_kept():
+    taken, kept = (
+        int(subprocess.check_output([sys.executable, "-c", FAULTS, how]))
+        for how in ("taken", "kept")
+    )
+    assert kept < taken / 10
