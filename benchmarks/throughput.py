@@ -25,6 +25,7 @@ import aejax
 from aejax import losses
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
+from benchmarks.pytorch_epochs import pytorch_epoch
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ def pytorch_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Ca
     for compiled in (False, True)[: 1 + config.compiled]:
         for few_bits in (False, True):
             name = f"PyTorch{', bfloat16' if few_bits else ''}{', compiled' if compiled else ''}"
-            ways[name] = _pytorch_epoch(config, x, batch_size, few_bits, compiled)
+            settings = {"few_bits": few_bits, "compiled": "default" if compiled else None}
+            ways[name] = pytorch_epoch(config.sizes, x, batch_size, **settings)
     return ways
 
 
@@ -126,35 +128,6 @@ def main(config: Config = Config()) -> None:
     for size, ways in found.items():
         for name, each in ways.items():
             print(size, name, each["rows a second"], "rows/s, share", each["share"], each["ratio"])
-
-
-def _pytorch_epoch(
-    config: Config, x: np.ndarray, batch_size: int, few_bits: bool, compiled: bool
-) -> Callable[[], Any]:
-    import torch
-
-    sizes = [*config.sizes, *config.sizes[-2::-1]]
-    code = len(config.sizes) - 2
-    layers = []
-    for i, (inputs, outputs) in enumerate(pairwise(sizes)):
-        layers.append(torch.nn.Linear(inputs, outputs))
-        if i not in (code, len(sizes) - 2):
-            layers.append(torch.nn.Sigmoid())
-    model = torch.nn.Sequential(*layers)
-    optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-    forward, rows = torch.compile(model) if compiled else model, torch.from_numpy(x)
-
-    def epoch() -> None:
-        order = torch.randperm(len(rows))
-        for start in range(0, len(rows), batch_size):
-            batch = rows[order[start : start + batch_size]]
-            optimizer.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16, enabled=few_bits):
-                output = forward(batch)
-            (output.float() - batch).square().sum(dim=1).mean().backward()
-            optimizer.step()
-
-    return epoch
 
 
 if __name__ == "__main__":

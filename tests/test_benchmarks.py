@@ -7,6 +7,7 @@ import pytest
 import sklearn
 
 from benchmarks import (
+    accelerator,
     checkpoints,
     command,
     compile_time,
@@ -100,6 +101,16 @@ def test_the_command_beside_its_epochs_alone():
     found = command.measure(command.QUICK)
     assert list(found) == ["epochs alone", "aejax train"]
     assert found["aejax train"]["overhead"] > 0
+
+
+def test_the_benchmark_of_accelerators_runs_on_a_processor_too():
+    (timed,) = accelerator.measure(accelerator.QUICK).values()
+    assert list(timed) == [
+        f"{who}, {precision}"
+        for precision in ("float32", "tf32", "bfloat16")
+        for who in ("PyTorch", "aejax")
+    ]
+    assert all(each["share"] > 0 for each in timed.values())
 
 
 def test_a_first_step_with_and_without_kept_programs():

@@ -16,7 +16,7 @@ def permutation(key: Key, length: int) -> Int[Array, "length"]:
 
     They are sorted by random 32-bit keys, again and again until ties no longer matter. XLA sorts
     pairs of key and number on a processor far more slowly than keys alone, which for small
-    models takes longer than their steps. Here a key carries its number in its lower half.
+    models is a good part of an epoch. Here a key carries its number in its lower half.
 
     Args:
         key: whence the order.
