@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import sys
 import threading
 from pathlib import Path
 
@@ -266,20 +265,6 @@ def test_a_checkpoint_is_written_while_its_state_is_gone_on_with(tmp_path, monke
         assert checkpoints.steps(tmp_path) == []
         go_on.set()
     assert bits(restore(tmp_path)[0]) == bits(state_of(30))
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads have no niceness of their own there")
-def test_what_is_written_in_the_background_gives_way_to_training(tmp_path, monkeypatch):
-    def niceness(*_, **__):
-        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
-
-    found = []
-    monkeypatch.setattr(checkpoints.saving, "save", niceness)
-    with checkpoints.in_background() as save_soon:
-        save_soon(tmp_path, state_of(10), configuration={})
-    niceness()
-    assert found == [checkpoints.saving.NICENESS, os.getpriority(os.PRIO_PROCESS, 0)]
-    assert found[0] > found[1]
 
 
 def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch):

@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import shutil
-import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,10 +17,6 @@ from jax.experimental import multihost_utils
 from aejax.checkpoints.arrays import array_names, writer
 from aejax.checkpoints.folders import Configuration, best_step, digests, steps
 from aejax.training.steps import TrainState
-
-NICENESS = 10
-"""Of the threads that write while a training runs: a tenth of what others get where all want more,
-so that training loses little, and the end of a run on a busy machine does not wait for long."""
 
 
 def save(
@@ -104,17 +98,11 @@ def in_background() -> Iterator[Callable[..., None]]:
         # Training goes on in the state's own buffers.
         written.append(thread.submit(save, directory, jax.tree.map(jnp.copy, state), **settings))
 
-    with ThreadPoolExecutor(1, "checkpoint", _step_back) as thread:
+    with ThreadPoolExecutor(1, "checkpoint") as thread:
         try:
             yield save_soon
         finally:
             _await(written)
-
-
-def _step_back() -> None:
-    """Let this thread, and those that it starts, work where the training's threads leave room."""
-    if sys.platform == "linux":  # elsewhere, all threads of a process are of one niceness
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _await(written: list[Future[Path]]) -> None:
