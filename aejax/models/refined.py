@@ -25,7 +25,8 @@ def refined(
     The encoder of one pass misses the best code of an example by far (its amortisation gap); a few
     steps take most of that away. They are part of the model: training goes through them, so that
     the decoder learns to be easy to go down on. Long steps are shortened, since one example on
-    which they diverge would end a training. The code is fitted to the x that it is given: under a
+    which they diverge would end a training. Training may find that it needs no proposal: then the
+    encoder's is a constant, and the code is the decoder's gradient alone. The code is fitted to the x that it is given: under a
     corruption that would be the corrupted one.
 
     Args:
@@ -41,7 +42,8 @@ def refined(
     Raises:
         ValueError: for a number of steps, a rate or a length below 0.
 
-    Source: Kim et al. 2018, Semi-amortized variational autoencoders, §3 (there of a posterior).
+    Source: Kim et al. 2018, Semi-amortized variational autoencoders, §3 (there of a posterior);
+    Bond-Taylor & Willcocks 2021 (codes by one step from the origin).
     """
     for name, value in (("number of steps", steps), ("rate", rate), ("length", longest)):
         check_range(f"the {name}", value, 0, math.inf)

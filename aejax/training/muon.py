@@ -73,8 +73,11 @@ def nearly_orthogonal(
     """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
-    norm = jnp.linalg.norm(matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32)))
-    x = matrix / jnp.maximum(norm, jnp.finfo(matrix.dtype).tiny).astype(matrix.dtype)
+    # Entry by entry first: squares of small entries would vanish from the norm, and the iteration
+    # diverges from a norm above one.
+    x = matrix / jnp.maximum(jnp.max(jnp.abs(matrix)), jnp.finfo(matrix.dtype).tiny)
+    norm = jnp.linalg.norm(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
+    x = x / jnp.maximum(norm, 1).astype(x.dtype)
 
     def nearer(_: Array | int, x: Array) -> Array:
         gram = product(x, transposed(x))

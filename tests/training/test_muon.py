@@ -38,6 +38,15 @@ def test_steps_are_those_of_optax():
                     np.testing.assert_allclose(update, their[name], rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize("exponent", [-100, -60, 60, 100])
+def test_the_size_of_a_gradient_does_not_matter_however_small_or_large(exponent, dtype):
+    """Squares of entries below 2⁻⁶³ vanish in float32, those above 2⁶³ overflow."""
+    matrix = jax.random.normal(KEY, (9, 5), dtype)
+    found = nearly_orthogonal(matrix * jnp.asarray(2.0**exponent, dtype))
+    np.testing.assert_array_equal(found, nearly_orthogonal(matrix))
+
+
 def test_what_is_no_matrix_steps_by_adam():
     params = {"bias": jnp.ones(4)}
     ours, adam = muon(0.1), optax.adam(0.1)
