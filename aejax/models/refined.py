@@ -26,8 +26,8 @@ def refined(
     steps take most of that away. They are part of the model: training goes through them, so that
     the decoder learns to be easy to go down on. Long steps are shortened, since one example on
     which they diverge would end a training. Training may find that it needs no proposal: then the
-    encoder's is a constant, and the code is the decoder's gradient alone. The code is fitted to the x that it is given: under a
-    corruption that would be the corrupted one.
+    encoder's is a constant, and the code is the decoder's gradient alone. The code is fitted to the
+    x that it is given: under a corruption that would be the corrupted one.
 
     Args:
         model: whose code is an array [batch, *code].

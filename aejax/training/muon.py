@@ -75,9 +75,9 @@ def nearly_orthogonal(
     tall = matrix.shape[0] > matrix.shape[1]
     # Entry by entry first: squares of small entries would vanish from the norm, and the iteration
     # diverges from a norm above one.
-    x = matrix / jnp.maximum(jnp.max(jnp.abs(matrix)), jnp.finfo(matrix.dtype).tiny)
-    norm = jnp.linalg.norm(x.astype(jnp.promote_types(x.dtype, jnp.float32)))
-    x = x / jnp.maximum(norm, 1).astype(x.dtype)
+    x = matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32))
+    x = x / jnp.maximum(jnp.max(jnp.abs(x)), jnp.finfo(x.dtype).tiny)
+    x = (x / jnp.maximum(jnp.linalg.norm(x), 1)).astype(matrix.dtype)
 
     def nearer(_: Array | int, x: Array) -> Array:
         gram = product(x, transposed(x))
