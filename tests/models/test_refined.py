@@ -9,7 +9,6 @@ from scipy.optimize import minimize
 
 import aejax
 from aejax import Batch, losses, training
-from aejax.models.refined import shortened
 
 LINEAR = aejax.dense((5, 3), code_activation=jax.nn.identity)
 KEY = jax.random.key(0)
@@ -64,25 +63,7 @@ def test_training_through_the_steps_beats_steps_after_training():
     assert trained(steps) < trained(model)
 
 
-def test_steps_that_would_diverge_stay_short_and_have_gradients():
-    params, x = LINEAR.init(KEY), 100 * jnp.ones((2, 5))
-    wild = aejax.refined(LINEAR, losses.squared, steps=60, rate=1e4, longest=0.5)
-    start, found = LINEAR.encode(params, x), wild.encode(params, x)
-    assert np.linalg.norm(found - start, axis=1).max() <= 30 * (1 + 1e-5)
-    gradient = jax.grad(lambda params: jnp.sum(wild.encode(params, x)))(params)
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-
-
-def test_a_vector_is_shortened_to_a_length_and_no_further(x64):
-    v = np.random.default_rng(0).normal(size=(6, 2, 3))
-    lengths = np.linalg.norm(v.reshape(6, -1), axis=1)[:, None, None]
-    expected = v * np.minimum(1, 2 / lengths)
-    np.testing.assert_allclose(shortened(jnp.asarray(v), 2.0), expected, rtol=1e-12)
-    still = jax.grad(lambda v: jnp.sum(shortened(v, 2.0)))(jnp.zeros((1, 3)))
-    np.testing.assert_array_equal(still, 1)
-
-
-@pytest.mark.parametrize("settings", [{"steps": -1}, {"rate": -0.1}, {"longest": -1}])
+@pytest.mark.parametrize("settings", [{"steps": -1}, {"rate": -0.1}])
 def test_steps_that_cannot_be_taken_are_refused(settings):
     with pytest.raises(ValueError, match=r"must lie in \[0, inf\]"):
         aejax.refined(LINEAR, losses.squared, **settings)
