@@ -12,7 +12,7 @@ from experiments.harness.command import execute
 EXPERIMENTS = table.modules()
 LARGEST = 200_000  # bytes of a committed file
 LEAST_SEEDS = dict.fromkeys(
-    ("faces", "segmentation", "six_numbers", "thirty_numbers"), 3
+    ("faces", "optimisers", "segmentation", "six_numbers", "thirty_numbers"), 3
 )  # their trainings take the longest
 
 each = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)

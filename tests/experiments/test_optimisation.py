@@ -1,0 +1,83 @@
+"""Optimizers side by side: starts and schedules against their formulas, line searches on a bowl."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import stats
+
+import aejax
+from aejax import losses
+from experiments.harness.optimisation import (
+    by_epochs,
+    by_line_searches,
+    log_loss_at,
+    rising_momentum,
+    searched,
+    sparse,
+    traced,
+)
+from experiments.optimisers import OPTIMIZERS
+
+X = jax.random.normal(jax.random.key(0), (40, 6)) * jnp.array([3.0, 2, 1, 0.3, 0.2, 0.1])
+LINEAR = aejax.objective(aejax.linear(6, 2), losses.squared)
+
+
+def test_a_sparse_start_gives_each_unit_its_connections_with_normal_weights():
+    kernel = np.asarray(sparse(15)(jax.random.key(0), (100, 400)))
+    assert (np.count_nonzero(kernel, axis=0) == 15).all()
+    assert stats.kstest(kernel[kernel != 0], "norm").pvalue > 0.01
+    each_input = np.count_nonzero(kernel, axis=1)  # 400 draws, each with probability 0.15
+    assert stats.chisquare(each_input).pvalue > 0.01
+    assert np.count_nonzero(sparse(15)(jax.random.key(1), (6, 4))) == 24
+
+
+@pytest.mark.parametrize("step", [0, 249, 250, 1000, 12_499, 10**6])
+def test_momentum_rises_by_the_papers_formula(step):
+    formula = min(1 - 2 ** (-1 - np.log2(step // 250 + 1)), 0.99)
+    assert float(rising_momentum(0.99)(jnp.asarray(step))) == pytest.approx(formula, rel=1e-6)
+
+
+def test_a_search_finds_the_rate_between_too_low_and_too_high():
+    found = searched(
+        LINEAR,
+        lambda rate, steps: optax.sgd(optax.cosine_decay_schedule(rate, steps)),
+        X,
+        rates=[1e-6, 1e-2, 1e3],
+        key=jax.random.key(1),
+        epochs=20,
+        batch_size=20,
+    )
+    assert found[1] < found[0]
+    assert found[2] == float("inf")
+
+
+def test_line_searches_come_to_pcas_loss_and_count_their_evaluations():
+    optimizer = optax.lbfgs()
+    keys = [jax.random.key(seed) for seed in (0, 1)]
+    found = traced(LINEAR, optimizer, by_line_searches(LINEAR, optimizer), X, keys=keys, passes=120)
+    values = np.linalg.svd(np.asarray(X - X.mean(axis=0), float), compute_uv=False)
+    least = np.square(values[2:]).sum() / len(X)  # of any affine map of rank two
+    for passes, loss in zip(found["passes"], found["loss"], strict=True):
+        assert loss[-1] == pytest.approx(least, rel=1e-3)
+        assert passes[0] == 0
+        assert passes[1] >= 2
+        assert (np.diff(passes) >= 1).all()
+        assert passes[-2] < 120 <= passes[-1]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_lowers_the_loss_by_epochs(name):
+    make, middle = OPTIMIZERS[name]
+    optimizer = make(middle, 40)
+    advance = by_epochs(LINEAR, optimizer, batch_size=20)
+    found = traced(LINEAR, optimizer, advance, X, keys=[jax.random.key(0)], passes=20)
+    assert found["passes"][0] == [*range(21)]
+    assert found["loss"][0][-1] < found["loss"][0][0]
+    assert (np.diff(found["seconds"][0]) > 0).all()
+
+
+def test_losses_are_read_between_points_on_a_logarithmic_scale():
+    found = {"seconds": [[0, 2], [0, 4]], "loss": [[1, np.e**2], [1, np.e**2]]}
+    np.testing.assert_allclose(log_loss_at(found, "seconds", 1), [1, 0.5])
