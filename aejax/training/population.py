@@ -82,14 +82,10 @@ def fit_population(
         patience=patience,
     )
     workers = _workers(devices, members)
+    parts = _divided((hyperparameters, jax.random.split(key, members)), members, len(workers))
     shares = [
-        jax.device_put((hyperparameters, keys, data, validation), worker)
-        for worker, hyperparameters, keys in zip(
-            workers,
-            _divided(hyperparameters, members, len(workers)),
-            _divided(jax.random.split(key, members), members, len(workers)),
-            strict=True,
-        )
+        jax.device_put((*part, data, validation), worker)
+        for worker, part in zip(workers, parts, strict=True)
     ]
     options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
     kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
