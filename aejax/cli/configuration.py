@@ -9,6 +9,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from aejax import named
 
+TUPLES = "sizes", "decoder_sizes", "channels"
+"""Settings that are lists in JSON."""
+
 
 @dataclass(frozen=True)
 class Penalties:
@@ -52,6 +55,8 @@ class Training:
     """how raw values are scaled"""
     sizes: tuple[int, ...] = ()
     """features of input, hidden layers and code, as in 784 500 30; (input, 128, 16) unless given"""
+    decoder_sizes: tuple[int, ...] = ()
+    """from the code to the output, as in 30 500 784; the mirror of sizes unless given"""
     channels: tuple[int, ...] = ()
     """of convolutions that halve an image, before the layers of sizes; dense layers alone unless
     given"""
@@ -115,6 +120,8 @@ def identity_of(training: Training) -> dict[str, Any]:
     del settings["data_dir"], settings["skip"]
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
+    if not training.decoder_sizes:
+        del settings["decoder_sizes"]
     if not training.refinement_steps:
         del settings["refinement_steps"], settings["refinement_rate"]
     if training.schedule == "constant":
@@ -137,8 +144,7 @@ def loads(text: str) -> Training:
         data_dir = settings["data_dir"]
         settings |= {
             "data_dir": None if data_dir is None else Path(data_dir),
-            "sizes": tuple(settings["sizes"]),
-            "channels": tuple(settings["channels"]),
+            **{name: tuple(settings[name]) for name in TUPLES if name in settings},
             "augmentation": _made(Moves, settings["augmentation"]),
             "penalty": _made(Penalties, settings["penalty"]),
         }
@@ -180,8 +186,7 @@ def check(training: Training) -> None:
 def _as_json(training: Training) -> dict[str, Any]:
     settings = dataclasses.asdict(training)
     settings["data_dir"] = None if training.data_dir is None else str(training.data_dir)
-    settings |= {"sizes": list(training.sizes), "channels": list(training.channels)}
-    return settings
+    return settings | {name: list(settings[name]) for name in TUPLES}
 
 
 def _made(kind: type, values: dict[str, Any]) -> Any:

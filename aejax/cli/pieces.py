@@ -45,9 +45,11 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
             f"the data have {features} features, but sizes start with {sizes[0]}: "
             f"say --sizes {' '.join(map(str, (features, *sizes[1:])))}"
         )
+    if training.channels and training.decoder_sizes:
+        raise ValueError("a decoder of convolutions mirrors its encoder: leave decoder-sizes out")
     activation, code_activation = _activations(training)
     make = (
-        partial(dense, sizes)
+        partial(dense, sizes, decoder_sizes=_decoder_sizes(training, sizes))
         if not training.channels
         else partial(
             _convolutional, _image_shape(shape, "channels are"), training.channels, sizes[1:]
@@ -97,6 +99,18 @@ def _objective_of(model: Autoencoder, training: Training, shape: tuple[int, ...]
         corruption=named.corruption(training.corruption, training.corruption_level),
         penalties=_penalties(training),
     )
+
+
+def _decoder_sizes(training: Training, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
+    """From the code to the output, None for the mirror; ValueError where they do not join."""
+    ends = sizes[-1], sizes[0]
+    found = training.decoder_sizes
+    if found and (len(found) < 2 or (found[0], found[-1]) != ends):
+        raise ValueError(
+            f"decoder-sizes go from the code to the output, from {ends[0]} to {ends[1]}, "
+            f"got {' '.join(map(str, found))}"
+        )
+    return found or None
 
 
 def _activations(training: Training) -> tuple[named.Activation, named.Activation]:

@@ -11,6 +11,8 @@ import optax
 
 import aejax
 from aejax import Batch, Objective, augmentations, corruptions, losses, theory, training
+from aejax.cli.configuration import Training
+from aejax.cli.pieces import make_objective, make_optimizer, make_trained_objective
 from aejax.cli.recipes import RECIPES
 from aejax.types import Array, Key, Loss, Params
 from experiments.harness.machines import machines
@@ -80,6 +82,40 @@ def deep_reconstruction(
         mixed, optimizer, Batch(x), state=state, epochs=deep.epochs, batch_size=batch_size
     )
     return lambda x: aejax.reconstruct(full, state.params, x)
+
+
+def recipe_reconstruction(key: Key, x: Array, settings: Training) -> Reconstruction:
+    """By what `aejax train` would train with the same settings.
+
+    Args:
+        key: of start and training.
+        x: training images.
+        settings: all but data and seed, which are those given.
+
+    Returns:
+        Its reconstruction, in full precision.
+    """
+    full, trained, optimizer = _pieces(settings, -(-len(x) // settings.batch_size))
+    state, _ = training.fit(
+        trained,
+        optimizer,
+        Batch(x),
+        key=key,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+    )
+    return lambda x: aejax.reconstruct(full, state.params, x)
+
+
+@cache  # compiled once for all seeds
+def _pieces(
+    settings: Training, steps: int
+) -> tuple[Objective, Objective, optax.GradientTransformation]:
+    side = round(settings.sizes[0] ** 0.5)
+    full, trained = (
+        make(settings, (side, side)) for make in (make_objective, make_trained_objective)
+    )
+    return full, trained, make_optimizer(settings, steps * settings.epochs)
 
 
 @cache  # an objective and an optimizer are compiled once for all seeds

@@ -59,6 +59,9 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
     [
         ("--sizes 6 0", "at least two layers of one feature or more | (6, 0)"),
         ("--sizes 6", "at least two layers"),
+        ("--decoder-sizes 3 6", "from the code to the output, from 2 to 6, got 3 6"),
+        ("--decoder-sizes 2 4 6 --channels 2", "mirrors its encoder: leave decoder-sizes out"),
+        ("--decoder-sizes 2 4 6 --tied", "a tied decoder mirrors its encoder"),
         ("--sizes 7 2", "the data have 6 features, but sizes start with 7 | --sizes 6 2"),
         ("--batch-size 31", "batch size must lie between 1 and the number of examples"),
         ("--batch-size 0", "batch-size must be at least 1, got 0"),

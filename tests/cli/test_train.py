@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from aejax.cli.run import open_run
 from tests.cli.conftest import EPOCHS, history_of
 
 STEPS_AN_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
@@ -48,6 +49,18 @@ def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
     assert {"python", "jax", "device", "revision"} <= about["environment"].keys()
     steps = sorted(int(path.name) for path in (finished / "checkpoints").iterdir())
     assert steps == [STEPS_AN_EPOCH * epoch for epoch in (4, 5, 6)]
+
+
+def test_a_decoder_may_have_layers_of_its_own(aejax, small, tmp_path):
+    done = aejax(
+        f"train --data {small} --sizes 6 2 --decoder-sizes 2 5 4 6 --batch-size 8 --epochs 1 "
+        "--loss squared --out",
+        tmp_path / "run",
+    )
+    assert done.code == 0, done.err
+    run = open_run(tmp_path / "run")
+    decoder = run.params["decoder"].values()
+    assert [layer["kernel"].shape for layer in decoder] == [(2, 5), (5, 4), (4, 6)]
 
 
 def test_the_history_has_a_record_an_epoch_with_every_term(finished):

@@ -12,7 +12,15 @@ from experiments.harness.command import execute
 EXPERIMENTS = table.modules()
 LARGEST = 200_000  # bytes of a committed file
 LEAST_SEEDS = dict.fromkeys(
-    ("faces", "optimisers", "segmentation", "six_numbers", "thirty_numbers"), 3
+    (
+        "faces",
+        "optimisers",
+        "segmentation",
+        "six_numbers",
+        "thirty_numbers",
+        "thirty_numbers_parts",
+    ),
+    3,
 )  # their trainings take the longest
 
 each = pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
