@@ -37,7 +37,8 @@ demo: $(INSTALLED)
 test test-slow: export OPENBLAS_NUM_THREADS := 1
 
 # Most programs of the tests run once or twice: compiling them well takes longer than they do.
-test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
+  --xla_cpu_use_fusion_emitters=false
 
 test: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2

@@ -16,7 +16,10 @@ import aejax
 from aejax import Batch, checkpoints, losses, sharding, training
 from tests.sharding.eight_devices import OBJECTIVES, OPTIMIZER, digest
 
-QUICKLY_COMPILED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+QUICKLY_COMPILED = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false"
+)
 
 
 def answers(*words: str | Path) -> dict:
