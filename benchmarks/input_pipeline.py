@@ -11,7 +11,7 @@ Run time: two minutes on two quiet cores.
 
 import tempfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -84,19 +84,22 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
     stream = Stream(
         lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
     )
-    step = streaming.compiled_step(objective, optimizer, state, stream)
-    read = partial(
-        streaming.read_ahead,
-        stream,
-        range(steps_of_pass(stream)),
-        partial(passes.shuffled, stream, 0),
-        ONE_DEVICE,
-    )
+    length = steps_of_pass(stream)
+    together = streaming.steps_together(stream, length, ONE_DEVICE)
+    steps = streaming.compiled_steps(objective, optimizer, state, stream, together=together)
+
+    def read() -> Iterator[Batch]:
+        groups = passes.grouped(stream, range(length), epoch=length, together=together)
+        return streaming.read_ahead(stream, groups, partial(passes.shuffled, stream, 0), ONE_DEVICE)
+
+    def epoch() -> Any:
+        return streaming.run_epoch(steps, place_state(ONE_DEVICE, state), read(), length)
+
     in_memory = Batch(jnp.asarray(data.normalise(scale, x[:])))
     run = jax.jit(partial(training.epoch, objective, optimizer, batch_size=batch_size))
     return {
         "in memory": lambda: jax.block_until_ready(run(state, in_memory)),
-        "memory-mapped": lambda: streaming.run_epoch(step, place_state(ONE_DEVICE, state), read()),
+        "memory-mapped": epoch,
         "reading alone": lambda: deque(read(), maxlen=0),
     }
 

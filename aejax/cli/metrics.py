@@ -45,8 +45,9 @@ def _test_batches(examples: Examples | Streamed) -> Iterable[np.ndarray]:
     """The test examples, at once where they are in memory."""
     if not isinstance(examples, Streamed):
         return [np.asarray(examples.test.x)]
-    steps = range(training.steps_of_pass(examples.test))
-    return (np.asarray(examples.test.read(in_order(examples.test, step)).x) for step in steps)
+    test = examples.test
+    steps = (range(number, number + 1) for number in range(training.steps_of_pass(test)))
+    return (np.asarray(test.read(in_order(test, step)).x) for step in steps)
 
 
 def _mean_error(

@@ -1,6 +1,6 @@
 """Passes over examples that are read when they are needed: how many steps, and in which order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -42,22 +42,42 @@ def order_seed(key: Key) -> int:
     return int(jax.random.bits(key_order))
 
 
-def shuffled(stream: Stream, seed: int, number: int) -> np.ndarray:
-    """Numbers of the examples of a step: a fresh random order of all of them for every pass.
+def shuffled(stream: Stream, seed: int, steps: range) -> np.ndarray:
+    """Numbers of the examples of steps: a fresh random order of all of them for every pass.
 
     Args:
         stream: of how many examples, in batches of which size.
         seed: of the order, `order_seed`; each pass has its own.
-        number: of the step, from 0 on.
+        steps: one or more in a row, from 0 on, all of one pass.
 
     Returns:
-        As many numbers as the step has examples.
+        As many numbers as the steps have examples.
     """
-    seed = (seed + number // steps_of_pass(stream)) % 2**32
-    return permuted(stream.examples, seed, in_order(stream, number))
+    seed = (seed + steps.start // steps_of_pass(stream)) % 2**32
+    return permuted(stream.examples, seed, in_order(stream, steps))
 
 
-def in_order(stream: Stream, number: int) -> np.ndarray:
-    """Numbers of the examples of a step where all are read as they lie."""
-    start = number % steps_of_pass(stream) * stream.batch_size
-    return np.arange(start, min(start + stream.batch_size, stream.examples))
+def in_order(stream: Stream, steps: range) -> np.ndarray:
+    """Numbers of the examples of steps of one pass where all are read as they lie."""
+    start = steps.start % steps_of_pass(stream) * stream.batch_size
+    return np.arange(start, min(start + len(steps) * stream.batch_size, stream.examples))
+
+
+def grouped(stream: Stream, steps: range, *, epoch: int, together: int) -> Iterator[range]:
+    """Steps by groups that are read and run as one: groups of so many whole batches, or of one.
+
+    Args:
+        stream: of how many examples, in batches of which size.
+        steps: from which to which; the last ends an epoch.
+        epoch: steps of an epoch; no group reaches beyond its end, nor beyond that of a pass.
+        together: steps of a group.
+
+    Yields:
+        The groups, in order.
+    """
+    whole, start = stream.examples // stream.batch_size, steps.start
+    while start < steps.stop:
+        left = min(whole - start % steps_of_pass(stream), epoch - start % epoch)
+        count = together if left >= together else 1
+        yield range(start, start + count)
+        start += count

@@ -5,9 +5,10 @@ holds where the reader stands, and a resumed training reads exactly what it had 
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import islice
 
 import jax
 import numpy as np
@@ -19,14 +20,18 @@ from aejax.training.checks import check_training
 from aejax.training.failures import explained
 from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.passes import Stream, in_order, order_seed, shuffled, steps_of_pass
+from aejax.training.passes import Stream, grouped, in_order, order_seed, shuffled, steps_of_pass
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
 from aejax.training.records import Callback, Record, record_of, refuse_non_finite
 from aejax.training.steps import TrainState, step
 from aejax.types import Batch, Key, Params
 
 READERS, AHEAD = 2, 4
-"""Threads that read, and batches that wait on the device for their step."""
+"""Threads that read, and groups of batches that wait on the device for their steps."""
+
+GROUP = 2**22
+"""Bytes of examples that are read, and whose steps run, as one: a call costs what it costs, however
+small its batch is."""
 
 
 def fit_stream(
@@ -47,8 +52,9 @@ def fit_stream(
 ) -> tuple[TrainState, list[Record]]:
     """`fit` for a stream: memory holds the state and a few batches, however long it is.
 
-    Threads of Grain read the next batches and put them on the devices while a step runs. On a mesh
-    each process reads its devices' share of every batch, and the training is that of one device.
+    Threads read the next batches and put them on the devices while a step runs. Small batches are
+    read, and their steps run, several at once. On a mesh each process reads its devices' share of
+    every batch, and the training is that of one device.
 
     Args:
         objective: what is minimised.
@@ -85,13 +91,17 @@ def fit_stream(
     rehearse(objective, current, _first(stream), stream.batch_size)
     current = place_state(placement, current)
     steps = range(int(current.step), epochs * length)
+    together = steps_together(stream, length, placement)
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
-    run_step = compiled_step(objective, optimizer, current, stream, gradient_of, placement)
+    run_steps = compiled_steps(
+        objective, optimizer, current, stream, gradient_of, placement, together=together
+    )
     order = partial(shuffled, stream, order_seed(current.key))
-    batches = read_ahead(stream, steps, order, placement)
+    groups = grouped(stream, steps, epoch=length, together=together)
+    batches = read_ahead(stream, groups, order, placement)
     measure = partial(_evaluate, objective, placement=placement)
     return run_epochs(
-        lambda state: run_epoch(run_step, state, islice(batches, length)),
+        lambda state: run_epoch(run_steps, state, batches, length),
         current,
         epochs=epochs,
         measure=None if validation is None else partial(measure, validation),
@@ -137,46 +147,78 @@ def check_stream(
 
 
 def _first(stream: Stream) -> Batch:
-    return stream.read(in_order(stream, 0))
+    return stream.read(in_order(stream, range(1)))
+
+
+def steps_together(stream: Stream, epoch: int, placement: Placement) -> int:
+    """Steps that are read and run as one: those of `GROUP` bytes, where one device has them all."""
+    whole = min(epoch, stream.examples // stream.batch_size)
+    bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(_first(stream)))
+    together = GROUP // bytes_of_one
+    return together if placement.batch is None and 1 < together <= whole else 1
 
 
 def read_ahead(
-    stream: Stream, steps: range, order: Callable[[int], np.ndarray], placement: Placement
+    stream: Stream,
+    groups: Iterable[range],
+    order: Callable[[range], np.ndarray],
+    placement: Placement,
 ) -> Iterator[Batch]:
-    """The batches of these steps, in their places; the next ones are read meanwhile."""
-    import grain  # here, so that a training in memory is quick to start
+    """The examples of these groups of steps, in their places; the next ones are read meanwhile."""
 
-    def read(number: int) -> Batch:
-        return put_rows(stream.read, order(number), placement)
+    def read(steps: range) -> Batch:
+        return put_rows(stream.read, order(steps), placement)
 
-    source = grain.MapDataset.range(steps.start, steps.stop).map(read)
-    options = grain.ReadOptions(num_threads=READERS, prefetch_buffer_size=AHEAD)
-    return iter(source.to_iter_dataset(options))
+    with ThreadPoolExecutor(READERS) as readers:
+        waiting = deque()
+        for steps in groups:
+            waiting.append(readers.submit(read, steps))
+            if len(waiting) > AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-Step = Callable[[TrainState, Batch], tuple[TrainState, Measurements]]
+Steps = Callable[[TrainState, Batch], tuple[TrainState, Measurements]]
 
 
-def compiled_step(
+def compiled_steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
     stream: Stream,
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
-) -> Step:
-    """A step whose errors say what it needs, compiled for whole batches and for the tail."""
-    programs: dict[int, jax.stages.Compiled] = {}
-    for number in {0, steps_of_pass(stream) - 1}:
-        batch = put_rows(stream.read, in_order(stream, number), placement)
-        programs[batch.x.shape[0]] = _step.lower(
-            objective, optimizer, state, batch, gradient_of=gradient_of, placement=placement
-        ).compile()
+    *,
+    together: int = 1,
+) -> Steps:
+    """Steps whose errors say what they need, compiled for groups, for single batches and the tail.
 
-    def run(state: TrainState, batch: Batch) -> tuple[TrainState, Measurements]:
-        size = batch.x.shape[0]
-        with explained(programs[size], size):
-            return programs[size](state, batch)
+    The call takes a state and a group's examples, and returns the state after its steps and their
+    measurements, each [steps].
+    """
+    programs: dict[int, jax.stages.Compiled] = {}
+    last = steps_of_pass(stream) - 1
+    for steps in (range(together), range(1), range(last, last + 1)):
+        examples = put_rows(stream.read, in_order(stream, steps), placement)
+        size = examples.x.shape[0]
+        programs[size] = (
+            programs.get(size)
+            or _steps.lower(
+                objective,
+                optimizer,
+                state,
+                examples,
+                batch_size=min(size, stream.batch_size),
+                gradient_of=gradient_of,
+                placement=placement,
+            ).compile()
+        )
+
+    def run(state: TrainState, examples: Batch) -> tuple[TrainState, Measurements]:
+        size = examples.x.shape[0]
+        with explained(programs[size], min(size, stream.batch_size)):
+            return programs[size](state, examples)
 
     return run
 
@@ -184,29 +226,34 @@ def compiled_step(
 @partial(
     jax.jit,
     static_argnums=(0, 1),
-    static_argnames=("gradient_of", "placement"),
+    static_argnames=("batch_size", "gradient_of", "placement"),
     donate_argnums=2,
 )
-def _step(
+def _steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
-    batch: Batch,
+    examples: Batch,
     *,
+    batch_size: int,
     gradient_of: Gradient,
     placement: Placement,
 ) -> tuple[TrainState, Measurements]:
-    objective = placed(placement, objective)
-    state, measurements = step(objective, optimizer, state, batch, gradient_of=gradient_of)
+    run = partial(step, placed(placement, objective), optimizer, gradient_of=gradient_of)
+    batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), examples)
+    state, measurements = jax.lax.scan(run, state, batches)
     return held(placement, state, measurements)
 
 
 def run_epoch(
-    run_step: Step, state: TrainState, batches: Iterator[Batch]
+    run_steps: Steps, state: TrainState, groups: Iterator[Batch], length: int
 ) -> tuple[TrainState, Record]:
-    """Some steps, and their record. Measurements are looked at one step late: nothing waits."""
+    """So many steps, and their record.
+
+    Measurements are looked at one group late: nothing waits.
+    """
     start, number, epoch = time.perf_counter(), int(state.step), int(state.epoch) + 1
-    examples, sums, behind = 0, {}, None
+    examples, sums, behind, end = 0, {}, None, number + length
 
     def look() -> None:
         if behind is not None:
@@ -214,13 +261,15 @@ def run_epoch(
             values = {name: np.asarray(value) for name, value in measurements.items()}
             refuse_non_finite(values, step=number, epoch=epoch)
             for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + size * float(value)
+                sums[name] = sums.get(name, 0.0) + size * float(np.mean(value))
 
-    for batch in batches:
-        state, measurements = run_step(state, batch)
+    while number < end:
+        group = next(groups)
+        state, measurements = run_steps(state, group)
         look()
-        size = batch.x.shape[0]
-        behind, number, examples = (size, measurements), number + 1, examples + size
+        size = group.x.shape[0]
+        behind, examples = (size, measurements), examples + size
+        number += len(measurements["loss"])
     look()
     state = state._replace(epoch=state.epoch + 1)
     means = {name: total / examples for name, total in sums.items()}
@@ -233,7 +282,8 @@ def _evaluate(
     """`evaluate`, batch by batch as the stream lies."""
     sums: dict[str, float] = {}
     steps = range(steps_of_pass(stream))
-    batches = read_ahead(stream, steps, partial(in_order, stream), placement)
+    groups = (range(number, number + 1) for number in steps)
+    batches = read_ahead(stream, groups, partial(in_order, stream), placement)
     for number, batch in zip(steps, batches, strict=True):
         key = jax.random.fold_in(state.key, number)
         found = _measure(objective, state.params, batch, key, placement=placement)

@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, checkpoints, corruptions, losses, penalties, training
-from aejax.training import Stream, passes
+from aejax.training import ONE_DEVICE, Stream, passes, streaming
 
 KEY = jax.random.key(0)
 X = np.random.default_rng(0).random((50, 6), np.float32)
@@ -19,6 +19,13 @@ OBJECTIVE = aejax.objective(
     penalties={"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))},
 )
 OPTIMIZER = optax.adam(1e-2)
+
+
+@pytest.fixture(params=[1, 3])
+def together(request, monkeypatch):
+    """Steps that are read and run as one."""
+    monkeypatch.setattr(streaming, "GROUP", request.param * X[:8].nbytes)
+    return request.param
 
 
 def recorded(batch_size: int = 8) -> tuple[Stream, list[np.ndarray]]:
@@ -38,7 +45,7 @@ def fit(stream: Stream, epochs: int = 2, **options):
 
 
 def order(stream: Stream, step: int) -> np.ndarray:
-    return passes.shuffled(stream, 7, step)
+    return passes.shuffled(stream, 7, range(step, step + 1))
 
 
 def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
@@ -54,14 +61,37 @@ def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
     assert [len(order(stream, step)) for step in (0, 6, 13)] == [8, 2, 2]
 
 
-def test_steps_on_a_stream_are_steps_on_its_batches():
+def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
     stream, _ = recorded()
+    groups = [*passes.grouped(stream, range(2, 15), epoch=5, together=3)]
+    assert [(group.start, len(group)) for group in groups] == [
+        (2, 3),  # to the end of an epoch of 5 steps
+        (5, 1),  # the last whole batch of a pass of 7
+        (6, 1),  # its tail, of 2 examples
+        (7, 3),
+        (10, 3),
+        (13, 1),  # the next tail
+        (14, 1),
+    ]
+    for group in groups:
+        one_by_one = np.concatenate([order(stream, step) for step in group])
+        np.testing.assert_array_equal(passes.shuffled(stream, 7, group), one_by_one)
+
+
+def test_as_many_steps_run_together_as_have_the_bytes_of_a_group(together):
+    stream, _ = recorded()
+    assert streaming.steps_together(stream, 7, ONE_DEVICE) == together
+    assert streaming.steps_together(stream, 2, ONE_DEVICE) == 1  # an epoch has no such group
+
+
+def test_steps_on_a_stream_are_steps_on_its_batches(together):
+    stream, seen = recorded()
     state, history = fit(stream)
     expected = training.init_state(OBJECTIVE, OPTIMIZER, KEY)
     seed, losses_of_steps = passes.order_seed(expected.key), []
     step = jax.jit(lambda state, batch: training.step(OBJECTIVE, OPTIMIZER, state, batch))
     for number in range(14):
-        rows = passes.shuffled(stream, seed, number)
+        rows = passes.shuffled(stream, seed, range(number, number + 1))
         expected, measurements = step(expected, Batch(X[rows]))
         losses_of_steps.append((len(rows), float(measurements["loss"])))
     jax.tree.map(
@@ -70,6 +100,7 @@ def test_steps_on_a_stream_are_steps_on_its_batches():
         expected.params,
     )
     assert (int(state.step), int(state.epoch)) == (14, 2)
+    assert max(map(len, seen)) == 8 * together
     weights, values = zip(*losses_of_steps[7:], strict=True)
     assert history[1]["loss"] == pytest.approx(np.average(values, weights=weights), rel=1e-5)
     assert list(history[1]) == list(fit_in_memory()[0])
@@ -83,11 +114,11 @@ def fit_in_memory():
 
 
 def trained(seen: list[np.ndarray]) -> list[tuple[int, ...]]:
-    """Batches in an order of chance; those that lie side by side were read to be checked."""
+    """Groups in an order of chance; those that lie side by side were read to be checked."""
     return sorted(tuple(rows.tolist()) for rows in seen if (np.diff(rows) != 1).any())
 
 
-def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path):
+def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path, together):
     whole, seen = recorded()
     state, history = fit(whole, epochs=4, steps_per_epoch=5)
 
@@ -103,7 +134,8 @@ def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path):
     jax.tree.map(np.testing.assert_array_equal, state.params, both.params)
     assert [record["loss"] for record in history] == [record["loss"] for record in both_history]
     assert trained(seen) == sorted(trained(seen_first) + trained(seen_second))
-    assert len(trained(seen_first)) == len(trained(seen_second)) == 10
+    examples = [sum(map(len, trained(read))) for read in (seen_first, seen_second)]
+    assert examples == [10 * 8 - 6, 10 * 8 - 6]  # a tail of 2 in each
 
 
 def test_validation_is_that_of_evaluate():
