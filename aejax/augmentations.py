@@ -3,28 +3,37 @@
 A corruption is undone by the decoder; an augmented example is one to be reconstructed as it is.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
-from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Float
 
+from aejax.interpolation import Interpolation, linear
 from aejax.ranges import check_range
 from aejax.types import Array, Augmentation, Key
 
 
 def affine(
-    *, rotation: float = 0.0, stretch: float = 0.0, shear: float = 0.0, shift: float = 0.0
+    *,
+    rotation: float = 0.0,
+    stretch: float = 0.0,
+    shear: float = 0.0,
+    shift: float = 0.0,
+    interpolation: Interpolation = linear,
 ) -> Augmentation:
     """Each image turned, stretched, sheared and shifted about its centre, by draws of its own.
 
-    The pixel at y, x is taken from c + A (y − c_y, x − c_x) + t, by linear interpolation, zero
-    outside: A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α) with α, s, u, v and t uniform.
+    The pixel at y, x is taken from c + A (y − c_y, x − c_x) + t, zero outside:
+    A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α) with α, s, u, v and t uniform. What is trained on moved
+    images and used on others sees the difference that interpolation makes: the linear one blurs.
 
     Args:
         rotation: greatest |α|, in radians.
         stretch: greatest |u| and |v|, the logarithms of height and width.
         shear: greatest |s|.
         shift: greatest |t| in each direction, in pixels.
+        interpolation: between pixels; `interpolation.cubic` keeps images sharper than `linear`.
 
     Returns:
         The augmentation of images [batch, height, width]; `corruptions.on_images` takes it to flat
@@ -47,12 +56,14 @@ def affine(
             )
         draws = jax.random.uniform(key, (len(x), 6), x.dtype, minval=-1.0)
         greatest = jnp.array([rotation, stretch, stretch, shear, shift, shift], x.dtype)
-        return jax.vmap(_moved)(x, draws * greatest)
+        return jax.vmap(partial(_moved, interpolation))(x, draws * greatest)
 
     return augment
 
 
-def _moved(image: Float[Array, "height width"], draw: Float[Array, "6"]) -> Array:
+def _moved(
+    interpolation: Interpolation, image: Float[Array, "height width"], draw: Float[Array, "6"]
+) -> Array:
     angle, log_height, log_width, shear, down, right = draw
     turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
     sizes = jnp.exp(jnp.array([log_height, log_width]))
@@ -60,4 +71,4 @@ def _moved(image: Float[Array, "height width"], draw: Float[Array, "6"]) -> Arra
     centre = (jnp.array(image.shape, image.dtype) - 1) / 2
     places = jnp.moveaxis(jnp.indices(image.shape, image.dtype), 0, -1) - centre
     sources = places @ matrix.T.astype(image.dtype) + centre + jnp.array([down, right])
-    return map_coordinates(image, [sources[..., 0], sources[..., 1]], order=1, cval=0.0)
+    return interpolation(image, sources)

@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from aejax import corruptions, losses, penalties
+from aejax import corruptions, interpolation, losses, penalties
 from aejax.training.muon import muon
 from aejax.types import Array, Corruption, Loss, Penalty
 
 Activation = Literal["sigmoid", "tanh", "relu", "gelu", "identity"]
 NamedLoss = Literal["bernoulli", "squared", "squared-logistic", "squared-tanh"]
 NamedCorruption = Literal["none", "masking", "gaussian", "salt-and-pepper"]
+NamedInterpolation = Literal["linear", "cubic"]
 Optimizer = Literal["adam", "muon", "sgd"]
 
 
@@ -71,6 +72,22 @@ def corruption(name: str, level: float | Array) -> Corruption | None:
         case "salt-and-pepper":
             return corruptions.salt_and_pepper(rate=level)
     return None
+
+
+def image_interpolation(name: str) -> interpolation.Interpolation:
+    """How values between pixels are found.
+
+    Args:
+        name: one of `NamedInterpolation`.
+
+    Returns:
+        The function of `aejax.interpolation`.
+
+    Raises:
+        ValueError: for another name.
+    """
+    _check("interpolation", name, NamedInterpolation)
+    return getattr(interpolation, name)
 
 
 def weighted_penalties(

@@ -7,7 +7,7 @@ import pytest
 import scipy.ndimage
 
 import aejax
-from aejax import Batch, augmentations, corruptions, losses
+from aejax import Batch, augmentations, corruptions, interpolation, losses
 
 KEY = jax.random.key(0)
 IMAGES = jax.random.uniform(jax.random.key(1), (5, 9, 7))
@@ -36,6 +36,16 @@ def test_each_image_is_moved_as_scipy_moves_it():
 
 def test_nothing_asked_for_is_nothing_done():
     np.testing.assert_allclose(augmentations.affine()(KEY, IMAGES), IMAGES, atol=1e-6)
+
+
+def test_cubic_interpolation_blurs_less():
+    """Noise that is moved by fractions of a pixel keeps more of its variance."""
+    images = jax.random.uniform(KEY, (20, 21, 21))
+    linear, sharper = (
+        np.asarray(augmentations.affine(shift=0.5, interpolation=way)(KEY, images))[:, 2:-2, 2:-2]
+        for way in (interpolation.linear, interpolation.cubic)
+    )
+    assert np.var(linear) < 0.9 * np.var(sharper) < 0.9 * np.var(images)
 
 
 def test_draws_fill_their_range_and_no_more():

@@ -97,9 +97,9 @@ def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
     assert found["waited for"]["overhead"] > 0
 
 
-def test_the_command_beside_its_epochs_alone():
+def test_the_command_beside_a_script():
     found = command.measure(command.QUICK)
-    assert list(found) == ["epochs alone", "aejax train"]
+    assert list(found) == ["a script of scans", "aejax train"]
     assert found["aejax train"]["overhead"] > 0
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import aejax
-from aejax import losses, named, penalties
+from aejax import interpolation, losses, named, penalties
 
 
 def test_names_are_those_pieces():
     assert named.activation("gelu") is jax.nn.gelu
     assert named.loss("squared-logistic") is losses.squared_logistic
     assert named.corruption("none", 0.5) is None
+    assert named.image_interpolation("cubic") is interpolation.cubic
 
 
 @pytest.mark.parametrize(

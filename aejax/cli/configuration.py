@@ -41,6 +41,8 @@ class Moves:
     """greatest shear, columns a row"""
     shift: float = 0.0
     """greatest shift up, down, left and right, in pixels"""
+    interpolation: named.NamedInterpolation = "linear"
+    """between pixels; cubic keeps images sharper"""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 
 from aejax import augmentations, named
-from aejax.cli.configuration import Training
+from aejax.cli.configuration import Moves, Training
 from aejax.corruptions import on_images
 from aejax.data import Lazy, Normalisation, identity, standardise, unit_range
 from aejax.models import convolutional, dense, mixed_precision, refined
@@ -88,6 +88,15 @@ def make_optimizer(training: Training, steps: int) -> optax.GradientTransformati
     return optax.chain(clip, named.optimizer(training.optimizer, schedule))
 
 
+def make_augmentation(moves: Moves) -> Augmentation | None:
+    """The augmentation of images that the settings describe; None where nothing moves."""
+    ranges = dataclasses.asdict(moves)
+    interpolation = named.image_interpolation(ranges.pop("interpolation"))
+    if not any(ranges.values()):
+        return None
+    return augmentations.affine(**ranges, interpolation=interpolation)
+
+
 def _objective_of(model: Autoencoder, training: Training, shape: tuple[int, ...]) -> Objective:
     loss = named.loss(training.loss)
     if training.refinement_steps:
@@ -135,13 +144,13 @@ def _convolutional(
 
 
 def _augmentation(training: Training, shape: tuple[int, ...]) -> Augmentation | None:
-    moves = dataclasses.asdict(training.augmentation)
-    if not any(moves.values()):
+    augmentation = make_augmentation(training.augmentation)
+    if augmentation is None:
         return None
     *image, channels = _image_shape(shape, "augmentation is")
     if channels != 1:
         raise ValueError(f"augmentation is for images of one channel, got {channels}")
-    return on_images(augmentations.affine(**moves), image_shape=tuple(image))
+    return on_images(augmentation, image_shape=tuple(image))
 
 
 def _image_shape(shape: tuple[int, ...], what: str) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Compressors of images to a few numbers, each a reconstruction: what it makes of x."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import cache
 from typing import NamedTuple
 
@@ -10,9 +9,14 @@ import jax.numpy as jnp
 import optax
 
 import aejax
-from aejax import Batch, Objective, augmentations, corruptions, losses, theory, training
+from aejax import Batch, Objective, corruptions, losses, theory, training
 from aejax.cli.configuration import Training
-from aejax.cli.pieces import make_objective, make_optimizer, make_trained_objective
+from aejax.cli.pieces import (
+    make_augmentation,
+    make_objective,
+    make_optimizer,
+    make_trained_objective,
+)
 from aejax.cli.recipes import RECIPES
 from aejax.types import Array, Key, Loss, Params
 from experiments.harness.machines import machines
@@ -20,7 +24,7 @@ from experiments.harness.machines import machines
 Reconstruction = Callable[[Array], Array]
 """x [examples, features] -> x̂."""
 
-MOVES = augmentations.affine(**asdict(RECIPES["thirty-numbers"].training.augmentation))
+MOVES = RECIPES["thirty-numbers"].training.augmentation
 """Of augmented images: those of the recipe."""
 
 
@@ -122,7 +126,9 @@ def _pieces(
 def objectives(deep: Deep, side: int) -> tuple[Objective, Objective]:
     """In full precision, to measure; and as it is trained."""
     model = aejax.dense(deep.sizes, activation=deep.activation, code_activation=jax.nn.identity)
-    augmentation = corruptions.on_images(MOVES, image_shape=(side, side))
+    moved = make_augmentation(MOVES)
+    assert moved is not None
+    augmentation = corruptions.on_images(moved, image_shape=(side, side))
     mixed = aejax.objective(
         aejax.mixed_precision(model),
         deep.loss,
