@@ -113,14 +113,15 @@ RECIPES: dict[RecipeName, Recipe] = {
     ),
     "thirty-numbers": Recipe("784-1000-500-250-30, moved images", _THIRTY),
     "refined": Recipe(
-        "30 numbers found by a wide decoder's gradient",
+        "30 numbers by a wide decoder's gradient",
         replace(
             _THIRTY,
             sizes=(784, 30),
             decoder_sizes=(30, 400, 1000, 1300, 784),
             refinement_steps=4,
-            warm_up=2,
-            epochs=45,
+            augmentation=replace(_THIRTY.augmentation, interpolation="cubic"),
+            warm_up=1.7,
+            epochs=34,
         ),
     ),
     "convolutional": Recipe(
