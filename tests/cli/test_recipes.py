@@ -121,7 +121,7 @@ def test_mixed_precision_is_of_training_alone():
 
 
 def test_a_refined_code_is_a_step_nearer_to_what_it_is_of():
-    training = replace(RECIPES["refined"].training, sizes=(784, 5))
+    training = RECIPES["refined"].training
     refined, plain = (
         make_objective(replace(training, refinement_steps=steps), IMAGES) for steps in (4, 0)
     )
