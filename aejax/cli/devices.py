@@ -6,13 +6,10 @@ from typing import Literal
 
 import jax
 import numpy as np
-import optax
 from jax.experimental import multihost_utils
 
-from aejax import sharding, training
-from aejax.objective import Objective
-from aejax.training import ONE_DEVICE, Placement, TrainState
-from aejax.types import Key
+from aejax import sharding
+from aejax.training import ONE_DEVICE, Placement
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,6 @@ def make_placement(devices: Devices) -> Placement:
     split = devices.model > 1
     placement = sharding.tensor_parallel(mesh) if split else sharding.data_parallel(mesh)
     return placement if devices.mesh == "data" else sharding.fully_sharded(placement)
-
-
-def start_state(
-    placement: Placement, objective: Objective, optimizer: optax.GradientTransformation, key: Key
-) -> TrainState:
-    """The state before the first step, born in its place."""
-    if placement is ONE_DEVICE:
-        return training.init_state(objective, optimizer, key)
-    return sharding.init_sharded(placement, objective, optimizer, key)
 
 
 def greatest(number: int) -> int:

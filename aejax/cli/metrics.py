@@ -12,6 +12,8 @@ from aejax import training
 from aejax.cli.run import Examples, Run
 from aejax.cli.streamed import Streamed
 from aejax.objective import reconstruct
+from aejax.theory.pca import PCA, pca_of_moments
+from aejax.theory.streams import moments_of_stream
 from aejax.training.passes import in_order
 
 PCA_EXAMPLES = 2**14
@@ -62,34 +64,32 @@ def _mean_error(
 
 def _streamed_pca_error(examples: Streamed, code: int) -> dict[str, Any]:
     """PCA from the moments of train examples evenly spread, and of how many."""
-    from aejax.theory.pca import pca_of_moments
-    from aejax.theory.streams import moments_of_stream
-
     rows = np.unique(np.linspace(0, len(examples.rows) - 1, PCA_EXAMPLES).astype(int))
     if code >= min(len(rows), prod(examples.shape)):
         return {"pca_test_error": None, "pca_examples": len(rows)}
     parts = np.array_split(rows, -(-len(rows) // examples.train.batch_size))
     analysis = pca_of_moments(moments_of_stream(examples.rows[p] for p in parts))
-    kept = analysis.components[:code]
-
-    def reconstructed(x: np.ndarray) -> np.ndarray:
-        return analysis.mean + (x - analysis.mean) @ kept.T @ kept
-
-    _, error = _mean_error(reconstructed, _test_batches(examples))
+    _, error = _mean_error(partial(_projected, analysis, code), _test_batches(examples))
     return {"pca_test_error": error, "pca_examples": len(rows)}
 
 
 def _pca_error(examples: Examples, code: int) -> float | None:
     """PCA fitted to all train examples, validation included; None where it keeps everything."""
-    from sklearn.decomposition import PCA
+    from aejax.theory.covariance import analyse_covariance  # with SciPy's linear algebra
 
     held_out = [] if examples.validation is None else [np.asarray(examples.validation.x)]
     x_train = np.concatenate([np.asarray(examples.train.x), *held_out]).astype(np.float64)
     if code >= min(x_train.shape):
         return None
-    pca = PCA(code, svd_solver="covariance_eigh").fit(x_train)
+    _, analysis = analyse_covariance(x_train)
     x = np.asarray(examples.test.x, np.float64)
-    return _error(pca.inverse_transform(pca.transform(x)), x)
+    return _error(_projected(analysis, code, x), x)
+
+
+def _projected(analysis: PCA, code: int, x: np.ndarray) -> np.ndarray:
+    """What so many components keep of x."""
+    kept = analysis.components[:code]
+    return analysis.mean + (x - analysis.mean) @ kept.T @ kept
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:

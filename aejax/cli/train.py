@@ -12,9 +12,9 @@ from typing import Annotated, Any
 import jax
 import tyro
 
-from aejax import checkpoints, training
+from aejax import checkpoints, sharding, training
 from aejax.cli.configuration import Training, check, dumps
-from aejax.cli.devices import Devices, first, greatest, join, make_placement, start_state
+from aejax.cli.devices import Devices, first, greatest, join, make_placement
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
@@ -106,7 +106,8 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
         _compare(read_about(command.from_), examples)
     objective = make_trained_objective(configuration, examples.shape)
     optimizer = make_optimizer(configuration, steps_of(configuration, examples))
-    state = start_state(placement, objective, optimizer, jax.random.key(configuration.seed))
+    key = jax.random.key(configuration.seed)
+    state = sharding.init_sharded(placement, objective, optimizer, key)
     check_examples(configuration, examples, objective, state)
     with explained(out), locked(out) if first() else nullcontext():
         _refuse_used(command)
