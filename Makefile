@@ -79,6 +79,7 @@ theory-table: $(DEVELOPER)
 # The benchmarks beside PyTorch and scikit-learn, for a machine that does nothing else.
 bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.recipes
 	$(BIN)/python -m benchmarks.convolution
 	$(BIN)/python -m benchmarks.population
 	$(BIN)/python -m benchmarks.pca

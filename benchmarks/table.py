@@ -13,6 +13,7 @@ from benchmarks.interleaved import RESULTS
 README = RESULTS.parent / "README.md"
 NAMES = (
     "throughput",
+    "recipes",
     "population",
     "convolution",
     "pca",

@@ -1,11 +1,13 @@
 """Benchmarks run, and time what they say."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import sklearn
 
+from aejax.cli.recipes import RECIPES
 from benchmarks import (
     accelerator,
     checkpoints,
@@ -17,6 +19,7 @@ from benchmarks import (
     memory,
     pca,
     population,
+    recipes,
     table,
     throughput,
 )
@@ -117,6 +120,17 @@ def test_a_first_step_with_and_without_kept_programs():
     found = compile_time.measure(compile_time.QUICK)
     assert list(found) == ["aejax, nothing kept", "aejax, programs kept"]
     assert all(each["least"] > 0 for each in found.values())
+
+
+def test_an_epoch_of_a_recipe_and_the_operations_in_its_products():
+    (timed,) = recipes.measure(recipes.QUICK).values()
+    (each,) = timed.values()
+    assert each["seconds an epoch"] == pytest.approx(each["median"] * 60_000 / 512, rel=0.01)
+    assert each["share"] > 0
+    products = 784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30
+    assert recipes.operations(RECIPES["thirty-numbers"].training) == 6 * 2 * products
+    refined = replace(RECIPES["thirty-numbers"].training, refinement_steps=4)
+    assert recipes.operations(refined) == 6 * 10 * products
 
 
 def test_an_epoch_in_memory_and_on_a_file():
