@@ -2,7 +2,7 @@
 
 As many examples as MNIST has, bytes in a NumPy archive, through 784-1000-500-250-30 and its mirror
 by Adam, each way in a process of its own, from its start to its end: a script that reads the
-archive, compiles one scan and runs it an epoch; and the command with its defaults but for
+archive, compiles one scan, runs it an epoch and prints the loss; and the command with its defaults but for
 validation, which it measures on none. Both keep what they compile.
 
 Command:  python -m benchmarks.command
@@ -25,9 +25,10 @@ import optax
 import tyro
 
 import aejax
-from aejax import losses, training
+from aejax import Batch, losses, training
 from aejax.cli.compiled import keep_compiled
 from aejax.cli.memory import keep_memory
+from aejax.types import Array
 from benchmarks.interleaved import interleaved, record
 
 MAIN = "from aejax.cli import main; raise SystemExit(main())"
@@ -91,7 +92,7 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 
 
 def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
-    """Only what must be: data, one program, and its calls."""
+    """Only what must be: data, one program, its calls, and the loss that they end with."""
     keep_compiled()
     keep_memory()
     with np.load(archive) as arrays:
@@ -101,12 +102,15 @@ def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
     state = training.init_state(objective, optimizer, jax.random.key(0))
 
     @partial(jax.jit, donate_argnums=0)
-    def epoch(state: training.TrainState, x: jax.Array) -> training.TrainState:
-        batch = aejax.Batch(x)
-        return training.epoch(objective, optimizer, state, batch, batch_size=int(batch_size))[0]
+    def epoch(state: training.TrainState, x: Array) -> tuple[training.TrainState, Array]:
+        state, measurements = training.epoch(
+            objective, optimizer, state, Batch(x), batch_size=int(batch_size)
+        )
+        return state, jnp.mean(measurements["loss"])
 
     for _ in range(int(epochs)):
-        state = jax.block_until_ready(epoch(state, x))
+        state, loss = epoch(state, x)
+        print(float(loss))
 
 
 def main(config: Config = Config()) -> None:

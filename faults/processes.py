@@ -21,10 +21,9 @@ HEAVY = (
     "aejax.cli.main",
     "aejax.checkpoints",
     "orbax.checkpoint",
-    "sklearn.decomposition",
+    "aejax.theory.covariance",
     "tensorboardX",
     "tensorstore",
-    "grain",
 )
 PATIENCE = 300
 """Seconds after which a process that has not ended is taken for dead."""
