@@ -2,8 +2,8 @@
 
 As many examples as MNIST has, bytes in a NumPy archive, through 784-1000-500-250-30 and its mirror
 by Adam, each way in a process of its own, from its start to its end: a script that reads the
-archive, compiles one scan, runs it an epoch and prints the loss; and the command with its defaults but for
-validation, which it measures on none. Both keep what they compile.
+archive, compiles one scan, runs it an epoch and prints the loss; and the command with its defaults
+but for validation, which it measures on none. Both keep what they compile.
 
 Command:  python -m benchmarks.command
 Run time: nine minutes on two quiet cores.
