@@ -38,10 +38,10 @@ test test-slow: export OPENBLAS_NUM_THREADS := 1
 
 # Most programs of the tests run once or twice: compiling them well takes longer than they do.
 test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
-  --xla_cpu_use_fusion_emitters=false
+  --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
 
 test: $(DEVELOPER)
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # What takes long: real data sets at full size, and every file of a checkpoint damaged in turn.
 test-slow: $(DEVELOPER)
