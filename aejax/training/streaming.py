@@ -29,7 +29,7 @@ from aejax.types import Batch, Key, Params
 READERS, AHEAD = 2, 4
 """Threads that read, and groups of batches that wait on the device for their steps."""
 
-GROUP = 2**22
+GROUP = 2**23
 """Bytes of examples that are read, and whose steps run, as one: a call costs what it costs, however
 small its batch is."""
 
