@@ -68,7 +68,7 @@ def grouped(stream: Stream, steps: range, *, epoch: int, together: int) -> Itera
 
     Args:
         stream: of how many examples, in batches of which size.
-        steps: from which to which; the last ends an epoch.
+        steps: from which to which; the first begins an epoch, the last ends one.
         epoch: steps of an epoch; no group reaches beyond its end, nor beyond that of a pass.
         together: steps of a group.
 
@@ -77,7 +77,7 @@ def grouped(stream: Stream, steps: range, *, epoch: int, together: int) -> Itera
     """
     whole, start = stream.examples // stream.batch_size, steps.start
     while start < steps.stop:
-        left = min(whole - start % steps_of_pass(stream), epoch - start % epoch)
+        left = min(whole - start % steps_of_pass(stream), epoch - (start - steps.start) % epoch)
         count = together if left >= together else 1
         yield range(start, start + count)
         start += count

@@ -90,7 +90,8 @@ def fit_stream(
     check_shares(stream.batch_size, placement)
     rehearse(objective, current, _first(stream), stream.batch_size)
     current = place_state(placement, current)
-    steps = range(int(current.step), epochs * length)
+    start, left = int(current.step), epochs - int(current.epoch)
+    steps = range(start, start + left * length)
     together = steps_together(stream, length, placement)
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
     run_steps = compiled_steps(
@@ -202,9 +203,8 @@ def compiled_steps(
     for steps in (range(together), range(1), range(last, last + 1)):
         examples = put_rows(stream.read, in_order(stream, steps), placement)
         size = examples.x.shape[0]
-        programs[size] = (
-            programs.get(size)
-            or _steps.lower(
+        if size not in programs:
+            programs[size] = _steps.lower(
                 objective,
                 optimizer,
                 state,
@@ -213,7 +213,6 @@ def compiled_steps(
                 gradient_of=gradient_of,
                 placement=placement,
             ).compile()
-        )
 
     def run(state: TrainState, examples: Batch) -> tuple[TrainState, Measurements]:
         size = examples.x.shape[0]

@@ -63,15 +63,17 @@ def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
 
 def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
     stream, _ = recorded()
-    groups = [*passes.grouped(stream, range(2, 15), epoch=5, together=3)]
+    groups = [*passes.grouped(stream, range(2, 17), epoch=5, together=3)]
     assert [(group.start, len(group)) for group in groups] == [
-        (2, 3),  # to the end of an epoch of 5 steps
+        (2, 3),
         (5, 1),  # the last whole batch of a pass of 7
-        (6, 1),  # its tail, of 2 examples
+        (6, 1),  # its tail, of 2 examples; and the end of an epoch of 5 steps
         (7, 3),
-        (10, 3),
-        (13, 1),  # the next tail
-        (14, 1),
+        (10, 1),  # two are left of an epoch
+        (11, 1),
+        (12, 1),  # and one of the pass
+        (13, 1),
+        (14, 3),
     ]
     for group in groups:
         one_by_one = np.concatenate([order(stream, step) for step in group])
@@ -136,6 +138,13 @@ def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path, togethe
     assert trained(seen) == sorted(trained(seen_first) + trained(seen_second))
     examples = [sum(map(len, trained(read))) for read in (seen_first, seen_second)]
     assert examples == [10 * 8 - 6, 10 * 8 - 6]  # a tail of 2 in each
+
+
+def test_an_epoch_may_have_another_length_after_a_resumption(together):
+    stream, _ = recorded()
+    half, history = fit(stream, epochs=1, steps_per_epoch=4)
+    _, history = fit(stream, epochs=3, steps_per_epoch=5, key=None, state=half, history=history)
+    assert [record["step"] for record in history] == [4, 9, 14]
 
 
 def test_validation_is_that_of_evaluate():
