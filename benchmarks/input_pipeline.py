@@ -85,7 +85,8 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
         lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
     )
     length = steps_of_pass(stream)
-    together = streaming.steps_together(stream, length, ONE_DEVICE)
+    batch = stream.read(passes.in_order(stream, range(1)))
+    together = streaming.steps_together(stream, batch, length, ONE_DEVICE)
     steps = streaming.compiled_steps(objective, optimizer, state, stream, together=together)
 
     def read() -> Iterator[Batch]:

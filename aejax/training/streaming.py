@@ -88,11 +88,12 @@ def fit_stream(
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
     check_shares(stream.batch_size, placement)
-    rehearse(objective, current, _first(stream), stream.batch_size)
+    first = _first(stream)
+    rehearse(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
     start, left = int(current.step), epochs - int(current.epoch)
     steps = range(start, start + left * length)
-    together = steps_together(stream, length, placement)
+    together = steps_together(stream, first, length, placement)
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
     run_steps = compiled_steps(
         objective, optimizer, current, stream, gradient_of, placement, together=together
@@ -151,11 +152,10 @@ def _first(stream: Stream) -> Batch:
     return stream.read(in_order(stream, range(1)))
 
 
-def steps_together(stream: Stream, epoch: int, placement: Placement) -> int:
+def steps_together(stream: Stream, batch: Batch, epoch: int, placement: Placement) -> int:
     """Steps that are read and run as one: those of `GROUP` bytes, where one device has them all."""
     whole = min(epoch, stream.examples // stream.batch_size)
-    bytes_of_one = sum(leaf.nbytes for leaf in jax.tree.leaves(_first(stream)))
-    together = GROUP // bytes_of_one
+    together = GROUP // sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
     return together if placement.batch is None and 1 < together <= whole else 1
 
 

@@ -82,8 +82,9 @@ def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
 
 def test_as_many_steps_run_together_as_have_the_bytes_of_a_group(together):
     stream, _ = recorded()
-    assert streaming.steps_together(stream, 7, ONE_DEVICE) == together
-    assert streaming.steps_together(stream, 2, ONE_DEVICE) == 1  # an epoch has no such group
+    batch = stream.read(np.arange(8))
+    assert streaming.steps_together(stream, batch, 7, ONE_DEVICE) == together
+    assert streaming.steps_together(stream, batch, 2, ONE_DEVICE) == 1  # an epoch has no such group
 
 
 def test_steps_on_a_stream_are_steps_on_its_batches(together):
