@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench docs notebooks tutorial \
+.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench bench-cuda docs notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -88,6 +88,13 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.compile_time
 	$(BIN)/python -m benchmarks.input_pipeline
 	$(BIN)/python -m benchmarks.table
+
+# What needs a GPU, in an environment with JAX and PyTorch built for it.
+bench-cuda:
+	python -m benchmarks.accelerator
+	python -m benchmarks.kernels
+	python -m benchmarks.population --config.device cuda
+	python -m benchmarks.table
 
 # docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
 docs: $(DOCUMENTS)

@@ -47,6 +47,8 @@ class Config:
     """calls of each way that count"""
     compiled: bool = True
     """torch.compile too, which needs a C++ compiler"""
+    device: str = "cpu"
+    """PyTorch's name of the device, or "cuda"; JAX takes its default"""
 
 
 QUICK = Config(features=8, code=4, members=3, rows=64, batch_size=32, rounds=2, compiled=False)
@@ -76,7 +78,8 @@ def measure(config: Config) -> dict[str, Any]:
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("population", asdict(config), found, peers=("torch",))
+    name = "population" if config.device == "cpu" else f"population_{config.device}"
+    record(name, asdict(config), found, peers=("torch",))
     for models, ways in found.items():
         for name, each in ways.items():
             print(models, name, each["median"], "s", each["ratio"])
@@ -138,7 +141,7 @@ def _pytorch_model(config: Config) -> Any:
         torch.nn.Linear(config.features, config.code),
         torch.nn.Sigmoid(),
         torch.nn.Linear(config.code, config.features),
-    )
+    ).to(config.device)
 
 
 def _pytorch_epochs(
@@ -149,15 +152,16 @@ def _pytorch_epochs(
     models = [_pytorch_model(config) for _ in range(members)]
     optimizers = [torch.optim.Adam(model.parameters(), 1e-3, fused=True) for model in models]
     forwards = [torch.compile(model) if compiled else model for model in models]
-    rows = torch.from_numpy(x)
+    rows = torch.from_numpy(x).to(config.device)
 
     def epoch() -> None:
         for forward, optimizer in zip(forwards, optimizers, strict=True):
-            for indices in torch.randperm(len(rows)).split(config.batch_size):
+            for indices in torch.randperm(len(rows), device=config.device).split(config.batch_size):
                 batch = rows[indices]
                 optimizer.zero_grad()
                 (forward(batch) - batch).square().sum(dim=1).mean().backward()
                 optimizer.step()
+        _wait(config)
 
     return epoch
 
@@ -169,7 +173,7 @@ def _pytorch_vmapped(config: Config, x: np.ndarray) -> Callable[[], Any]:
     models = [_pytorch_model(config) for _ in range(config.members)]
     params, _ = stack_module_state(models)
     optimizer = torch.optim.Adam(params.values(), 1e-3, fused=True)
-    rows = torch.from_numpy(x)
+    rows = torch.from_numpy(x).to(config.device)
 
     def loss(params: dict, batch: Any) -> Any:
         output = functional_call(models[0], params, (batch,))
@@ -178,14 +182,22 @@ def _pytorch_vmapped(config: Config, x: np.ndarray) -> Callable[[], Any]:
     gradients_of = vmap(grad(loss))
 
     def epoch() -> None:
-        orders = torch.stack([torch.randperm(len(rows)) for _ in models])
+        orders = torch.stack([torch.randperm(len(rows), device=config.device) for _ in models])
         for indices in orders.split(config.batch_size, dim=1):
             gradients = gradients_of(params, rows[indices])
             for name, value in params.items():
                 value.grad = gradients[name]
             optimizer.step()
+        _wait(config)
 
     return epoch
+
+
+def _wait(config: Config) -> None:
+    import torch
+
+    if config.device == "cuda":
+        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

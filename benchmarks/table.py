@@ -11,17 +11,20 @@ from aejax.cli.files import write_text
 from benchmarks.interleaved import RESULTS
 
 README = RESULTS.parent / "README.md"
-NAMES = (
-    "throughput",
-    "recipes",
-    "population",
-    "convolution",
-    "pca",
-    "checkpoints",
-    "command",
-    "compile_time",
-    "input_pipeline",
-)
+COMMANDS = {
+    "throughput": "throughput",
+    "accelerator": "accelerator",
+    "recipes": "recipes",
+    "population": "population",
+    "population_cuda": "population --config.device cuda",
+    "convolution": "convolution",
+    "pca": "pca",
+    "checkpoints": "checkpoints",
+    "command": "command",
+    "compile_time": "compile_time",
+    "input_pipeline": "input_pipeline",
+}
+"""Name of a file of results -> the module that wrote it, and its options."""
 HEAD = """# Benchmarks
 
 Ways to the same end, side by side in one process: each is called once, which compiles it, and then
@@ -30,18 +33,19 @@ ratio stands where seconds do not: it is the first way's time over a way's own, 
 rounds with its quartiles; above one is faster than the first. Seconds are the median of the rounds,
 and the least. `make bench` runs all of them, on a machine that should do nothing else, and writes
 this page; [what was found and changed](../docs/performance.md), and
-[what a step communicates](results/communication.md). `benchmarks.seeds` and `benchmarks.memory`
-have results of their own in [results](results).
+[what a step communicates](results/communication.md). `make bench-cuda` adds what needs a GPU.
+`benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels` have results of their own in
+[results](results).
 """
 TIMES = ("first", "median", "least", "greatest", "ratio")
 
 
 def page(results: Path = RESULTS) -> str:
     """The page of what has been recorded in a folder."""
-    files = [(name, results / f"{name}.json") for name in NAMES]
+    files = [(command, results / f"{name}.json") for name, command in COMMANDS.items()]
     return HEAD + "".join(
-        _section(name, json.loads(file.read_text(encoding="utf-8")))
-        for name, file in files
+        _section(command, json.loads(file.read_text(encoding="utf-8")))
+        for command, file in files
         if file.exists()
     )
 
@@ -51,23 +55,24 @@ def main() -> None:
     write_text(README, page())
 
 
-def _section(name: str, record: dict[str, Any]) -> str:
+def _section(command: str, record: dict[str, Any]) -> str:
     """A benchmark's table, under what its docstring says of it."""
-    title, about, *_ = (importlib.import_module(f"benchmarks.{name}").__doc__ or "").split("\n\n")
+    module = importlib.import_module(f"benchmarks.{command.split()[0]}")
+    title, about, *_ = (module.__doc__ or "").split("\n\n")
     machine = record["environment"]
+    device = "" if "cpu" in machine["device"] else f"{machine['device']}; "
+    about_machine = f"{device}{machine['processor']}, {machine['cores']} cores"
     versions = ", ".join(f"{what} {machine[what]}" for what in ("jax", *record["peers"]))
     where = (
-        f"{machine['processor']}, {machine['cores']} cores, of which {machine['load'][0]} busy "
-        f"a minute before the end; {versions}; commit {machine['revision']}."
+        f"{about_machine}, of which {machine['load'][0]} busy a minute before the end; {versions}; "
+        f"commit {machine['revision']}. `python -m benchmarks.{command}`"
     )
     extras = [what for what in next(_ways(record))[2] if what not in TIMES]
     head = ["what", "way", "seconds", "least", "ratio", *extras, "first call"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     rows += [[case, way, *_cells(each, extras)] for case, way, each in _ways(record)]
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return (
-        f"\n## {title.rstrip('.')}\n\n{about}\n\n{where} `python -m benchmarks.{name}`\n\n{table}"
-    )
+    return f"\n## {title.rstrip('.')}\n\n{about}\n\n{where}\n\n{table}"
 
 
 def _ways(record: dict[str, Any]) -> Any:

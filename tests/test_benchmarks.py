@@ -16,6 +16,7 @@ from benchmarks import (
     convolution,
     input_pipeline,
     interleaved,
+    kernels,
     memory,
     pca,
     population,
@@ -107,13 +108,21 @@ def test_the_command_beside_a_script():
 
 
 def test_the_benchmark_of_accelerators_runs_on_a_processor_too():
-    (timed,) = accelerator.measure(accelerator.QUICK).values()
-    assert list(timed) == [
-        f"{who}, {precision}"
-        for precision in ("float32", "tf32", "bfloat16")
-        for who in ("PyTorch", "aejax")
+    found = accelerator.measure(accelerator.QUICK)
+    assert list(found) == [
+        f"16-8, batch 32, {precision}" for precision in ("float32", "tf32", "bfloat16")
     ]
-    assert all(each["share"] > 0 for each in timed.values())
+    for timed in found.values():
+        assert list(timed) == ["PyTorch, compiled", "aejax"]
+        assert all(each["share"] > 0 for each in timed.values())
+
+
+def test_the_kernels_of_an_epoch_and_their_shares():
+    (found,) = kernels.measure(kernels.QUICK).values()
+    shares = [kernel["share"] for kernel in found["kernels"]]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1.01
+    assert any("dot" in kernel["name"] for kernel in found["kernels"])
 
 
 def test_a_first_step_with_and_without_kept_programs():

@@ -1,9 +1,11 @@
 """A run's history on disk: one JSON object a line, and TensorBoard events beside it."""
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 from aejax.cli.files import write_text
 from aejax.training import TrainState
@@ -42,13 +44,11 @@ def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Ca
     Yields:
         The callback for `fit`.
     """
-    from tensorboardX import SummaryWriter
-
     write_text(path, "".join(json.dumps(record) + "\n" for record in history))
     step = history[-1]["step"] if history else 0
     with (
         path.open("a", encoding="utf-8") as lines,
-        SummaryWriter(str(events), purge_step=step + 1) as writer,
+        _summary_writer()(str(events), purge_step=step + 1) as writer,
     ):
 
         def record_epoch(_: TrainState, record: Record) -> None:
@@ -58,6 +58,19 @@ def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Ca
                 writer.add_scalar(name, value, record["step"])
 
         yield record_epoch
+
+
+def _summary_writer() -> Any:
+    """tensorboardX's. It imports PyTorch where there is one, for seconds and to no use here."""
+    hidden = "torch" not in sys.modules
+    if hidden:
+        sys.modules["torch"] = cast(Any, None)  # Python's sign of what is not to be found
+    try:
+        from tensorboardX import SummaryWriter
+    finally:
+        if hidden:
+            del sys.modules["torch"]
+    return SummaryWriter
 
 
 def _record(line: bytes, epoch: int, path: Path) -> Record:

@@ -77,11 +77,12 @@ def _pca_error(examples: Examples, code: int) -> float | None:
     """PCA fitted to all train examples, validation included; None where it keeps everything."""
     from aejax.theory.covariance import analyse_covariance  # with SciPy's linear algebra
 
-    held_out = [] if examples.validation is None else [np.asarray(examples.validation.x)]
-    x_train = np.concatenate([np.asarray(examples.train.x), *held_out]).astype(np.float64)
+    x_train = np.asarray(examples.train.x)
+    if examples.validation is not None:
+        x_train = np.concatenate([x_train, np.asarray(examples.validation.x)])
     if code >= min(x_train.shape):
         return None
-    _, analysis = analyse_covariance(x_train)
+    _, analysis = analyse_covariance(x_train, dtype=np.float64)
     x = np.asarray(examples.test.x, np.float64)
     return _error(_projected(analysis, code, x), x)
 

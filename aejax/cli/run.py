@@ -123,17 +123,24 @@ def load_examples(configuration: Training) -> Examples:
     normalisation = make_normalisation(
         configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
-    x = _flat(normalise(normalisation, dataset.x_train))
-    order = np.random.default_rng(configuration.seed).permutation(len(x))
-    held_out = round(configuration.validation * len(x))
+    train, validation = _split(configuration, _flat(normalise(normalisation, dataset.x_train)))
     return Examples(
         dataset,
         fingerprint(dataset),
         normalisation,
-        train=Batch(x[np.sort(order[held_out:])]),
-        validation=Batch(x[np.sort(order[:held_out])]) if held_out else None,
+        train=train,
+        validation=validation,
         test=Batch(_flat(normalise(normalisation, dataset.x_test))),
     )
+
+
+def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:
+    """What is trained on, and what is held out by chance; both in the order of x."""
+    held_out = round(configuration.validation * len(x))
+    if not held_out:
+        return Batch(x), None  # as it lies: x may be half of what memory holds
+    order = np.random.default_rng(configuration.seed).permutation(len(x))
+    return Batch(x[np.sort(order[held_out:])]), Batch(x[np.sort(order[:held_out])])
 
 
 def load_seen_examples(run: Run) -> Examples:
