@@ -87,12 +87,14 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.command
 	$(BIN)/python -m benchmarks.compile_time
 	$(BIN)/python -m benchmarks.input_pipeline
+	$(BIN)/python -m benchmarks.attempts
+	$(BIN)/python -m benchmarks.kernels cpu
 	$(BIN)/python -m benchmarks.table
 
 # What needs a GPU, in an environment with JAX and PyTorch built for it.
 bench-cuda:
 	python -m benchmarks.accelerator
-	python -m benchmarks.kernels
+	python -m benchmarks.kernels cuda
 	python -m benchmarks.population --config.device cuda
 	python -m benchmarks.table
 

@@ -1,8 +1,9 @@
-"""What a checkpoint after every epoch costs, written while the next epoch runs.
+"""What norms of every step and a checkpoint after every epoch cost, the latter written meanwhile.
 
-Epochs of as many rows as MNIST has, through 784-1000-500-250-30 and its mirror, by Adam: alone;
-with a checkpoint after each; and with one that is waited for. Each way ends when its last
-checkpoint is whole, which a longer training would not wait for.
+Epochs of as many rows as MNIST has, through 784-1000-500-250-30 and its mirror, by Adam: with the
+loss of every step alone; with all that `training.epoch` measures, the norms of gradient, update and
+parameters; then with a checkpoint after each too, while the next epoch runs and waited for. Each
+way ends when its last checkpoint is whole, which a longer training would not wait for.
 
 Command:  python -m benchmarks.checkpoints
 Run time: five minutes on two quiet cores.
@@ -23,6 +24,7 @@ import tyro
 
 import aejax
 from aejax import Batch, checkpoints, losses, training
+from aejax.cli.memory import keep_memory
 from benchmarks.interleaved import interleaved, record
 
 
@@ -38,7 +40,7 @@ class Config:
     """examples a step"""
     epochs: int = 3
     """of each way"""
-    rounds: int = 3
+    rounds: int = 4
     """of each way that count"""
 
 
@@ -46,7 +48,7 @@ QUICK = Config(sizes=(64, 32, 8), rows=256, batch_size=64, epochs=2, rounds=2)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By way: seconds, and the share by which they exceed those without checkpoints."""
+    """By way: seconds, and the share by which they exceed those of the loss alone."""
     with tempfile.TemporaryDirectory() as folder:
         found = interleaved(ways(config, Path(folder)), rounds=config.rounds)
     for each in found.values():
@@ -60,25 +62,33 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
     optimizer = optax.adam(1e-3)
     start = training.init_state(objective, optimizer, jax.random.key(0))
     x = np.random.default_rng(0).uniform(size=(config.rows, config.sizes[0])).astype(np.float32)
-    run = jax.jit(partial(training.epoch, objective, optimizer, batch_size=config.batch_size))
+    epoch = partial(training.epoch, objective, optimizer, batch_size=config.batch_size)
     data = Batch(jax.device_put(x))
 
-    def train(saving: Any) -> None:
+    @jax.jit
+    def loss_alone(state: training.TrainState, data: Batch) -> tuple[training.TrainState, Any]:
+        state, measurements = epoch(state, data)
+        return state, measurements["loss"]
+
+    def train(run: Callable[..., Any], saving: Any) -> None:
         state = start
         with saving as save:
             for _ in range(config.epochs):
                 state, _ = jax.block_until_ready(run(state, data))
                 save(folder, state, configuration={})
 
+    everything, not_saved = jax.jit(epoch), nullcontext(lambda *_, **__: None)
     return {
-        "no checkpoints": lambda: train(nullcontext(lambda *_, **__: None)),
-        "in the background": lambda: train(checkpoints.in_background()),
-        "waited for": lambda: train(nullcontext(checkpoints.save)),
+        "the loss alone": lambda: train(loss_alone, not_saved),
+        "norms too": lambda: train(everything, not_saved),
+        "checkpoints too, meanwhile": lambda: train(everything, checkpoints.in_background()),
+        "checkpoints too, waited for": lambda: train(everything, nullcontext(checkpoints.save)),
     }
 
 
 def main(config: Config = Config()) -> None:
     """Measure, write and print."""
+    keep_memory()  # as the commands do
     found = measure(config)
     record("checkpoints", asdict(config), {f"{config.epochs} epochs": found})
     for name, each in found.items():

@@ -9,11 +9,14 @@ Run time: about three minutes on two quiet cores, nearly all of it for XLA's con
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tyro
@@ -46,12 +49,12 @@ def measure(config: Config) -> dict[str, Any]:
     """By side and way: seconds of an epoch, images a second, and ratio to PyTorch."""
     found = {}
     for side in config.sides:
-        x = np.random.default_rng(0).uniform(size=(config.rows, side, side, 1)).astype(np.float32)
+        x = images(config, side)
         timed = interleaved(
             {
                 "PyTorch": _pytorch_epoch(config, x),
-                "aejax": _epoch(config, x),
-                "aejax by XLA's convolutions": _epoch(config, x, largest=0),
+                "aejax": scan_epoch(config, x),
+                "aejax by XLA's convolutions": scan_epoch(config, x, LARGEST=0),
             },
             rounds=config.rounds,
         )
@@ -59,6 +62,11 @@ def measure(config: Config) -> dict[str, Any]:
             each["images a second"] = round(config.rows / each["median"])
         found[f"{side} × {side}"] = timed
     return found
+
+
+def images(config: Config, side: int) -> np.ndarray:
+    """Of chance, [rows, side, side, 1]."""
+    return np.random.default_rng(0).uniform(size=(config.rows, side, side, 1)).astype(np.float32)
 
 
 def main(config: Config = Config()) -> None:
@@ -70,26 +78,32 @@ def main(config: Config = Config()) -> None:
             print(size, name, each["images a second"], "images/s", each["ratio"])
 
 
-def _epoch(config: Config, x: np.ndarray, *, largest: int = patches.LARGEST) -> Callable[[], Any]:
-    """Compiled here, so that the way that the convolutions go is chosen here."""
+def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], Any]:
+    """An epoch as one scan, with names of `aejax.patches` replaced while it is compiled.
+
+    Args:
+        config: the model and its batches.
+        x: images, [rows, side, side, 1].
+        replaced: by name.
+
+    Returns:
+        The call, which returns when the epoch is done.
+    """
     geometry = aejax.Geometry((4, 4), (2, 2), ((1, 1), (1, 1)))
     model = aejax.convolutional(x.shape[1:], config.channels, geometry=geometry)
     objective, optimizer = aejax.objective(model, losses.squared), optax.adam(1e-3)
-    state, usual = training.init_state(objective, optimizer, jax.random.key(0)), patches.LARGEST
-    data = Batch(jax.numpy.asarray(x))
-    patches.LARGEST = largest
-    try:
-        run = (
-            jax.jit(
-                lambda state, data: training.epoch(
-                    objective, optimizer, state, data, batch_size=config.batch_size
-                )[0]
-            )
-            .lower(state, data)
-            .compile()
-        )
-    finally:
-        patches.LARGEST = usual
+    state, data = (
+        training.init_state(objective, optimizer, jax.random.key(0)),
+        Batch(jnp.asarray(x)),
+    )
+
+    def epoch(state: training.TrainState, data: Batch) -> training.TrainState:
+        return training.epoch(objective, optimizer, state, data, batch_size=config.batch_size)[0]
+
+    jax.clear_caches()  # of what was traced with other names
+    with mock.patch.multiple(patches, **replaced) if replaced else nullcontext():
+        run = jax.jit(epoch).lower(state, data).compile()
+    jax.clear_caches()
     return lambda: jax.block_until_ready(run(state, data).params)
 
 
@@ -103,12 +117,12 @@ def _pytorch_epoch(config: Config, x: np.ndarray) -> Callable[[], Any]:
         layers += [torch.nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), torch.nn.ReLU()]
     model = torch.nn.Sequential(*layers[:-1]).to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
-    images = torch.from_numpy(np.moveaxis(x, -1, 1)).contiguous(memory_format=torch.channels_last)
+    rows = torch.from_numpy(np.moveaxis(x, -1, 1)).contiguous(memory_format=torch.channels_last)
 
     def epoch() -> None:
-        order = torch.randperm(len(images))
-        for start in range(0, len(images), config.batch_size):
-            batch = images[order[start : start + config.batch_size]]
+        order = torch.randperm(len(rows))
+        for start in range(0, len(rows), config.batch_size):
+            batch = rows[order[start : start + config.batch_size]]
             optimizer.zero_grad()
             (model(batch) - batch).square().sum(dim=(1, 2, 3)).mean().backward()
             optimizer.step()

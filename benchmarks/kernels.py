@@ -1,11 +1,13 @@
-"""Where the device's time goes in an epoch: its kernels, by the time that they take.
+"""Where the time of an epoch goes: its kernels, by the time that they take.
 
-The trainings of `benchmarks.accelerator`, one epoch of each in JAX's profiler, in bfloat16 and in
-float32. A kernel's share is of the time that the device's kernels took together; *busy* is that
-time by the epoch's, measured without the profiler: what is missing to one, the device waited.
+The trainings of `benchmarks.accelerator`, and on a processor those of `benchmarks.convolution`, one
+epoch of each in JAX's profiler. A kernel's share is of the time that all kernels took together;
+*busy* is that time by the epoch's, measured without the profiler: on a GPU, what is missing to one
+the device waited. On a processor it is the time of several threads, but not of those that YNNPACK's
+products have of their own.
 
-Command:  python -m benchmarks.kernels
-Run time: not known; it has not run on a GPU yet. On a processor it times XLA's threads.
+Command:  python -m benchmarks.kernels cpu, or cuda
+Run time: half a minute on two quiet cores; on a GPU not known, for it has not run on one yet.
 """
 
 import re
@@ -25,6 +27,7 @@ import tyro
 
 import aejax
 from aejax import losses
+from benchmarks import convolution
 from benchmarks.accelerator import PRECISIONS
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import record
@@ -34,19 +37,26 @@ from benchmarks.interleaved import record
 class Config:
     """Everything that decides the numbers."""
 
-    models: tuple[tuple[int, ...], ...] = ((784, 1000, 500, 250, 30), (4096, 65536))
+    name: str
+    """of the file of results"""
+    models: tuple[tuple[int, ...], ...]
     """units of the encoders' layers; the decoders mirror them"""
-    rows: int = 16_384
+    rows: int
     """examples of an epoch"""
-    batch_sizes: tuple[int, ...] = (1024, 8192)
+    batch_sizes: tuple[int, ...]
     """examples a step"""
     precisions: tuple[str, ...] = ("float32", "bfloat16")
     """`benchmarks.accelerator`'s names"""
+    images: convolution.Config | None = None
+    """a convolutional autoencoder's too"""
     kernels: int = 8
     """that are told"""
 
 
-QUICK = Config(models=((16, 8),), rows=64, batch_sizes=(32,), precisions=("float32",))
+DEEP = (784, 1000, 500, 250, 30)
+CPU = Config("kernels", (DEEP,), 8192, (128, 1024, 4096), images=convolution.Config())
+CUDA = Config("kernels_cuda", (DEEP, (4096, 65536)), 16_384, (1024, 8192))
+QUICK = Config("kernels", ((16, 8),), 64, (32,), ("float32",), convolution.QUICK)
 
 
 def measure(config: Config) -> dict[str, Any]:
@@ -65,13 +75,16 @@ def measure(config: Config) -> dict[str, Any]:
                 with jax.default_matmul_precision(PRECISIONS[precision]):
                     case = f"{'-'.join(map(str, sizes))}, batch {batch_size}, {precision}"
                     found[case] = _profiled(run, config.kernels)
+    for side in config.images.sides if config.images else ():
+        run = convolution.scan_epoch(config.images, convolution.images(config.images, side))
+        found[f"convolutional, {side} × {side}"] = _profiled(run, config.kernels)
     return found
 
 
-def main(config: Config = Config()) -> None:
+def main(config: Config) -> None:
     """Measure, write and print."""
     found = measure(config)
-    record("kernels", asdict(config), found)
+    record(config.name, asdict(config), found)
     for case, each in found.items():
         print(case, each["seconds"], "s, busy", each["busy"])
         for kernel in each["kernels"]:
@@ -88,6 +101,8 @@ def _profiled(run: Callable[[], Any], count: int) -> dict[str, Any]:
             run()
         (trace,) = Path(folder).rglob("*.xplane.pb")
         taken, calls = _events(jax.profiler.ProfileData.from_file(str(trace)))
+    # What runs kernels, and waits for them, is none.
+    taken = Counter({name: spent for name, spent in taken.items() if "::" not in name})
     together = sum(taken.values())
     return {
         "seconds": float(f"{seconds:.4g}"),
@@ -131,4 +146,8 @@ def _kernel(event: Any) -> str:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(
+        tyro.extras.overridable_config_cli(
+            {"cpu": ("a processor's", CPU), "cuda": ("a GPU's", CUDA)}
+        )
+    )

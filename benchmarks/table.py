@@ -23,6 +23,7 @@ COMMANDS = {
     "command": "command",
     "compile_time": "compile_time",
     "input_pipeline": "input_pipeline",
+    "attempts": "attempts",
 }
 """Name of a file of results -> the module that wrote it, and its options."""
 HEAD = """# Benchmarks

@@ -10,6 +10,7 @@ import sklearn
 from aejax.cli.recipes import RECIPES
 from benchmarks import (
     accelerator,
+    attempts,
     checkpoints,
     command,
     compile_time,
@@ -96,9 +97,14 @@ def test_every_pca_is_the_same_and_its_digits_are_told():
 
 def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
     found = checkpoints.measure(checkpoints.QUICK)
-    assert list(found) == ["no checkpoints", "in the background", "waited for"]
-    assert found["no checkpoints"]["overhead"] == 0
-    assert found["waited for"]["overhead"] > 0
+    assert list(found) == [
+        "the loss alone",
+        "norms too",
+        "checkpoints too, meanwhile",
+        "checkpoints too, waited for",
+    ]
+    assert found["the loss alone"]["overhead"] == 0
+    assert found["checkpoints too, waited for"]["overhead"] > 0
 
 
 def test_the_command_beside_a_script():
@@ -118,11 +124,21 @@ def test_the_benchmark_of_accelerators_runs_on_a_processor_too():
 
 
 def test_the_kernels_of_an_epoch_and_their_shares():
-    (found,) = kernels.measure(kernels.QUICK).values()
-    shares = [kernel["share"] for kernel in found["kernels"]]
-    assert shares == sorted(shares, reverse=True)
-    assert 0 < sum(shares) <= 1.01
-    assert any("dot" in kernel["name"] for kernel in found["kernels"])
+    found = kernels.measure(kernels.QUICK)
+    assert list(found) == ["16-8, batch 32, float32", "convolutional, 8 × 8"]
+    for each in found.values():
+        shares = [kernel["share"] for kernel in each["kernels"]]
+        assert shares == sorted(shares, reverse=True)
+        assert 0 < sum(shares) <= 1.01
+        assert any("dot" in kernel["name"] for kernel in each["kernels"])
+
+
+def test_what_was_tried_stands_beside_what_is():
+    dense, convolutional = attempts.measure(attempts.QUICK).values()
+    assert {*attempts.OPTIONS} < {*dense}
+    for ways in (dense, convolutional):
+        assert next(iter(ways)) == "as it is"
+        assert len(ways) >= 4  # what is, and three attempts
 
 
 def test_a_first_step_with_and_without_kept_programs():
