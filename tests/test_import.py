@@ -28,6 +28,15 @@ def test_the_command_starts_without_what_only_some_commands_need():
     loaded_by(f"import sys, aejax.cli; assert not sys.modules.keys() & {heavy}")
 
 
+def test_a_history_does_without_pytorch_and_leaves_it_to_others():
+    loaded_by(
+        "import sys, tempfile; from pathlib import Path; from aejax.cli.history import recorded; "
+        "folder = Path(tempfile.mkdtemp()); "
+        "recorded(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
+        "assert 'tensorboardX' in sys.modules and 'torch' not in sys.modules; import torch"
+    )
+
+
 def test_importing_aejax_leaves_jax_as_it_was():
     loaded_by(
         "import jax; before = dict(jax.config.values); import aejax, aejax.cli; "

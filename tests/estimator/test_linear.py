@@ -12,8 +12,10 @@ from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 import aejax
+from aejax import theory
 from aejax.data import read_idx
 from aejax.estimator import LinearAutoencoder
+from aejax.theory.covariance import analyse_covariance
 
 ATTRIBUTES = (
     "components_",
@@ -62,6 +64,18 @@ def test_by_the_covariance_it_is_scikit_learns_by_the_covariance(components, dty
         assert getattr(found, name).dtype == np.asarray(expected).dtype
         scale = max(1.0, np.abs(expected).max())
         np.testing.assert_allclose(getattr(found, name), expected, atol=bound * scale, err_msg=name)
+
+
+def test_the_covariance_of_few_bits_in_more_and_block_by_block(monkeypatch):
+    monkeypatch.setattr("aejax.data.blocks.BYTES_PER_BLOCK", 2**16)
+    x = DIGITS.astype(np.float32)
+    moments, found = analyse_covariance(x, dtype=np.float64)
+    exact = theory.pca(x)
+    np.testing.assert_allclose(moments.mean, exact.mean, rtol=1e-12)
+    np.testing.assert_allclose(
+        found.eigenvalues, exact.eigenvalues, atol=1e-12 * exact.eigenvalues[0]
+    )
+    np.testing.assert_allclose(found.components[:20], exact.components[:20], atol=1e-8)
 
 
 def test_by_the_covariance_of_few_examples_no_eigenvalue_is_negative():
