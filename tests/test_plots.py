@@ -27,7 +27,6 @@ def record(epoch, loss, **more):
         "loss": loss,
         "reconstruction": loss,
         "gradient_norm": 2.0,
-        "update_norm": 0.1,
         "parameter_norm": 20.0,
     } | more
 
@@ -207,7 +206,7 @@ class TestLearningCurves:
         assert list(axes) == ["loss", "reconstruction", "sparsity", "norms"]
         assert curves(axes["loss"]) == {"train": [[1, 9], [2, 4.5]], "validation": [[1, 8], [2, 4]]}
         assert curves(axes["reconstruction"]) == {"train": [[1, 9], [2, 4.5]]}
-        assert curves(axes["norms"])["update"] == [[1, 0.1], [2, 0.1]]
+        assert curves(axes["norms"])["parameter"] == [[1, 20], [2, 20]]
 
     def test_the_loss_has_no_panel_where_it_is_the_reconstruction(self):
         figure = plots.learning_curves([record(1, 3.0)])

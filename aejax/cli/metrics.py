@@ -27,7 +27,8 @@ def measure(run: Run, examples: Examples | Streamed) -> dict[str, Any]:
         run.params,
         jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32),
     ).shape[-1]
-    reconstructed = jax.jit(partial(reconstruct, run.objective, run.params))
+    # The parameters are an argument, so that the program is any run's of this shape, and kept.
+    reconstructed = partial(jax.jit(reconstruct, static_argnums=0), run.objective, run.params)
     test_examples, test_error = _mean_error(reconstructed, _test_batches(examples))
     return {
         "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
@@ -94,4 +95,5 @@ def _projected(analysis: PCA, code: int, x: np.ndarray) -> np.ndarray:
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
-    return float(np.mean(np.sum(np.square(x_hat.astype(np.float64) - x), axis=1)))
+    difference = np.subtract(x_hat, x, dtype=np.float64)
+    return float(np.vdot(difference, difference) / len(x))

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from aejax.plots.look import Array, finite, look
 
-NORMS = ("gradient_norm", "update_norm", "parameter_norm")
+NORMS = ("gradient_norm", "parameter_norm")
 _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *NORMS}
 
 
@@ -28,8 +28,8 @@ def learning_curves(
         units: term -> its unit, such as {"reconstruction": "nats"}.
 
     Returns:
-        A figure of one panel a term, and one for the norms of gradient, update and parameters
-        where they were recorded. The loss has no panel where it is the reconstruction alone.
+        A figure of one panel a term, and one for the norms of gradient and parameters where
+        they were recorded. The loss has no panel where it is the reconstruction alone.
 
     Raises:
         ValueError: for an empty history or values that are not finite.

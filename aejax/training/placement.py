@@ -46,7 +46,12 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
     Returns:
         The copy; none of its buffers are the state's own.
     """
-    return jax.tree.map(lambda leaf: put(jnp.copy(leaf), placement.array(leaf)), state)
+
+    def copied(leaf: Array) -> Array:
+        array = jnp.asarray(leaf)
+        return jax.device_put(array, array.sharding, may_alias=False)  # which compiles nothing
+
+    return jax.tree.map(lambda leaf: put(copied(leaf), placement.array(leaf)), state)
 
 
 def put(array: Array | np.ndarray, place: Sharding | None) -> Array:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
+import optax
 
 from aejax.training.failures import NonFiniteLossError
 from aejax.training.steps import TrainState
@@ -45,15 +47,28 @@ def record_of(state: TrainState, means: Scalars, *, examples: int, seconds: floa
         seconds: that it took.
 
     Returns:
-        "epoch", "step", "seconds", "examples_per_second", and every measurement.
+        "epoch", "step", "seconds", "examples_per_second", every measurement, and "parameter_norm",
+        the Euclidean norm of all parameters that the epoch ends with.
+
+    Raises:
+        NonFiniteLossError: where that norm is not finite, which the epoch's last step alone can do
+            unseen.
     """
-    return {
+    record = {
         "epoch": int(state.epoch),
         "step": int(state.step),
         "seconds": seconds,
         "examples_per_second": examples / seconds,
         **_numbers(means),
+        "parameter_norm": float(_norm(state.params)),
     }
+    if not np.isfinite(record["parameter_norm"]):
+        terms = {"parameter_norm": record["parameter_norm"]}
+        raise NonFiniteLossError(record["step"], record["epoch"], terms)
+    return record
+
+
+_norm = jax.jit(optax.tree.norm)
 
 
 def refuse_non_finite(measurements: Scalars, *, step: int, epoch: int) -> None:

@@ -150,6 +150,17 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
     assert not np.isfinite([caught.value.terms["loss"], caught.value.terms["gradient_norm"]]).all()
 
 
+def test_parameters_that_the_last_step_breaks_are_refused():
+    with pytest.raises(training.NonFiniteLossError, match="not finite at step 1 .*parameter_norm"):
+        fit(1, optimizer=optax.sgd(np.inf), batch_size=len(X))
+
+
+def test_a_record_holds_the_norm_of_the_parameters_that_its_epoch_ends_with():
+    state, history = fit(2)
+    squares = [np.sum(np.square(leaf, dtype=float)) for leaf in jax.tree.leaves(state.params)]
+    np.testing.assert_allclose(history[-1]["parameter_norm"], np.sqrt(sum(squares)), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
