@@ -1,9 +1,9 @@
-"""What norms of every step and a checkpoint after every epoch cost, the latter written meanwhile.
+"""What the norm of every gradient and a checkpoint after every epoch cost.
 
 Epochs of as many rows as MNIST has, through 784-1000-500-250-30 and its mirror, by Adam: with the
-loss of every step alone; with all that `training.epoch` measures, the norms of gradient, update and
-parameters; then with a checkpoint after each too, while the next epoch runs and waited for. Each
-way ends when its last checkpoint is whole, which a longer training would not wait for.
+loss of every step alone; with all that `training.epoch` measures, the norm of the gradient too; then
+with a checkpoint after each epoch, while the next one runs and waited for. Each way ends when its
+last checkpoint is whole, which a longer training would not wait for.
 
 Command:  python -m benchmarks.checkpoints
 Run time: five minutes on two quiet cores.
@@ -80,7 +80,7 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
     everything, not_saved = jax.jit(epoch), nullcontext(lambda *_, **__: None)
     return {
         "the loss alone": lambda: train(loss_alone, not_saved),
-        "norms too": lambda: train(everything, not_saved),
+        "the norm too": lambda: train(everything, not_saved),
         "checkpoints too, meanwhile": lambda: train(everything, checkpoints.in_background()),
         "checkpoints too, waited for": lambda: train(everything, nullcontext(checkpoints.save)),
     }

@@ -99,7 +99,7 @@ def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
     found = checkpoints.measure(checkpoints.QUICK)
     assert list(found) == [
         "the loss alone",
-        "norms too",
+        "the norm too",
         "checkpoints too, meanwhile",
         "checkpoints too, waited for",
     ]

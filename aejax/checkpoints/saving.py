@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.experimental import multihost_utils
 
 from aejax.checkpoints.arrays import array_names, writer
 from aejax.checkpoints.folders import Configuration, best_step, digests, steps
+from aejax.training.placement import copied
 from aejax.training.steps import TrainState
 
 
@@ -96,7 +96,7 @@ def in_background() -> Iterator[Callable[..., None]]:
             return
         _await(written)
         # Training goes on in the state's own buffers.
-        written.append(thread.submit(save, directory, jax.tree.map(jnp.copy, state), **settings))
+        written.append(thread.submit(save, directory, copied(state), **settings))
 
     with ThreadPoolExecutor(1, "checkpoint") as thread:
         try:

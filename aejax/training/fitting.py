@@ -105,10 +105,9 @@ def fit(
     def run_epoch(state: TrainState) -> tuple[TrainState, Record]:
         start = time.perf_counter()
         with explained(program, batch_size):
-            state, measurements = jax.block_until_ready(program(state, data))
+            state, (measurements, means) = jax.block_until_ready(program(state, data))
         seconds = time.perf_counter() - start
         refuse_non_finite(measurements, step=int(state.step), epoch=int(state.epoch))
-        means = mean_over_examples(measurements, examples, batch_size)
         return state, record_of(state, means, examples=examples, seconds=seconds)
 
     def measure(validation: Batch, state: TrainState) -> Measurements:
@@ -210,12 +209,14 @@ def _epoch(
     batch_size: int,
     gradient_of: Gradient,
     placement: Placement,
-) -> tuple[TrainState, Measurements]:
+) -> tuple[TrainState, tuple[Measurements, Measurements]]:
+    """The state, the measurements of every step, and their means."""
     objective = placed(placement, objective)
     state, measurements = epoch(
         objective, optimizer, state, data, batch_size=batch_size, gradient_of=gradient_of
     )
-    return held(placement, state, measurements)
+    means = mean_over_examples(measurements, data.x.shape[0], batch_size)
+    return held(placement, state, (measurements, means))
 
 
 @partial(jax.jit, static_argnums=0, static_argnames=("batch_size", "placement"))

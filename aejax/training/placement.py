@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ import numpy as np
 from jax.sharding import Sharding
 
 from aejax.objective import Objective
-from aejax.training.batches import Measurements
 from aejax.training.steps import TrainState
 from aejax.types import Array, Autoencoder, Batch
 
@@ -46,12 +45,24 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
     Returns:
         The copy; none of its buffers are the state's own.
     """
+    return jax.tree.map(lambda leaf: put(leaf, placement.array(leaf)), copied(state))
 
-    def copied(leaf: Array) -> Array:
+
+def copied(state: TrainState) -> TrainState:
+    """A copy of a state, each array where it is; nothing is compiled for it.
+
+    Args:
+        state: anywhere.
+
+    Returns:
+        The copy; none of its buffers are the state's own.
+    """
+
+    def copy(leaf: Array) -> Array:
         array = jnp.asarray(leaf)
-        return jax.device_put(array, array.sharding, may_alias=False)  # which compiles nothing
+        return jax.device_put(array, array.sharding, may_alias=False)
 
-    return jax.tree.map(lambda leaf: put(copied(leaf), placement.array(leaf)), state)
+    return jax.tree.map(copy, state)
 
 
 def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
@@ -113,15 +124,13 @@ def placed(placement: Placement, objective: Objective) -> Objective:
     return replace(objective, model=placement.model(objective.model))
 
 
-def held(
-    placement: Placement, state: TrainState, measurements: Measurements
-) -> tuple[TrainState, Measurements]:
+def held(placement: Placement, state: TrainState, measurements: Any) -> tuple[TrainState, Any]:
     """The results of a compiled epoch, held to their places.
 
     Args:
         placement: where.
         state: within `jit`.
-        measurements: within `jit`.
+        measurements: within `jit`, a tree of them.
 
     Returns:
         Both, unchanged.

@@ -151,7 +151,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
 
 
 def test_parameters_that_the_last_step_breaks_are_refused():
-    with pytest.raises(training.NonFiniteLossError, match="not finite at step 1 .*parameter_norm"):
+    with pytest.raises(training.NonFiniteLossError, match=r"not finite at step 1 .*parameter_norm"):
         fit(1, optimizer=optax.sgd(np.inf), batch_size=len(X))
 
 
