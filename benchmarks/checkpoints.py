@@ -1,9 +1,9 @@
 """What the norm of every gradient and a checkpoint after every epoch cost.
 
 Epochs of as many rows as MNIST has, through 784-1000-500-250-30 and its mirror, by Adam: with the
-loss of every step alone; with all that `training.epoch` measures, the norm of the gradient too; then
-with a checkpoint after each epoch, while the next one runs and waited for. Each way ends when its
-last checkpoint is whole, which a longer training would not wait for.
+loss of every step alone; with all that `training.epoch` measures, the norm of the gradient too;
+then with a checkpoint after each epoch, while the next one runs and waited for. Each way ends when
+its last checkpoint is whole, which a longer training would not wait for.
 
 Command:  python -m benchmarks.checkpoints
 Run time: five minutes on two quiet cores.
