@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
@@ -51,7 +52,9 @@ def interleaved(ways: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[s
 def record(
     name: str, config: Mapping[str, Any], found: Mapping[str, Any], *, peers: Sequence[str] = ()
 ) -> None:
-    """Write benchmarks/results/<name>.json: what was asked and found, versions, machine and load.
+    """Write benchmarks/results/<machine>/<name>.json: what was asked and found, versions and load.
+
+    Figures of several machines stand side by side, for they need not agree on what is the faster.
 
     Args:
         name: of the benchmark.
@@ -62,7 +65,21 @@ def record(
     about = environment() | {peer: version(peer) for peer in peers} | _machine()
     what = {"config": config, "environment": about, "peers": [*peers], "found": found}
     text = json.dumps(what, indent=1)
-    write_text(RESULTS / f"{name}.json", text + "\n")
+    folder = RESULTS / machine_name(about)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / f"{name}.json", text + "\n")
+
+
+def machine_name(about: Mapping[str, Any]) -> str:
+    """A folder's name for a machine, `amd-epyc-2-cores` or `1-nvidia-h100`.
+
+    Args:
+        about: "device", "processor" and "cores", as recorded.
+    """
+    on_host = "(cpu)" in about["device"]
+    what = f"{about['processor']} {about['cores']} cores" if on_host else about["device"]
+    words = re.sub(r"\(.*?\)", "", what).lower()
+    return re.sub("[^a-z0-9]+", "-", words).strip("-")
 
 
 def _machine() -> dict[str, Any]:

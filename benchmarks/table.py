@@ -33,7 +33,7 @@ all in turn, round after round. What slows the machine for a while slows all of 
 ratio stands where seconds do not: it is the first way's time over a way's own, as the median over
 rounds with its quartiles; above one is faster than the first. Seconds are the median of the rounds,
 and the least. `make bench` runs all of them, on a machine that should do nothing else, and writes
-this page; [what was found and changed](../docs/performance.md), and
+this page, beside what other machines found; [what was found and changed](../docs/performance.md), and
 [what a step communicates](results/communication.md). `make bench-cuda` adds what needs a GPU.
 `benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels` have results of their own in
 [results](results).
@@ -42,13 +42,13 @@ TIMES = ("first", "median", "least", "greatest", "ratio")
 
 
 def page(results: Path = RESULTS) -> str:
-    """The page of what has been recorded in a folder."""
-    files = [(command, results / f"{name}.json") for name, command in COMMANDS.items()]
-    return HEAD + "".join(
-        _section(command, json.loads(file.read_text(encoding="utf-8")))
-        for command, file in files
-        if file.exists()
-    )
+    """The page of what has been recorded in a folder, on whatever machines."""
+    found = [
+        (command, [json.loads(file.read_text(encoding="utf-8")) for file in files])
+        for name, command in COMMANDS.items()
+        if (files := sorted(results.glob(f"*/{name}.json")))
+    ]
+    return HEAD + "".join(_section(command, records) for command, records in found)
 
 
 def main() -> None:
@@ -56,24 +56,32 @@ def main() -> None:
     write_text(README, page())
 
 
-def _section(command: str, record: dict[str, Any]) -> str:
-    """A benchmark's table, under what its docstring says of it."""
+def _section(command: str, records: list[dict[str, Any]]) -> str:
+    """A benchmark's tables, one of each machine, under what its docstring says of it."""
     module = importlib.import_module(f"benchmarks.{command.split()[0]}")
     title, about, *_ = (module.__doc__ or "").split("\n\n")
+    head = f"\n## {title.rstrip('.')}\n\n{about} `python -m benchmarks.{command}`\n"
+    return head + "".join(f"\n{_machine(record)}\n\n{_table(record)}" for record in records)
+
+
+def _machine(record: dict[str, Any]) -> str:
+    """What a record was made on, and with."""
     machine = record["environment"]
     device = "" if "cpu" in machine["device"] else f"{machine['device']}; "
-    about_machine = f"{device}{machine['processor']}, {machine['cores']} cores"
     versions = ", ".join(f"{what} {machine[what]}" for what in ("jax", *record["peers"]))
-    where = (
-        f"{about_machine}, of which {machine['load'][0]} busy a minute before the end; {versions}; "
-        f"commit {machine['revision']}. `python -m benchmarks.{command}`"
+    return (
+        f"**{device}{machine['processor']}, {machine['cores']} cores**, of which "
+        f"{machine['load'][0]} busy a minute before the end; {versions}; "
+        f"commit {machine['revision']}"
     )
+
+
+def _table(record: dict[str, Any]) -> str:
     extras = [what for what in next(_ways(record))[2] if what not in TIMES]
     head = ["what", "way", "seconds", "least", "ratio", *extras, "first call"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
     rows += [[case, way, *_cells(each, extras)] for case, way, each in _ways(record)]
-    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"\n## {title.rstrip('.')}\n\n{about}\n\n{where}\n\n{table}"
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _ways(record: dict[str, Any]) -> Any:

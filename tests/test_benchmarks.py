@@ -1,5 +1,6 @@
 """Benchmarks run, and time what they say."""
 
+import json
 import time
 from dataclasses import replace
 
@@ -52,11 +53,23 @@ def test_the_page_holds_every_way_that_was_recorded(tmp_path, monkeypatch):
     found["small"]["one"] |= {"share": 0.5}
     found["small"]["other"] |= {"share": 0.25}
     interleaved.record("pca", {}, found, peers=["scikit-learn"])
+    (file,) = tmp_path.glob("*/pca.json")
+    record = file.read_text()
+    assert file.parent.name == interleaved.machine_name(json.loads(record)["environment"])
+    (tmp_path / "another-machine").mkdir()
+    (tmp_path / "another-machine" / "pca.json").write_text(record.replace(" 0.25", " 0.75"))
     page = table.page(tmp_path)
     assert page.count("\n## ") == 1
-    (row,) = [line for line in page.splitlines() if line.startswith("| small | other |")]
-    assert " 0.25 |" in row
+    rows = [line for line in page.splitlines() if line.startswith("| small | other |")]
+    assert {row.split(" | ")[-2] for row in rows} == {"0.25", "0.75"}
     assert f"scikit-learn {sklearn.__version__}" in page
+
+
+def test_a_machine_is_named_by_its_device_or_its_processor():
+    host = {"processor": "Intel(R) Xeon(R) Processor", "cores": 2, "device": "8 × cpu (cpu)"}
+    assert interleaved.machine_name(host) == "intel-xeon-processor-2-cores"
+    device = host | {"device": "1 × NVIDIA H100 80GB HBM3 (gpu)"}
+    assert interleaved.machine_name(device) == "1-nvidia-h100-80gb-hbm3"
 
 
 def test_the_committed_page_is_that_of_the_committed_results():
