@@ -6,7 +6,7 @@ archive, compiles one scan, runs it an epoch and prints the loss; and the comman
 but for validation, which it measures on none. Both keep what they compile.
 
 Command:  python -m benchmarks.command
-Run time: fourteen minutes on two quiet cores.
+Run time: fifteen to twenty minutes on two quiet cores.
 """
 
 import subprocess

@@ -33,8 +33,8 @@ all in turn, round after round. What slows the machine for a while slows all of 
 ratio stands where seconds do not: it is the first way's time over a way's own, as the median over
 rounds with its quartiles; above one is faster than the first. Seconds are the median of the rounds,
 and the least. `make bench` runs all of them, on a machine that should do nothing else, and writes
-this page, beside what other machines found; [what was found and changed](../docs/performance.md), and
-[what a step communicates](results/communication.md). `make bench-cuda` adds what needs a GPU.
+this page, beside what other machines found; [what was found and changed](../docs/performance.md),
+and [what a step communicates](results/communication.md). `make bench-cuda` adds what needs a GPU.
 `benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels` have results of their own in
 [results](results).
 """
