@@ -65,9 +65,7 @@ def record(
     about = environment() | {peer: version(peer) for peer in peers} | _machine()
     what = {"config": config, "environment": about, "peers": [*peers], "found": found}
     text = json.dumps(what, indent=1)
-    folder = RESULTS / machine_name(about)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / f"{name}.json", text + "\n")
+    write_text(RESULTS / machine_name(about) / f"{name}.json", text + "\n")
 
 
 def machine_name(about: Mapping[str, Any]) -> str:
