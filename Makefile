@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults lint format experiments-table theory-table bench bench-cuda docs notebooks tutorial \
+.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -57,6 +57,13 @@ mutation: $(DEVELOPER)
 TRIES ?= 12
 faults: $(DEVELOPER)
 	$(BIN)/python -m faults --tries $(TRIES)
+
+# Random inputs against every property test, for MINUTES, from SEED on.
+MINUTES ?= 60
+SEED ?= 0
+search: export OPENBLAS_NUM_THREADS := 1
+search: $(DEVELOPER)
+	$(BIN)/python -m tests.search --minutes $(MINUTES) --seed $(SEED)
 
 lint: $(DEVELOPER)
 	$(BIN)/ruff check

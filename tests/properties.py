@@ -1,0 +1,29 @@
+"""Property tests: few fixed examples in the default suite, many random ones in `make search`."""
+
+import os
+from collections.abc import Callable
+
+import hypothesis
+import pytest
+
+FACTOR = int(os.environ.get("AEJAX_SEARCH", "0"))
+"""Multiple of the default number of examples that a search tries; 0 outside a search."""
+
+
+def property_test(examples: int) -> Callable[[Callable], Callable]:
+    """Mark a hypothesis test as part of the search.
+
+    Args:
+        examples: number of examples in the default suite, where they are the same at every run.
+
+    Returns:
+        A decorator that stands above `given`.
+    """
+    settings = hypothesis.settings(
+        max_examples=examples * max(FACTOR, 1),
+        deadline=None,
+        derandomize=not FACTOR,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    return lambda test: pytest.mark.search(settings(test))
