@@ -1,7 +1,16 @@
 # Two commands for a newcomer: `make demo` and `make test`. Both make .venv first; nothing is
 # needed but Python 3.11 or newer, make and a package index.
 PYTHON ?= python3.11
+# Python 3.11 gets the versions of constraints.txt; later ones get the newest, in an environment of
+# their own.
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ifeq ($(filter-out 3.11,$(VERSION)),)
 VENV := .venv
+CONSTRAINTS := constraints.txt
+else
+VENV := .venv-$(VERSION)
+CONSTRAINTS := constraints-newest.txt
+endif
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
@@ -10,18 +19,18 @@ DOCUMENTS := $(VENV)/.documents
 .PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs notebooks tutorial \
   constraints clean
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable .
 	touch $@
 
 # Adds the tests' tools, and PyTorch, which is a reference in tests alone.
 $(DEVELOPER): $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	touch $@
 
 $(DOCUMENTS): $(INSTALLED)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[docs]'
 	touch $@
 
 # The theorems on real digits, a denoising autoencoder trained on them, and its report.
@@ -36,12 +45,8 @@ demo: $(INSTALLED)
 # One thread of BLAS for each process: together they would be more than there are cores, and wait.
 test test-slow: export OPENBLAS_NUM_THREADS := 1
 
-# Most programs of the tests run once or twice: compiling them well takes longer than they do.
-test: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true \
-  --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1
-
 test: $(DEVELOPER)
-	$(BIN)/pytest --numprocesses 2 --dist worksteal
+	XLA_FLAGS="$$($(BIN)/python -m tests.compiler_flags)" $(BIN)/pytest --numprocesses 2 --dist worksteal
 
 # What takes long: real data sets at full size, and every file of a checkpoint damaged in turn.
 test-slow: $(DEVELOPER)
@@ -50,7 +55,7 @@ test-slow: $(DEVELOPER)
 # Do the tests of the theorems notice when their code is changed? About SAMPLE mutants, 0 for all.
 SAMPLE ?= 300
 mutation: $(DEVELOPER)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[mutation]'
+	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[mutation]'
 	$(BIN)/python -m mutation --sample $(SAMPLE)
 
 # What is left of a run that is killed, damaged, or out of room? TRIES signals at each moment.
@@ -117,12 +122,12 @@ notebooks: $(DEVELOPER)
 tutorial:
 	$(PYTHON) docs/follow_tutorial.py
 
-# Pins every dependency to what a fresh installation of today resolves to.
+# Pins every dependency to what a fresh installation of today resolves to, for PYTHON's version.
 constraints:
 	rm -rf .constraints && $(PYTHON) -m venv .constraints
 	.constraints/bin/pip install --quiet '.[dev,docs,mutation]'
-	.constraints/bin/pip freeze --exclude aejax | sed 's/+.*//' > constraints.txt
+	.constraints/bin/pip freeze --exclude aejax | sed 's/+.*//' > $(CONSTRAINTS)
 	rm -rf .constraints
 
 clean:
-	rm -rf $(VENV) demo docs/_build docs/api
+	rm -rf .venv .venv-* demo docs/_build docs/api

@@ -14,12 +14,8 @@ from jax.sharding import PartitionSpec as P
 
 import aejax
 from aejax import Batch, checkpoints, losses, sharding, training
+from tests.compiler_flags import quick_compilation
 from tests.sharding.eight_devices import OBJECTIVES, OPTIMIZER, digest
-
-QUICKLY_COMPILED = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false"
-)
 
 
 def answers(*words: str | Path) -> dict:
@@ -27,7 +23,7 @@ def answers(*words: str | Path) -> dict:
     process = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *words],
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": QUICKLY_COMPILED},
+        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": quick_compilation()},
         capture_output=True,
         text=True,
     )
