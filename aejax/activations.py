@@ -30,11 +30,14 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
     if k < 1:
         raise ValueError(f"top_k must keep one unit or more, got k = {k}")
 
+    def keep(z: Array) -> Array:
+        values, units = jax.lax.top_k(z, k)
+        return jnp.zeros_like(z).at[units].set(values)
+
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
         if k > z.shape[-1]:
             raise ValueError(f"top_k cannot keep {k} of {z.shape[-1]} units; use a smaller k")
-        values, units = jax.lax.top_k(z, k)
-        return jnp.put_along_axis(jnp.zeros_like(z), units, values, axis=-1, inplace=False)
+        return jnp.vectorize(keep, signature="(units)->(units)")(z)
 
     return activation
 

@@ -54,7 +54,7 @@ def affine(
                 f"expected images [batch, height, width], got shape {list(x.shape)}; "
                 "wrap the augmentation in corruptions.on_images(…, image_shape=…)"
             )
-        draws = jax.random.uniform(key, (len(x), 6), x.dtype, minval=-1.0)
+        draws = jax.random.uniform(key, (x.shape[0], 6), x.dtype, minval=-1.0)
         greatest = jnp.array([rotation, stretch, stretch, shear, shift, shift], x.dtype)
         return jax.vmap(partial(_moved, interpolation))(x, draws * greatest)
 

@@ -59,7 +59,7 @@ def convolution(
     shape = x.shape[1:-1]
     axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
     x, kernel = _alike(x, kernel)
-    if groups == 1 and patches.fits(len(x), kernel, out_shape):
+    if groups == 1 and patches.fits(x.shape[0], kernel, out_shape):
         return patches.correlated(x, kernel, tuple(axes), out_shape)
     axes, apart = _padding_apart(axes)
     return _correlated(
@@ -110,7 +110,7 @@ def transposed_convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
     y, kernel = _alike(y, kernel)
-    if groups == 1 and patches.fits(len(y), kernel, shape):
+    if groups == 1 and patches.fits(y.shape[0], kernel, shape):
         return patches.transposed(y, kernel, tuple(axes), transposed_shape(shape, geometry))
     axes, apart = _padding_apart(axes)
     x = _correlated(

@@ -25,17 +25,19 @@ LARGEST = 2**28
 """Bytes of patches beyond which a convolution is left to XLA: they repeat x for every position."""
 
 
-def fits(batch: int, kernel: Array, out_shape: Sequence[int]) -> bool:
+def fits(batch: object, kernel: Array, out_shape: Sequence[int]) -> bool:
     """Whether the patches are few enough to be held, on a device for which they are the way.
 
     Args:
-        batch: examples.
+        batch: examples; of a symbolic number (`jax.export`), nobody knows whether they fit.
         kernel: W [*window, inputs, outputs] of the convolution.
         out_shape: spatial axes of its output.
 
     Returns:
         True where `correlated` and `transposed` should be used.
     """
+    if not isinstance(batch, int):
+        return False
     numbers = batch * math.prod(out_shape) * math.prod(kernel.shape[:-1])
     return jax.default_backend() == "cpu" and numbers * kernel.dtype.itemsize <= LARGEST
 
@@ -57,7 +59,7 @@ def correlated(
     """
     in_full = jnp.finfo(x.dtype).bits >= 32  # few bits are summed in a product, or they are lost
     if in_full and _outputs_are_narrower(kernel, axes):
-        y = jax.ShapeDtypeStruct((len(x), *out_shape, kernel.shape[-1]), x.dtype)
+        y = jax.ShapeDtypeStruct((x.shape[0], *out_shape, kernel.shape[-1]), x.dtype)
         (summed,) = jax.linear_transpose(lambda y: _joined(y, kernel, axes, x.shape[1:-1]), y)(x)
         return summed
     return _multiplied(_patches(x, axes, out_shape), _matrix(kernel, axes))
@@ -79,7 +81,7 @@ def transposed(y: Array, kernel: Array, axes: tuple[Axis, ...], shape: tuple[int
     if _outputs_are_narrower(kernel, axes):
         return _joined(y, kernel, axes, shape)
     rows = _multiplied(y, _matrix(kernel, axes).T)
-    x = jax.ShapeDtypeStruct((len(y), *shape, kernel.shape[-2]), rows.dtype)
+    x = jax.ShapeDtypeStruct((y.shape[0], *shape, kernel.shape[-2]), rows.dtype)
     (summed,) = jax.linear_transpose(lambda x: _patches(x, axes, y.shape[1:-1]), x)(rows)
     return summed
 
@@ -105,7 +107,7 @@ def _patches(x: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
         jax.lax.slice(
             x,
             (0, *place, 0),
-            (len(x), *(map(operator.add, place, spans)), x.shape[-1]),
+            (x.shape[0], *(map(operator.add, place, spans)), x.shape[-1]),
             steps,
         )
         for place in places
@@ -125,7 +127,7 @@ def _joined(y: Array, kernel: Array, axes: Sequence[Axis], shape: Sequence[int])
     kernel, channels = _split(kernel, axes), kernel.shape[-2]
     matrix = jnp.moveaxis(kernel, -1, len(axes)).reshape(math.prod(window) * kernel.shape[-1], -1)
     rows = _multiplied(jnp.concatenate(shifted, axis=-1), matrix)
-    x = jax.ShapeDtypeStruct((len(y), *shape, channels), rows.dtype)
+    x = jax.ShapeDtypeStruct((y.shape[0], *shape, channels), rows.dtype)
     (unfolded,) = jax.linear_transpose(lambda x: _folded(x, axes, blocks), x)(rows)
     return unfolded
 
@@ -170,8 +172,8 @@ def _folded(x: Array, axes: Sequence[Axis], blocks: Sequence[int]) -> Array:
     ]
     split = [size for pair in zip(blocks, strides, strict=True) for size in pair]
     order = [0, *range(1, len(split), 2), *range(2, len(split) + 1, 2), len(split) + 1]
-    tiled = padded(x, ends).reshape(len(x), *split, x.shape[-1]).transpose(order)
-    return tiled.reshape(len(x), *blocks, -1)
+    tiled = padded(x, ends).reshape(x.shape[0], *split, x.shape[-1]).transpose(order)
+    return tiled.reshape(x.shape[0], *blocks, -1)
 
 
 def padded(x: Array, edges: Sequence[tuple[int, int, int]]) -> Array:

@@ -4,12 +4,14 @@ Each pair is a `Resampling` of one pooling and one unpooling, so that a decoder 
 its encoder has not kept.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from flax import struct
-from jaxtyping import Float, Int
+from jax import export
+from jaxtyping import Float
 
 from aejax.pooling import max_pool, max_unpool
 from aejax.types import Array
@@ -26,12 +28,27 @@ class Extent:
 class Switches:
     """Where the maxima lay: a tree of one array, whose shape is static.
 
-    indices: flat places, as `max_pool` returns them.
+    indices: flat places [batch, *halved, channels], as `max_pool` returns them. Not annotated as
+             such: JAX also builds the tree from leaves that are no arrays (shapes, sentinels).
     shape:   the spatial axes that were pooled.
     """
 
-    indices: Int[Array, "batch *halved channels"]
+    indices: Any
     shape: tuple[int, ...] = struct.field(pytree_node=False)
+
+
+def _let_export_write(kind: type) -> None:
+    """`jax.export` writes functions of trees that hold this kind, whose static part is a shape."""
+    export.register_pytree_node_serialization(
+        kind,
+        serialized_name=f"{kind.__module__}.{kind.__name__}",
+        serialize_auxdata=lambda static: json.dumps(static).encode(),
+        deserialize_auxdata=lambda data: tuple(map(tuple, json.loads(data))),
+    )
+
+
+_let_export_write(Extent)
+_let_export_write(Switches)
 
 
 class Resampling(NamedTuple):

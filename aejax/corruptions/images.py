@@ -33,7 +33,7 @@ def block_masking(*, size: tuple[int, int]) -> Corruption:
             raise ValueError(f"a block of {size} does not fit into images of {shape}")
         keys = jax.random.split(key)
         rows, columns = (
-            _interval(key, len(x), side, part)
+            _interval(key, x.shape[0], side, part)
             for key, side, part in zip(keys, shape, size, strict=True)
         )
         return _masked(x, rows[:, :, None] & columns[:, None, :])
@@ -67,7 +67,7 @@ def patch_masking(*, size: tuple[int, int], rate: float | Array) -> Corruption:
             raise ValueError(f"patches of {size} do not tile images of {shape}; pad or crop them")
         grid = tuple(side // part for side, part in zip(shape, size, strict=True))
         patches = math.prod(grid)
-        order = jnp.tile(jnp.arange(patches), (len(x), 1))
+        order = jnp.tile(jnp.arange(patches), (x.shape[0], 1))
         order = jax.random.permutation(key, order, axis=1, independent=True)
         masked = (order < jnp.round(rate * patches)).reshape(-1, *grid)
         return _masked(x, jnp.repeat(jnp.repeat(masked, size[0], axis=1), size[1], axis=2))

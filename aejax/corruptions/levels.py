@@ -40,6 +40,6 @@ def random_level(
     def corrupt(key: Key, x: Array) -> Array:
         key_level, key_noise = jax.random.split(key)
         levels = jax.random.uniform(key_level, x.shape[:1], x.dtype, low, high)
-        return jax.vmap(corrupt_one)(jax.random.split(key_noise, len(x)), levels, x)
+        return jax.vmap(corrupt_one)(jax.random.split(key_noise, x.shape[0]), levels, x)
 
     return corrupt

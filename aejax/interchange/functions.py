@@ -2,7 +2,8 @@
 
 What is written needs JAX to be called, and not aejax:
 `export.deserialize(bytearray(Path("encode.stablehlo").read_bytes())).call(x)`, after
-`from jax import export`.
+`from jax import export`. A code that is a tree of other than JAX's own containers needs the module
+that defines them: for SegNet's, `aejax.resampling`.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +32,8 @@ def serialise(
         The bytes that `jax.export.deserialize` reads; no pickle is in them.
 
     Raises:
-        ValueError: for an array without a batch axis.
+        ValueError: for an array without a batch axis, and from JAX, for a tree of a type that is
+            not registered with `jax.export`.
 
     Source: JAX documentation, "Exporting and serialization"; OpenXLA StableHLO.
     """

@@ -142,7 +142,7 @@ def _upwards(
 ) -> list[_Step]:
     def step(layer: Geometry, size: tuple[int, ...], wanted: tuple[int, ...], inputs, outputs):
         def apply(h: Array, kernel: Array) -> Array:
-            return up(h.reshape(len(h), *size, inputs), kernel, layer, wanted)
+            return up(h.reshape(h.shape[0], *size, inputs), kernel, layer, wanted)
 
         return _Step(inputs, outputs, tuple(layer.kernel), True, apply)
 
@@ -152,7 +152,7 @@ def _upwards(
 
 def _dense_steps(sizes: Sequence[int]) -> list[_Step]:
     def apply(x: Array, kernel: Array) -> Array:
-        return x.reshape(len(x), -1) @ kernel
+        return x.reshape(x.shape[0], -1) @ kernel
 
     return [_Step(inputs, outputs, (), False, apply) for inputs, outputs in pairwise(sizes)]
 

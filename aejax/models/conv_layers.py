@@ -134,5 +134,5 @@ def resized(
     """
     unit = geometry._replace(strides=None)
     wide = convolution_shape(shape, unit)
-    h = jax.image.resize(h, (len(h), *wide, h.shape[-1]), method)
+    h = jax.image.resize(h, (h.shape[0], *wide, h.shape[-1]), method)
     return transposed(h, kernel, unit, shape)

@@ -7,6 +7,10 @@ import pytest
 
 import aejax
 from aejax.interchange import deserialise, serialise
+from aejax.models import mixed_precision
+from tests.contract.rows import DENSE, ROWS, SEGNET, x_of
+
+MODELS = {row.name: row for row in ROWS if row.pieces[0][1] == "key"}
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -29,6 +33,39 @@ def test_any_batch_and_a_tree_of_arrays(tmp_path, batch):
     )
     with pytest.raises(ValueError, match=r"shape|structure"):
         deserialise(path)(x)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_is_exported_for_any_batch(tmp_path, name):
+    init, encode, decode = (piece for piece, _ in MODELS[name].pieces)
+    params, x = init(jax.random.key(0)), MODELS[name].draw(jax.random.key(1))[1]
+    assert_exported(tmp_path, lambda x: [encode(params, x), decode(params, encode(params, x))], x)
+
+
+def test_a_decoder_of_a_tree_is_exported(tmp_path):
+    params = SEGNET.init(jax.random.key(0))
+    code = SEGNET.encode(params, x_of(jax.random.key(1), (3, 5, 1)))
+    assert_exported(tmp_path, lambda code: SEGNET.decode(params, code), code)
+
+
+def test_a_model_of_low_precision_is_exported(tmp_path):
+    model = mixed_precision(DENSE["deep"])
+    params, x = model.init(jax.random.key(0)), x_of(jax.random.key(1))
+    assert_exported(tmp_path, lambda x: model.encode(params, x), x)
+
+
+def assert_exported(folder, function, like):
+    """The function read back gives what it gave, for batches other than the one it was shown."""
+    path = folder / "function.stablehlo"
+    path.write_bytes(serialise(function, like, platforms=["cpu"]))
+    read_back, function = deserialise(path), jax.jit(function)
+    for size in (1, 11):
+        rows = jax.tree.map(lambda leaf, n=size: jnp.concatenate([leaf, leaf])[:n], like)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+            read_back(rows),
+            function(rows),
+        )
 
 
 def test_what_is_no_batch_or_no_function_is_refused(tmp_path):
