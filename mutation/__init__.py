@@ -1,1 +1,1 @@
-"""Mutation testing of `aejax.theory`: do its tests notice when its code is changed?"""
+"""Mutation testing of the whole package: do the tests notice when the code is changed?"""

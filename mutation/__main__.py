@@ -1,81 +1,91 @@
-"""Mutation testing of `aejax.theory`, by `make mutation`.
+"""Mutation testing of the whole package but pages and figures, by `make mutation`.
 
-A commit's code is laid into a folder of its own and changed there, one mutant after the other. What
-came of each is kept, so that a run that was stopped, or is asked for a larger sample, goes on.
+A commit's code is copied into folders of its own and changed there, one mutant after the other.
+Every outcome is stored, so that a run that was stopped, or is asked for another sample, resumes.
 """
 
-import io
 import os
-import subprocess
-import tarfile
+from collections import Counter
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import tyro
 
-from mutation import page, suite
+from mutation import page, suite, workers
 from mutation.mutants import Mutant, mutants, sample
-from mutation.run import Record, repeated, summary, survived, try_all
+from mutation.run import Record, readable, repeated, summary, survived, try_all
+from tests.compiler_flags import quick_compilation
 
 ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
+    "JAX_PLATFORMS": "cpu",
     "OPENBLAS_NUM_THREADS": "1",  # others would be lost in a fork
 }
-"""Of all processes of tests: programs are compiled once, and kept beside the checkout."""
+"""Of all processes of tests: programs are compiled once, and kept beside the code."""
+
+SCOPE = "the package but pages and figures"
 
 
 @dataclass(frozen=True)
 class Config:
-    """What is tried."""
+    """The sample and its tests."""
 
-    sample: int = 300
-    """about how many mutants, from all modules; 0 for all"""
+    sample: int = 200
+    """number of mutants, from all modules in proportion; 0 for all"""
     seed: int = 0
     """of the sample"""
     commit: str = "HEAD"
     """whose code and tests"""
     later: str = ""
     """a commit with further tests, to which the survivors are put again"""
-    budget: float = 30.0
-    """seconds of computing by the tests for a mutant, unless its module's own take longer"""
+    budget: float = 60.0
+    """seconds of computing by the tests for a mutant"""
+    processes: int = 2
+    """mutants tried at once"""
+    only: str = ""
+    """pattern of modules, such as 'training/*', to try their mutants alone; no page is written"""
 
 
 def main(config: Config) -> None:
     """Try the sample, then write docs/results/mutation.json and docs/mutation.md."""
-    commit, checkout = _checkout(config.commit)
-    population = mutants(checkout / suite.PACKAGE)
-    drawn = sample(population, config.sample or None, config.seed)
-    records = _try(checkout, drawn, config.budget)
-    survivors = list(filter(survived, records))
-    settings = {"commit": commit, "seed": config.seed, "budget": config.budget}
+    commit, package = _package(config.commit)
+    population = {
+        module: some
+        for module, some in mutants(package).items()
+        if not config.only or fnmatch(module, config.only)
+    }
+    drawn = sample(population, config.sample or None, config.seed, readable)
+    records = _try(commit, drawn, config)
+    print(*sorted(Counter(record.outcome for record in records).items()))
+    if config.only:
+        return
+    settings = {"scope": SCOPE, "commit": commit, "seed": config.seed, "budget": config.budget}
     found: list[Record] = []
     if config.later:
-        settings["later"], checkout = _checkout(config.later)
-        found = _try(
-            checkout, repeated(survivors, mutants(checkout / suite.PACKAGE)), config.budget
-        )
+        settings["later"], package = _package(config.later)
+        survivors = list(filter(survived, records))
+        found = _try(settings["later"], repeated(survivors, mutants(package)), config)
     page.write(summary(population, records, found, settings))
 
 
-def _checkout(revision: str) -> tuple[str, Path]:
-    """A commit's name and its files, in a folder that git ignores."""
-    commit = _git("rev-parse", "--short=12", revision).decode().strip()
-    checkout = page.ROOT / ".mutation" / commit / "checkout"
-    with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
-        archive.extractall(checkout, filter="data")  # over what a stopped run left changed
-    return commit, checkout
+def _package(revision: str) -> tuple[str, Path]:
+    """A commit's name, and the folder of its unchanged package."""
+    commit, folder = workers.folder_of(revision)
+    return commit, workers.checkout(commit, folder / "unchanged") / "aejax"
 
 
-def _try(checkout: Path, drawn: list[Mutant], budget: float) -> list[Record]:
-    os.environ.update(ENVIRONMENT, JAX_COMPILATION_CACHE_DIR=str(checkout.parent / "compiled"))
-    groups = suite.measure(checkout, checkout.parent / "suite.json")
-    return try_all(checkout, groups, drawn, budget, checkout.parent / "records.jsonl")
-
-
-def _git(*arguments: str) -> bytes:
-    command = ["git", *arguments]
-    return subprocess.run(command, cwd=page.ROOT, capture_output=True, check=True).stdout
+def _try(commit: str, drawn: list[Mutant], config: Config) -> list[Record]:
+    _, folder = workers.folder_of(commit)
+    copies = [
+        workers.checkout(commit, folder / f"worker-{index}") for index in range(config.processes)
+    ]
+    cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
+    os.environ.update(ENVIRONMENT | cache, XLA_FLAGS=quick_compilation())
+    tests, failing = suite.measure(copies, folder / "suite.jsonl")
+    print(f"{len(tests)} tests; left out, since they fail or skip without a mutant: {len(failing)}")
+    return try_all(copies, tests, drawn, config.budget, folder / "records.jsonl")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Which mutants count, and a seeded sample of them, stratified over the modules."""
+"""Mutants that count, and a seeded sample of them, spread over the modules in proportion."""
 
 import ast
-import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +23,23 @@ Span = tuple[tuple[int, int], tuple[int, int]]
 """(line, column) of the first character, and of the one after the last."""
 
 
+LEFT_OUT = (
+    "plots/*",
+    "report.py",
+    "html_*.py",
+    "cli/experiments.py",
+    "cli/figures.py",
+    "cli/pages.py",
+    "cli/pictures/*",
+    "cli/theorems.py",
+)
+"""Pages and figures: what they show is judged by looking at it."""
+
+
 class Mutant(NamedTuple):
     """One change of one place.
 
-    module: the file's name.
+    module: path of the file in the package.
     spec:   as Cosmic Ray applies it.
     """
 
@@ -38,32 +51,48 @@ def mutants(folder: Path) -> dict[str, list[Mutant]]:
     """All mutants that count, by module and in order of place; modules without any are left out.
 
     Args:
-        folder: of the package's files.
+        folder: of the package.
     """
-    found = {path.name: list(_of_module(path)) for path in sorted(folder.glob("*.py"))}
+    paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.py"))}
+    found = {
+        module: list(_of_module(module, path))
+        for module, path in paths.items()
+        if not any(Path(module).match(glob) for glob in LEFT_OUT)
+    }
     return {module: some for module, some in found.items() if some}
 
 
-def sample(population: dict[str, list[Mutant]], size: int | None, seed: int) -> list[Mutant]:
-    """A share of every module's mutants without replacement, as near size/all as whole ones allow.
+def sample(
+    population: dict[str, list[Mutant]],
+    size: int | None,
+    seed: int,
+    readable: Callable[[Mutant], bool],
+) -> list[Mutant]:
+    """Mutants drawn without replacement, from every module in proportion to how many it has.
 
-    A module gives at least one. A larger sample of the same seed holds nearly all of a smaller one.
+    All mutants stand in one row, in random order in each module; the row is cut into `size` equal
+    parts, and each part gives one mutant.
 
     Args:
-        population: by module.
-        size: about how many; None means all.
-        seed: of the order in which each module gives its mutants.
+        population: mutants by module.
+        size: number of mutants; None means all.
+        seed: of the order.
+        readable: whether Python can read the changed code; where it cannot, the part's next mutant
+            is taken.
     """
-    total = sum(map(len, population.values()))
-    share = 1.0 if size is None else min(1.0, size / total)
-    drawn = []
-    for module, some in population.items():
-        order = random.Random(f"{seed} {module}").sample(some, len(some))
-        drawn += order[: max(1, math.floor(share * len(some) + 0.5))]
-    return drawn
+    row = [
+        mutant
+        for module, some in population.items()
+        for mutant in random.Random(f"{seed} {module}").sample(some, len(some))
+    ]
+    if size is None or size >= len(row):
+        return list(filter(readable, row))
+    edges = [len(row) * part // size for part in range(size + 1)]
+    parts = (row[first:last] for first, last in pairwise(edges))
+    return [mutant for part in parts for mutant in islice(filter(readable, part), 1)]
 
 
-def _of_module(path: Path) -> Iterator[Mutant]:
+def _of_module(module: str, path: Path) -> Iterator[Mutant]:
     source = path.read_text(encoding="utf-8")
     tree, hidden = get_ast(source), list(_hidden(source))
     for name in filter(counts, operator_names()):
@@ -71,7 +100,7 @@ def _of_module(path: Path) -> Iterator[Mutant]:
         spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(spans):
             if not any(first <= start and end <= last for first, last in hidden):
-                yield Mutant(path.name, MutationSpec(path, name, occurrence, start, end))
+                yield Mutant(module, MutationSpec(path, name, occurrence, start, end))
 
 
 def counts(operator: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a run of mutants found, as numbers and as a page."""
+"""The outcome of a run of mutants, as JSON and as a page."""
 
 import json
 import tomllib
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 SUMMARY = ROOT / "docs" / "results" / "mutation.json"
 PAGE = ROOT / "docs" / "mutation.md"
 REASONS = Path(__file__).with_name("reasons.toml")
-HEAD = """# Mutation testing of `aejax.theory`
+HEAD = """# Mutation testing
 
 `make mutation` writes this page and its numbers, `docs/results/mutation.json`; the reasons alone
 are written by hand, in `mutation/reasons.toml`.
@@ -25,10 +25,11 @@ the tests. {tool} makes the changes. Left out are changes of annotations and of 
 decorators, which here only compile or remember, and what nearly any test kills, which would flatter
 the score: an arithmetic operator replaced by one on bits or by `//`, `%`, `**`, an order by `is`.
 
-**{tried} of {mutants} mutants**, drawn from every module in proportion with seed {seed}, on commit
-`{commit}`; what Python cannot read is not counted. Each was put to tests that run its statement,
-quickest first: those of its theorem and of the files that have its module's name or import it by
-name, and others up to {budget:.0f} seconds in all. The whole suite kills those that they kill, and
+**{tried} of {mutants} mutants of {scope}**, drawn from every module in proportion with seed {seed},
+on commit `{commit}`; what Python cannot read is not counted. Each was put to tests that run its
+statement, up to {budget:.0f} seconds of computing: first those in the file named like its module,
+then those in files that import it, then others, of each kind the quickest first. Tests of
+experiments, documents and figures were not asked. The whole suite kills those that these kill, and
 perhaps more.
 """
 FIRST = """
@@ -40,13 +41,16 @@ With tests that were written for the survivors since (commit `{later}`), {now} a
 killed, **{now_score:.1%}**: of this sample, which is no estimate for the other mutants.
 """
 TABLE = """
-| module | mutants | tried | killed | too long | survived | still survive |
+| folder | mutants | tried | killed | too long | survived | still survive |
 |---|---|---|---|---|---|---|
 """
 
 
+COUNTS = ("mutants", "tried", "killed", "timeout", "survived")
+
+
 def render(found: dict[str, Any], reasons: list[dict[str, Any]]) -> str:
-    """The page: the score, a row for each module, every survivor with its reason.
+    """The page: the score, a row for each folder, every survivor with its reason.
 
     Args:
         found: as `summary` gives it.
@@ -86,7 +90,7 @@ def write(found: dict[str, Any]) -> None:
 
 def _head(found: dict[str, Any], left: int) -> list[str]:
     modules = found["modules"].values()
-    counts = {name: sum(row[name] for row in modules) for name in next(iter(modules))}
+    counts = {name: sum(row[name] for row in modules) for name in COUNTS}
     tried, first = counts["tried"], counts["killed"] + counts["timeout"]
     interval = binomtest(first, tried).proportion_ci(method="wilson")
     words = found | counts | {"first": first, "first_score": first / tried, "now": tried - left}
@@ -95,11 +99,19 @@ def _head(found: dict[str, Any], left: int) -> list[str]:
 
 
 def _rows(found: dict[str, Any]) -> list[str]:
-    left = Counter(r["module"] for r in found["survivors"] if not r["killed_since_by"])
+    """A row for each folder of modules."""
+    rows: dict[str, Counter[str]] = {}
+    for module, counts in found["modules"].items():
+        rows.setdefault(_folder(module), Counter()).update(counts)
+    left = Counter(_folder(r["module"]) for r in found["survivors"] if not r["killed_since_by"])
     return [
-        f"| {module} | {' | '.join(str(count) for count in row.values())} | {left[module]} |\n"
-        for module, row in found["modules"].items()
+        f"| {folder} | {' | '.join(str(row[name]) for name in COUNTS)} | {left[folder]} |\n"
+        for folder, row in rows.items()
     ]
+
+
+def _folder(module: str) -> str:
+    return str(Path("aejax", module).parent)
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -1,55 +1,73 @@
-"""Tests in a process of their own that begins with everything imported but the code under test."""
+"""Tests in a forked process, which has imported everything but the code under test."""
 
 import multiprocessing
 import os
 import resource
 import signal
 import sys
-import time
-from contextlib import nullcontext
+from contextlib import suppress
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from coverage import Coverage
 
 IMPORTED = ("beartype", "coverage", "flax.linen", "hypothesis", "jaxtyping", "optax", "pytest")
-IMPORTED += ("scipy.stats", "sklearn.decomposition", "torch")
-"""What aejax and its tests import, once for all processes. JAX starts no threads until it computes,
-so that a fork is safe; none of these computes when it is imported."""
+IMPORTED += (
+    "scipy.stats",
+    "sklearn.decomposition",
+    "torch",
+    "orbax.checkpoint",
+    "matplotlib.pyplot",
+)
+IMPORTED += ("tensorflow_datasets", "grain", "tyro", "rich", "pandas", "mutation.measuring")
+"""What aejax and its tests import, loaded once by the server from which all processes are forked.
+JAX starts no threads until it computes, so the fork is safe; no import computes."""
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(list(IMPORTED))
 
-Outcome = Literal["killed", "timeout", "survived", "stillborn"]
-"""Stillborn is what Python does not read, such as a bare star of a signature made a plus."""
+WAITING = 6
+"""Multiple of the limit on computing after which a process that only waits is ended as well."""
+
+Outcome = Literal["killed", "timeout", "survived"]
 
 
 def run_tests(
-    checkout: Path, tests: list[str], *, limit: int | None = None, covered: Path | None = None
+    checkout: Path, tests: list[str], *, limit: int | None = None, measured: Path | None = None
 ) -> tuple[Outcome, str, float]:
-    """Run tests until the first fails.
+    """Run tests until the first failure.
 
     Args:
-        checkout: of code and tests.
-        tests: files or names of tests, from there.
-        limit: seconds of computing, whatever else the machine does, after which it is ended.
-        covered: where to write which lines of the checkout's package run.
+        checkout: folder with code and tests; one process at a time may use it.
+        tests: files or test names, relative to the checkout.
+        limit: seconds of computing after which the process is ended (default: none).
+        measured: destination of what each test runs (see `mutation.measuring`); then no failure
+            ends the run.
 
     Returns:
-        What became of the mutant (a crash kills it too), what was printed, and the seconds of
-        computing that it took.
+        The outcome for a mutant (a crash kills it too), the printed text, and the seconds of
+        computing.
     """
-    output = checkout.parent / "output.txt"
+    output = checkout.parent / f"{checkout.name}.txt"
     seconds = SERVER.Value("d")
-    process = SERVER.Process(target=_run, args=(checkout, tests, output, limit, covered, seconds))
+    process = SERVER.Process(target=_run, args=(checkout, tests, output, limit, measured, seconds))
     process.start()
+    process.join(WAITING * limit if limit else None)
+    waited = process.is_alive()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # with all that its tests started
     process.join()
     text = output.read_text(encoding="utf-8", errors="replace")
-    if process.exitcode == -signal.SIGXCPU:
+    if waited or process.exitcode == -signal.SIGXCPU:
         return "timeout", text, float(limit or 0)
     return ("survived" if process.exitcode == 0 else "killed"), text, seconds.value
+
+
+def computed() -> float:
+    """Seconds that this process and its finished children have computed."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def _run(
@@ -57,9 +75,10 @@ def _run(
     tests: list[str],
     output: Path,
     limit: int | None,
-    covered: Path | None,
+    measured: Path | None,
     seconds: Synchronized,
 ) -> None:
+    os.setsid()
     if limit is not None:
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
     with output.open("w", encoding="utf-8") as file:
@@ -67,15 +86,20 @@ def _run(
         os.dup2(file.fileno(), 2)
     if "aejax" in sys.modules:
         raise RuntimeError("aejax was imported before the checkout's")
-    sys.dont_write_bytecode = covered is None  # nothing is kept of changed code
     sys.path.insert(0, str(checkout))
+    os.environ["PYTHONPATH"] = str(checkout)
     os.chdir(checkout)
+    if measured is None:  # bytecode of changed code must not be stored
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     # Plain asserts: to rewrite them takes as long as many a test, and tells no more.
-    arguments = ["-x", "--tb=line", "--assert=plain", "-p", "no:cacheprovider", *tests]
-    coverage = Coverage(data_file=covered, include=[f"{checkout}/aejax/*"])
-    with coverage.collect() if covered else nullcontext():
-        code = pytest.main(arguments)
-    if covered:
-        coverage.save()
-    seconds.value = time.process_time()
-    sys.exit(code)
+    arguments = ["--tb=line", "--assert=plain", "-p", "no:cacheprovider", *tests]
+    if measured:
+        from mutation.measuring import measure  # imports nothing of aejax
+
+        code = measure(checkout, arguments, measured)
+    else:
+        code = pytest.main(["-x", *arguments])
+    seconds.value = computed()
+    sys.stdout.flush()
+    os._exit(code)  # threads that a mutant left behind would be waited for

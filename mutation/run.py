@@ -1,41 +1,47 @@
-"""A sample of mutants put to the tests that run their statements, and what came of each."""
+"""A sample of mutants put to the tests that run their statements, and the outcome of each."""
 
 import ast
 import hashlib
 import json
 import math
 import re
+import shutil
 from collections import Counter
 from difflib import unified_diff
 from importlib import metadata
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
-from cosmic_ray.mutating import mutate_code, use_mutation
+from cosmic_ray.mutating import mutate_code
 from cosmic_ray.plugins import get_operator
 
 from mutation import suite
 from mutation.mutants import Mutant
 from mutation.process import Outcome, run_tests
-from mutation.suite import Group
+from mutation.suite import Test
+from mutation.workers import append, for_each
 
 PATIENCE = 4
 """A mutant's tests may compute this many times as long as they took before, and a minute."""
 
+PARSING = Lock()
+"""Held while a mutant is made: Cosmic Ray's parser keeps state."""
+
 
 class Record(NamedTuple):
-    """What came of a mutant.
+    """The outcome of one mutant.
 
     mark:       of the change, the same wherever in its module the line stands.
-    module:     the file's name.
-    line:       of the change.
+    module:     path of the file in the package.
+    line:       line number of the change.
     operator:   Cosmic Ray's.
-    occurrence: which of the operator's places in the module.
+    occurrence: index among the operator's places in the module.
     before:     the lines without the change.
     after:      and with it.
-    outcome:    killed by a test that failed, or by taking too long; survived; or stillborn.
+    outcome:    killed by a test that failed, or by taking too long; or survived.
     tests:      the one that killed it; where it survived, all that it was put to.
-    seconds:    of computing that took.
+    seconds:    of computing.
     """
 
     mark: str
@@ -51,28 +57,37 @@ class Record(NamedTuple):
 
 
 def try_all(
-    checkout: Path, groups: list[Group], drawn: list[Mutant], budget: float, store: Path
+    workers: list[Path], tests: list[Test], drawn: list[Mutant], budget: float, store: Path
 ) -> list[Record]:
-    """Put each mutant to its tests, one after the other.
+    """Put each mutant to its tests, as many at once as there are workers.
 
     Args:
-        checkout: the code that is changed, in place, and changed back.
-        groups: of tests, as measured on it.
-        drawn: mutants of it.
+        workers: copies of the code, which are changed in place, and changed back.
+        tests: as measured on it.
+        drawn: mutants of the unchanged code.
         budget: seconds of tests for each.
-        store: a file of records, a line each, that is gone on with: what it holds is not tried.
+        store: a file of records, one a line; mutants that it holds are not tried again.
     """
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
     records = {_place(record): record for record in (Record(*json.loads(line)) for line in lines)}
-    for mutant in drawn:
-        if _key(mutant) not in records:
-            place = mutant.spec.module_path, mutant.spec.start_pos[0]
-            record = _try(checkout, mutant, suite.selected(groups, *place, budget))
-            with store.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record) + "\n")
-            print(f"{record.outcome} {record.module}:{record.line} {record.after}", flush=True)
-            records[_key(mutant)] = record
+
+    def attempt(worker: Path, mutant: Mutant) -> None:
+        record = _try(worker, mutant, tests, budget)
+        line = f"{record.outcome} {record.module}:{record.line} {record.after} ({record.mark})"
+        append(store, record, f"{line}, {record.seconds:.0f} s")
+        records[_place(record)] = record
+
+    for_each(workers, [mutant for mutant in drawn if _key(mutant) not in records], attempt)
     return [records[_key(mutant)] for mutant in drawn]
+
+
+def readable(mutant: Mutant) -> bool:
+    """Whether Python can read the changed code: a bare star of a signature cannot become a plus."""
+    try:
+        ast.parse(_changed(mutant))
+    except SyntaxError:
+        return False
+    return True
 
 
 def survived(record: Record) -> bool:
@@ -86,12 +101,12 @@ def summary(
     later: list[Record],
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """The numbers by module, and every mutant that survived at first.
+    """The counts by module, and every mutant that survived at first.
 
     Args:
         population: all mutants, by module.
         records: of the sample.
-        later: of its survivors, put to the tests again that were written since.
+        later: of its survivors, put to the tests of a later commit.
         settings: that decided them.
     """
     modules = {}
@@ -123,43 +138,48 @@ def repeated(survivors: list[Record], population: dict[str, list[Mutant]]) -> li
     ]
 
 
-def _try(checkout: Path, mutant: Mutant, groups: list[Group]) -> Record:
-    names, spec = [name for group in groups for name in group.tests], mutant.spec
-    operator = get_operator(spec.operator_name)()
-    before, after = _change(mutant)
-    with use_mutation(spec.module_path, operator, spec.occurrence) as (_, mutated):
-        outcome, output, seconds = _outcome(checkout, mutated, groups, names)
+def _try(worker: Path, mutant: Mutant, tests: list[Test], budget: float) -> Record:
+    spec = mutant.spec
+    chosen = suite.selected(_package(mutant), tests, mutant.module, spec.start_pos[0], budget)
+    names = [test.name for test in chosen]
+    limit = 60 + math.ceil(PATIENCE * sum(test.seconds for test in chosen))
+    outcome, output, seconds = "survived", "", 0.0
+    if names:
+        changed = worker / "aejax" / mutant.module
+        changed.write_text(_changed(mutant), encoding="utf-8")
+        try:
+            outcome, output, seconds = run_tests(worker, names, limit=limit)
+        finally:
+            shutil.copy2(spec.module_path, changed)  # its time too, by which bytecode is known
     if outcome == "killed":
-        names = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)[:1]
-    (module, *place), line, spent = _key(mutant), spec.start_pos[0], round(seconds, 1)
-    return Record(_mark(mutant), module, line, *place, before, after, outcome, names, spent)
+        names = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)[:1]
+    (module, *place), change = _key(mutant), _change(mutant)
+    spent = round(seconds, 1)
+    return Record(_mark(mutant), module, spec.start_pos[0], *place, *change, outcome, names, spent)
 
 
-def _outcome(
-    checkout: Path, mutated: str, groups: list[Group], names: list[str]
-) -> tuple[Outcome, str, float]:
-    try:
-        ast.parse(mutated)
-    except SyntaxError:
-        return "stillborn", "", 0.0
-    if not names:
-        return "survived", "", 0.0
-    limit = 60 + math.ceil(PATIENCE * sum(group.seconds for group in groups))
-    return run_tests(checkout, names, limit=limit)
+def _package(mutant: Mutant) -> Path:
+    """The folder of the unchanged package that a mutant is drawn from."""
+    return mutant.spec.module_path.parents[len(Path(mutant.module).parts) - 1]
+
+
+def _changed(mutant: Mutant) -> str:
+    spec = mutant.spec
+    code = spec.module_path.read_text(encoding="utf-8")
+    with PARSING:
+        return mutate_code(code, get_operator(spec.operator_name)(), spec.occurrence)
 
 
 def _change(mutant: Mutant) -> tuple[str, str]:
     """The lines that a mutant replaces, and those that come in their place."""
-    spec = mutant.spec
-    code = spec.module_path.read_text(encoding="utf-8")
-    mutated = mutate_code(code, get_operator(spec.operator_name)(), spec.occurrence)
-    lines = list(unified_diff(code.splitlines(), mutated.splitlines(), n=0))[2:]
+    code = mutant.spec.module_path.read_text(encoding="utf-8")
+    lines = list(unified_diff(code.splitlines(), _changed(mutant).splitlines(), n=0))[2:]
     gone, come = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
     return "\n".join(gone), "\n".join(come)
 
 
 def _mark(mutant: Mutant) -> str:
-    text = "\n".join([mutant.module, *_change(mutant)])
+    text = "\n".join([Path(mutant.module).name, *_change(mutant)])
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 

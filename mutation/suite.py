@@ -1,132 +1,129 @@
-"""Which tests run a statement, and how long they take."""
+"""Which tests run a statement, and in which order they are best tried."""
 
-import ast
 import json
-import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from coverage import CoverageData
-
 from mutation.process import run_tests
+from mutation.source import dependents, imported_modules, own_files
+from mutation.workers import append, for_each
 
-PACKAGE = Path("aejax/theory")
-TESTS = ("tests/theory/test_*.py", "tests/applications/test_score.py", "tests/cli/test_verify.py")
-"""What tests the package: its own tests, and those of what is made of it."""
+LEFT_OUT = (
+    "tests/experiments/*",
+    "tests/test_benchmarks.py",
+    "tests/test_citation.py",
+    "tests/test_course_notes.py",
+    "tests/test_docstrings.py",
+    "tests/test_faults.py",
+    "tests/test_how_to.py",
+    "tests/test_models_document.py",
+    "tests/test_mutation.py",
+    "tests/test_notebooks.py",
+    "tests/test_pages.py",
+    "tests/test_plots*.py",
+    "tests/test_readme.py",
+    "tests/cli/test_browser.py",
+)
+"""Tests of experiments, documents and figures: they may notice more, and take long."""
 
-BY_THEOREM = "tests/theory/test_tolerances.py"
-"""A file whose tests are all parametrised by a theorem: those of one are run together."""
 
+class Test(NamedTuple):
+    """One test, as measured on the unchanged code.
 
-class Group(NamedTuple):
-    """Tests that are run together, by themselves on the unchanged code.
-
-    tests:   a file, or names in it.
-    seconds: of computing that they took.
-    lines:   of the package that they ran, by module.
+    name:    of the test, which begins with its file.
+    seconds: of computing.
+    lines:   of the package that it ran, by module.
     """
 
-    tests: list[str]
+    name: str
     seconds: float
     lines: dict[str, list[int]]
 
-
-def measure(checkout: Path, store: Path) -> list[Group]:
-    """Run every group of tests in a process of its own, with each line that it runs noted.
-
-    A process of its own, since what JAX has once traced it does not run again.
-
-    Args:
-        checkout: of the code and its tests, which must pass.
-        store: a JSON file of what is measured already, gone on with and added to.
-
-    Raises:
-        RuntimeError: where a test fails.
-    """
-    groups = [Group(*group) for group in json.loads(store.read_text())] if store.exists() else []
-    known = [group.tests for group in groups]
-    for tests in _grouped(checkout):
-        if tests not in known:
-            covered = checkout.parent / "covered"
-            outcome, output, seconds = run_tests(checkout, tests, covered=covered)
-            if outcome != "survived":
-                raise RuntimeError(f"{' '.join(tests)} fail without a change:\n{output}")
-            groups.append(Group(tests, seconds, _lines(covered)))
-            store.write_text(json.dumps(groups))
-            covered.unlink()
-    return groups
+    @property
+    def file(self) -> str:
+        """Path of the file that holds it."""
+        return self.name.partition("::")[0]
 
 
-def selected(groups: list[Group], module: Path, line: int, budget: float) -> list[Group]:
-    """Those that run a line's statement, quickest first: its module's own, and more of them.
-
-    A statement outside all functions runs whenever it is imported, which tells no tests from
-    others: then those count that run any function of its module.
+def measure(workers: list[Path], store: Path) -> tuple[list[Test], list[str]]:
+    """Run each file of tests once, in a process of its own, and record what each test runs.
 
     Args:
-        groups: as measured.
-        module: path of the source.
-        line: in it, from one.
-        budget: seconds of computing in all, unless its own take longer.
+        workers: equal folders with the code and its tests, each used by one process at a time.
+        store: a file of measurements, one line for each file of tests. Those that it holds are
+            not measured again.
+
+    Returns:
+        The tests that pass, and the names of those that fail or are skipped without any mutant.
     """
-    tree = ast.parse(module.read_text(encoding="utf-8"))
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    bodies = {n for f in functions for n in range(f.body[0].lineno, f.end_lineno + 1)}
-    wanted = _statement(tree, line) if line in bodies else bodies
-    some = [group for group in groups if wanted & set(group.lines.get(module.name, ()))]
-    own = [group for group in some if _own(module, group)]
-    chosen, spent = own, sum(group.seconds for group in own)
-    for group in sorted(some, key=lambda group: group.seconds):
-        if group not in own and (not chosen or spent + group.seconds <= budget):
-            chosen, spent = [*chosen, group], spent + group.seconds
-    return sorted(chosen, key=lambda group: group.seconds)
+    lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
+    found = {record["file"]: record for record in map(json.loads, lines)}
+
+    def attempt(worker: Path, file: str) -> None:
+        found[file] = {"file": file, **_measured(worker, file)}
+        append(store, found[file], f"{len(found[file]['tests'])} tests of {file} measured")
+
+    for_each(workers, [file for file in files(workers[0]) if file not in found], attempt)
+    tests = [Test(**test) for record in found.values() for test in record["tests"]]
+    return tests, sorted(name for record in found.values() for name in record["failed"])
 
 
-def _own(module: Path, group: Group) -> bool:
-    """Whether tests are a module's: of its name, importing it by name, or of a theorem in it."""
-    name, _, test = group.tests[0].partition("::")
-    if test:
-        return f"def {test.partition('[')[2][:-1]}(" in module.read_text(encoding="utf-8")
-    if Path(name).stem == f"test_{module.stem}":
-        return True
-    tree = ast.parse((module.parents[len(PACKAGE.parts)] / name).read_text(encoding="utf-8"))
-    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
-    package = ".".join(PACKAGE.parts)
-    return any(
-        node.module == f"{package}.{module.stem}"
-        or (node.module == package and module.stem in (alias.name for alias in node.names))
-        for node in imports
-    )
+def files(checkout: Path) -> list[str]:
+    """Files of tests that count, those of theorems first: they take longest."""
+    paths = (path.relative_to(checkout) for path in checkout.glob("tests/**/test_*.py"))
+    kept = (path for path in paths if not any(path.match(glob) for glob in LEFT_OUT))
+    return sorted(map(str, kept), key=lambda file: ("theory" not in file, file))
 
 
-def _grouped(checkout: Path) -> list[list[str]]:
-    files = [path.relative_to(checkout) for glob in TESTS for path in checkout.glob(glob)]
-    groups = [[str(path)] for path in sorted(files) if str(path) != BY_THEOREM]
-    return groups + list(_by_theorem(checkout).values())
+def selected(package: Path, tests: list[Test], module: str, line: int, budget: float) -> list[Test]:
+    """The tests that run what a line decides, in the order in which they are to be tried.
+
+    First come tests in the file named like the module, then those in files that import it, then
+    others; of each kind the quickest first, until the budget is used. Tests of one file stay
+    together, since they share fixtures.
+
+    Args:
+        package: folder of the unchanged package, beside its tests.
+        tests: as measured.
+        module: path in the package.
+        line: line number, from 1.
+        budget: seconds of computing in all; the first test is taken whatever it needs.
+    """
+    wanted = dependents(package, module, line)
+    some = [test for test in tests if _runs(test, wanted)]
+    rank = _ranks(package.parent, module, {test.file for test in some})
+    source = (package / module).read_text(encoding="utf-8")
+    chosen, spent = list[Test](), 0.0
+    for test in sorted(some, key=lambda test: (_rank(test, rank, source), test.seconds)):
+        if not chosen or spent + test.seconds <= budget:
+            chosen, spent = [*chosen, test], spent + test.seconds
+    place = {file: at for at, file in reversed(list(enumerate(test.file for test in chosen)))}
+    return sorted(chosen, key=lambda test: place[test.file])
 
 
-def _by_theorem(checkout: Path) -> dict[str, list[str]]:
-    _, listed, _ = run_tests(checkout, ["--collect-only", BY_THEOREM])
-    theorems: dict[str, list[str]] = {}
-    for name, theorem in re.findall(r"^(\S+::\w+\[(\w+)\])$", listed, re.MULTILINE):
-        theorems.setdefault(theorem, []).append(name)
-    return theorems
+def _measured(worker: Path, file: str) -> dict:
+    destination = worker.parent / f"{worker.name}.json"
+    destination.unlink(missing_ok=True)
+    _, output, _ = run_tests(worker, [file], measured=destination)
+    if not destination.exists():
+        raise RuntimeError(f"{file} cannot be measured:\n{output}")
+    return json.loads(destination.read_text(encoding="utf-8"))
 
 
-def _lines(covered: Path) -> dict[str, list[int]]:
-    data = CoverageData(str(covered))
-    data.read()
-    files = [file for file in data.measured_files() if str(PACKAGE) in file]
-    return {Path(file).name: sorted(data.lines(file) or ()) for file in files}
+def _runs(test: Test, wanted: dict[str, set[int]]) -> bool:
+    return any(not lines.isdisjoint(test.lines.get(file, ())) for file, lines in wanted.items())
 
 
-def _statement(tree: ast.AST, line: int) -> set[int]:
-    """Lines of the innermost statement at a line: of a compound one its head alone."""
-    spans = [_span(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return set(min((span for span in spans if line in span), key=len))
+def _ranks(checkout: Path, module: str, names: Iterable[str]) -> dict[str, int]:
+    own = own_files(module)
+    return {
+        name: 0 if name in own else 1 if module in imported_modules(checkout, name) else 2
+        for name in names
+    }
 
 
-def _span(statement: ast.stmt) -> range:
-    body = getattr(statement, "body", None)
-    last = body[0].lineno - 1 if body else statement.end_lineno
-    return range(statement.lineno, max(last, statement.lineno) + 1)
+def _rank(test: Test, ranks: dict[str, int], source: str) -> int:
+    """Of a test's file; but a test of one theorem is its module's own."""
+    parameter = test.name.partition("[")[2][:-1]
+    return 0 if parameter and f"def {parameter}(" in source else ranks[test.file]
