@@ -1,21 +1,20 @@
 """`aejax encode` and `aejax reconstruct`: a run applied to new data."""
 
-from collections.abc import Callable
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import jax
 import numpy as np
 import tyro
 
-from aejax.cli.files import write_array
-from aejax.cli.run import Run, new_examples, open_run
-from aejax.data import denormalise, load_array
-from aejax.objective import reconstruct as reconstruct_batch
-from aejax.types import Array
+from aejax.cli.array_files import check_destination, companions, write_examples
+from aejax.cli.inference import decoder, encoder
+from aejax.cli.run import Run, open_run
+from aejax.data import load_array
 
-EXAMPLES_AT_ONCE = 4096  # bounds the memory that new data take, whatever their number
+STORED_PRECISION = 1e-5
+"""Rounding error, in units of the data's scale, up to which reconstructions are float32."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class Encode:
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.npy, .npz or IDX file of examples, in the units of the train data"""
     out: Path = Path("codes.npy")
-    """where the codes go, float32 [examples, code]"""
+    """destination: .npy or .npz, float32 [examples, code]; or .csv, one row per example"""
     checkpoint: int | None = None
     """step of the checkpoint; the best unless given"""
 
@@ -47,34 +46,42 @@ class Reconstruct:
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
     """.npy, .npz or IDX file of examples, in the units of the train data"""
     out: Path = Path("reconstructions.npy")
-    """where the reconstructions go, float32, shaped as the train examples"""
+    """destination: .npy or .npz, shaped as the train examples; or .csv, one row per example. The
+    values are float32, or float64 where float32 would lose what the model found"""
     checkpoint: int | None = None
     """step of the checkpoint; the best unless given"""
 
 
 def encode(command: Encode) -> None:
     """Write the codes as the command says."""
+    check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    codes = _map(run, command.data, lambda x: run.objective.model.encode(run.params, x))
-    _write(command.out, codes)
+    _write(command, "code", encoder(run)(load_array(command.data)))
 
 
 def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions as the command says."""
+    check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    x_hat = _map(run, command.data, lambda x: reconstruct_batch(run.objective, run.params, x))
-    x_hat = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
-    _write(command.out, np.asarray(x_hat))
+    codes = encoder(run)(load_array(command.data))
+    _write(command, "x_hat", _stored(run, decoder(run)(codes)))
 
 
-def _map(run: Run, data: Path, function: Callable[[Array], Array]) -> np.ndarray:
-    x, compiled = load_array(data), jax.jit(function)
-    starts = range(0, len(x), EXAMPLES_AT_ONCE)
-    return np.concatenate(
-        [np.asarray(compiled(new_examples(run, x[i : i + EXAMPLES_AT_ONCE]))) for i in starts]
-    )
+def _stored(run: Run, x_hat: np.ndarray) -> np.ndarray:
+    """Reconstructions as float32, or as they are where float32 would round too much."""
+    with np.errstate(over="ignore"):
+        rounded = x_hat.astype(np.float32)
+        error = np.abs(rounded - x_hat)
+    return rounded if (error <= STORED_PRECISION * run.normalisation.scale).all() else x_hat
 
 
-def _write(path: Path, array: np.ndarray) -> None:
-    write_array(path, array)
-    print(f"{path}: {array.dtype} {list(array.shape)}")
+def _write(command: Encode | Reconstruct, name: str, array: np.ndarray) -> None:
+    """Write the array with what the data file holds beside its examples; say what is left out."""
+    left_out = write_examples(command.out, name, array, companions(command.data))
+    if left_out:
+        print(
+            f"aejax: left out of {command.out}: {', '.join(left_out)} of {command.data}; "
+            "an .npz file keeps what has one entry per example",
+            file=sys.stderr,
+        )
+    print(f"{command.out}: {array.dtype} {list(array.shape)}")

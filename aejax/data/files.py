@@ -52,7 +52,7 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
     """
     path = Path(path)
     if path.suffix == ".npz":
-        arrays = _read_npz(path)
+        arrays = read_npz(path)
         key = next(iter(arrays)) if len(arrays) == 1 else "x"
         if key not in arrays:
             raise ValueError(f"{path} holds {_listed(arrays)}; expected one array, or one named x")
@@ -89,7 +89,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
     if path.is_dir():
         arrays = _read_folder(path)
     elif path.suffix == ".npz":
-        arrays = _read_npz(path)
+        arrays = read_npz(path)
     else:
         arrays = {"x": _read(path)}
     if len(arrays) == 1:
@@ -137,8 +137,19 @@ def _read(path: Path) -> np.ndarray:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Read every array of an `.npz` file; the format allows no memory-mapping."""
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Read every array of an `.npz` file; the format allows no memory-mapping.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Name -> array, in the machine's byte order.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: an unreadable or pickled file.
+    """
     size = path.stat().st_size
     # A file of ours, because NumPy leaves its own open where the archive is broken.
     with path.open("rb") as file:
