@@ -1,7 +1,6 @@
 """`aejax explore`: a page, served to this machine alone, to look into a run."""
 
 import secrets
-import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +33,8 @@ class Explore:
 def explore(command: Explore) -> None:
     """Print the page's address and serve it until Ctrl-C."""
     try:
-        import uvicorn
-
         from aejax.cli.explorer.application import application
+        from aejax.cli.explorer.serving import listen, server
     except ModuleNotFoundError as error:
         raise ImportError(
             f"aejax explore needs {error.name}, which is not installed: "
@@ -49,17 +47,7 @@ def explore(command: Explore) -> None:
     run = open_run(command.run, checkpoint=command.checkpoint)
     token = secrets.token_urlsafe(16)
     served = application(view(run, load_seen_examples(run)), token)
-    with _listening(command.port) as listening:
+    with listen(LOOPBACK, command.port) as listening:
         print(f"explore: http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/", flush=True)
-        server = uvicorn.Server(uvicorn.Config(served, lifespan="off", log_level="warning"))
         with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
-
-
-def _listening(port: int) -> socket.socket:
-    try:
-        return socket.create_server((LOOPBACK, port))
-    except OSError as error:
-        raise OSError(
-            f"port {port} cannot be had ({error.strerror}): --port 0 takes any"
-        ) from error
+            server(served).run(sockets=[listening])

@@ -26,6 +26,7 @@ class Streamed(NamedTuple):
     """As `Examples`, but read from disk batch by batch.
 
     rows:    all train examples, validation included, flat and normalised.
+    raw:     the test examples as the data set has them.
     skipped: numbers of examples left out so far, in the order of the data.
     """
 
@@ -36,6 +37,7 @@ class Streamed(NamedTuple):
     validation: Stream | None
     test: Stream
     rows: Lazy
+    raw: Lazy
     skipped: set[int]
 
 
@@ -70,6 +72,7 @@ def load_streamed(configuration: Training) -> Streamed:
         validation=stream(rows.select(held_out, drawn)) if held_out else None,
         test=stream(test),
         rows=rows,
+        raw=dataset.test,
         skipped=skipped,
     )
 
@@ -77,10 +80,10 @@ def load_streamed(configuration: Training) -> Streamed:
 def shown(configuration: Training) -> Examples:
     """As many test examples of a stream as a report shows, in memory."""
     streamed = load_streamed(configuration)
-    x = streamed.test.read(np.arange(min(SHOWN, streamed.test.examples)))
-    raw = np.asarray(x.x).reshape(-1, *streamed.shape)
+    rows = np.arange(min(SHOWN, streamed.test.examples))
+    raw = streamed.raw[rows]
     dataset = Dataset(configuration.data, raw, raw)
-    test = Batch(jnp.asarray(x.x))
+    test = Batch(jnp.asarray(streamed.test.read(rows).x))
     return Examples(dataset, streamed.fingerprint, streamed.normalisation, test, None, test)
 
 

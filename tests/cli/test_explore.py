@@ -10,8 +10,9 @@ import pytest
 from sklearn.datasets import load_digits
 from starlette.testclient import TestClient
 
+from aejax.cli import main
 from aejax.cli.explorer.application import application
-from aejax.cli.explorer.views import view
+from aejax.cli.explorer.views import decoded, description, example, repaired, unit, view
 from aejax.cli.run import load_seen_examples, open_run
 from tests.cli.conftest import check
 
@@ -121,6 +122,87 @@ def test_what_makes_no_sense_is_refused_by_name(client, method, path, content, s
     assert words in answer.json()["error"]
 
 
+KINDS = {
+    "normalised, far from zero": (
+        "--normalise standardise --loss squared --sizes 36 5",
+        lambda random: random.normal(1000, 3, (60, 6, 6)).astype(np.float32),
+    ),
+    "streamed": (
+        "--stream --sizes 36 5",
+        lambda random: random.integers(0, 256, (60, 6, 6)).astype(np.uint8),
+    ),
+    "streamed, standardised": (
+        "--stream --normalise standardise --loss squared --sizes 36 5",
+        lambda random: random.normal(-50, 4, (60, 36)),
+    ),
+    "convolutional": (
+        "--channels 2 --sizes 36 5",
+        lambda random: random.integers(0, 256, (60, 6, 6)).astype(np.uint8),
+    ),
+    "convolutional, spatial code": (
+        "--channels 2 --sizes 36",
+        lambda random: random.random((60, 6, 6)),
+    ),
+}
+
+
+OTHERS = "streamed, standardised", "convolutional"
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=pytest.mark.slow) if kind in OTHERS else kind for kind in KINDS
+    ],
+)
+def shown(request, tmp_path_factory):
+    """The view of a small run, and what `encode` and `reconstruct` wrote of its test examples."""
+    settings, make = KINDS[request.param]
+    x, folder = make(np.random.default_rng(0)), tmp_path_factory.mktemp("shown")
+    np.save(folder / "x.npy", x)
+    np.save(folder / "test.npy", x[4::5])
+    words = f"--data {folder / 'x.npy'} --batch-size 24 --epochs 1 --quiet --out {folder / 'run'}"
+    assert main(["train", *settings.split(), *words.split()]) == 0
+    found = []
+    for command in ("encode", "reconstruct"):
+        out = folder / f"{command}.npy"
+        assert main([command, f"{folder}/run", f"{folder}/test.npy", "--out", str(out)]) == 0
+        found.append(np.load(out))
+    run, (codes, x_hat) = open_run(folder / "run"), found
+    return view(run, load_seen_examples(run)), x[4::5], codes.reshape(len(codes), -1), x_hat
+
+
+def test_the_numbers_are_those_of_encode_and_reconstruct(shown):
+    """Also where the explorer reads what a stream, and not the memory, holds."""
+    found, x, codes, x_hat = shown
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_allclose(found.codes, codes, rtol=1e-5, atol=1e-6)
+    described = description(found)
+    assert (described["low"], described["high"]) == (x.min(), x.max())
+    assert len(described["units"]) == codes.shape[1]
+    scale = np.ptp(x)
+    for index in (0, 7):
+        answer = example(found, index)
+        np.testing.assert_array_equal(answer["x"], x[index].ravel())
+        np.testing.assert_allclose(answer["code"], codes[index], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(answer["x_hat"], x_hat[index].ravel(), atol=1e-5 * scale)
+        squares = np.sum((x_hat[index].astype(float) - x[index]) ** 2)
+        assert answer["error"] == pytest.approx(squares, rel=1e-3)
+        assert repaired(found, index, answer["x"])["error"] == pytest.approx(squares, rel=1e-3)
+        assert decoded(found, index, answer["code"])["error"] == pytest.approx(squares, rel=1e-3)
+
+
+def test_a_filter_is_the_slope_of_its_unit_in_the_units_of_the_data(shown):
+    found, x, codes, _ = shown
+    index = codes.shape[1] - 1
+    slope = np.asarray(unit(found, index)["filter"]).reshape(x.shape[1:])
+    x = x.astype(np.float64)
+    step = 1e-2 * np.ptp(x) * slope / np.abs(slope).max()
+    ends = [found.encode(x + side * step)[:, index].astype(float) for side in (1, -1)]
+    assert np.mean(ends[0] - ends[1]) == pytest.approx(2 * np.sum(slope * step), rel=0.02)
+
+
 def test_a_port_that_cannot_be_had(finished, aejax):
     check(aejax("explore --port 70000", finished), "port must lie in [0, 65535], got 70000")
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -130,4 +212,5 @@ def test_a_port_that_cannot_be_had(finished, aejax):
 
 def test_without_its_libraries_it_says_what_to_install(finished, aejax, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "aejax.cli.explorer.serving", raising=False)
     check(aejax("explore", finished), "needs uvicorn | pip install 'aejax[explore]'")

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.cli.run import Examples, Run, decode, encode
+from aejax.cli.inference import Map, decoder, encoder
+from aejax.cli.run import Examples, Run, new_examples
 from aejax.types import Array
 
 EXCITING = 12
@@ -22,22 +22,24 @@ AVERAGED = 256
 class View(NamedTuple):
     """A run with the test examples that it is looked at with.
 
+    A unit is one scalar of the code, whatever the code's shape, in C order.
+
     title:    of the page.
     x:        raw test examples, [examples, *features].
     labels:   their classes, or None.
     codes:    of the examples, [examples, units].
-    encode:   raw examples to codes, compiled.
-    decode:   codes to raw examples, compiled.
-    gradient: (raw examples, unit) -> the unit's mean gradient, [*features], compiled.
+    encode:   raw examples to codes [examples, units].
+    decode:   codes [examples, units] to raw examples.
+    gradient: (raw examples, unit) -> the unit's mean gradient in raw units, [*features].
     """
 
     title: str
     x: np.ndarray
     labels: np.ndarray | None
     codes: np.ndarray
-    encode: Callable[[Array | np.ndarray], Array]
-    decode: Callable[[Array | np.ndarray], Array]
-    gradient: Callable[[Array | np.ndarray, int], Array]
+    encode: Map
+    decode: Map
+    gradient: Callable[[np.ndarray, int], np.ndarray]
 
 
 class Unknown(LookupError):  # noqa: N818 -- what it names does not exist, and nothing went wrong
@@ -54,24 +56,35 @@ def view(run: Run, examples: Examples) -> View:
     Returns:
         The `View`, with the codes of all test examples.
     """
-
-    def gradient(x: Array, unit: Array) -> Array:
-        def excitation(x: Array) -> Array:
-            return jnp.sum(encode(run, x)[:, unit])
-
-        return jnp.mean(jax.grad(excitation)(x), axis=0)
-
-    x = np.asarray(examples.dataset.x_test, np.float32)
-    encoded = jax.jit(partial(encode, run))
+    encoded, decoded = encoder(run), decoder(run)
+    codes = encoded(examples.dataset.x_test)
+    shape = codes.shape[1:]
     return View(
         title=f"An autoencoder of {run.configuration.data}",
-        x=x,
+        x=examples.dataset.x_test,
         labels=examples.dataset.labels_test,
-        codes=np.asarray(encoded(x)),
-        encode=encoded,
-        decode=jax.jit(partial(decode, run)),
-        gradient=jax.jit(gradient),
+        codes=codes.reshape(len(codes), -1),
+        encode=lambda x: encoded(x).reshape(len(x), -1),
+        decode=lambda code: decoded(code.reshape(len(code), *shape)),
+        gradient=_unit_gradient(run),
     )
+
+
+def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
+    """The mean gradient ∂h/∂x of one unit over raw examples, compiled once for all units."""
+
+    @jax.jit
+    def normalised(x: Array, unit: Array) -> Array:
+        def activation(x: Array) -> Array:
+            return jnp.sum(run.objective.model.encode(run.params, x).reshape(len(x), -1)[:, unit])
+
+        return jnp.mean(jax.grad(activation)(x), axis=0)
+
+    def gradient(x: np.ndarray, unit: int) -> np.ndarray:
+        found = normalised(new_examples(run, x), jnp.asarray(unit))
+        return np.asarray(found, np.float64).reshape(x.shape[1:]) / run.normalisation.scale
+
+    return gradient
 
 
 def description(view: View) -> dict[str, Any]:
@@ -102,7 +115,7 @@ def example(view: View, number: int) -> dict[str, Any]:
 
     Args:
         view: what is looked at.
-        number: of the example.
+        number: index of the example.
 
     Returns:
         Its class (or None), x, code, x_hat, and their squared error.
@@ -113,9 +126,10 @@ def example(view: View, number: int) -> dict[str, Any]:
     x = view.x[_known("example", number, len(view.x))]
     label = None if view.labels is None else int(view.labels[number])
     code = view.codes[number]
-    return {"label": label, "x": _numbers(x), "code": _numbers(code)} | decoded(view, number, code)
+    return {"label": label, "x": _numbers(x), "code": _numbers(code)} | _against(view, x, code)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
     """What a code is decoded to, against an example.
 
@@ -129,11 +143,11 @@ def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
 
     Raises:
         Unknown: where there is no such example.
-        ValueError: for a code of another size, or of what is no finite number.
+        ValueError: for a code of another size, of what is no finite number, or so large that a
+            squared error is not finite.
     """
     x = view.x[_known("example", number, len(view.x))]
-    x_hat = np.asarray(view.decode(_given("a code", code, view.codes.shape[1:])[None]))[0]
-    return {"x_hat": _numbers(x_hat), "error": _error(x_hat, x)}
+    return _against(view, x, _given("a code", code, view.codes.shape[1:]).astype(np.float32))
 
 
 def unit(view: View, number: int) -> dict[str, Any]:
@@ -160,6 +174,7 @@ def unit(view: View, number: int) -> dict[str, Any]:
     }
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def repaired(view: View, number: int, x: Any) -> dict[str, Any]:
     """What the run makes of an example that has been drawn on.
 
@@ -173,13 +188,23 @@ def repaired(view: View, number: int, x: Any) -> dict[str, Any]:
 
     Raises:
         Unknown: where there is no such example.
-        ValueError: for an x of another size, or of what is no finite number.
+        ValueError: for an x of another size, of what is no finite number, or so large that a
+            squared error is not finite.
     """
     clean = view.x[_known("example", number, len(view.x))]
     drawn = _given("an example", x, (clean.size,)).reshape(clean.shape)
-    code = np.asarray(view.encode(drawn[None]))[0]
+    code = view.encode(drawn[None])[0]
     found = {"code": _numbers(code), "damage": _error(drawn, clean)}
-    return found | decoded(view, number, code)
+    return found | _against(view, clean, code)
+
+
+def _against(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
+    """What a code is decoded to, and its squared error against an example."""
+    x_hat = view.decode(code[None])[0]
+    error = _error(x_hat, x)
+    if not math.isfinite(error):
+        raise ValueError("the values are so large that the squared error is not finite")
+    return {"x_hat": _numbers(x_hat), "error": error}
 
 
 def _known(what: str, number: int, count: int) -> int:
@@ -189,20 +214,25 @@ def _known(what: str, number: int, count: int) -> int:
 
 
 def _given(what: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """A list of finite JSON numbers, float64."""
+    refusal = ValueError(f"{what} is a list of {math.prod(shape)} numbers")
     try:
-        array = np.asarray(values, np.float32)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} is a list of {math.prod(shape)} numbers") from error
-    if array.shape != shape:
-        raise ValueError(f"{what} has {math.prod(shape)} numbers, got shape {list(array.shape)}")
-    if not np.isfinite(array).all():
+        leaves = np.asarray(values, object)
+        numbers = leaves.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise refusal from error
+    if not all(type(leaf) in (int, float) for leaf in leaves.flat):  # NumPy takes "1" and True
+        raise refusal
+    if numbers.shape != shape:
+        raise ValueError(f"{what} has {math.prod(shape)} numbers, got shape {list(numbers.shape)}")
+    if not np.isfinite(numbers).all():
         raise ValueError(f"{what} holds a value that is NaN or infinite")
-    return array
+    return numbers
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
     return float(np.sum(np.square(np.asarray(x_hat, np.float64) - x)))
 
 
-def _numbers(array: Array | np.ndarray) -> list[float]:
-    return np.ravel(array).tolist()
+def _numbers(array: np.ndarray) -> list[float]:
+    return np.asarray(array, float).ravel().tolist()
