@@ -147,10 +147,10 @@ def loads(text: str) -> Training:
         settings |= {
             "data_dir": None if data_dir is None else Path(data_dir),
             **{name: tuple(settings[name]) for name in TUPLES if name in settings},
-            "augmentation": _made(Moves, settings["augmentation"]),
-            "penalty": _made(Penalties, settings["penalty"]),
+            "augmentation": made(Moves, settings["augmentation"]),
+            "penalty": made(Penalties, settings["penalty"]),
         }
-        return _made(Training, settings)
+        return made(Training, settings)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"not a configuration of this version: {error}") from error
 
@@ -191,8 +191,20 @@ def _as_json(training: Training) -> dict[str, Any]:
     return settings | {name: list(settings[name]) for name in TUPLES}
 
 
-def _made(kind: type, values: dict[str, Any]) -> Any:
-    """Settings of a kind; ValueError naming the first whose value is of another type."""
+def made(kind: type, values: dict[str, Any]) -> Any:
+    """A record of this kind from its fields, as JSON gives them.
+
+    Args:
+        kind: a dataclass or NamedTuple whose annotations are plain types, unions and literals.
+        values: field -> value.
+
+    Returns:
+        The record.
+
+    Raises:
+        ValueError: naming the first field whose value is of another type.
+        TypeError: a field is missing or unknown.
+    """
     hints = get_type_hints(kind)
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):
@@ -209,4 +221,6 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in parts
     if origin is tuple:
         return all(_fits(element, parts[0]) for element in value)
+    if isinstance(value, bool):  # which Python takes for an integer
+        return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)

@@ -11,6 +11,9 @@ from jax.experimental import multihost_utils
 from aejax import sharding
 from aejax.training import ONE_DEVICE, Placement
 
+PLATFORMS = "jax_platforms"
+"""JAX's setting of the platforms it may use; JAX_PLATFORMS in the environment."""
+
 
 @dataclass(frozen=True)
 class Devices:
@@ -45,6 +48,23 @@ def join(devices: Devices) -> None:
             devices.processes or _number("JAX_NUM_PROCESSES"),
             _number("JAX_PROCESS_ID") if devices.process_id is None else devices.process_id,
         )
+
+
+def check_platform() -> None:
+    """Refuse a platform that this machine lacks, before anything is computed.
+
+    Raises:
+        ValueError: JAX finds no device of what JAX_PLATFORMS names.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # JAX asserts that a GPU it skipped is there
+        reason = next(iter(str(error).splitlines()), "there is none")
+        platforms = getattr(jax.config, PLATFORMS)
+        raise ValueError(
+            f"JAX_PLATFORMS={platforms} names no device of this machine: unset it, or say cpu\n"
+            f"{reason}"
+        ) from error
 
 
 def first() -> bool:

@@ -3,7 +3,6 @@
 A result is a JSON record, such as each file of experiments/ writes, with its figure beside it.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.cli.files import write_text
+from aejax.cli.json_files import read_json
 from aejax.html_tables import definitions, table
 from aejax.report import Illustration, Section, illustrations, key_numbers, link, page
+
+MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a record raises that holds values of other types than an experiment writes."""
 
 
 class Experiment(NamedTuple):
@@ -33,7 +36,7 @@ def find_experiments(folder: Path) -> list[Experiment]:
         The results: JSON files of an object with the key "experiment", whose PNG lies beside them.
     """
     files = (file for file in sorted(folder.rglob("*.json")) if file.with_suffix(".png").exists())
-    records = ((file, json.loads(file.read_text(encoding="utf-8"))) for file in files)
+    records = ((file, read_json(file)) for file in files)
     return [
         Experiment(file, record, file.with_suffix(".png").read_bytes())
         for file, record in records
@@ -54,19 +57,18 @@ def write_pages(experiments: list[Experiment], out: Path) -> Path:
     Raises:
         ValueError: for a record that lacks what an experiment writes.
     """
+    for experiment in experiments:
+        _check_names(experiment)
     sections = []
     for name, experiment in _named(experiments).items():
         try:
-            text = experiment_page(experiment)
-        except (KeyError, TypeError, ValueError) as error:
+            text, section = experiment_page(experiment), _summary(name, experiment)
+        except MALFORMED as error:
             raise ValueError(
                 f"{experiment.file} is not what an experiment wrote: {error!r}"
             ) from error
         write_text(out / f"{name}.html", text)
-        about = experiment.record["about"]
-        body = illustrations([_illustration(experiment, about["claim"])])
-        title = f"{about['title']} {experiment.record['verdict'].capitalize()}."
-        sections.append(Section(title, body + link("Numbers and settings", f"{name}.html")))
+        sections.append(section)
     index = out / "index.html"
     write_text(index, page("Experiments", sections))
     return index
@@ -95,6 +97,21 @@ def experiment_page(experiment: Experiment) -> str:
     ]
     lead = key_numbers(found | {"seconds": record["seconds"]})
     return page(record["about"]["title"].rstrip("."), sections, lead=lead)
+
+
+def _check_names(experiment: Experiment) -> None:
+    """Refuse a name that would place the page outside its folder, or over the index."""
+    name = experiment.record["experiment"]
+    if not isinstance(name, str) or Path(name).name != name or name == "index":
+        raise ValueError(f"{experiment.file}: an experiment cannot be called {name!r}")
+
+
+def _summary(name: str, experiment: Experiment) -> Section:
+    """An experiment in the index."""
+    about = experiment.record["about"]
+    body = illustrations([_illustration(experiment, about["claim"])])
+    title = f"{about['title']} {experiment.record['verdict'].capitalize()}."
+    return Section(title, body + link("Numbers and settings", f"{name}.html"))
 
 
 def _named(experiments: list[Experiment]) -> dict[str, Experiment]:

@@ -1,5 +1,6 @@
 """What a run's report shows: curves, reconstructions, filters and codes, each with its words."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -34,7 +35,7 @@ def illustrations(
             "Each term of the objective over the epochs, on train and validation examples.",
             "Curves of every term of the objective against the epoch.",
         )
-    code = np.asarray(run.objective.model.encode(run.params, examples.test.x))
+    code = np.asarray(_encode(run, examples.test.x))
     if _is_image(run.about.feature_shape):
         yield from _images(run, examples.test, code)
     yield from _codes(run, examples, code)
@@ -86,7 +87,7 @@ def _traversals(run: Run, code: np.ndarray) -> Illustration:
     codes = np.tile(code[0], (len(units), STEPS, 1))
     for row, unit in enumerate(units):
         codes[row, :, unit] = values[row]
-    output = run.objective.model.decode(run.params, jnp.asarray(codes.reshape(-1, code.shape[1])))
+    output = run.objective.model.decode(run.params, _shaped(run, codes.reshape(-1, code.shape[1])))
     x_hat = np.asarray(run.objective.loss.mean(output)).reshape(len(units), STEPS, -1)
     names = [f"unit {unit}" for unit in units]
     return Illustration(
@@ -125,10 +126,22 @@ def _codes(run: Run, examples: Examples, code: np.ndarray) -> Iterator[Illustrat
 
 def _singular_values(run: Run, x: Array) -> np.ndarray:
     def values(one: Array) -> Array:
-        jacobian = jax.jacrev(lambda x: run.objective.model.encode(run.params, x[None])[0])(one)
+        jacobian = jax.jacrev(lambda x: _encode(run, x[None])[0])(one)
         return jnp.linalg.svd(jacobian, compute_uv=False)
 
     return np.asarray(jax.lax.map(values, x))
+
+
+def _encode(run: Run, x: Array) -> Array:
+    """Codes [examples, units]: a unit is one scalar of the code, in C order where it is spatial."""
+    return run.objective.model.encode(run.params, x).reshape(len(x), -1)
+
+
+def _shaped(run: Run, units: np.ndarray) -> Array:
+    """Codes in the shape that the model decodes, from their units."""
+    example = jax.ShapeDtypeStruct((1, math.prod(run.about.feature_shape)), np.float32)
+    code = jax.eval_shape(run.objective.model.encode, run.params, example)
+    return jnp.asarray(units).reshape(len(units), *code.shape[1:])
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:

@@ -19,7 +19,9 @@ from aejax.cli.explore import Explore, explore
 from aejax.cli.export import Export, export
 from aejax.cli.interruption import Interrupted
 from aejax.cli.memory import keep_memory
+from aejax.cli.output import degrade_characters, discard, flush
 from aejax.cli.pages import Report, write_report
+from aejax.cli.path_options import check_encoding, expanded
 from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.recipes import RECIPES
 from aejax.cli.run import read_configuration
@@ -29,6 +31,7 @@ from aejax.cli.verify import Verify, verify
 from aejax.training import LostProcessError
 
 DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # and 1, verify's, where a verification failed
+CLOSED_PIPE = SIGNALLED + 13  # SIGPIPE's number, which Windows lacks
 
 Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcommand("prepare")]
 Command = (
@@ -69,10 +72,31 @@ def main(words: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    words = list(sys.argv[1:] if words is None else words)
+    degrade_characters()
+    try:
+        try:
+            return _answer(list(sys.argv[1:] if words is None else words))
+        finally:
+            flush()
+    except BrokenPipeError:
+        discard()
+        return CLOSED_PIPE
+    except OSError as error:  # a full disk, say
+        discard()
+        _complain(f"standard output cannot be written to: {error}")
+        return BAD_INPUT
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        return CLOSED_PIPE  # rich ends so where it finds the pipe closed
+
+
+def _answer(words: list[str]) -> int:
+    """The exit code of one command, once its complaint has been printed, if it has one."""
     debug, fresh = ("--debug" in words), ("--no-compilation-cache" in words)
     words = [word for word in words if word not in {"--debug", "--no-compilation-cache"}]
     try:
+        check_encoding(words)
         command = _command(words)
         keep_memory()
         if not fresh:
@@ -92,6 +116,8 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.stderr.flush()
         # JAX would wait for the process that is gone, and what has still to be written would fail.
         os._exit(BAD_INPUT)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()
@@ -109,12 +135,12 @@ def _command(words: Sequence[str]) -> Any:
 
     What is not said then stays as it is there.
     """
-    command = parse(Command, words, prog="aejax", description=DESCRIPTION)
+    command = expanded(parse(Command, words, prog="aejax", description=DESCRIPTION))
     settings = _settings(command) if isinstance(command, Train) else None
     if settings is None:
         return command
     start = replace(command, training=settings)
-    return parse(Train, words[1:], prog="aejax train", default=start)
+    return expanded(parse(Train, words[1:], prog="aejax train", default=start))
 
 
 def _settings(command: Train) -> Training | None:

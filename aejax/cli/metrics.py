@@ -22,11 +22,8 @@ PCA_EXAMPLES = 2**14
 
 def measure(run: Run, examples: Examples | Streamed) -> dict[str, Any]:
     """Reconstruction error on the test examples, beside that of PCA with as many numbers."""
-    code = jax.eval_shape(
-        run.objective.model.encode,
-        run.params,
-        jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32),
-    ).shape[-1]
+    example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
+    code = jax.eval_shape(run.objective.model.encode, run.params, example).size  # also if spatial
     # The parameters are an argument, so that the program is any run's of this shape, and kept.
     reconstructed = partial(jax.jit(reconstruct, static_argnums=0), run.objective, run.params)
     test_examples, test_error = _mean_error(reconstructed, _test_batches(examples))

@@ -1,17 +1,17 @@
 """`aejax report`: a run as one HTML page, or experiments as a page each and an index."""
 
-import json
+import math
 import shlex
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
-from aejax.cli.configuration import identity_of
+from aejax.cli.configuration import identity_of, made
 from aejax.cli.files import write_text
 from aejax.cli.history import read_history
+from aejax.cli.json_files import read_json
 from aejax.cli.run import Run, history_file, load_seen_examples, metrics_file, open_run
 from aejax.theory import Certificate
 
@@ -71,7 +71,7 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     """The run's figures, where the checkpoint shown is the one that they were measured on."""
     summary: dict[str, float | str] = {"step": str(run.step)}
     path = metrics_file(folder)
-    metrics = _read_json(path) if path.exists() else {}
+    metrics = read_json(path) if path.exists() else {}
     try:
         if metrics and metrics["step"] == run.step:
             summary["test reconstruction error"] = metrics["test_error"]
@@ -98,15 +98,21 @@ def _commands(run: Path) -> dict[str, str]:
 def _certificates(path: Path | None) -> list[Certificate]:
     if path is None:
         return []
-    certificates = _read_json(path)
-    with suppress(TypeError):  # of fields that are too few, too many or no fields
-        if isinstance(certificates, list):
-            return [Certificate(**found) for found in certificates]
-    raise ValueError(f"{path} is not what `aejax verify --json` wrote")
-
-
-def _read_json(path: Path) -> Any:
+    found = read_json(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
+        if not isinstance(found, list):
+            raise TypeError("it holds no list")
+        return [_certificate(fields) for fields in found]
+    except (TypeError, ValueError) as error:  # of fields too few, too many, or of another type
+        raise ValueError(f"{path} is not what `aejax verify --json` wrote: {error}") from error
+
+
+def _certificate(fields: Any) -> Certificate:
+    if not isinstance(fields, dict):
+        raise TypeError("a certificate is an object")
+    certificate = made(Certificate, fields)
+    for name in ("residual", "tolerance", "control"):
+        value = fields[name]
+        if value is not None and not math.isfinite(value):
+            raise ValueError(f"{name} cannot be {value!r}")
+    return certificate

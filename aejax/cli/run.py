@@ -1,6 +1,7 @@
 """A run's folder: what lies where, and how it is opened again."""
 
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,9 +12,11 @@ import numpy as np
 
 from aejax import checkpoints, training
 from aejax.cli.configuration import Training, dumps, identity_of, loads
+from aejax.cli.devices import check_platform
 from aejax.cli.files import write_text
 from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
 from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
+from aejax.data.catalogue import EMBEDDED, PREPARED_HERE
 from aejax.interchange import load_parameters
 from aejax.objective import Objective
 from aejax.types import Array, Batch, Params
@@ -36,11 +39,19 @@ class Examples(NamedTuple):
 
 
 class About(NamedTuple):
-    """What a run was trained on, kept beside its settings."""
+    """What a run was trained on, kept beside its settings.
+
+    environment:   versions, device, revision.
+    fingerprint:   of the data.
+    feature_shape: of one raw example.
+    folder:        directory from which a relative path to the data leads to them, or None where the
+                   data have a name or an absolute path.
+    """
 
     environment: dict[str, str]
     fingerprint: str
     feature_shape: tuple[int, ...]
+    folder: str | None = None
 
 
 class Run(NamedTuple):
@@ -101,7 +112,10 @@ def read_about(run: Path) -> About:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         shape = tuple(int(size) for size in about["feature_shape"])
-        return About(dict(about["environment"]), str(about["fingerprint"]), shape)
+        folder = about.get("folder")  # runs of earlier versions have none
+        if not isinstance(folder, str | None):
+            raise ValueError(f"folder cannot be {folder!r}")
+        return About(dict(about["environment"]), str(about["fingerprint"]), shape, folder)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
 
@@ -115,6 +129,30 @@ def write_settings(run: Path, configuration: Training, about: About) -> None:
 def identity(configuration: Training, data_fingerprint: str) -> dict[str, Any]:
     """What a run's checkpoints must share: the settings that decide them, and the data."""
     return identity_of(configuration) | {"data fingerprint": data_fingerprint}
+
+
+def data_folder(configuration: Training) -> str | None:
+    """The working directory where the settings name data by a relative path, else None."""
+    data = configuration.data
+    named = data in EMBEDDED.keys() | PREPARED_HERE.keys() or data.startswith("tfds:")
+    is_relative = not named and not Path(data).is_absolute() and Path(data).exists()
+    return str(Path.cwd()) if is_relative else None
+
+
+def located(configuration: Training, folder: str | None) -> Training:
+    """The settings with a path to the data that leads to them from the working directory.
+
+    Args:
+        configuration: settings of a run.
+        folder: as `About.folder` has it.
+
+    Returns:
+        The settings with the path below that folder, where it exists; else as they are, since the
+        data may have been moved to the working directory.
+    """
+    if folder is None or not Path(folder, configuration.data).exists():
+        return configuration
+    return replace(configuration, data=str(Path(folder, configuration.data)))
 
 
 def load_examples(configuration: Training) -> Examples:
@@ -150,7 +188,8 @@ def load_seen_examples(run: Run) -> Examples:
     """
     from aejax.cli.streamed import shown  # which is built of this
 
-    examples = (shown if run.configuration.stream else load_examples)(run.configuration)
+    configuration = located(run.configuration, run.about.folder)
+    examples = (shown if configuration.stream else load_examples)(configuration)
     if examples.fingerprint != run.about.fingerprint:
         raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
     return examples
@@ -161,6 +200,7 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
 
     What `aejax export` has written of a run is one too, of those parameters and no other.
     """
+    check_platform()
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
     exported = parameters_file(run).exists() and not checkpoints_folder(run).exists()

@@ -14,7 +14,14 @@ import tyro
 
 from aejax import checkpoints, sharding, training
 from aejax.cli.configuration import Training, check, dumps
-from aejax.cli.devices import Devices, first, greatest, join, make_placement
+from aejax.cli.devices import (
+    Devices,
+    check_platform,
+    first,
+    greatest,
+    join,
+    make_placement,
+)
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
 from aejax.cli.files import write_text
@@ -31,9 +38,11 @@ from aejax.cli.run import (
     Examples,
     checkpoints_folder,
     configuration_file,
+    data_folder,
     history_file,
     identity,
     load_examples,
+    located,
     metrics_file,
     open_run,
     read_about,
@@ -99,9 +108,13 @@ def train(command: Train) -> None:
 
 def _train(command: Train, signals: Noted) -> dict[str, Any]:
     configuration, out = command.training, command.out
-    join(command.devices)
+    join(command.devices)  # before anything else asks JAX for its devices
+    check_platform()
+    _refuse_used(command)
     placement = make_placement(command.devices)
-    examples = (load_streamed if configuration.stream else load_examples)(configuration)
+    folder = _data_folder(command)
+    load = load_streamed if configuration.stream else load_examples
+    examples = load(located(configuration, folder))
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     objective = make_trained_objective(configuration, examples.shape)
@@ -111,7 +124,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
     check_examples(configuration, examples, objective, state)
     with explained(out), locked(out) if first() else nullcontext():
         _refuse_used(command)
-        state, history = _start(command, examples, state)
+        state, history = _start(command, examples, folder, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
             fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples)
@@ -133,7 +146,6 @@ def _check(command: Train) -> None:
         raise ValueError("--from starts a run of its own, --resume goes on with one: say either")
     if command.recipe is not None and (command.resume or command.from_ is not None):
         raise ValueError("--recipe starts from its own settings, not a run's: leave it out")
-    _refuse_used(command)
     if command.checkpoint is not None and not command.resume:
         raise ValueError("--checkpoint says where to resume from: say --resume too")
 
@@ -146,8 +158,15 @@ def _refuse_used(command: Train) -> None:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
 
 
+def _data_folder(command: Train) -> str | None:
+    """Directory in which a relative path to the data was given, to this run or to its origin."""
+    run = command.out if command.resume else command.from_
+    recorded = None if run is None else read_about(run).folder
+    return recorded or data_folder(command.training)
+
+
 def _start(
-    command: Train, examples: Examples | Streamed, state: TrainState
+    command: Train, examples: Examples | Streamed, folder: str | None, state: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
@@ -158,7 +177,7 @@ def _start(
         if first():
             write_text(configuration_file(command.out), dumps(command.training))
     elif first():
-        about = About(environment(), examples.fingerprint, examples.shape)
+        about = About(environment(), examples.fingerprint, examples.shape, folder)
         write_settings(command.out, command.training, about)
     return state, history
 
@@ -246,4 +265,6 @@ def _print(metrics: dict[str, Any], out: Path) -> None:
     print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
     if metrics["pca_test_error"] is not None:
         print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}")
+    else:
+        print(f"  PCA, {metrics['code']} components:  none; they would keep all of the train data")
     print(f"run: {out}")

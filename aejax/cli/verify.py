@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 from threadpoolctl import threadpool_limits
 
+from aejax.cli.devices import check_platform
 from aejax.cli.environment import environment
-from aejax.cli.files import write_text
+from aejax.cli.files import check_file, write_text
 from aejax.data import load
 from aejax.theory import THEOREMS, Certificate, Problem, pose
 from aejax.theory.theorems import check_names
@@ -55,6 +56,12 @@ class Verify:
 def verify(command: Verify) -> int:
     """Print the certificates as a table; return 1 where one fails, else 0."""
     check_names(command.theorem)
+    if not 0 <= command.seed < 2**32:  # JAX would cut a greater one
+        raise ValueError(f"seed must lie in [0, 2³²), got {command.seed}")
+    for path in (command.json, command.report):
+        if path is not None:
+            check_file(path)
+    check_platform()
     x = load(command.data, data_dir=command.data_dir).x_train
     rows = np.asarray(x, np.float64).reshape(len(x), -1)
     problem = pose(rows, command.code, key=jax.random.key(command.seed))

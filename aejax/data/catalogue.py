@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,14 +43,15 @@ def find_builder(
 
     from aejax.data.mnist import FashionMnist, Mnist
 
-    data_dir = None if data_dir is None else Path(data_dir).expanduser()
+    data_dir = None if data_dir is None else Path(os.path.expanduser(data_dir))
     if name == "mnist":
         return Mnist(data_dir=data_dir)
     if name == "fashion_mnist":
         return FashionMnist(data_dir=data_dir)
     try:
         return tfds.builder(name.removeprefix("tfds:"), data_dir=data_dir)
-    except (ValueError, RuntimeError) as error:  # not found, no such config, not a valid name
+    except (ValueError, RuntimeError, AssertionError) as error:
+        # not found, no such config, not a valid name, no such version
         known = tfds.list_builders(with_community_datasets=False)  # the others need TensorFlow
         raise ValueError(_no_such_data_set(name, known)) from error
 

@@ -29,7 +29,7 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
         FileNotFoundError: no such file, or a data set that is not prepared.
     """
     name = os.fspath(name)
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if name == "digits":
         dataset = embedded.digits()
     elif name == "photos":

@@ -2,6 +2,7 @@
 
 import io
 import mmap
+import os
 from collections.abc import Callable
 from math import prod
 from os import PathLike
@@ -66,7 +67,7 @@ def open_stream(
         ValueError: for files that are none of these, or not of one shape.
         FileNotFoundError: no such file, or a data set that is not prepared.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if name in PREPARED_HERE or name.startswith("tfds:"):
         sources = _prepared(name, data_dir)
     elif not path.exists():
