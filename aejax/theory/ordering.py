@@ -91,8 +91,10 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
     """Minimise J with μ = 0 over the decoder with L-BFGS, the encoder being the best for it.
 
     Directions of little variance, in which an encoder hardly learns, are so left out; where this
-    gradient vanishes that of both kernels does. J does not see the length of a row, which grows as
-    it is trained; so rows are made of unit length at the start and once more at the end.
+    gradient vanishes that of both kernels does. J does not depend on the length ℓ of a row, and its
+    gradient decays as 1/ℓ: a search that makes rows longer would take any point for stationary. So
+    ¼ Σ_i (ℓ_i² − 1)² is added. Its gradient lies along the rows and that of J across them, so it
+    moves no stationary direction, and rows are of unit length there.
 
     Args:
         problem: the user's data, code size and key.
@@ -105,24 +107,24 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
     """
     with jax.enable_x64(True):
         rows = jax.random.normal(problem.key, (problem.code, problem.x.shape[1]))
+        start = {"rows": rows / jnp.linalg.norm(rows, axis=1, keepdims=True)}
         data = (jnp.asarray(unit_factor(problem)), jnp.asarray(survival))
         stop = gradient_stop(problem)
-        first = minimise(_projected, _unit_rows(rows), data, gradient_tolerance=stop)
-        start = _unit_rows(first.params["rows"])
-        last = minimise(_projected, start, data, gradient_tolerance=stop)
-        decoder = last.params["rows"]
-        params = _params(best_encoder(decoder, data[1]), decoder)
-        return Solution(params, first.steps + last.steps, last.converged)
-
-
-def _unit_rows(rows: Array) -> Params:
-    return {"rows": rows / jnp.linalg.norm(rows, axis=1, keepdims=True)}
+        solution = minimise(_projected_of_unit_rows, start, data, gradient_tolerance=stop)
+        decoder = solution.params["rows"]
+        return solution._replace(params=_params(best_encoder(decoder, data[1]), decoder))
 
 
 def _projected(params: Params, data: tuple[Array, Array]) -> Array:
     (factor, survival), rows = data, params["rows"]
     kernels = _params(best_encoder(rows, survival), rows)
     return ordered_objective(kernels, (factor, survival, jnp.zeros_like(survival)))
+
+
+def _projected_of_unit_rows(params: Params, data: tuple[Array, Array]) -> Array:
+    """J of the best encoder and ¼ Σ_i (ℓ_i² − 1)², ℓ the lengths of the decoder's rows."""
+    lengths = jnp.sum(jnp.square(params["rows"]), axis=1)
+    return _projected(params, data) + jnp.sum(jnp.square(lengths - 1)) / 4
 
 
 def _params(encoder: Array, decoder: Array) -> Params:
