@@ -109,6 +109,7 @@ def summary(problem: Problem, found: Found) -> dict[str, float | str]:
     return {
         "examples": examples,
         "features": features,
+        **({"unit of x": f"2^{problem.exponent}"} if problem.exponent else {}),
         **{verdict: verdicts[verdict] for verdict in ("holds", "fails")},
         **{verdict: count for verdict, count in verdicts.items() if verdict.startswith("not")},
         "controls rejected": f"{controls['rejected']} of {judged}",

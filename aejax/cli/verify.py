@@ -63,13 +63,15 @@ def verify(command: Verify) -> int:
             check_file(path)
     check_platform()
     x = load(command.data, data_dir=command.data_dir).x_train
-    rows = np.asarray(x, np.float64).reshape(len(x), -1)
+    rows = np.asarray(x).reshape(len(x), -1)
     problem = pose(rows, command.code, key=jax.random.key(command.seed))
     answers = answer(problem, command.theorem or tuple(THEOREMS))
     found = [certificate for each in answers.values() for certificate in each]
     if command.json is not None:
-        write_text(command.json, json.dumps([c._asdict() for c in found], indent=2) + "\n")
-    _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}")
+        text = json.dumps([c._asdict() for c in found], indent=2, allow_nan=False)
+        write_text(command.json, text + "\n")
+    unit = f", in units of 2^{problem.exponent}" if problem.exponent else ""
+    _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}{unit}")
     if command.report is not None:
         from aejax.cli.theorems import theorems_page  # here: matplotlib is slow to import
 

@@ -99,7 +99,7 @@ def uncentred(problem: Problem) -> Problem:
     data = problem.moments
     factor = triangular_factor(np.concatenate([data.factor, data.mean[None]]))
     raw = data._replace(mean=np.zeros_like(data.mean), factor=factor)
-    return problem._replace(moments=raw, pca=pca_of_moments(raw))
+    return problem._replace(centred=problem.x, moments=raw, pca=pca_of_moments(raw))
 
 
 def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:

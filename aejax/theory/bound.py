@@ -62,10 +62,11 @@ def trained_codes(problem: Problem) -> dict[str, Float64[np.ndarray, "examples c
     scale = np.sqrt(n / least_loss(problem.pca, 0))  # features of unit variance on average
     codes = {}
     with jax.enable_x64(True):
-        rows = jnp.asarray(scale * (problem.x - problem.moments.mean))
+        rows = jnp.asarray(scale * problem.centred)
         few = rows[:: -(-len(rows) // EXAMPLES)]
         for depth, sizes in (("shallow", (n, k)), ("deep", (n, 2 * k, k))):
-            found = np.asarray(_train(problem.key, few, rows, sizes))
+            with jax.numpy_dtype_promotion("standard"):  # optax raises floats to int32 counters
+                found = np.asarray(_train(problem.key, few, rows, sizes))
             codes |= {f"{depth} {name}": code for name, code in zip(NAMES, found, strict=True)}
     return codes
 
@@ -97,7 +98,7 @@ def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
 
 def best_loss(problem: Problem, code: Float64[np.ndarray, "examples units"]) -> float:
     """The loss of a code with its best linear decoder and bias, mean ‖x − x̂‖²."""
-    centred = problem.x - problem.moments.mean
+    centred = problem.centred
     basis, _ = np.linalg.qr(code - code.mean(axis=0))
     return float(np.sum(np.square(centred - basis @ (basis.T @ centred))) / len(centred))
 
@@ -107,6 +108,6 @@ def _bounded(problem: Problem) -> Evidence:
     below = least_loss(problem.pca, problem.code) - min(losses_found)
     kept = leading_components(problem.pca, last_component(problem) + 1)
     kernel = principal_params(problem, kept)["encoder"]["layer_0"]["kernel"]
-    principal = best_loss(problem, (problem.x - problem.moments.mean) @ np.asarray(kernel))
+    principal = best_loss(problem, problem.centred @ np.asarray(kernel))
     fewer = least_loss(problem.pca, last_component(problem)) - principal
     return Evidence(max(0.0, below) / loss_scale(problem), fewer / loss_scale(problem))

@@ -123,7 +123,7 @@ def certify(
     """
     if obstacle is not None:
         return _unmeasured(statement, obstacle)
-    if not tolerance.value <= tolerance.cap:
+    if not 0 <= tolerance.value <= tolerance.cap:
         beyond = f"a tolerance of {tolerance.value:.0e} exceeds the cap {tolerance.cap:.0e}"
         reason = f"{beyond}: {tolerance.basis}"
         return _unmeasured(statement, Obstacle("not identifiable", reason))

@@ -151,11 +151,11 @@ def _decoder_tolerance(problem: Problem) -> Tolerance:
     decay = half_decay(problem)
     tilt, inner = curvatures(problem, decay)
     gap = _least_gap(np.append(sum_gains(problem.pca.eigenvalues[:code], decay), 0))
-    error = gradient_error(problem)
+    error, apart = gradient_error(problem), _least_gap(np.sqrt(eigenvalues[: code + 1]))
     basis = f"gradient {error:.1e} against curvatures {tilt:.1e}, {inner:.1e}, gap {gap:.1e} of D²"
-    if not (gap > 0 and tilt > 0):
+    if not min(gap, tilt, apart) > 0:
         return Tolerance(np.inf, TRAINED_CAP, basis)
-    own = 2 * EPSILON * np.sqrt(problem.x.size) / _least_gap(np.sqrt(eigenvalues[: code + 1]))
+    own = 2 * EPSILON * np.sqrt(problem.x.size) / apart
     return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + own), TRAINED_CAP, basis)
 
 

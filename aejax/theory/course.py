@@ -14,7 +14,7 @@ from aejax.theory.conditions import Dropped, pull
 from aejax.theory.nonlinear import representatives
 from aejax.theory.optimum import swapped_components
 from aejax.theory.pca import leading_components, least_loss
-from aejax.theory.problem import Problem, inapplicable, rank, rounding
+from aejax.theory.problem import Problem, inapplicable, rank, rounding, without_variance
 from aejax.theory.solvers import alternating_least_squares
 from aejax.theory.tolerances import CLOSED_FORM_CAP, map_tolerance, pass_rounding, undetermined_map
 
@@ -110,8 +110,7 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
 def _single(problem: Problem) -> Obstacle | None:
     if rank(problem) > 0:
         return None
-    total = least_loss(problem.pca, 0)
-    return Obstacle("not applicable", f"no feature varies beyond rounding (Σ λ = {total:.1e})")
+    return Obstacle("not applicable", without_variance(problem))
 
 
 def _needless(problem: Problem, name: Dropped) -> Obstacle | None:
@@ -157,7 +156,7 @@ def _covariance(problem: Problem) -> Evidence:
     residual, control = (
         float(np.linalg.norm(gram - covariance, ord=2) / scale)
         for covariance in (
-            np.atleast_2d(np.cov(problem.x, rowvar=False, ddof=ddof)) for ddof in (0, 1)
+            np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=ddof)) for ddof in (0, 1)
         )
     )
     return Evidence(residual, control)

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Float64
 
 from aejax.theory.pca import least_loss
-from aejax.theory.problem import DEFLATION, EPSILON, Problem
+from aejax.theory.problem import DEFLATION, EPSILON, Problem, stored_rounding
 from aejax.types import Array, Params
 
 GRADIENT_TOLERANCE = 1e-12
@@ -57,7 +57,8 @@ def minimise(
 
     Source: Liu & Nocedal 1989.
     """
-    params, steps, gradient_norm = _lbfgs(loss, start, data, gradient_tolerance, max_steps)
+    with jax.numpy_dtype_promotion("standard"):  # optax adds int32 counters to 64-bit integers
+        params, steps, gradient_norm = _lbfgs(loss, start, data, gradient_tolerance, max_steps)
     return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
 
 
@@ -89,7 +90,7 @@ def gradient_stop(problem: Problem) -> float:
     The latter is what an offset costs x as it is stored. To train further is to fit what rounding
     has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
     """
-    stored = 8 * EPSILON * problem.moments.magnitude / float(np.sqrt(least_loss(problem.pca, 0)))
+    stored = 8 * stored_rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
     return max(GRADIENT_TOLERANCE, stored)
 
 

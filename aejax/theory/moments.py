@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from aejax.theory.centring import centred, real_array
 from aejax.types import Array
 
 
@@ -32,9 +33,7 @@ class Moments(NamedTuple):
 def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
     """Moments of the course's normalised data, r_ij = (x_ij − x̄_j)/√m.
 
-    The mean is subtracted twice: the first difference is exact where the mean is large against
-    the spread (Sterbenz), so the second mean is that of small numbers, and an offset of 10⁶
-    costs no accuracy beyond what x itself has lost.
+    An offset of 10⁶ costs no accuracy beyond what x itself has lost: see `centring.centred`.
 
     Args:
         x: [examples, features], any real dtype; taken to float64.
@@ -48,14 +47,22 @@ def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
 
     Source: Demmel et al. 2012 (T by QR factorisations of blocks of rows).
     """
-    x = real_matrix(x)
-    mean = x.mean(axis=0)
-    r = x - mean
-    correction = r.mean(axis=0)
-    r -= correction
-    r /= np.sqrt(len(x))
-    magnitude = float(np.linalg.norm(x) / np.sqrt(len(x)))
-    return Moments(len(x), mean + correction, triangular_factor(r), magnitude)
+    length = row_length(real_matrix(x))
+    return moments_of_centred(*centred(real_array(x)), length)
+
+
+def moments_of_centred(
+    rows: Float64[np.ndarray, "examples features"],
+    mean: Float64[np.ndarray, " features"],
+    magnitude: float,
+) -> Moments:
+    """Moments from x − x̄, x̄ and ‖x‖_F/√m."""
+    return Moments(len(rows), mean, triangular_factor(rows / np.sqrt(len(rows))), magnitude)
+
+
+def row_length(x: Float64[np.ndarray, "examples features"]) -> float:
+    """‖x‖_F/√m, the root mean square length of a row."""
+    return float(np.linalg.norm(x) / np.sqrt(len(x)))
 
 
 def triangular_factor(
@@ -74,15 +81,7 @@ def triangular_factor(
 
 def real_matrix(x: Shaped[np.ndarray | Array, "..."]) -> Float64[np.ndarray, "examples features"]:
     """The data as a float64 matrix, or a `ValueError` that says what it is instead."""
-    x = np.asarray(x)
-    if x.ndim != 2 or x.size == 0:
-        raise ValueError(
-            f"x must be [examples, features] with one of each or more, got shape {list(x.shape)}; "
-            "flatten images with x.reshape(len(x), -1)"
-        )
-    if not (np.isrealobj(x) and (np.issubdtype(x.dtype, np.number) or x.dtype == bool)):
-        raise ValueError(f"x must hold real numbers, got dtype {x.dtype}")
-    x = x.astype(np.float64)
-    if not np.isfinite(np.vdot(x, x)):  # false for NaN, for infinity, and for squares that overflow
+    x = real_array(x).astype(np.float64)
+    if not np.isfinite(np.vdot(x, x)):
         raise ValueError("x must hold finite numbers whose squares do not overflow float64")
     return x

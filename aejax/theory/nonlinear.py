@@ -21,7 +21,7 @@ from aejax.theory.certificate import (
 )
 from aejax.theory.dynamics import richardson
 from aejax.theory.pca import least_loss
-from aejax.theory.problem import EPSILON, Problem, inapplicable, last_component, pose
+from aejax.theory.problem import EPSILON, Problem, every_nth, inapplicable, last_component
 from aejax.theory.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
 from aejax.types import Array
 
@@ -110,7 +110,7 @@ def representatives(problem: Problem) -> Problem:
     step = min(-(-problem.x.size // ELEMENTS), len(problem.x) // (problem.code + 2))
     if step <= 1:
         return problem
-    return pose(problem.x[::step], problem.code, key=problem.key)
+    return every_nth(problem, step)
 
 
 def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> float:
@@ -126,7 +126,7 @@ def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> 
     """
     rows = problem.pca.components
     units = last_component(problem) + 1
-    centred = (problem.x - problem.moments.mean) / np.sqrt(len(problem.x))
+    centred = problem.centred / np.sqrt(len(problem.x))
     scores = centred @ rows.T
     kernel = scale * rows[:units].T / np.abs(scores[:, :units]).max(axis=0)
     code = encode(encoding, kernel, centred)

@@ -11,8 +11,9 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from aejax.theory.centring import centred, real_array, storage_precision, unit_scaled
 from aejax.theory.certificate import Certificate, Obstacle
-from aejax.theory.moments import Moments, moments, real_matrix
+from aejax.theory.moments import Moments, moments_of_centred, row_length
 from aejax.theory.pca import PCA, least_loss, pca_of_moments
 from aejax.types import Array, Key
 
@@ -26,22 +27,36 @@ Kahan 1990), or below 64 u of the largest (divide and conquer), whatever the siz
 """
 
 
+MODERATE_EXPONENT = 32
+"""Data whose spread is within 2^±32 is measured in the user's own unit.
+
+Products of two of its variances, λ², lie within 10^±39, far from where float64 loses digits.
+"""
+
+
 class Problem(NamedTuple):
     """The user's data, posed.
 
-    x:       [m, n], float64.
-    code:    k, the size of the code.
-    key:     for theorems that draw; each uses it as if it were alone, so that it answers the same
-             alone as among the others.
-    moments: of x.
-    pca:     of x.
+    x:         [m, n], float64: the data divided by 2^exponent, by which no digit changes.
+    centred:   x − x̄ [m, n], float64, of the data as it was stored: exact where x itself, for an
+               offset, is not.
+    code:      k, the size of the code.
+    key:       for theorems that draw; each uses it as if it were alone, so that it answers the same
+               alone as among the others.
+    moments:   of x.
+    pca:       of x.
+    exponent:  0 but for data whose variances, or products of two, float64 could not hold.
+    precision: relative rounding error of a value as it was stored: ε of its dtype, 0 for integers.
     """
 
     x: Float64[np.ndarray, "examples features"]
+    centred: Float64[np.ndarray, "examples features"]
     code: int
     key: Key
     moments: Moments
     pca: PCA
+    exponent: int
+    precision: float
 
 
 Theorem = Callable[[Problem], tuple[Certificate, ...]]
@@ -49,10 +64,14 @@ Theorem = Callable[[Problem], tuple[Certificate, ...]]
 
 
 def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = None) -> Problem:
-    """Pose the problem: take the data to float64 and analyse it once for every theorem.
+    """Pose the problem: centre and scale the data exactly, and analyse it once for every theorem.
+
+    Theorems are independent of units and origin, and so are the verdicts: data is centred in the
+    dtype in which it was stored, and measured in a power of two where its own unit is too small or
+    too large for float64 to square variances.
 
     Args:
-        x: [examples, features], any real dtype.
+        x: [examples, features], any real dtype, finite.
         code: k ≥ 1, the size of the code.
         key: for random starts and random changes of code; None means `jax.random.key(0)`.
 
@@ -64,9 +83,28 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     """
     if code < 1:
         raise ValueError(f"code must be one or more, got {code}")
-    x = real_matrix(x)
-    data = moments(x)
-    return Problem(x, code, jax.random.key(0) if key is None else key, data, pca_of_moments(data))
+    x = real_array(x)
+    scaled, exponent = unit_scaled(x)
+    rows, mean = centred(scaled)
+    scaled = scaled.astype(np.float64)
+    # A spread below the rounding of an offset is none; the offset itself must stay in range too.
+    size = max(np.abs(rows).max(), EPSILON * np.abs(scaled).max())
+    unit = exponent + int(np.frexp(size)[1])
+    unit = unit if abs(unit) > MODERATE_EXPONENT else 0
+    rows, mean, scaled = (np.ldexp(each, exponent - unit) for each in (rows, mean, scaled))
+    data = moments_of_centred(rows, mean, row_length(scaled))
+    key = jax.random.key(0) if key is None else key
+    analysis = pca_of_moments(data)
+    return Problem(scaled, rows, code, key, data, analysis, unit, storage_precision(x))
+
+
+def every_nth(problem: Problem, step: int) -> Problem:
+    """The problem of evenly spaced examples alone, one in so many, with a PCA of its own."""
+    x, rows = problem.x[::step], problem.centred[::step]
+    shift = rows.mean(axis=0)
+    rows = rows - shift
+    data = moments_of_centred(rows, problem.moments.mean + shift, row_length(x))
+    return problem._replace(x=x, centred=rows, moments=data, pca=pca_of_moments(data))
 
 
 def rounding(problem: Problem) -> float:
@@ -74,7 +112,7 @@ def rounding(problem: Problem) -> float:
 
     The first term is that of the factorisations (a backward error of γ_{mn}), with √N ε for γ_N,
     which holds with high probability, and of where their iterations stop; the second is that of x
-    as it was stored, which an offset makes large against the spread.
+    as it was stored, which an offset makes large against the spread: see `stored_rounding`.
 
     Args:
         problem: the problem.
@@ -86,16 +124,20 @@ def rounding(problem: Problem) -> float:
     """
     largest = np.sqrt(problem.pca.eigenvalues[0])
     sizes = np.sqrt(problem.x.size) + DEFLATION
-    return EPSILON * float(sizes * largest + problem.moments.magnitude)
+    return EPSILON * float(sizes * largest) + stored_rounding(problem)
+
+
+def stored_rounding(problem: Problem) -> float:
+    """Rounding error of a row of x as it was stored in float64, ε ‖x‖_F/√m; none of integers.
+
+    Data that was stored more coarsely is taken as it is, for its values are exact in float64.
+    """
+    return min(problem.precision, EPSILON) * problem.moments.magnitude
 
 
 def rank(problem: Problem) -> int:
-    """Number of singular values of R beyond its rounding error, that have squares float64 can hold.
-
-    The second condition matters for data near 10⁻¹⁵⁰ alone.
-    """
-    floor = max(rounding(problem) ** 2, float(np.finfo(np.float64).tiny) / EPSILON)
-    return int(np.sum(problem.pca.eigenvalues > floor))
+    """Number of singular values of R beyond its rounding error."""
+    return int(np.sum(problem.pca.eigenvalues > rounding(problem) ** 2))
 
 
 def last_component(problem: Problem) -> int:
@@ -110,7 +152,12 @@ def inapplicable(problem: Problem) -> Obstacle | None:
         reason = f"code {problem.code} ≥ {features} features: the identity attains zero loss"
         return Obstacle("not applicable", reason)
     if rank(problem) == 0:
-        total = least_loss(problem.pca, 0)
-        reason = f"no feature varies beyond rounding (Σ λ = {total:.1e}): any code has zero loss"
+        reason = f"{without_variance(problem)}: any code has zero loss"
         return Obstacle("not applicable", reason)
     return None
+
+
+def without_variance(problem: Problem) -> str:
+    """That no feature varies beyond rounding, and the variance that there is, in x's own unit."""
+    total = np.ldexp(least_loss(problem.pca, 0), 2 * problem.exponent)
+    return f"no feature varies beyond rounding (Σ λ = {total:.1e})"

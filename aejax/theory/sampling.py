@@ -148,7 +148,7 @@ def _masking(level: float | Array) -> Corruption:
 def _rows(problem: Problem) -> Float64[np.ndarray, "examples features"]:
     """Centred examples, evenly spaced where there are too many."""
     step = -(-problem.x.size // ELEMENTS)
-    return problem.x[:: min(step, len(problem.x))] - problem.moments.mean
+    return problem.centred[:: min(step, len(problem.x))]
 
 
 def _sampled(

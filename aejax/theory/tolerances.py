@@ -144,7 +144,16 @@ def undetermined_map(problem: Problem) -> Obstacle | None:
     if problem.code > rank(problem):
         reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
         return inapplicable(problem) or Obstacle("not identifiable", reason)
-    return inapplicable(problem)
+    return inapplicable(problem) or _coarsely_stored(problem)
+
+
+def _coarsely_stored(problem: Problem) -> Obstacle | None:
+    """A gap that the rounding of x to a type of low precision may have made, or have closed."""
+    (kept, left), stored = _singular_values(problem), problem.precision * problem.moments.magnitude
+    if problem.precision <= EPSILON or kept - left > stored:
+        return None
+    reason = f"the gap σ_k − σ_{{k+1}} = {kept - left:.1e} is within the rounding {stored:.1e} of x"
+    return Obstacle("not identifiable", f"{reason} as it was stored")
 
 
 def _singular_values(problem: Problem) -> tuple[float, float]:

@@ -85,7 +85,7 @@ def run(case: Case) -> dict[str, Any]:
     """All theorems on one data set: its size, the time they took, and the certificates by name."""
     x = case.examples()
     begin = time.perf_counter()
-    problem = pose(np.asarray(x, np.float64).reshape(len(x), -1), case.code)
+    problem = pose(np.asarray(x).reshape(len(x), -1), case.code)
     answers = answer(problem, tuple(THEOREMS))
     found = {name: [c._asdict() for c in each] for name, each in answers.items()}
     return {

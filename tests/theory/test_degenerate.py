@@ -46,7 +46,7 @@ CASES = {
     "zeros": (np.zeros((40, 6)), 3, NOT_APPLICABLE),
     "one example": (NORMAL[:1], 3, NOT_APPLICABLE),
     "spread below the rounding of an offset": (1e-12 * NORMAL + 1e6, 3, NOT_APPLICABLE),
-    "squares that underflow": (1e-160 * NORMAL, 3, NOT_APPLICABLE),
+    "squares that underflow": (1e-160 * NORMAL, 3, HOLDS),
     "digits, large": (1e8 * DIGITS, 10, HOLDS),
     "digits, small": (1e-8 * DIGITS, 10, HOLDS),
     "digits, offset": (DIGITS + 1e6, 10, HOLDS),

@@ -4,12 +4,20 @@ What is not listed holds. A verdict that is not `holds` has a reason that the da
 before anything is measured; so none is right by luck.
 """
 
+import json
 import re
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_wine
 
 from aejax import theory
+from tests.properties import property_test
 from tests.theory import datasets
+from tests.theory.changes import CHANGES, DATA
+from tests.theory.spectra import with_spectrum
 
 NO, NA = "not identifiable", "not applicable"
 
@@ -120,6 +128,95 @@ def test_every_certificate_is_right_for_the_reason_given():
     """One test, as all four have one shape and compile together."""
     for name in ("repeated at k", "rank < k", "constant feature", "condition 1e12"):
         assert_right(name)
+
+
+def answers(x):
+    problem = theory.pose(x, 3)
+    return {name: check(problem) for name, check in theory.THEOREMS.items()}
+
+
+def assert_alike(before, after, *, exactly=False):
+    """No verdict is the opposite of another: what changes is what the data can tell."""
+    for name, certificates in before.items():
+        for one, other in zip(certificates, after[name], strict=True):
+            verdicts = {one.verdict, other.verdict}
+            assert "fails" not in verdicts, f"{name}: {one}\n{other}"
+            assert len(verdicts) == 1 or not exactly, f"{name}: {one}\n{other}"
+            json.dumps([one._asdict(), other._asdict()], allow_nan=False)
+
+
+@property_test(examples=4)
+@given(
+    kind=st.sampled_from(sorted(DATA)),
+    change=st.sampled_from(sorted(CHANGES)),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_no_order_rotation_unit_origin_or_dtype_refutes_a_theorem(kind, change, seed):
+    generator = np.random.default_rng(seed)
+    x = DATA[kind](generator)
+    x /= np.abs(x).max()
+    exactly = change == "power of two"
+    assert_alike(answers(x), answers(CHANGES[change](x, generator)), exactly=exactly)
+
+
+WELL_SPACED = with_spectrum([8.0, 6.0, 4.0, 2.0, 1.0, 0.5])
+
+
+def held(x):
+    """Theorem and number of every certificate that holds, its control rejected where it has one."""
+    return {
+        (name, number)
+        for name, certificates in answers(x).items()
+        for number, certificate in enumerate(certificates)
+        if certificate.verdict == "holds" and certificate.control_verdict != "not rejected"
+    }
+
+
+THROUGH_BIASES = {
+    "optimal_loss": (0, 1),
+    "gradient_training": (0,),
+    "code_invariance": (0,),
+    "free_biases": (0, 1, 2),
+    "sum_regularisation": (0,),
+    "product_regularisation": (1,),
+    "principal_components": (0,),
+    "course_conditions": (1, 2, 3, 4, 5),
+    "encoders_bounded_by_pca": (0,),
+    "streamed_moments": (0, 1),
+    "single_precision": (0,),
+}
+"""Certificates that see x where it lies, by the numbers that they have in their theorem."""
+
+
+@pytest.fixture(scope="module")
+def everything():
+    found = answers(WELL_SPACED + np.arange(6.0))
+    assert {certificate.verdict for each in found.values() for certificate in each} == {"holds"}
+    return {(name, number) for name, each in found.items() for number in range(len(each))}
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e77])
+def test_no_unit_costs_a_well_spaced_spectrum_a_verdict(scale, everything):
+    assert held(scale * (WELL_SPACED + np.arange(6.0))) == everything
+
+
+def test_integers_far_from_zero_lose_only_what_passes_through_biases(everything):
+    """2⁶⁰ ± 10⁴, as stamps of nanoseconds are: centred exactly, whereas x itself is rounded."""
+    stamps = 2**60 + np.round(1e3 * WELL_SPACED).astype(np.int64)
+    lost = {(name, number) for name, numbers in THROUGH_BIASES.items() for number in numbers}
+    assert everything - held(stamps) == lost
+
+
+def test_raw_wine_whose_variances_differ_by_millions_is_ordered_by_nested_dropout():
+    x = load_wine().data[:150]
+    _, _, nested, _ = theory.ordered_recovery(theory.pose(x, 3))
+    assert nested.verdict == "holds", str(nested)
+
+
+def test_balanced_columns_of_bits_have_no_third_component():
+    _, decoder = theory.principal_components(theory.pose(np.eye(6)[np.arange(198) % 6], 3))
+    assert decoder.verdict == "not identifiable"
+    assert "gap" in decoder.reason
 
 
 @pytest.mark.slow
