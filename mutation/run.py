@@ -19,7 +19,7 @@ from cosmic_ray.plugins import get_operator
 from mutation import suite
 from mutation.mutants import Mutant
 from mutation.process import Outcome, run_tests
-from mutation.suite import Test
+from mutation.suite import MeasuredTest
 from mutation.workers import append, for_each
 
 PATIENCE = 4
@@ -57,7 +57,7 @@ class Record(NamedTuple):
 
 
 def try_all(
-    workers: list[Path], tests: list[Test], drawn: list[Mutant], budget: float, store: Path
+    workers: list[Path], tests: list[MeasuredTest], drawn: list[Mutant], budget: float, store: Path
 ) -> list[Record]:
     """Put each mutant to its tests, as many at once as there are workers.
 
@@ -138,7 +138,7 @@ def repeated(survivors: list[Record], population: dict[str, list[Mutant]]) -> li
     ]
 
 
-def _try(worker: Path, mutant: Mutant, tests: list[Test], budget: float) -> Record:
+def _try(worker: Path, mutant: Mutant, tests: list[MeasuredTest], budget: float) -> Record:
     spec = mutant.spec
     chosen = suite.selected(_package(mutant), tests, mutant.module, spec.start_pos[0], budget)
     names = [test.name for test in chosen]

@@ -30,7 +30,7 @@ def dependents(package: Path, module: str, line: int) -> dict[str, set[int]]:
     found = {file: _mentioning(_tree(package / file), names) for file in files}
     if not any(found.values()):
         found = {file: _bodies(_tree(package / file)) for file in files}
-    return found
+    return {file: lines for file, lines in found.items() if lines}
 
 
 def importers(package: Path, module: str) -> list[str]:

@@ -28,7 +28,7 @@ LEFT_OUT = (
 """Tests of experiments, documents and figures: they may notice more, and take long."""
 
 
-class Test(NamedTuple):
+class MeasuredTest(NamedTuple):
     """One test, as measured on the unchanged code.
 
     name:    of the test, which begins with its file.
@@ -46,7 +46,7 @@ class Test(NamedTuple):
         return self.name.partition("::")[0]
 
 
-def measure(workers: list[Path], store: Path) -> tuple[list[Test], list[str]]:
+def measure(workers: list[Path], store: Path) -> tuple[list[MeasuredTest], list[str]]:
     """Run each file of tests once, in a process of its own, and record what each test runs.
 
     Args:
@@ -65,7 +65,7 @@ def measure(workers: list[Path], store: Path) -> tuple[list[Test], list[str]]:
         append(store, found[file], f"{len(found[file]['tests'])} tests of {file} measured")
 
     for_each(workers, [file for file in files(workers[0]) if file not in found], attempt)
-    tests = [Test(**test) for record in found.values() for test in record["tests"]]
+    tests = [MeasuredTest(**test) for record in found.values() for test in record["tests"]]
     return tests, sorted(name for record in found.values() for name in record["failed"])
 
 
@@ -76,7 +76,9 @@ def files(checkout: Path) -> list[str]:
     return sorted(map(str, kept), key=lambda file: ("theory" not in file, file))
 
 
-def selected(package: Path, tests: list[Test], module: str, line: int, budget: float) -> list[Test]:
+def selected(
+    package: Path, tests: list[MeasuredTest], module: str, line: int, budget: float
+) -> list[MeasuredTest]:
     """The tests that run what a line decides, in the order in which they are to be tried.
 
     First come tests in the file named like the module, then those in files that import it, then
@@ -94,7 +96,7 @@ def selected(package: Path, tests: list[Test], module: str, line: int, budget: f
     some = [test for test in tests if _runs(test, wanted)]
     rank = _ranks(package.parent, module, {test.file for test in some})
     source = (package / module).read_text(encoding="utf-8")
-    chosen, spent = list[Test](), 0.0
+    chosen, spent = list[MeasuredTest](), 0.0
     for test in sorted(some, key=lambda test: (_rank(test, rank, source), test.seconds)):
         if not chosen or spent + test.seconds <= budget:
             chosen, spent = [*chosen, test], spent + test.seconds
@@ -111,7 +113,7 @@ def _measured(worker: Path, file: str) -> dict:
     return json.loads(destination.read_text(encoding="utf-8"))
 
 
-def _runs(test: Test, wanted: dict[str, set[int]]) -> bool:
+def _runs(test: MeasuredTest, wanted: dict[str, set[int]]) -> bool:
     return any(not lines.isdisjoint(test.lines.get(file, ())) for file, lines in wanted.items())
 
 
@@ -123,7 +125,7 @@ def _ranks(checkout: Path, module: str, names: Iterable[str]) -> dict[str, int]:
     }
 
 
-def _rank(test: Test, ranks: dict[str, int], source: str) -> int:
+def _rank(test: MeasuredTest, ranks: dict[str, int], source: str) -> int:
     """Of a test's file; but a test of one theorem is its module's own."""
     parameter = test.name.partition("[")[2][:-1]
     return 0 if parameter and f"def {parameter}(" in source else ranks[test.file]
