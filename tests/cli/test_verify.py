@@ -47,6 +47,28 @@ def test_piped_it_has_no_colour_and_fits_eighty_columns(data, aejax):
     assert "Eckart" in out
 
 
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_data_of_any_unit_is_answered_and_the_title_names_another(data, tmp_path, aejax, scale):
+    np.save(data, scale * np.load(data))
+    names = "optimal_map gaussian_denoising single_precision"
+    words = f"verify --data {data} --code 2 --theorem {names} --report {tmp_path}/page.html --json"
+    outcome = aejax(words, tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
+    assert {certificate["verdict"] for certificate in found} == {"holds"}
+    power = re.search(r"code of 2, in units of 2\^(-?\d+)$", outcome.out.splitlines()[0])[1]
+    assert int(power) == pytest.approx(np.log2(20 * scale), abs=2)
+    page = Parsed((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"unit of x2^{power}" in page.text["dl"] or f"2^{power}" in page.text["dd"]
+
+
+def test_stamps_of_nanoseconds_are_answered_by_their_differences(data, aejax):
+    np.save(data, 2**60 + np.round(1e3 * np.load(data)).astype(np.int64))
+    outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_map optimal_loss")
+    assert outcome.code == 0
+    assert outcome.out.count("holds") == 1
+    assert outcome.out.count("identifiable") == 2
+
+
 @pytest.mark.parametrize(
     ("verdict", "code"),
     [("holds", 0), ("not identifiable", 0), ("not applicable", 0), ("fails", 1)],

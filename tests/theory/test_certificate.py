@@ -53,7 +53,7 @@ def test_a_solver_that_stopped_short_refutes_nothing_but_may_confirm():
     assert certificate.reason.startswith("stopped; ")
 
 
-@pytest.mark.parametrize("value", [1.01e-8, np.inf, np.nan])
+@pytest.mark.parametrize("value", [1.01e-8, np.inf, np.nan, -np.inf, -1e-12])
 def test_a_tolerance_beyond_its_cap_is_not_identifiable_and_measures_nothing(value):
     def measure():
         raise AssertionError("measured")

@@ -66,3 +66,8 @@ def test_a_gradient_stops_at_1e_12_or_at_what_an_offset_costs_the_data():
     assert lbfgs.gradient_rounding(PROBLEM) == pytest.approx(rounding, rel=1e-9, abs=0)
     whole = pytest.approx(stored + rounding, rel=1e-6, abs=0)
     assert lbfgs.gradient_error(far) == whole
+
+
+def test_strict_promotion_of_dtypes_is_no_obstacle(data):
+    with jax.numpy_dtype_promotion("strict"):
+        assert descended(data).converged

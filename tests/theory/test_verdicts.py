@@ -7,6 +7,7 @@ before anything is measured; so none is right by luck.
 import json
 import re
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -205,6 +206,12 @@ def test_integers_far_from_zero_lose_only_what_passes_through_biases(everything)
     stamps = 2**60 + np.round(1e3 * WELL_SPACED).astype(np.int64)
     lost = {(name, number) for name, numbers in THROUGH_BIASES.items() for number in numbers}
     assert everything - held(stamps) == lost
+
+
+@pytest.mark.slow
+def test_strict_promotion_of_dtypes_costs_no_verdict(everything):
+    with jax.numpy_dtype_promotion("strict"):
+        assert held(WELL_SPACED + np.arange(6.0)) == everything
 
 
 def test_raw_wine_whose_variances_differ_by_millions_is_ordered_by_nested_dropout():
