@@ -105,4 +105,6 @@ def test_the_folder_says_what_it_holds(exported):
         assert description.items() <= about.items()
         assert set(params) == {"encoder", "decoder", "normalisation"}
     assert description["encode"].startswith("float32[batch, 8, 8]")
+    assert description["encode"].endswith("-> float32[batch, 12]")
+    assert description["decode"].startswith("float32[batch, 12] -> float32[batch, 8, 8]")
     assert description["configuration"]["sizes"] == [64, 12]
