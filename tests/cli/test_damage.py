@@ -54,7 +54,8 @@ def test_a_changed_run_is_not_resumed(run, aejax, change, words):
         ({"sizes": [64, "12"]}, "sizes cannot be (64, '12')"),
         ({"penalty": {"l3": 1}}, "l3"),
         ({"colour": "red"}, "colour"),
-        ({"sizes": [64, 13]}, "sizes was [64, 12], now [64, 13]"),
+        ({"sizes": [64, 13]}, "configuration.json is not what was written"),
+        ({"epochs": 9}, "configuration.json is not what was written | delete | digests.json"),
     ],
 )
 @pytest.mark.parametrize("command", ["train --resume --out", "report"])
@@ -72,8 +73,8 @@ def test_damaged_settings_are_named(run, aejax, command, content, words):
         (b"{", "about.json is not what `aejax train` wrote"),
         (b"{}", "about.json is not what `aejax train` wrote"),
         ({"feature_shape": ["a"]}, "about.json is not what `aejax train` wrote"),
-        ({"feature_shape": [64]}, "'float64[8, 8]', now 'float64[64]'"),
-        ({"fingerprint": "0" * 16}, "data fingerprint was"),
+        ({"feature_shape": [64]}, "about.json is not what was written"),
+        ({"fingerprint": "0" * 16}, "about.json is not what was written"),
     ],
 )
 def test_a_damaged_account_of_a_run_is_named(run, aejax, content, words):
