@@ -1,24 +1,26 @@
 """What every array of examples must be, said early and in words."""
 
 from collections.abc import Callable
+from math import prod
 
 import jax
 import numpy as np
-from jax import numpy as jnp
 from jaxtyping import Shaped
 
 from aejax.data.blocks import blocks
 from aejax.data.dataset import Dataset
+from aejax.data.dtypes import Tabular, as_array, is_floating
+from aejax.data.lazy import Lazy
 
 Examples = Shaped[np.ndarray | jax.Array, "..."]
 
 
-def check_array(x: Examples, name: str = "x", *, rank: int | None = None) -> None:
+def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None:
     """Refuse what cannot be a batch of examples.
 
     Args:
-        x: an array that should be [m, *features] with m ≥ 1, at least one feature axis, a real
-            dtype and finite values.
+        x: an array, or lists or a DataFrame, that should be [m, *features] with m ≥ 1, at least one
+            feature axis, a real dtype and finite values.
         name: what the messages call it.
         rank: the number of axes it must have, the batch axis included; None allows any ≥ 2.
 
@@ -26,6 +28,7 @@ def check_array(x: Examples, name: str = "x", *, rank: int | None = None) -> Non
         ValueError: wrong rank, no examples or no features, a dtype that is not real, NaN or
             infinity (how many, the first and its index).
     """
+    x = as_array(x, name)
     wrong_rank = x.ndim < 2 if rank is None else x.ndim != rank
     if wrong_rank:
         expected = "[examples, *features] with at least 2 axes" if rank is None else f"{rank} axes"
@@ -34,12 +37,25 @@ def check_array(x: Examples, name: str = "x", *, rank: int | None = None) -> Non
         )
     if x.size == 0:
         raise ValueError(f"{name} is empty, shape {x.shape}; expected at least one example")
-    if not any(jnp.issubdtype(x.dtype, kind) for kind in (jnp.bool, jnp.integer, jnp.floating)):
-        raise ValueError(f"{name} has dtype {x.dtype}; expected real numbers")
-    _refuse(x, lambda block: ~np.isfinite(block), f"{name} has NaN or infinity", "clean the data")
+    check_finite(x, name)
 
 
-def check_support(x: Examples, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
+def check_finite(x: Examples | Lazy, name: str = "x") -> None:
+    """Refuse NaN and infinity.
+
+    Args:
+        x: [m, *features], of a real dtype.
+        name: what the message calls it.
+
+    Raises:
+        ValueError: how many values are not finite, the first and its index.
+    """
+    if is_floating(x.dtype):  # others are finite, and some of them unknown to isfinite
+        bad = f"{name} has NaN or infinity"
+        _refuse(x, lambda block: ~np.isfinite(block), bad, "clean the data")
+
+
+def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
     """Refuse values for which a loss makes no sense: outside [0, 1] for the Bernoulli loss.
 
     Args:
@@ -52,7 +68,7 @@ def check_support(x: Examples, support: tuple[float, float] = (0.0, 1.0), name: 
     """
     low, high = support
     _refuse(
-        x,
+        as_array(x, name),
         lambda block: (block < low) | (block > high),
         f"{name} has values outside [{low:g}, {high:g}]",
         "scale with unit_range or use the squared error",
@@ -66,12 +82,13 @@ def check_dataset(dataset: Dataset) -> Dataset:
         dataset: any data set.
 
     Returns:
-        The data set as given.
+        The data set as given; lists and DataFrames in it as arrays.
 
     Raises:
         ValueError: as `check_array`; train and test with different features; labels that are not
             one integer for each example.
     """
+    dataset = _with_arrays(dataset)
     for split in ("train", "test"):
         x, labels = getattr(dataset, f"x_{split}"), getattr(dataset, f"labels_{split}")
         check_array(x, f"{dataset.name}: x_{split}")
@@ -88,8 +105,19 @@ def check_dataset(dataset: Dataset) -> Dataset:
     return dataset
 
 
+def _with_arrays(dataset: Dataset) -> Dataset:
+    """The same data set, its lists and DataFrames as arrays."""
+    others = {
+        field: as_array(values, f"{dataset.name}: {field}")
+        for field, values in dataset._asdict().items()
+        if field.startswith(("x_", "labels_"))
+        and not (values is None or isinstance(values, np.ndarray | jax.Array))
+    }
+    return dataset._replace(**others) if others else dataset
+
+
 def _refuse(
-    x: Examples, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
+    x: Examples | Lazy, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
 ) -> None:
     """Raise ValueError if any value is bad: how many are, and which is the first."""
     count, first = 0, ""
@@ -99,7 +127,7 @@ def _refuse(
             continue
         if not first:
             row, *rest = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
-            first = f"{block[(row, *rest)]:g} at index {(start + row, *rest)}"
+            first = f"{float(block[(row, *rest)]):g} at index {(start + row, *rest)}"
         count += int(bad.sum())
     if first:
-        raise ValueError(f"{complaint}: {count} of {x.size}, first {first}; {advice}")
+        raise ValueError(f"{complaint}: {count} of {prod(x.shape)}, first {first}; {advice}")
