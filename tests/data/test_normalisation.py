@@ -1,4 +1,8 @@
+from fractions import Fraction
+from math import sqrt
+
 import jax
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,6 +12,8 @@ from jax import numpy as jnp
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from aejax.data import (
+    Lazy,
+    Normalisation,
     covariance_scale,
     denormalise,
     identity,
@@ -15,6 +21,7 @@ from aejax.data import (
     standardise,
     unit_range,
 )
+from tests.properties import property_test
 
 MAKERS = [lambda _: identity(), unit_range, standardise, covariance_scale]
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 4, 3), dtype=np.uint8)
@@ -117,3 +124,152 @@ def test_inside_jit():
 def test_other_features_are_refused(function):
     with pytest.raises(ValueError, match=r"features of shape \(4, 3\), the data has \(12,\)"):
         function(standardise(IMAGES), IMAGES.reshape(20, 12))
+
+
+# Statistics in exact arithmetic, by Python's fractions, of which float64 is the rounding.
+
+
+def exactly(x, of):
+    """A normalisation of each feature in exact arithmetic, [m, features], rounded to float64."""
+    columns = [[Fraction(value.item()) for value in column] for column in x.T]
+    return np.array([of(column) for column in columns]).T
+
+
+def standardised(column):
+    m, mean = len(column), sum(column) / len(column)
+    variance = sum((value - mean) ** 2 for value in column) / m
+    if not variance:
+        return [0.0] * m
+    # (x − mean) / √variance, by a square of rational numbers: no unit over- or underflows.
+    return [sqrt((value - mean) ** 2 / variance) * (1 if value > mean else -1) for value in column]
+
+
+def ranged(column):
+    low, high = min(column), max(column)
+    return [float((value - low) / ((high - low) or 1)) for value in column]
+
+
+EXACTLY = {standardise: standardised, unit_range: ranged}
+FLOATS = [np.float16, np.float32, np.float64, ml_dtypes.bfloat16]
+INTEGERS = [np.bool_, *(np.dtype(f"{sign}{size}") for sign in "iu" for size in (1, 2, 4, 8))]
+
+
+@pytest.mark.parametrize("make", EXACTLY)
+@property_test(examples=30)
+@given(
+    dtype=st.sampled_from(FLOATS),
+    exponent=st.integers(-150, 150),
+    offset=st.sampled_from([0, 0, 1, -30, 1000]),
+    seed=st.integers(0, 999),
+)
+def test_every_unit_and_offset_of_every_float_is_exact(make, dtype, exponent, offset, seed):
+    limits = ml_dtypes.finfo(dtype)
+    low, high = np.log10([float(limits.smallest_subnormal), float(limits.max)])
+    scale = 10.0 ** np.clip(exponent, np.ceil(low), np.floor(high) - 5)
+    x = (scale * (np.random.default_rng(seed).normal(size=(7, 3)) + offset)).astype(dtype)
+    r = normalise(make(x), x, dtype=np.float64)
+    np.testing.assert_allclose(r, exactly(x, EXACTLY[make]), rtol=1e-12, atol=1e-9)
+    np.testing.assert_array_equal(normalise(make(x), x), r.astype(dtype))
+
+
+@st.composite
+def integer_tables(draw):
+    dtype = np.dtype(draw(st.sampled_from(INTEGERS)))
+    least, most = (0, 1) if dtype == np.bool_ else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    low = draw(st.integers(least, most))
+    high = min(low + draw(st.integers(0, 2 ** draw(st.integers(0, 64)))), most)
+    return np.array(draw(st.lists(st.integers(low, high), min_size=1, max_size=6)), dtype)[:, None]
+
+
+@pytest.mark.parametrize("make", EXACTLY)
+@property_test(examples=40)
+@given(x=integer_tables())
+def test_integers_of_every_range_are_exact_or_refused(make, x):
+    try:
+        r = normalise(make(x), x)
+    except ValueError as error:
+        assert "float64 cannot hold" in str(error)  # noqa: PT017 -- no error is right too
+        assert max(abs(int(x.min())), int(x.max())) > 2**53
+        assert int(x.max()) - int(x.min()) < 2**35
+    else:
+        assert r.dtype == np.float32
+        np.testing.assert_allclose(r, exactly(x, EXACTLY[make]), rtol=1e-6, atol=1e-6)
+        assert make is standardise or (r.min() >= 0 and r.max() <= 1)
+
+
+def test_integers_lose_nothing_to_float32():
+    x = 1_700_000_000 + np.arange(1000)[:, None]  # a time stamp each second
+    r = normalise(standardise(x), x)
+    np.testing.assert_allclose(r, (x - x.mean(axis=0)) / x.std(axis=0), rtol=0, atol=1e-7)
+    with pytest.raises(ValueError, match=r"integers from 46116860.* subtract an offset first"):
+        standardise(2**62 + np.arange(1000)[:, None])
+
+
+@pytest.mark.parametrize("make", EXACTLY)
+def test_values_near_the_ends_of_float64(make):
+    for x in ([1.7e308, 1.6e308], [-1.7e308, -1e300, 0.0], [5e-324, 0.0, 5e-324, 1e-320], [1e308]):
+        x = np.array(x)[:, None]
+        r = normalise(make(x), x)
+        np.testing.assert_allclose(r, exactly(x, EXACTLY[make]), rtol=1e-9, atol=0.05)
+    x = np.array([[-1.7e308], [1.7e308]])
+    np.testing.assert_allclose(normalise(standardise(x), x), [[-1], [1]])
+    np.testing.assert_array_equal(denormalise(standardise(x), [[-1.0], [1.0]]), x)
+    with pytest.raises(ValueError, match="range beyond that of float64; divide x by 2"):
+        unit_range(x)
+
+
+def test_a_dtype_too_narrow_for_the_result_is_refused():
+    small, large = (Normalisation(np.zeros(()), np.full((), unit)) for unit in (1e-6, 1e6))
+    for function, scale in ((normalise, small), (denormalise, large)):
+        with pytest.raises(ValueError, match=r"1 becomes .* range of float16; ask for a wider"):
+            function(scale, np.ones((2, 2)), dtype=np.float16)
+    assert np.isnan(normalise(small, np.array([[np.nan]]))).all()  # as it was given
+    for dtype in (int, np.uint8, complex):
+        with pytest.raises(ValueError, match="dtype must be floating point, got"):
+            denormalise(identity(), np.ones((2, 2)), dtype=dtype)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("make", [unit_range, standardise, covariance_scale])
+def test_no_statistics_of_what_is_not_finite(make, bad):
+    x = np.ones((6, 2))
+    x[3, 1] = bad
+    lazy = Lazy("x", x.__getitem__, x.shape, x.dtype)
+    for source in (x, lazy, jnp.asarray(x)):
+        with pytest.raises(ValueError, match=rf"1 of 12, first {bad} at index \(3, 1\)"):
+            make(source)
+    for bounds in ({"low": bad}, {"low": 0.0, "high": bad}, {"low": bad, "high": bad}):
+        with pytest.raises(ValueError, match="expected bounds with low < high"):
+            unit_range(np.ones((2, 2)), **bounds)
+    for empty in (np.ones((0, 2)), np.ones((2, 0)), np.ones(())):
+        with pytest.raises(ValueError, match=r"expected .*not empty"):
+            make(empty)
+
+
+def test_streamed_examples_have_the_same_statistics_in_every_dtype():
+    for dtype in (*FLOATS, *INTEGERS):
+        x = (IMAGES % 2 if dtype == np.bool_ else IMAGES // 2).astype(dtype)
+        lazy = Lazy("x", x.__getitem__, x.shape, x.dtype)
+        for make in MAKERS:
+            for found, expected in zip(make(lazy), make(x), strict=True):
+                np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint32, np.float32, jnp.bfloat16])
+def test_inside_jit_as_outside(dtype):
+    start = 1_700_000_000 if np.dtype(dtype).itemsize == 4 else 0
+    x = jnp.asarray(start + np.arange(200).reshape(100, 2), dtype)
+    for make in (standardise, unit_range):
+        made = make(x)
+        inside = jax.jit(lambda x, made=made: normalise(made, x, dtype=np.float32))(x)
+        np.testing.assert_allclose(inside, normalise(made, x, dtype=np.float32), atol=2e-6)
+    with pytest.raises(ValueError, match="beyond the range of float32; normalise outside of jit"):
+        jax.jit(lambda x: normalise(Normalisation(np.zeros(()), np.full((), 1e-60)), x))(x)
+
+
+def test_a_normalisation_of_an_earlier_run_is_applied(tmp_path):
+    shift, scale = np.array([1.0, 2.0]), np.array([2.0, 4.0])
+    np.savez(tmp_path / "run.npz", shift=shift, scale=scale)
+    with np.load(tmp_path / "run.npz") as saved:
+        found = normalise(Normalisation(**saved), np.array([[3.0, 10.0]]))
+    np.testing.assert_array_equal(found, [[1.0, 2.0]])
