@@ -1,9 +1,11 @@
 """Data sets from files of the user's own: NumPy's and IDX."""
 
 import math
+import os
 import tokenize
 import zipfile
 import zlib
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ from jaxtyping import Shaped
 
 from aejax.data.checks import check_array
 from aejax.data.dataset import Dataset
-from aejax.data.idx import MAXIMUM_COMPRESSION, read_idx
+from aejax.data.dtypes import format_bounds
+from aejax.data.idx import MAXIMUM_COMPRESSION, first_bytes, read_idx
+from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
 from aejax.data.split import every_fifth
 
 MNIST_FILES = {
@@ -22,6 +26,8 @@ MNIST_FILES = {
     "x_test": "t10k-images-idx3-ubyte",
     "labels_test": "t10k-labels-idx1-ubyte",
 }
+
+TABLE_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".feather"}
 
 # What NumPy and zipfile raise at files that are damaged, encrypted, or compressed in another way.
 UNREADABLE = (
@@ -50,7 +56,7 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
         FileNotFoundError: no such file.
         ValueError: unreadable, pickled, of the wrong rank, empty, or not finite.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if path.suffix == ".npz":
         arrays = read_npz(path)
         key = next(iter(arrays)) if len(arrays) == 1 else "x"
@@ -85,7 +91,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
         FileNotFoundError: no such file, or a folder that lacks some of its files.
         ValueError: an unreadable file, arrays with unexpected names, too few examples to split.
     """
-    path = Path(path)
+    path = Path(os.path.expanduser(path))
     if path.is_dir():
         arrays = _read_folder(path)
     elif path.suffix == ".npz":
@@ -108,7 +114,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
             f"{path} holds {_listed(arrays)}; expected x_train and x_test (and labels_train, "
             "labels_test), or x (and labels), or a single array"
         )
-    low, high = (0.0, 255.0) if train[0].dtype == np.uint8 else (None, None)
+    low, high = format_bounds(train[0].dtype)
     return Dataset(path.resolve().name, train[0], test[0], train[1], test[1], low, high)
 
 
@@ -125,9 +131,24 @@ def _int64(labels: np.ndarray | None) -> np.ndarray | None:
     return labels.astype(np.int64)
 
 
+def advice(path: Path) -> str:
+    """What to do with a file of another kind than is read, as the end of a message."""
+    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if suffix.lower() in TABLE_SUFFIXES:
+        return '; save a table by np.save("x.npy", table), as pandas or np.loadtxt reads it'
+    if suffix.lower() in IMAGE_SUFFIXES or ".array_record" in path.name:
+        return "; images and records are streamed: --stream, or data.open_stream, of their folder"
+    return ""
+
+
 def _read(path: Path) -> np.ndarray:
     """Read a file that holds one array: `.npy`, else IDX."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; expected one .npy, .npz or IDX file")
     if path.suffix != ".npy":
+        head = first_bytes(path)
+        if head is not None and head != b"\0\0":
+            raise ValueError(f"{path} is no .npy, .npz or IDX file{advice(path)}")
         return read_idx(path)
     try:
         with path.open("rb") as stream:
@@ -155,12 +176,20 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
     with path.open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:
+                _check_unique(arrays.files)
                 for member in arrays.zip.infolist():
                     with arrays.zip.open(member) as stream:
                         npy_header(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
                 return {key: _native(arrays[key]) for key in arrays}
         except (*UNREADABLE, OSError) as error:  # a seek to nowhere, in a damaged archive
             raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
+
+
+def _check_unique(names: list[str]) -> None:
+    """Refuse an archive of which NumPy would read one of several arrays of a name."""
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise ValueError(f"it holds several arrays called {', '.join(repeated)}")
 
 
 def npy_header(stream: Any, limit: int) -> tuple[tuple[int, ...], bool, np.dtype]:
@@ -197,6 +226,11 @@ def _read_folder(folder: Path) -> dict[str, np.ndarray]:
         if path.exists()
     }
     missing = [stem for name, stem in MNIST_FILES.items() if name not in found]
+    if len(missing) == len(MNIST_FILES) and any(map(advice, folder.iterdir())):
+        other = next(path for path in sorted(folder.iterdir()) if advice(path))
+        raise ValueError(
+            f"folder {folder} holds no .npy or IDX files, but such as {other.name}{advice(other)}"
+        )
     if missing:
         raise FileNotFoundError(
             f"folder {folder} lacks {', '.join(missing)} (.gz or not); expected the four IDX files "

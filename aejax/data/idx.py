@@ -50,6 +50,19 @@ def read_idx(path: str | PathLike[str]) -> Shaped[np.ndarray, "..."]:
         raise ValueError(f"{path}: {error}") from error
 
 
+def first_bytes(path: Path) -> bytes | None:
+    """The first two bytes of a file, decompressed where it is gzip; None where that is damaged."""
+    try:
+        with path.open("rb") as file:
+            found = file.read(2)
+        if found != b"\x1f\x8b":
+            return found
+        with gzip.open(path) as stream:
+            return stream.read(2)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return None
+
+
 def _read(stream: BufferedIOBase, limit: int) -> np.ndarray:
     """Read an uncompressed IDX stream that cannot hold more than `limit` bytes."""
     magic = stream.read(4)

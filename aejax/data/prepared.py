@@ -10,6 +10,7 @@ import numpy as np
 
 from aejax.data.catalogue import find_builder, is_prepared
 from aejax.data.dataset import Dataset
+from aejax.data.dtypes import format_bounds
 from aejax.data.split import every_fifth
 
 EXAMPLES_PER_READ = 1024
@@ -42,7 +43,7 @@ def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> 
     else:
         (x_train, x_test), whole = every_fifth(x_train), labels_train
         labels_train, labels_test = (None, None) if whole is None else every_fifth(whole)
-    low, high = (0.0, 255.0) if x_train.dtype == np.uint8 else (None, None)
+    low, high = format_bounds(x_train.dtype)
     return Dataset(name, x_train, x_test, labels_train, labels_test, low, high)
 
 

@@ -1,7 +1,12 @@
+import gzip
+import io
+import warnings
+import zipfile
+
 import numpy as np
 import pytest
 
-from aejax.data import fingerprint, load, load_array, load_file
+from aejax.data import fingerprint, load, load_array, load_file, open_stream
 
 X = np.random.default_rng(0).normal(size=(10, 2, 3))
 LABELS = np.arange(10, dtype=np.uint8)
@@ -159,3 +164,50 @@ def test_unusable_arrays(tmp_path, array, message):
     np.savez(tmp_path / "x.npz", array)
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("x.csv", b"1,2\n3,4\n", r"is no \.npy, \.npz or IDX file; save a table by np\.save"),
+        ("x.csv.gz", gzip.compress(b"1,2\n3,4\n"), r"is no \.npy.*; save a table by np\.save"),
+        ("x.txt", b"1 2\n", "save a table"),
+        ("x.png", b"\x89PNG", "images and records are streamed: --stream"),
+        ("x.array_record", b"\1\2", "images and records are streamed: --stream"),
+        ("x.mat", b"MATLAB 5.0", r"is no \.npy, \.npz or IDX file$"),
+    ],
+)
+def test_files_of_other_kinds_are_told_what_to_do(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    for read in (load, load_array, open_stream):
+        with pytest.raises(ValueError, match=rf"{name} (is no|cannot be streamed).*"):
+            read(tmp_path / name)
+    with pytest.raises(ValueError, match=words):
+        load(tmp_path / name)
+
+
+def test_a_folder_is_no_array(tmp_path):
+    with pytest.raises(ValueError, match="is a folder; expected one"):
+        load_array(tmp_path)
+
+
+@pytest.mark.parametrize("names", [["x.npy", "x.npy"], ["x.npy", "x"]])
+def test_an_archive_with_two_arrays_of_a_name_is_refused(tmp_path, names):
+    file = io.BytesIO()
+    np.save(file, X)
+    with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
+        warnings.simplefilter("ignore")  # zipfile's own, of the name that is there already
+        for name in names:
+            archive.writestr(name, file.getvalue())
+    for read in (load, load_array):
+        with pytest.raises(ValueError, match=r"x\.npz .* holds several arrays called x"):
+            read(tmp_path / "x.npz")
+
+
+def test_text_and_path_name_the_same_file(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", X)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (tmp_path / "x.npy", str(tmp_path / "x.npy"), "~/x.npy"):
+        np.testing.assert_array_equal(load_array(path), X)
+        np.testing.assert_array_equal(load_file(path).x_test, X[[4, 9]])
+        np.testing.assert_array_equal(open_stream(path).test[:], X[[4, 9]])
