@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from aejax import named
+from aejax.data.image_folder import ImageMode
 
 TUPLES = "sizes", "decoder_sizes", "channels"
 """Settings that are lists in JSON."""
@@ -110,6 +111,8 @@ class Training:
     """of a stream, after which it is measured and saved; a pass over the data unless given"""
     skip: int = 0
     """examples of a stream that may be left out because they cannot be read"""
+    image_mode: ImageMode | None = None
+    """what the images of a streamed folder are converted to; as stored unless given"""
 
 
 def identity_of(training: Training) -> dict[str, Any]:
@@ -122,6 +125,8 @@ def identity_of(training: Training) -> dict[str, Any]:
     del settings["data_dir"], settings["skip"]
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
+    if training.image_mode is None:
+        del settings["image_mode"]
     if not training.decoder_sizes:
         del settings["decoder_sizes"]
     if not training.refinement_steps:
@@ -176,6 +181,7 @@ def check(training: Training) -> None:
         ),
         "skip must be 0, or more of a --stream": training.skip == 0
         or (training.stream and training.skip > 0),
+        "image-mode must be of a --stream": training.image_mode is None or training.stream,
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX would cut a greater one
     }

@@ -14,8 +14,7 @@ import tyro
 from aejax import interchange
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_bytes, write_text
-from aejax.cli.integrity import identity_in, write_files
-from aejax.cli.run import Run, decode, encode, open_run, parameters_file, write_settings
+from aejax.cli.run import Run, decode, encode, open_run, write_settings
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,7 @@ def export(command: Export) -> None:
         path = command.out / f"parameters.{suffix}"
         interchange.save_parameters(path, _parameters(run), description=description)
     write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
-    identity, parameters = identity_in(command.run), parameters_file(command.out)
-    write_settings(command.out, run.configuration, run.about, identity=identity)
-    write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
+    write_settings(command.out, run.configuration, run.about)
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
 

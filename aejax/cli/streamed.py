@@ -48,6 +48,7 @@ def load_streamed(configuration: Training) -> Streamed:
         configuration.data,
         data_dir=configuration.data_dir,
         guard=partial(guarded, skip=configuration.skip, skipped=skipped),
+        image_mode=configuration.image_mode,
     )
     shape, size = dataset.train.shape[1:], configuration.batch_size
     normalisation = make_normalisation(
@@ -55,13 +56,16 @@ def load_streamed(configuration: Training) -> Streamed:
     )
 
     def flat(raw: np.ndarray) -> np.ndarray:
-        found = np.asarray(normalise(normalisation, raw), np.float32)
+        found = np.asarray(normalise(normalisation, raw, dtype=np.float32))
         return found.reshape(len(raw), prod(shape))
 
     def stream(x: Lazy) -> Stream:
         return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
-    rows, test = dataset.train.map(flat), dataset.test.map(flat)
+    rows, test = (
+        x.map(flat, features=(prod(shape),), dtype=np.float32)
+        for x in (dataset.train, dataset.test)
+    )
     held_out = round(configuration.validation * len(rows))
     drawn = partial(permuted, len(rows), configuration.seed)
     return Streamed(

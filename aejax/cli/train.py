@@ -13,7 +13,7 @@ import jax
 import tyro
 
 from aejax import checkpoints, sharding, training
-from aejax.cli.configuration import Training, check
+from aejax.cli.configuration import Training, check, dumps
 from aejax.cli.devices import (
     Devices,
     check_platform,
@@ -24,9 +24,9 @@ from aejax.cli.devices import (
 )
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
+from aejax.cli.files import write_text
 from aejax.cli.fitting import check_examples, fit, steps_of
-from aejax.cli.history import check_length, read_history, recorded
-from aejax.cli.integrity import identity_in, new_identity
+from aejax.cli.history import read_history, recorded
 from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
@@ -39,14 +39,13 @@ from aejax.cli.run import (
     checkpoints_folder,
     configuration_file,
     data_folder,
-    decisive_settings,
     history_file,
+    identity,
     load_examples,
     located,
+    metrics_file,
     open_run,
     read_about,
-    write_configuration,
-    write_metrics,
     write_settings,
 )
 from aejax.cli.streamed import Streamed, load_streamed
@@ -130,7 +129,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
             fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples)
         if first():
-            write_metrics(out, metrics)
+            write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
     if isinstance(examples, Streamed) and examples.skipped:
         numbers = ", ".join(map(str, sorted(examples.skipped)))
         print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
@@ -172,15 +171,14 @@ def _start(
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
     # A run that was killed before its first checkpoint starts anew.
-    place = checkpoints_folder(command.out)
-    saved = checkpoints.steps(place) or checkpoints.listed(place) or command.checkpoint is not None
+    saved = command.checkpoint is not None or checkpoints.steps(checkpoints_folder(command.out))
     if command.resume and saved:
         state, history = _resume(command, examples, state)
         if first():
-            write_configuration(command.out, command.training)
+            write_text(configuration_file(command.out), dumps(command.training))
     elif first():
         about = About(environment(), examples.fingerprint, examples.shape, folder)
-        write_settings(command.out, command.training, about, identity=new_identity())
+        write_settings(command.out, command.training, about)
     return state, history
 
 
@@ -188,18 +186,17 @@ def _resume(
     command: Train, examples: Examples | Streamed, like: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """The state of a checkpoint, and the history up to it."""
-    folder, identity = checkpoints_folder(command.out), identity_in(command.out)
     state, _ = checkpoints.restore(
-        folder,
+        checkpoints_folder(command.out),
         like,
-        configuration=decisive_settings(command.training, examples.fingerprint, identity),
+        configuration=identity(command.training, examples.fingerprint),
         normalisation=examples.normalisation,
         step=command.checkpoint,
     )
-    checkpoints.check_best(folder, last=int(state.step))
     path, epochs = history_file(command.out), int(state.epoch)
-    history = read_history(path, identity)[:epochs]
-    check_length(path, history, epochs)
+    history = read_history(path)[:epochs]
+    if len(history) < epochs:
+        raise ValueError(f"{path} holds {len(history)} epochs, but the checkpoint is of {epochs}")
     return state, history
 
 
@@ -213,8 +210,6 @@ def _callbacks(
 ) -> Iterator[list[Callback]]:
     out, epochs = command.out, command.training.epochs
     past = list(history)
-    identity = identity_in(out) if first() else None  # the first process alone writes it
-    settings = decisive_settings(command.training, examples.fingerprint, identity)
 
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
@@ -225,7 +220,7 @@ def _callbacks(
             save_soon(
                 checkpoints_folder(out),
                 state,
-                configuration=settings,
+                configuration=identity(command.training, examples.fingerprint),
                 normalisation=examples.normalisation,
                 validation_loss=record.get("validation", {}).get("loss"),
                 keep=command.keep,
@@ -240,7 +235,7 @@ def _callbacks(
     with (
         deferred(signals) as asked,
         checkpoints.in_background() as save_soon,
-        recorded(history_file(out), out / "tensorboard", history, identity)
+        recorded(history_file(out), out / "tensorboard", history)
         if first()
         else nullcontext() as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet or not first()) as show,

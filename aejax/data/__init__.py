@@ -10,6 +10,7 @@ from aejax.data.embedded import photos as photos
 from aejax.data.files import load_array as load_array
 from aejax.data.files import load_file as load_file
 from aejax.data.idx import read_idx as read_idx
+from aejax.data.image_folder import image_folder as image_folder
 from aejax.data.lazy import Lazy as Lazy
 from aejax.data.normalisation import Normalisation as Normalisation
 from aejax.data.normalisation import covariance_scale as covariance_scale

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.data.catalogue import PREPARED_HERE
-from aejax.data.files import MNIST_FILES, UNREADABLE, npy_header
+from aejax.data.dtypes import check_dtype, is_floating
+from aejax.data.files import MNIST_FILES, UNREADABLE, advice, npy_header
+from aejax.data.image_folder import ImageMode, image_folder
 from aejax.data.lazy import Lazy
 from aejax.data.prepared import input_of, open_builder
-
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 
 
 class UnreadableExampleError(ValueError):
@@ -40,16 +40,17 @@ class StreamedDataset(NamedTuple):
 
 
 def open_stream(
-    name: str,
+    name: str | PathLike[str],
     *,
     data_dir: str | PathLike[str] | None = None,
-    guard: Callable[[Lazy], Lazy] = lambda x: x,
+    guard: Callable[[Lazy], Lazy] | None = None,
+    image_mode: ImageMode | None = None,
 ) -> StreamedDataset:
     """Open a data set without reading it.
 
     - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is mapped into memory, and
       what was read is forgotten again.
-    - A folder of images, all of one size and mode, in the order of their names.
+    - A folder of images, all of one size and kind, in the order of their names (`image_folder`).
     - An `.array_record` file, or a folder of them, whose records are each a `.npy` file.
     - A TFDS name, prepared: `mnist`, `fashion_mnist`, or `tfds:NAME`.
 
@@ -58,32 +59,26 @@ def open_stream(
     Args:
         name: a path or a name.
         data_dir: where TFDS keeps prepared data.
-        guard: put around each source, before it is split; `guarded` is one.
+        guard: put around each source, before it is split (default: `guarded`).
+        image_mode: what the images of a folder are converted to: "L", "LA", "RGB" or "RGBA"; None
+            reads them as they are stored, where that is grey or colour.
 
     Returns:
         The data set.
 
     Raises:
-        ValueError: for files that are none of these, or not of one shape.
+        ValueError: for files that are none of these, not of one shape, or of a dtype that is not
+            real; for an image_mode of what is no folder of images.
         FileNotFoundError: no such file, or a data set that is not prepared.
     """
-    path = Path(os.path.expanduser(name))
-    if name in PREPARED_HERE or name.startswith("tfds:"):
-        sources = _prepared(name, data_dir)
-    elif not path.exists():
-        raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
-    elif path.is_dir():
-        sources = _folder(path)
-    else:
-        sources = [_file(path)]
-    sources = [guard(source) for source in sources]
+    name = os.fspath(name)
+    sources = [(guard or guarded)(source) for source in _sources(name, data_dir, image_mode)]
     train, test = sources if len(sources) == 2 else _by_fifths(*sources)
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(
             f"{name}: train examples have shape {train.shape[1:]}, test examples {test.shape[1:]}"
         )
-    low, high = (0.0, 255.0) if train.dtype == np.uint8 else (None, None)
-    return StreamedDataset(name, train, test, low, high)
+    return StreamedDataset(name, train, test, *train.bounds)
 
 
 def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
@@ -105,7 +100,7 @@ def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
     def read(rows: np.ndarray) -> np.ndarray:
         try:
             found = x[rows]
-            if x.dtype.kind != "f" or np.isfinite(found).all():
+            if not is_floating(x.dtype) or np.isfinite(found).all():
                 return found
         except Exception:
             pass
@@ -116,14 +111,14 @@ def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
         stand_in = next(iter(whole.values()))
         return np.stack([whole.get(i, stand_in) for i in range(len(rows))])
 
-    return Lazy(x.name, read, x.shape, x.dtype)
+    return Lazy(x.name, read, x.shape, x.dtype, bounds=x.bounds)
 
 
 def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
     """One example, or None where it is left out."""
     try:
         (example,) = x[[row]]
-        if x.dtype.kind == "f" and not np.isfinite(example).all():
+        if is_floating(x.dtype) and not np.isfinite(example).all():
             raise ValueError("it holds NaN or infinity")
     except Exception as error:
         skipped.add(row)
@@ -137,7 +132,7 @@ def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
     return example
 
 
-def mapped(path: Path) -> Lazy:
+def mapped(path: str | PathLike[str]) -> Lazy:
     """A `.npy` file that is mapped into memory and forgotten again after every read.
 
     Args:
@@ -147,8 +142,9 @@ def mapped(path: Path) -> Lazy:
         Its examples, in the machine's byte order.
 
     Raises:
-        ValueError: for what is no array of numbers, or lies in Fortran's order.
+        ValueError: for what is no array of real numbers, or lies in Fortran's order.
     """
+    path = Path(path)
     try:
         with path.open("rb") as file:
             shape, in_columns, dtype = npy_header(file, path.stat().st_size)
@@ -156,7 +152,13 @@ def mapped(path: Path) -> Lazy:
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(memory, "madvise"):
             memory.madvise(mmap.MADV_RANDOM)  # what lies beside a row is not wanted next
-        if in_columns or dtype.hasobject or len(shape) < 2 or not prod(shape):
+        check_dtype(dtype, "it")
+        if in_columns:
+            raise ValueError(
+                "it is in Fortran order, of which an example cannot be read at once; save "
+                "np.ascontiguousarray of the array"
+            )
+        if len(shape) < 2 or not prod(shape):
             raise ValueError(f"it holds {dtype}{list(shape)}; a stream needs [examples, *features]")
         x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
     except UNREADABLE as error:
@@ -171,46 +173,7 @@ def mapped(path: Path) -> Lazy:
     return Lazy(str(path), read, shape, dtype.newbyteorder("="))
 
 
-def images(folder: Path) -> Lazy:
-    """The images of a folder, in the order of their names.
-
-    Args:
-        folder: whose images are all of one size and mode.
-
-    Returns:
-        Examples [images, height, width] or [images, height, width, channels], uint8.
-
-    Raises:
-        ValueError: for a folder without images, or whose first is none.
-    """
-    from PIL import Image
-
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGES)
-    if not paths:
-        raise ValueError(f"{folder} holds no images, no .npy and no .array_record files")
-
-    def open_one(row: int) -> np.ndarray:
-        with Image.open(paths[row]) as image:
-            return np.asarray(image, np.uint8)
-
-    try:
-        first = open_one(0)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{paths[0]} is no readable image: {error}") from error
-
-    def read(rows: np.ndarray) -> np.ndarray:
-        found = [open_one(int(row)) for row in rows]
-        for row, image in zip(rows, found, strict=True):
-            if image.shape != first.shape:
-                raise ValueError(
-                    f"{paths[row].name} has shape {image.shape}, {paths[0].name} {first.shape}"
-                )
-        return np.stack(found)
-
-    return Lazy(str(folder), read, (len(paths), *first.shape), np.uint8)
-
-
-def array_records(path: Path) -> Lazy:
+def array_records(path: str | PathLike[str]) -> Lazy:
     """The records of an `.array_record` file or of a folder of them, each a `.npy` file.
 
     Args:
@@ -224,6 +187,7 @@ def array_records(path: Path) -> Lazy:
     """
     import grain
 
+    path = Path(path)
     files = sorted(path.glob("*.array_record*")) if path.is_dir() else [path]
     try:
         source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
@@ -233,16 +197,43 @@ def array_records(path: Path) -> Lazy:
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = [_array(source[int(row)]) for row in rows]
-        if any(array.shape != first.shape for array in found):
-            raise ValueError(f"its arrays have other shapes than {first.shape}")
-        return np.stack(found).astype(first.dtype, copy=False)
+        for row, array in zip(rows, found, strict=True):
+            if (array.shape, array.dtype) != (first.shape, first.dtype):
+                raise ValueError(
+                    f"record {row} of {path} is {array.dtype}{list(array.shape)}, the first "
+                    f"{first.dtype}{list(first.shape)}"
+                )
+        return np.stack(found)
 
     return Lazy(str(path), read, (len(source), *first.shape), first.dtype)
 
 
 def _array(record: bytes) -> np.ndarray:
     npy_header(io.BytesIO(record), len(record))  # before NumPy makes room for what it claims
-    return np.load(io.BytesIO(record), allow_pickle=False)
+    array = np.load(io.BytesIO(record), allow_pickle=False)
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def _sources(
+    name: str, data_dir: str | PathLike[str] | None, image_mode: ImageMode | None
+) -> list[Lazy]:
+    """All examples, or those of train and of test."""
+    path = Path(os.path.expanduser(name))
+    prepared = name in PREPARED_HERE or name.startswith("tfds:")
+    if not prepared and not path.exists():
+        raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
+    parts = [path / f"{part}.npy" for part in MNIST_FILES if part.startswith("x_")]
+    in_parts = all(part.exists() for part in parts)
+    has_records = any(path.glob("*.array_record*"))
+    if path.is_dir() and not (prepared or in_parts or has_records):
+        return [image_folder(path, image_mode)]
+    if image_mode is not None:
+        raise ValueError(f"image_mode is for a folder of images; {name} is none")
+    if prepared:
+        return _prepared(name, data_dir)
+    if in_parts:
+        return [mapped(part) for part in parts]
+    return [array_records(path) if has_records else _file(path)]
 
 
 def _file(path: Path) -> Lazy:
@@ -250,15 +241,9 @@ def _file(path: Path) -> Lazy:
         return mapped(path)
     if ".array_record" in path.name:
         return array_records(path)
-    raise ValueError(f"{path} cannot be streamed; expected .npy, .array_record, or a folder")
-
-
-def _folder(folder: Path) -> list[Lazy]:
-    parts = [folder / f"{name}.npy" for name in MNIST_FILES if name.startswith("x_")]
-    if all(part.exists() for part in parts):
-        return [mapped(part) for part in parts]
-    records = any(folder.glob("*.array_record*"))
-    return [array_records(folder) if records else images(folder)]
+    raise ValueError(
+        f"{path} cannot be streamed; expected .npy, .array_record, or a folder{advice(path)}"
+    )
 
 
 def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[Lazy]:

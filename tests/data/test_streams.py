@@ -126,3 +126,19 @@ def test_a_file_larger_than_memory_may_be(tmp_path):
     places = np.random.default_rng(0).integers(rows, size=(40, 1000))
     assert not any(x[each].any() for each in places)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
+
+
+def test_not_a_number_is_named_without_a_guard_of_ones_own(tmp_path):
+    x = X.astype(np.float16)
+    x[11, 2, 1] = np.inf
+    np.save(tmp_path / "x.npy", x)
+    with pytest.raises(UnreadableExampleError, match=r"example 11 of .*NaN or infinity"):
+        open_stream(tmp_path / "x.npy").train[:]
+
+
+def test_an_array_in_fortran_order_is_told_what_to_do(tmp_path):
+    np.save(tmp_path / "x.npy", np.asfortranarray(X.reshape(23, 20)))
+    with pytest.raises(ValueError, match=r"Fortran order.*np\.ascontiguousarray"):
+        open_stream(tmp_path / "x.npy")
+    np.save(tmp_path / "x.npy", np.ascontiguousarray(np.load(tmp_path / "x.npy")))
+    np.testing.assert_array_equal(open_stream(tmp_path / "x.npy").test[0], X[4].ravel())

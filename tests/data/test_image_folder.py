@@ -1,0 +1,323 @@
+"""Image folders against the arrays that the images were made of, by writers that are not Pillow's.
+
+PNG files are written here from the specification, TIFF files by tifffile.
+"""
+
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from aejax.data import UnreadableExampleError, image_folder, load, open_stream
+from tests.properties import property_test
+
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
+DEPTHS = {GREY: (1, 2, 4, 8, 16), RGB: (8, 16), PALETTE: (1, 2, 4, 8), GREY_ALPHA: (8, 16)}
+DEPTHS[RGBA] = DEPTHS[GREY_ALPHA]
+BOUNDS = {np.bool_: (0, 1), np.uint8: (0, 255), np.uint16: (0, 65535)}
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(256, size=(6, 4, 5), dtype=np.uint8)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def png(pixels: np.ndarray, colour: int, bits: int, **chunks: bytes) -> bytes:
+    """A PNG file of pixels [height, width, channels], whose values have so many bits."""
+    height, width, _ = pixels.shape
+    if bits < 8:
+        values = np.unpackbits(pixels.astype(np.uint8)[..., None], axis=-1)[..., -bits:]
+        rows = np.packbits(values.reshape(height, -1), axis=1)
+    else:
+        rows = pixels.astype(f">u{bits // 8}").reshape(height, -1).view(np.uint8)
+    filtered = b"".join(b"\0" + row.tobytes() for row in rows)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    middle = b"".join(chunk(name.encode(), content) for name, content in chunks.items())
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + middle
+        + chunk(b"IDAT", zlib.compress(filtered))
+        + chunk(b"IEND", b"")
+    )
+
+
+def folder_of(files: dict[str, bytes]) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="aejax-images-"))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@st.composite
+def png_images(draw):
+    """A PNG image: its file, its colours as RGBA, its depth and kind, and whether it is keyed."""
+    colour = draw(st.sampled_from(sorted(CHANNELS)))
+    bits = draw(st.sampled_from(DEPTHS[colour]))
+    shape = (draw(st.integers(1, 4)), draw(st.integers(1, 9)), CHANNELS[colour])
+    pixels = np.random.default_rng(draw(st.integers(0, 99))).integers(2**bits, size=shape)
+    transparent, chunks = colour in (GREY, RGB, PALETTE) and draw(st.booleans()), {}
+    if colour == PALETTE:
+        palette = np.random.default_rng(3).integers(256, size=(2**bits, 3), dtype=np.uint8)
+        alpha = np.full(2**bits, 255, np.uint8)
+        alpha[: 2 ** (bits - 1)] = 77 if transparent else 255
+        chunks["PLTE"] = palette.tobytes()
+        colours = np.concatenate([palette[pixels[..., 0]], alpha[pixels]], axis=-1)
+        if transparent:
+            chunks["tRNS"] = alpha.tobytes()
+    else:
+        scaled = pixels * 255 // (2**bits - 1)  # exact where images of such a depth are accepted
+        key = pixels[0, 0]
+        has_alpha = colour in (GREY_ALPHA, RGBA)
+        opaque = np.full((*shape[:2], 1), 255)
+        if transparent:
+            chunks["tRNS"] = key.astype(">u2").tobytes()
+            opaque[(pixels == key).all(axis=-1)] = 0
+        values, alpha = (scaled[..., :-1], scaled[..., -1:]) if has_alpha else (scaled, opaque)
+        grey = np.broadcast_to(values, (*shape[:2], 3))
+        colours = np.concatenate([grey, alpha], axis=-1)
+    return png(pixels, colour, bits, **chunks), pixels, colours, colour, bits, transparent
+
+
+@property_test(examples=40)
+@given(image=png_images())
+def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(image):
+    content, pixels, _, colour, bits, transparent = image
+    folder = folder_of({"0.png": content})
+    if colour == PALETTE or transparent or (bits == 16 and colour != GREY):
+        words = {PALETTE: "its mode P"}.get(colour, "16 bits a sample|transparent colour")
+        with pytest.raises(ValueError, match=rf"0\.png cannot be read as an image: .*({words})"):
+            image_folder(folder)
+        return
+    x = image_folder(folder)
+    # What 1 and 16 bits hold is kept; less than 8 are scaled to the bounds of 8.
+    expected = pixels if bits in (1, 16) else pixels * 255 // (2**bits - 1)
+    np.testing.assert_array_equal(x[0], expected[..., 0] if colour == GREY else expected)
+    assert x.dtype == {1: np.bool_, 16: np.uint16}.get(bits, np.uint8)
+    assert x.bounds == BOUNDS[x.dtype.type]
+
+
+@property_test(examples=40)
+@given(image=png_images(), mode=st.sampled_from(["L", "LA", "RGB", "RGBA"]))
+def test_png_is_converted_to_the_colours_it_was_made_of_or_refused(image, mode):
+    content, _, colours, _, bits, _ = image
+    folder = folder_of({"0.png": content})
+    hides = "A" not in mode and (colours[..., 3] < 255).any()
+    if bits == 16 or hides:
+        with pytest.raises(ValueError, match=r"16 bits a sample|converted to 8|transparent pix"):
+            image_folder(folder, mode)
+        return
+    x = image_folder(folder, mode)
+    assert (x.dtype, x.bounds) == (np.uint8, (0, 255))
+    found = x[0] if x[0].ndim == 3 else x[0][..., None]
+    if mode.endswith("A"):
+        np.testing.assert_array_equal(found[..., -1], colours[..., 3])
+        found = found[..., :-1]
+    if mode.startswith("RGB"):
+        np.testing.assert_array_equal(found, colours[..., :3])
+    else:
+        luma = colours[..., :3] @ [0.299, 0.587, 0.114]
+        np.testing.assert_allclose(found[..., 0], luma, rtol=0, atol=0.51)
+
+
+ACCEPTED = ["u1", "u2", "i2", "i4", "f4"]
+
+
+@property_test(examples=60)
+@given(
+    dtype=st.sampled_from([*ACCEPTED, "i1", "u4", "f2", "f8", "u8"]),
+    channels=st.integers(1, 5),
+    byteorder=st.sampled_from("<>"),
+    white_is_zero=st.booleans(),
+    compression=st.sampled_from([None, "zlib"]),
+    seed=st.integers(0, 99),
+)
+def test_tiff_of_every_sample_is_read_as_it_was_made_or_refused(
+    dtype, channels, byteorder, white_is_zero, compression, seed
+):
+    info = np.iinfo(dtype) if dtype[0] != "f" else None
+    rng, shape = np.random.default_rng(seed), (3, 4, *([channels] if channels > 1 else []))
+    x = rng.normal(size=shape) if info is None else rng.integers(info.min, info.max, shape, dtype)
+    x = x.astype(dtype)
+    photometric = "rgb" if channels > 2 else "miniswhite" if white_is_zero else "minisblack"
+    extra = {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
+    folder = Path(tempfile.mkdtemp(prefix="aejax-images-"))
+    tifffile.imwrite(
+        folder / "0.tif",
+        x,
+        photometric=photometric,
+        byteorder=byteorder,
+        compression=compression,
+        planarconfig="contig",
+        **extra,
+    )
+    inverted = white_is_zero and channels <= 2
+    try:
+        found = image_folder(folder)
+    except ValueError as refusal:
+        assert "0.tif cannot be read as an image" in str(refusal)  # noqa: PT017 -- reading is right
+        assert dtype not in ACCEPTED or channels > 1 or inverted
+    else:
+        expected = 255 - x if inverted else x
+        np.testing.assert_array_equal(found[0], expected)
+        assert found.bounds == BOUNDS.get(found.dtype.type, (None, None))
+
+
+ORIENTATIONS = {
+    1: "top left",
+    2: "top right",
+    3: "bottom right",
+    4: "bottom left",
+    5: "left top",
+    6: "right top",
+    7: "right bottom",
+    8: "left bottom",
+}
+"""Where the first row and the first column of the stored image belong, in EXIF's words."""
+
+
+def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """What a file of this orientation holds of an upright image, element by element."""
+    first_row, first_column = ORIENTATIONS[orientation].split()
+    lies = first_row in ("left", "right")
+    height, width = upright.shape[:2]
+    stored = np.empty((width, height) if lies else (height, width), upright.dtype)
+    for i, j in np.ndindex(stored.shape):
+        down, right = (j, i) if lies else (i, j)
+        down = height - 1 - down if "bottom" in (first_row, first_column) else down
+        right = width - 1 - right if "right" in (first_row, first_column) else right
+        stored[i, j] = upright[down, right]
+    return stored
+
+
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_exif_orientation_is_applied_once(tmp_path, orientation, dtype, suffix):
+    upright = RNG.integers(np.iinfo(dtype).max, size=(3, 5), dtype=dtype)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(stored_as(upright, orientation)).save(tmp_path / f"0.{suffix}", exif=exif)
+    np.testing.assert_array_equal(image_folder(tmp_path)[0], upright)
+    if dtype == np.uint8:
+        np.testing.assert_array_equal(image_folder(tmp_path, "RGB")[0][..., 1], upright)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tif"])
+@pytest.mark.parametrize("mode", [None, "RGBA"])
+def test_animations_are_refused(tmp_path, suffix, mode):
+    frames = [Image.fromarray(x).convert("RGB") for x in PIXELS[:3]]
+    frames[0].save(tmp_path / f"0.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=rf"0\.{suffix} cannot .*it holds 3 frames"):
+        image_folder(tmp_path, mode)
+
+
+def test_inks_and_luminance_are_converted_where_it_is_asked(tmp_path):
+    x = RNG.integers(256, size=(4, 5, 4), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "0.tif", x, photometric="separated")
+    with pytest.raises(ValueError, match="its mode CMYK is neither grey nor RGB; image_mode='RGB'"):
+        image_folder(tmp_path)
+    white = 255.0 - x
+    np.testing.assert_allclose(
+        image_folder(tmp_path, "RGB")[0], white[..., :3] * white[..., 3:] / 255, rtol=0, atol=1
+    )
+    Image.fromarray(x[..., :3], "YCbCr").save(tmp_path / "0.tif")
+    y, blue, red = np.moveaxis(x[..., :3].astype(float), -1, 0)
+    green = y - 0.344136 * (blue - 128) - 0.714136 * (red - 128)
+    np.testing.assert_allclose(
+        image_folder(tmp_path, "RGB")[0][..., 1], green.clip(0, 255), rtol=0, atol=1.5
+    )
+    Image.fromarray(x[..., :3], "LAB").save(tmp_path / "0.tif")
+    for mode in (None, "RGB"):
+        with pytest.raises(ValueError, match="its mode LAB"):
+            image_folder(tmp_path, mode)
+
+
+OTHER_KINDS = {
+    "palette": lambda x: Image.fromarray(x).quantize(4),
+    "16 bits": lambda x: Image.fromarray(x.astype(np.uint16) * 257),
+    "1 bit": lambda x: Image.fromarray(x > 99),
+    "colour": lambda x: Image.fromarray(x).convert("RGB"),
+    "alpha": lambda x: Image.fromarray(x).convert("LA"),
+    "size": lambda x: Image.fromarray(x[:2]),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+@pytest.mark.parametrize("place", [0, 3, 5])
+def test_another_kind_is_noticed_wherever_it_is(tmp_path, kind, place):
+    for i, x in enumerate(PIXELS):
+        image = OTHER_KINDS[kind](x) if i == place else Image.fromarray(x)
+        image.save(tmp_path / f"{i}.png")
+    with pytest.raises(ValueError, match=rf"{place}\.png"):
+        np.asarray(open_stream(tmp_path).train[:]), open_stream(tmp_path).test[:]
+
+
+def test_one_image_of_each_mode_is_converted_to_one(tmp_path):
+    makers = [Image.fromarray, *(make for name, make in OTHER_KINDS.items() if name != "size")]
+    for i, make in enumerate(makers):
+        if make is not OTHER_KINDS["16 bits"]:
+            make(np.where(PIXELS[0] > 99, 255, 0).astype(np.uint8)).save(tmp_path / f"{i}.png")
+    x = open_stream(tmp_path, image_mode="L")
+    assert (x.low, x.high) == (0, 255)
+    for image in [*x.train[:], *x.test[:]]:
+        np.testing.assert_array_equal(image, np.where(PIXELS[0] > 99, 255, 0))
+
+
+def test_bounds_are_those_of_the_images(tmp_path):
+    x = np.arange(40, dtype=np.uint16).reshape(5, 2, 4) * 1000
+    for i, image in enumerate(x):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    stream = open_stream(str(tmp_path))
+    np.testing.assert_array_equal(stream.train[:], x[:4])
+    assert (stream.low, stream.high) == (0, 65535)
+    for i, image in enumerate(x):
+        Image.fromarray(image > 20_000).save(tmp_path / f"{i}.png")
+    stream = open_stream(tmp_path)
+    assert (stream.train.dtype, stream.low, stream.high) == (np.bool_, 0, 1)
+
+
+def test_the_folder_holds_images_that_are_read(tmp_path):
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("are left aside")
+    assert len(image_folder(tmp_path)) == 1
+    Image.fromarray(PIXELS[0]).save(tmp_path / "b.ppm")
+    with pytest.raises(ValueError, match=r"1 images of a kind that is not read, first b\.ppm"):
+        image_folder(tmp_path)
+    (tmp_path / "b.ppm").rename(tmp_path / "0.png")  # its name says less than its content
+    with pytest.raises(ValueError, match=r"0\.png cannot be read as an image"):
+        image_folder(tmp_path)
+
+
+def test_images_in_memory_are_told_to_stream(tmp_path):
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
+    for path in (tmp_path, tmp_path / "a.png"):
+        with pytest.raises(ValueError, match="images and records are streamed: --stream, or"):
+            load(path)
+
+
+def test_conversion_is_of_images_alone(tmp_path):
+    np.save(tmp_path / "x.npy", PIXELS)
+    with pytest.raises(ValueError, match=r"image_mode is for a folder of images; .*x\.npy is none"):
+        open_stream(tmp_path / "x.npy", image_mode="RGB")
+
+
+def test_a_skipped_image_may_be_of_another_kind(tmp_path):
+    for i, x in enumerate(PIXELS):
+        Image.fromarray(x).convert("RGB" if i == 2 else "L").save(tmp_path / f"{i}.png")
+    with pytest.raises(UnreadableExampleError, match=r"example 2 of .*2\.png has mode RGB"):
+        open_stream(tmp_path).train[:]
