@@ -1,10 +1,14 @@
 """Checkpoints: equal to the bit, whole or not there, and refused by name where they are damaged."""
 
 import errno
+import hashlib
 import json
 import os
+import random
+import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -281,3 +285,190 @@ def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch)
     with pytest.raises(OSError, match="the disk is full"):
         train()
     assert checkpoints.steps(tmp_path) == []
+
+
+WIDE = {"d": ("float64", 1 / 3), "q": ("int64", 2**40 + 1), "u": ("uint64", 2**60 + 1),
+        "z": ("complex128", 1 / 3 + 1j / 7)}  # fmt: skip
+
+
+@pytest.mark.parametrize("in_background", [False, True])
+def test_arrays_of_64_bits_come_back_whole_where_jax_makes_none(tmp_path, in_background):
+    with jax.enable_x64(True):
+        params = {name: jnp.full(3, value, dtype) for name, (dtype, value) in WIDE.items()}
+    state = state_of(10)._replace(params=params)
+    if in_background:
+        with checkpoints.in_background() as save_soon:
+            save_soon(tmp_path, state, configuration={})
+    else:
+        checkpoints.save(tmp_path, state, configuration={})
+    found, _ = checkpoints.restore(tmp_path, state)
+    assert bits(found) == bits(state)
+    for name, (dtype, value) in WIDE.items():
+        np.testing.assert_array_equal(found.params[name], np.full(3, value, dtype), strict=True)
+    cut = state._replace(params=jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), params))
+    with pytest.raises(OtherConfigurationError, match=r"d was 'float64\[3\]', now 'float32\[3\]'"):
+        checkpoints.restore(tmp_path, cut)
+
+
+def test_a_path_may_be_text(tmp_path):
+    folder = str(tmp_path)
+    with checkpoints.in_background() as save_soon:
+        save_soon(folder, state_of(10), configuration={}, validation_loss=1.0)
+    assert checkpoints.save(folder, state_of(20), configuration={}) == tmp_path / "20"
+    assert checkpoints.steps(folder) == [10, 20]
+    assert checkpoints.best_step(folder) == 10
+    assert checkpoints.newest_whole_step(folder) == 20
+    assert checkpoints.find_damage(f"{folder}/20") is None
+    assert bits(checkpoints.restore(folder, state_of(0))[0]) == bits(state_of(20))
+
+
+def no_blocks(*_):
+    raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+
+@pytest.mark.parametrize("platform", ["without the function", "on a file system without it"])
+def test_where_nothing_can_be_allocated_free_space_is_compared(tmp_path, monkeypatch, platform):
+    if platform == "without the function":
+        monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", no_blocks, raising=False)
+    save(tmp_path, 10)
+    assert bits(restore(tmp_path)[0]) == bits(state_of(10))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(OSError, match="No space left") as caught:
+        save(tmp_path, 20)
+    assert caught.value.errno == errno.ENOSPC
+    assert checkpoints.steps(tmp_path) == [10]
+
+
+LOSSES = {10: 3.0, 20: 1.0, 30: 2.0}
+
+
+@pytest.fixture
+def three(tmp_path):
+    """A folder of three checkpoints, of which the second is the best."""
+    for step, loss in LOSSES.items():
+        save(tmp_path / "run", step, validation_loss=loss)
+    return tmp_path / "run"
+
+
+def index_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
+
+
+def test_the_index_lists_what_stays_with_digests_of_its_own(three):
+    document = json.loads(index_of(three).read_text())
+    digest = document.pop("digest")
+    content = "\n" + json.dumps(document, sort_keys=True)
+    assert digest == hashlib.sha256(content.encode()).hexdigest()
+    for step, loss in LOSSES.items():
+        files = (three / str(step) / "digests.json").read_bytes()
+        expected = {
+            "digest": hashlib.sha256(files).hexdigest(),
+            "epoch": step // 10,
+            "validation_loss": loss,
+        }
+        assert document["checkpoints"].pop(str(step)) == expected
+    assert document == {"checkpoints": {}}
+
+
+@pytest.mark.parametrize("damage", ["one digit", "cut", "missing", "deleted"])
+def test_no_other_checkpoint_takes_the_place_of_a_best_one_that_is_damaged(three, damage):
+    about = three / "20" / "about.json"
+    text = about.read_text()
+    if damage == "deleted":
+        shutil.rmtree(about.parent)
+    elif damage == "missing":
+        about.unlink()
+    else:
+        other = text.replace('"validation_loss": 1.0', '"validation_loss": 9.0')
+        about.write_text(text[:20] if damage == "cut" else other)
+    assert checkpoints.best_step(three) == 20
+    with pytest.raises(DamagedCheckpointError, match=r"20 is damaged: .*--checkpoint 30"):
+        restore(three, step=checkpoints.best_step(three))
+    with pytest.raises(DamagedCheckpointError, match="20, the best checkpoint, is damaged"):
+        checkpoints.check_best(three)
+    checkpoints.check_best(three, last=10)
+    assert int(restore(three)[0].step) == 30
+
+
+def test_a_newest_checkpoint_that_is_missing_is_not_replaced_by_another(three):
+    shutil.rmtree(three / "30")
+    with pytest.raises(DamagedCheckpointError, match=r"30 is damaged: it is missing; .* step 20"):
+        restore(three)
+    assert int(restore(three, step=20)[0].step) == 20
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_checkpoints_that_were_exchanged_are_refused(three, indexed):
+    os.rename(three / "10", three / "x")
+    os.rename(three / "20", three / "10")
+    os.rename(three / "x", three / "20")
+    if not indexed:
+        index_of(three).unlink()
+        with pytest.raises(DamagedCheckpointError, match=r"10 is damaged: .* that of step 20"):
+            checkpoints.best_step(three)
+    with pytest.raises(DamagedCheckpointError, match="10 is damaged"):
+        restore(three, step=10)
+    assert int(restore(three)[0].step) == 30
+
+
+def test_a_checkpoint_of_another_run_is_refused(three, tmp_path):
+    other = save(tmp_path / "other", 20, validation_loss=7.0)
+    shutil.rmtree(three / "20")
+    shutil.copytree(other, three / "20")
+    with pytest.raises(DamagedCheckpointError, match=r"20 is damaged: digests\.json is not what"):
+        restore(three, step=20)
+
+
+def test_a_damaged_index_is_refused_by_name_and_may_be_deleted(three):
+    path = index_of(three)
+    whole, chance = path.read_bytes(), random.Random(0)
+    for cut in (0, 50, len(whole) - 3):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DamagedCheckpointError, match=r"run\.json is damaged: .* delete it"):
+            restore(three)
+    for _ in range(200):
+        content = bytearray(whole)
+        content[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+        try:
+            assert checkpoints.best_step(three) == 20
+        except DamagedCheckpointError as error:
+            assert "run.json is damaged" in str(error)  # noqa: PT017 -- no error is right too
+    path.unlink()
+    assert checkpoints.best_step(three) == 20
+    assert int(restore(three)[0].step) == 30
+
+
+@pytest.mark.parametrize("call", range(3))
+def test_a_kill_before_any_write_of_the_index_leaves_what_can_be_resumed(three, monkeypatch, call):
+    """Step 25 is saved by a run that went back to 20, with step 30 to be dropped."""
+    calls = []
+
+    def killed(old, new):
+        calls.append(new)
+        if len(calls) > call:
+            raise KeyboardInterrupt
+        rename(old, new)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    try:
+        save(three, 25, validation_loss=0.5)
+    except KeyboardInterrupt:
+        found = [10, 20, 30] if call == 0 else [10, 20, 25]
+        assert checkpoints.steps(three) == found
+        assert checkpoints.best_step(three) == (20 if call == 0 else 25)
+    monkeypatch.undo()
+    for step in checkpoints.steps(three):
+        assert bits(restore(three, step=step)[0]) == bits(state_of(step))
+    save(three, 25, validation_loss=0.5)
+    assert checkpoints.steps(three) == sorted(checkpoints.listed(three)) == [10, 20, 25]
+
+
+def test_checkpoints_of_an_earlier_version_have_no_index_and_get_one(three):
+    index_of(three).unlink()
+    save(three, 40, validation_loss=4.0, keep=2)
+    assert checkpoints.steps(three) == sorted(checkpoints.listed(three)) == [20, 30, 40]
+    assert checkpoints.best_step(three) == 20

@@ -1,5 +1,6 @@
 """What Orbax is given: the tree of a checkpoint's arrays, and their names."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -11,6 +12,15 @@ def array_names(tree: Any) -> dict[str, str]:
         jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
     }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs between two JSON-able mappings, one clause a name; empty where nothing does."""
+    return "; ".join(
+        f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    )
 
 
 def writer() -> Any:

@@ -1,11 +1,12 @@
-"""A run's checkpoints as they lie on disk: which there are, which is best, and which are whole."""
+"""A checkpoint's folder on disk: which there are, and whether each holds what was written."""
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
+
+from aejax.interchange.sealed_json import parsed
 
 Configuration = Mapping[str, Any]
 
@@ -14,7 +15,7 @@ class DamagedCheckpointError(ValueError):
     """A checkpoint's files are not those that were written; the message offers the newest whole."""
 
 
-def steps(directory: Path) -> list[int]:
+def steps(directory: str | PathLike[str]) -> list[int]:
     """Steps of the checkpoints in a folder, oldest first; whether they are whole is not asked.
 
     Args:
@@ -23,56 +24,34 @@ def steps(directory: Path) -> list[int]:
     Returns:
         The steps; empty where there are none.
     """
+    directory = Path(directory)
     if not directory.is_dir():
         return []
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit())
+    found = (step_of(path) for path in directory.iterdir())
+    return sorted(step for step in found if step is not None)
 
 
-def best_step(directory: Path) -> int | None:
-    """Step of the checkpoint with the lowest validation loss; None where none was measured.
-
-    Args:
-        directory: the folder of all checkpoints of a run.
-
-    Returns:
-        The step. A checkpoint that cannot be read, or whose loss is not finite, does not compete.
-    """
-    losses = {step: _validation_loss(directory / str(step)) for step in steps(directory)}
-    finite = [step for step, loss in losses.items() if math.isfinite(loss)]
-    return min(finite, key=losses.__getitem__, default=None)
+def step_of(checkpoint: Path) -> int | None:
+    """The step that a checkpoint's folder is named by; None for a folder of another name."""
+    return int(checkpoint.name) if checkpoint.name.isdecimal() else None
 
 
-def newest_whole_step(directory: Path) -> int | None:
-    """Step of the newest checkpoint without damage; None where there is none.
-
-    Args:
-        directory: the folder of all checkpoints of a run.
-
-    Returns:
-        The step.
-    """
-    return next(
-        (step for step in reversed(steps(directory)) if not find_damage(directory / str(step))),
-        None,
-    )
-
-
-def find_damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint's files.
+def altered_file(checkpoint: Path) -> str | None:
+    """The first file of a checkpoint that is not what its `digests.json` says.
 
     Args:
         checkpoint: one checkpoint's folder.
 
     Returns:
-        A clause that names the first file missing, altered or unreadable; None for a whole one.
+        A clause that names the file missing, altered or unreadable; None where all are as written.
     """
     try:
-        expected = json.loads((checkpoint / "digests.json").read_text())
-    except (OSError, ValueError, RecursionError):
+        expected = parsed((checkpoint / "digests.json").read_bytes())
+    except (OSError, ValueError):
         return "digests.json is missing or unreadable"
-    found = digests(checkpoint)
-    if not isinstance(expected, dict) or "about.json" not in expected:
+    if "about.json" not in expected:
         return "digests.json is not a table of digests"
+    found = digests(checkpoint)
     for name, digest in expected.items():
         if name not in found:
             return f"{name} is missing"
@@ -84,34 +63,41 @@ def find_damage(checkpoint: Path) -> str | None:
 def digests(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file in a folder by name, but for that of the digests themselves."""
     return {
-        path.relative_to(folder).as_posix(): _digest(path)
+        path.relative_to(folder).as_posix(): digest_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "digests.json"
     }
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def identity(checkpoint: Path) -> tuple[Configuration, Configuration]:
-    """The configuration and the arrays of a checkpoint whose digests are right."""
+def contents(checkpoint: Path) -> dict[str, Any]:
+    """A checkpoint's `about.json`; its own digest is checked, and not those of the arrays.
+
+    Args:
+        checkpoint: one checkpoint's folder.
+
+    Returns:
+        Its step, epoch, validation loss, configuration and arrays.
+
+    Raises:
+        ValueError: with a clause, where the file is missing, altered, or of another step.
+    """
     try:
-        about = _about(checkpoint)
-        return dict(about["configuration"]), dict(about["arrays"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise DamagedCheckpointError(
-            f"{checkpoint} is damaged: about.json is not what `save` writes"
-        ) from error
-
-
-def _about(checkpoint: Path) -> dict[str, Any]:
-    return json.loads((checkpoint / "about.json").read_text())
-
-
-def _validation_loss(checkpoint: Path) -> float:
-    try:
-        return float(_about(checkpoint)["validation_loss"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return math.nan
+        content = (checkpoint / "about.json").read_bytes()
+        expected = parsed((checkpoint / "digests.json").read_bytes())["about.json"]
+        if hashlib.sha256(content).hexdigest() != expected:
+            raise ValueError("its content does not match its digest")
+        about = parsed(content)
+        step, configuration, arrays = about["step"], about["configuration"], about["arrays"]
+        if not isinstance(configuration, dict) or not isinstance(arrays, dict):
+            raise ValueError("its configuration or its arrays are no JSON object")
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError("about.json is not what `save` writes") from error
+    if step_of(checkpoint) not in (None, step):
+        raise ValueError(f"about.json is that of step {step}: the folder was renamed or exchanged")
+    return about

@@ -1,21 +1,17 @@
 """Reading a checkpoint back: every file checked, every difference shown."""
 
 import json
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from aejax.checkpoints.arrays import array_names, reader
-from aejax.checkpoints.folders import (
-    Configuration,
-    DamagedCheckpointError,
-    find_damage,
-    identity,
-    newest_whole_step,
-    steps,
-)
+from aejax.checkpoints.arrays import array_names, differences, reader
+from aejax.checkpoints.choosing import find_damage, newest_whole_step
+from aejax.checkpoints.folders import Configuration, DamagedCheckpointError, contents, steps
+from aejax.checkpoints.index import listed
 from aejax.training.steps import TrainState
 
 
@@ -24,7 +20,7 @@ class OtherConfigurationError(ValueError):
 
 
 def restore(
-    directory: Path,
+    directory: str | PathLike[str],
     like: TrainState,
     *,
     configuration: Configuration | None = None,
@@ -42,37 +38,40 @@ def restore(
         step: which checkpoint; the newest unless given.
 
     Returns:
-        The state, equal to the bit to the one saved, and the normalisation.
+        The state, bit-identical to the one saved, and the normalisation. Arrays of 64-bit types
+        come back as such, whether JAX makes new ones (`jax_enable_x64`) or not.
 
     Raises:
         FileNotFoundError: where there is no checkpoint, or none of that step.
         DamagedCheckpointError: naming the file that is missing or altered.
         OtherConfigurationError: showing the settings, or the arrays, that differ.
     """
+    directory = Path(directory)
     checkpoint = _chosen(directory, step)
     damage = find_damage(checkpoint)
     if damage is not None:
         raise DamagedCheckpointError(f"{checkpoint} is damaged: {damage}; {_offer(directory)}")
-    saved_configuration, saved_arrays = identity(checkpoint)
+    saved = contents(checkpoint)
     if configuration is not None:
         _refuse_other(
-            checkpoint, "was made by another configuration", saved_configuration, configuration
+            checkpoint, "was made by another configuration", saved["configuration"], configuration
         )
     shapes = jax.tree.map(_place, like)
     tree = {"state": shapes, "normalisation": normalisation}
-    _refuse_other(checkpoint, "holds other arrays", saved_arrays, array_names(tree))
-    with reader() as arrays:
+    _refuse_other(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
+    with reader() as arrays, jax.enable_x64(True):  # else 64-bit arrays would be cut to 32 bits
         tree = arrays.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
 
 def _chosen(directory: Path, step: int | None) -> Path:
-    found = steps(directory)
-    if not found:
+    found, expected = steps(directory), listed(directory)
+    known = sorted({*found, *expected})
+    if not known:
         raise FileNotFoundError(f"no checkpoint in {directory}")
-    if step is not None and step not in found:
+    if step is not None and step not in known:
         raise FileNotFoundError(f"no checkpoint of step {step} in {directory}; there are {found}")
-    return directory / str(found[-1] if step is None else step)
+    return directory / str(known[-1] if step is None else step)
 
 
 def _offer(directory: Path) -> str:
@@ -91,10 +90,6 @@ def _refuse_other(
     checkpoint: Path, complaint: str, saved: Configuration, given: Configuration
 ) -> None:
     given = json.loads(json.dumps(given))  # as it would have been saved: tuples become lists
-    differences = [
-        f"{name} was {saved.get(name)!r}, now {given.get(name)!r}"
-        for name in sorted(saved.keys() | given.keys())
-        if saved.get(name) != given.get(name)
-    ]
-    if differences:
-        raise OtherConfigurationError(f"{checkpoint} {complaint}: {'; '.join(differences)}")
+    found = differences(saved, given)
+    if found:
+        raise OtherConfigurationError(f"{checkpoint} {complaint}: {found}")

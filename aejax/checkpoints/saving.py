@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,18 @@ import jax
 from jax.experimental import multihost_utils
 
 from aejax.checkpoints.arrays import array_names, writer
-from aejax.checkpoints.folders import Configuration, best_step, digests, steps
+from aejax.checkpoints.choosing import best_of, find_damage
+from aejax.checkpoints.folders import Configuration, digests, steps
+from aejax.checkpoints.index import entry_of, listed, write_index
 from aejax.training.placement import copied
 from aejax.training.steps import TrainState
 
+_NOT_ALLOCATING = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Errors of file systems that cannot allocate in advance."""
+
 
 def save(
-    directory: Path,
+    directory: str | PathLike[str],
     state: TrainState,
     *,
     configuration: Configuration,
@@ -51,7 +57,7 @@ def save(
     """
     if keep < 1:
         raise ValueError(f"keep must be at least 1 checkpoint, got {keep}")
-    step = int(state.step)
+    directory, step = Path(directory), int(state.step)
     target, partial = directory / str(step), directory / f"{step}.partial"
     first = jax.process_index() == 0  # each process writes its arrays, and one all the rest
     if first:
@@ -70,9 +76,10 @@ def save(
             "configuration": configuration,
             "arrays": array_names(tree),
         }
-        _name(partial, target, about)
-        for old in set(steps(directory)[:-keep]) - {best_step(directory)}:
-            _drop(directory / str(old))
+        _describe(partial, about)
+        _drop_from(directory, step)
+        os.rename(partial, target)
+        _keep_newest_and_best(directory, keep)
     _meet(f"{target} is whole")
     return target
 
@@ -90,7 +97,7 @@ def in_background() -> Iterator[Callable[..., None]]:
     """
     written: list[Future[Path]] = []
 
-    def save_soon(directory: Path, state: TrainState, **settings: Any) -> None:
+    def save_soon(directory: str | PathLike[str], state: TrainState, **settings: Any) -> None:
         if jax.process_count() > 1:
             save(directory, state, **settings)
             return
@@ -123,10 +130,28 @@ def _room(folder: Path, tree: Any) -> Iterator[None]:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Take so much room on the disk, and give it back: Orbax fails late and in many threads."""
+    """Allocate a file of this size and delete it: Orbax fails late, and in many threads.
+
+    Where the platform (macOS, Windows) or the file system cannot allocate, free space is compared.
+    """
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
+        if not _allocated(file.fileno(), size) and shutil.disk_usage(path.parent).free < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
     path.unlink()
+
+
+def _allocated(file: int, size: int) -> bool:
+    """Whether a file was given this size on the disk; False where that cannot be asked."""
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None:
+        return False
+    try:
+        allocate(file, 0, size)
+    except OSError as error:
+        if error.errno not in _NOT_ALLOCATING:
+            raise
+        return False
+    return True
 
 
 def _bytes(tree: Any) -> int:
@@ -135,13 +160,34 @@ def _bytes(tree: Any) -> int:
     return sum(leaf.nbytes for leaf in leaves) + 2**12 * (16 + 2 * len(leaves))
 
 
-def _name(partial: Path, target: Path, about: Mapping[str, Any]) -> None:
-    """Give a checkpoint whose arrays are written its other files, and then its number."""
+def _describe(partial: Path, about: Mapping[str, Any]) -> None:
+    """Write the files of a checkpoint whose arrays are written."""
     (partial / "about.json").write_text(json.dumps(about, indent=2))
     (partial / "digests.json").write_text(json.dumps(digests(partial), indent=2))
-    for later in [found for found in steps(target.parent) if found >= int(target.name)]:
-        _drop(target.parent / str(later))
-    os.rename(partial, target)
+
+
+def _drop_from(directory: Path, step: int) -> None:
+    """Delete the checkpoints of this step and later ones, which the index forgets first."""
+    known, found = listed(directory), steps(directory)
+    if any(later >= step for later in (*known, *found)):
+        write_index(directory, {each: known[each] for each in known if each < step})
+    for later in found:
+        if later >= step:
+            _drop(directory / str(later))
+
+
+def _keep_newest_and_best(directory: Path, keep: int) -> None:
+    """Delete the other checkpoints, and list those that stay; the best even if it is missing."""
+    found, known = steps(directory), listed(directory)
+    for step in found:
+        path = directory / str(step)
+        if step not in known and not find_damage(path):
+            known[step] = entry_of(path)
+    kept = {*found[-keep:], best_of(known)}
+    for old in found:
+        if old not in kept:
+            _drop(directory / str(old))
+    write_index(directory, {step: known[step] for step in known if step in kept})
 
 
 def _meet(place: str) -> None:

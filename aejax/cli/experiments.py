@@ -14,6 +14,9 @@ from aejax.cli.json_files import read_json
 from aejax.html_tables import definitions, table
 from aejax.report import Illustration, Section, illustrations, key_numbers, link, page
 
+RESERVED = {"", "..", "index"}
+"""Names that no experiment's page can have."""
+
 MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a record raises that holds values of other types than an experiment writes."""
 
@@ -102,7 +105,7 @@ def experiment_page(experiment: Experiment) -> str:
 def _check_names(experiment: Experiment) -> None:
     """Refuse a name that would place the page outside its folder, or over the index."""
     name = experiment.record["experiment"]
-    if not isinstance(name, str) or Path(name).name != name or name == "index":
+    if not isinstance(name, str) or Path(name).name != name or name in RESERVED:
         raise ValueError(f"{experiment.file}: an experiment cannot be called {name!r}")
 
 
@@ -143,6 +146,8 @@ def _numbers(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str,
             yield from _numbers(value, f"{prefix}{name}, ")
             continue
         seeds = np.asarray(value, float)
+        if not seeds.size:
+            raise ValueError(f"{name} has no values")
         last = seeds[..., -1] if seeds.ndim == 2 else seeds
         where = f" (last of {seeds.shape[1]})" if seeds.ndim == 2 else ""
         row = {"quantity": f"{prefix}{name}{where}", "mean": float(last.mean())}

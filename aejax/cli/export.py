@@ -14,7 +14,8 @@ import tyro
 from aejax import interchange
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_bytes, write_text
-from aejax.cli.run import Run, decode, encode, open_run, write_settings
+from aejax.cli.integrity import identity_in, write_files
+from aejax.cli.run import Run, decode, encode, open_run, parameters_file, write_settings
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ def export(command: Export) -> None:
         path = command.out / f"parameters.{suffix}"
         interchange.save_parameters(path, _parameters(run), description=description)
     write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
-    write_settings(command.out, run.configuration, run.about)
+    identity, parameters = identity_in(command.run), parameters_file(command.out)
+    write_settings(command.out, run.configuration, run.about, identity=identity)
+    write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
 

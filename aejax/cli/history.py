@@ -7,44 +7,81 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+from aejax import checkpoints
 from aejax.cli.files import write_text
+from aejax.cli.integrity import identity_in
+from aejax.cli.run import checkpoints_folder, history_file
+from aejax.interchange.sealed_json import DIGEST, parsed, sealed, unsealed
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
 
-def read_history(path: Path) -> list[Record]:
+def read_run_history(run: Path) -> list[Record]:
+    """The records of the run in a folder.
+
+    Args:
+        run: the folder.
+
+    Returns:
+        One record an epoch, from the first on; none where the run was exported without them.
+
+    Raises:
+        ValueError: as `read_history`, and where the history ends before the last checkpoint.
+    """
+    path = history_file(run)
+    records = read_history(path, identity_in(run))
+    saved = checkpoints.listed(checkpoints_folder(run)).values()
+    check_length(path, records, max((entry.epoch for entry in saved), default=0))
+    return records
+
+
+def check_length(path: Path, records: Sequence[Record], epochs: int) -> None:
+    """Refuse a history that ends before the epoch of a checkpoint, by ValueError."""
+    if len(records) < epochs:
+        raise ValueError(
+            f"{path} holds {len(records)} epochs, but the checkpoint is of {epochs}; put it back "
+            "from a copy, or resume from an earlier checkpoint (--resume --checkpoint STEP)"
+        )
+
+
+def read_history(path: Path, identity: str | None = None) -> list[Record]:
     """The records of a history file, in order.
 
     A last line without its end was being written when the run was killed; it is left out.
 
     Args:
         path: a `.jsonl` file; one that is missing has no records.
+        identity: of the run, with which every line's digest is salted. A line without a digest is
+            an earlier version's, and is read only where there is no identity.
 
     Returns:
         One record an epoch, from the first on.
 
     Raises:
-        ValueError: naming the line that is not its epoch's record.
+        ValueError: naming the line that is not its epoch's record, as it was written for this run.
     """
     if not path.exists():
         return []
     *lines, _ = path.read_bytes().split(b"\n")
-    return [_record(line, epoch, path) for epoch, line in enumerate(lines, start=1)]
+    return [_record(line, epoch, path, identity) for epoch, line in enumerate(lines, start=1)]
 
 
 @contextmanager
-def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Callback]:
+def recorded(
+    path: Path, events: Path, history: Sequence[Record], identity: str | None = None
+) -> Iterator[Callback]:
     """A callback that appends each record to a history file and to TensorBoard events.
 
     Args:
         path: the `.jsonl` file, first rewritten to hold `history` alone.
         events: the folder of TensorBoard's events.
         history: the records of the epochs that a resumed run keeps.
+        identity: of the run, with which every line's digest is salted.
 
     Yields:
         The callback for `fit`.
     """
-    write_text(path, "".join(json.dumps(record) + "\n" for record in history))
+    write_text(path, "".join(_line(record, identity) for record in history))
     step = history[-1]["step"] if history else 0
     with (
         path.open("a", encoding="utf-8") as lines,
@@ -52,7 +89,7 @@ def recorded(path: Path, events: Path, history: Sequence[Record]) -> Iterator[Ca
     ):
 
         def record_epoch(_: TrainState, record: Record) -> None:
-            lines.write(json.dumps(record) + "\n")
+            lines.write(_line(record, identity))
             lines.flush()
             for name, value in _flat(record):
                 writer.add_scalar(name, value, record["step"])
@@ -73,14 +110,23 @@ def _summary_writer() -> Any:
     return SummaryWriter
 
 
-def _record(line: bytes, epoch: int, path: Path) -> Record:
+def _line(record: Record, identity: str | None) -> str:
+    return json.dumps(sealed(record, salt=identity or "")) + "\n"
+
+
+def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record:
     try:
-        record = json.loads(line)
+        record = parsed(line)
+        if DIGEST in record or identity is not None:
+            record = unsealed(line, salt=identity or "")
         if record["epoch"] == epoch and isinstance(record["step"], int):
             return record
-    except (ValueError, TypeError, KeyError, RecursionError):
-        pass
-    raise ValueError(f"{path}: line {epoch} is not the record of epoch {epoch}")
+        problem = "another epoch's"
+    except (ValueError, KeyError) as error:
+        problem = str(error)
+    raise ValueError(
+        f"{path}: line {epoch} is not the record of epoch {epoch} as this run wrote it ({problem})"
+    )
 
 
 def _flat(record: Record) -> Iterator[tuple[str, float]]:

@@ -10,9 +10,9 @@ import tyro
 
 from aejax.cli.configuration import identity_of, made
 from aejax.cli.files import write_text
-from aejax.cli.history import read_history
+from aejax.cli.history import read_run_history
 from aejax.cli.json_files import read_json
-from aejax.cli.run import Run, history_file, load_seen_examples, metrics_file, open_run
+from aejax.cli.run import Run, load_seen_examples, metrics_file, open_run, read_metrics
 from aejax.theory import Certificate
 
 
@@ -50,7 +50,7 @@ def write_report(command: Report) -> None:
         return
     certificates = _certificates(command.certificates)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    history = read_history(history_file(command.run))
+    history = read_run_history(command.run)
     examples = load_seen_examples(run)
     page = report.run_page(
         title=f"An autoencoder of {run.configuration.data}",
@@ -70,15 +70,16 @@ def write_report(command: Report) -> None:
 def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     """The run's figures, where the checkpoint shown is the one that they were measured on."""
     summary: dict[str, float | str] = {"step": str(run.step)}
-    path = metrics_file(folder)
-    metrics = read_json(path) if path.exists() else {}
+    metrics = read_metrics(folder)
     try:
         if metrics and metrics["step"] == run.step:
             summary["test reconstruction error"] = metrics["test_error"]
             if metrics["pca_test_error"] is not None:
                 summary[f"PCA with {metrics['code']} components"] = metrics["pca_test_error"]
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
+        raise ValueError(
+            f"{metrics_file(folder)} is not what `aejax train` wrote: {error}"
+        ) from error
     return summary
 
 

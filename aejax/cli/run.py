@@ -11,9 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoints, training
+from aejax.checkpoints.arrays import array_names, differences
 from aejax.cli.configuration import Training, dumps, identity_of, loads
 from aejax.cli.devices import check_platform
-from aejax.cli.files import write_text
+from aejax.cli.integrity import RUN, check_file, identity_in, write_files
+from aejax.cli.json_files import read_json
 from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
 from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
 from aejax.data.catalogue import EMBEDDED, PREPARED_HERE
@@ -101,34 +103,66 @@ def read_configuration(run: Path) -> Training:
     if not path.is_file():
         raise FileNotFoundError(f"{run} is no run: it holds no {path.name}")
     try:
-        return loads(path.read_text(encoding="utf-8"))
+        settings = loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    check_file(path)
+    return settings
 
 
 def read_about(run: Path) -> About:
     """What the run was trained on; ValueError where the file is not what `train` wrote."""
     path = about_file(run)
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = read_json(path)
         shape = tuple(int(size) for size in about["feature_shape"])
         folder = about.get("folder")  # runs of earlier versions have none
         if not isinstance(folder, str | None):
             raise ValueError(f"folder cannot be {folder!r}")
-        return About(dict(about["environment"]), str(about["fingerprint"]), shape, folder)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        found = About(dict(about["environment"]), str(about["fingerprint"]), shape, folder)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
+    check_file(path)
+    return found
 
 
-def write_settings(run: Path, configuration: Training, about: About) -> None:
-    """Write what `read_configuration` and `read_about` read."""
-    write_text(about_file(run), json.dumps(about._asdict(), indent=2) + "\n")
-    write_text(configuration_file(run), dumps(configuration))
+def read_metrics(run: Path) -> dict[str, Any]:
+    """The figures of a finished run, empty where there are none; ValueError as `read_about`."""
+    path = metrics_file(run)
+    metrics = read_json(path) if path.exists() else {}
+    check_file(path)
+    return metrics
 
 
-def identity(configuration: Training, data_fingerprint: str) -> dict[str, Any]:
-    """What a run's checkpoints must share: the settings that decide them, and the data."""
-    return identity_of(configuration) | {"data fingerprint": data_fingerprint}
+def write_metrics(run: Path, metrics: dict[str, Any]) -> None:
+    """Write what `read_metrics` reads."""
+    write_files(run, identity_in(run), {metrics_file(run).name: _json(metrics).encode()})
+
+
+def write_settings(
+    run: Path, configuration: Training, about: About, *, identity: str | None
+) -> None:
+    """Write what `read_configuration` and `read_about` read, for a run of this identity."""
+    files = {about_file(run): _json(about._asdict()), configuration_file(run): dumps(configuration)}
+    write_files(run, identity, {path.name: text.encode() for path, text in files.items()})
+
+
+def write_configuration(run: Path, configuration: Training) -> None:
+    """Replace the settings of a run, which is resumed with others."""
+    name = configuration_file(run).name
+    write_files(run, identity_in(run), {name: dumps(configuration).encode()})
+
+
+def decisive_settings(
+    configuration: Training, data_fingerprint: str, identity: str | None
+) -> dict[str, Any]:
+    """What a run's checkpoints share: the settings that decide them, the data, and the identity."""
+    settings = identity_of(configuration) | {"data fingerprint": data_fingerprint}
+    return settings if identity is None else settings | {RUN: identity}
+
+
+def _json(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2) + "\n"
 
 
 def data_folder(configuration: Training) -> str | None:
@@ -203,8 +237,8 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     check_platform()
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
-    exported = parameters_file(run).exists() and not checkpoints_folder(run).exists()
-    if exported and checkpoint is None:
+    saved = checkpoints_folder(run).exists() or checkpoints.listed(checkpoints_folder(run))
+    if parameters_file(run).exists() and not saved and checkpoint is None:
         found = _read_exported(run, about, objective)
     else:
         found = _read_checkpoint(run, configuration, about, objective, checkpoint)
@@ -221,7 +255,7 @@ def _read_checkpoint(
     state, normalisation = checkpoints.restore(
         folder,
         jax.eval_shape(start, jax.random.key(0)),
-        configuration=identity(configuration, about.fingerprint),
+        configuration=decisive_settings(configuration, about.fingerprint, identity_in(run)),
         normalisation=_normalisation_like(about),
         step=step,
     )
@@ -231,17 +265,23 @@ def _read_checkpoint(
 def _read_exported(
     run: Path, about: About, objective: Objective
 ) -> tuple[Params, Normalisation, int]:
-    params, description = load_parameters(parameters_file(run))
+    path = parameters_file(run)
+    params, description = load_parameters(path)
     expected = jax.eval_shape(objective.model.init, jax.random.key(0)) | {
         "normalisation": _normalisation_like(about)._asdict()
     }
-    shapes, expected_shapes = jax.tree.map(lambda leaf: leaf.shape, (params, expected))
-    if shapes != expected_shapes:
+    found_arrays, expected_arrays = array_names(params), array_names(expected)
+    if found_arrays != expected_arrays:
         raise ValueError(
-            f"{parameters_file(run)} does not hold the model of {configuration_file(run).name}"
+            f"{path} does not hold the model of {configuration_file(run).name}: "
+            f"{differences(found_arrays, expected_arrays)}"
         )
+    step = description.get("step")
+    if type(step) is not int or step < 0:
+        raise ValueError(f"{path}: its step must be a count of steps, got {step!r}; export it anew")
+    check_file(path)
     normalisation = Normalisation(**params.pop("normalisation"))
-    return jax.tree.map(jnp.asarray, params), normalisation, int(description["step"])
+    return jax.tree.map(jnp.asarray, params), normalisation, step
 
 
 def _normalisation_like(about: About) -> Normalisation:

@@ -13,7 +13,7 @@ import jax
 import tyro
 
 from aejax import checkpoints, sharding, training
-from aejax.cli.configuration import Training, check, dumps
+from aejax.cli.configuration import Training, check
 from aejax.cli.devices import (
     Devices,
     check_platform,
@@ -24,9 +24,9 @@ from aejax.cli.devices import (
 )
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
-from aejax.cli.files import write_text
 from aejax.cli.fitting import check_examples, fit, steps_of
-from aejax.cli.history import read_history, recorded
+from aejax.cli.history import check_length, read_history, recorded
+from aejax.cli.integrity import identity_in, new_identity
 from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
@@ -39,13 +39,14 @@ from aejax.cli.run import (
     checkpoints_folder,
     configuration_file,
     data_folder,
+    decisive_settings,
     history_file,
-    identity,
     load_examples,
     located,
-    metrics_file,
     open_run,
     read_about,
+    write_configuration,
+    write_metrics,
     write_settings,
 )
 from aejax.cli.streamed import Streamed, load_streamed
@@ -129,7 +130,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
             fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples)
         if first():
-            write_text(metrics_file(out), json.dumps(metrics, indent=2) + "\n")
+            write_metrics(out, metrics)
     if isinstance(examples, Streamed) and examples.skipped:
         numbers = ", ".join(map(str, sorted(examples.skipped)))
         print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
@@ -171,14 +172,15 @@ def _start(
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
     # A run that was killed before its first checkpoint starts anew.
-    saved = command.checkpoint is not None or checkpoints.steps(checkpoints_folder(command.out))
+    place = checkpoints_folder(command.out)
+    saved = checkpoints.steps(place) or checkpoints.listed(place) or command.checkpoint is not None
     if command.resume and saved:
         state, history = _resume(command, examples, state)
         if first():
-            write_text(configuration_file(command.out), dumps(command.training))
+            write_configuration(command.out, command.training)
     elif first():
         about = About(environment(), examples.fingerprint, examples.shape, folder)
-        write_settings(command.out, command.training, about)
+        write_settings(command.out, command.training, about, identity=new_identity())
     return state, history
 
 
@@ -186,17 +188,18 @@ def _resume(
     command: Train, examples: Examples | Streamed, like: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """The state of a checkpoint, and the history up to it."""
+    folder, identity = checkpoints_folder(command.out), identity_in(command.out)
     state, _ = checkpoints.restore(
-        checkpoints_folder(command.out),
+        folder,
         like,
-        configuration=identity(command.training, examples.fingerprint),
+        configuration=decisive_settings(command.training, examples.fingerprint, identity),
         normalisation=examples.normalisation,
         step=command.checkpoint,
     )
+    checkpoints.check_best(folder, last=int(state.step))
     path, epochs = history_file(command.out), int(state.epoch)
-    history = read_history(path)[:epochs]
-    if len(history) < epochs:
-        raise ValueError(f"{path} holds {len(history)} epochs, but the checkpoint is of {epochs}")
+    history = read_history(path, identity)[:epochs]
+    check_length(path, history, epochs)
     return state, history
 
 
@@ -210,6 +213,8 @@ def _callbacks(
 ) -> Iterator[list[Callback]]:
     out, epochs = command.out, command.training.epochs
     past = list(history)
+    identity = identity_in(out) if first() else None  # the first process alone writes it
+    settings = decisive_settings(command.training, examples.fingerprint, identity)
 
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
@@ -220,7 +225,7 @@ def _callbacks(
             save_soon(
                 checkpoints_folder(out),
                 state,
-                configuration=identity(command.training, examples.fingerprint),
+                configuration=settings,
                 normalisation=examples.normalisation,
                 validation_loss=record.get("validation", {}).get("loss"),
                 keep=command.keep,
@@ -235,7 +240,7 @@ def _callbacks(
     with (
         deferred(signals) as asked,
         checkpoints.in_background() as save_soon,
-        recorded(history_file(out), out / "tensorboard", history)
+        recorded(history_file(out), out / "tensorboard", history, identity)
         if first()
         else nullcontext() as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=command.quiet or not first()) as show,

@@ -2,19 +2,23 @@
 
 Arrays are named by their path, `encoder.layer_0.kernel`, and lie as Flax keeps them: kernels
 [inputs, outputs]. The description says what each array must be, so that a file cut short, altered
-or written by another program is refused.
+or written by another program is refused, and carries a SHA-256 of itself and of the arrays, which
+files of earlier versions lack.
 """
 
+import hashlib
 import json
 import os
 import zipfile
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from aejax.interchange.sealed_json import DIGEST, parsed, sealed, unsealed
 from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
@@ -23,8 +27,11 @@ SUFFIXES = (".safetensors", ".npz")
 DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8", "bool"}  # of both formats
 
 
+RESERVED = {"format", "arrays", DIGEST}  # of the description's names
+
+
 def save_parameters(
-    path: Path, params: Params, *, description: Mapping[str, Any] | None = None
+    path: str | PathLike[str], params: Params, *, description: Mapping[str, Any] | None = None
 ) -> None:
     """Write parameters, whole or not at all.
 
@@ -35,16 +42,23 @@ def save_parameters(
 
     Raises:
         ValueError: for another ending, names that are not text or hold a dot, no arrays, an array
-            of a dtype that not both formats have, or a description that JSON does not have.
+            of a dtype that not both formats have, NaN or infinity, or a description that JSON does
+            not have or that says "format", "arrays" or "digest" itself.
         OSError: where the disk refuses.
 
     Source: the safetensors format (Hugging Face); NumPy enhancement proposal 1 (.npy).
     """
+    path = Path(path)
     _check_suffix(path)
     arrays = _flat(params)
+    _check_finite(arrays)
+    reserved = RESERVED & (description or {}).keys()
+    if reserved:
+        raise ValueError(f"the description cannot say {min(reserved)!r}: the format uses it")
     about = {"format": FORMAT, "arrays": _described(arrays), **(description or {})}
     try:
-        text = json.dumps(about, allow_nan=False)
+        json.dumps(about, allow_nan=False)
+        text = json.dumps(sealed(about, salt=_digest(arrays)))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the description is not JSON: {error}") from error
     partial = path.with_name(f"{path.name}.partial")
@@ -58,7 +72,7 @@ def save_parameters(
     os.replace(partial, path)
 
 
-def load_parameters(path: Path) -> tuple[Params, dict[str, Any]]:
+def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
     """Read what `save_parameters` wrote.
 
     Args:
@@ -69,21 +83,29 @@ def load_parameters(path: Path) -> tuple[Params, dict[str, Any]]:
 
     Raises:
         FileNotFoundError: where there is no such file.
-        ValueError: naming the file, where it cannot be read or another program wrote it.
+        ValueError: naming the file, where it cannot be read, another program wrote it, it was
+            altered, or an array has NaN or infinity.
     """
+    path = Path(path)
     _check_suffix(path)
     try:
         text, arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
-        about = json.loads(text)
+        about = parsed(text)
     except FileNotFoundError:
         raise
     except Exception as error:  # each library has its own, and their ways to break are many
         raise ValueError(f"{path} is no readable {path.suffix} file of aejax: {error}") from error
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
+    if about.get("format") != FORMAT:
         raise ValueError(f"{path} is not of the format {FORMAT!r}")
     if about.get("arrays") != _described(arrays):
         raise ValueError(f"{path} does not hold the arrays that its description names")
-    return _nested(arrays), about
+    try:
+        if DIGEST in about:
+            about = unsealed(text, salt=_digest(arrays))
+        _check_finite(arrays)
+        return _nested(arrays), about
+    except ValueError as error:
+        raise ValueError(f"{path} is not what `save_parameters` writes: {error}") from error
 
 
 def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
@@ -91,6 +113,8 @@ def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         if not zipfile.is_zipfile(file):  # np.load would take it for something else
             raise ValueError("it is no zip archive")
         with np.load(file, allow_pickle=False) as archive:
+            if len({*archive.files}) < len(archive.files):
+                raise ValueError("two of its arrays have the same name")
             arrays = {name: archive[name] for name in archive.files}
     return str(arrays.pop(KEY)), arrays
 
@@ -126,8 +150,28 @@ def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
         inner = params
         for folder in folders:
             inner = inner.setdefault(folder, {})
+            if not isinstance(inner, dict):
+                raise ValueError(f"{name} clashes with an array whose name it begins with")
+        if not all((*folders, last)) or last in inner:
+            raise ValueError(f"{name} clashes with another name, or has an empty part")
         inner[last] = array
     return params
+
+
+def _check_finite(arrays: Mapping[str, np.ndarray]) -> None:
+    for name, array in arrays.items():
+        finite = np.isfinite(array)
+        if not finite.all():
+            count = array.size - np.count_nonzero(finite)
+            raise ValueError(f"{name} has NaN or infinity: {count} of {array.size} values")
+
+
+def _digest(arrays: Mapping[str, np.ndarray]) -> str:
+    """The SHA-256 of all values, in the order of the names, which the description holds."""
+    digest = hashlib.sha256()
+    for _, array in sorted(arrays.items()):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:

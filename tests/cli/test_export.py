@@ -85,7 +85,12 @@ def test_parameters_of_another_model_are_refused(exported, tmp_path, capsys):
     (folder / "configuration.json").write_text(json.dumps(settings | {"sizes": [64, 11]}))
     words = ["encode", str(folder), str(exported / "x.npy"), "--out", str(tmp_path / "code.npy")]
     assert main(words) == 2
-    assert "does not hold the model" in capsys.readouterr().err
+    assert "configuration.json is not what was written" in capsys.readouterr().err
+    (folder / "digests.json").unlink()  # as an earlier version wrote it
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "does not hold the model" in said
+    assert "encoder.layer_0.kernel was 'float32[64, 12]', now 'float32[64, 11]'" in said
 
 
 def test_the_folder_says_what_it_holds(exported):
@@ -95,6 +100,7 @@ def test_the_folder_says_what_it_holds(exported):
         "about.json",
         "configuration.json",
         "description.json",
+        "digests.json",
         "encode.stablehlo",
         "decode.stablehlo",
         "parameters.npz",
@@ -105,4 +111,6 @@ def test_the_folder_says_what_it_holds(exported):
         assert description.items() <= about.items()
         assert set(params) == {"encoder", "decoder", "normalisation"}
     assert description["encode"].startswith("float32[batch, 8, 8]")
+    assert description["encode"].endswith("-> float32[batch, 12]")
+    assert description["decode"].startswith("float32[batch, 12] -> float32[batch, 8, 8]")
     assert description["configuration"]["sizes"] == [64, 12]

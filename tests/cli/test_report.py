@@ -2,10 +2,12 @@
 
 import json
 import re
+import warnings
 from html import escape
 from pathlib import Path
 
 import numpy as np
+import pytest
 from scipy.special import expit
 
 from aejax.cli.figures import illustrations
@@ -136,3 +138,45 @@ def test_numbers_over_seeds_are_means_with_their_error_and_text_is_escaped(tmp_p
 def test_a_record_that_no_experiment_wrote_is_refused(tmp_path, aejax):
     made(tmp_path / "results", about={})
     check(aejax("report", tmp_path / "results"), "toy.json is not what an experiment wrote")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"experiment": 3},
+        {"experiment": ["toy"]},
+        {"experiment": "../toy"},
+        {"experiment": "a/b"},
+        {"experiment": ".."},
+        {"experiment": ""},
+        {"experiment": "index"},
+        {"about": ["title"]},
+        {"about": {"title": 3, "claim": "c", "figure": "f"}},
+        {"about": {"title": "t", "claim": 3, "figure": "f"}},
+        {"about": {"title": "t", "claim": "c", "figure": " "}},
+        {"verdict": 3},
+        {"verdict": None},
+        {"comparisons": [1]},
+        {"comparisons": {"a < b": 3}},
+        {"comparisons": {"a < b": [1, 2]}},
+        {"config": "c"},
+        {"environment": [1]},
+        {"metrics": "m"},
+        {"metrics": {"error": "low"}},
+        {"metrics": {"error": []}},
+        {"metrics": {"error": [[1], [1, 2]]}},
+    ],
+)
+def test_a_record_with_a_field_of_another_kind_is_refused(tmp_path, aejax, changes):
+    made(tmp_path / "results", **changes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(aejax("report", tmp_path / "results", "--out", tmp_path / "pages"), "toy.json")
+    assert not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"{", b"\xff"])
+def test_a_json_file_beside_a_figure_that_is_none_is_refused(tmp_path, aejax, content):
+    made(tmp_path / "results")
+    (tmp_path / "results/toy.json").write_bytes(content)
+    check(aejax("report", tmp_path / "results"), "toy.json is")

@@ -48,6 +48,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_offered_ends_the_same(finis
 def test_a_run_killed_before_its_first_checkpoint_starts_anew(run, aejax, monkeypatch):
     from aejax import checkpoints
 
+    (run / "checkpoints.json").unlink()  # it is written after the first checkpoint
     for step in checkpoints.steps(run / "checkpoints"):
         (run / "checkpoints" / str(step)).rename(run / "checkpoints" / f"{step}.partial")
     epochs = []
@@ -103,6 +104,7 @@ def test_a_run_is_not_repeated_on_other_data_nor_silently_elsewhere(run, tmp_pat
     about = json.loads((run / "about.json").read_text())
     about["environment"]["jax"] = "0.0.1"
     (run / "about.json").write_text(json.dumps(about))
+    (run / "digests.json").unlink()
     out = tmp_path / "again"
     elsewhere = aejax("train --epochs 1 --from", run, "--out", out)
     assert elsewhere.code == 0

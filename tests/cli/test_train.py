@@ -37,7 +37,9 @@ def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
         ".lock",
         "about.json",
         "checkpoints",
+        "checkpoints.json",
         "configuration.json",
+        "digests.json",
         "history.jsonl",
         "metrics.json",
         "tensorboard",
@@ -63,6 +65,16 @@ def test_a_decoder_may_have_layers_of_its_own(aejax, small, tmp_path):
     run = open_run(tmp_path / "run")
     decoder = run.params["decoder"].values()
     assert [layer["kernel"].shape for layer in decoder] == [(2, 5), (5, 4), (4, 6)]
+
+
+def test_the_last_epoch_is_saved_whether_or_not_its_turn_has_come(aejax, small, tmp_path):
+    done = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 3 --save-every 2 --keep 3 --out",
+        tmp_path / "run",
+    )
+    assert done.code == 0, done.err
+    steps = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert steps == [2 * 3, 3 * 3]  # of 24 examples that are left to train on, in steps of 8
 
 
 def test_the_history_has_a_record_an_epoch_with_every_term(finished):

@@ -34,7 +34,13 @@ class Toy(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _generate_examples(self, split):
         for i in range(10):
             value = np.full(3, i + 100 * (split != "train"), np.float32)
-            yield i, {key: i if f is LABEL else value for key, f in self.FEATURES.items()}
+            yield (
+                i,
+                {
+                    key: i if f is LABEL else value.astype(f.np_dtype)
+                    for key, f in self.FEATURES.items()
+                },
+            )
 
 
 def load_toy(tmp_path, monkeypatch, **attributes):
@@ -51,6 +57,13 @@ def test_splits_of_its_own(tmp_path, monkeypatch, test):
     assert dataset.x_test[:, 2].tolist() == list(range(100, 110))
     assert dataset.labels_test.tolist() == list(range(10))
     assert (dataset.low, dataset.high) == (None, None)
+
+
+def test_bytes_have_the_bounds_of_bytes(tmp_path, monkeypatch):
+    image = tfds.features.Tensor(shape=(3,), dtype=np.uint8)
+    dataset = load_toy(tmp_path, monkeypatch, FEATURES={"v": image, "label": LABEL})
+    assert dataset.x_train.dtype == np.uint8
+    assert (dataset.low, dataset.high) == (0.0, 255.0)
 
 
 def test_train_alone_gives_every_fifth_to_test(tmp_path, monkeypatch):

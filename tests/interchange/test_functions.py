@@ -78,3 +78,18 @@ def test_what_is_no_batch_or_no_function_is_refused(tmp_path):
         path.write_bytes(data)
         with pytest.raises(ValueError, match=r"notes\.stablehlo is no exported function"):
             deserialise(path)
+
+
+def test_a_function_of_64_bit_numbers_is_refused_where_jax_has_none(tmp_path):
+    path, x = str(tmp_path / "third.stablehlo"), np.ones((2, 3))
+    with jax.enable_x64(True):
+        (tmp_path / "third.stablehlo").write_bytes(serialise(lambda x: x / 3, x))
+        found = deserialise(path)(x)
+        assert found.dtype == np.float64
+        np.testing.assert_array_equal(found, x / 3)
+    for call in (deserialise(path), jax.jit(deserialise(path))):
+        with pytest.raises(ValueError, match=r"third\.stablehlo is float64.*jax_enable_x64"):
+            call(x)
+    for dtype in ("float64", "int64", "uint64", "complex128"):
+        with pytest.raises(ValueError, match=f"input is {dtype}.*jax_enable_x64"):
+            serialise(lambda x: x, jax.ShapeDtypeStruct((1, 3), dtype))

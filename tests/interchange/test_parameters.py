@@ -1,6 +1,7 @@
 """Parameters in files: what goes in comes out, for any reader; what is foreign is refused."""
 
 import json
+import zipfile
 
 import jax
 import jax.numpy as jnp
@@ -108,9 +109,86 @@ def test_a_pickle_is_never_loaded(tmp_path):
         ("p.npz", {"a": jnp.ones(2, jnp.bfloat16)}, {}, "a is bfloat16; cast it to float32"),
         ("p.npz", {"a": np.ones(2)}, {"loss": np.ones(2)}, "description is not JSON"),
         ("p.npz", {"a": np.ones(2)}, {"loss": float("nan")}, "description is not JSON"),
+        ("p.npz", {"a": np.ones(2)}, {"digest": "0"}, "cannot say 'digest'"),
+        ("p.npz", {"a": np.array([1, np.nan])}, {}, "a has NaN or infinity: 1 of 2 values"),
     ],
 )
 def test_what_cannot_be_written_is_refused(tmp_path, name, params, description, words):
     with pytest.raises(ValueError, match=words):
         save_parameters(tmp_path / name, params, description=description)
     assert not list(tmp_path.iterdir())
+
+
+def sealed_otherwise(path, arrays, **changes):
+    """A file of the format whose arrays and description fit, without a digest, as of old."""
+    described = {name: f"{array.dtype}{list(array.shape)}" for name, array in arrays.items()}
+    about = {"format": "aejax parameters 1", "arrays": dict(sorted(described.items()))}
+    text = json.dumps(about | changes)
+    if path.suffix == ".npz":
+        np.savez(path, aejax=np.asarray(text), **arrays)
+    else:
+        save_file(arrays, path, metadata={"aejax": text})
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_without_a_digest_is_read_as_an_earlier_version_wrote_it(tmp_path, suffix):
+    path = tmp_path / f"p.{suffix}"
+    sealed_otherwise(path, {"a.kernel": np.ones((2, 3)), "a.bias": np.zeros(3)}, note="old")
+    params, about = load_parameters(path)
+    assert params["a"]["kernel"].shape == (2, 3)
+    assert about["note"] == "old"
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize(
+    ("arrays", "words"),
+    [
+        ({"encoder": 1, "encoder.layer_0.kernel": 1}, "encoder.layer_0.kernel clashes"),
+        ({"a.kernel": 1, "a.kernel.x": 1}, "a.kernel.x clashes"),
+        ({"a.kernel.x": 1, "a": 1}, "clashes"),
+        ({"a..kernel": 1}, "has an empty part"),
+        ({"a.kernel": np.nan}, "a.kernel has NaN or infinity: 2 of 2 values"),
+        ({"a.kernel": -np.inf, "b": 1}, "a.kernel has NaN or infinity"),
+    ],
+)
+def test_arrays_that_clash_or_are_not_finite_are_refused_by_name(tmp_path, suffix, arrays, words):
+    path = tmp_path / f"p.{suffix}"
+    sealed_otherwise(path, {name: np.full(2, value) for name, value in arrays.items()})
+    with pytest.raises(ValueError, match=f"p.{suffix} is not what .*{words}"):
+        load_parameters(path)
+
+
+def test_two_arrays_of_one_name_are_refused(tmp_path, params):
+    path = tmp_path / "p.npz"
+    save_parameters(path, params)
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.writestr("encoder.layer_0.bias.npy", archive.read("encoder.layer_0.bias.npy"))
+    with pytest.raises(ValueError, match=r"p\.npz .*two of its arrays have the same name"):
+        load_parameters(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_flipped_bit_is_refused_by_name_or_changes_nothing(tmp_path, params, suffix):
+    path = tmp_path / f"p.{suffix}"
+    save_parameters(path, params, description={"step": 3})
+    whole, chance = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for place in chance.integers(len(whole), size=150):
+        content = bytearray(whole)
+        content[place] ^= 1 << int(chance.integers(8))
+        path.write_bytes(content)
+        try:
+            found, about = load_parameters(path)
+        except ValueError as error:
+            assert path.name in str(error)  # noqa: PT017 -- no error is right too
+            refused += 1
+        else:
+            assert_equal(found, params)
+            assert about["step"] == 3
+    assert refused > 75
+
+
+def test_a_path_may_be_text(tmp_path, params):
+    for suffix in SUFFIXES:
+        save_parameters(f"{tmp_path}/p.{suffix}", params)
+        assert_equal(load_parameters(f"{tmp_path}/p.{suffix}")[0], params)

@@ -81,6 +81,18 @@ def test_singular_values_go_near_one_and_vectors_stay(shape, dtype):
     assert (jnp.diag(middle) < 1.3).all()
 
 
+def test_five_steps_and_a_momentum_of_19_in_20_are_those_of_jordan_and_others():
+    gradient = jax.random.normal(KEY, (3, 4))
+    updates = []
+    for optimizer in (muon(1.0), muon(1.0, momentum=0.95, steps=5)):
+        state = optimizer.init(gradient)
+        for _ in range(2):
+            update, state = optimizer.update(gradient, state, gradient)
+        updates.append(update)
+    np.testing.assert_array_equal(*updates)
+    np.testing.assert_array_equal(nearly_orthogonal(gradient), nearly_orthogonal(gradient, steps=5))
+
+
 def test_zero_stays_zero():
     np.testing.assert_array_equal(nearly_orthogonal(jnp.zeros((3, 5))), jnp.zeros((3, 5)))
 

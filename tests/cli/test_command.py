@@ -1,0 +1,192 @@
+"""The command in its surroundings: output, pipes, home directories, platforms, processes."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_type_hints
+
+import jax
+import pytest
+
+from aejax.cli import main, train
+from aejax.cli.main import ACTIONS
+from aejax.cli.path_options import expanded
+from tests.cli.conftest import SETTINGS, check
+
+SMALL = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"
+CLOSED_PIPE = 128 + 13
+
+
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
+def test_figures_are_printed_in_any_encoding(small, tmp_path, monkeypatch, encoding):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
+    assert main(["train", "--data", str(small), *SMALL.split(), "--out", f"{tmp_path}/run"]) == 0
+    text = written.getvalue().decode(encoding)
+    assert "autoencoder, code of 2: " in text
+    assert "(x? " in text  # x̂
+
+
+@contextlib.contextmanager
+def closed_output(monkeypatch):
+    """Standard output is a pipe that nobody reads, as after `| head`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stream, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", stream)
+        yield
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("train --help", CLOSED_PIPE), ("data list", CLOSED_PIPE), ("report nowhere", 2)],
+)
+def test_a_closed_pipe_ends_the_command_in_silence(monkeypatch, capsys, words, code):
+    """Of help, which tyro prints; of a table, which rich prints; a complaint goes to stderr."""
+    with closed_output(monkeypatch):
+        assert main(words.split()) == code
+    assert bool(capsys.readouterr().err) == (code == 2)
+
+
+def test_the_module_is_the_command_and_its_pipe_may_be_closed():
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "aejax", "train", "--help"]
+    found = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (found.returncode, found.stderr) == (CLOSED_PIPE, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+def test_an_output_without_room_is_named(monkeypatch, capfd):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["train", "--help"]) == 2
+        monkeypatch.undo()
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "No space left on device" in line
+
+
+def paths_of(command) -> dict[str, Path]:
+    """Every path in a command, by the names that lead to it."""
+    found = {}
+    for field in dataclasses.fields(command):
+        value = getattr(command, field.name)
+        if isinstance(value, Path):
+            found[field.name] = value
+        elif dataclasses.is_dataclass(value):
+            found |= {f"{field.name}.{name}": path for name, path in paths_of(value).items()}
+    return found
+
+
+def with_paths(kind, path: Path):
+    """A command of this kind whose every path is this one."""
+    values = {}
+    for name, hint in get_type_hints(kind).items():
+        if hint is Path or hint == Path | None:
+            values[name] = path
+        elif dataclasses.is_dataclass(hint):
+            values[name] = with_paths(hint, path)
+        elif name == "name":
+            values[name] = "mnist"
+    return kind(**values)
+
+
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_every_path_may_start_from_the_home_directory(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    found = paths_of(expanded(with_paths(kind, Path("~/x"))))
+    assert found
+    assert set(found.values()) == {tmp_path / "x"}
+
+
+def test_a_run_in_the_home_directory(small, tmp_path, aejax, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert aejax(f"train --data=small.npy {SMALL} --out=~/run").code == 0
+    assert aejax("encode ~/run small.npy --out=~/codes.npy").code == 0
+    assert {path.name for path in (tmp_path / "home").iterdir()} == {"run", "codes.npy"}
+    assert not (tmp_path / "~").exists()
+    check(aejax("train --data=~nobody-of-this-name/x.npy --out run"), "~nobody-of-this-name/x.npy")
+    check(
+        aejax("train --stream --data=~nobody-of-this-name/x.npy --out run"), "~nobody-of-this-name"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--data", "small.npy", "--out", "run\udcff"],
+        ["train", "--data", "\udcff.npy", "--out", "run"],
+        ["encode", "\udcff", "small.npy"],
+        ["report", "run", "--out", "page\udcff.html"],
+        ["verify", "--data", "small.npy", "--json", "found\udcff.json"],
+    ],
+)
+def test_an_argument_of_undecodable_bytes_is_refused(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    assert r"\udcff" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "error", [AssertionError(), RuntimeError("Unable to initialize 'x'\nmore")]
+)
+@pytest.mark.parametrize("command", ["train", "encode", "verify"])
+def test_a_platform_that_is_not_there_is_said_before_anything_is_read(
+    finished, tmp_path, aejax, monkeypatch, error, command
+):
+    def devices():
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    words = {
+        "encode": f"{finished} nowhere.npy",
+        "train": f"--data nowhere.npy --out {tmp_path}/run",
+    }
+    outcome = aejax(command, words.get(command, "--data nowhere.npy"))
+    check(outcome, "JAX_PLATFORMS= | names no device of this machine")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_meet_before_jax_is_asked_for_its_devices(tmp_path, aejax, monkeypatch):
+    """JAX refuses to join processes once its backends are there."""
+    asked = []
+    joined = train.join
+    monkeypatch.setattr(train, "join", lambda devices: (asked.append("join"), joined(devices)))
+    for name in ("process_index", "devices"):
+        monkeypatch.setattr(
+            jax, name, lambda *_, real=getattr(jax, name): asked.append("jax") or real()
+        )
+    assert aejax(f"{SETTINGS} --epochs 1 --out", tmp_path / "run", "--batch-size 0").code == 2
+    assert aejax("train --data nowhere.npy --out", tmp_path / "run").code == 2
+    assert asked[:2] == ["join", "jax"]
+
+
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_verify_refuses_a_directory_before_it_computes(small, tmp_path, aejax, option):
+    check(
+        aejax(f"verify --data {tmp_path}/nowhere.npy {option}", tmp_path),
+        "is a folder: name a file",
+    )
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**70, 10**400])
+def test_a_seed_beyond_its_range_is_refused(small, aejax, seed):
+    check(aejax(f"verify --data {small} --code 2 --seed {seed}"), "seed must lie in [0, 2³²), got")
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist:1.0.0", "tfds:mnist:1.0.0", "cifar10:9.9.9", "mnist/x:1.0.0"]
+)
+@pytest.mark.parametrize("command", ["verify", "train --out run", "train --stream --out run"])
+def test_an_unknown_version_of_a_data_set_is_refused(tmp_path, aejax, monkeypatch, command, name):
+    monkeypatch.chdir(tmp_path)
+    streamed = "--stream" in command and not name.startswith("tfds:")
+    words = "no file or folder" if streamed else "no data set or file is called"
+    check(aejax(f"{command} --data {name}"), f"{words} | {name}")

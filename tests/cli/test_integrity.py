@@ -1,0 +1,179 @@
+"""Every file of a run is covered by a digest that knows the run: an altered one is refused."""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aejax.cli import integrity
+from aejax.cli.integrity import check_file, identity_in, write_files
+from aejax.cli.run import open_run
+from aejax.interchange.sealed_json import unsealed
+from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
+
+COVERED = ("about.json", "configuration.json", "metrics.json")
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, compiled_once):
+    """Another run of the same settings and data."""
+    from aejax.cli import main
+
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert main([*SETTINGS.split(), "--epochs", str(EPOCHS), "--out", str(out)]) == 0
+    return out
+
+
+def test_the_digests_are_those_of_the_files(finished):
+    document = unsealed((finished / "digests.json").read_text())
+    found = {name: hashlib.sha256((finished / name).read_bytes()) for name in COVERED}
+    expected = {name: [digest.hexdigest()] for name, digest in found.items()}
+    assert expected.items() <= document["files"].items()
+    assert len(document["run"]) == 32
+    saved = [json.loads(path.read_text()) for path in finished.glob("checkpoints/*/about.json")]
+    assert {about["configuration"]["run"] for about in saved} == {document["run"]}
+
+
+def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
+    assert identity_in(finished) != identity_in(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "words"),
+    [
+        ("history.jsonl", "report", "history.jsonl: line 1 is not the record of epoch 1"),
+        ("history.jsonl", "train --resume --out", "history.jsonl: line 1"),
+        ("digests.json", "report", "made by another configuration: run was"),
+        ("checkpoints.json", "report", "is damaged: digests.json is not what was written"),
+        ("checkpoints/36", "report --checkpoint 36", "36 is damaged: digests.json is not what"),
+        ("checkpoints/30", "train --resume --checkpoint 30 --out", "30 is damaged: digests.json"),
+    ],
+)
+def test_what_is_another_runs_is_refused(run, other, aejax, name, command, words):
+    folder = (run / name).is_dir()
+    (shutil.rmtree if folder else os.unlink)(run / name)
+    (shutil.copytree if folder else shutil.copy)(other / name, run / name)
+    check(aejax(command, run), words)
+
+
+def test_a_checkpoint_of_another_run_is_refused_without_the_index_too(run, other, aejax):
+    (run / "checkpoints.json").unlink()
+    shutil.rmtree(run / "checkpoints" / "30")
+    shutil.copytree(other / "checkpoints" / "30", run / "checkpoints" / "30")
+    check(aejax("report --checkpoint 30", run), "30 was made by another configuration: run was")
+
+
+def test_exchanged_checkpoints_are_not_applied(run, tmp_path, aejax):
+    np.save(tmp_path / "new.npy", np.zeros((2, 64)))
+    folder = run / "checkpoints"
+    for old, new in (("24", "x"), ("30", "24"), ("x", "30")):
+        os.rename(folder / old, folder / new)
+    encode = aejax("encode", run, tmp_path / "new.npy", "--checkpoint 24")
+    check(encode, "checkpoints/24 is damaged: digests.json is not what was written")
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_a_missing_file_is_named(run, aejax, name):
+    (run / name).unlink()
+    check(aejax("report", run), name)
+
+
+def test_a_history_whose_last_line_was_cut_is_not_shown(run, aejax):
+    path = run / "history.jsonl"
+    path.write_bytes(path.read_bytes()[:-30])
+    check(aejax("report", run), f"{path} holds 5 epochs, but the checkpoint is of 6 | --checkpoint")
+
+
+def test_a_run_whose_best_checkpoint_is_gone_is_not_resumed_with_another(run, aejax):
+    best = json.loads((run / "metrics.json").read_text())["step"]
+    shutil.rmtree(run / "checkpoints" / str(best))
+    check(aejax("report", run), f"checkpoints/{best} is damaged: it is missing")
+    check(aejax("train --resume --epochs 7 --out", run), f"checkpoints/{best}")
+
+
+def test_a_run_without_checkpoints_that_had_some_does_not_start_anew(run, aejax):
+    shutil.rmtree(run / "checkpoints")
+    check(aejax("train --resume --out", run), "36 is damaged: it is missing")
+
+
+def as_of_old(run: Path) -> None:
+    """The run as an earlier version wrote it: no identity, no index, no digests of lines."""
+    (run / "digests.json").unlink()
+    (run / "checkpoints.json").unlink()
+    path = run / "history.jsonl"
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    for record in records:
+        del record["digest"]
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    for checkpoint in (run / "checkpoints").iterdir():
+        about = json.loads((checkpoint / "about.json").read_text())
+        del about["configuration"]["run"]
+        (checkpoint / "about.json").write_text(json.dumps(about, indent=2))
+        digests = json.loads((checkpoint / "digests.json").read_text())
+        digests["about.json"] = hashlib.sha256((checkpoint / "about.json").read_bytes()).hexdigest()
+        (checkpoint / "digests.json").write_text(json.dumps(digests, indent=2))
+
+
+def test_a_run_of_an_earlier_version_opens_and_resumes_as_it_would_have(finished, run, aejax):
+    as_of_old(run)
+    shutil.rmtree(run / "checkpoints" / "36")
+    history = (run / "history.jsonl").read_text().splitlines(keepends=True)
+    (run / "history.jsonl").write_text("".join(history[:5]))
+    assert identity_in(run) is None
+    assert open_run(run).step in (24, 30)
+    assert aejax("train --resume --out", run).code == 0
+    assert state_of(run) == state_of(finished)
+    assert history_of(run) == history_of(finished)
+    assert (run / "metrics.json").read_text() == (finished / "metrics.json").read_text()
+    (run / "metrics.json").write_text("{}")  # from now on it is covered
+    check(aejax("report", run), "metrics.json is not what was written")
+
+
+def test_without_its_digests_a_run_still_has_its_identity(finished, run, aejax):
+    (run / "digests.json").write_text("{")
+    check(aejax("report", run), "digests.json is damaged | delete it")
+    (run / "digests.json").unlink()
+    assert identity_in(run) == identity_in(finished)
+    assert open_run(run).step == open_run(finished).step
+
+
+@pytest.mark.parametrize("call", range(5))
+def test_a_kill_while_files_are_replaced_leaves_each_old_or_new(tmp_path, monkeypatch, call):
+    write_files(tmp_path, "run", {"a": b"old a", "b": b"old b"})
+    calls = []
+
+    def killed(old, new):
+        calls.append(new)
+        if len(calls) > call:
+            raise KeyboardInterrupt
+        rename(old, new)
+
+    rename = os.replace
+    monkeypatch.setattr(os, "replace", killed)
+    try:
+        write_files(tmp_path, "run", {"a": b"new a", "c": b"new c"})
+    except KeyboardInterrupt:
+        assert call < 4  # digests, two files, digests
+    monkeypatch.undo()
+    for name in "abc":
+        check_file(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (b"old a" if call < 2 else b"new a")
+    (tmp_path / "a").write_bytes(b"none of them")
+    with pytest.raises(ValueError, match=r"a is not what was written for this run; .* delete"):
+        check_file(tmp_path / "a")
+
+
+def test_files_of_another_identity_are_forgotten(tmp_path):
+    write_files(tmp_path, "first", {"a": b"a"})
+    write_files(tmp_path, "second", {"b": b"b"})
+    assert identity_in(tmp_path) == "second"
+    with pytest.raises(ValueError, match="a is not what was written for this run"):
+        check_file(tmp_path / "a")
+
+
+def test_an_identity_is_not_drawn_twice():
+    assert len({integrity.new_identity() for _ in range(100)}) == 100

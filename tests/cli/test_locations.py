@@ -1,0 +1,90 @@
+"""Runs whose data were named by a relative path, looked at from elsewhere and moved."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from aejax.cli.run import load_seen_examples, open_run, read_about
+from tests.cli.conftest import check
+
+SETTINGS = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"
+
+
+@pytest.fixture
+def home(small, tmp_path, aejax, monkeypatch):
+    """A directory with data and a run of them; the working directory is another."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert aejax(f"train --data small.npy {SETTINGS} --out run").code == 0
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    return tmp_path
+
+
+def test_relative_data_are_found_from_elsewhere(home, aejax, monkeypatch):
+    monkeypatch.setattr("aejax.cli.figures.illustrations", lambda *_: ())
+    assert aejax("report", home / "run").code == 0
+    assert aejax("train --resume --epochs 2 --quiet --out", home / "run").code == 0
+    assert aejax("train --epochs 2 --quiet --out again --from", home / "run").code == 0
+    configuration = json.loads((home / "run/configuration.json").read_text())
+    assert configuration["data"] == "small.npy"  # as it was given
+    again = home / "elsewhere/again"
+    assert read_about(again).folder == read_about(home / "run").folder == str(home)
+    monkeypatch.chdir(home.parent)
+    assert len(load_seen_examples(open_run(again)).dataset.x_test) == 6
+
+
+def test_data_and_run_may_be_moved_together(small, tmp_path, aejax, monkeypatch):
+    monkeypatch.setattr("aejax.cli.figures.illustrations", lambda *_: ())
+    (tmp_path / "old").mkdir()
+    shutil.move(small, tmp_path / "old/small.npy")
+    monkeypatch.chdir(tmp_path / "old")
+    assert aejax(f"train --data small.npy --stream {SETTINGS} --out run").code == 0
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old").rename(tmp_path / "new")
+    check(aejax("report new/run"), "small.npy")
+    monkeypatch.chdir(tmp_path / "new")
+    assert aejax("report run").code == 0
+
+
+def test_a_run_of_an_earlier_version_says_no_folder_and_opens_where_it_did(
+    home, aejax, monkeypatch
+):
+    monkeypatch.setattr("aejax.cli.figures.illustrations", lambda *_: ())
+    path = home / "run/about.json"
+    about = json.loads(path.read_text())
+    del about["folder"]
+    path.write_text(json.dumps(about))
+    check(aejax("report", home / "run"), "no file or folder small.npy")
+    monkeypatch.chdir(home)
+    assert aejax("report run").code == 0
+    assert aejax("train --resume --epochs 2 --quiet --out run").code == 0
+
+
+@pytest.mark.parametrize("folder", [3, ["a"], {"a": 1}, True])
+def test_a_folder_that_is_no_text_is_refused(home, aejax, folder):
+    path = home / "run/about.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"folder": folder}))
+    check(aejax("report", home / "run"), "about.json is not what `aejax train` wrote: folder")
+
+
+def test_names_and_absolute_paths_need_no_folder(finished, small, tmp_path, aejax):
+    assert read_about(finished).folder is None
+    assert aejax(f"train --data {small} {SETTINGS} --out", tmp_path / "run").code == 0
+    assert read_about(tmp_path / "run").folder is None
+
+
+def test_a_relative_folder_of_prepared_data_is_recorded_absolute(tmp_path, aejax, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = "train --data digits --data-dir prepared --sizes 64 4 --epochs 1 --quiet --out run"
+    assert aejax(words).code == 0
+    configuration = json.loads((tmp_path / "run/configuration.json").read_text())
+    assert configuration["data_dir"] == str(tmp_path / "prepared")
+
+
+def test_other_data_of_the_same_name_are_not_taken_for_the_runs(home, aejax):
+    np.save(home / "elsewhere/small.npy", np.zeros((30, 6)))
+    assert load_seen_examples(open_run(home / "run")).dataset.x_test.any()
+    (home / "small.npy").unlink()
+    check(aejax("report", home / "run"), "no longer the data that the run has seen")

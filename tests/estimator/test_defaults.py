@@ -1,0 +1,40 @@
+"""Settings of estimators that are given none: a user's script must mean the same for ever."""
+
+from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
+
+AUTOENCODER = {
+    "n_components": 2,
+    "hidden_layer_sizes": (),
+    "activation": "sigmoid",
+    "code_activation": None,
+    "tied": False,
+    "loss": "squared",
+    "corruption": "none",
+    "corruption_level": 0.25,
+    "l2": 0.0,
+    "l1": 0.0,
+    "sparsity": 0.0,
+    "rho": 0.05,
+    "contraction": 0.0,
+    "penalties": None,
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "batch_size": 128,
+    "max_iter": 100,
+    "early_stopping": False,
+    "validation_fraction": 0.1,
+    "n_iter_no_change": 10,
+    "warm_start": False,
+    "random_state": None,
+}
+LINEAR = {"n_components": None, "whiten": False, "solver": "closed-form", "random_state": None}
+
+
+def test_an_autoencoder_without_settings_has_these():
+    found = AutoencoderTransformer().get_params()
+    assert {name: found[name] for name in AUTOENCODER} == AUTOENCODER
+
+
+def test_a_linear_autoencoder_without_settings_has_these():
+    found = LinearAutoencoder().get_params()
+    assert {name: found[name] for name in LINEAR} == LINEAR
