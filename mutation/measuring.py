@@ -115,7 +115,7 @@ def measure(checkout: Path, arguments: list[str], destination: Path) -> int:
         _add(lines[name], some)
     tests = [
         {
-            "test": test,
+            "name": test,
             "seconds": round(seconds, 3),
             "lines": _together(lines, [test, COLLECTION, *recorder.fixtures[test]]),
         }

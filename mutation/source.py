@@ -1,6 +1,7 @@
 """What the source says of modules and tests: which code a line decides, and who imports whom."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -20,17 +21,37 @@ def dependents(package: Path, module: str, line: int) -> dict[str, set[int]]:
         line: line number, from 1.
     """
     tree = _tree(package / module)
-    around = [node for node in _functions(tree) if line in _span(node)]
-    if around:
-        function = min(around, key=lambda node: len(_span(node)))
+    if function := _around(tree, line):
         body = _body(function)
         return {module: _statement(tree, line) if line in body else body}
-    names = _defined(tree, line)
+    names = defined(package, module, line)
     files = [module, *importers(package, module)]
     found = {file: _mentioning(_tree(package / file), names) for file in files}
     if not any(found.values()):
         found = {file: _bodies(_tree(package / file)) for file in files}
     return {file: lines for file, lines in found.items() if lines}
+
+
+def defined(package: Path, module: str, line: int) -> set[str]:
+    """Names of classes, fields and constants that a line outside all functions defines."""
+    tree, names = _tree(package / module), set[str]()
+    if _around(tree, line):
+        return names
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt) or not node.lineno <= line <= (node.end_lineno or 0):
+            continue
+        if isinstance(node, ast.ClassDef):
+            names.add(node.name)
+        for child in ast.walk(node) if not isinstance(node, ast.ClassDef) else ():
+            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                names.add(child.id)
+    return names
+
+
+@cache
+def words(file: Path) -> frozenset[str]:
+    """All words of a file."""
+    return frozenset(re.findall(r"\w+", file.read_text(encoding="utf-8")))
 
 
 def importers(package: Path, module: str) -> list[str]:
@@ -90,6 +111,12 @@ def _functions(tree: ast.AST) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function)]
 
 
+def _around(tree: ast.AST, line: int) -> Function | None:
+    """The innermost function that holds a line, its signature and decorators included."""
+    around = [node for node in _functions(tree) if line in _span(node)]
+    return min(around, key=lambda node: len(_span(node)), default=None)
+
+
 def _span(node: Function) -> range:
     """All lines of a function, its decorators' too."""
     first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
@@ -114,20 +141,6 @@ def _lines(statement: ast.stmt) -> range:
     body = getattr(statement, "body", None)
     last = body[0].lineno - 1 if body else statement.end_lineno or 0
     return range(statement.lineno, max(last, statement.lineno) + 1)
-
-
-def _defined(tree: ast.Module, line: int) -> set[str]:
-    """Names of classes, fields and constants that a line outside all functions defines."""
-    names = set[str]()
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.stmt) or not node.lineno <= line <= (node.end_lineno or 0):
-            continue
-        if isinstance(node, ast.ClassDef):
-            names.add(node.name)
-        for child in ast.walk(node) if not isinstance(node, ast.ClassDef) else ():
-            if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-                names.add(child.id)
-    return names
 
 
 def _mentioning(tree: ast.AST, names: set[str]) -> set[int]:

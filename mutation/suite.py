@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mutation.process import run_tests
-from mutation.source import dependents, imported_modules, own_files
+from mutation.source import defined, dependents, imported_modules, own_files, words
 from mutation.workers import append, for_each
 
 LEFT_OUT = (
@@ -81,6 +81,9 @@ def selected(
 ) -> list[MeasuredTest]:
     """The tests that run what a line decides, in the order in which they are to be tried.
 
+    Of a line that runs at import they are also those in files that import its module and mention
+    a name that it defines.
+
     First come tests in the file named like the module, then those in files that import it, then
     others; of each kind the quickest first, until the budget is used. Tests of one file stay
     together, since they share fixtures.
@@ -92,9 +95,16 @@ def selected(
         line: line number, from 1.
         budget: seconds of computing in all; the first test is taken whatever it needs.
     """
-    wanted = dependents(package, module, line)
-    some = [test for test in tests if _runs(test, wanted)]
-    rank = _ranks(package.parent, module, {test.file for test in some})
+    checkout = package.parent
+    wanted, names = dependents(package, module, line), defined(package, module, line)
+    files = {test.file for test in tests} if names else set()
+    mentioning = {
+        file
+        for file in files
+        if module in imported_modules(checkout, file) and names & words(checkout / file)
+    }
+    some = [test for test in tests if test.file in mentioning or _runs(test, wanted)]
+    rank = _ranks(checkout, module, {test.file for test in some})
     source = (package / module).read_text(encoding="utf-8")
     chosen, spent = list[MeasuredTest](), 0.0
     for test in sorted(some, key=lambda test: (_rank(test, rank, source), test.seconds)):

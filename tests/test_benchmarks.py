@@ -81,7 +81,9 @@ def test_a_deep_autoencoder_is_trained_by_all_ways():
     trained = ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
     assert list(timed) == [*trained, "PyTorch's products alone", "XLA's products alone"]
     for each in timed.values():
-        assert each["rows a second"] == pytest.approx(256 / each["median"], rel=1e-3)
+        assert each["rows a second"] == pytest.approx(
+            256 / each["median"], rel=1e-3, abs=0.5
+        )  # whole rows
         assert 0 <= each["share"] < 2
 
 

@@ -94,6 +94,17 @@ def test_own_tests_come_first_then_those_that_import_then_the_quickest_while_tim
     assert names(package, tests, 1) == [own]
 
 
+def test_a_constant_is_put_to_tests_that_import_its_module_and_mention_it(package):
+    (package.parent / "tests/test_named.py").write_text("from aejax.pieces import RATE\n")
+    tests = [
+        MeasuredTest("tests/test_named.py::one", 1.0, {}),
+        MeasuredTest("tests/test_uses.py::two", 1.0, {}),
+    ]
+    found = selected(package, tests, "pieces/rates.py", 1, 10)
+    assert [test.name for test in found] == ["tests/test_named.py::one"]
+    assert selected(package, tests, "pieces/rates.py", 9, 10) == []
+
+
 def test_a_sample_has_its_size_and_takes_from_every_module_in_proportion():
     mutants = pytest.importorskip("mutation.mutants", reason="Cosmic Ray is not installed")
     population = {name: [(name, i) for i in range(n)] for name, n in (("a", 700), ("b", 300))}
