@@ -49,7 +49,7 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
 
 
 def copied(state: TrainState) -> TrainState:
-    """A copy of a state, each array where it is; nothing is compiled for it.
+    """A copy of a state, each array where it is; nothing is compiled for what lies in this process.
 
     Args:
         state: anywhere.
@@ -60,6 +60,8 @@ def copied(state: TrainState) -> TrainState:
 
     def copy(leaf: Array) -> Array:
         array = jnp.asarray(leaf)
+        if not array.is_fully_addressable:  # device_put copies only what this process can reach
+            return jnp.copy(array)
         return jax.device_put(array, array.sharding, may_alias=False)
 
     return jax.tree.map(copy, state)
