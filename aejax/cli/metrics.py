@@ -11,17 +11,32 @@ import numpy as np
 from aejax import training
 from aejax.cli.run import Examples, Run
 from aejax.cli.streamed import Streamed
+from aejax.data.blocks import blocks
 from aejax.objective import reconstruct
-from aejax.theory.pca import PCA, pca_of_moments
-from aejax.theory.streams import moments_of_stream
+from aejax.theory.pca import PCA
 from aejax.training.passes import in_order
 
 PCA_EXAMPLES = 2**14
-"""Train examples of a stream to which PCA is fitted."""
+"""Train examples of a stream to which PCA is fitted, at most."""
+
+PCA_BYTES = 2**28
+"""Bytes of them, at most."""
+
+PCA_SKIPPED = {"pca_test_error": None, "pca_method": "skipped"}
 
 
-def measure(run: Run, examples: Examples | Streamed) -> dict[str, Any]:
-    """Reconstruction error on the test examples, beside that of PCA with as many numbers."""
+def measure(run: Run, examples: Examples | Streamed, *, pca: bool = True) -> dict[str, Any]:
+    """Reconstruction error on the test examples, beside that of PCA with as many components.
+
+    Args:
+        run: a trained run.
+        examples: of its data.
+        pca: whether to measure PCA too, which takes long where examples and features are many.
+
+    Returns:
+        What `metrics.json` holds. "pca_method" is "exact", "randomised, N passes" (see
+        `truncated_pca`), "skipped", or None where PCA would keep everything.
+    """
     example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
     code = jax.eval_shape(run.objective.model.encode, run.params, example).size  # also if spatial
     # The parameters are an argument, so that the program is any run's of this shape, and kept.
@@ -33,11 +48,7 @@ def measure(run: Run, examples: Examples | Streamed) -> dict[str, Any]:
         "code": code,
         "step": run.step,
         "test_error": test_error,
-        **(
-            _streamed_pca_error(examples, code)
-            if isinstance(examples, Streamed)
-            else {"pca_test_error": _pca_error(examples, code)}
-        ),
+        **(_pca_baseline(examples, code) if pca else PCA_SKIPPED),
     }
 
 
@@ -60,35 +71,37 @@ def _mean_error(
     return count, total / count
 
 
-def _streamed_pca_error(examples: Streamed, code: int) -> dict[str, Any]:
-    """PCA from the moments of train examples evenly spread, and of how many."""
-    rows = np.unique(np.linspace(0, len(examples.rows) - 1, PCA_EXAMPLES).astype(int))
-    if code >= min(len(rows), prod(examples.shape)):
-        return {"pca_test_error": None, "pca_examples": len(rows)}
-    parts = np.array_split(rows, -(-len(rows) // examples.train.batch_size))
-    analysis = pca_of_moments(moments_of_stream(examples.rows[p] for p in parts))
-    _, error = _mean_error(partial(_projected, analysis, code), _test_batches(examples))
-    return {"pca_test_error": error, "pca_examples": len(rows)}
-
-
-def _pca_error(examples: Examples, code: int) -> float | None:
-    """PCA fitted to all train examples, validation included; None where it keeps everything."""
-    from aejax.theory.covariance import analyse_covariance  # with SciPy's linear algebra
-
-    x_train = np.asarray(examples.train.x)
-    if examples.validation is not None:
-        x_train = np.concatenate([x_train, np.asarray(examples.validation.x)])
+def _pca_baseline(examples: Examples | Streamed, code: int) -> dict[str, Any]:
+    """PCA of train examples, on the test examples; no error where it would keep everything."""
+    x_train = _pca_examples(examples)
+    count = {"pca_examples": len(x_train)} if isinstance(examples, Streamed) else {}
     if code >= min(x_train.shape):
-        return None
-    _, analysis = analyse_covariance(x_train, dtype=np.float64)
-    x = np.asarray(examples.test.x, np.float64)
-    return _error(_projected(analysis, code, x), x)
+        return {"pca_test_error": None, "pca_method": None} | count
+    from aejax.theory.truncated_pca import truncated_pca  # with SciPy's linear algebra
+
+    analysis, passes = truncated_pca(x_train, code)
+    test = (block for batch in _test_batches(examples) for _, block in blocks(batch))
+    _, error = _mean_error(partial(_projected, analysis), test)
+    method = "exact" if passes is None else f"randomised, {passes} passes"
+    return {"pca_test_error": error, "pca_method": method} | count
 
 
-def _projected(analysis: PCA, code: int, x: np.ndarray) -> np.ndarray:
-    """What so many components keep of x."""
-    kept = analysis.components[:code]
-    return analysis.mean + (x - analysis.mean) @ kept.T @ kept
+def _pca_examples(examples: Examples | Streamed) -> np.ndarray:
+    """All train examples, validation included; of a stream, as many as memory allows, evenly."""
+    if isinstance(examples, Streamed):
+        most = min(PCA_EXAMPLES, max(1, PCA_BYTES // (4 * prod(examples.shape))))
+        rows = np.unique(np.linspace(0, len(examples.rows) - 1, most).astype(int))
+        parts = np.array_split(rows, -(-len(rows) // examples.train.batch_size))
+        return np.concatenate([examples.rows[part] for part in parts])
+    x_train = np.asarray(examples.train.x)
+    if examples.validation is None:
+        return x_train
+    return np.concatenate([x_train, np.asarray(examples.validation.x)])
+
+
+def _projected(analysis: PCA, x: np.ndarray) -> np.ndarray:
+    """What the components keep of x."""
+    return analysis.mean + (x - analysis.mean) @ analysis.components.T @ analysis.components
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:

@@ -75,7 +75,10 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
         if metrics and metrics["step"] == run.step:
             summary["test reconstruction error"] = metrics["test_error"]
             if metrics["pca_test_error"] is not None:
-                summary[f"PCA with {metrics['code']} components"] = metrics["pca_test_error"]
+                method = metrics.get("pca_method", "exact")  # runs before it was said
+                exact = "" if method == "exact" else f" ({method})"
+                name = f"PCA with {metrics['code']} components{exact}"
+                summary[name] = metrics["pca_test_error"]
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{metrics_file(folder)} is not what `aejax train` wrote: {error}"

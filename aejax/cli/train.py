@@ -88,6 +88,8 @@ class Train:
     save_every: int = 1
     """epochs between checkpoints; the last epoch is always saved"""
     devices: Annotated[Devices, tyro.conf.arg(name="")] = field(default_factory=Devices)
+    pca: bool = True
+    """compare with PCA of as many components; --no-pca saves its time"""
     quiet: bool = False
     """no progress bar"""
     json: bool = False
@@ -128,7 +130,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
         state, history = _start(command, examples, folder, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
             fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
-        metrics = measure(open_run(out), examples)
+        metrics = measure(open_run(out), examples, pca=command.pca)
         if first():
             write_metrics(out, metrics)
     if isinstance(examples, Streamed) and examples.skipped:
@@ -268,8 +270,11 @@ def _compare(repeated: About, examples: Examples | Streamed) -> None:
 def _print(metrics: dict[str, Any], out: Path) -> None:
     print(f"{metrics['measure']}:")
     print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
-    if metrics["pca_test_error"] is not None:
-        print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}")
+    if metrics["pca_method"] == "skipped":
+        print("  PCA: skipped")
+    elif metrics["pca_test_error"] is not None:
+        method = "" if metrics["pca_method"] == "exact" else f" ({metrics['pca_method']})"
+        print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}{method}")
     else:
         print(f"  PCA, {metrics['code']} components:  none; they would keep all of the train data")
     print(f"run: {out}")

@@ -5,6 +5,8 @@ from jaxtyping import Num, Shaped
 from matplotlib.figure import Figure
 
 from aejax.plots.look import COLOURS, Array, finite, look
+from aejax.theory.pca import leading_components
+from aejax.theory.truncated_pca import truncated_pca
 
 _MARKERS = "os^Dv"
 
@@ -55,16 +57,14 @@ def code_map(
 
 def _principal_plane(code: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Codes in the plane of their two principal components, and what its axes say."""
-    centred = code - code.mean(axis=0)
-    variances, directions = np.linalg.eigh(centred.T @ centred)
-    plane = directions[:, :-3:-1]
-    plane = plane * np.sign(plane[np.abs(plane).argmax(axis=0), [0, 1]])  # else signs are chance
-    shares = variances[:-3:-1] / (variances.sum() or 1)
+    code = code.astype(np.float64)
+    analysis, _ = truncated_pca(code, min(2, len(code)))
+    shares = np.pad(analysis.eigenvalues, (0, 2))[:2] / (code.var(axis=0).sum() or 1)
     labels = [
         f"principal component {i} of the code ({share:.0%} of its variance)"
         for i, share in enumerate(shares, 1)
     ]
-    return centred @ plane, labels
+    return (code - analysis.mean) @ leading_components(analysis, 2).T, labels
 
 
 def _classes(labels: Array | None, examples: int) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float64, Shaped
+from jaxtyping import Float, Float64, Shaped
 
 from aejax.types import Array
 
@@ -41,7 +41,11 @@ def storage_precision(x: Shaped[np.ndarray, "examples features"]) -> float:
 
 def centred(
     x: Shaped[np.ndarray, "examples features"],
-) -> tuple[Float64[np.ndarray, "examples features"], Float64[np.ndarray, " features"]]:
+) -> tuple[
+    Float64[np.ndarray, "examples features"],
+    Float64[np.ndarray, " features"],
+    Float64[np.ndarray, " features"],
+]:
     """x − x̄ and x̄ in float64, the former as exact as float64 holds it whatever the offset.
 
     The mean is subtracted twice: the first difference is exact where the mean is large against
@@ -52,7 +56,8 @@ def centred(
         x: a finite real matrix whose sums do not overflow.
 
     Returns:
-        The centred rows and the mean.
+        The centred rows, the mean, and what its rounding to float64 leaves out of it, as far as
+        the sums of floats tell.
     """
     origin = np.zeros_like(x[0])
     if not _is_float(x) and max(-int(x.min()), int(x.max())) > EXACT_INTEGERS:
@@ -63,8 +68,22 @@ def centred(
     rows = rows - mean
     correction = rows.mean(axis=0)
     rows -= correction
-    total = origin.astype(_working_dtype(x)) + (mean + correction)
-    return rows.astype(np.float64), total.astype(np.float64)
+    found, left = exact_sum(mean, correction)
+    total = origin.astype(_working_dtype(x)) + found
+    rounded = total.astype(np.float64)
+    return rows.astype(np.float64), rounded, ((total - rounded) + left).astype(np.float64)
+
+
+def exact_sum(
+    a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The rounded sum s of a and b, and the residue a + b − s, which is exact.
+
+    Source: Knuth 1997, §4.2.2, theorem B (TwoSum).
+    """
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def unit_scaled(

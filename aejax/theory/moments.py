@@ -17,17 +17,22 @@ from aejax.types import Array
 class Moments(NamedTuple):
     """Moments of x [m, n], float64.
 
+    At an offset of 10¹² a mean in float64 is 10⁻⁴ off, and so would be the difference of two
+    batches' means. So the mean is kept as an unevaluated sum of two numbers, mean + residue.
+
     examples:  m, the number of examples.
     mean:      x̄ [n].
     factor:    T [min(m, n), n], upper triangular (trapezoidal where m < n), TᵀT = S = RᵀR.
     magnitude: ‖x‖_F/√m, the root mean square length of a row before centring, which sets the
                rounding errors of x − x̄ and of a pass through a model with biases.
+    residue:   what the rounding of `mean` to float64 leaves out of x̄ [n].
     """
 
     examples: int
     mean: Float64[np.ndarray, " features"]
     factor: Float64[np.ndarray, "rows features"]
     magnitude: float
+    residue: Float64[np.ndarray, " features"] | float = 0.0
 
 
 def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
@@ -48,7 +53,8 @@ def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
     Source: Demmel et al. 2012 (T by QR factorisations of blocks of rows).
     """
     length = row_length(real_matrix(x))
-    return moments_of_centred(*centred(real_array(x)), length)
+    rows, mean, residue = centred(real_array(x))
+    return moments_of_centred(rows, mean, length)._replace(residue=residue)
 
 
 def moments_of_centred(

@@ -85,7 +85,7 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
         raise ValueError(f"code must be one or more, got {code}")
     x = real_array(x)
     scaled, exponent = unit_scaled(x)
-    rows, mean = centred(scaled)
+    rows, mean, _ = centred(scaled)
     scaled = scaled.astype(np.float64)
     # A spread below the rounding of an offset is none; the offset itself must stay in range too.
     size = max(np.abs(rows).max(), EPSILON * np.abs(scaled).max())

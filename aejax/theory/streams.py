@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped
 
+from aejax.theory.centring import exact_sum
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.moments import Moments, moments, triangular_factor
 from aejax.theory.pca import PCA, pca_of_moments
@@ -63,12 +64,13 @@ def merge_moments(first: Moments, second: Moments) -> Moments:
         )
     examples = first.examples + second.examples
     p, q = first.examples / examples, second.examples / examples
-    drift = second.mean - first.mean
+    drift = (second.mean - first.mean) + (second.residue - first.residue)
     rows = np.concatenate(
         [np.sqrt(p) * first.factor, np.sqrt(q) * second.factor, np.sqrt(p * q) * drift[None]]
     )
     magnitude = float(np.hypot(np.sqrt(p) * first.magnitude, np.sqrt(q) * second.magnitude))
-    return Moments(examples, first.mean + q * drift, _factor(rows, examples), magnitude)
+    mean, residue = exact_sum(first.mean, first.residue + q * drift)
+    return Moments(examples, mean, _factor(rows, examples), magnitude, residue)
 
 
 def moments_of_stream(batches: Iterable[Shaped[np.ndarray | Array, "..."]]) -> Moments:

@@ -111,6 +111,7 @@ def test_the_figures_are_those_of_scikit_learns_pca_and_of_the_reconstructions(f
     assert metrics["test_examples"] == test.sum() == 359
     assert metrics["code"] == 12
     assert metrics["pca_test_error"] == pytest.approx(np.mean(np.sum(lost**2, axis=1)), rel=1e-6)
+    assert metrics["pca_method"] == "exact"
 
 
 def test_progress_is_drawn_on_stderr_unless_quiet(run, aejax, monkeypatch):
@@ -155,3 +156,22 @@ def test_the_cosine_schedule_ends_with_the_run(tmp_path, small, aejax):
         optax.tree.norm(optax.tree.sub(after, before)) for before, after in pairwise(params)
     )
     assert last < 0.2 * first  # Adam's steps are as long as the rate, which ends at zero
+
+
+def test_pca_of_large_data_is_randomised_and_says_so_or_is_skipped(
+    run, aejax, monkeypatch, tmp_path
+):
+    """The same error as exactly, to a thousandth; in metrics, output and report."""
+    exact = json.loads((run / "metrics.json").read_text())["pca_test_error"]
+    monkeypatch.setattr("aejax.theory.truncated_pca.MAX_EXACT_SIZE", 20)
+    again = aejax("train --quiet --resume --out", run)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["pca_test_error"] == pytest.approx(exact, rel=1e-3)
+    assert metrics["pca_method"].startswith("randomised, ")
+    assert f"(randomised, {metrics['pca_method'].split()[1]} passes)" in again.out
+    assert aejax("report", run, "--out", tmp_path / "page.html").code == 0
+    assert f"({metrics['pca_method']})" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    skipped = aejax("train --quiet --resume --no-pca --out", run)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["pca_test_error"], metrics["pca_method"]) == (None, "skipped")
+    assert "PCA: skipped" in skipped.out

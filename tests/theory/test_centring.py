@@ -44,7 +44,7 @@ def exactly_centred(x):
     ],
 )
 def test_rows_are_centred_as_exactly_as_float64_holds_them(x):
-    rows, mean = centred(x)
+    rows, mean, _ = centred(x)
     expected, expected_mean = exactly_centred(x)
     np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-15 * np.abs(expected).max())
     np.testing.assert_allclose(mean, expected_mean, rtol=0, atol=1e-15 * np.abs(x).max())
@@ -53,7 +53,7 @@ def test_rows_are_centred_as_exactly_as_float64_holds_them(x):
 
 def test_extended_precision_is_centred_before_it_is_rounded():
     small = GENERATOR.integers(-8, 8, (50, 4)) / 1024
-    rows, _ = centred(np.longdouble(2.0**50) + np.longdouble(small))
+    rows, *_ = centred(np.longdouble(2.0**50) + np.longdouble(small))
     np.testing.assert_allclose(rows, small - small.mean(axis=0), rtol=0, atol=1e-17)
 
 

@@ -18,6 +18,7 @@ from aejax.theory.streams import (
     moments_of_stream,
     streamed_moments,
 )
+from tests.properties import property_test
 from tests.theory.spectra import with_spectrum
 
 DIGITS = load_digits().data
@@ -278,3 +279,18 @@ def test_a_million_images_are_analysed_in_the_memory_of_a_few_thousand():
     expected = products / 1e6 - np.outer(mean, mean @ probes)
     np.testing.assert_allclose(data.factor.T @ (data.factor @ probes), expected, atol=1e-10)
     assert (np.abs(np.diagonal(pca_of_moments(data).components)[:5]) > 0.999).all()
+
+
+@property_test(examples=15)
+@given(offset=st.floats(-12, 12), sign=st.sampled_from([-1.0, 1.0]), seed=st.integers(0, 2**32 - 1))
+def test_batches_that_drift_merge_exactly_at_any_offset(offset, sign, seed):
+    """A mean rounded to float64 at 10¹² is 10⁻⁴ off; the merged components must not be."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(60, 4)) * [4, 3, 2, 1] + sign * 10.0**offset
+    x = x[np.argsort(x[:, 0])]
+    merged = pca_of_moments(moments_of_stream(np.split(x, [1, 7, 30, 59])))
+    centred = x - x.mean(axis=0)
+    centred = centred - centred.mean(axis=0)
+    _, singular_values, components = np.linalg.svd(centred, full_matrices=False)
+    np.testing.assert_allclose(merged.eigenvalues, singular_values**2 / 60, rtol=1e-12)
+    np.testing.assert_allclose(np.abs(np.sum(merged.components * components, axis=1)), 1)
