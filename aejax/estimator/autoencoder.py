@@ -1,16 +1,18 @@
 """A dense autoencoder with scikit-learn's manners, trained by `training.fit`."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 
 from aejax import training
 from aejax.estimator.checks import DTYPES, new_codes, new_examples, train_examples
-from aejax.estimator.program import Program, Settings, program
+from aejax.estimator.program import Program, program
+from aejax.estimator.row_blocks import map_rows
+from aejax.estimator.settings import Schedule, Settings, schedule_of, seed_of, settings_of
 from aejax.training.records import Record
 from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
@@ -24,7 +26,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     Args:
         n_components: units of the code.
-        hidden_layer_sizes: units of the layers between input and code; the decoder mirrors them.
+        hidden_layer_sizes: units of the layers between input and code, or of the one layer; the
+            decoder mirrors them.
         activation: of hidden layers: sigmoid, tanh, relu, gelu, identity, or a function.
         code_activation: of the code; `activation` unless given.
         tied: the decoder uses the encoder's kernels, transposed.
@@ -41,7 +44,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         learning_rate: of every step.
         batch_size: examples a step; all of them where there are fewer.
         max_iter: epochs that `fit` trains for at most.
-        early_stopping: hold examples out, stop once their loss no longer falls, keep the best.
+        early_stopping: hold examples out, stop once their loss no longer falls, keep the best
+            epoch's parameters; further training continues from these.
         validation_fraction: share of the examples held out.
         n_iter_no_change: epochs without a lower validation loss to wait for.
         warm_start: `fit` goes on from where the last one stopped.
@@ -61,7 +65,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self,
         n_components: int = 2,
         *,
-        hidden_layer_sizes: Sequence[int] = (),
+        hidden_layer_sizes: Sequence[int] | int = (),
         activation: str | Callable[[Array], Array] = "sigmoid",
         code_activation: str | Callable[[Array], Array] | None = None,
         tied: bool = False,
@@ -124,24 +128,18 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             TypeError: for sparse X.
             NonFiniteLossError: when the loss stops being finite.
         """
-        goes_on = self.warm_start and self.__sklearn_is_fitted__()
+        schedule = schedule_of(self.get_params(deep=False))
+        goes_on = schedule.warm_start and self.__sklearn_is_fitted__()
         x = self._examples(X, goes_on)
-        if self.max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1 epoch, got {self.max_iter}")
-        random = check_random_state(self.random_state)
+        random = seed_of(self.random_state)
         seed = random.randint(np.iinfo(np.int32).max)
-        held_out = round(self.validation_fraction * len(x)) if self.early_stopping else 0
-        if self.early_stopping and not 0 < held_out < len(x):
-            raise ValueError(
-                f"validation_fraction {self.validation_fraction} of {len(x)} examples holds out "
-                f"{held_out}; early stopping needs one or more held out and one or more to train on"
-            )
+        held_out = _held_out(schedule, len(x))
         order = random.permutation(len(x)) if held_out else np.arange(len(x))
         validation = x[order[:held_out]] if held_out else None
-        return self._train(x[order[held_out:]], validation, seed, self.max_iter, goes_on)
+        return self._train(x[order[held_out:]], validation, seed, schedule, goes_on)
 
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
-        """Train one epoch more on X, from where the last call stopped.
+        """Train one epoch more on X, from the parameters of the last call.
 
         Args:
             X: [examples, features]; any number of examples.
@@ -157,8 +155,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         goes_on = self.__sklearn_is_fitted__()
         x = self._examples(X, goes_on)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        return self._train(x, None, seed, 1, goes_on)
+        seed = seed_of(self.random_state).randint(np.iinfo(np.int32).max)
+        schedule = schedule_of(self.get_params(deep=False))._replace(max_iter=1)
+        return self._train(x, None, seed, schedule, goes_on)
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes h = encode(x).
@@ -204,7 +203,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NotFittedError: before `fit`.
             ValueError: for other features than those fitted.
         """
-        return -float(self._apply(lambda program: program.loss, new_examples(self, X)))
+        losses = self._apply(lambda program: program.losses, new_examples(self, X))
+        return -float(np.mean(losses, dtype=np.float64))
 
     def _examples(self, x: Any, goes_on: bool) -> np.ndarray:
         """Those of a training that goes on come in the dtype of its parameters."""
@@ -212,9 +212,14 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return train_examples(self, x, goes_on=goes_on, dtype=dtype)
 
     def _train(
-        self, x: np.ndarray, validation: np.ndarray | None, seed: int, epochs: int, goes_on: bool
+        self,
+        x: np.ndarray,
+        validation: np.ndarray | None,
+        seed: int,
+        schedule: Schedule,
+        goes_on: bool,
     ) -> "AutoencoderTransformer":
-        settings, best = self._settings(), _Best()
+        settings, best = settings_of(self.get_params(deep=False)), _Best()
         if goes_on:
             _check_same(settings, self._fitted)
         with jax.enable_x64(x.dtype == np.float64):
@@ -225,35 +230,28 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 compiled.objective,
                 compiled.optimizer,
                 Batch(jax.numpy.asarray(x)),
-                epochs=int(state.epoch) + epochs,
+                epochs=int(state.epoch) + schedule.max_iter,
                 state=state,
-                batch_size=min(self.batch_size, len(x)),
+                batch_size=min(schedule.batch_size, len(x)),
                 validation=None if validation is None else Batch(jax.numpy.asarray(validation)),
-                patience=None if validation is None else self.n_iter_no_change,
+                patience=None if validation is None else schedule.n_iter_no_change,
                 callbacks=[] if validation is None else [best],
             )
-            self._state = _stored(state)
+            self._state = _stored(state) if validation is None else best.kept(state)
         self._fitted, self._features = settings, x.shape[1]
         self.history_ = [*(self.history_ if goes_on else []), *history]
         self.n_iter_ = int(self._state.epoch)
-        self.params_ = self._state.params if validation is None else best.params
+        self.params_ = self._state.params
         return self
-
-    def _settings(self) -> Settings:
-        given = self.get_params(deep=False) | {
-            "hidden_layer_sizes": tuple(self.hidden_layer_sizes),
-            "penalties": tuple((self.penalties or {}).items()),
-        }
-        return Settings(**{name: given[name] for name in Settings._fields})
 
     def _apply(
         self, choose: Callable[[Program], Callable[[Params, Array], Array]], x: np.ndarray
     ) -> np.ndarray:
-        """One of the program's functions of parameters and an array, in that array's precision."""
+        """One of the program's functions of parameters and rows, in the precision of the rows."""
         with jax.enable_x64(x.dtype == np.float64):
             function = choose(program(self._fitted, self._features, x.dtype.name))
             params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), self.params_)
-            return np.array(function(params, jax.numpy.asarray(x)))
+            return map_rows(partial(function, params), x)
 
     @property
     def _n_features_out(self) -> int:
@@ -268,16 +266,35 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return tags
 
 
+def _held_out(schedule: Schedule, examples: int) -> int:
+    """How many examples early stopping holds out; 0 without it."""
+    if not schedule.early_stopping:
+        return 0
+    fraction = schedule.validation_fraction
+    held_out = round(fraction * examples) if 0 <= fraction <= 1 else 0
+    if not 0 < held_out < examples:
+        raise ValueError(
+            f"validation_fraction {fraction} of {examples} examples holds out {held_out}; "
+            "early stopping needs one or more held out and one or more to train on"
+        )
+    return held_out
+
+
 class _Best:
-    """The parameters of the epoch with the lowest validation loss; a callback of `training.fit`."""
+    """The state of the epoch with the lowest validation loss; a callback of `training.fit`."""
 
     def __init__(self):
-        self.loss, self.params = np.inf, {}
+        self.loss, self.state = np.inf, None
 
     def __call__(self, state: training.TrainState, record: Record) -> None:
         if record["validation"]["loss"] < self.loss:
-            self.loss = record["validation"]["loss"]
-            self.params = jax.tree.map(np.array, state.params)
+            self.loss, self.state = record["validation"]["loss"], _stored(state)
+
+    def kept(self, last: training.TrainState) -> training.TrainState:
+        """The best state, but with the counters of the last: the history has all epochs."""
+        last = _stored(last)
+        best = last if self.state is None else self.state
+        return best._replace(step=last.step, epoch=last.epoch)
 
 
 def _stored(state: training.TrainState) -> training.TrainState:

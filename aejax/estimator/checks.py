@@ -26,9 +26,11 @@ def train_examples(
         The array.
 
     Raises:
-        ValueError: for another rank, no examples, values that are not finite, other features.
+        ValueError: for another rank, no examples, values that are masked or not finite, other
+            features.
         TypeError: for a sparse matrix.
     """
+    _refuse_masked(x)
     found: Any = validate_data(
         estimator, x, dtype=dtype, reset=not goes_on, ensure_min_samples=at_least
     )
@@ -51,6 +53,7 @@ def new_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
         TypeError: as `train_examples`.
     """
     check_is_fitted(estimator)
+    _refuse_masked(x)
     found: Any = validate_data(estimator, x, dtype=DTYPES, reset=False)
     return found
 
@@ -71,8 +74,15 @@ def new_codes(estimator: Any, code: Any) -> np.ndarray:
         TypeError: for a sparse matrix.
     """
     check_is_fitted(estimator)
+    _refuse_masked(code)
     found: Any = check_array(code, dtype=DTYPES)
     width = len(estimator.get_feature_names_out())
     if found.shape[1] != width:
         raise ValueError(f"codes must be [examples, {width}], got shape {list(found.shape)}")
     return found
+
+
+def _refuse_masked(x: Any) -> None:
+    """scikit-learn would take what lies behind a mask for values."""
+    if np.ma.isMaskedArray(x) and np.ma.getmaskarray(x).any():
+        raise ValueError("X has masked values; fill them (X.filled) or drop their rows")

@@ -1,17 +1,17 @@
 """The linear autoencoder with scikit-learn's manners: a drop-in for `sklearn.decomposition.PCA`."""
 
 import warnings
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import jax
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from aejax.estimator.checks import DTYPES, new_codes, new_examples, train_examples
+from aejax.estimator.settings import flag, plain_scalar, seed_of
 from aejax.models import pca_params
 from aejax.theory.covariance import analyse_covariance
 from aejax.theory.moments import Moments, moments
@@ -19,6 +19,8 @@ from aejax.theory.pca import PCA, pca_of_moments
 from aejax.theory.solvers import train_linear
 from aejax.theory.streams import merge_moments
 from aejax.types import Params
+
+SOLVERS = ("closed-form", "covariance", "gradient")
 
 
 class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -34,7 +36,8 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             of the variance; None takes all.
         whiten: give every code unit variance one.
         solver: "closed-form" takes the singular value decomposition; "covariance" the eigenvectors
-            of the covariance, in X's dtype: faster for many examples, with half the digits;
+            of the covariance or Gram matrix, in X's dtype: faster for many examples or many
+            features, with half the digits;
             "gradient" trains the autoencoder by L-BFGS from a random start and reads the components
             off its reconstructions.
         random_state: of the gradient solver's start.
@@ -86,16 +89,21 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         Warns:
             ConvergenceWarning: where the gradient solver stops before it arrives.
         """
+        self._check_settings()
         x = train_examples(self, X, goes_on=False, at_least=2)
+        most = min(x.shape)
         if self.solver == "covariance":
-            return self._keep(*analyse_covariance(x), x.dtype)
-        return self._analyse(moments(x), x.dtype)
+            return self._keep(*analyse_covariance(x), x.dtype, most)
+        return self._analyse(moments(x), x.dtype, most)
 
     def partial_fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
         """Find the optimum for all examples of this call and those before.
 
+        While there are fewer examples than `n_components`, there are as many components as
+        examples; of a single one, whose variance is unknown, the explained variance is 0.
+
         Args:
-            X: [examples, features]; the first batch holds two examples or more.
+            X: [examples, features]; any number of examples.
             y: ignored.
 
         Returns:
@@ -105,12 +113,13 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             ValueError: as `fit`, and for other features than before.
             TypeError: for sparse X.
         """
+        self._check_settings()
         goes_on = hasattr(self, "components_")
         dtype = self.components_.dtype if goes_on else DTYPES
-        least = 1 if goes_on else 2
-        x = train_examples(self, X, goes_on=goes_on, dtype=dtype, at_least=least)
+        x = train_examples(self, X, goes_on=goes_on, dtype=dtype)
         batch = moments(x)
-        return self._analyse(merge_moments(self._moments, batch) if goes_on else batch, x.dtype)
+        merged = merge_moments(self._moments, batch) if goes_on else batch
+        return self._analyse(merged, x.dtype, x.shape[1])
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes h = (x − x̄) W_e.
@@ -230,42 +239,55 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
     def _centred(self, x: Any) -> np.ndarray:
+        """x − x̄, to the digits of the difference and not of x̄ in its dtype."""
         x = new_examples(self, x)
-        return x - self.mean_.astype(x.dtype)
+        return (x - self.mean_.astype(x.dtype)) - self._mean_residue.astype(x.dtype)
 
-    def _analyse(self, data: Moments, dtype: np.dtype) -> "LinearAutoencoder":
-        exact = self.solver in ("closed-form", "covariance")
-        return self._keep(data, pca_of_moments(data) if exact else self._trained(data), dtype)
-
-    def _keep(self, data: Moments, analysis: PCA, dtype: np.dtype) -> "LinearAutoencoder":
-        total, most = float(np.square(data.factor).sum()), min(data.examples, len(data.mean))
-        code = _code_size(self.n_components, analysis.eigenvalues, total, most)
-        eigenvalues, components = analysis.eigenvalues[:code], analysis.components[:code]
-        unbiased = data.examples / (data.examples - 1)
-        left = max(total - float(eigenvalues.sum()), 0.0) * unbiased
-        variances = (eigenvalues * unbiased).astype(dtype)
-        self._moments = data
-        self.n_samples_, self.n_components_ = data.examples, code
-        self.mean_, self.components_ = data.mean.astype(dtype), components.astype(dtype)
-        self.explained_variance_ = variances
-        self.explained_variance_ratio_ = (eigenvalues / (total or 1.0)).astype(dtype)
-        self.singular_values_ = np.sqrt(eigenvalues * data.examples).astype(dtype)
-        self.noise_variance_ = dtype.type(left / (most - code) if code < most else 0.0)
-        self.params_ = _params(self.components_, self.mean_, variances if self.whiten else None)
-        return self
-
-    def _trained(self, data: Moments) -> PCA:
-        """The components of a trained autoencoder's reconstructions, which are PCA's."""
-        if self.solver != "gradient":
-            raise ValueError(
-                f"no solver is called {self.solver!r}; there are closed-form, covariance, gradient"
-            )
-        if not isinstance(self.n_components, Integral):
+    def _check_settings(self) -> None:
+        flag("whiten", self.whiten)
+        if self.solver not in SOLVERS:
+            raise ValueError(f"no solver is called {self.solver!r}; there are {', '.join(SOLVERS)}")
+        if self.solver == "gradient" and not isinstance(plain_scalar(self.n_components), Integral):
             raise ValueError(
                 "the gradient solver needs a whole number n_components, got "
                 f"{self.n_components!r}; the closed form chooses it"
             )
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+
+    def _analyse(self, data: Moments, dtype: np.dtype, most: int) -> "LinearAutoencoder":
+        gradient = self.solver == "gradient"
+        # Refused before minutes of training: _code_size needs no eigenvalues of a whole number.
+        if gradient:
+            _code_size(self.n_components, np.zeros(0), 0.0, most)
+        analysis = self._trained(data) if gradient else pca_of_moments(data)
+        return self._keep(data, analysis, dtype, most)
+
+    def _keep(
+        self, data: Moments, analysis: PCA, dtype: np.dtype, most: int
+    ) -> "LinearAutoencoder":
+        """Set the fitted attributes; n_components may be at most `most`."""
+        total, rank = float(np.square(data.factor).sum()), min(data.examples, len(data.mean))
+        code = min(_code_size(self.n_components, analysis.eigenvalues, total, most), rank)
+        eigenvalues, components = analysis.eigenvalues[:code], analysis.components[:code]
+        unbiased = data.examples / max(data.examples - 1, 1)
+        left = max(total - float(eigenvalues.sum()), 0.0) * unbiased
+        _check_range(total * unbiased, data.magnitude, dtype)
+        self._moments = data
+        self.n_samples_, self.n_components_ = data.examples, code
+        self.mean_, self.components_ = data.mean.astype(dtype), components.astype(dtype)
+        self._mean_residue = (data.mean - self.mean_) + data.residue
+        self.explained_variance_ = (eigenvalues * unbiased).astype(dtype)
+        self.explained_variance_ratio_ = (eigenvalues / (total or 1.0)).astype(dtype)
+        self.singular_values_ = np.sqrt(eigenvalues * data.examples).astype(dtype)
+        self.noise_variance_ = dtype.type(left / (rank - code) if code < rank else 0.0)
+        scales = _scales(np.sqrt(eigenvalues * unbiased), dtype) if self.whiten else None
+        self.params_ = _params(self.components_, self.mean_, scales)
+        return self
+
+    def _trained(self, data: Moments) -> PCA:
+        """The components of a trained autoencoder's reconstructions, which are PCA's."""
+        if not data.factor.any():  # without variance there is nothing to train on
+            return pca_of_moments(data)
+        seed = seed_of(self.random_state).randint(np.iinfo(np.int32).max)
         trained = train_linear(jax.random.key(seed), data, int(self.n_components))
         if not trained.converged:
             warnings.warn(
@@ -280,29 +302,45 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
 
 def _code_size(given: Any, eigenvalues: np.ndarray, total: float, most: int) -> int:
-    if given is None:
+    value = plain_scalar(given)
+    if value is None:
         return most
-    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if whole and 1 <= int(given) <= most:
-        return int(given)
-    if isinstance(given, float) and 0 < given < 1:
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if whole and 1 <= value <= most:
+        return int(value)
+    if isinstance(value, Real) and not whole and 0 < value < 1:
         shares = np.cumsum(eigenvalues) / (total or 1.0)
-        return min(int(np.searchsorted(shares, given, side="right")) + 1, most)
+        return min(int(np.searchsorted(shares, float(value), side="right")) + 1, most)
     raise ValueError(
         f"n_components must be a whole number from 1 to min(examples, features) = {most}, a share "
         f"in (0, 1), or None, got {given!r}"
     )
 
 
-def _params(components: np.ndarray, mean: np.ndarray, variances: np.ndarray | None) -> Params:
+def _check_range(variance: float, magnitude: float, dtype: np.dtype) -> None:
+    """Refuse a variance that the attributes cannot hold: it would be infinite, or nothing."""
+    some = np.sqrt(variance) > np.finfo(np.float64).eps * magnitude  # else it is only rounding
+    if some and not np.finfo(dtype).tiny <= variance <= np.finfo(dtype).max:
+        raise ValueError(
+            f"the variance of X, {variance:.1e}, is out of {dtype}'s range; scale X"
+            + (", or give it in float64" if dtype == np.float32 else "")
+        )
+
+
+def _scales(deviations: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Standard deviations to divide codes by; those that are only rounding are not divided out."""
+    least = np.finfo(dtype).eps * deviations.max(initial=0.0)
+    return np.maximum(deviations, least or 1.0).astype(dtype)
+
+
+def _params(components: np.ndarray, mean: np.ndarray, scales: np.ndarray | None) -> Params:
     with jax.enable_x64(components.dtype == np.float64):
         arrays = jax.numpy.asarray(components), jax.numpy.asarray(mean)
         params = jax.tree.map(np.array, pca_params(*arrays))
-    if variances is None:
+    if scales is None:
         return params
     encoder, decoder = params["encoder"]["layer_0"], params["decoder"]["layer_0"]
-    scale = np.maximum(np.sqrt(variances), np.finfo(variances.dtype).eps)
     return {
-        "encoder": {"layer_0": {name: leaf / scale for name, leaf in encoder.items()}},
-        "decoder": {"layer_0": decoder | {"kernel": decoder["kernel"] * scale[:, None]}},
+        "encoder": {"layer_0": {name: leaf / scales for name, leaf in encoder.items()}},
+        "decoder": {"layer_0": decoder | {"kernel": decoder["kernel"] * scales[:, None]}},
     }

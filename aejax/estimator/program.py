@@ -2,39 +2,17 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from numbers import Integral
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import optax
 
 from aejax import named
+from aejax.estimator.settings import Settings
 from aejax.models import dense
 from aejax.objective import Objective, forward, noiseless, objective, reconstruction_losses
 from aejax.training import TrainState, init_state
-from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Loss, Params, Penalty
-
-
-class Settings(NamedTuple):
-    """The settings of an `AutoencoderTransformer` that its program depends on, all hashable."""
-
-    n_components: int
-    hidden_layer_sizes: tuple[int, ...]
-    activation: str | Callable[[Array], Array]
-    code_activation: str | Callable[[Array], Array] | None
-    tied: bool
-    loss: str | Loss
-    corruption: str | Corruption
-    corruption_level: float
-    l2: float
-    l1: float
-    sparsity: float
-    rho: float
-    contraction: float
-    penalties: tuple[tuple[str, tuple[float, Penalty]], ...]
-    optimizer: str
-    learning_rate: float
+from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Params, Penalty
 
 
 class Program(NamedTuple):
@@ -45,7 +23,7 @@ class Program(NamedTuple):
     init: Callable[[Key], TrainState]
     encode: Callable[[Params, Array], Array]
     decode: Callable[[Params, Array], Array]
-    loss: Callable[[Params, Array], Array]
+    losses: Callable[[Params, Array], Array]
 
 
 @lru_cache(maxsize=128)
@@ -58,12 +36,11 @@ def program(settings: Settings, features: int, dtype: str) -> Program:
         dtype: float32 or float64, of the parameters.
 
     Returns:
-        The `Program`; decode includes the loss's link.
+        The `Program`; decode includes the loss's link; losses are of each example.
 
     Raises:
         ValueError: for settings out of their range, and names that mean nothing.
     """
-    _check(settings)
     composed = objective(
         _model(settings, features, dtype),
         named.loss(settings.loss) if isinstance(settings.loss, str) else settings.loss,
@@ -75,13 +52,13 @@ def program(settings: Settings, features: int, dtype: str) -> Program:
     def decode(params: Params, code: Array) -> Array:
         return composed.loss.mean(composed.model.decode(params, code))
 
-    def loss(params: Params, x: Array) -> Array:
+    def losses(params: Params, x: Array) -> Array:
         record = forward(noiseless(composed), params, Batch(x), jax.random.key(0))
-        return jnp.mean(reconstruction_losses(composed.loss, record))
+        return reconstruction_losses(composed.loss, record)
 
     init = jax.jit(partial(init_state, composed, optimizer))
     encode = jax.jit(composed.model.encode)
-    return Program(composed, optimizer, init, encode, jax.jit(decode), jax.jit(loss))
+    return Program(composed, optimizer, init, encode, jax.jit(decode), jax.jit(losses))
 
 
 def _model(settings: Settings, features: int, dtype: str) -> Autoencoder:
@@ -121,12 +98,3 @@ def _penalties(settings: Settings) -> dict[str, tuple[float, Penalty]]:
     if taken := own.keys() & set(names):
         raise ValueError(f"a penalty of your own cannot be called {taken.pop()!r}: a setting is")
     return weighted | own
-
-
-def _check(settings: Settings) -> None:
-    for name in ("n_components", "hidden_layer_sizes"):
-        value = getattr(settings, name)
-        if not all(isinstance(size, Integral) for size in jax.tree.leaves(value)):
-            raise ValueError(f"{name} must be whole numbers of units, got {value!r}")
-    if not 0 < settings.learning_rate < float("inf"):
-        raise ValueError(f"learning_rate must be above 0, got {settings.learning_rate}")

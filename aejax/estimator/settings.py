@@ -1,0 +1,186 @@
+"""Settings of the estimators, checked and converted to plain Python values."""
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from aejax.types import Array, Corruption, Loss, Penalty
+
+
+class Settings(NamedTuple):
+    """The settings of an `AutoencoderTransformer` that its program depends on, all hashable."""
+
+    n_components: int
+    hidden_layer_sizes: tuple[int, ...]
+    activation: str | Callable[[Array], Array]
+    code_activation: str | Callable[[Array], Array] | None
+    tied: bool
+    loss: str | Loss
+    corruption: str | Corruption
+    corruption_level: float
+    l2: float
+    l1: float
+    sparsity: float
+    rho: float
+    contraction: float
+    penalties: tuple[tuple[str, tuple[float, Penalty]], ...]
+    optimizer: str
+    learning_rate: float
+
+
+class Schedule(NamedTuple):
+    """The settings of an `AutoencoderTransformer` that say how long and on what it trains."""
+
+    batch_size: int
+    max_iter: int
+    early_stopping: bool
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+
+
+def settings_of(given: Mapping[str, Any]) -> Settings:
+    """The settings that a program depends on.
+
+    Args:
+        given: of an `AutoencoderTransformer`, by name, as `get_params` returns them.
+
+    Returns:
+        The `Settings`: NumPy's and JAX's scalars are Python's, sizes a tuple.
+
+    Raises:
+        ValueError: for a value of another kind than its setting takes. Names and ranges are
+            checked where they are used.
+    """
+    plain: dict[str, Any] = {
+        "n_components": whole_number("n_components", given["n_components"], "units"),
+        "hidden_layer_sizes": _sizes(given["hidden_layer_sizes"]),
+        "tied": flag("tied", given["tied"]),
+        "penalties": _penalties(given["penalties"]),
+        "learning_rate": _learning_rate(given["learning_rate"]),
+    }
+    for name in ("corruption_level", "l2", "l1", "sparsity", "rho", "contraction"):
+        plain[name] = real_number(name, given[name])
+    for name, kind, matches in (
+        ("activation", "a name or a function", callable),
+        ("code_activation", "a name, a function or None", lambda v: v is None or callable(v)),
+        ("loss", "a name or an aejax.Loss", lambda v: isinstance(v, Loss)),
+        ("corruption", "a name or a function (key, x) -> x", callable),
+        ("optimizer", "a name", lambda _: False),
+    ):
+        value = given[name]
+        if not (isinstance(value, str) or matches(value)) or not _hashable(value):
+            raise ValueError(f"{name} must be {kind}, hashable, got {value!r}")
+        plain[name] = value
+    return Settings(**plain)
+
+
+def schedule_of(given: Mapping[str, Any]) -> Schedule:
+    """The settings of the length of a training and its examples.
+
+    Args:
+        given: of an `AutoencoderTransformer`, by name, as `get_params` returns them.
+
+    Returns:
+        The `Schedule`.
+
+    Raises:
+        ValueError: for a value of another kind than its setting takes; for max_iter below one.
+    """
+    found = Schedule(
+        batch_size=whole_number("batch_size", given["batch_size"], "examples"),
+        max_iter=whole_number("max_iter", given["max_iter"], "epochs"),
+        early_stopping=flag("early_stopping", given["early_stopping"]),
+        validation_fraction=real_number("validation_fraction", given["validation_fraction"]),
+        n_iter_no_change=whole_number("n_iter_no_change", given["n_iter_no_change"], "epochs"),
+        warm_start=flag("warm_start", given["warm_start"]),
+    )
+    if found.max_iter < 1:
+        raise ValueError(f"max_iter must be at least 1 epoch, got {found.max_iter}")
+    return found
+
+
+def seed_of(random_state: Any) -> np.random.RandomState:
+    """scikit-learn's `check_random_state`, which also takes integers of JAX."""
+    return check_random_state(plain_scalar(random_state))
+
+
+def whole_number(name: str, value: Any, unit: str) -> int:
+    """An integer of Python, NumPy or JAX; ValueError for floats, booleans and anything else."""
+    found = plain_scalar(value)
+    if isinstance(found, Integral) and not isinstance(found, bool):
+        return int(found)
+    raise ValueError(f"{name} must be whole numbers of {unit}, as 2 and not 2.0, got {value!r}")
+
+
+def real_number(name: str, value: Any) -> float:
+    """A real scalar of Python, NumPy or JAX; ValueError for booleans, NaN and anything else."""
+    found = plain_scalar(value)
+    if isinstance(found, Real) and not isinstance(found, bool) and not np.isnan(float(found)):
+        return float(found)
+    raise ValueError(f"{name} must be a number, got {value!r}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """A boolean of Python, NumPy or JAX; ValueError for anything else, such as "no"."""
+    found = plain_scalar(value)
+    if isinstance(found, bool):
+        return found
+    raise ValueError(f"{name} must be True or False, got {value!r}")
+
+
+def plain_scalar(value: Any) -> Any:
+    """NumPy's and JAX's scalars as Python's; anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    name = "hidden_layer_sizes"
+    listed = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if listed or len(getattr(value, "shape", ())) == 1:
+        try:
+            return tuple(whole_number(name, size, "units") for size in value)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} must be whole numbers of units, as (8, 4), got {value!r}"
+            ) from error
+    return (whole_number(name, value, "units"),)
+
+
+def _learning_rate(value: Any) -> float:
+    try:
+        found = real_number("learning_rate", value)
+    except ValueError as error:
+        raise ValueError(
+            f"learning_rate must be a number above 0, got {value!r}; for a schedule train with "
+            "aejax.training.fit and an optimizer of optax"
+        ) from error
+    if not 0 < found < float("inf"):
+        raise ValueError(f"learning_rate must be above 0, got {value}")
+    return found
+
+
+def _penalties(given: Any) -> tuple[tuple[str, tuple[float, Penalty]], ...]:
+    """Penalties of the user's own, hashable."""
+    if given is None:
+        return ()
+    if not isinstance(given, Mapping):
+        raise ValueError(f"penalties must be a dict of name: (weight, penalty), got {given!r}")
+    return tuple((name, _weighted(name, pair)) for name, pair in given.items())
+
+
+def _weighted(name: str, pair: Any) -> tuple[float, Penalty]:
+    if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1])):
+        raise ValueError(f"penalty {name!r} must be (weight, penalty), got {pair!r}")
+    return real_number(f"the weight of penalty {name!r}", pair[0]), pair[1]
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
