@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +14,12 @@ from aejax.data.dtypes import Tabular, as_array, is_floating
 from aejax.data.lazy import Lazy
 
 Examples = Shaped[np.ndarray | jax.Array, "..."]
+
+SUPPORT_ULPS = 64
+"""Ulps of the data's dtype by which a value may lie beyond a loss's support."""
+
+MAX_SUPPORT_TOLERANCE = 0.01
+"""Most of what a value may lie beyond it, relative to the bound: half precision has few digits."""
 
 
 def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None:
@@ -58,6 +65,10 @@ def check_finite(x: Examples | Lazy, name: str = "x") -> None:
 def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
     """Refuse values for which a loss makes no sense: outside [0, 1] for the Bernoulli loss.
 
+    Values beyond a bound by no more than rounding are accepted: a scaler's 1 + 4·10⁻¹⁶ is 1. The
+    tolerance is 64 ulps of x's dtype at the bound (1.4·10⁻¹⁴ in float64, 7.6·10⁻⁶ in float32 for
+    [0, 1]), at most a hundredth, and none for integers. `clip_rounding` brings them to the bound.
+
     Args:
         x: [m, *features], finite.
         support: (low, high), as `Loss.support` says; an infinite bound allows every value there.
@@ -66,13 +77,44 @@ def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: s
     Raises:
         ValueError: how many values lie outside, the first and its index, what to do.
     """
+    x = as_array(x, name)
     low, high = support
+    tolerance = _rounding(x.dtype, support)
     _refuse(
-        as_array(x, name),
-        lambda block: (block < low) | (block > high),
+        x,
+        lambda block: (block < low - tolerance) | (block > high + tolerance),
         f"{name} has values outside [{low:g}, {high:g}]",
         "scale with unit_range or use the squared error",
     )
+
+
+def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
+    """Values that lie outside a loss's support by no more than rounding, brought to its bounds.
+
+    Args:
+        x: [m, *features], finite, NumPy's or JAX's.
+        support: (low, high), as `Loss.support` says.
+
+    Returns:
+        x itself where no value lies outside, else a copy, on the same devices. Values that
+        `check_support` refuses stay as they are.
+    """
+    low, high = support
+    tolerance = _rounding(x.dtype, support)
+    if not tolerance or not any(((b < low) | (b > high)).any() for _, b in blocks(x)):
+        return x
+    values = np.array(x)
+    for bound, beyond in ((low, values < low), (high, values > high)):
+        values[beyond & (np.abs(values - bound) <= tolerance)] = bound
+    return jax.device_put(values, x.sharding) if isinstance(x, jax.Array) else values
+
+
+def _rounding(dtype: Any, support: tuple[float, float]) -> float:
+    """Distance from a bound of the support that rounding explains."""
+    if not is_floating(dtype):
+        return 0.0
+    size = max([1.0, *(abs(bound) for bound in support if np.isfinite(bound))])
+    return size * min(SUPPORT_ULPS * float(jax.numpy.finfo(dtype).eps), MAX_SUPPORT_TOLERANCE)
 
 
 def check_dataset(dataset: Dataset) -> Dataset:

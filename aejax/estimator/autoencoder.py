@@ -1,7 +1,6 @@
 """A dense autoencoder with scikit-learn's manners, trained by `training.fit`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -251,7 +250,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         with jax.enable_x64(x.dtype == np.float64):
             function = choose(program(self._fitted, self._features, x.dtype.name))
             params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), self.params_)
-            return map_rows(partial(function, params), x)
+            return map_rows(lambda rows: function(params, jax.numpy.asarray(rows)), x)
 
     @property
     def _n_features_out(self) -> int:

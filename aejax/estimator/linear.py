@@ -288,7 +288,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if not data.factor.any():  # without variance there is nothing to train on
             return pca_of_moments(data)
         seed = seed_of(self.random_state).randint(np.iinfo(np.int32).max)
-        trained = train_linear(jax.random.key(seed), data, int(self.n_components))
+        trained = train_linear(jax.random.key(seed), data, int(plain_scalar(self.n_components)))
         if not trained.converged:
             warnings.warn(
                 f"L-BFGS has not converged in {trained.steps} steps; use solver='closed-form'",
@@ -305,10 +305,10 @@ def _code_size(given: Any, eigenvalues: np.ndarray, total: float, most: int) -> 
     value = plain_scalar(given)
     if value is None:
         return most
-    whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if whole and 1 <= value <= most:
-        return int(value)
-    if isinstance(value, Real) and not whole and 0 < value < 1:
+    if isinstance(value, Integral):
+        if not isinstance(value, bool) and 1 <= int(value) <= most:
+            return int(value)
+    elif isinstance(value, Real) and 0 < float(value) < 1:
         shares = np.cumsum(eigenvalues) / (total or 1.0)
         return min(int(np.searchsorted(shares, float(value), side="right")) + 1, most)
     raise ValueError(
@@ -320,7 +320,8 @@ def _code_size(given: Any, eigenvalues: np.ndarray, total: float, most: int) -> 
 def _check_range(variance: float, magnitude: float, dtype: np.dtype) -> None:
     """Refuse a variance that the attributes cannot hold: it would be infinite, or nothing."""
     some = np.sqrt(variance) > np.finfo(np.float64).eps * magnitude  # else it is only rounding
-    if some and not np.finfo(dtype).tiny <= variance <= np.finfo(dtype).max:
+    least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    if some and not least <= variance <= most:
         raise ValueError(
             f"the variance of X, {variance:.1e}, is out of {dtype}'s range; scale X"
             + (", or give it in float64" if dtype == np.float32 else "")

@@ -172,7 +172,7 @@ def _penalties(given: Any) -> tuple[tuple[str, tuple[float, Penalty]], ...]:
     return tuple((name, _weighted(name, pair)) for name, pair in given.items())
 
 
-def _weighted(name: str, pair: Any) -> tuple[float, Penalty]:
+def _weighted(name: str, pair: Any) -> tuple[float, Any]:
     if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1])):
         raise ValueError(f"penalty {name!r} must be (weight, penalty), got {pair!r}")
     return real_number(f"the weight of penalty {name!r}", pair[0]), pair[1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float64, Shaped
 
 from aejax.types import Array
 
@@ -75,8 +75,8 @@ def centred(
 
 
 def exact_sum(
-    a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " n"]
+) -> tuple[Shaped[np.ndarray, " n"], Shaped[np.ndarray, " n"]]:
     """The rounded sum s of a and b, and the residue a + b − s, which is exact.
 
     Source: Knuth 1997, §4.2.2, theorem B (TwoSum).

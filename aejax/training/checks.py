@@ -57,9 +57,10 @@ def check_training(
         patience: epochs without improvement to wait for.
 
     Raises:
-        ValueError: as `check_data`; for targets outside the loss's support; for patience without
-            validation or below one; for params that carry population statistics, which training
-            would change; for shapes and settings that the objective refuses.
+        ValueError: as `check_data`; for targets outside the loss's support by more than rounding;
+            for patience without validation or below one; for params that carry population
+            statistics, which training would change; for shapes and settings that the objective
+            refuses.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
@@ -78,3 +79,19 @@ def check_training(
             name, target = ("x", batch.x) if batch.target is None else ("target", batch.target)
             checks.check_support(target, objective.loss.support, name)
             jax.eval_shape(objective, params, batch, jax.random.key(0))
+
+
+def clip_targets(objective: Objective, batch: Batch) -> Batch:
+    """Targets that rounding has taken out of the loss's support, brought to its bounds.
+
+    Args:
+        objective: with the loss.
+        batch: examples that `check_training` accepts.
+
+    Returns:
+        The batch; x is clipped where it is its own target.
+    """
+    support = objective.loss.support
+    if batch.target is None:
+        return batch._replace(x=checks.clip_rounding(batch.x, support))
+    return batch._replace(target=checks.clip_rounding(batch.target, support))

@@ -10,7 +10,7 @@ import optax
 
 from aejax.objective import Objective, noiseless
 from aejax.training.batches import Measurements, mean_over_examples
-from aejax.training.checks import check_training
+from aejax.training.checks import check_training, clip_targets
 from aejax.training.failures import explained
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
@@ -86,6 +86,8 @@ def fit(
         patience=patience,
     )
     check_shares(batch_size, placement)
+    data = clip_targets(objective, data)
+    validation = None if validation is None else clip_targets(objective, validation)
     rehearse(objective, current, data, batch_size)
     current = place_state(placement, current)  # the caller's buffers are not ours to donate
     data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))

@@ -14,7 +14,7 @@ import optax
 
 from aejax.objective import Objective
 from aejax.training.batches import Measurements
-from aejax.training.checks import check_training
+from aejax.training.checks import check_training, clip_targets
 from aejax.training.failures import check_memory
 from aejax.training.steps import TrainState
 from aejax.training.whole import train
@@ -81,6 +81,8 @@ def fit_population(
         validation=validation,
         patience=patience,
     )
+    data = clip_targets(objectives[0], data)
+    validation = None if validation is None else clip_targets(objectives[0], validation)
     workers = _workers(devices, members)
     parts = _divided((hyperparameters, jax.random.split(key, members)), members, len(workers))
     shares = [

@@ -16,7 +16,7 @@ import optax
 
 from aejax.objective import Objective, noiseless
 from aejax.training.batches import Measurements
-from aejax.training.checks import check_training
+from aejax.training.checks import check_training, clip_targets
 from aejax.training.failures import explained
 from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
 from aejax.training.gradients import Gradient, whole_batch
@@ -88,6 +88,8 @@ def fit_stream(
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
     check_shares(stream.batch_size, placement)
+    stream = _clipped(objective, stream)
+    validation = None if validation is None else _clipped(objective, validation)
     first = _first(stream)
     rehearse(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
@@ -146,6 +148,11 @@ def check_stream(
         validation=None if validation is None else _first(validation),
         patience=patience,
     )
+
+
+def _clipped(objective: Objective, stream: Stream) -> Stream:
+    """The stream with `clip_targets` of every batch that is read."""
+    return stream._replace(read=lambda rows: clip_targets(objective, stream.read(rows)))
 
 
 def _first(stream: Stream) -> Batch:

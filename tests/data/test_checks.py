@@ -1,9 +1,12 @@
+import jax
+import ml_dtypes
 import numpy as np
 import pytest
 from jax import numpy as jnp
 
 from aejax.data import Dataset, check_array, check_dataset, check_support
 from aejax.data.blocks import blocks
+from aejax.data.checks import clip_rounding
 
 GOOD = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
 
@@ -62,10 +65,44 @@ def test_support_says_where_and_what_to_do():
     check_support(x, (-np.inf, np.inf))
 
 
-def test_support_includes_its_bounds():
-    check_support(np.array([[0.0, 1.0]]))
-    with pytest.raises(ValueError, match="1 of 1"):
-        check_support(np.array([[np.nextafter(1.0, 2.0)]]))
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [
+        (np.float64, 64 * 2.0**-52),
+        (np.float32, 64 * 2.0**-23),
+        (np.float16, 0.01),
+        (ml_dtypes.bfloat16, 0.01),
+    ],
+)
+@pytest.mark.parametrize("support", [(0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)])
+def test_support_includes_its_bounds_and_rounding_beyond_them(dtype, tolerance, support):
+    low, high = support
+    for bound, sign in ((low, -1), (high, 1)):
+        if np.isinf(bound):
+            continue
+        near = np.array([[bound, bound + sign * 0.9 * tolerance]]).astype(dtype)
+        check_support(near, support)
+        np.testing.assert_array_equal(clip_rounding(near, support), np.full((1, 2), bound))
+        far = np.array([[0.5, bound + sign * 1.9 * tolerance]]).astype(dtype)
+        with pytest.raises(ValueError, match="1 of 2"):
+            check_support(far, support)
+        np.testing.assert_array_equal(clip_rounding(far, support), far)
+
+
+def test_integers_beyond_the_support_are_not_rounding():
+    with pytest.raises(ValueError, match="1 of 2, first 2"):
+        check_support(np.array([[1, 2]]))
+
+
+def test_clipping_copies_only_what_it_changes():
+    inside = np.array([[0.0, 1.0]])
+    assert clip_rounding(inside, (0.0, 1.0)) is inside
+    beyond = np.array([[np.nextafter(1.0, 2.0), 0.5]])
+    clip_rounding(beyond, (0.0, 1.0))
+    assert beyond[0, 0] > 1
+    found = clip_rounding(jnp.asarray([[1 + 1e-6, -1e-6]]), (0.0, 1.0))
+    assert isinstance(found, jax.Array)
+    assert found.tolist() == [[1.0, 0.0]]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import aejax
 from aejax import corruptions, losses, penalties, training
 from aejax.estimator import AutoencoderTransformer
+from aejax.estimator.program import program
 
 IRIS = load_iris().data
 UNIT = ((IRIS - IRIS.min(axis=0)) / np.ptp(IRIS, axis=0)).astype(np.float32)
@@ -220,3 +221,45 @@ def test_other_misuse_is_refused():
     assert found.transform(UNIT).shape == (150, 2)  # still what was fitted
     with pytest.raises(ValueError, match="expecting 4 features"):
         found.partial_fit(UNIT[:, :3])
+
+
+def test_an_early_stopped_one_continues_from_what_it_kept():
+    """A learning rate of 1e-30 shows where the next training starts."""
+    settings = {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3}
+    found = small(max_iter=60, n_iter_no_change=3, **settings).fit(UNIT)
+    kept, epochs = found.params_, found.n_iter_
+    for further in ("partial_fit", "fit"):
+        copy = pickle.loads(pickle.dumps(found)).set_params(
+            learning_rate=1e-30, warm_start=True, max_iter=1, early_stopping=False
+        )
+        getattr(copy, further)(UNIT)
+        jax.tree.map(np.testing.assert_array_equal, copy.params_, kept)
+        assert copy.n_iter_ == epochs + 1
+        assert [record["epoch"] for record in copy.history_] == list(range(1, epochs + 2))
+
+
+def test_new_numbers_of_rows_compile_a_bounded_number_of_programs():
+    """For 1 to 40 rows: of 1, 2, 4, 8, 16, 32 and 64; what they return is the same."""
+    found = small(corruption="masking").fit(UNIT)
+    counts = range(1, 41)
+    whole = found.transform(UNIT)
+    x_hat = found.inverse_transform(whole)
+    compiled = program(found._fitted, 4, "float32")
+    jax.clear_caches()
+    for rows in counts:
+        np.testing.assert_allclose(found.transform(UNIT[:rows]), whole[:rows], atol=1e-6)
+        decoded = found.inverse_transform(whole[:rows])
+        np.testing.assert_allclose(decoded, x_hat[:rows], atol=1e-6)
+        error = np.mean(np.sum((UNIT[:rows] - x_hat[:rows]) ** 2, axis=1))
+        assert found.score(UNIT[:rows]) == pytest.approx(-error, rel=1e-5)
+    for function in (compiled.encode, compiled.decode, compiled.losses):
+        assert function._cache_size() <= 7
+
+
+def test_rounding_beyond_the_losss_support_is_clipped():
+    """What MinMaxScaler makes of folds; clearly outside is refused as before."""
+    x = UNIT.astype(np.float64)
+    beyond = np.where(x == 1, 1 + 4e-16, np.where(x == 0, -4e-16, x))
+    assert_same(small(loss="bernoulli").fit(beyond), small(loss="bernoulli").fit(x))
+    with pytest.raises(ValueError, match="outside"):
+        small(loss="bernoulli").fit(np.where(x == 1, 1 + 1e-6, x))

@@ -5,6 +5,8 @@ import pickle
 import jax
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import multivariate_normal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
@@ -16,6 +18,7 @@ from aejax import theory
 from aejax.data import read_idx
 from aejax.estimator import LinearAutoencoder
 from aejax.theory.covariance import analyse_covariance
+from tests.properties import property_test
 
 ATTRIBUTES = (
     "components_",
@@ -200,3 +203,114 @@ def test_other_misuse_is_refused():
         LinearAutoencoder(solver="gradient").fit(IRIS)
     with pytest.raises(ValueError, match=r"codes must be \[examples, 2\], got shape \[150, 4\]"):
         LinearAutoencoder(2).fit(IRIS).inverse_transform(IRIS)
+
+
+def numpy_pca(x, components):
+    """Mean, variances and components by NumPy alone: the SVD of x centred twice in float64."""
+    x = x.astype(np.float64)
+    mean = x.mean(axis=0)
+    centred = x - mean
+    centred = centred - centred.mean(axis=0)
+    _, singular_values, rows = np.linalg.svd(centred, full_matrices=False)
+    return mean, singular_values[:components] ** 2 / (len(x) - 1), rows[:components], centred
+
+
+@property_test(examples=24)
+@given(
+    solver=st.sampled_from(["closed-form", "covariance", "partial"]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    whiten=st.booleans(),
+    wide=st.booleans(),
+    offset=st.floats(0, 1),
+    scale=st.integers(-1, 1),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_units_and_origin_change_nothing_but_themselves(
+    solver, dtype, whiten, wide, offset, scale, seed
+):
+    """Offsets up to 10⁴ times the spread in float32 and 10¹² in float64, and units of 2^±k."""
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(7, 12) if wide else (80, 5))
+    x = x * 2.0 ** -np.arange(x.shape[1]) + (1e4 if dtype == np.float32 else 1e12) ** offset
+    x = (x[np.argsort(x[:, 0])] * 2.0 ** (scale * (40 if dtype == np.float32 else 480))).astype(
+        dtype
+    )
+    found = LinearAutoencoder(2, whiten=whiten).set_params(
+        solver="closed-form" if solver == "partial" else solver
+    )
+    if solver == "partial":
+        for batch in np.split(x, [1, 2, 5]):
+            found.partial_fit(batch)
+    else:
+        found.fit(x)
+    unit = 2.0 ** (scale * (40 if dtype == np.float32 else 480))
+    mean, variances, components, centred = numpy_pca(x.astype(np.float64) / unit, 2)
+    tolerance = 1e3 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found.mean_.astype(np.float64) / unit, mean, rtol=tolerance)
+    deviations = np.sqrt(found.explained_variance_.astype(np.float64)) / unit
+    np.testing.assert_allclose(deviations, np.sqrt(variances), rtol=tolerance)
+    signs = np.sign(np.sum(found.components_ * components, axis=1))[:, None]
+    np.testing.assert_allclose(found.components_, signs * components, atol=30 * tolerance)
+    code = centred @ (signs * components).T / (np.sqrt(variances) if whiten else 1)
+    size = 1 if whiten else unit
+    np.testing.assert_allclose(found.transform(x) / size, code, atol=30 * tolerance)
+
+
+@pytest.mark.parametrize(("offset", "scale"), [(0, 2.0**-90), (1e6, 1), (0, 2.0**90)])
+def test_the_gradient_solver_knows_no_units_and_no_origin(offset, scale):
+    x = (IRIS + offset) * scale
+    found = LinearAutoencoder(2, solver="gradient", random_state=0).fit(x)
+    mean, variances, components, _ = numpy_pca(x / scale, 2)
+    np.testing.assert_allclose(found.mean_ / scale, mean, rtol=1e-12)
+    np.testing.assert_allclose(found.explained_variance_ / scale / scale, variances, rtol=1e-6)
+    cosines = np.abs(np.sum(found.components_ * components, axis=1))
+    np.testing.assert_allclose(cosines, 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["closed-form", "covariance", "gradient"])
+def test_examples_without_variance_have_none_by_any_solver(solver):
+    found = LinearAutoencoder(1, solver=solver).fit(np.full((5, 3), 0.1, np.float32))
+    assert not found.explained_variance_ratio_.any() or found.explained_variance_[0] < 1e-15
+    assert np.isfinite(found.transform(np.ones((2, 3)))).all()
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("sizes", [[1] * 8, [3, 5, 1], [1, 200], [4, 4, 300]])
+def test_batches_of_fewer_rows_than_components_merge_exactly_too(sizes, whiten):
+    found = LinearAutoencoder(10, whiten=whiten)
+    x, end = DIGITS[: sum(sizes)], 0
+    for batch in np.split(x, np.cumsum(sizes)[:-1]):
+        found.partial_fit(batch)
+        end += len(batch)
+        assert found.n_components_ == min(10, end)
+        assert found.n_samples_ == end
+        assert np.isfinite(found.transform(x)).all()
+    pca = PCA(min(10, len(x)), svd_solver="full").fit(x)
+    kept = min(10, len(x) - 1)  # the last of as many components as examples is arbitrary
+    np.testing.assert_allclose(found.components_[:kept], pca.components_[:kept], atol=1e-8)
+    np.testing.assert_allclose(
+        found.explained_variance_[:kept], pca.explained_variance_[:kept], rtol=1e-9
+    )
+
+
+def test_components_that_no_number_of_rows_can_have_are_refused_at_the_first_batch():
+    with pytest.raises(ValueError, match="= 4"):
+        LinearAutoencoder(5).partial_fit(IRIS[:2])
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_a_variance_out_of_range_is_refused_in_a_sentence(scale):
+    x = (IRIS * scale).astype(np.float32)
+    with pytest.raises(ValueError, match="out of float32's range; scale X, or give it in float64"):
+        LinearAutoencoder(2).fit(x)
+    found = LinearAutoencoder(2, whiten=True).fit(IRIS * scale)
+    np.testing.assert_allclose(found.transform(IRIS * scale).std(axis=0, ddof=1), 1)
+
+
+def test_strict_promotion_changes_nothing():
+    with jax.numpy_dtype_promotion("strict"), jax.disable_jit():
+        for dtype in (np.float32, np.float64):
+            found = LinearAutoencoder(2, whiten=True).fit(IRIS.astype(dtype))
+            assert np.isfinite(found.score(IRIS))
+    with jax.numpy_dtype_promotion("strict"):
+        LinearAutoencoder(2, solver="gradient", random_state=0).fit(IRIS)

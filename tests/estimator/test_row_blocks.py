@@ -1,0 +1,27 @@
+"""Any number of rows is cut and padded to few shapes, and comes out as it went in."""
+
+import numpy as np
+import pytest
+
+from aejax.estimator import row_blocks
+from aejax.estimator.row_blocks import map_rows
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 9, 16, 21])
+def test_rows_come_out_in_order_of_shapes_that_are_powers_of_two(rows, monkeypatch):
+    monkeypatch.setattr(row_blocks, "ROWS_PER_BLOCK", 8)
+    shapes = []
+
+    def double(x):
+        shapes.append(len(x))
+        return 2 * x
+
+    x = np.random.default_rng(0).normal(size=(rows, 3))
+    np.testing.assert_array_equal(map_rows(double, x), 2 * x)
+    assert set(shapes) <= {1, 2, 4, 8}
+    assert sum(shapes) < 2 * rows or rows == 1
+
+
+def test_what_fills_a_block_lies_in_the_functions_range():
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(map_rows(np.log, np.full((3, 1), 2.0)), np.log([[2.0]] * 3))
