@@ -32,7 +32,8 @@ STORED = {
 """Dtype and bounds of the modes whose values are brightness; of others one must ask."""
 
 CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
-BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 258, 262, 277, 339
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262
+SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 277, 339
 """TIFF's tags."""
 
 
@@ -110,10 +111,10 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
 
     try:
         with path.open("rb") as file:
-            png_bits = file.read(25)[-1:]  # of a PNG file: the depth in its header
+            head = file.read(25)
             file.seek(0)
             with Image.open(file, formats=FORMATS) as image:
-                _check_samples(image, png_bits)
+                _check_samples(image, head)
                 kind = _stored_kind(image) if mode is None else mode
                 upright = ImageOps.exif_transpose(image)
                 shown = upright if mode is None else _converted(upright, mode)
@@ -126,34 +127,49 @@ def _is_image(path: Path) -> bool:
     return (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
 
 
-def _check_samples(image: "Image", png_bits: bytes) -> None:
-    """Refuse what Pillow would read as less than, or other than, the file says."""
+def _check_samples(image: "Image", head: bytes) -> None:
+    """Refuse what Pillow would read as less than, or other than, the file says.
+
+    head is that of the file: 25 bytes, the last of them PNG's bits a sample.
+    """
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # there the first is what every JPEG reader shows
         raise ValueError(f"it holds {frames} frames; expected one image")
-    if image.format == "PNG" and png_bits == b"\x10" and image.mode not in ("I;16", "I"):
-        raise ValueError("it has 16 bits a sample, of which Pillow reads 8; store 8, or grey of 16")
+    if image.format == "PNG":
+        _check_png(image, head[-1])
     if image.format == "TIFF":
-        _check_tiff(image)
+        _check_tiff(image, is_big_endian=head.startswith(b"MM"))
 
 
-def _check_tiff(image: "Image") -> None:
-    """Refuse samples that Pillow cuts, drops, or reads with another sign or polarity."""
+def _check_png(image: "Image", bits: int) -> None:
+    """Refuse colours of 16 bits, which Pillow cuts, and keys that it compares unscaled."""
+    if bits == 16 and image.mode not in ("I;16", "I"):
+        raise ValueError("it has 16 bits a sample, of which Pillow reads 8; store 8, or grey of 16")
+    if bits < 8 and image.mode in ("1", "L") and "transparency" in image.info:
+        raise ValueError(f"it has a transparent colour in grey of {bits} bits; store 8 bits")
+
+
+def _check_tiff(image: "Image", *, is_big_endian: bool) -> None:
+    """Refuse samples that Pillow cuts, drops, or reads with another sign, order or polarity."""
     tags = getattr(image, "tag_v2", {})
     bits = max(tags.get(BITS_PER_SAMPLE, (1,)))
     formats, samples = set(tags.get(SAMPLE_FORMAT, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
     white_is_zero = tags.get(PHOTOMETRIC) == 0
+    is_compressed = tags.get(COMPRESSION, 1) != 1
+    # Of these Pillow swaps bytes that libtiff has swapped already.
+    swapped_twice = is_big_endian and is_compressed
     right = {
         "I;16": bits == 16 and formats == {1} and not white_is_zero,
-        "I": formats == {2},
-        "F": not white_is_zero,
+        "I": formats == {2} and not swapped_twice,
+        "F": not white_is_zero and not swapped_twice,
     }
     kind = "I;16" if image.mode.startswith("I;16") else image.mode
     if not right.get(kind, bits <= 8 and formats == {1}) or samples != len(image.getbands()):
-        photometric = ", white is 0" if white_is_zero else ""
+        others = {", white is 0": white_is_zero, ", big-endian and compressed": swapped_twice}
+        more = "".join(words for words, found in others.items() if found)
         raise ValueError(
             f"it has {samples} samples a pixel, of {bits} bits and sample format "
-            f"{sorted(formats)}{photometric}, of which Pillow makes mode {image.mode}; store 8 "
+            f"{sorted(formats)}{more}, of which Pillow makes mode {image.mode}; store 8 "
             "bits a sample, or grey of 16 bits or float32"
         )
 

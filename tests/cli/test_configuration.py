@@ -66,6 +66,7 @@ STREAM = {"stream": True}
         {"warm_up": 19.5},
         {"steps_per_epoch": 1, **STREAM},
         {"skip": 1, **STREAM},
+        {"image_mode": "RGB", **STREAM},
         {"clip": 1e-30},
         {"seed": 2**32 - 1},
     ],
@@ -92,6 +93,7 @@ def test_each_range_holds_up_to_its_bound(settings):
         ({"steps_per_epoch": 0, **STREAM}, "steps-per-epoch"),
         ({"steps_per_epoch": -1, **STREAM}, "steps-per-epoch"),
         ({"skip": 1}, "skip"),
+        ({"image_mode": "RGB"}, "image-mode"),
         ({"skip": -1}, "skip"),
         ({"skip": -1, **STREAM}, "skip"),
         ({"clip": -1.0}, "clip"),
@@ -127,8 +129,10 @@ def test_a_resumed_run_shares_what_decides_its_parameters_and_nothing_else():
     assert identity_of(replace(decaying, epochs=50)) != identity_of(decaying)
 
 
-@pytest.mark.parametrize("name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream"])
+@pytest.mark.parametrize(
+    "name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream", "image_mode"]
+)
 def test_the_identity_of_an_older_run_lacks_what_it_did_not_use(name):
     assert name not in identity_of(Training())
-    used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True)
+    used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True, image_mode="L")
     assert name in identity_of(used)
