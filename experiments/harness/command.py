@@ -27,8 +27,8 @@ def execute(experiment: ModuleType, words: Sequence[str] | None = None) -> dict[
     """Run an experiment as its command line says, and write results, figure and verdict.
 
     Every field of the experiment's `Config` is an option: `--seeds 10`, `--data PATH`. Results of
-    the same configuration are read, not computed again. With the full setting, which is
-    `Config()`, the summary under experiments/results is written too.
+    the same configuration and the same code are read, not computed again. With the full setting,
+    which is `Config()`, the summary under experiments/results is written too.
 
     Args:
         experiment: the module; see CONTRIBUTING.md for what it holds.

@@ -1,8 +1,8 @@
 """Where results lie: written whole, found again by their configuration, and summed up.
 
-results/<experiment>/<hash of the config>/ holds <experiment>.json (what was asked, found, decided,
-on what), <experiment>.png, arrays/ and parts/. experiments/results/ holds the JSON and PNG of the
-full setting, which are committed.
+results/<experiment>/<hash of the config, the data and the code>/ holds <experiment>.json (what was
+asked, found, decided, on what), <experiment>.png, arrays/ and parts/. experiments/results/ holds
+the JSON and PNG of the full setting, which are committed.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from aejax import data
 from aejax.cli.environment import environment
 from aejax.cli.files import write_array, write_text
 from experiments.harness.comparisons import summarise
+from experiments.harness.sources import sources_digest
 
 ROOT = Path(__file__).parents[2]
 FIELDS = ("Claim", "Source", "Command", "Expected", "Run time")
@@ -70,8 +71,11 @@ def name_of(experiment: ModuleType) -> str:
 
 
 def folder(experiment: ModuleType, config: Any, dataset: data.Dataset | None) -> Path:
-    """Where the results of one configuration on one data set lie."""
-    identity = plain(config) | {"fingerprint": dataset and data.fingerprint(dataset)}
+    """Where the results of one configuration on one data set lie, computed by the code as it is."""
+    identity = plain(config) | {
+        "fingerprint": dataset and data.fingerprint(dataset),
+        "sources": sources_digest(experiment),
+    }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return ROOT / "results" / name_of(experiment) / digest[:12]
 

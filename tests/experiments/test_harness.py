@@ -3,6 +3,8 @@
 import importlib.util
 import json
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,7 @@ from scipy import stats
 import aejax
 from aejax import Batch, data, losses, penalties, training
 from experiments import harness
-from experiments.harness import comparisons, records, table
+from experiments.harness import comparisons, records, sources, table
 from experiments.harness.command import execute
 
 TOY = '''"""A toy doubles.
@@ -167,6 +169,52 @@ def test_the_full_setting_writes_the_summary_and_the_table_is_made_of_it(toy):
         "| [A toy doubles](toy.py) | confirmed (2 of 2) | [figure](results/toy.png) "
         "| twice: 1 [1, 1] | `python -m experiments.toy` |"
     )
+
+
+def rewritten(toy, old: str, new: str) -> ModuleType:
+    """The toy with some of its text replaced, imported again."""
+    file = Path(toy.__file__)
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("toy", file)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["toy"] = module  # which the fixture puts back
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_changed_line_is_computed_anew_and_changed_back_the_former_result_is_read(toy):
+    words = ["--quick", "--seeds", "2"]
+    first = execute(toy, words)
+    changed = rewritten(toy, "[factor * config.level]", "[factor * config.level + 1]")
+    assert execute(changed, words)["metrics"]["level"] == {"1": [1.25, 1.25], "2": [1.5, 1.5]}
+    assert changed.COMPUTED == [1, 2]  # and no part of the former is taken for its own
+    back = rewritten(changed, "[factor * config.level + 1]", "[factor * config.level]")
+    assert execute(back, words)["metrics"] == first["metrics"]
+    assert back.COMPUTED == []
+    commented = rewritten(back, "COMPUTED = []", "COMPUTED = []  # what was computed")
+    execute(rewritten(commented, "A toy doubles.", "A toy that doubles."), words)
+    assert len(list((records.ROOT / "results/toy").iterdir())) == 2
+
+
+def test_parts_of_another_code_are_not_gone_on_with(toy):
+    with pytest.raises(InterruptedError):
+        execute(toy, ["--level", "7"])
+    changed = rewritten(toy, "factor == 2 and", "factor == 3 and")
+    execute(changed, ["--level", "7"])
+    assert changed.COMPUTED == [1, 2]
+
+
+def test_the_harness_and_the_package_count_and_words_do_not(tmp_path):
+    file = tmp_path / "a.py"
+
+    def digest(text: str) -> str:
+        file.write_text(text, encoding="utf-8")
+        return sources.code_digest([file])
+
+    code = 'def f(x):\n    """Twice."""\n    return 2 * x\n'
+    assert digest(code) == digest('"""A module."""\n# two\ndef f(x): return (2 * x)\n')
+    assert len({digest(code), digest(code.replace("2", "3")), digest(code + "f(1)\n")}) == 3
+    assert [folder.name for folder in sources.PACKAGES] == ["aejax", "harness"]
 
 
 def test_lists_of_numbers_stand_on_one_line(tmp_path):
