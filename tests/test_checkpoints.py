@@ -417,7 +417,10 @@ def test_a_checkpoint_of_another_run_is_refused(three, tmp_path):
     other = save(tmp_path / "other", 20, validation_loss=7.0)
     shutil.rmtree(three / "20")
     shutil.copytree(other, three / "20")
-    with pytest.raises(DamagedCheckpointError, match=r"20 is damaged: digests\.json is not what"):
+    with pytest.raises(
+        DamagedCheckpointError,
+        match=r"20 is damaged: digests\.json is not the one that run\.json lists",
+    ):
         restore(three, step=20)
 
 

@@ -91,7 +91,7 @@ def find_damage(checkpoint: str | PathLike[str]) -> str | None:
     if not checkpoint.is_dir():
         return "it is missing"
     if _exchanged(checkpoint):
-        return "digests.json is not what was written"
+        return f"digests.json is not the one that {index_file(checkpoint.parent).name} lists"
     altered = altered_file(checkpoint)
     if altered is not None:
         return altered

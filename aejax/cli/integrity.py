@@ -23,8 +23,8 @@ from aejax import checkpoints
 from aejax.cli.files import write_bytes, write_text
 from aejax.interchange.sealed_json import sealed, unsealed
 
-RUN = "run"
-"""The key of the identity, here and in the configuration of checkpoints."""
+RUN = "identity in digests.json"
+"""The key of the identity in the configuration that checkpoints are compared by."""
 
 FILES = ("configuration.json", "about.json", "metrics.json", "parameters.safetensors")
 """Files that commands read, which a folder of an earlier version may hold already."""

@@ -238,6 +238,8 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
     saved = checkpoints_folder(run).exists() or checkpoints.listed(checkpoints_folder(run))
+    if not saved:
+        check_file(parameters_file(run))
     if parameters_file(run).exists() and not saved and checkpoint is None:
         found = _read_exported(run, about, objective)
     else:
@@ -279,7 +281,6 @@ def _read_exported(
     step = description.get("step")
     if type(step) is not int or step < 0:
         raise ValueError(f"{path}: its step must be a count of steps, got {step!r}; export it anew")
-    check_file(path)
     normalisation = Normalisation(**params.pop("normalisation"))
     return jax.tree.map(jnp.asarray, params), normalisation, step
 

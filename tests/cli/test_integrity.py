@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aejax.cli import integrity
-from aejax.cli.integrity import check_file, identity_in, write_files
+from aejax.cli.integrity import RUN, check_file, identity_in, write_files
 from aejax.cli.run import open_run
 from aejax.interchange.sealed_json import unsealed
 from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
@@ -35,7 +35,7 @@ def test_the_digests_are_those_of_the_files(finished):
     assert expected.items() <= document["files"].items()
     assert len(document["run"]) == 32
     saved = [json.loads(path.read_text()) for path in finished.glob("checkpoints/*/about.json")]
-    assert {about["configuration"]["run"] for about in saved} == {document["run"]}
+    assert {about["configuration"][RUN] for about in saved} == {document["run"]}
 
 
 def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
@@ -47,9 +47,13 @@ def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
     [
         ("history.jsonl", "report", "history.jsonl: line 1 is not the record of epoch 1"),
         ("history.jsonl", "train --resume --out", "history.jsonl: line 1"),
-        ("digests.json", "report", "made by another configuration: run was"),
-        ("checkpoints.json", "report", "is damaged: digests.json is not what was written"),
-        ("checkpoints/36", "report --checkpoint 36", "36 is damaged: digests.json is not what"),
+        ("digests.json", "report", "made by another configuration: identity in digests.json was"),
+        (
+            "checkpoints.json",
+            "report",
+            "is damaged: digests.json is not the one that checkpoints.json lists",
+        ),
+        ("checkpoints/36", "report --checkpoint 36", "36 is damaged: digests.json is not the one"),
         ("checkpoints/30", "train --resume --checkpoint 30 --out", "30 is damaged: digests.json"),
     ],
 )
@@ -64,7 +68,10 @@ def test_a_checkpoint_of_another_run_is_refused_without_the_index_too(run, other
     (run / "checkpoints.json").unlink()
     shutil.rmtree(run / "checkpoints" / "30")
     shutil.copytree(other / "checkpoints" / "30", run / "checkpoints" / "30")
-    check(aejax("report --checkpoint 30", run), "30 was made by another configuration: run was")
+    check(
+        aejax("report --checkpoint 30", run),
+        "30 was made by another configuration: identity in digests.json was",
+    )
 
 
 def test_exchanged_checkpoints_are_not_applied(run, tmp_path, aejax):
@@ -73,7 +80,9 @@ def test_exchanged_checkpoints_are_not_applied(run, tmp_path, aejax):
     for old, new in (("24", "x"), ("30", "24"), ("x", "30")):
         os.rename(folder / old, folder / new)
     encode = aejax("encode", run, tmp_path / "new.npy", "--checkpoint 24")
-    check(encode, "checkpoints/24 is damaged: digests.json is not what was written")
+    check(
+        encode, "checkpoints/24 is damaged: digests.json is not the one that checkpoints.json lists"
+    )
 
 
 @pytest.mark.parametrize("name", COVERED)
@@ -111,7 +120,7 @@ def as_of_old(run: Path) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     for checkpoint in (run / "checkpoints").iterdir():
         about = json.loads((checkpoint / "about.json").read_text())
-        del about["configuration"]["run"]
+        del about["configuration"][RUN]
         (checkpoint / "about.json").write_text(json.dumps(about, indent=2))
         digests = json.loads((checkpoint / "digests.json").read_text())
         digests["about.json"] = hashlib.sha256((checkpoint / "about.json").read_bytes()).hexdigest()
