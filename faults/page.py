@@ -12,6 +12,7 @@ from faults.runs import EPOCHS, SETTINGS
 
 ROOT = Path(__file__).parents[1]
 SUMMARY = ROOT / "docs" / "results" / "faults.json"
+ALTERATIONS = ROOT / "docs" / "results" / "alterations.json"
 PAGE = ROOT / "docs" / "faults.md"
 HEAD = """# Faults, and what is left of a run
 
@@ -38,6 +39,22 @@ SIGTERM or SIGINT. A kill that came too late is tried again, and so is a disk th
 small; they are not counted.
 """
 
+ALTERED_HEAD = """
+## Altered files
+
+`python -m faults.alterations` writes this section and its numbers,
+`docs/results/alterations.json`. One file of a finished run, or of its export, is altered as a seed
+({seed}) draws: one bit is flipped, the file is cut short or deleted, or it is exchanged for that of
+another run of the same settings, or its checkpoint for one of another step or run. Then one command
+is run on it (in turn: {commands}). The command must refuse the file by name, with exit code 2 and
+at most two lines, or write bit-identical results; all else is lost.
+
+**{tries} injections: {refused} refused by name, {same} with the same results, {lost} lost.**
+
+| file | alteration | refused | same results | lost |
+|---|---|---:|---:|---:|
+"""
+
 
 def write(records: Sequence[Record], seed: int) -> None:
     """Write docs/results/faults.json and docs/faults.md.
@@ -48,7 +65,15 @@ def write(records: Sequence[Record], seed: int) -> None:
     """
     found = {"seed": seed, "cells": summary(records)}
     write_text(SUMMARY, json.dumps(found, indent=1) + "\n")
-    write_text(PAGE, render(found))
+    write_page()
+
+
+def write_page() -> None:
+    """Write docs/faults.md from the results that are there."""
+    text = render(json.loads(SUMMARY.read_text(encoding="utf-8")))
+    if ALTERATIONS.exists():
+        text += render_alterations(json.loads(ALTERATIONS.read_text(encoding="utf-8")))
+    write_text(PAGE, text)
 
 
 def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -81,6 +106,22 @@ def render(found: dict[str, Any]) -> str:
     totals = {name: sum(cell[name] for cell in cells) for name in ("tries", "survived", "lost")}
     head = HEAD.format(epochs=EPOCHS, settings=SETTINGS, seed=found["seed"], **totals)
     return head + "".join(map(_row, cells)) + MOMENTS
+
+
+def render_alterations(found: dict[str, Any]) -> str:
+    """The section on altered files."""
+    rows, outcomes = found["rows"], ("refused", "same", "lost")
+    totals = {name: sum(row[name] for row in rows) for name in outcomes}
+    head = ALTERED_HEAD.format(
+        seed=found["seed"],
+        commands=", ".join(found["commands"]),
+        tries=sum(totals.values()),
+        **totals,
+    )
+    columns = ("file", "alteration", *outcomes)
+    return head + "".join(
+        f"| {' | '.join(str(row[column]) for column in columns)} |\n" for row in rows
+    )
 
 
 def _row(cell: dict[str, Any]) -> str:
