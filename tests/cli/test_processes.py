@@ -91,8 +91,9 @@ def test_two_processes_are_one_and_one_of_them_writes(tmp_path, aejax, monkeypat
         ended = [process.communicate(timeout=300) for process in running]
         assert [process.returncode for process in running] == [0, 0], ended
     assert ended[0][0]
-    said = [line for line in ended[1][0].splitlines() if not line.startswith("[Gloo]")]
-    assert said == []  # but for the banner of the library through which CPUs exchange arrays
+    # Gloo, which exchanges arrays of CPUs, prints on standard output of both, from several threads.
+    assert "run: two" in ended[0][0]
+    assert not {"autoencoder", "PCA", "run:"} & set(ended[1][0].replace(",", " ").split())
     np.testing.assert_allclose(values(Path("two")), values(Path("one")), rtol=1e-4)
     metrics = [json.loads(Path(run, "metrics.json").read_text()) for run in ("one", "two")]
     assert metrics[0]["test_error"] == pytest.approx(metrics[1]["test_error"], rel=1e-3)
