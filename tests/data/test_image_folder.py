@@ -4,9 +4,7 @@ PNG files are written here from the specification, TIFF files by tifffile.
 """
 
 import struct
-import tempfile
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -56,13 +54,6 @@ def png(pixels: np.ndarray, colour: int, bits: int, **chunks: bytes) -> bytes:
     )
 
 
-def folder_of(files: dict[str, bytes]) -> Path:
-    folder = Path(tempfile.mkdtemp(prefix="aejax-images-"))
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
-
-
 @st.composite
 def png_images(draw):
     """A PNG image: its file, its colours as RGBA, its depth and kind, and whether it is keyed."""
@@ -95,15 +86,15 @@ def png_images(draw):
 
 @property_test(examples=40)
 @given(image=png_images())
-def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(image):
+def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(tmp_path, image):
     content, pixels, _, colour, bits, transparent = image
-    folder = folder_of({"0.png": content})
+    (tmp_path / "0.png").write_bytes(content)
     if colour == PALETTE or transparent or (bits == 16 and colour != GREY):
         words = {PALETTE: "its mode P"}.get(colour, "16 bits a sample|transparent colour")
         with pytest.raises(ValueError, match=rf"0\.png cannot be read as an image: .*({words})"):
-            image_folder(folder)
+            image_folder(tmp_path)
         return
-    x = image_folder(folder)
+    x = image_folder(tmp_path)
     # What 1 and 16 bits hold is kept; less than 8 are scaled to the bounds of 8.
     expected = pixels if bits in (1, 16) else pixels * 255 // (2**bits - 1)
     np.testing.assert_array_equal(x[0], expected[..., 0] if colour == GREY else expected)
@@ -113,16 +104,16 @@ def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(image):
 
 @property_test(examples=40)
 @given(image=png_images(), mode=st.sampled_from(["L", "LA", "RGB", "RGBA"]))
-def test_png_is_converted_to_the_colours_it_was_made_of_or_refused(image, mode):
+def test_png_is_converted_to_the_colours_it_was_made_of_or_refused(tmp_path, image, mode):
     content, _, colours, colour, bits, transparent = image
-    folder = folder_of({"0.png": content})
+    (tmp_path / "0.png").write_bytes(content)
     hides = "A" not in mode and (colours[..., 3] < 255).any()
     misread = transparent and colour == GREY and bits < 8
     if bits == 16 or hides or misread:
         with pytest.raises(ValueError, match=r"16 bits a sample|converted to 8|transparent"):
-            image_folder(folder, mode)
+            image_folder(tmp_path, mode)
         return
-    x = image_folder(folder, mode)
+    x = image_folder(tmp_path, mode)
     assert (x.dtype, x.bounds) == (np.uint8, (0, 255))
     found = x[0] if x[0].ndim == 3 else x[0][..., None]
     if mode.endswith("A"):
@@ -148,7 +139,7 @@ ACCEPTED = ["u1", "u2", "i2", "i4", "f4"]
     seed=st.integers(0, 99),
 )
 def test_tiff_of_every_sample_is_read_as_it_was_made_or_refused(
-    dtype, channels, byteorder, white_is_zero, compression, seed
+    tmp_path, dtype, channels, byteorder, white_is_zero, compression, seed
 ):
     info = np.iinfo(dtype) if dtype[0] != "f" else None
     rng, shape = np.random.default_rng(seed), (3, 4, *([channels] if channels > 1 else []))
@@ -156,9 +147,8 @@ def test_tiff_of_every_sample_is_read_as_it_was_made_or_refused(
     x = x.astype(dtype)
     photometric = "rgb" if channels > 2 else "miniswhite" if white_is_zero else "minisblack"
     extra = {"extrasamples": ["unassalpha"]} if channels in (2, 4) else {}
-    folder = Path(tempfile.mkdtemp(prefix="aejax-images-"))
     tifffile.imwrite(
-        folder / "0.tif",
+        tmp_path / "0.tif",
         x,
         photometric=photometric,
         byteorder=byteorder,
@@ -168,7 +158,7 @@ def test_tiff_of_every_sample_is_read_as_it_was_made_or_refused(
     )
     inverted = white_is_zero and channels <= 2
     try:
-        found = image_folder(folder)
+        found = image_folder(tmp_path)
     except ValueError as refusal:
         assert "0.tif cannot be read as an image" in str(refusal)  # noqa: PT017 -- reading is right
         misread = byteorder == ">" and compression and dtype not in ("u1", "u2")
