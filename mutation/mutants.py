@@ -121,13 +121,19 @@ def counts(operator: str) -> bool:
 
 
 def _hidden(source: str) -> Iterator[Span]:
-    """Where a change cannot matter, or only to words: annotations and formatted strings."""
+    """Where a change cannot matter, or only to words: annotations, messages, bare stars."""
     lines = source.splitlines()
 
     def place(line: int, offset: int) -> tuple[int, int]:
         return line, len(lines[line - 1].encode()[:offset].decode())
 
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.args.kwonlyargs:
+            before = [*node.args.posonlyargs, *node.args.args, *node.args.defaults]
+            ends = [(each.end_lineno, each.end_col_offset) for each in before]
+            first = node.args.kwonlyargs[0]
+            start = max(ends, default=(node.lineno, node.col_offset))
+            yield place(*start), place(first.lineno, first.col_offset)
         fields = (getattr(node, field, None) for field in ("annotation", "returns"))
         words = node if isinstance(node, ast.JoinedStr) else None
         for hidden in filter(None, (*fields, words)):

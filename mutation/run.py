@@ -25,6 +25,9 @@ from mutation.workers import append, for_each
 PATIENCE = 4
 """A mutant's tests may compute this many times as long as they took before, and a minute."""
 
+LIMIT_OF_FILES = 1200
+"""Seconds that whole files of tests may compute."""
+
 PARSING = Lock()
 """Held while a mutant is made: Cosmic Ray's parser keeps state."""
 
@@ -149,6 +152,9 @@ def _try(worker: Path, mutant: Mutant, tests: list[MeasuredTest], budget: float)
         changed.write_text(_changed(mutant), encoding="utf-8")
         try:
             outcome, output, seconds = run_tests(worker, names, limit=limit)
+            if "ERROR: not found" in output:  # a mutant may change what tests are named after
+                files = list(dict.fromkeys(test.file for test in chosen))
+                outcome, output, seconds = run_tests(worker, files, limit=LIMIT_OF_FILES)
         finally:
             shutil.copy2(spec.module_path, changed)  # its time too, by which bytecode is known
     if outcome == "killed":

@@ -1,5 +1,6 @@
 """Mutants are put to the right tests: those that run what a changed line decides."""
 
+import shutil
 import textwrap
 
 import pytest
@@ -34,11 +35,14 @@ USES = """
 @pytest.fixture
 def package(tmp_path):
     """Two modules, a package that re-exports one of them, and tests of both."""
+    tmp_path = tmp_path / "checkout"
     files = {
         "aejax/__init__.py": "",
         "aejax/pieces/__init__.py": "from aejax.pieces.rates import RATE, scaled\n",
         "aejax/pieces/rates.py": RATES,
         "aejax/uses.py": USES,
+        "tests/__init__.py": "",
+        "tests/pieces/__init__.py": "",
         "tests/pieces/test_rates.py": "",
         "tests/test_uses.py": "from aejax.uses import twice\n",
         "tests/test_named.py": "from aejax.pieces import scaled\n",
@@ -114,3 +118,67 @@ def test_a_sample_has_its_size_and_takes_from_every_module_in_proportion():
     assert all(i % 7 for _, i in draw)
     assert draw == mutants.sample(population, 100, 1, lambda mutant: mutant[1] % 7 > 0)
     assert draw != mutants.sample(population, 100, 2, lambda mutant: mutant[1] % 7 > 0)
+
+
+def test_bare_stars_and_annotations_are_no_operators(tmp_path):
+    mutants = pytest.importorskip("mutation.mutants", reason="Cosmic Ray is not installed")
+    text = "def f(x: int | str, y=2 * 3, *, z: int | None = 4 * 5):\n    return x\n"
+    (tmp_path / "stars.py").write_text(text)
+    found = mutants.mutants(tmp_path)["stars.py"]
+    binary = [mutant.spec for mutant in found if "Binary" in mutant.spec.operator_name]
+    assert {text[spec.start_pos[1] : spec.end_pos[1]] for spec in binary} == {"*"}
+    assert {spec.start_pos[1] for spec in binary} == {text.index("* 3"), text.index("* 5")}
+
+
+CHECKED = """
+    from functools import cache
+
+    from aejax.pieces import RATE, scaled
+
+    @cache
+    def half():
+        return scaled(5)
+
+    def test_first():
+        assert half() > 0
+
+    def test_second():
+        assert half() == 0.5
+
+    def test_other_side():
+        assert scaled(-1) == 3
+
+    def test_that_fails():
+        assert RATE == 7
+"""
+
+
+@pytest.mark.slow
+def test_mutants_of_a_package_are_killed_by_the_tests_that_run_their_lines(package):
+    mutants = pytest.importorskip("mutation.mutants", reason="Cosmic Ray is not installed")
+    from mutation import run, suite
+
+    checkout, folder = package.parent, package.parents[1]
+    (checkout / "tests/pieces/test_rates.py").write_text(textwrap.dedent(CHECKED))
+    for name in ("test_named", "test_uses"):
+        (checkout / f"tests/{name}.py").write_text("def test_nothing():\n    pass\n")
+    worker = folder / "worker"
+    shutil.copytree(checkout, worker)
+    tests, failing = suite.measure([worker], folder / "suite.jsonl")
+    assert failing == ["tests/pieces/test_rates.py::test_that_fails"]
+    lines = {test.name.partition("::")[2]: test.lines.get("pieces/rates.py", []) for test in tests}
+    assert 9 in lines["test_first"]
+    assert 9 in lines["test_second"]  # although the first test has stored the result
+    assert 9 not in lines["test_other_side"]
+    some = mutants.mutants(package)["pieces/rates.py"]
+    records = run.try_all([worker], tests, some, 60.0, folder / "records.jsonl")
+    outcomes = {(record.line, record.after): record.outcome for record in records}
+    assert outcomes[9, "return x + RATE"] == "killed"
+    assert outcomes[6, "by= 4,"] == "killed"
+    assert outcomes[2, "OTHER = 3"] == "survived"
+    assert outcomes[8, "if x >= 0:"] == "survived"
+    assert (worker / "aejax/pieces/rates.py").read_text() == (
+        package / "pieces/rates.py"
+    ).read_text()
+    again = run.try_all([worker], [], some, 60.0, folder / "records.jsonl")
+    assert again == [run.Record(*record) for record in records]
