@@ -263,3 +263,15 @@ def test_rounding_beyond_the_losss_support_is_clipped():
     assert_same(small(loss="bernoulli").fit(beyond), small(loss="bernoulli").fit(x))
     with pytest.raises(ValueError, match="outside"):
         small(loss="bernoulli").fit(np.where(x == 1, 1 + 1e-6, x))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_strict_promotion_and_no_compilation_change_nothing_that_is_fitted(dtype):
+    x = UNIT.astype(dtype)
+    found = small(hidden_layer_sizes=3, tied=True).fit(UNIT)
+    code, score = found.transform(x), found.score(x)
+    for setting in (jax.numpy_dtype_promotion("strict"), jax.disable_jit()):
+        with setting:
+            np.testing.assert_allclose(found.transform(x[:9]), code[:9], atol=1e-6)
+            assert found.inverse_transform(code).dtype == dtype
+            assert found.score(x) == pytest.approx(score, rel=1e-5)
