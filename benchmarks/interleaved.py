@@ -88,7 +88,7 @@ def _machine() -> dict[str, Any]:
     return {
         "processor": names[0] if names else platform.processor(),
         "cores": len(os.sched_getaffinity(0)) if names else os.cpu_count(),
-        "load": [round(load, 1) for load in os.getloadavg()],
+        "load": [round(load, 1) for load in os.getloadavg()] if hasattr(os, "getloadavg") else [],
     }
 
 

@@ -33,7 +33,7 @@ def main() -> None:
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "load of the machine before": os.getloadavg()[0],
+        "load of the machine before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "aejax"

@@ -3,6 +3,7 @@
 What came of each injection is kept in `.faults/`, so that a command that was stopped goes on.
 """
 
+import sys
 from dataclasses import dataclass
 
 import tyro
@@ -38,6 +39,8 @@ QUICK = (
 
 def main(config: Config) -> int:
     """Try all, print each, and write the page; the number of runs that were lost."""
+    if not sys.platform.startswith("linux"):
+        raise SystemExit("faults need Linux: fork, mounts and /proc; faults.alterations does not")
     prepare()
     chosen = matrix.cells(config.tries)
     folder = page.ROOT / ".faults"

@@ -1,7 +1,6 @@
 """The faults. Each disturbs a run, checks how that ended, and lets it go on to its end."""
 
 import os
-import resource
 import shutil
 import signal
 from collections.abc import Callable, Sequence
@@ -272,6 +271,8 @@ def out_of_memory(trial: Trial) -> list[Ended]:
 
 
 def _limit_memory() -> None:
+    import resource  # which Windows lacks
+
     import jax
 
     jax.devices()  # its threads take room of their own
