@@ -75,12 +75,16 @@ def max_unpool(
         Zeros but for the values, typed like them.
 
     Raises:
-        ValueError: where a concrete index lies outside the shape.
+        ValueError: where values and indices differ in shape, or have another number of spatial axes
+            than the result; where indices are no integers, or a concrete one lies outside the
+            shape. A traced one outside is dropped with its value.
 
     Source: Badrinarayanan et al. 2017, §3.2 (their fig. 3).
     """
     size = math.prod(shape)
-    check_range("indices", indices, 0, size - 1)
+    _check_unpooling(values, indices, shape)
+    if indices.size:
+        check_range("indices", jnp.stack([indices.min(), indices.max()]), 0, size - 1)
     batch, channels = values.shape[0], values.shape[-1]
     places = indices.reshape(batch, -1, channels)
     examples = jnp.arange(batch)[:, None, None]
@@ -90,6 +94,17 @@ def max_unpool(
     kept = jnp.where(last[at] == order, values.reshape(places.shape), 0)
     flat = jnp.zeros((batch, size, channels), values.dtype).at[at].add(kept)
     return flat.reshape(batch, *shape, channels)
+
+
+def _check_unpooling(values: Array, indices: Array, shape: Sequence[int]) -> None:
+    if values.shape != indices.shape or values.ndim != len(shape) + 2:
+        raise ValueError(
+            "values and indices must have one shape, [batch, *pooled, channels], with an axis for "
+            f"each of the result's {list(shape)}, got {list(values.shape)} and "
+            f"{list(indices.shape)}"
+        )
+    if not jnp.issubdtype(indices.dtype, jnp.integer):
+        raise ValueError(f"indices must be integers, as max_pool returns them, got {indices.dtype}")
 
 
 def _gather(flat: Array, indices: Array) -> Array:

@@ -1,10 +1,13 @@
 """Pooling with indices against PyTorch: values, indices and gradients."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from jaxtyping import TypeCheckError
 
 from aejax.pooling import max_pool, max_unpool
 
@@ -115,5 +118,27 @@ def test_what_cannot_be_pooled_is_refused():
         max_pool(x, window=(2,), padding=((3, 0),))
     with pytest.raises(ValueError, match="strides must hold one entry"):
         max_pool(x, window=(2,), strides=(0,))
-    with pytest.raises(ValueError, match="indices must lie in"):
-        max_unpool(x, jnp.full((1, 3, 1), 7), shape=(5,))
+
+
+@pytest.mark.parametrize(
+    ("values", "indices", "shape", "message"),
+    [
+        ((1, 3, 1), jnp.full((1, 3, 1), 7), (5,), r"indices must lie in \[0, 4\], got \[7 7\]"),
+        ((1, 3, 1), jnp.full((1, 3, 1), -1), (5,), r"indices must lie in \[0, 4\]"),
+        ((1, 3, 1), jnp.zeros((1, 2, 1), int), (5,), r"one shape.*got \[1, 3, 1\] and \[1, 2, 1\]"),
+        ((1, 3, 2), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have one shape"),
+        ((2, 3, 1), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have one shape"),
+        (
+            (1, 3, 1),
+            jnp.zeros((1, 3, 1), int),
+            (5, 5),
+            r"an axis for each of the result's \[5, 5\]",
+        ),
+        ((1, 3, 1), jnp.zeros((1, 3, 1)), (5,), "indices must be integers.*got float32"),
+    ],
+)
+def test_what_cannot_be_unpooled_is_refused(values, indices, shape, message):
+    with pytest.raises((ValueError, TypeCheckError), match=f"{message}|Type-check"):
+        max_unpool(jnp.zeros(values), indices, shape=shape)
+    with pytest.raises(ValueError, match=message):
+        inspect.unwrap(max_unpool)(jnp.zeros(values), indices, shape=shape)
