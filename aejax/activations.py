@@ -58,4 +58,4 @@ def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         derivative of the identity, or this one).
     """
     h = jax.nn.sigmoid(z)
-    return (z > 0) + (h - jax.lax.stop_gradient(h))
+    return (z > 0).astype(h.dtype) + (h - jax.lax.stop_gradient(h))

@@ -109,17 +109,16 @@ def uncalibrated(params: Params) -> Params:
     """The same parameters without the population's statistics, as training takes them.
 
     Args:
-        params: any; those without statistics come back as they are.
+        params: any tree; what holds no statistics comes back as it is.
 
     Returns:
         A tree without "mean" and "variance" in its normalisation layers.
     """
+    if not isinstance(params, dict):
+        return params
     if params.keys() == TRAINED | STATISTICS:
         return {name: params[name] for name in params if name in TRAINED}
-    return {
-        name: uncalibrated(child) if isinstance(child, dict) else child
-        for name, child in params.items()
-    }
+    return {name: uncalibrated(child) for name, child in params.items()}
 
 
 def _statistics(params: dict[str, Any], x: Array) -> tuple[Array, Array]:

@@ -298,7 +298,8 @@ def log_partition(rbm: RBM, params: Params) -> Float[Array, ""]:
 
 def _weights(params: Params) -> tuple[Array, Array, Array]:
     """W [visible, hidden], the visible bias c and the hidden bias b."""
-    encoder, decoder = params["encoder"], params["decoder"]
+    halves = params if isinstance(params, dict) else {}
+    encoder, decoder = halves.get("encoder", {}), halves.get("decoder", {})
     biases = {"kernel", "bias"}, {"bias"}
     if len(encoder) != 1 or (encoder["layer_0"].keys(), decoder["layer_0"].keys()) != biases:
         raise ValueError(

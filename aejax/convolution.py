@@ -24,6 +24,7 @@ from aejax.convolution_arithmetic import (
     transposed_shape,
 )
 from aejax.patches import padded
+from aejax.promotion import alike
 from aejax.types import Array
 
 
@@ -58,7 +59,7 @@ def convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
     shape = x.shape[1:-1]
     axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
-    x, kernel = _alike(x, kernel)
+    x, kernel = alike(x, kernel)
     if groups == 1 and patches.fits(x.shape[0], kernel, out_shape):
         return patches.correlated(x, kernel, tuple(axes), out_shape)
     axes, apart = _padding_apart(axes)
@@ -109,7 +110,7 @@ def transposed_convolution(
     _check_channels(kernel, groups, outputs=y.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
-    y, kernel = _alike(y, kernel)
+    y, kernel = alike(y, kernel)
     if groups == 1 and patches.fits(y.shape[0], kernel, shape):
         return patches.transposed(y, kernel, tuple(axes), transposed_shape(shape, geometry))
     axes, apart = _padding_apart(axes)
@@ -251,12 +252,6 @@ def _padding_apart(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]
     pairs = list(zip(axes, mistaken, strict=True))
     inside = [axis._replace(padding=(0, 0)) if apart else axis for axis, apart in pairs]
     return inside, [axis.padding if apart else (0, 0) for axis, apart in pairs]
-
-
-def _alike(x: Array, kernel: Array) -> tuple[Array, Array]:
-    """Both in the dtype that they promote to."""
-    dtype = jnp.promote_types(x.dtype, kernel.dtype)
-    return x.astype(dtype), kernel.astype(dtype)
 
 
 def _around(axis: Axis) -> tuple[int, int]:

@@ -9,13 +9,28 @@ from dataclasses import dataclass, replace
 import jax
 import jax.numpy as jnp
 
+from aejax.contracts import (
+    check_callable,
+    check_components,
+    check_kept,
+    check_losses,
+    check_output,
+    check_penalty,
+    check_weighted_penalty,
+    weight_like,
+)
+from aejax.examples import as_batch
+from aejax.keys import typed_key
+from aejax.promotion import alike
 from aejax.types import (
     Array,
     Augmentation,
     Autoencoder,
     Batch,
+    BatchLike,
     Corruption,
     Key,
+    KeyLike,
     Loss,
     Params,
     Pass,
@@ -40,14 +55,18 @@ class Objective:
     perturbation: Perturbation | None
     penalties: Mapping[str, tuple[float | Array, Penalty]]
 
-    def __call__(self, params: Params, batch: Batch, key: Key) -> tuple[Array, dict[str, Array]]:
+    def __call__(
+        self, params: Params, batch: BatchLike, key: KeyLike
+    ) -> tuple[Array, dict[str, Array]]:
         """The weighted sum of all terms, and each term unweighted."""
         record = forward(self, params, batch, key)
         terms = {"reconstruction": jnp.mean(reconstruction_losses(self.loss, record))}
         total = terms["reconstruction"]
         for name, (weight, penalty) in self.penalties.items():
-            terms[name] = jnp.mean(penalty(record))
-            total = total + weight * terms[name]
+            value = penalty(record)
+            check_penalty(name, value, record.batch.x.shape[0])
+            terms[name] = jnp.mean(value)
+            total = total + jnp.asarray(weight, total.dtype) * terms[name]
         return total, terms
 
 
@@ -74,26 +93,37 @@ def objective(
         The `Objective`, to be called as (params, batch, key) -> (scalar, terms by name).
 
     Raises:
-        ValueError: for a penalty called "reconstruction" or "loss", and from the call, for an
-            empty batch, an x that is not floating point, or an augmentation of examples that have
-            targets or weights of their own.
+        ValueError: for a penalty called "reconstruction" or "loss", without a weight, or whose
+            weight is not one number; for a component of another kind, such as a factory in the
+            place of what it returns; and from the call, as `forward` and `reconstruction_losses`,
+            and for a penalty that returns neither a scalar nor one value for each example.
 
     Source: Goodfellow, Bengio & Courville 2016, §14.2.
     """
+    check_components(model, loss)
+    for name, function, arguments in (
+        ("augmentation", augmentation, "key x"),
+        ("corruption", corruption, "key x"),
+        ("perturbation", perturbation, "key code"),
+    ):
+        if function is not None:
+            check_callable(name, function, arguments)
     penalties = dict(penalties or {})
     reserved = penalties.keys() & {"reconstruction", "loss"}
     if reserved:
         raise ValueError(f"a penalty cannot be called {reserved.pop()!r}: the objective uses it")
+    for name, weighted in penalties.items():
+        check_weighted_penalty(name, weighted)
     return Objective(model, loss, augmentation, corruption, perturbation, penalties)
 
 
-def forward(objective: Objective, params: Params, batch: Batch, key: Key) -> Pass:
+def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike) -> Pass:
     """One pass: augmentation, corruption, encode, perturbation, decode.
 
     Args:
         objective: the composition.
         params: the model's parameters.
-        batch: examples; x is [batch, *input], floating point.
+        batch: examples, a `Batch` or x alone; x is [batch, *input], floating point.
         key: split here, once, among corruption, perturbation and penalties, and before them an
             augmentation.
 
@@ -101,19 +131,25 @@ def forward(objective: Objective, params: Params, batch: Batch, key: Key) -> Pas
         The `Pass`.
 
     Raises:
-        ValueError: for an empty batch, an x that is not floating point, or an augmentation of
-            examples that have targets or weights of their own.
+        ValueError: for an empty batch, an x that is not floating point, an augmentation of examples
+            that have targets or weights of their own, an augmentation, corruption or perturbation
+            that changes shape or dtype, or an output that is not one for each example.
     """
+    batch = jax.tree.map(jnp.asarray, as_batch(batch, "the batch"))
     _check_batch(batch)
+    key = typed_key(key)
     if objective.augmentation is not None:
         key, key_augmentation = jax.random.split(key)
         batch = _augmented(objective.augmentation, batch, key_augmentation)
     key_corruption, key_perturbation, key_penalties = jax.random.split(key, 3)
     model, corruption, perturbation = objective.model, objective.corruption, objective.perturbation
     x_corrupted = batch.x if corruption is None else corruption(key_corruption, batch.x)
+    check_kept("corruption", batch.x, x_corrupted)
     code = model.encode(params, x_corrupted)
     latent = code if perturbation is None else perturbation(key_perturbation, code)
+    check_kept("perturbation", code, latent)
     output = model.decode(params, latent)
+    check_output(batch, output)
     return Pass(model, params, batch, key_penalties, x_corrupted, code, latent, output)
 
 
@@ -153,11 +189,17 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
 
     Returns:
         One value an example: [batch].
+
+    Raises:
+        ValueError: for a loss that returns another shape than the target's, an output with fewer
+            elements than the target, or weights that are neither [batch] nor of the target's axes.
     """
     target = record.batch.x if record.batch.target is None else record.batch.target
     losses = loss.elementwise(record.output, target)
+    check_losses(record.output, target, losses)
     if record.batch.weight is not None:
-        losses = losses * record.batch.weight
+        losses, weight = alike(losses, weight_like(losses, record.batch.weight))
+        losses = losses * weight
     return jnp.sum(losses, axis=range(1, losses.ndim))
 
 
@@ -167,10 +209,14 @@ def _augmented(augmentation: Augmentation, batch: Batch, key: Key) -> Batch:
             "an augmentation moves x alone, and these examples have targets or weights of their "
             "own: leave them or the augmentation out"
         )
-    return Batch(augmentation(key, batch.x))
+    x = augmentation(key, batch.x)
+    check_kept("augmentation", batch.x, x)
+    return Batch(x)
 
 
 def _check_batch(batch: Batch) -> None:
+    if batch.x.ndim < 1:
+        raise ValueError(f"x must be [batch, *input], got the single value {batch.x}")
     if batch.x.shape[0] == 0:
         raise ValueError(f"the batch is empty: x has shape {list(batch.x.shape)}")
     if not jnp.issubdtype(batch.x.dtype, jnp.floating):

@@ -1,4 +1,7 @@
-"""The check of a hyperparameter's range, made where the value is concrete."""
+"""Checks of a hyperparameter, made where its value is concrete: its range, or that it counts."""
+
+import operator
+from typing import Any
 
 import numpy as np
 from jax.core import Tracer
@@ -22,3 +25,26 @@ def check_range(name: str, value: float | Array, low: float, high: float) -> Non
         return
     if not np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)):
         raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
+
+
+def whole_number(name: str, value: Any) -> int:
+    """An integer, NumPy's and JAX's among them, as Python's.
+
+    Args:
+        name: what the value is called in the message.
+        value: a count, such as epochs.
+
+    Returns:
+        The same integer.
+
+    Raises:
+        ValueError: naming the value, for a float, also a whole one, a bool, or anything else.
+    """
+    truth = isinstance(value, bool) or getattr(value, "dtype", None) == np.dtype(bool)
+    try:
+        number = None if truth else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None:
+        raise ValueError(f"{name} must be an integer, got {type(value).__name__} {value!r}")
+    return number

@@ -8,13 +8,17 @@ from typing import Any, NamedTuple
 
 import jax
 import jaxtyping
+import numpy as np
 
 Array = jax.Array
 Key = jaxtyping.Key[Array, ""]
 """One typed random key, as `jax.random.key` makes it."""
 
-Params = dict[str, Any]
-"""Parameters: a plain nested dict whose leaves are arrays, named `kernel` and `bias`."""
+KeyLike = Key | int | np.integer | jaxtyping.UInt32[Array | np.ndarray, "words"]
+"""What is taken for one key (`keys.typed_key`): a typed key, a seed, or an old-style key."""
+
+Params = Any
+"""Parameters: a tree of arrays; of aejax's models a nested dict of leaves `kernel` and `bias`."""
 
 Code = Any
 """A code h: an array [batch, *code], or a tree of such arrays."""
@@ -47,7 +51,8 @@ class Batch(NamedTuple):
 
     x:      [batch, *input], the clean input.
     target: what the loss compares the output with; None means x itself. Perhaps integer labels.
-    weight: broadcastable to the element-wise loss; None means one. Zero leaves an element out.
+    weight: of each example, [batch], or of each element, with the axes of the element-wise loss,
+            each but the first as long or 1; None means one. Zero leaves an element out.
 
     A whole data set is a `Batch` too: its batch axis is as long as the data.
     """
@@ -55,6 +60,10 @@ class Batch(NamedTuple):
     x: Array
     target: Array | None = None
     weight: Array | None = None
+
+
+BatchLike = Any
+"""What is taken for a `Batch` (`examples.as_batch`): one, or x alone, array or data frame."""
 
 
 class Loss(NamedTuple):

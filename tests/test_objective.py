@@ -4,9 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties
+from aejax import Batch, Loss, corruptions, losses, penalties
+from aejax.contracts import check_weighted_penalty, weight_like
+from tests.properties import property_test
 
 KEY = jax.random.key(0)
 MODEL = aejax.dense((5, 3))
@@ -115,3 +119,156 @@ def test_an_empty_batch_is_refused():
 def test_integers_are_refused_with_what_to_do():
     with pytest.raises(ValueError, match="floating point, got int32; scale it first"):
         aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X.astype(int)), KEY)
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 5)])
+def test_a_weight_of_each_example_is_meant_whatever_the_sizes(shape):
+    """Also where there are as many examples as features, and NumPy would weigh features."""
+    x, weight = jnp.concatenate([X, X[:1]]), jnp.asarray([3.0, 0.0, 1.0, 0.5, 2.0])
+    square = Batch(
+        x, weight=weight if shape == (4,) else jnp.broadcast_to(weight[:, None], (5, *shape[1:]))
+    )
+    _, terms = aejax.objective(MODEL, losses.squared)(PARAMS, square, KEY)
+    per_example = np.sum((output_of(x) - np.asarray(x)) ** 2, axis=1)
+    np.testing.assert_allclose(terms["reconstruction"], np.mean(weight * per_example), rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(), (5,), (1, 5), (3,), (5, 4), (4, 2), (4, 5, 1), (4, 1, 1)])
+def test_a_weight_of_another_shape_is_refused_by_name(shape):
+    with pytest.raises(ValueError, match=r"weight must be \[4\], a value for each example, or"):
+        aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X, weight=jnp.ones(shape)), KEY)
+
+
+SHAPES = st.lists(st.integers(1, 3), min_size=0, max_size=3).map(tuple)
+
+
+@property_test(examples=40)
+@given(SHAPES.filter(len), SHAPES)
+def test_weights_are_a_value_for_each_example_or_of_the_losses_axes_or_refused(losses, weight):
+    values = np.arange(1.0, 1 + np.prod(losses)).reshape(losses)
+    weights = np.arange(2.0, 2 + np.prod(weight)).reshape(weight)
+    own_axes = len(weight) == len(losses) and weight[0] == losses[0]
+    own_axes = own_axes and all(w in (1, n) for w, n in zip(weight, losses, strict=True))
+    if not own_axes and weight != losses[:1]:
+        with pytest.raises(ValueError, match="weight must be"):
+            weight_like(jnp.asarray(values), weights)
+        return
+    found = np.zeros(losses)
+    for index in np.ndindex(losses):
+        own = tuple(i if n > 1 else 0 for i, n in zip(index, weight, strict=False))
+        found[index] = weights[own] * values[index]
+    np.testing.assert_array_equal(
+        np.asarray(weight_like(jnp.asarray(values), weights)) * values, found
+    )
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (7,), (1,), (4, 1), (1, 4), "None", "list"])
+def test_a_penalty_of_another_shape_is_refused_by_name(shape):
+    value = {"None": None, "list": [1.0]}.get(shape) if isinstance(shape, str) else jnp.ones(shape)
+    odd = aejax.objective(MODEL, losses.squared, penalties={"odd": (1.0, lambda record: value)})
+    with pytest.raises(
+        ValueError, match=r"penalty 'odd' must return a scalar or one value for eac"
+    ):
+        odd(PARAMS, Batch(X), KEY)
+
+
+@pytest.mark.parametrize(
+    "value", [2, 2.0, jnp.asarray(2.0), np.float64(2), jnp.asarray([1.0, 2, 3, 2])]
+)
+def test_a_penalty_is_a_number_or_a_value_for_each_example(value):
+    even = aejax.objective(MODEL, losses.squared, penalties={"even": (1.0, lambda record: value)})
+    total, terms = even(PARAMS, Batch(X), KEY)
+    assert terms["even"] == 2
+    np.testing.assert_allclose(total, terms["reconstruction"] + 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [jnp.ones(4), [1.0], None, "1"])
+def test_a_weight_of_a_penalty_that_is_not_one_number_is_refused_by_name(weight):
+    with pytest.raises(ValueError, match=r"weight of the penalty 'l1' must be one number"):
+        check_weighted_penalty("l1", (weight, penalties.l1()))
+
+
+@pytest.mark.parametrize("weighted", [penalties.l1(), 0.1, (0.1,), (penalties.l1(), 0.1)])
+def test_a_penalty_without_a_weight_is_refused_by_name(weighted):
+    with pytest.raises(
+        ValueError, match=r"penalties are name -> \(weight, penalty\), such as 'l1'"
+    ):
+        check_weighted_penalty("l1", weighted)
+
+
+def own_loss(elementwise) -> Loss:
+    return Loss(elementwise, jax.nn.identity, support=(-jnp.inf, jnp.inf))
+
+
+def test_a_loss_of_ones_own_that_broadcasts_is_refused():
+    wide, narrow = jnp.ones((5, 5)), jnp.ones((5, 1))
+    difference = own_loss(lambda output, target: (output - target) ** 2)
+    for output, target in [(wide, narrow), (narrow, wide), (wide, jnp.ones(5))]:
+        model = aejax.Autoencoder(lambda key: {}, lambda _, x: x, lambda _, h, to=output: to)
+        with pytest.raises(ValueError, match="broadcast nothing: output float32"):
+            aejax.objective(model, difference)({}, Batch(wide, target), KEY)
+
+
+def test_a_loss_that_reduces_is_refused():
+    summed = own_loss(lambda output, target: jnp.sum((output - target) ** 2, axis=1))
+    with pytest.raises(ValueError, match=r"gave float32 \[4\]; give output and target one shape"):
+        aejax.objective(MODEL, summed)(PARAMS, Batch(X), KEY)
+
+
+def test_a_loss_may_take_more_outputs_than_targets():
+    """A mean and a log-variance of each element: the Gaussian negative log-likelihood."""
+
+    def elementwise(output, target):
+        mean, log_variance = jnp.split(output, 2, axis=1)
+        return (jnp.exp(-log_variance) * (target - mean) ** 2 + log_variance) / 2
+
+    model = aejax.dense((5, 3), decoder_sizes=(3, 10))
+    params = model.init(KEY)
+    total, _ = aejax.objective(model, own_loss(elementwise))(params, Batch(X), KEY)
+    mean, log_variance = np.split(np.asarray(model.decode(params, model.encode(params, X))), 2, 1)
+    expected = ((X - mean) ** 2 / np.exp(log_variance) + log_variance) / 2
+    np.testing.assert_allclose(total, np.mean(np.sum(expected, axis=1)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("component", ["augmentation", "corruption", "perturbation"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _, x: x[:, :1],
+        lambda _, x: x[0],
+        lambda _, x: jnp.concatenate([x, x]),
+        lambda _, x: x.astype(jnp.float16),
+        lambda _, x: x > 0,
+        lambda _, x: None,
+        lambda _, x: (x, x),
+    ],
+)
+def test_noise_that_changes_shape_or_dtype_is_refused_by_name(component, change):
+    objective = aejax.objective(MODEL, losses.squared, **{component: change})
+    with pytest.raises(
+        ValueError, match=f"the {component} must keep shape and dtype: it was given"
+    ):
+        objective(PARAMS, Batch(X), KEY)
+
+
+def test_a_perturbation_may_make_a_sample_of_a_tree():
+    model = MODEL._replace(encode=lambda params, x: {"mean": MODEL.encode(params, x), "scale": x})
+    sample = aejax.objective(model, losses.squared, perturbation=lambda key, code: code["mean"])
+    total, _ = sample(PARAMS, Batch(X), KEY)
+    assert total == aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X), KEY)[0]
+
+
+@pytest.mark.parametrize("lost", [lambda h: jnp.sum(h, axis=0), lambda h: h[:1], lambda h: None])
+def test_an_output_without_the_batch_axis_is_refused(lost):
+    model = MODEL._replace(decode=lambda params, code: lost(MODEL.decode(params, code)))
+    with pytest.raises(
+        ValueError, match=r"the output of decode must be \[batch, …\] with one entry"
+    ):
+        aejax.objective(model, losses.squared)(PARAMS, Batch(X), KEY)
+
+
+def test_a_target_of_other_examples_is_refused():
+    with pytest.raises(
+        ValueError, match=r"the target must be \[batch, …\] with one entry for each of"
+    ):
+        aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X, target=X[:3]), KEY)

@@ -1,5 +1,6 @@
 """Penalties against SciPy, finite differences, and one another."""
 
+from collections import namedtuple
 from functools import partial
 
 import jax
@@ -36,6 +37,34 @@ def test_l2_counts_a_tied_kernel_once():
     record = record_of(aejax.dense((5, 3), tied=True), jnp.ones((1, 5)))
     kernel = record.params["encoder"]["layer_0"]["kernel"]
     np.testing.assert_allclose(penalties.l2()(record), np.sum(np.square(kernel)), rtol=1e-6)
+
+
+def test_l2_of_no_kernel_is_refused_and_takes_the_weights_that_are_meant(record):
+    """Equinox calls them weight, and keeps them in objects."""
+    Layer = namedtuple("Layer", ["weight", "bias"])
+    layer = record.params["encoder"]["layer_0"]
+    named = record._replace(params={"encoder": Layer(layer["kernel"], layer["bias"])})
+    with pytest.raises(ValueError, match=r"no kernel: .*leaves are \['encoder'\]\.weight, \['enco"):
+        penalties.l2()(named)
+    chosen = penalties.l2(select=lambda params: [params["encoder"].weight])
+    np.testing.assert_allclose(chosen(named), np.sum(np.square(layer["kernel"])))
+    with pytest.raises(ValueError, match="whose leaves are none"):
+        penalties.l2()(record._replace(params={}))
+
+
+@pytest.mark.parametrize("params", [{}, (1,), {"encoder": []}, {"encoder": {"layer_0": {}}}])
+def test_the_closed_form_of_other_params_is_refused(record, params):
+    with pytest.raises(
+        ValueError, match="needs an encoder of one logistic dense layer, with params"
+    ):
+        penalties.contractive_logistic()(record._replace(params=params))
+
+
+def test_l2_finds_kernels_that_are_attributes(record):
+    Layer = namedtuple("Layer", ["kernel", "bias"])
+    layer = record.params["encoder"]["layer_0"]
+    found = penalties.l2()(record._replace(params=[Layer(layer["kernel"], layer["bias"])]))
+    np.testing.assert_allclose(found, np.sum(np.square(layer["kernel"])))
 
 
 def test_l1_is_the_codes_one_norm(record):

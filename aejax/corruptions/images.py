@@ -69,7 +69,7 @@ def patch_masking(*, size: tuple[int, int], rate: float | Array) -> Corruption:
         patches = math.prod(grid)
         order = jnp.tile(jnp.arange(patches), (x.shape[0], 1))
         order = jax.random.permutation(key, order, axis=1, independent=True)
-        masked = (order < jnp.round(rate * patches)).reshape(-1, *grid)
+        masked = (order < jnp.round(rate * patches).astype(order.dtype)).reshape(-1, *grid)
         return _masked(x, jnp.repeat(jnp.repeat(masked, size[0], axis=1), size[1], axis=2))
 
     return corrupt

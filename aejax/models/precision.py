@@ -1,11 +1,13 @@
 """Mixed precision: a model computes in fewer bits than its parameters are kept in."""
 
+from functools import reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from aejax.promotion import promoted
 from aejax.types import Array, Autoencoder, Code, Params
 
 
@@ -33,7 +35,8 @@ def mixed_precision(model: Autoencoder, *, compute: DTypeLike = jnp.bfloat16) ->
 
     def decode(params: Params, code: Code) -> Array:
         output = model.decode(_cast(params, compute), _cast(code, compute))
-        return _cast(output, jnp.result_type(*filter(_floating, jax.tree.leaves(params))))
+        kept = [leaf.dtype for leaf in jax.tree.leaves(params) if _floating(leaf)]
+        return _cast(output, reduce(promoted, kept))
 
     return Autoencoder(model.init, encode, decode)
 

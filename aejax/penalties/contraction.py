@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.penalties.select import Select, selected_encoder
-from aejax.types import Array, Pass, Penalty
+from aejax.types import Array, Params, Pass, Penalty
 
 
 def squared_jacobian_norm(
@@ -86,13 +86,20 @@ def contractive_logistic() -> Penalty:
     """
 
     def penalty(record: Pass) -> Array:
-        layers = record.params["encoder"]
-        if len(layers) != 1 or layers["layer_0"]["kernel"].ndim != 2:
-            raise ValueError(
-                "contractive_logistic needs an encoder of one logistic dense layer, got "
-                f"{len(layers)} layers, or a convolution; use contractive()"
-            )
+        kernel = _only_kernel(record.params)
         code = record.model.encode(record.params, record.batch.x)
-        return logistic_squared_jacobian_norm(layers["layer_0"]["kernel"], code)
+        return logistic_squared_jacobian_norm(kernel, code)
 
     return penalty
+
+
+def _only_kernel(params: Params) -> Array:
+    encoder = params.get("encoder") if isinstance(params, dict) else None
+    layers = list(encoder.values()) if isinstance(encoder, dict) else []
+    kernels = [layer["kernel"] for layer in layers if isinstance(layer, dict) and "kernel" in layer]
+    if len(layers) != 1 or [kernel.ndim for kernel in kernels] != [2]:
+        raise ValueError(
+            "contractive_logistic needs an encoder of one logistic dense layer, with params as "
+            f"aejax.dense has them, got {len(layers)} layers, or a convolution; use contractive()"
+        )
+    return kernels[0]

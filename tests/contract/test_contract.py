@@ -128,6 +128,16 @@ def test_the_floating_dtype_of_the_inputs_is_kept(row, x64):
             assert output.dtype == (jnp.float64 if x64 else jnp.float32)
 
 
+@rows("strict promotion")
+def test_strict_promotion_of_dtypes_has_no_complaint(row):
+    """Of values and derivatives alike; nothing but shapes is computed."""
+    with jax.numpy_dtype_promotion("strict"):
+        inputs = row.draw(KEYS[0])
+        function, floating = differentiable(row, inputs)
+        jax.eval_shape(row.function, *inputs)
+        jax.eval_shape(jax.grad(function, argnums=range(len(floating))), *floating)
+
+
 @rows("misshapen")
 def test_misshapen_inputs_are_refused(row):
     with pytest.raises((ValueError, TypeCheckError)):
