@@ -1,14 +1,72 @@
 """Batch after batch without a remainder lost: a scan over the whole ones, then the tail."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 
-from aejax.types import Array, Batch
+from aejax.examples import as_batch, check_lengths
+from aejax.ranges import whole_number
+from aejax.types import Array, Batch, BatchLike
 
 Measurements = dict[str, Array]
+
+DEFAULT_BATCH_SIZE = 128
+"""Examples a step where no batch size is given and there are as many."""
+
+
+def chosen_batch_size(batch_size: Any, examples: int) -> int:
+    """The batch size that is given, or the default one.
+
+    Args:
+        batch_size: examples a step; None for the default.
+        examples: how many there are.
+
+    Returns:
+        The batch size; by default `DEFAULT_BATCH_SIZE`, or all examples where they are fewer.
+
+    Raises:
+        ValueError: for a batch size that is not an integer.
+    """
+    if batch_size is None:
+        return min(DEFAULT_BATCH_SIZE, examples)
+    return whole_number("batch_size", batch_size)
+
+
+def checked_batch_size(batch_size: Any) -> int:
+    """A batch size that divides any number of examples, with a remainder.
+
+    Args:
+        batch_size: examples a step.
+
+    Returns:
+        It, as Python's integer.
+
+    Raises:
+        ValueError: where it is no integer, or below 1.
+    """
+    size = whole_number("batch_size", batch_size)
+    if size < 1:
+        raise ValueError(f"the batch size must be 1 or more, got {size}")
+    return size
+
+
+def examples_of(data: BatchLike) -> Batch:
+    """Examples for pure functions: JAX arrays, each with one entry for each example.
+
+    Args:
+        data: a `Batch` or x alone, traced or not.
+
+    Returns:
+        The `Batch`.
+
+    Raises:
+        ValueError: for what is no batch, or arrays of unequal lengths.
+    """
+    batch = jax.tree.map(jnp.asarray, as_batch(data))
+    check_lengths(batch)
+    return batch
 
 
 def take(data: Batch, examples: Array) -> Batch:
@@ -20,7 +78,7 @@ def over_batches(
     function: Callable[[Any, Array], tuple[Any, Measurements]],
     carry: Any,
     order: Array,
-    batch_size: int,
+    batch_size: SupportsIndex,
 ) -> tuple[Any, Measurements]:
     """Scan function over whole batches of order; then call it once on the remainder, if any.
 
@@ -32,9 +90,16 @@ def over_batches(
 
     Returns:
         The last carry, and the measurements, each [calls].
+
+    Raises:
+        ValueError: for a batch size that is not an integer of at least 1.
     """
+    batch_size = checked_batch_size(batch_size)
     whole = order.shape[0] // batch_size * batch_size
     batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
+    if whole == 0 and remainder.shape[0] > 0:  # no scan of none: jax.disable_jit cannot do it
+        carry, last = function(carry, remainder)
+        return carry, jax.tree.map(lambda step: step[None], last)
     carry, measurements = jax.lax.scan(function, carry, batches)
     if remainder.shape[0] > 0:
         carry, last = function(carry, remainder)

@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
 
 from aejax.batch_normalisation import OBSERVER, TRAINED, Moments, merge, uncalibrated
-from aejax.training.batches import over_batches
-from aejax.types import Array, Autoencoder, Batch, Params
+from aejax.training.batches import checked_batch_size, examples_of, over_batches
+from aejax.types import Array, Autoencoder, BatchLike, Params
 
 Path = tuple[str, ...]
 Observe = Callable[[Path, Moments], None]
 
 
-def calibrate(model: Autoencoder, params: Params, data: Batch, *, batch_size: int = 128) -> Params:
+def calibrate(
+    model: Autoencoder, params: Params, data: BatchLike, *, batch_size: SupportsIndex = 128
+) -> Params:
     """Parameters that carry the population's statistics, which `encode` and `decode` then use.
 
     A layer's statistics are the mean and variance of its input over all of data, where every layer
@@ -39,8 +42,7 @@ def calibrate(model: Autoencoder, params: Params, data: Batch, *, batch_size: in
 
     Source: Ioffe & Szegedy 2015, algorithm 2; Wu & Johnson 2021 (precise statistics).
     """
-    if batch_size < 1:
-        raise ValueError(f"the batch size must be 1 or more, got {batch_size}")
+    data, batch_size = examples_of(data), checked_batch_size(batch_size)
     params = uncalibrated(params)
     for path in _order(model, params, data.x):
         population = _population(model, params, path, data.x, batch_size)
@@ -103,12 +105,11 @@ def _run(model: Autoencoder, params: Params, x: Array, observe: Observe) -> None
 
 
 def _watched(params: Params, observe: Observe, path: Path = ()) -> Params:
+    if not isinstance(params, dict):
+        return params
     if params.keys() == TRAINED:
         return params | {OBSERVER: partial(observe, path)}
-    return {
-        name: _watched(child, observe, (*path, name)) if isinstance(child, dict) else child
-        for name, child in params.items()
-    }
+    return {name: _watched(child, observe, (*path, name)) for name, child in params.items()}
 
 
 def _with_statistics(params: Params, path: Path, population: Moments) -> Params:

@@ -1,33 +1,36 @@
 """Bad data are refused before anything is compiled."""
 
+from typing import Any, SupportsIndex
+
 import jax
 
 from aejax.batch_normalisation import uncalibrated
 from aejax.data import checks
+from aejax.examples import as_batch, check_lengths
 from aejax.objective import Objective
-from aejax.types import Batch, Params
+from aejax.ranges import whole_number
+from aejax.training.arguments import check_objective
+from aejax.training.batches import chosen_batch_size
+from aejax.types import Batch, BatchLike, Params
 
 
-def check_data(data: Batch, batch_size: int) -> None:
+def check_data(data: Batch, batch_size: Any) -> None:
     """Refuse examples that cannot be trained on.
 
     Args:
         data: all examples; every array's first axis counts them.
-        batch_size: examples a step.
+        batch_size: examples a step; None for the default.
 
     Raises:
         ValueError: for no examples, arrays of unequal length, values that are not finite, a batch
-            size below one, or a batch larger than the data.
+            size that is no integer or below one, or a batch larger than the data.
     """
-    lengths = {array.shape[0] for array in jax.tree.leaves(data)}
-    if len(lengths) != 1:
-        raise ValueError(
-            f"x, target and weight must have one entry an example, got lengths {sorted(lengths)}"
-        )
+    check_lengths(data)
     for name, array in data._asdict().items():
         if array is not None:
             checks.check_array(array, name, rank=array.ndim)
     examples = data.x.shape[0]
+    batch_size = chosen_batch_size(batch_size, examples)
     if not 1 <= batch_size <= examples:
         raise ValueError(
             f"the batch size must lie between 1 and the number of examples, {examples}, "
@@ -38,11 +41,11 @@ def check_data(data: Batch, batch_size: int) -> None:
 def check_training(
     objective: Objective,
     params: Params,
-    data: Batch,
+    data: BatchLike,
     *,
-    batch_size: int,
-    validation: Batch | None = None,
-    patience: int | None = None,
+    batch_size: SupportsIndex | None,
+    validation: BatchLike | None = None,
+    patience: SupportsIndex | None = None,
 ) -> None:
     """Refuse what cannot be trained, before anything is compiled or written.
 
@@ -51,28 +54,31 @@ def check_training(
     Args:
         objective: what is to be minimised.
         params: the model's parameters.
-        data: all examples.
-        batch_size: examples a step.
+        data: all examples, a `Batch` or x alone.
+        batch_size: examples a step; None for the default.
         validation: examples to be measured on.
         patience: epochs without improvement to wait for.
 
     Raises:
-        ValueError: as `check_data`; for targets outside the loss's support by more than rounding;
-            for patience without validation or below one; for params that carry population
-            statistics, which training would change; for shapes and settings that the objective
-            refuses.
+        ValueError: as `check_data`; for what is no objective or no batch; for targets outside the
+            loss's support by more than rounding; for patience without validation, below one or no
+            integer; for params that carry population statistics, which training would change; for
+            shapes and settings that the objective refuses.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
-    if patience is not None and patience < 1:
+    if patience is not None and whole_number("patience", patience) < 1:
         raise ValueError(f"patience must be at least one epoch, got {patience}")
     if jax.tree.structure(uncalibrated(params)) != jax.tree.structure(params):
         raise ValueError(
             "the params carry population statistics from training.calibrate, which an optimizer "
             "would change; train aejax.batch_normalisation.uncalibrated(params)"
         )
+    check_objective(objective)
+    data = as_batch(data)
     check_data(data, batch_size)
     if validation is not None:
+        validation = as_batch(validation, "the validation data")
         check_data(validation, batch_size=1)
     for batch in (data, validation):
         if batch is not None:

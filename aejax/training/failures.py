@@ -7,9 +7,11 @@ from typing import Any
 
 import jax
 
+from aejax.training.compilation import Compiled, memory_of
+
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss or its gradient stopped being finite; step, epoch and terms say where."""
+    """The loss or the parameters stopped being finite; step, epoch and terms say where."""
 
     def __init__(self, step: int, epoch: int, terms: dict[str, float]):
         self.step, self.epoch, self.terms = step, epoch, terms
@@ -29,7 +31,7 @@ class OutOfMemoryError(MemoryError):
 
 
 @contextmanager
-def explained(program: jax.stages.Compiled, batch_size: int) -> Iterator[None]:
+def explained(program: Compiled, batch_size: int) -> Iterator[None]:
     """An error of a compiled program's run becomes one that says what to do.
 
     Args:
@@ -56,9 +58,7 @@ def explained(program: jax.stages.Compiled, batch_size: int) -> Iterator[None]:
         ) from error
 
 
-def check_memory(
-    programs: Sequence[jax.stages.Compiled], devices: Sequence[Any], advice: str
-) -> None:
+def check_memory(programs: Sequence[Compiled], devices: Sequence[Any], advice: str) -> None:
     """Refuse compiled programs that run at the same time and want more memory than there is.
 
     Args:
@@ -82,8 +82,8 @@ def check_memory(
             )
 
 
-def _needed_bytes(program: jax.stages.Compiled) -> int:
-    memory = program.memory_analysis()
+def _needed_bytes(program: Compiled) -> int:
+    memory = memory_of(program)
     return 0 if memory is None else memory.temp_size_in_bytes + memory.output_size_in_bytes
 
 
@@ -95,9 +95,9 @@ def _memory_of(device: Any) -> int | None:
     return limit
 
 
-def _needs(program: jax.stages.Compiled) -> str:
+def _needs(program: Compiled) -> str:
     """XLA's estimate, where the platform has one."""
-    memory = program.memory_analysis()
+    memory = memory_of(program)
     if memory is None:
         return ""
     step, rest = memory.temp_size_in_bytes / 2**30, memory.argument_size_in_bytes / 2**30

@@ -3,42 +3,54 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from aejax.examples import as_batch
+from aejax.keys import typed_key
 from aejax.objective import Objective, noiseless
-from aejax.training.batches import Measurements, mean_over_examples
+from aejax.ranges import whole_number
+from aejax.training.arguments import (
+    check_callbacks,
+    check_objective,
+    check_optimizer,
+    check_state,
+)
+from aejax.training.batches import Measurements, chosen_batch_size, mean_over_examples
 from aejax.training.checks import check_training, clip_targets
-from aejax.training.failures import explained
+from aejax.training.compilation import compiled
+from aejax.training.failures import NonFiniteLossError, explained
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
 from aejax.training.records import (
     Callback,
     Record,
     Scalars,
+    finite_steps,
+    means_of_finite,
     record_of,
-    refuse_non_finite,
     stalled,
     validate,
 )
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
-from aejax.types import Batch, Key
+from aejax.types import Batch, BatchLike, KeyLike
 
 
 def fit(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    data: Batch,
+    data: BatchLike,
     *,
-    epochs: int,
-    key: Key | None = None,
+    epochs: SupportsIndex,
+    key: KeyLike | None = None,
     state: TrainState | None = None,
     history: Sequence[Record] = (),
-    batch_size: int = 128,
-    validation: Batch | None = None,
-    patience: int | None = None,
+    batch_size: SupportsIndex | None = None,
+    validation: BatchLike | None = None,
+    patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
@@ -51,12 +63,13 @@ def fit(
     Args:
         objective: what is minimised.
         optimizer: any optax gradient transformation; schedules and clipping are optax's.
-        data: all examples, [examples, *input].
+        data: all examples, a `Batch` or x alone, [examples, *input].
         epochs: passes over the data, those of `state` included.
-        key: of a new run.
+        key: of a new run; an integer is the seed of one.
         state: where an earlier run stopped, to continue it to the bit; instead of `key`.
         history: the records of the earlier run.
-        batch_size: examples a step; the last step of an epoch takes the remainder.
+        batch_size: examples a step (default: 128, or all where they are fewer); the last step of
+            an epoch takes the remainder.
         validation: examples on which the noiseless objective is measured after each epoch.
         patience: stop after so many epochs in a row without a lower validation loss.
         callbacks: called in order as (state, record) after each epoch. A state's buffers are
@@ -70,13 +83,16 @@ def fit(
         terms there.
 
     Raises:
-        ValueError: for both or neither of key and state, for a batch size that the placement cannot
-            divide, and as `check_training`.
-        NonFiniteLossError: when the loss or gradient stops being finite.
+        ValueError: for both or neither of key and state, for a state of another model or optimizer,
+            for what is no optimizer, for counts that are no integers, for a batch size that the
+            placement cannot divide, and as `check_training`.
+        NonFiniteLossError: when the loss or the parameters stop being finite.
         OutOfMemoryError: when a step needs more memory than the device has.
         LostProcessError: when another process of the training is gone.
     """
     current = start_from(objective, optimizer, key, state)
+    epochs = whole_number("epochs", epochs)
+    check_callbacks(callbacks)
     check_training(
         objective,
         current.params,
@@ -85,6 +101,11 @@ def fit(
         validation=validation,
         patience=patience,
     )
+    data = as_batch(data)
+    validation = None if validation is None else as_batch(validation)
+    examples = data.x.shape[0]
+    batch_size = chosen_batch_size(batch_size, examples)
+    patience = None if patience is None else whole_number("patience", patience)
     check_shares(batch_size, placement)
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
@@ -93,23 +114,28 @@ def fit(
     data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))
 
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
-    program = _epoch.lower(
+    program = compiled(
+        _epoch,
         objective,
         optimizer,
-        current,
-        data,
+        arguments=(current, data),
         batch_size=batch_size,
         gradient_of=gradient_of,
         placement=placement,
-    ).compile()
-    examples = data.x.shape[0]
+    )
 
     def run_epoch(state: TrainState) -> tuple[TrainState, Record]:
         start = time.perf_counter()
         with explained(program, batch_size):
             state, (measurements, means) = jax.block_until_ready(program(state, data))
         seconds = time.perf_counter() - start
-        refuse_non_finite(measurements, step=int(state.step), epoch=int(state.epoch))
+        where = {"step": int(state.step), "epoch": int(state.epoch)}
+        finite = finite_steps(measurements, state.params, **where)
+        if not finite.any():
+            raise NonFiniteLossError(**where, terms={"steps of the epoch that were finite": 0})
+        if not finite.all():
+            sizes = {"examples": examples, "batch_size": batch_size}
+            means = means_of_finite(measurements, finite, **sizes)
         return state, record_of(state, means, examples=examples, seconds=seconds)
 
     def measure(validation: Batch, state: TrainState) -> Measurements:
@@ -167,14 +193,17 @@ def run_epochs(
 def start_from(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    key: Key | None,
+    key: KeyLike | None,
     state: TrainState | None,
 ) -> TrainState:
-    """A new state of the key, or the one given; ValueError for both or neither."""
+    """A new state of the key, or the one given; ValueError for both or neither, or another's."""
+    check_objective(objective)
+    check_optimizer(optimizer)
     if key is not None and state is None:
         return init_state(objective, optimizer, key)
     if state is not None and key is None:
-        return state
+        check_state(objective, optimizer, state)
+        return state._replace(key=typed_key(state.key))
     raise ValueError("give either key, for a new run, or state, to continue one")
 
 

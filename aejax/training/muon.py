@@ -6,6 +6,7 @@ import optax
 from jaxtyping import Float
 
 from aejax.products import product, transposed
+from aejax.promotion import promoted
 from aejax.types import Array
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -75,7 +76,7 @@ def nearly_orthogonal(
     tall = matrix.shape[0] > matrix.shape[1]
     # Entry by entry first: squares of small entries would vanish from the norm, and the iteration
     # diverges from a norm above one.
-    x = matrix.astype(jnp.promote_types(matrix.dtype, jnp.float32))
+    x = matrix.astype(promoted(matrix.dtype, jnp.float32))
     x = x / jnp.maximum(jnp.max(jnp.abs(x)), jnp.finfo(x.dtype).tiny)
     x = (x / jnp.maximum(jnp.linalg.norm(x), 1)).astype(matrix.dtype)
 

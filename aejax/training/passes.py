@@ -1,13 +1,15 @@
 """Passes over examples that are read when they are needed: how many steps, and in which order."""
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from aejax.examples import as_batch, check_lengths
+from aejax.ranges import whole_number
 from aejax.training.orders import permuted
-from aejax.types import Batch, Key
+from aejax.types import Batch, BatchLike, Key
 
 
 class Stream(NamedTuple):
@@ -19,9 +21,40 @@ class Stream(NamedTuple):
     batch_size: examples a step.
     """
 
-    read: Callable[[np.ndarray], Batch]
+    read: Callable[[np.ndarray], BatchLike]
     examples: int
     batch_size: int
+
+
+def checked_stream(stream: Any) -> Stream:
+    """The same stream, of which every batch is checked as it is read.
+
+    Args:
+        stream: a `Stream`, which may read x alone, and arrays of any byte order.
+
+    Returns:
+        The `Stream`: its counts are Python's, what it reads is a `Batch` of the examples asked for.
+
+    Raises:
+        ValueError: for what is no stream, and from `read`, for other than the examples asked for.
+    """
+    if not isinstance(stream, Stream):
+        raise ValueError(
+            "the stream must be an aejax.training.Stream(read, examples, batch_size), got "
+            f"{type(stream).__name__}; fit takes examples that are in memory"
+        )
+
+    def read(rows: np.ndarray) -> Batch:
+        batch = as_batch(stream.read(rows), "what a stream reads")
+        check_lengths(batch)
+        if batch.x.shape[0] != len(rows):
+            raise ValueError(
+                f"the stream was asked for {len(rows)} examples and read {batch.x.shape[0]}"
+            )
+        return batch
+
+    examples = whole_number("the stream's examples", stream.examples)
+    return Stream(read, examples, whole_number("the stream's batch_size", stream.batch_size))
 
 
 def steps_of_pass(stream: Stream) -> int:

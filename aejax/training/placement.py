@@ -11,7 +11,7 @@ from jax.sharding import Sharding
 
 from aejax.objective import Objective
 from aejax.training.steps import TrainState
-from aejax.types import Array, Autoencoder, Batch
+from aejax.types import Array, Autoencoder, Batch, BatchLike
 
 
 class Placement(NamedTuple):
@@ -87,7 +87,9 @@ def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
     return jax.make_array_from_callback(values.shape, place, lambda part: values[part])
 
 
-def put_rows(read: Callable[[np.ndarray], Batch], rows: np.ndarray, placement: Placement) -> Batch:
+def put_rows(
+    read: Callable[[np.ndarray], BatchLike], rows: np.ndarray, placement: Placement
+) -> Batch:
     """Read a batch into its place: each process reads what its devices hold, and no more.
 
     Args:

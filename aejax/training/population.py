@@ -6,19 +6,24 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from aejax.examples import as_batch
+from aejax.keys import typed_key
 from aejax.objective import Objective
-from aejax.training.batches import Measurements
+from aejax.ranges import whole_number
+from aejax.training.arguments import check_objective, check_optimizer
+from aejax.training.batches import Measurements, chosen_batch_size
 from aejax.training.checks import check_training, clip_targets
+from aejax.training.compilation import compiled
 from aejax.training.failures import check_memory
 from aejax.training.steps import TrainState
 from aejax.training.whole import train
-from aejax.types import Array, Batch, Key
+from aejax.types import Array, Batch, BatchLike, Key, KeyLike
 
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
 """One member's hyperparameters -> its objective and optimizer."""
@@ -29,14 +34,14 @@ _FEWEST = 8
 
 def fit_population(
     make: Make,
-    data: Batch,
+    data: BatchLike,
     *,
     hyperparameters: Any,
-    key: Key,
-    epochs: int,
-    batch_size: int = 128,
-    validation: Batch | None = None,
-    patience: int | None = None,
+    key: KeyLike,
+    epochs: SupportsIndex,
+    batch_size: SupportsIndex | None = None,
+    validation: BatchLike | None = None,
+    patience: SupportsIndex | None = None,
     devices: Sequence[Any] | None = None,
 ) -> tuple[TrainState, Measurements]:
     """Train one model for each member of a population, all in one compiled program.
@@ -49,11 +54,11 @@ def fit_population(
             levels, learning rates and sizes of codes (`aejax.leading_units`) may be
             hyperparameters; shapes may not. Called again with the same function and shapes, it
             is not compiled again.
-        data: all examples, shared by the members.
+        data: all examples, a `Batch` or x alone, shared by the members.
         hyperparameters: a tree of arrays, each [members, …].
         key: split into one key a member.
         epochs: passes over the data.
-        batch_size: examples a step.
+        batch_size: examples a step (default: 128, or all where they are fewer).
         validation: examples on which each member is measured, without noise, after each epoch.
         patience: epochs without improvement on them after which a member stops, as in `fit`; the
             others go on.
@@ -71,18 +76,26 @@ def fit_population(
     """
     members = _members_of(hyperparameters)
     leaves, tree = jax.tree.flatten(hyperparameters)
-    objectives = [make(tree.unflatten(values))[0] for values in zip(*leaves, strict=True)]
-    params = jax.eval_shape(objectives[0].model.init, key)
+    made = [make(tree.unflatten(values)) for values in zip(*leaves, strict=True)]
+    for member in made:
+        _check_made(member)
+    objective, _ = made[0]
+    key, epochs = typed_key(key), whole_number("epochs", epochs)
+    params = jax.eval_shape(objective.model.init, key)
     check_training(
-        objectives[0],
+        objective,
         params,
         data,
         batch_size=batch_size,
         validation=validation,
         patience=patience,
     )
-    data = clip_targets(objectives[0], data)
-    validation = None if validation is None else clip_targets(objectives[0], validation)
+    data = as_batch(data)
+    validation = None if validation is None else as_batch(validation)
+    batch_size = chosen_batch_size(batch_size, data.x.shape[0])
+    patience = None if patience is None else whole_number("patience", patience)
+    data = clip_targets(objective, data)
+    validation = None if validation is None else clip_targets(objective, validation)
     workers = _workers(devices, members)
     parts = _divided((hyperparameters, jax.random.split(key, members)), members, len(workers))
     shares = [
@@ -91,11 +104,11 @@ def fit_population(
     ]
     options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
     kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
-    compiled = {
-        kind: _train_members.lower(make, *share, **options).compile()
+    by_kind = {
+        kind: compiled(_train_members, make, arguments=share, **options)
         for kind, share in dict(zip(kinds, shares, strict=True)).items()
     }
-    programs = [compiled[kind] for kind in kinds]
+    programs = [by_kind[kind] for kind in kinds]
     check_memory(programs, workers, "train fewer members at a time")
     with ThreadPoolExecutor(len(workers)) as pool:
         found = pool.map(lambda run, share: jax.block_until_ready(run(*share)), programs, shares)
@@ -129,6 +142,13 @@ def _train_members(
         )
 
     return jax.vmap(member)(hyperparameters, keys)
+
+
+def _check_made(member: Any) -> None:
+    if not isinstance(member, tuple) or len(member) != 2:
+        raise ValueError(f"make must return (objective, optimizer), got {type(member).__name__}")
+    check_objective(member[0])
+    check_optimizer(member[1])
 
 
 def _members_of(hyperparameters: Any) -> int:

@@ -6,19 +6,23 @@ A layer is any `Objective`: a shallow autoencoder (denoising, sparse, contractiv
 
 import itertools
 from collections.abc import Mapping, Sequence
+from typing import Any, SupportsIndex
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import linen
 from jax.typing import DTypeLike
 
 from aejax.boltzmann import RBM, Units, contrastive_divergence
+from aejax.examples import as_batch
+from aejax.keys import typed_key
 from aejax.losses import squared_error
 from aejax.models.dense import Initializers, dense
 from aejax.objective import Objective, objective
 from aejax.training.fitting import fit
 from aejax.training.records import Record
-from aejax.types import Array, Batch, Key, Loss, Params, Penalty
+from aejax.types import Array, Batch, KeyLike, Loss, Params, Penalty
 
 SMALL_NORMAL = Initializers(kernel=linen.initializers.normal(0.01))
 """Where RBMs start: kernels N(0, 0.01²), biases zero (Hinton 2012, §8.1)."""
@@ -29,11 +33,11 @@ Layer = tuple[Objective, optax.GradientTransformation]
 
 def pretrain(
     layers: Sequence[Layer],
-    x: Array,
+    x: Any,
     *,
-    key: Key,
-    epochs: int,
-    batch_size: int = 128,
+    key: KeyLike,
+    epochs: SupportsIndex,
+    batch_size: SupportsIndex | None = None,
 ) -> tuple[list[Params], list[list[Record]]]:
     """Train layer after layer, each on the codes that the layers before it give the clean data.
 
@@ -46,7 +50,7 @@ def pretrain(
         x: all examples, [examples, features].
         key: split into one key a layer.
         epochs: passes over the data, for each layer.
-        batch_size: examples a step.
+        batch_size: examples a step (default: 128, or all where they are fewer).
 
     Returns:
         The layers' params, for `unroll`, and their histories.
@@ -61,7 +65,8 @@ def pretrain(
     if not layers:
         raise ValueError("pretrain needs at least one layer, an (objective, optimizer), got none")
     trained, histories = [], []
-    keys = jax.random.split(key, len(layers))
+    x = jnp.asarray(as_batch(x).x)
+    keys = jax.random.split(typed_key(key), len(layers))
     for (shallow, optimizer), key_layer in zip(layers, keys, strict=True):
         state, history = fit(
             shallow, optimizer, Batch(x), key=key_layer, epochs=epochs, batch_size=batch_size

@@ -6,9 +6,11 @@ from typing import Any
 import jax
 import numpy as np
 import optax
+from jaxtyping import Bool
 
 from aejax.training.failures import NonFiniteLossError
 from aejax.training.steps import TrainState
+from aejax.types import Params
 
 Scalars = Mapping[str, Any]
 """Measurements on the device, or of it: numbers by name."""
@@ -71,23 +73,61 @@ def record_of(state: TrainState, means: Scalars, *, examples: int, seconds: floa
 _norm = jax.jit(optax.tree.norm)
 
 
-def refuse_non_finite(measurements: Scalars, *, step: int, epoch: int) -> None:
-    """Refuse steps whose loss or gradient is not finite.
+def finite_steps(
+    measurements: Scalars, params: Params, *, step: int, epoch: int
+) -> Bool[np.ndarray, " steps"]:
+    """Which steps had a finite loss and gradient, where the others have broken nothing.
+
+    A plain optimizer takes a gradient that is not finite into the parameters, which then stay so.
+    One that leaves such steps out (`optax.apply_if_finite`) keeps them finite, and training goes
+    on. So the parameters decide, and a loss that is not finite although its gradient is: that no
+    optimizer sees.
 
     Args:
         measurements: each [steps], or a scalar of one step.
+        params: after these steps, or later.
         step: the last of them.
-        epoch: that they belong to.
+        epoch: its index.
+
+    Returns:
+        True for each finite step, [steps].
 
     Raises:
-        NonFiniteLossError: with the first such step and its terms.
+        NonFiniteLossError: with the first step that broke something, and its terms.
     """
     loss, norm = (np.atleast_1d(measurements[name]) for name in ("loss", "gradient_norm"))
     finite = np.isfinite(loss) & np.isfinite(norm)
-    if not finite.all():
-        first = int(np.argmin(finite))
+    if finite.all():
+        return finite
+    survived = np.isfinite(_norm(params))
+    broken = ~np.isfinite(loss) & np.isfinite(norm) if survived else ~finite
+    if broken.any():
+        first = int(np.argmax(broken))
         terms = {name: float(np.ravel(values)[first]) for name, values in measurements.items()}
         raise NonFiniteLossError(step - len(finite) + first + 1, epoch, terms)
+    return finite
+
+
+def means_of_finite(
+    measurements: Scalars, finite: Bool[np.ndarray, " steps"], *, examples: int, batch_size: int
+) -> dict[str, float]:
+    """`batches.mean_over_examples` of the finite steps alone.
+
+    Args:
+        measurements: each [steps], the tail step last.
+        finite: which steps enter, one or more.
+        examples: how many the steps covered.
+        batch_size: examples in a whole batch.
+
+    Returns:
+        The means.
+    """
+    sizes = np.full(len(finite), batch_size)
+    sizes[-1] = examples - batch_size * (len(finite) - 1)
+    return {
+        name: float(np.average(np.asarray(values)[finite], weights=sizes[finite]))
+        for name, values in measurements.items()
+    }
 
 
 def validate(record: Record, measurements: Scalars) -> None:

@@ -10,11 +10,19 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Int
 
+from aejax.keys import typed_key
 from aejax.objective import Objective
-from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
+from aejax.training.arguments import check_objective, check_optimizer
+from aejax.training.batches import (
+    Measurements,
+    examples_of,
+    mean_over_examples,
+    over_batches,
+    take,
+)
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.shuffling import permutation
-from aejax.types import Array, Batch, Key, Params
+from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
 
 
 class TrainState(NamedTuple):
@@ -31,7 +39,7 @@ class TrainState(NamedTuple):
 
 
 def init_state(
-    objective: Objective, optimizer: optax.GradientTransformation, key: Key
+    objective: Objective, optimizer: optax.GradientTransformation, key: KeyLike
 ) -> TrainState:
     """The state before the first step.
 
@@ -42,11 +50,18 @@ def init_state(
 
     Returns:
         A `TrainState` at step 0 of epoch 0.
+
+    Raises:
+        ValueError: for what is no objective, no optimizer or no key.
     """
-    key_params, key_training = jax.random.split(key)
+    check_objective(objective)
+    check_optimizer(optimizer)
+    key_params, key_training = jax.random.split(typed_key(key))
     params = objective.model.init(key_params)
     counters = jnp.zeros((2,), jnp.int32)
-    return TrainState(params, optimizer.init(params), counters[0], counters[1], key_training)
+    with jax.numpy_dtype_promotion("standard"):
+        optimizer_state = optimizer.init(params)
+    return TrainState(params, optimizer_state, counters[0], counters[1], key_training)
 
 
 def step(
@@ -74,14 +89,15 @@ def step(
     key = jax.random.fold_in(key_steps, state.step)
     params = state.params
     (loss, terms), gradient = gradient_of(objective, params, batch, key)
-    updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
-        gradient,
-        state.optimizer_state,
-        params,
-        value=loss,
-        grad=gradient,
-        value_fn=lambda params: objective(params, batch, key)[0],
-    )
+    with jax.numpy_dtype_promotion("standard"):  # optax multiplies rates and counts of steps
+        updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
+            gradient,
+            state.optimizer_state,
+            params,
+            value=loss,
+            grad=gradient,
+            value_fn=lambda params: objective(params, batch, key)[0],
+        )
     # One norm, no more: each passes over as much memory as the parameters take.
     measurements = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
     state = state._replace(
@@ -96,7 +112,7 @@ def epoch(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
-    data: Batch,
+    data: BatchLike,
     *,
     batch_size: int,
     gradient_of: Gradient = whole_batch,
@@ -110,13 +126,14 @@ def epoch(
         objective: what is minimised.
         optimizer: any optax gradient transformation.
         state: where training stands; the order follows from its key and its epoch.
-        data: all examples, [examples, *input].
+        data: all examples, a `Batch` or x alone, [examples, *input].
         batch_size: examples a step.
         gradient_of: how `step` computes the gradient.
 
     Returns:
         The next state, and `step`'s measurements, each [steps].
     """
+    data = examples_of(data)
     key_order, _ = jax.random.split(state.key)
     order = permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
 
@@ -129,20 +146,21 @@ def epoch(
 
 
 def evaluate(
-    objective: Objective, params: Params, data: Batch, key: Key, *, batch_size: int
+    objective: Objective, params: Params, data: BatchLike, key: KeyLike, *, batch_size: int
 ) -> Measurements:
     """The loss and every term on all of data, batch by batch, in order. Pure; jit it.
 
     Args:
         objective: what is measured; `noiseless` leaves its noise out.
         params: the model's parameters.
-        data: all examples, [examples, *input].
+        data: all examples, a `Batch` or x alone, [examples, *input].
         key: of the objective's noise, folded with the batch's number.
         batch_size: examples a batch; terms of the whole batch (KL sparsity) depend on it.
 
     Returns:
         The loss and every term, each the mean over examples.
     """
+    data, key = examples_of(data), typed_key(key)
 
     def measure(number: Array, examples: Array) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, number)

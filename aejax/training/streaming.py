@@ -9,22 +9,34 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import SupportsIndex
 
 import jax
 import numpy as np
 import optax
 
 from aejax.objective import Objective, noiseless
+from aejax.ranges import whole_number
+from aejax.training.arguments import check_callbacks
 from aejax.training.batches import Measurements
 from aejax.training.checks import check_training, clip_targets
-from aejax.training.failures import explained
+from aejax.training.compilation import Compiled, compiled
+from aejax.training.failures import NonFiniteLossError, explained
 from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.passes import Stream, grouped, in_order, order_seed, shuffled, steps_of_pass
+from aejax.training.passes import (
+    Stream,
+    checked_stream,
+    grouped,
+    in_order,
+    order_seed,
+    shuffled,
+    steps_of_pass,
+)
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
-from aejax.training.records import Callback, Record, record_of, refuse_non_finite
+from aejax.training.records import Callback, Record, finite_steps, record_of
 from aejax.training.steps import TrainState, step
-from aejax.types import Batch, Key, Params
+from aejax.types import Batch, Key, KeyLike, Params
 
 READERS, AHEAD = 2, 4
 """Threads that read, and groups of batches that wait on the device for their steps."""
@@ -39,13 +51,13 @@ def fit_stream(
     optimizer: optax.GradientTransformation,
     stream: Stream,
     *,
-    epochs: int,
-    steps_per_epoch: int | None = None,
-    key: Key | None = None,
+    epochs: SupportsIndex,
+    steps_per_epoch: SupportsIndex | None = None,
+    key: KeyLike | None = None,
     state: TrainState | None = None,
     history: Sequence[Record] = (),
     validation: Stream | None = None,
-    patience: int | None = None,
+    patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
@@ -63,7 +75,7 @@ def fit_stream(
         epochs: until when, those of `state` included.
         steps_per_epoch: after so many steps come a record, the validation and the callbacks; a
             whole pass unless given. Passes follow each other, whatever the epochs.
-        key: of a new training.
+        key: of a new training; an integer is the seed of one.
         state: where an earlier one stopped, to continue it to the bit; instead of `key`.
         history: the records of the earlier training.
         validation: examples on which the noiseless objective is measured after each epoch.
@@ -76,15 +88,22 @@ def fit_stream(
         The last state, and the history, as `fit`.
 
     Raises:
-        ValueError: as `fit`, of the first batch; for steps_per_epoch below one.
-        NonFiniteLossError: when the loss or gradient stops being finite.
+        ValueError: as `fit`, of the first batch; for steps_per_epoch below one; for what is no
+            stream, or reads other than the examples asked for.
+        NonFiniteLossError: when the loss or the parameters stop being finite.
         OutOfMemoryError: when a step needs more memory than the device has.
         LostProcessError: when another process of the training is gone.
         Exception: whatever `stream.read` raises.
     """
     current = start_from(objective, optimizer, key, state)
-    length = steps_of_pass(stream) if steps_per_epoch is None else steps_per_epoch
+    epochs = whole_number("epochs", epochs)
+    check_callbacks(callbacks)
     check_stream(objective, current.params, stream, validation=validation, patience=patience)
+    stream = checked_stream(stream)
+    validation = None if validation is None else checked_stream(validation)
+    patience = None if patience is None else whole_number("patience", patience)
+    length = steps_of_pass(stream) if steps_per_epoch is None else steps_per_epoch
+    length = whole_number("steps_per_epoch", length)
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
     check_shares(stream.batch_size, placement)
@@ -121,7 +140,7 @@ def check_stream(
     stream: Stream,
     *,
     validation: Stream | None = None,
-    patience: int | None = None,
+    patience: SupportsIndex | None = None,
 ) -> None:
     """Refuse what `check_training` refuses, of the first batch: the others are read later.
 
@@ -133,8 +152,10 @@ def check_stream(
         patience: epochs without improvement to wait for.
 
     Raises:
-        ValueError: as `check_training`.
+        ValueError: as `check_training`, and for what is no stream.
     """
+    stream = checked_stream(stream)
+    validation = None if validation is None else checked_stream(validation)
     if not 1 <= stream.batch_size <= stream.examples:
         raise ValueError(
             "the batch size must lie between 1 and the number of examples, "
@@ -205,21 +226,21 @@ def compiled_steps(
     The call takes a state and a group's examples, and returns the state after its steps and their
     measurements, each [steps].
     """
-    programs: dict[int, jax.stages.Compiled] = {}
+    programs: dict[int, Compiled] = {}
     last = steps_of_pass(stream) - 1
     for steps in (range(together), range(1), range(last, last + 1)):
         examples = put_rows(stream.read, in_order(stream, steps), placement)
         size = examples.x.shape[0]
         if size not in programs:
-            programs[size] = _steps.lower(
+            programs[size] = compiled(
+                _steps,
                 objective,
                 optimizer,
-                state,
-                examples,
+                arguments=(state, examples),
                 batch_size=min(size, stream.batch_size),
                 gradient_of=gradient_of,
                 placement=placement,
-            ).compile()
+            )
 
     def run(state: TrainState, examples: Batch) -> tuple[TrainState, Measurements]:
         size = examples.x.shape[0]
@@ -259,15 +280,19 @@ def run_epoch(
     Measurements are looked at one group late: nothing waits.
     """
     start, number, epoch = time.perf_counter(), int(state.step), int(state.epoch) + 1
-    examples, sums, behind, end = 0, {}, None, number + length
+    examples, measured, sums, behind, end = 0, 0.0, {}, None, number + length
 
     def look() -> None:
+        nonlocal measured
         if behind is not None:
             size, measurements = behind
             values = {name: np.asarray(value) for name, value in measurements.items()}
-            refuse_non_finite(values, step=number, epoch=epoch)
+            finite = finite_steps(values, state.params, step=number, epoch=epoch)
+            share = size * float(np.mean(finite))
+            measured += share
             for name, value in values.items():
-                sums[name] = sums.get(name, 0.0) + size * float(np.mean(value))
+                mean = float(np.mean(value, where=finite)) if share else 0.0
+                sums[name] = sums.get(name, 0.0) + share * mean
 
     while number < end:
         group = next(groups)
@@ -278,7 +303,9 @@ def run_epoch(
         number += len(measurements["loss"])
     look()
     state = state._replace(epoch=state.epoch + 1)
-    means = {name: total / examples for name, total in sums.items()}
+    if not measured:
+        raise NonFiniteLossError(number, epoch, {"steps of the epoch that were finite": 0})
+    means = {name: total / measured for name, total in sums.items()}
     return state, record_of(state, means, examples=examples, seconds=time.perf_counter() - start)
 
 

@@ -7,20 +7,20 @@ import jax.numpy as jnp
 import optax
 
 from aejax.objective import Objective, noiseless
-from aejax.training.batches import Measurements, mean_over_examples
+from aejax.training.batches import Measurements, examples_of, mean_over_examples
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
-from aejax.types import Batch, Key
+from aejax.types import BatchLike, KeyLike
 
 
 def train(
     objective: Objective,
     optimizer: optax.GradientTransformation,
-    data: Batch,
-    key: Key,
+    data: BatchLike,
+    key: KeyLike,
     *,
     epochs: int,
     batch_size: int,
-    validation: Batch | None = None,
+    validation: BatchLike | None = None,
     patience: int | None = None,
 ) -> tuple[TrainState, Measurements]:
     """A whole training as one pure function: made of scans alone, so that it can be vmapped.
@@ -28,7 +28,7 @@ def train(
     Args:
         objective: what is minimised.
         optimizer: any optax gradient transformation.
-        data: all examples, [examples, *input].
+        data: all examples, a `Batch` or x alone, [examples, *input].
         key: of the initial parameters and of the training.
         epochs: passes over the data, at least one.
         batch_size: examples a step.
@@ -50,6 +50,7 @@ def train(
             means["validation_loss"] = found["loss"]
         return state, means
 
+    data = examples_of(data)
     state = init_state(objective, optimizer, key)
     if patience is None:
         return jax.lax.scan(lambda state, _: advance(state), state, length=epochs)

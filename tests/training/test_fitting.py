@@ -124,6 +124,14 @@ def test_patience_stops_and_a_resumed_run_stops_where_the_whole_one_did():
     assert resumed == history
 
 
+def test_a_patience_of_one_stops_after_the_first_epoch_that_is_not_better():
+    still = {"validation": Batch(X[:10]), "optimizer": optax.sgd(0.0)}
+    state, history = fit(20, **still, patience=1)
+    assert len(history) == int(state.epoch) == 2
+    _, history = fit(4, validation=Batch(X[:10]), patience=1)
+    assert len(history) == 4  # each is better than the one before
+
+
 @pytest.mark.parametrize(
     ("losses_seen", "patience", "expected"),
     [
@@ -148,6 +156,99 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
     assert caught.value.epoch == -(-caught.value.step // 7)
     assert "reconstruction" in caught.value.terms
     assert not np.isfinite([caught.value.terms["loss"], caught.value.terms["gradient_norm"]]).all()
+
+
+def breaking(marked: float) -> aejax.Objective:
+    """An objective whose gradient is not a number for a batch with an example that begins so."""
+
+    def penalty(record):
+        weights = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(record.params))
+        return jnp.where(record.batch.x[:, 0] == marked, jnp.nan, 0.0) * weights
+
+    return aejax.objective(aejax.dense((6, 4)), losses.squared, penalties={"break": (1.0, penalty)})
+
+
+MARKED = X.at[7, 0].set(5.0)
+
+
+def test_an_optimizer_that_leaves_broken_steps_out_trains_on_the_others():
+    skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=3)
+    options = {"objective": breaking(5.0), "data": MARKED}
+    state, history = fit(2, **options, optimizer=skipping)
+    assert state.optimizer_state.total_notfinite == 2
+    assert np.isfinite([list(record.values()) for record in history]).all()
+
+    plain = optax.sgd(1e-2)
+    by_hand, steps = training.init_state(options["objective"], plain, KEY), []
+    for epoch in range(2):
+        key_order, _ = jax.random.split(by_hand.key)
+        order = jax.random.permutation(jax.random.fold_in(key_order, epoch), 50)
+        for start in range(0, 50, 8):
+            after, measured = training.step(
+                options["objective"], plain, by_hand, Batch(MARKED[order[start : start + 8]])
+            )
+            whole = 7 not in order[start : start + 8]
+            by_hand = after if whole else by_hand._replace(step=after.step)
+            if epoch == 1 and whole:
+                steps.append((min(8, 50 - start), float(measured["loss"])))
+    sizes, values = zip(*steps, strict=True)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
+        state.params,
+        by_hand.params,
+    )
+    assert history[1]["loss"] == pytest.approx(np.average(values, weights=sizes), rel=1e-5)
+
+
+@pytest.mark.parametrize("objective", [breaking(5.0)])
+def test_a_plain_optimizer_stops_at_the_step_that_breaks(objective):
+    with pytest.raises(training.NonFiniteLossError, match="not finite at step") as caught:
+        fit(2, objective=objective, data=MARKED)
+    key_order, _ = jax.random.split(training.init_state(objective, OPTIMIZER, KEY).key)
+    order = jax.random.permutation(jax.random.fold_in(key_order, 0), 50).tolist()
+    assert caught.value.step == order.index(7) // 8 + 1
+
+
+def test_patience_of_the_optimizer_that_runs_out_stops():
+    skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=0)
+    with pytest.raises(training.NonFiniteLossError):
+        fit(2, objective=breaking(5.0), data=MARKED, optimizer=skipping)
+
+
+def test_an_epoch_of_broken_steps_alone_stops():
+    skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=9)
+    with pytest.raises(training.NonFiniteLossError, match=r"steps .* that were finite = 0"):
+        fit(2, objective=breaking(5.0), data=MARKED, optimizer=skipping, batch_size=50)
+
+
+def test_a_loss_that_is_not_finite_where_its_gradient_is_stops():
+    """No optimizer sees it: a term that is watched and has no gradient."""
+    watched = {"watched": (1.0, lambda record: jnp.log(-jnp.mean(jnp.abs(record.batch.x))))}
+    objective = aejax.objective(aejax.dense((6, 4)), losses.squared, penalties=watched)
+    with pytest.raises(training.NonFiniteLossError, match=r"not finite at step 1 .*watched = nan"):
+        fit(1, objective=objective, optimizer=optax.apply_if_finite(optax.sgd(1e-2), 9))
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optax.MultiSteps(optax.adam(1e-2), every_k_schedule=2).gradient_transformation(),
+        optax.inject_hyperparams(optax.adam)(learning_rate=1e-2),
+        optax.chain(optax.zero_nans(), optax.adamw(1e-3)),
+        optax.apply_if_finite(optax.adam(1e-2), 3),
+    ],
+)
+def test_optimizers_around_others_train(optimizer):
+    _, history = fit(2, optimizer=optimizer)
+    assert np.isfinite(history[-1]["loss"])
+
+
+def test_strict_promotion_of_dtypes_trains_the_same():
+    options = {"validation": Batch(X[:10]), "patience": 1}
+    state, _ = fit(2, **options)
+    with jax.numpy_dtype_promotion("strict"):
+        strict, _ = fit(2, **options, optimizer=optax.chain(*[OPTIMIZER]))
+    assert_same_state(state._replace(optimizer_state=()), strict._replace(optimizer_state=()))
 
 
 def test_parameters_that_the_last_step_breaks_are_refused():

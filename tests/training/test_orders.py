@@ -36,6 +36,18 @@ def test_every_example_has_one_place(examples):
     assert np.array_equal(np.sort(order), np.arange(examples))
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("examples", [33_000, 40_000, 2**16 - 2, 2**16 - 1, 2**16 + 3])
+def test_a_walk_ends_below_the_number_of_examples_for_every_seed(examples, seed):
+    """The number of examples is itself outside: one of the places walks over it, or starts there.
+
+    Of 2¹⁶ − 1 examples nearly every seed sends a place straight to it; of 40 000, where many places
+    walk, every third seed sends one to it on the way.
+    """
+    order = permuted(examples, seed, np.arange(examples))
+    assert np.array_equal(np.sort(order), np.arange(examples))
+
+
 def test_grain_gives_two_places_to_one_of_65537_examples_and_none_to_another():
     """Why `permuted` counts bits as it does: the last of 2ᵏ + 1 numbers needs one more, k even."""
     order = of_grain(2**16 + 1, 3, np.arange(2**16 + 1))
