@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from aejax.ranges import whole_number
 from aejax.types import Array
 
 
@@ -23,10 +24,12 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
         The activation, along the last axis.
 
     Raises:
-        ValueError: for k below 1; from the activation, for fewer than k units.
+        ValueError: for k that is no integer, or below 1; from the activation, for fewer than k
+            units.
 
     Source: Makhzani & Frey 2014, §2.1.
     """
+    k = whole_number("top_k's k", k)
     if k < 1:
         raise ValueError(f"top_k must keep one unit or more, got k = {k}")
 

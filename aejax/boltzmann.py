@@ -8,7 +8,7 @@ unrolls autoencoders does the same for machines.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Float
 
+from aejax.ranges import whole_number
 from aejax.types import Array, Key, Params, Pass, Penalty
 
 MOST_UNITS_ENUMERATED = 20
@@ -314,6 +315,6 @@ def _described(layers: Params) -> list[str]:
     return [f"{name} ({', '.join(layer)})" for name, layer in layers.items()]
 
 
-def _check_steps(steps: int) -> None:
-    if steps < 1:
+def _check_steps(steps: Any) -> None:
+    if whole_number("steps", steps) < 1:
         raise ValueError(f"contrastive divergence needs at least one Gibbs step, got {steps}")

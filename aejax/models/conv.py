@@ -17,6 +17,7 @@ from jax.typing import DTypeLike
 from aejax.convolution_arithmetic import Geometry, convolution_shape
 from aejax.models.conv_layers import Down, Up, strided, transposed
 from aejax.models.dense import Activation, Initializers, untied
+from aejax.ranges import whole_number
 from aejax.types import Array, Autoencoder, Key, Params
 
 
@@ -74,8 +75,12 @@ def convolutional(
 
     Source: Masci et al. 2011; Zeiler et al. 2010 (transposed convolutions).
     """
-    spatial, channels, units = tuple(shape[:-1]), tuple(channels), tuple(units)
-    _check_sizes(tuple(shape), channels, units)
+    shape, channels, units = (
+        tuple(whole_number(f"each of {name}", size) for size in sizes)
+        for name, sizes in (("shape", shape), ("channels", channels), ("units", units))
+    )
+    spatial = shape[:-1]
+    _check_sizes(shape, channels, units)
     layers = _layers(geometry, len(spatial), len(channels))
     decoder_channels = _checked_decoder(shape, channels, decoder_channels, tied)
     sizes = _sizes(spatial, layers)
@@ -100,7 +105,7 @@ def convolutional(
         return params
 
     def encode(params: Params, x: Array) -> Array:
-        _check_input(x, tuple(shape))
+        _check_input(x, shape)
         return _run(encoder, params["encoder"], x, activation, code_activation or activation)
 
     def decode(params: Params, code: Array) -> Array:

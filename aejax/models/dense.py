@@ -6,7 +6,7 @@ them, [inputs, outputs], and multiply rows from the right: h = f(x W_e + b).
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from flax import linen
 from jax.typing import DTypeLike
 
 from aejax.products import product
+from aejax.ranges import whole_number
 from aejax.types import Array, Autoencoder, Key, Params
 
 Activation = Callable[[Array], Array]
@@ -156,8 +157,8 @@ def _stack(
     return _Stack(init, apply)
 
 
-def _checked_sizes(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
-    sizes = tuple(sizes)
+def _checked_sizes(name: str, sizes: Sequence[Any]) -> tuple[int, ...]:
+    sizes = tuple(whole_number(f"each of {name}", size) for size in sizes)
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(
             f"{name} must name at least two layers of one feature or more "

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.ranges import check_range
+from aejax.ranges import check_range, whole_number
 from aejax.types import Array, Autoencoder, Loss, Params
 
 
@@ -37,11 +37,12 @@ def refined(
         An `Autoencoder` with the model's params.
 
     Raises:
-        ValueError: for a number of steps or a rate below 0.
+        ValueError: for a number of steps that is no integer, or it or a rate below 0.
 
     Source: Kim et al. 2018, Semi-amortized variational autoencoders, §3 (there of a posterior);
     Bond-Taylor & Willcocks 2021 (codes by one step from the origin).
     """
+    steps = whole_number("the number of steps", steps)
     for name, value in (("number of steps", steps), ("rate", rate)):
         check_range(f"the {name}", value, 0, math.inf)
 

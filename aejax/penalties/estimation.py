@@ -1,12 +1,14 @@
 """The contractive penalty estimated from random directions, at the cost of a few passes."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.penalties.select import Select, selected_encoder
+from aejax.ranges import whole_number
 from aejax.types import Array, Key, Pass, Penalty
 
 Probe = Callable[..., Array]
@@ -80,7 +82,7 @@ def contractive_estimated(
     return penalty
 
 
-def check_samples(samples: int) -> None:
-    """Refuse a number of samples below one."""
-    if samples < 1:
+def check_samples(samples: Any) -> None:
+    """Refuse a number of samples that is no integer, or below one."""
+    if whole_number("samples", samples) < 1:
         raise ValueError(f"samples must be 1 or more, got {samples}")

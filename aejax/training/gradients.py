@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.objective import Objective
+from aejax.ranges import whole_number
 from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
 from aejax.types import Array, Batch, Key, Params
 
@@ -46,8 +47,9 @@ def accumulated(*, part_size: int) -> Gradient:
         The gradient, for `step`, `epoch` and `fit`.
 
     Raises:
-        ValueError: for a part size below one.
+        ValueError: for a part size that is no integer, or below one.
     """
+    part_size = whole_number("part_size", part_size)
     if part_size < 1:
         raise ValueError(f"part_size must be at least one example, got {part_size}")
 
