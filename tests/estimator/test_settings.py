@@ -95,7 +95,7 @@ def test_what_is_no_number_is_refused(name, value):
         ({"early_stopping": True, "validation_fraction": -0.5}, "holds out 0"),
         ({"early_stopping": True, "validation_fraction": np.inf}, "holds out 0"),
     ],
-    ids=str,
+    ids=lambda given: given if isinstance(given, str) else "-".join(given),
 )
 def test_other_values_are_refused_in_one_sentence(settings, words):
     with pytest.raises(ValueError, match=words) as refusal:
