@@ -45,7 +45,8 @@ def replaced(path: Path) -> Iterator[Path]:
     """Write a file under a temporary name and rename it to its own when it is complete.
 
     Args:
-        path: destination file; its parent directory is created.
+        path: destination file; its parent directory is created. A symbolic link stays, and the file
+            that it leads to is replaced. A pipe or a device (`/dev/stdout`) is written to directly.
 
     Yields:
         The temporary name. Where writing fails, that file is removed and the destination is left
@@ -55,6 +56,10 @@ def replaced(path: Path) -> Iterator[Path]:
         IsADirectoryError: the destination is a directory.
     """
     check_file(path)
+    if path.exists() and not path.is_file():  # a rename would delete the pipe or the device
+        yield path
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
