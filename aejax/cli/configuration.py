@@ -97,8 +97,8 @@ class Training:
     """greatest norm of the gradient; unbounded unless given"""
     epochs: int = 20
     """passes over the data"""
-    batch_size: int = 128
-    """examples a step"""
+    batch_size: int | None = None
+    """examples a step; 128 unless given, or all train examples where they are fewer"""
     validation: float = 0.1
     """share of the train examples held out to measure on after each epoch; 0 for none"""
     patience: int | None = None
@@ -167,7 +167,7 @@ def check(training: Training) -> None:
     """
     ranges = {
         "epochs must be at least 1": training.epochs >= 1,
-        "batch-size must be at least 1": training.batch_size >= 1,
+        "batch-size must be at least 1": training.batch_size is None or training.batch_size >= 1,
         "patience must be at least one epoch": training.patience is None or training.patience >= 1,
         "validation must be a share in [0, 1)": 0 <= training.validation < 1,
         "learning-rate must be above 0": training.learning_rate > 0,
@@ -197,7 +197,7 @@ def _as_json(training: Training) -> dict[str, Any]:
     return settings | {name: list(settings[name]) for name in TUPLES}
 
 
-def made(kind: type, values: dict[str, Any]) -> Any:
+def made(kind: type, values: Any) -> Any:
     """A record of this kind from its fields, as JSON gives them.
 
     Args:
@@ -209,8 +209,10 @@ def made(kind: type, values: dict[str, Any]) -> Any:
 
     Raises:
         ValueError: naming the first field whose value is of another type.
-        TypeError: a field is missing or unknown.
+        TypeError: a field is missing or unknown, or the values are no dict.
     """
+    if not isinstance(values, dict):
+        raise TypeError(f"{kind.__name__} is an object of its fields, got {values!r}")
     hints = get_type_hints(kind)
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):

@@ -15,7 +15,16 @@ from aejax import interchange
 from aejax.cli.configuration import identity_of
 from aejax.cli.files import write_bytes, write_text
 from aejax.cli.integrity import identity_in, write_files
-from aejax.cli.run import Run, decode, encode, open_run, parameters_file, write_settings
+from aejax.cli.run import (
+    Run,
+    checkpoints_folder,
+    configuration_file,
+    decode,
+    encode,
+    open_run,
+    parameters_file,
+    write_settings,
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class Export:
 
 def export(command: Export) -> None:
     """Write the folder as the command says; print what lies in it."""
+    _check_destination(command)
     run = open_run(command.run, checkpoint=command.checkpoint)
     command.out.mkdir(parents=True, exist_ok=True)
     raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
@@ -54,6 +64,15 @@ def export(command: Export) -> None:
     write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _check_destination(command: Export) -> None:
+    """Refuse the folder of another run, whose settings would be replaced by those of this one."""
+    out = command.out
+    is_exported = parameters_file(out).exists() and not checkpoints_folder(out).exists()
+    is_run = checkpoints_folder(out).exists() or configuration_file(out).exists()
+    if is_run and not is_exported and out.resolve() != command.run.resolve():
+        raise ValueError(f"{out} holds another run: choose another --out")
 
 
 def _parameters(run: Run) -> dict[str, Any]:

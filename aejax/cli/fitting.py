@@ -1,5 +1,6 @@
 """A run's settings to the library's calls, for examples in memory and for a stream."""
 
+from dataclasses import replace
 from typing import Any
 
 import optax
@@ -10,6 +11,7 @@ from aejax.cli.run import Examples
 from aejax.cli.streamed import Streamed
 from aejax.objective import Objective
 from aejax.training import Placement, TrainState
+from aejax.training.batches import chosen_batch_size
 from aejax.training.records import Callback, Record
 
 
@@ -37,12 +39,27 @@ def check_examples(
         )
 
 
+def with_batch_size(configuration: Training, examples: Examples | Streamed) -> Training:
+    """The settings with the batch size in them, also where it was left to the number of examples.
+
+    Args:
+        configuration: settings of a run.
+        examples: what it trains on.
+
+    Returns:
+        The settings, so that a resumed or repeated run takes the same batches.
+    """
+    count = examples.train.examples if isinstance(examples, Streamed) else len(examples.train.x)
+    return replace(configuration, batch_size=chosen_batch_size(configuration.batch_size, count))
+
+
 def steps_of(configuration: Training, examples: Examples | Streamed) -> int:
     """Steps of the whole run."""
     if isinstance(examples, Streamed):
         one = configuration.steps_per_epoch or training.steps_of_pass(examples.train)
     else:
-        one = -(-len(examples.train.x) // configuration.batch_size)
+        count = len(examples.train.x)
+        one = -(-count // chosen_batch_size(configuration.batch_size, count))
     return configuration.epochs * one
 
 

@@ -12,6 +12,7 @@ from aejax.cli.pieces import make_normalisation
 from aejax.cli.run import Examples
 from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
 from aejax.training import Stream
+from aejax.training.batches import chosen_batch_size
 from aejax.training.orders import permuted
 from aejax.types import Array, Batch
 
@@ -50,7 +51,7 @@ def load_streamed(configuration: Training) -> Streamed:
         guard=partial(guarded, skip=configuration.skip, skipped=skipped),
         image_mode=configuration.image_mode,
     )
-    shape, size = dataset.train.shape[1:], configuration.batch_size
+    shape = dataset.train.shape[1:]
     normalisation = make_normalisation(
         configuration, dataset.train, low=dataset.low, high=dataset.high
     )
@@ -67,6 +68,7 @@ def load_streamed(configuration: Training) -> Streamed:
         for x in (dataset.train, dataset.test)
     )
     held_out = round(configuration.validation * len(rows))
+    size = chosen_batch_size(configuration.batch_size, len(rows) - held_out)
     drawn = partial(permuted, len(rows), configuration.seed)
     return Streamed(
         shape,

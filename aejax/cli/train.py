@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +24,7 @@ from aejax.cli.devices import (
 )
 from aejax.cli.endings import explained, stoppable
 from aejax.cli.environment import environment
-from aejax.cli.fitting import check_examples, fit, steps_of
+from aejax.cli.fitting import check_examples, fit, steps_of, with_batch_size
 from aejax.cli.history import check_length, read_history, recorded
 from aejax.cli.integrity import identity_in, new_identity
 from aejax.cli.interruption import Interrupted, Noted, deferred
@@ -44,6 +44,7 @@ from aejax.cli.run import (
     load_examples,
     located,
     open_run,
+    parameters_file,
     read_about,
     write_configuration,
     write_metrics,
@@ -120,6 +121,8 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
     examples = load(located(configuration, folder))
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
+    configuration = with_batch_size(configuration, examples)
+    command = replace(command, training=configuration)
     objective = make_trained_objective(configuration, examples.shape)
     optimizer = make_optimizer(configuration, steps_of(configuration, examples))
     key = jax.random.key(configuration.seed)
@@ -159,6 +162,13 @@ def _refuse_used(command: Train) -> None:
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
+    if parameters_file(command.out).exists() and not checkpoints.listed(
+        checkpoints_folder(command.out)
+    ):
+        raise ValueError(
+            f"{command.out} holds exported parameters and no checkpoint to resume from: resume the "
+            "run that it was exported from, or repeat it in another folder with --from"
+        )
 
 
 def _data_folder(command: Train) -> str | None:

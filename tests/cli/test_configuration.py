@@ -28,7 +28,7 @@ DEFAULTS = {
     "schedule": "constant",
     "clip": None,
     "epochs": 20,
-    "batch_size": 128,
+    "batch_size": None,
     "validation": 0.1,
     "patience": None,
     "seed": 0,

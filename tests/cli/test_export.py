@@ -11,6 +11,7 @@ from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
 from aejax.interchange import load_parameters
+from tests.cli.conftest import check
 
 # A process in which aejax cannot be imported: None in sys.modules stops every import of it.
 WITHOUT_AEJAX = """
@@ -114,3 +115,24 @@ def test_the_folder_says_what_it_holds(exported):
     assert description["encode"].endswith("-> float32[batch, 12]")
     assert description["decode"].startswith("float32[batch, 12] -> float32[batch, 8, 8]")
     assert description["configuration"]["sizes"] == [64, 12]
+
+
+def test_another_run_is_not_replaced_by_an_export(finished, run, aejax):
+    other = run.rename(run.with_name("other"))
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    outcome = aejax("export", finished, "--out", other)
+    check(outcome, "holds another run: choose another --out")
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
+def test_an_export_replaces_an_export_and_lies_in_its_own_run(finished, run, tmp_path, aejax):
+    for out in (tmp_path / "exported", tmp_path / "exported", run):
+        assert aejax("export", run, "--out", out).code == 0
+
+
+def test_an_export_is_not_resumed_from_its_beginning(finished, tmp_path, aejax):
+    out = tmp_path / "exported"
+    assert aejax("export", finished, "--out", out).code == 0
+    outcome = aejax("train", "--resume", "--out", out, "--epochs", 9, "--quiet")
+    check(outcome, "exported parameters and no checkpoint to resume from")
+    assert not (out / "checkpoints").exists()

@@ -174,3 +174,14 @@ def test_pca_of_large_data_is_randomised_and_says_so_or_is_skipped(run, aejax, m
     metrics = json.loads((run / "metrics.json").read_text())
     assert (metrics["pca_test_error"], metrics["pca_method"]) == (None, "skipped")
     assert "PCA: skipped" in skipped.out
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_fewer_examples_than_the_default_batch_are_one_batch(aejax, small, tmp_path, stream):
+    out, words = tmp_path / "run", ["--stream"] if stream else []
+    sizes = ["--sizes", 6, 2, "--epochs", 1, "--quiet", "--no-pca"]
+    assert aejax("train", "--data", small, *sizes, *words, "--out", out).code == 0
+    assert json.loads((out / "configuration.json").read_text())["batch_size"] == 22  # 30 - 6 - 2
+    assert history_of(out)[0]["step"] == 1
+    assert aejax("train", "--resume", "--out", out, "--epochs", 2, "--quiet").code == 0
+    assert aejax("train", "--from", out, "--out", tmp_path / "again", "--quiet").code == 0
