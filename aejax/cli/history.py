@@ -119,6 +119,8 @@ def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record
         record = parsed(line)
         if DIGEST in record or identity is not None:
             record = unsealed(line, salt=identity or "")
+        if not _has_numbers(record):
+            raise ValueError("a term is missing or no number")
         if record["epoch"] == epoch and isinstance(record["step"], int):
             return record
         problem = "another epoch's"
@@ -127,6 +129,21 @@ def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record
     raise ValueError(
         f"{path}: line {epoch} is not the record of epoch {epoch} as this run wrote it ({problem})"
     )
+
+
+def _has_numbers(terms: Any) -> bool:
+    """Whether these are terms of an objective by name, the loss among them, each one a float."""
+    if not isinstance(terms, dict) or "loss" not in terms:
+        return False
+    numbers = (value for name, value in terms.items() if name not in ("validation", DIGEST))
+    return all(map(_is_number, numbers)) and (
+        "validation" not in terms or _has_numbers(terms["validation"])
+    )
+
+
+def _is_number(value: Any) -> bool:
+    is_float = isinstance(value, float)
+    return is_float or (type(value) is int and abs(value) <= sys.float_info.max)
 
 
 def _flat(record: Record) -> Iterator[tuple[str, float]]:

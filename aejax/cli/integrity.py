@@ -122,10 +122,13 @@ def write_files(run: Path, identity: str | None, contents: Mapping[str, bytes]) 
 def _read(run: Path) -> Digests | None:
     path = identity_file(run)
     try:
-        return Digests(**unsealed(path.read_bytes()))
+        digests = Digests(**unsealed(path.read_bytes()))
+        if not all(isinstance(known, list) for known in digests.files.values()):
+            raise TypeError("its files must each have a list of digests")
+        return digests
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged: {error}; put it back from a copy, or delete it: the folder is "
             "then read unchecked"

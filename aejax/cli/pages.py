@@ -73,6 +73,7 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     metrics = read_metrics(folder)
     try:
         if metrics and metrics["step"] == run.step:
+            _check_figures(metrics)
             summary["test reconstruction error"] = metrics["test_error"]
             if metrics["pca_test_error"] is not None:
                 method = metrics.get("pca_method", "exact")  # runs before it was said
@@ -84,6 +85,13 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
             f"{metrics_file(folder)} is not what `aejax train` wrote: {error}"
         ) from error
     return summary
+
+
+def _check_figures(metrics: dict[str, Any]) -> None:
+    kinds = {"test_error": float, "pca_test_error": float | None, "code": int}
+    for name, kind in kinds.items():
+        if not isinstance(metrics[name], kind):
+            raise TypeError(f"{name} cannot be {metrics[name]!r}")
 
 
 def _commands(run: Path) -> dict[str, str]:
@@ -107,7 +115,8 @@ def _certificates(path: Path | None) -> list[Certificate]:
         if not isinstance(found, list):
             raise TypeError("it holds no list")
         return [_certificate(fields) for fields in found]
-    except (TypeError, ValueError) as error:  # of fields too few, too many, or of another type
+    # Of fields too few, too many, of another type, or beyond every float.
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax verify --json` wrote: {error}") from error
 
 

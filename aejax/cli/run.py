@@ -115,7 +115,9 @@ def read_about(run: Path) -> About:
     path = about_file(run)
     try:
         about = read_json(path)
-        shape = tuple(int(size) for size in about["feature_shape"])
+        shape = tuple(about["feature_shape"])
+        if not all(type(size) is int and size > 0 for size in shape):
+            raise ValueError(f"feature_shape cannot be {about['feature_shape']!r}")
         folder = about.get("folder")  # runs of earlier versions have none
         if not isinstance(folder, str | None):
             raise ValueError(f"folder cannot be {folder!r}")

@@ -206,6 +206,8 @@ def npy_header(stream: Any, limit: int) -> tuple[tuple[int, ...], bool, np.dtype
     first = version == (1, 0)
     read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
     shape, in_columns, dtype = read(stream)
+    if any(size < 0 for size in shape):
+        raise ValueError(f"its header says shape {shape}: negative dimensions")
     claimed = math.prod(shape) * dtype.itemsize
     if claimed > limit:
         raise ValueError(

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aejax.cli.history import read_history
+from aejax.cli.integrity import check_file
 from aejax.cli.pages import _certificates
 from aejax.cli.run import open_run
+from aejax.interchange.sealed_json import sealed
 from aejax.report import certificate_table
 from tests.cli.conftest import check
 from tests.properties import property_test
@@ -53,6 +56,7 @@ def test_a_changed_run_is_not_resumed(run, aejax, change, words):
         ({"loss": "hinge"}, "loss cannot be 'hinge'"),
         ({"sizes": [64, "12"]}, "sizes cannot be (64, '12')"),
         ({"penalty": {"l3": 1}}, "l3"),
+        ({"augmentation": []}, "configuration.json: not a configuration"),
         ({"colour": "red"}, "colour"),
         ({"sizes": [64, 13]}, "configuration.json is not what was written"),
         ({"epochs": 9}, "configuration.json is not what was written | delete | digests.json"),
@@ -74,6 +78,8 @@ def test_damaged_settings_are_named(run, aejax, command, content, words):
         (b"{}", "about.json is not what `aejax train` wrote"),
         ({"feature_shape": ["a"]}, "about.json is not what `aejax train` wrote"),
         ({"feature_shape": [64]}, "about.json is not what was written"),
+        ({"feature_shape": [8, 8.5]}, "feature_shape cannot be [8, 8.5]"),
+        ({"feature_shape": [-8, -8]}, "feature_shape cannot be [-8, -8]"),
         ({"fingerprint": "0" * 16}, "about.json is not what was written"),
     ],
 )
@@ -187,3 +193,66 @@ def test_a_report_is_not_made_of_other_data(tmp_path, small, aejax):
     )
     np.save(small, np.load(small)[::-1])
     check(aejax("report", tmp_path / "run"), "no longer the data that the run has seen")
+
+
+RECORD = {"epoch": 1, "step": 4, "loss": 1.0, "validation": {"loss": 2.0}}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"loss": "low"},
+        {"loss": [1.0]},
+        {"loss": None},
+        {"loss": True},
+        {"loss": 10**400},
+        {"sparsity": {}},
+        {"validation": 3},
+        {"validation": {}},
+        {"validation": {"loss": "low"}},
+    ],
+    ids=str,
+)
+def test_a_record_without_numbers_is_refused_by_its_line(tmp_path, change):
+    path = tmp_path / "history.jsonl"
+    path.write_text(json.dumps(RECORD) + "\n")
+    assert read_history(path) == [RECORD]
+    path.write_text(json.dumps(RECORD | change) + "\n")
+    with pytest.raises(ValueError, match=r"history\.jsonl: line 1 .*no number"):
+        read_history(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"test_error": "low"},
+        {"test_error": None},
+        {"test_error": [1.0]},
+        {"pca_test_error": {}},
+        {"code": "<b>"},
+    ],
+    ids=str,
+)
+def test_figures_of_another_type_are_refused(run, aejax, change):
+    path = run / "metrics.json"
+    (run / "digests.json").unlink()
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    (name,) = change
+    check(aejax("report", run), f"metrics.json is not what `aejax train` wrote | {name} cannot be")
+
+
+@pytest.mark.parametrize("files", [[], "x", {"about.json": 3}, {"about.json": None}], ids=str)
+def test_digests_of_another_type_are_refused(tmp_path, files):
+    (tmp_path / "about.json").write_text("{}")
+    (tmp_path / "digests.json").write_text(json.dumps(sealed({"run": "a", "files": files})))
+    with pytest.raises(ValueError, match=r"digests\.json is damaged"):
+        check_file(tmp_path / "about.json")
+
+
+def test_a_residual_beyond_every_float_is_refused(tmp_path):
+    path = tmp_path / "found.json"
+    values = dict.fromkeys(("claim", "formula", "source", "reason"), "x")
+    numbers = {"residual": 10**400, "tolerance": 1.0, "control": None}
+    path.write_text(json.dumps([values | numbers | {"verdict": "holds"}]))
+    with pytest.raises(ValueError, match="not what `aejax verify --json` wrote"):
+        _certificates(path)

@@ -142,3 +142,13 @@ def test_an_array_in_fortran_order_is_told_what_to_do(tmp_path):
         open_stream(tmp_path / "x.npy")
     np.save(tmp_path / "x.npy", np.ascontiguousarray(np.load(tmp_path / "x.npy")))
     np.testing.assert_array_equal(open_stream(tmp_path / "x.npy").test[0], X[4].ravel())
+
+
+def test_a_header_with_negative_dimensions_is_refused_by_the_file(tmp_path):
+    path = tmp_path / "negative.npy"
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (-5, -3)}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(bytes(60))
+    with pytest.raises(ValueError, match=r"negative\.npy .*negative dimensions"):
+        mapped(path)
