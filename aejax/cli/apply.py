@@ -11,7 +11,10 @@ import tyro
 from aejax.cli.array_files import check_destination, companions, write_examples
 from aejax.cli.inference import decoder, encoder
 from aejax.cli.run import Run, open_run
-from aejax.data import load_array
+from aejax.data import Lazy, load_array
+from aejax.data.checks import check_array
+from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from aejax.data.image_folder import image_folder
 
 STORED_PRECISION = 1e-5
 """Rounding error, in units of the data's scale, up to which reconstructions are float32."""
@@ -27,7 +30,7 @@ class Encode:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """.npy, .npz or IDX file of examples, in the units of the train data"""
+    """.npy, .npz or IDX file of examples, or a folder of images, in the units of the train data"""
     out: Path = Path("codes.npy")
     """destination: .npy or .npz, float32 [examples, code]; or .csv, one row per example"""
     checkpoint: int | None = None
@@ -44,7 +47,7 @@ class Reconstruct:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """the run's folder"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """.npy, .npz or IDX file of examples, in the units of the train data"""
+    """.npy, .npz or IDX file of examples, or a folder of images, in the units of the train data"""
     out: Path = Path("reconstructions.npy")
     """destination: .npy or .npz, shaped as the train examples; or .csv, one row per example. The
     values are float32, or float64 where float32 would lose what the model found"""
@@ -56,15 +59,28 @@ def encode(command: Encode) -> None:
     """Write the codes as the command says."""
     check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    _write(command, "code", encoder(run)(load_array(command.data)))
+    _write(command, "code", encoder(run)(_examples(run, command.data)))
 
 
 def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions as the command says."""
     check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    codes = encoder(run)(load_array(command.data))
+    codes = encoder(run)(_examples(run, command.data))
     _write(command, "x_hat", _stored(run, decoder(run)(codes)))
+
+
+def _examples(run: Run, path: Path) -> np.ndarray | Lazy:
+    """The examples of a file, or the images of a folder, which are read block by block."""
+    if path.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
+        images = image_folder(path, run.configuration.image_mode)
+
+        def finite(block: np.ndarray) -> np.ndarray:
+            check_array(block, str(path))
+            return block
+
+        return images.map(finite, features=images.shape[1:], dtype=images.dtype)
+    return load_array(path)
 
 
 def _stored(run: Run, x_hat: np.ndarray) -> np.ndarray:

@@ -118,12 +118,21 @@ def _summary(name: str, experiment: Experiment) -> Section:
 
 
 def _named(experiments: list[Experiment]) -> dict[str, Experiment]:
-    """Names of pages: the experiment's, with the folder's where several have the same."""
+    """Names of pages: the experiment's, with the folder's where several have the same.
+
+    ValueError where two names are the same even so, of which one page would replace the other.
+    """
     names = [experiment.record["experiment"] for experiment in experiments]
-    return {
-        name if names.count(name) == 1 else f"{name}-{experiment.file.parent.name}": experiment
-        for name, experiment in zip(names, experiments, strict=True)
-    }
+    found: dict[str, Experiment] = {}
+    for name, experiment in zip(names, experiments, strict=True):
+        own = name if names.count(name) == 1 else f"{name}-{experiment.file.parent.name}"
+        if own in found:
+            raise ValueError(
+                f"{found[own].file} and {experiment.file} would both be the page {own}.html; "
+                "rename the folder of one"
+            )
+        found[own] = experiment
+    return found
 
 
 def _illustration(experiment: Experiment, caption: str) -> Illustration:

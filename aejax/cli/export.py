@@ -1,6 +1,7 @@
 """`aejax export`: a run in files that other programs read, without aejax."""
 
 import json
+import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,9 @@ from aejax.cli.run import (
     parameters_file,
     write_settings,
 )
+
+EXPORTED_PRECISION = 1e-4
+"""Rounding error of raw examples, in units of the data's scale, beyond which `export` warns."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,13 @@ def export(command: Export) -> None:
     identity, parameters = identity_in(command.run), parameters_file(command.out)
     write_settings(command.out, run.configuration, run.about, identity=identity)
     write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
+    lost = _lost_digits(run)
+    if lost > EXPORTED_PRECISION:
+        print(
+            f"aejax: the data lie so far from zero that float32 rounds them by {lost:.1g} of their "
+            "range, so the exported functions give other codes than aejax encode",
+            file=sys.stderr,
+        )
     for path in sorted(command.out.iterdir()):
         print(f"{path}: {path.stat().st_size:,} bytes")
 
@@ -73,6 +84,12 @@ def _check_destination(command: Export) -> None:
     is_run = checkpoints_folder(out).exists() or configuration_file(out).exists()
     if is_run and not is_exported and out.resolve() != command.run.resolve():
         raise ValueError(f"{out} holds another run: choose another --out")
+
+
+def _lost_digits(run: Run) -> float:
+    """Greatest rounding error of raw float32 examples, in units of the normalisation's scale."""
+    shift, scale = (np.abs(np.asarray(part, np.float64)) for part in run.normalisation)
+    return float(np.max((shift + scale) / scale, initial=0)) * float(np.finfo(np.float32).eps) / 2
 
 
 def _parameters(run: Run) -> dict[str, Any]:

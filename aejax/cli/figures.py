@@ -1,6 +1,7 @@
 """What a run's report shows: curves, reconstructions, filters and codes, each with its words."""
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -22,6 +23,9 @@ TRAVERSED, STEPS = 6, 8
 
 POINTS = 50
 """Examples at which the Jacobian is taken."""
+
+JACOBIAN_ENTRIES = 2**22
+"""Units times features up to which the Jacobian's singular values are found in about a second."""
 
 
 def illustrations(
@@ -108,13 +112,10 @@ def _codes(run: Run, examples: Examples, code: np.ndarray) -> Iterator[Illustrat
         "of each unit.",
         "Two histograms: of all activations, and of the units' mean activations.",
     )
-    yield Illustration(
-        plots.jacobian_spectra({"encoder": _singular_values(run, examples.test.x[:POINTS])}),
-        "Jacobian",
-        f"Singular values of ∂h/∂x at {min(POINTS, len(code))} test examples: median, and band "
-        "from the first to the third quartile. Few large ones: the code moves in few directions.",
-        "Curve of the sorted singular values of the encoder's Jacobian, falling, with a band.",
-    )
+    if code.shape[1] * math.prod(run.about.feature_shape) > JACOBIAN_ENTRIES:
+        print("aejax: no figure of the Jacobian, which is too large", file=sys.stderr)
+    else:
+        yield _jacobian(run, examples)
     if code.shape[1] > 1:
         yield Illustration(
             plots.code_map(code, examples.dataset.labels_test),
@@ -122,6 +123,17 @@ def _codes(run: Run, examples: Examples, code: np.ndarray) -> Iterator[Illustrat
             f"The codes of the {len(code)} test examples, in the plane where they vary most.",
             "Scatter of the codes of the test examples, coloured by class where there are classes.",
         )
+
+
+def _jacobian(run: Run, examples: Examples) -> Illustration:
+    return Illustration(
+        plots.jacobian_spectra({"encoder": _singular_values(run, examples.test.x[:POINTS])}),
+        "Jacobian",
+        f"Singular values of ∂h/∂x at {len(examples.test.x[:POINTS])} test examples: median, and "
+        "band from the first to the third quartile. Few large ones: the code moves in few "
+        "directions.",
+        "Curve of the sorted singular values of the encoder's Jacobian, falling, with a band.",
+    )
 
 
 def _singular_values(run: Run, x: Array) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 import pytest
 from flax import linen
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from aejax.cli.run import open_run
@@ -165,3 +166,21 @@ def test_reconstructions_keep_what_float32_would_lose(tmp_path, aejax, unit):
     x_hat = np.load(out)
     assert x_hat.dtype == np.float64
     assert np.unique(x_hat).size > 100
+
+
+@pytest.mark.parametrize("command", ["encode", "reconstruct"])
+def test_a_folder_of_images_is_read_as_the_run_has_read_it(tmp_path, aejax, command):
+    x = np.random.default_rng(0).integers(0, 2**16, (12, 3, 2), np.uint16)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, image in enumerate(x):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    np.save(tmp_path / "x.npy", x)
+    settings = "--stream --sizes 6 2 --epochs 1 --quiet --no-pca --out"
+    assert aejax("train --data", folder, settings, tmp_path / "run").code == 0
+    outs = tmp_path / "of_folder.npy", tmp_path / "of_file.npy"
+    for data, out in zip((folder, tmp_path / "x.npy"), outs, strict=True):
+        assert aejax(command, tmp_path / "run", data, "--out", out).code == 0
+    of_folder, of_file = map(np.load, outs)
+    assert len(of_folder) == 12
+    np.testing.assert_array_equal(of_folder, of_file)

@@ -136,3 +136,13 @@ def test_an_export_is_not_resumed_from_its_beginning(finished, tmp_path, aejax):
     outcome = aejax("train", "--resume", "--out", out, "--epochs", 9, "--quiet")
     check(outcome, "exported parameters and no checkpoint to resume from")
     assert not (out / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(("offset", "is_said"), [(0.0, False), (1e2, False), (1.7e9, True)])
+def test_an_offset_beyond_float32_is_said(tmp_path, aejax, offset, is_said):
+    np.save(tmp_path / "x.npy", offset + np.random.default_rng(0).random((20, 4)))
+    settings = "--sizes 4 2 --epochs 1 --quiet --no-pca --out"
+    assert aejax("train --data", tmp_path / "x.npy", settings, tmp_path / "run").code == 0
+    outcome = aejax("export", tmp_path / "run", "--out", tmp_path / "exported")
+    assert outcome.code == 0
+    assert ("float32 rounds them" in outcome.err) == is_said

@@ -180,3 +180,22 @@ def test_a_json_file_beside_a_figure_that_is_none_is_refused(tmp_path, aejax, co
     made(tmp_path / "results")
     (tmp_path / "results/toy.json").write_bytes(content)
     check(aejax("report", tmp_path / "results"), "toy.json is")
+
+
+def test_two_experiments_of_one_page_are_refused(tmp_path, aejax):
+    results = Path(__file__).parents[2] / "experiments" / "results"
+    for folder in (tmp_path / "first" / "a", tmp_path / "second" / "a"):
+        folder.mkdir(parents=True)
+        for suffix in ("json", "png"):
+            (folder / f"depth.{suffix}").write_bytes((results / f"depth.{suffix}").read_bytes())
+    outcome = aejax("report", tmp_path, "--out", tmp_path / "pages")
+    check(outcome, "would both be the page depth-a.html | rename")
+    assert not (tmp_path / "pages").exists()
+
+
+def test_a_jacobian_too_large_is_left_out_and_said(finished, aejax, tmp_path, monkeypatch):
+    monkeypatch.setattr("aejax.cli.figures.JACOBIAN_ENTRIES", 64 * 12 - 1)
+    outcome = aejax("report", finished, "--out", tmp_path / "report.html")
+    assert outcome.code == 0
+    assert "no figure of the Jacobian" in outcome.err
+    assert "Singular values" not in (tmp_path / "report.html").read_text()
