@@ -16,6 +16,7 @@ from aejax.cli.configuration import Training, dumps, identity_of, loads
 from aejax.cli.devices import check_platform
 from aejax.cli.integrity import RUN, check_file, identity_in, write_files
 from aejax.cli.json_files import read_json
+from aejax.cli.path_options import check_location
 from aejax.cli.pieces import make_normalisation, make_objective, make_optimizer
 from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
 from aejax.data.catalogue import EMBEDDED, PREPARED_HERE
@@ -237,6 +238,7 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     What `aejax export` has written of a run is one too, of those parameters and no other.
     """
     check_platform()
+    check_location(run)
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
     saved = checkpoints_folder(run).exists() or checkpoints.listed(checkpoints_folder(run))

@@ -30,6 +30,7 @@ from aejax.cli.integrity import identity_in, new_identity
 from aejax.cli.interruption import Interrupted, Noted, deferred
 from aejax.cli.lock import locked
 from aejax.cli.metrics import measure
+from aejax.cli.path_options import check_location
 from aejax.cli.pieces import make_optimizer, make_trained_objective
 from aejax.cli.progress import progress_bar
 from aejax.cli.recipes import RECIPES, RecipeName
@@ -145,6 +146,7 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
 def _check(command: Train) -> None:
     """Refuse what can be refused before any data are read."""
     check(command.training)
+    check_location(command.out)
     for name, number in (("save-every", command.save_every), ("keep", command.keep)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}")
@@ -175,7 +177,9 @@ def _data_folder(command: Train) -> str | None:
     """Directory in which a relative path to the data was given, to this run or to its origin."""
     run = command.out if command.resume else command.from_
     recorded = None if run is None else read_about(run).folder
-    return recorded or data_folder(command.training)
+    if recorded is not None and Path(recorded, command.training.data).exists():
+        return recorded
+    return data_folder(command.training)  # where the data have been moved to, in a run --from
 
 
 def _start(

@@ -1,6 +1,7 @@
 """Runs whose data were named by a relative path, looked at from elsewhere and moved."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -89,3 +90,23 @@ def test_other_data_of_the_same_name_are_not_taken_for_the_runs(home, aejax):
     assert load_seen_examples(open_run(home / "run")).dataset.x_test.any()
     (home / "small.npy").unlink()
     check(aejax("report", home / "run"), "no longer the data that the run has seen")
+
+
+def test_a_run_repeated_beside_moved_data_knows_where_they_are(home, aejax, monkeypatch):
+    moved = home.rename(home.with_name("moved"))
+    monkeypatch.chdir(moved)
+    assert aejax("train --quiet --no-pca --out again --from run").code == 0
+    assert read_about(moved / "again").folder == str(moved)
+
+
+@pytest.mark.skipif(os.fsencode("ü") != "ü".encode(), reason="file names are not UTF-8")
+def test_a_folder_whose_name_is_no_text_is_refused_first(small, tmp_path, aejax, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("the file system keeps text alone")
+    monkeypatch.chdir(folder)
+    check(aejax("train --data", small, SETTINGS, "--out run"), "bytes that are not UTF-8")
+    check(aejax("encode", "run", small), "bytes that are not UTF-8")
+    assert not [*folder.iterdir()]
