@@ -2,7 +2,8 @@
 
 Where examples are fewer than features, the Gram matrix takes the covariance's place: the smaller
 of the two is formed. Examples are centred before they are multiplied, so that an offset costs no
-digits, and scaled by a power of two, so that no square over- or underflows.
+digits, and scaled by a power of two, so that no square over- or underflows. The scale is that of
+the differences: a constant feature, however large, costs the others nothing.
 """
 
 from typing import NamedTuple
@@ -24,6 +25,9 @@ MAX_UNINTERRUPTED_SIZE = 1024
 
 FEATURES_PER_BLOCK = 4096
 """Features of which a Gram matrix is accumulated at a time."""
+
+MAX_SCALED_EXPONENT = 126
+"""Exponent that scaled examples stay below, so that float32 holds them before they are centred."""
 
 _ROWS = 256
 
@@ -81,7 +85,7 @@ def covariance_pca(
 
 
 class Origin(NamedTuple):
-    """The affine map x -> (x − mean)·scale that brings examples near 0 and to about unit size.
+    """The affine map x -> (x − mean)·scale that brings examples near 0 and to about unit range.
 
     mean:  of each feature, float64, up to the rounding of one sum.
     scale: a power of two, so that scaling is exact.
@@ -110,14 +114,21 @@ def find_origin(x: Float[np.ndarray, "examples features"]) -> Origin:
         ValueError: for numbers whose squares overflow float64.
     """
     total, largest = np.zeros(x.shape[1]), 0.0
+    low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
     for _, block in blocks(x):
-        largest = max(largest, float(block.max()), -float(block.min()))
+        low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
+        largest = max(float(high.max()), -float(low.min()))
         if not np.isfinite(largest * largest * x.shape[1]):
             raise ValueError("x must hold finite numbers whose squares do not overflow float64")
         total += block.sum(axis=0, dtype=np.float64)
     limit = -int(np.finfo(x.dtype).minexp)  # beyond it the scale itself would overflow
-    exponent = np.clip(-np.frexp(largest)[1], -limit, limit)
-    return Origin(total / x.shape[0], float(np.ldexp(1.0, exponent)))
+    exponent = min(
+        -np.frexp(float((high - low).max()) or largest)[1],
+        MAX_SCALED_EXPONENT - np.frexp(largest)[1],
+    )
+    # The mean of a constant feature is its value, which a sum can round away from.
+    mean = np.clip(total / x.shape[0], low, high)
+    return Origin(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
 
 
 def _analyse(x: np.ndarray, dtype: DTypeLike | None, components: int) -> tuple[PCA, np.ndarray]:

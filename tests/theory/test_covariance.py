@@ -93,3 +93,15 @@ def test_no_variance_is_no_variance():
 def test_squares_that_overflow_are_refused():
     with pytest.raises(ValueError, match="squares do not overflow float64"):
         covariance_pca(np.array([[1e160, 1.0], [0.0, 2.0], [1.0, 1.0]]))
+
+
+@pytest.mark.parametrize("shape", [(40, 5), (4, 5)], ids=["covariance", "Gram"])
+@pytest.mark.parametrize("constant", [0.1, 1e12, 1e22, 1e30, -1e18])
+def test_a_constant_feature_costs_the_others_nothing(shape, constant):
+    """Scaled by it, the squares of the others underflowed in float32: no variance was left."""
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    wide = np.concatenate([x, np.full((shape[0], 3), constant, np.float32)], axis=1)
+    found, expected = covariance_pca(wide, components=2), covariance_pca(x, components=2)
+    np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, rtol=1e-5)
+    np.testing.assert_allclose(found.components[:, :5], expected.components, atol=1e-4)
+    np.testing.assert_array_equal(found.mean[5:], wide[0, 5:])
