@@ -27,6 +27,9 @@ MNIST_FILES = {
     "labels_test": "t10k-labels-idx1-ubyte",
 }
 
+LABEL_NAMES = {f"{name}{ending}" for name in ("labels", "y") for ending in ("", "_train", "_test")}
+"""Names under which an archive may hold labels."""
+
 TABLE_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".feather"}
 
 # What NumPy and zipfile raise at files that are damaged, encrypted, or compressed in another way.
@@ -73,7 +76,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
     """Make a data set of a file or a folder.
 
     - `.npz` with `x_train` and `x_test`, and `labels_train`, `labels_test` (or `y_train`, `y_test`)
-      if there are any; or with `x` and perhaps `labels`; or with a single array.
+      if there are any; or with `x` and perhaps `labels` (or `y`); or with a single array.
     - A folder with the same names as `.npy` files, each memory-mapped; or with the four files of
       MNIST (`train-images-idx3-ubyte` and so on), `.gz` or not.
     - A single `.npy` or IDX file.
@@ -89,7 +92,8 @@ def load_file(path: str | PathLike[str]) -> Dataset:
 
     Raises:
         FileNotFoundError: no such file, or a folder that lacks some of its files.
-        ValueError: an unreadable file, arrays with unexpected names, too few examples to split.
+        ValueError: an unreadable file, arrays with unexpected names, labels under two names or
+            under names that do not match those of the examples, too few examples to split.
     """
     path = Path(os.path.expanduser(path))
     if path.is_dir():
@@ -101,9 +105,11 @@ def load_file(path: str | PathLike[str]) -> Dataset:
     if len(arrays) == 1:
         arrays = {"x": next(iter(arrays.values()))}
     if {"x_train", "x_test"} <= arrays.keys():
-        train, test = (_labelled(arrays, split) for split in ("train", "test"))
+        _check_labels(path, arrays, {"labels_train", "y_train", "labels_test", "y_test"})
+        train, test = (_labelled(arrays, f"_{split}") for split in ("train", "test"))
     elif "x" in arrays:
-        x, labels = arrays["x"], _int64(arrays.get("labels"))
+        _check_labels(path, arrays, {"labels", "y"})
+        x, labels = _labelled(arrays, "")
         if x.ndim == 0:
             raise ValueError(f"{path} holds a single number; expected [examples, *features]")
         x_train, x_test = every_fifth(x)
@@ -118,10 +124,21 @@ def load_file(path: str | PathLike[str]) -> Dataset:
     return Dataset(path.resolve().name, train[0], test[0], train[1], test[1], low, high)
 
 
-def _labelled(arrays: dict[str, np.ndarray], split: str) -> tuple[np.ndarray, np.ndarray | None]:
+def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, np.ndarray | None]:
     """The examples of one split, and its labels if there are any."""
-    labels = arrays.get(f"labels_{split}", arrays.get(f"y_{split}"))
-    return arrays[f"x_{split}"], _int64(labels)
+    labels = arrays.get(f"labels{ending}", arrays.get(f"y{ending}"))
+    return arrays[f"x{ending}"], _int64(labels)
+
+
+def _check_labels(path: Path, arrays: dict[str, np.ndarray], expected: set[str]) -> None:
+    """Refuse labels that would be left out in silence, or of which one of two would be taken."""
+    found = LABEL_NAMES & arrays.keys()
+    endings = [name.removeprefix("labels").removeprefix("y") for name in found]
+    if found - expected or len(set(endings)) < len(endings):
+        raise ValueError(
+            f"{path} holds {_listed(arrays)}; expected labels of x as labels or y, and those of "
+            "x_train and x_test as labels_train and labels_test, or y_train and y_test"
+        )
 
 
 def _int64(labels: np.ndarray | None) -> np.ndarray | None:

@@ -3,7 +3,7 @@
 import mimetypes
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -56,11 +56,12 @@ def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> 
         Examples [images, height, width] or [images, height, width, channels].
 
     Raises:
-        ValueError: a folder without images, or with some of kinds that are not read; and as they
-            are read, images of another kind or size than the first, damaged files, animations,
-            palettes and other modes of which a conversion was not asked, samples of more bits than
-            Pillow reads, pixels whose transparency a conversion would drop.
+        ValueError: another mode, a folder without images, or with some of kinds that are not read;
+            and as they are read, images of another kind or size than the first, damaged files,
+            animations, palettes and other modes of which a conversion was not asked, samples of
+            more bits than Pillow reads, pixels whose transparency a conversion would drop.
     """
+    check_mode(mode)
     files = sorted(Path(folder).iterdir())
     paths = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not paths:
@@ -109,6 +110,7 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
     """
     from PIL import Image, ImageOps
 
+    check_mode(mode)
     try:
         with path.open("rb") as file:
             head = file.read(25)
@@ -121,6 +123,21 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
                 return kind, np.asarray(shown).astype(STORED[kind][0], copy=False)
     except Exception as error:  # Pillow's readers have no exception in common
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
+def check_mode(mode: object) -> None:
+    """Refuse another mode than can be asked for: of others, Pillow's bounds would be wrong.
+
+    Args:
+        mode: what images are to be converted to, or None.
+
+    Raises:
+        ValueError: with the modes that there are.
+    """
+    if mode is not None and mode not in get_args(ImageMode):
+        raise ValueError(
+            f"image_mode must be one of {', '.join(get_args(ImageMode))}, or None, got {mode!r}"
+        )
 
 
 def _is_image(path: Path) -> bool:

@@ -23,6 +23,7 @@ from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
 KEY = "aejax"  # of the description: safetensors' metadata, or the archive's one array of text
+ARGUMENTS = {"file", "allow_pickle"}  # of `numpy.savez`, which no array can be called
 SUFFIXES = (".safetensors", ".npz")
 DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8", "bool"}  # of both formats
 
@@ -134,12 +135,17 @@ def _flat(params: Params) -> dict[str, np.ndarray]:
         names = [getattr(key, "key", None) for key in path]
         if not all(isinstance(name, str) and name and "." not in name for name in names):
             raise ValueError(f"parameters must lie in dicts under names without dots, got {path}")
-        array = np.ascontiguousarray(leaf)
+        array = np.asarray(leaf, order="C")  # a scalar stays one, unlike in ascontiguousarray
+        array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype.name not in DTYPES:
             raise ValueError(f"{'.'.join(map(str, names))} is {array.dtype}; cast it to float32")
         arrays[".".join(map(str, names))] = array
-    if not arrays or KEY in arrays:
-        raise ValueError(f"parameters must be one array or more, none called {KEY!r}")
+    reserved = ({KEY} | ARGUMENTS) & arrays.keys()
+    if not arrays or reserved:
+        raise ValueError(
+            "parameters must be one array or more, none called "
+            f"{' or '.join(map(repr, reserved)) or repr(KEY)}"
+        )
     return arrays
 
 

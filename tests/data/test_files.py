@@ -215,3 +215,26 @@ def test_text_and_path_name_the_same_file(tmp_path, monkeypatch):
         np.testing.assert_array_equal(load_array(path), X)
         np.testing.assert_array_equal(load_file(path).x_test, X[[4, 9]])
         np.testing.assert_array_equal(open_stream(path).test[:], X[[4, 9]])
+
+
+def test_labels_of_an_npz_without_a_split_may_be_called_y(tmp_path):
+    np.savez(tmp_path / "x.npz", x=X, y=LABELS)
+    dataset = load(tmp_path / "x.npz")
+    np.testing.assert_array_equal(dataset.labels_train, np.delete(LABELS, [4, 9]))
+    np.testing.assert_array_equal(dataset.labels_test, [4, 9])
+
+
+@pytest.mark.parametrize(
+    ("examples", "labels"),
+    [
+        (("x",), ("labels", "y")),
+        (("x",), ("y_train",)),
+        (("x_train", "x_test"), ("y",)),
+        (("x_train", "x_test"), ("labels_train", "y_train")),
+    ],
+)
+def test_labels_that_would_be_left_out_are_refused(tmp_path, examples, labels):
+    arrays = dict.fromkeys(examples, X) | dict.fromkeys(labels, LABELS)
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(ValueError, match="expected labels of x as labels or y, and those of"):
+        load(tmp_path / "x.npz")

@@ -313,3 +313,12 @@ def test_a_skipped_image_may_be_of_another_kind(tmp_path):
         Image.fromarray(x).convert("RGB" if i == 2 else "L").save(tmp_path / f"{i}.png")
     with pytest.raises(UnreadableExampleError, match=r"example 2 of .*2\.png has mode RGB"):
         open_stream(tmp_path).train[:]
+
+
+@pytest.mark.parametrize("mode", ["P", "I;16", "F", "1", "CMYK", "rgb", "", 1, ("RGB",)])
+def test_a_mode_that_no_image_is_converted_to_is_refused_by_name(tmp_path, mode):
+    """Pillow makes I;16 of 8 bits without scaling: values of 0 to 255, bounds of 0 to 65535."""
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
+    unchecked = image_folder.__wrapped__  # tests check annotations, users do not
+    with pytest.raises(ValueError, match="image_mode must be one of L, LA, RGB, RGBA, or None"):
+        unchecked(tmp_path, mode)

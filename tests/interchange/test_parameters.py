@@ -192,3 +192,21 @@ def test_a_path_may_be_text(tmp_path, params):
     for suffix in SUFFIXES:
         save_parameters(f"{tmp_path}/p.{suffix}", params)
         assert_equal(load_parameters(f"{tmp_path}/p.{suffix}")[0], params)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_scalars_and_big_endian_arrays_come_back_as_they_were(tmp_path, suffix):
+    """`numpy.ascontiguousarray` makes a scalar an array [1]."""
+    params = {"scale": np.float32(2), "rate": 0.5, "kernel": np.arange(3, dtype=">f4")}
+    save_parameters(tmp_path / f"x{suffix}", params)
+    found, _ = load_parameters(tmp_path / f"x{suffix}")
+    assert found["scale"].shape == found["rate"].shape == ()
+    assert found["kernel"].dtype.isnative
+    for name, value in params.items():
+        np.testing.assert_array_equal(found[name], value)
+
+
+@pytest.mark.parametrize("name", ["file", "allow_pickle", "aejax"])
+def test_names_that_no_array_can_have_are_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=f"none called '{name}'"):
+        save_parameters(tmp_path / "x.npz", {name: np.ones(2)})
