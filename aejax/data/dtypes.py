@@ -60,9 +60,12 @@ def as_array(x: Tabular, name: str = "x") -> Shaped[np.ndarray | jax.Array, "...
         A JAX array where x is one, else a NumPy array; of a real dtype.
 
     Raises:
-        ValueError: rows of different lengths, masked values, or a dtype that is not real.
+        ValueError: rows of different lengths, masked values, sparse matrices, or a dtype that is
+            not real.
     """
     if not isinstance(x, jax.Array):
+        if hasattr(x, "toarray"):  # SciPy's sparse matrices, of which NumPy makes one object
+            raise ValueError(f"{name} is sparse, {type(x).__name__}; give x.toarray()")
         if np.ma.is_masked(x):
             raise ValueError(
                 f"{name} has masked values; fill them, and give their elements weight 0 in a Batch"

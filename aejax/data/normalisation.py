@@ -140,7 +140,7 @@ def normalise(
         ValueError: x has other features than the normalisation, or a dtype that is not real; a
             dtype that is not floating point, or whose range does not hold r.
     """
-    x, dtype = _matched(normalisation, x, dtype)
+    x, dtype, normalisation = _matched(normalisation, x, dtype)
     shift, scale = normalisation
     if isinstance(x, jax.Array) and _must_stay(x):
         return _normalise_traced(normalisation, x, dtype)
@@ -174,7 +174,7 @@ def denormalise(
     Raises:
         ValueError: as `normalise`.
     """
-    r, dtype = _matched(normalisation, r, dtype)
+    r, dtype, normalisation = _matched(normalisation, r, dtype)
     shift, scale = normalisation
     if isinstance(r, jax.Array) and _must_stay(r):
         return _denormalise_traced(normalisation, r, dtype)
@@ -193,9 +193,10 @@ def denormalise(
 
 def _matched(
     normalisation: Normalisation, x: Tabular, dtype: DTypeLike | None
-) -> tuple[Examples, np.dtype]:
-    """x as an array, and the dtype of the result, once all are known to fit."""
+) -> tuple[Examples, np.dtype, Normalisation]:
+    """x as an array, the dtype of the result and float64 arrays to apply, which fit each other."""
     x = as_array(x)
+    normalisation = Normalisation(*(np.asarray(part, np.float64) for part in normalisation))
     for values in normalisation:
         if values.shape not in ((), x.shape[1:]) or not x.shape:
             raise ValueError(
@@ -206,7 +207,7 @@ def _matched(
         dtype = x.dtype if is_floating(x.dtype) else np.float32
     if not is_floating(dtype):
         raise ValueError(f"dtype must be floating point, got {dtype}; round the result yourself")
-    return x, np.dtype(dtype).newbyteorder("=")
+    return x, np.dtype(dtype).newbyteorder("="), normalisation
 
 
 def _must_stay(x: jax.Array) -> bool:

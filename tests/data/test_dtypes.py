@@ -9,6 +9,7 @@ import pytest
 from array_record.python.array_record_module import ArrayRecordWriter
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from aejax.data import (
     Dataset,
@@ -164,3 +165,11 @@ def test_not_a_number_is_noticed_in_low_precision_too():
             check_array(x)
         with pytest.raises(ValueError, match="x has NaN or infinity"):
             standardise(x)
+
+
+@pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_array])
+def test_sparse_matrices_are_told_to_be_dense(make):
+    x = make(np.eye(3))
+    for function in (standardise, unit_range, covariance_scale, check_array):
+        with pytest.raises(ValueError, match=r"x is sparse, .*; give x\.toarray\(\)"):
+            function(x)

@@ -273,3 +273,10 @@ def test_a_normalisation_of_an_earlier_run_is_applied(tmp_path):
     with np.load(tmp_path / "run.npz") as saved:
         found = normalise(Normalisation(**saved), np.array([[3.0, 10.0]]))
     np.testing.assert_array_equal(found, [[1.0, 2.0]])
+
+
+@pytest.mark.parametrize("part", [float, np.float32, jnp.float32, lambda value: [value] * 3])
+def test_a_normalisation_of_plain_numbers(part):
+    normalisation, ones = Normalisation(part(0.5), part(0.25)), np.ones((2, 3))
+    np.testing.assert_array_equal(normalise(normalisation, ones), 2 * ones)
+    np.testing.assert_array_equal(denormalise(normalisation, ones), 0.75 * ones)
