@@ -189,8 +189,7 @@ def check_penalty(name: str, value: Any, examples: int) -> None:
     Raises:
         ValueError: naming the penalty.
     """
-    number = isinstance(value, (int, float)) or hasattr(value, "dtype")
-    if not number or jnp.shape(value) not in ((), (examples,)):
+    if not _is_real(value) or jnp.shape(value) not in ((), (examples,)):
         raise ValueError(
             f"the penalty {name!r} must return a scalar or one value for each of the {examples} "
             f"examples, [{examples}], got {described(value)}; sum over the other axes, as "
@@ -215,8 +214,14 @@ def check_weighted_penalty(name: str, weighted: Any) -> None:
         )
     weight, penalty = weighted
     check_callable(f"penalty {name!r}", penalty, "record")
-    number = isinstance(weight, (int, float)) or hasattr(weight, "dtype")
-    if not number or jnp.shape(weight) != ():
+    if not _is_real(weight) or jnp.shape(weight) != ():
         raise ValueError(
             f"the weight of the penalty {name!r} must be one number, got {described(weight)}"
         )
+
+
+def _is_real(value: Any) -> bool:
+    """Whether it is a number or an array, and not complex: only its real part would count."""
+    if isinstance(value, (int, float)):
+        return True
+    return hasattr(value, "dtype") and not jnp.issubdtype(value.dtype, jnp.complexfloating)

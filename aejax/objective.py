@@ -195,6 +195,11 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
             elements than the target, or weights that are neither [batch] nor of the target's axes.
     """
     target = record.batch.x if record.batch.target is None else record.batch.target
+    if not jnp.issubdtype(target.dtype, jnp.floating):
+        if target.shape == record.output.shape:  # bits or counts
+            target = target.astype(record.output.dtype)
+        elif target.dtype == jnp.bool_:  # labels of two classes
+            target = target.astype(jnp.int32)
     losses = loss.elementwise(record.output, target)
     check_losses(record.output, target, losses)
     if record.batch.weight is not None:

@@ -272,3 +272,34 @@ def test_a_target_of_other_examples_is_refused():
         ValueError, match=r"the target must be \[batch, …\] with one entry for each of"
     ):
         aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X, target=X[:3]), KEY)
+
+
+@pytest.mark.parametrize("loss", [losses.bernoulli, losses.squared, losses.categorical])
+def test_targets_may_be_bits(loss):
+    bits = np.asarray(X) > 0.5
+    objective = aejax.objective(MODEL, loss)
+    total, _ = objective(PARAMS, Batch(X, bits), KEY)
+    expected, _ = objective(PARAMS, Batch(X, bits.astype(np.float32)), KEY)
+    assert total == expected
+    with jax.numpy_dtype_promotion("strict"):
+        assert objective(PARAMS, Batch(X, bits.astype(int)), KEY)[0] == expected
+
+
+def test_labels_of_two_classes_may_be_bits():
+    bits = np.asarray(X[:, 0]) > 0.5
+    objective = aejax.objective(aejax.dense((5, 2)), losses.squared)
+    params = objective.model.init(KEY)
+    model = objective.model._replace(decode=lambda params, code: code)
+    objective = aejax.objective(model, losses.categorical_labels(classes=2))
+    total, _ = objective(params, Batch(X, bits), KEY)
+    assert total == objective(params, Batch(X, bits.astype(int)), KEY)[0]
+
+
+def test_complex_penalties_and_weights_are_refused():
+    """Only the real part of a weight would count."""
+    complex_penalty = {"odd": (1.0, lambda record: jnp.sum(record.code) * 1j)}
+    with pytest.raises(ValueError, match=r"penalty 'odd' must return .* got complex64 \[\]"):
+        aejax.objective(MODEL, losses.squared, penalties=complex_penalty)(PARAMS, Batch(X), KEY)
+    for weight in (1j, np.complex64(1j), jnp.complex64(1j)):
+        with pytest.raises(ValueError, match="weight of the penalty 'odd' must be one number"):
+            check_weighted_penalty("odd", (weight, penalties.l2()))

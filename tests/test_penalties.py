@@ -270,3 +270,17 @@ def test_hyperparameters_may_be_vmapped(record):
     together = jax.vmap(lambda rho: penalties.kl_sparsity(rho=rho)(record))(rhos)
     one_by_one = [penalties.kl_sparsity(rho=float(rho))(record) for rho in rhos]
     np.testing.assert_allclose(together, one_by_one, rtol=1e-12)
+
+
+def test_l2_takes_arrays_and_neither_names_nor_a_mask(record):
+    """A mask as optax takes it would add a constant: the number of its True."""
+    for select in (
+        lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
+        lambda params: [jnp.ones((), bool)],
+        lambda params: ["kernel"],
+        lambda params: [3],
+    ):
+        with pytest.raises(ValueError, match="must return the arrays that are meant, not their"):
+            penalties.l2(select=select)(record)
+    with pytest.raises(ValueError, match=r"select of penalties\.l2 is called with \(params\)"):
+        penalties.l2(select=lambda: [])

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from aejax.contracts import check_callable, described
 from aejax.types import Array, Params, Pass, Penalty
 
 
@@ -35,13 +36,21 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
         The penalty, a scalar.
 
     Raises:
-        ValueError: when called, where `select` finds nothing in the params.
+        ValueError: for a `select` that is no function; when called, where it finds nothing in the
+            params, or other than floating-point arrays, such as a mask of them.
 
     Source: Krogh & Hertz 1991, eq. 2 (with λ/2).
     """
+    check_callable("select of penalties.l2", select, "params")
 
     def penalty(record: Pass) -> Array:
         selected = jax.tree.leaves(select(record.params))
+        for leaf in selected:
+            if not jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating):
+                raise ValueError(
+                    "the select of penalties.l2 must return the arrays that are meant, not their "
+                    f"names or a mask of them, got {described(leaf)}"
+                )
         if not selected:
             raise ValueError(
                 "penalties.l2 found no kernel: its select, by default the leaves named 'kernel', "
