@@ -20,7 +20,7 @@ def as_batch(data: Any, name: str = "the data") -> Batch:
         name: what the messages call it.
 
     Returns:
-        A `Batch` of arrays in the machine's byte order.
+        A `Batch` of arrays in the machine's byte order; long doubles become float64.
 
     Raises:
         ValueError: for anything else, such as a tuple, which may be two arrays or one.
@@ -73,6 +73,8 @@ def _array(field: str, value: Any) -> Any:
         raise ValueError(
             f"{field} must be an array of real numbers, got {_kind(value)} of dtype {array.dtype}"
         )
+    if array.dtype == np.longdouble:  # which JAX lacks
+        return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -134,7 +135,8 @@ def flag(name: str, value: Any) -> bool:
 
 def plain_scalar(value: Any) -> Any:
     """NumPy's and JAX's scalars as Python's; anything else as it is."""
-    return value.item() if getattr(value, "shape", None) == () else value
+    is_key = isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
+    return value.item() if getattr(value, "shape", None) == () and not is_key else value
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
@@ -172,9 +174,13 @@ def _penalties(given: Any) -> tuple[tuple[str, tuple[float, Penalty]], ...]:
     return tuple((name, _weighted(name, pair)) for name, pair in given.items())
 
 
-def _weighted(name: str, pair: Any) -> tuple[float, Any]:
+def _weighted(name: Any, pair: Any) -> tuple[float, Any]:
     if not (isinstance(pair, tuple | list) and len(pair) == 2 and callable(pair[1])):
         raise ValueError(f"penalty {name!r} must be (weight, penalty), got {pair!r}")
+    if not isinstance(name, str) or not _hashable(pair[1]):
+        raise ValueError(
+            f"a penalty needs a text for its name and must be hashable, got {name!r}: {pair[1]!r}"
+        )
     return real_number(f"the weight of penalty {name!r}", pair[0]), pair[1]
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from aejax.contracts import check_callable
 from aejax.examples import as_batch
 from aejax.keys import typed_key
 from aejax.objective import Objective, noiseless
@@ -93,6 +94,7 @@ def fit(
     current = start_from(objective, optimizer, key, state)
     epochs = whole_number("epochs", epochs)
     check_callbacks(callbacks)
+    check_callable("gradient_of", gradient_of, "objective params batch key")
     check_training(
         objective,
         current.params,

@@ -36,7 +36,8 @@ def checked_stream(stream: Any) -> Stream:
         The `Stream`: its counts are Python's, what it reads is a `Batch` of the examples asked for.
 
     Raises:
-        ValueError: for what is no stream, and from `read`, for other than the examples asked for.
+        ValueError: for what is no stream, or one without examples or with batches of none; and from
+            `read`, for other than the examples asked for.
     """
     if not isinstance(stream, Stream):
         raise ValueError(
@@ -54,7 +55,13 @@ def checked_stream(stream: Any) -> Stream:
         return batch
 
     examples = whole_number("the stream's examples", stream.examples)
-    return Stream(read, examples, whole_number("the stream's batch_size", stream.batch_size))
+    batch_size = whole_number("the stream's batch_size", stream.batch_size)
+    if examples < 1 or batch_size < 1:
+        raise ValueError(
+            "a stream has one example or more, in batches of one or more, got "
+            f"{examples} examples and batch_size {batch_size}"
+        )
+    return Stream(read, examples, batch_size)
 
 
 def steps_of_pass(stream: Stream) -> int:

@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from aejax.examples import as_batch
@@ -152,11 +153,12 @@ def _check_made(member: Any) -> None:
 
 
 def _members_of(hyperparameters: Any) -> int:
-    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(hyperparameters)}
+    # Of a list, each entry is a leaf of the tree: no members can be told.
+    lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(hyperparameters)}
     if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
-            "hyperparameters must be arrays with one leading axis of members, got leading axes "
-            f"{sorted(lengths)}"
+            "hyperparameters must be arrays with one leading axis of members (of a list, "
+            f"numpy.asarray), got leading axes {sorted(lengths)}"
         )
     ((members,),) = lengths
     return members
@@ -165,6 +167,8 @@ def _members_of(hyperparameters: Any) -> int:
 def _workers(devices: Sequence[Any] | None, members: int) -> list[Any]:
     """A device a share of the members; a lone processor has a share for each of its cores."""
     devices = jax.local_devices() if devices is None else list(devices)
+    if not devices:
+        raise ValueError("devices must be one or more, or None for all of this process, got none")
     if len(devices) == 1 and devices[0].platform == "cpu":
         return devices * max(1, min(os.cpu_count() or 1, members // _FEWEST))
     return devices[:members]

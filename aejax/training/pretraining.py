@@ -56,7 +56,8 @@ def pretrain(
         The layers' params, for `unroll`, and their histories.
 
     Raises:
-        ValueError: for no layers, and as `fit`.
+        ValueError: for no layers, or examples with targets or weights, which would mean nothing
+            to the layers above; and as `fit`.
         NonFiniteLossError: as `fit`.
 
     Source: Bengio et al. 2007; Vincent et al. 2010 (denoising layers); Hinton & Salakhutdinov
@@ -64,8 +65,14 @@ def pretrain(
     """
     if not layers:
         raise ValueError("pretrain needs at least one layer, an (objective, optimizer), got none")
+    batch = as_batch(x)
+    if batch.target is not None or batch.weight is not None:
+        raise ValueError(
+            "pretrain takes x alone: each layer reconstructs its own input, so targets and weights "
+            "of x have no meaning above the first; leave them out, or train layer by layer with fit"
+        )
     trained, histories = [], []
-    x = jnp.asarray(as_batch(x).x)
+    x = jnp.asarray(batch.x)
     keys = jax.random.split(typed_key(key), len(layers))
     for (shallow, optimizer), key_layer in zip(layers, keys, strict=True):
         state, history = fit(

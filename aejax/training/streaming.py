@@ -15,6 +15,7 @@ import jax
 import numpy as np
 import optax
 
+from aejax.contracts import check_callable
 from aejax.objective import Objective, noiseless
 from aejax.ranges import whole_number
 from aejax.training.arguments import check_callbacks
@@ -98,6 +99,7 @@ def fit_stream(
     current = start_from(objective, optimizer, key, state)
     epochs = whole_number("epochs", epochs)
     check_callbacks(callbacks)
+    check_callable("gradient_of", gradient_of, "objective params batch key")
     check_stream(objective, current.params, stream, validation=validation, patience=patience)
     stream = checked_stream(stream)
     validation = None if validation is None else checked_stream(validation)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from aejax.objective import Objective, noiseless
+from aejax.ranges import whole_number
 from aejax.training.batches import Measurements, examples_of, mean_over_examples
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import BatchLike, KeyLike
@@ -39,7 +40,14 @@ def train(
         The last state, and the means of `step`'s measurements over each epoch, each [epochs]; with
         validation also "validation_loss". The measurements of epochs after it stopped repeat those
         of its last one, which the state counts.
+
+    Raises:
+        ValueError: for patience without validation, below one or no integer.
     """
+    if patience is not None and (validation is None or whole_number("patience", patience) < 1):
+        raise ValueError(
+            f"patience counts epochs on validation data: give both, and one or more, got {patience}"
+        )
 
     def advance(state: TrainState) -> tuple[TrainState, Measurements]:
         state, steps = epoch(objective, optimizer, state, data, batch_size=batch_size)

@@ -2,6 +2,7 @@
 
 import fractions
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from sklearn.datasets import load_iris
 
 from aejax import losses, penalties
 from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
-from aejax.estimator.settings import schedule_of, settings_of
+from aejax.estimator.settings import schedule_of, seed_of, settings_of
 
 IRIS = load_iris().data
 
@@ -177,3 +178,23 @@ def test_examples_of_near_types_are_the_same_examples(x):
 def test_other_examples_are_refused(estimator, x, words):
     with pytest.raises(ValueError, match=words):
         estimator.fit(x)
+
+
+@pytest.mark.parametrize("given", [jax.random.key(0), jax.random.PRNGKey(0), 1.0, "seed"])
+def test_what_seeds_nothing_is_refused_in_a_sentence(given):
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        seed_of(given)
+
+
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, record):
+        return 0.0
+
+
+@pytest.mark.parametrize("own", [{1: (1.0, penalties.l1())}, {"odd": (1.0, Unhashable())}])
+def test_penalties_have_texts_for_names_and_are_hashable(own):
+    estimator = AutoencoderTransformer(2).set_params(penalties=own)
+    with pytest.raises(ValueError, match="needs a text for its name and must be hashable"):
+        estimator.fit(np.eye(4))

@@ -169,3 +169,20 @@ def test_a_member_that_is_no_objective_and_optimizer_is_refused():
         training.fit_population(
             lambda rate: OBJECTIVE, X, hyperparameters=np.array([0.1]), key=0, epochs=1
         )
+
+
+def test_long_doubles_train_as_doubles():
+    data = np.random.default_rng(0).random((8, 3)).astype(np.longdouble)
+    objective = aejax.objective(aejax.dense((3, 2)), aejax.losses.squared)
+    _, history = aejax.training.fit(objective, optax.sgd(0.1), data, epochs=1, key=0)
+    assert np.isfinite(history[0]["loss"])
+
+
+def test_a_gradient_is_not_its_factory():
+    objective = aejax.objective(aejax.dense((3, 2)), losses.squared)
+    options = {"epochs": 1, "key": 0, "gradient_of": training.accumulated}
+    with pytest.raises(ValueError, match=r"gradient_of is called with .*; of a factory, give what"):
+        training.fit(objective, optax.sgd(0.1), np.ones((4, 3)), **options)
+    stream = Stream(lambda rows: np.ones((len(rows), 3)), 4, 2)
+    with pytest.raises(ValueError, match=r"gradient_of is called with .*; of a factory, give what"):
+        training.fit_stream(objective, optax.sgd(0.1), stream, **options)

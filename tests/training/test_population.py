@@ -129,3 +129,12 @@ def test_what_memory_cannot_hold_is_refused_before_it_starts(monkeypatch):
         training.fit_population(
             make, Batch(X), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16
         )
+
+
+def test_lists_of_hyperparameters_and_no_devices_are_refused():
+    options = {"key": KEY, "epochs": 1}
+    for hyperparameters in ({"rate": [0.1, 0.2]}, {"rate": 0.1}):
+        with pytest.raises(ValueError, match=r"axis of members \(of a list, numpy.asarray\)"):
+            training.fit_population(make, X, hyperparameters=hyperparameters, **options)
+    with pytest.raises(ValueError, match="devices must be one or more"):
+        training.fit_population(make, X, hyperparameters=HYPERPARAMETERS, devices=[], **options)

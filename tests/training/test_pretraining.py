@@ -219,3 +219,10 @@ def test_a_second_contrastive_divergence_is_refused():
     twice = {"contrastive_divergence": (1.0, boltzmann.contrastive_divergence(RBM()))}
     with pytest.raises(ValueError, match="rbm_objective adds it"):
         training.rbm_objective((4, 3), penalties=twice)
+
+
+@pytest.mark.parametrize("others", [{"weight": jnp.arange(4.0)}, {"target": jnp.zeros((4, 3))}])
+def test_targets_and_weights_are_not_left_out_in_silence(others):
+    layer = (aejax.objective(aejax.dense((3, 2)), losses.squared), optax.sgd(0.1))
+    with pytest.raises(ValueError, match="pretrain takes x alone"):
+        training.pretrain([layer], Batch(jnp.ones((4, 3)), **others), key=KEY, epochs=1)

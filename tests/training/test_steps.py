@@ -146,3 +146,10 @@ def test_targets_and_weights_travel_with_their_examples():
     state = training.init_state(objective, optax.sgd(0.0), KEY)
     _, measured = training.epoch(objective, optax.sgd(0.0), state, data, batch_size=4)
     assert_same(measured["loss"], jnp.zeros(6))
+
+
+@pytest.mark.parametrize("options", [{"patience": 2}, {"validation": X, "patience": 0}])
+def test_patience_of_a_pure_training_is_checked(options):
+    """Of patience 0 the measurements would all be 0: it stopped before it began."""
+    with pytest.raises(ValueError, match="patience"):
+        training.train(OBJECTIVE, ADAM, X, KEY, epochs=2, batch_size=8, **options)

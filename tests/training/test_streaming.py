@@ -194,3 +194,12 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step():
         )
     assert 1 < caught.value.step < 8
     assert caught.value.epoch == 1
+
+
+@pytest.mark.parametrize(("examples", "batch_size"), [(50, 0), (50, -8), (0, 8)])
+def test_streams_of_nothing_are_refused(examples, batch_size):
+    stream, _ = recorded()
+    empty = stream._replace(examples=examples, batch_size=batch_size)
+    for streams in ({"stream": empty}, {"stream": stream, "validation": empty}):
+        with pytest.raises(ValueError, match="a stream has one example or more, in batches of one"):
+            fit(**streams)
