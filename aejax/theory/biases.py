@@ -11,7 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
-from aejax.theory.certificate import Certificate, Evidence, Obstacle, Statement, Tolerance, certify
+from aejax.theory.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    in_units,
+)
 from aejax.theory.measures import map_error, projector, reconstruction, reconstruction_loss
 from aejax.theory.moments import Moments, triangular_factor
 from aejax.theory.optimum import relative_excess, swapped_components
@@ -55,8 +63,8 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
 
     With biases the map is found by alternating affine least squares on points of mean x̄. Its
     residual is the larger of ‖W − V_k V_kᵀ‖₂ and of the distance between the means of x̂ and x on
-    the user's data, over σ_k. Without, map and loss are those of alternating least squares on the
-    uncentred factor.
+    the user's data, over σ_k, beside the excess of its loss there. Without, map and loss are those
+    of alternating least squares on the uncentred factor, which is held to xᵀx/m.
 
     Controls: the k-th component is the next one; for the problem without biases, what PCA, which
     centres, says of map and loss. Centred data cannot tell those apart: not applicable.
@@ -214,7 +222,10 @@ def _free(problem: Problem) -> Evidence:
             swapped_components(problem),
         )
     )
-    return Evidence(residual, control, _doubt(solution))
+    loss = reconstruction_loss(problem, solution.params)
+    excess = relative_excess(problem, loss, least_loss(problem.pca, problem.code))
+    defined = in_units(excess, loss_tolerance(problem), _free_tolerance(problem))
+    return Evidence(max(residual, defined), control, _doubt(solution))
 
 
 def _without_map(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
@@ -222,7 +233,10 @@ def _without_map(problem: Problem, raw: Problem, solution: Solution) -> Evidence
         map_error(solution.params, projector(leading_components(analysis, raw.code)))
         for analysis in (raw.pca, problem.pca)
     )
-    return Evidence(residual, control, _doubt(solution))
+    second = problem.x.T @ problem.x / len(problem.x)
+    factor = raw.moments.factor
+    defined = np.linalg.norm(factor.T @ factor - second, ord=2) / raw.pca.eigenvalues[0]
+    return Evidence(max(residual, float(defined)), control, _doubt(solution))
 
 
 def _without_loss(problem: Problem, raw: Problem, solution: Solution) -> Evidence:

@@ -76,6 +76,20 @@ class Tolerance(NamedTuple):
     basis: str
 
 
+def in_units(residual: float, own: Tolerance, tolerance: Tolerance) -> float:
+    """A residual that has a tolerance of its own, in the units of the statement's.
+
+    Args:
+        residual: of another measurement of the same statement.
+        own: its tolerance; one that is infinite makes it say nothing.
+        tolerance: of the statement.
+
+    Returns:
+        The residual that is as many of the statement's tolerances as this is of its own.
+    """
+    return residual * tolerance.value / own.value if math.isfinite(own.value) else 0.0
+
+
 class Evidence(NamedTuple):
     """What was measured.
 

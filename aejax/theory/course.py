@@ -60,7 +60,8 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
     attains it. Said as "the encoder is PCA" that is loose: H = R V_k G with W_d = G⁻¹ V_kᵀ is as
     good for every invertible G, and only span H = span U_k is determined. So the code that
     alternating least squares finds is compared with U_k: its residual is the sine of the largest
-    principal angle, on the user's data with biases.
+    principal angle, on the user's data with biases, or the spectral norm of H W_d − R V_k V_kᵀ over
+    σ_k if that is greater.
 
     Each condition: the encoder's gradient at H = R V_k, with the best decoder for that code. It is
     zero where all four hold, as S V_⊥ has no part in V_k. Each control drops one condition, and
@@ -166,9 +167,11 @@ def _code(problem: Problem) -> Evidence:
     solution = alternating_least_squares(problem.key, problem.moments, problem.code)
     model = linear(problem.x.shape[1], problem.code)
     with jax.enable_x64(True):
-        basis, _ = np.linalg.qr(np.asarray(model.encode(solution.params, jnp.asarray(problem.x))))
+        code = model.encode(solution.params, jnp.asarray(problem.x))
+        x_hat = np.asarray(model.decode(solution.params, code))
+        basis, _ = np.linalg.qr(np.asarray(code))
     residual, control = (
-        _sine(problem, basis, components)
+        max(_sine(problem, basis, components), _departure(problem, x_hat, components))
         for components in (
             leading_components(problem.pca, problem.code),
             swapped_components(problem),
@@ -186,3 +189,15 @@ def _sine(
     """Sine of the largest principal angle between a code's span and that of R V_k, U_k."""
     scores, _ = np.linalg.qr((problem.x - problem.pca.mean) @ components.T)
     return float(np.linalg.norm(scores - basis @ (basis.T @ scores), ord=2))
+
+
+def _departure(
+    problem: Problem,
+    x_hat: Float64[np.ndarray, "examples features"],
+    components: Float64[np.ndarray, "code features"],
+) -> float:
+    """‖H W_d − R V_k V_kᵀ‖₂/σ_k, H W_d the reconstructions about the mean."""
+    projected = problem.centred @ components.T @ components
+    difference = x_hat - problem.pca.mean - projected
+    weakest = np.sqrt(len(x_hat) * problem.pca.eigenvalues[problem.code - 1])
+    return float(np.linalg.norm(difference, ord=2) / weakest)

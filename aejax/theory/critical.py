@@ -8,6 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float64
 
+from aejax import losses
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.landscape import Landscape, enumerable, subsets
@@ -98,7 +99,8 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
 
     def loss(flat: Array) -> Array:
         params = unravel(flat)
-        return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+        x_hat = model.decode(params, model.encode(params, factor))
+        return losses.squared_error(x_hat, factor).sum()
 
     gradient = jax.grad(loss)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
+from aejax import losses
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
 from aejax.theory.lbfgs import unit_factor
@@ -129,7 +130,7 @@ def _params(encoder: Array, decoder: Array) -> Params:
 def _loss(params: Params, factor: Array) -> Array:
     decoder = params["decoder"]["layer_0"]["kernel"]
     model = linear(*decoder.shape[::-1], bias=False)
-    return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+    return losses.squared_error(model.decode(params, model.encode(params, factor)), factor).sum()
 
 
 @jax.jit

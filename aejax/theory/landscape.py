@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float64
 
+from aejax import losses
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Obstacle, Statement, Tolerance, certify
 from aejax.theory.invariance import invertible
@@ -243,7 +244,8 @@ def _derivatives(points: Params, factor: Array, code: int) -> tuple[Array, Array
 
         def loss(flat: Array) -> Array:
             params = unravel(flat)
-            return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+            x_hat = model.decode(params, model.encode(params, factor))
+            return losses.squared_error(x_hat, factor).sum()
 
         return loss(flat), jnp.linalg.norm(jax.grad(loss)(flat)), jax.hessian(loss)(flat)
 

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
+from aejax import losses
+from aejax.models import leading_units, linear
+from aejax.objective import objective
 from aejax.theory.certificate import (
     Certificate,
     Evidence,
@@ -18,12 +21,13 @@ from aejax.theory.certificate import (
     refuse,
 )
 from aejax.theory.components import component_sines
-from aejax.theory.hebbian import STEP, averaged_rule, random_basis
+from aejax.theory.hebbian import STEP, averaged_rule, hebbian_update, random_basis
 from aejax.theory.measures import projector
 from aejax.theory.optimum import swapped_components
 from aejax.theory.pca import leading_components
 from aejax.theory.problem import EPSILON, Problem, rounding
 from aejax.theory.tolerances import TRAINED_CAP, undetermined_map
+from aejax.types import Array, Batch
 
 MAX_STEPS, MAX_WORK = 30_000, 1e11
 """Most steps, and most multiplications of them all: about ten seconds on two cores."""
@@ -58,7 +62,10 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
     λ_j − λ_l for j ≤ k < l, and by λ_i + λ_j where it is not orthonormal.
     So Oja's rule wants λ_k > λ_{k+1} and rank ≥ k, Sanger's λ_1 > … > λ_k > λ_{k+1} as well.
 
-    Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the greatest sine of the angle between w_i and v_i.
+    Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the greatest sine of the angle between w_i and v_i. Each update
+    is held to its definition as well, at a random basis: minus half of the decoder's gradient of
+    `aejax.objective`, in Sanger's rule of each unit with those before it alone.
+
     Controls: units that learn alone, each by Oja's rule of one unit, and all find v_1 (one unit is
     always alone: there it is v_2); Oja's rule in the place of Sanger's, which finds the subspace
     without the order.
@@ -94,6 +101,42 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
             obstacle=_alone(problem) or _hopeless(problem, least),
         ),
     )
+
+
+def update_error(problem: Problem, *, ordered: bool) -> float:
+    """How far the update is from −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
+
+    Args:
+        problem: the user's data, code size and key.
+        ordered: Sanger's rule, in which L of unit j is that of the first j units; else Oja's.
+
+    Returns:
+        The norm of the difference.
+
+    Source: Oja 1982; Sanger 1989, §3.
+    """
+    code = problem.code
+    listens = np.triu(np.ones((code, code))) if ordered else np.ones((code, code))
+    with jax.enable_x64(True):
+        rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
+        kernel = random_basis(problem.key, rows.shape[1], code)
+        heard = [unit + 1 if ordered else code for unit in range(code)]
+        slopes = [_decoder_slope(kernel, rows, jnp.asarray(units)) for units in heard]
+        defined = jnp.stack([-slope[unit] / 2 for unit, slope in enumerate(slopes)], axis=1)
+        return float(jnp.linalg.norm(hebbian_update(kernel, rows, jnp.asarray(listens)) - defined))
+
+
+@jax.jit
+def _decoder_slope(kernel: Array, rows: Array, units: Array) -> Array:
+    """∂L/∂W_d of the autoencoder whose first units alone are on, at W_d = W_eᵀ."""
+    model = leading_units(linear(*kernel.shape, bias=False), units)
+    encoder, batch = {"layer_0": {"kernel": kernel}}, Batch(np.sqrt(len(rows)) * rows)
+
+    def loss(decoder: Array) -> Array:
+        params = {"encoder": encoder, "decoder": {"layer_0": {"kernel": decoder}}}
+        return objective(model, losses.squared)(params, batch, jax.random.key(0))[0]
+
+    return jax.grad(loss)(kernel.T)
 
 
 def run_rule(
@@ -192,7 +235,8 @@ def _subspace(problem: Problem, oja: Learned) -> Evidence:
         other = swapped_components(problem).T
     else:
         other = run_rule(problem, np.eye(problem.code), max_steps=oja.steps).kernel
-    return Evidence(error(oja.kernel), error(other), _unfinished(oja))
+    residual = max(error(oja.kernel), update_error(problem, ordered=False))
+    return Evidence(residual, error(other), _unfinished(oja))
 
 
 def _order(problem: Problem, oja: Learned, momentum: float) -> Evidence:
@@ -203,7 +247,8 @@ def _order(problem: Problem, oja: Learned, momentum: float) -> Evidence:
         units = (kernel / np.linalg.norm(kernel, axis=0)).T
         return float(component_sines(units, problem.pca).max())
 
-    return Evidence(error(sanger.kernel), error(oja.kernel), _unfinished(sanger))
+    residual = max(error(sanger.kernel), update_error(problem, ordered=True))
+    return Evidence(residual, error(oja.kernel), _unfinished(sanger))
 
 
 def _unfinished(learned: Learned) -> str:

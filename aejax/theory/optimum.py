@@ -48,8 +48,9 @@ def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
     Attained: the loss of `aejax.linear` with `pca_params`, through its own encode and decode on
     the user's data. Minimal: by duality. A map W of rank k loses at least tr S − tr P S, P the
     projector on its row space, and S ≼ tI + (S − tI)₊ gives tr P S ≤ kt + tr(S − tI)₊ for every
-    t ≥ 0; the bound's eigenvalues are those of S, not of the SVD. Both are relative to the loss, or
-    to Σ λ where rank ≤ k and the loss is zero. A repeated eigenvalue harms neither.
+    t ≥ 0; the bound's eigenvalues are those of x's covariance by `numpy.cov`, not of the SVD. Both
+    are relative to the loss, or to Σ λ where rank ≤ k and the loss is zero. A repeated eigenvalue
+    harms neither.
 
     Controls: the code lacks its last component; the bound is that of one code unit fewer.
 
@@ -126,7 +127,7 @@ def _attained(problem: Problem) -> Evidence:
 def _minimal(problem: Problem) -> Evidence:
     components = leading_components(problem.pca, problem.code)
     loss = reconstruction_loss(problem, principal_params(problem, components))
-    spectrum = np.linalg.eigvalsh(problem.moments.factor.T @ problem.moments.factor)
+    spectrum = np.linalg.eigvalsh(np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=0)))
     residual, control = (
         relative_excess(problem, loss, _dual_bound(spectrum, problem.pca.eigenvalues, code))
         for code in (problem.code, last_component(problem))

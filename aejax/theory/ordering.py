@@ -5,17 +5,24 @@ the first b code units. With P_i = Σ_{b≥i} p_b, the chance that unit i is kep
 no μ; L2 has P = 1, uniform where all μ_i are the same; a plain autoencoder has both.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Float64
 
-from aejax.models import linear
-from aejax.theory.lbfgs import Solution, gradient_stop, minimise, unit_factor
+from aejax import losses, penalties
+from aejax.models import leading_units, linear
+from aejax.objective import objective
+from aejax.theory.expectations import as_params
+from aejax.theory.lbfgs import MAX_STEPS, Solution, gradient_stop, minimise, unit_factor
 from aejax.theory.pca import least_loss
 from aejax.theory.problem import Problem
 from aejax.theory.tied import tied_loss
-from aejax.types import Array, Params
+from aejax.types import Array, Batch, Params, Pass, Penalty
 
 ROTATION = 8.0
 """Weight of the rotation beside the gradient of a loss without ½; none moves a stationary point."""
@@ -44,6 +51,83 @@ def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array
     squares = jnp.sum(both * (codes.T @ codes) * (decoder @ decoder.T))
     sizes = jnp.sum(jnp.square(encoder), axis=0) + jnp.sum(jnp.square(decoder), axis=1)
     return jnp.sum(jnp.square(factor)) - 2 * jnp.sum(survival * crossed) + squares + decays @ sizes
+
+
+def defined_objective(params: Params, data: tuple[Array, Array, Array]) -> Array:
+    """J by `aejax.objective`, truncation by truncation, with `penalties.l2` unit by unit.
+
+    Args:
+        params: kernels W_e [n, k] and W_d [k, n].
+        data: T [rows, n], p [k], and μ [k].
+
+    Returns:
+        Σ_b p_b of the objective of the first b units, with the penalty.
+    """
+    factor, probabilities, decays = data
+    model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
+    batch = Batch(jnp.sqrt(len(factor)) * factor)
+    weighted = {"unequal L2": (1.0, unequal_l2(decays))}
+
+    def truncated(units: Array) -> Array:
+        call = objective(leading_units(model, units), losses.squared, penalties=weighted)
+        return call(params, batch, jax.random.key(0))[0]
+
+    return probabilities @ jax.lax.map(truncated, jnp.arange(1, len(probabilities) + 1))
+
+
+def unequal_l2(decays: Array) -> Penalty:
+    """Σ_i μ_i (‖W_e e_i‖² + ‖e_iᵀ W_d‖²): `penalties.l2` of kernels scaled by √μ_i in unit i."""
+
+    def penalty(record: Pass) -> Array:
+        encoder, decoder = (
+            record.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder")
+        )
+        scaled = as_params(encoder * jnp.sqrt(decays), jnp.sqrt(decays)[:, None] * decoder)
+        return penalties.l2()(record._replace(params=scaled))
+
+    return penalty
+
+
+def objective_error(
+    problem: Problem,
+    survival: Float64[np.ndarray, " code"],
+    probabilities: Float64[np.ndarray, " code"],
+    decays: Float64[np.ndarray, " code"],
+) -> float:
+    """How far `ordered_objective` and its gradient are from the definition, at random kernels.
+
+    Args:
+        problem: the user's data, code size and key; Σλ = 1 in both.
+        survival: P, of the closed form.
+        probabilities: p_b, of the definition.
+        decays: μ, in the units of λ.
+
+    Returns:
+        The greater difference, relative to 1 + J.
+    """
+    size = (2, problem.x.shape[1], problem.code)
+    with jax.enable_x64(True):
+        sides = jax.random.normal(problem.key, size) / np.sqrt(size[1])
+        params = as_params(sides[0], sides[1].T)
+        factor, relative = unit_factor(problem), decays / least_loss(problem.pca, 0)
+        found, expected = (
+            _value_and_gradient(call, params, tuple(map(jnp.asarray, (factor, weights, relative))))
+            for call, weights in (
+                (ordered_objective, survival),
+                (defined_objective, probabilities),
+            )
+        )
+        difference = optax.tree.norm(optax.tree.sub(found[1], expected[1]))
+        return float(max(abs(found[0] - expected[0]), difference) / (1 + expected[0]))
+
+
+@partial(jax.jit, static_argnames="call")
+def _value_and_gradient(
+    call: Callable[[Params, tuple[Array, Array, Array]], Array],
+    params: Params,
+    data: tuple[Array, Array, Array],
+) -> tuple[Array, Params]:
+    return jax.value_and_grad(call)(params, data)
 
 
 def uniform_survival(code: int) -> Float64[np.ndarray, " code"]:
@@ -110,14 +194,20 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
         start = {"rows": rows / jnp.linalg.norm(rows, axis=1, keepdims=True)}
         data = (jnp.asarray(unit_factor(problem)), jnp.asarray(survival))
         stop = gradient_stop(problem)
-        solution = minimise(_projected_of_unit_rows, start, data, gradient_tolerance=stop)
+        solution = minimise(
+            _projected_of_unit_rows,
+            start,
+            data,
+            gradient_tolerance=stop,
+            max_steps=2 * MAX_STEPS,  # patches of photographs take 7000
+        )
         decoder = solution.params["rows"]
-        return solution._replace(params=_params(best_encoder(decoder, data[1]), decoder))
+        return solution._replace(params=as_params(best_encoder(decoder, data[1]), decoder))
 
 
 def _projected(params: Params, data: tuple[Array, Array]) -> Array:
     (factor, survival), rows = data, params["rows"]
-    kernels = _params(best_encoder(rows, survival), rows)
+    kernels = as_params(best_encoder(rows, survival), rows)
     return ordered_objective(kernels, (factor, survival, jnp.zeros_like(survival)))
 
 
@@ -125,11 +215,6 @@ def _projected_of_unit_rows(params: Params, data: tuple[Array, Array]) -> Array:
     """J of the best encoder and ¼ Σ_i (ℓ_i² − 1)², ℓ the lengths of the decoder's rows."""
     lengths = jnp.sum(jnp.square(params["rows"]), axis=1)
     return _projected(params, data) + jnp.sum(jnp.square(lengths - 1)) / 4
-
-
-def _params(encoder: Array, decoder: Array) -> Params:
-    layers = {"encoder": encoder, "decoder": decoder}
-    return {side: {"layer_0": {"kernel": kernel}} for side, kernel in layers.items()}
 
 
 def rotation(

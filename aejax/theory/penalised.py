@@ -10,11 +10,13 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Float64
 
 from aejax import losses, penalties
 from aejax.models import linear
 from aejax.objective import objective
+from aejax.theory.expectations import as_params, rows_of_factor
 from aejax.theory.lbfgs import MAX_STEPS, gradient_stop, minimise, unit_eigenvalues, unit_factor
 from aejax.theory.problem import Problem, rank
 from aejax.theory.solvers import Solution
@@ -111,7 +113,7 @@ def train_penalised(
     features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
     with jax.enable_x64(True):
         start = linear(features, problem.code, bias=False).init(problem.key)
-        rows = jnp.asarray(unit_factor(problem) * np.sqrt(len(problem.moments.factor)))
+        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
         data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
         return minimise(
             _penalised_loss(features, problem.code),
@@ -120,6 +122,22 @@ def train_penalised(
             gradient_tolerance=gradient_stop(problem),
             max_steps=max_steps,
         )
+
+
+def product_gradient(
+    problem: Problem,
+    encoder: Float64[np.ndarray, "n k"],
+    decoder: Float64[np.ndarray, "k n"],
+    decay: float,
+) -> float:
+    """‖∇J‖ of the product loss at kernels for centred data, by `aejax.objective`, for Σλ = 1."""
+    features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
+    with jax.enable_x64(True):
+        params = as_params(jnp.asarray(encoder), jnp.asarray(decoder))
+        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
+        data = (rows, jnp.asarray(0.0), jnp.asarray(decay / total), problem.key)
+        gradient = jax.jit(jax.grad(_penalised_loss(features, problem.code)))(params, data)
+        return float(optax.tree.norm(gradient))
 
 
 @functools.cache

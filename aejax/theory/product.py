@@ -7,14 +7,24 @@ from jaxtyping import Float64
 
 from aejax import penalties
 from aejax.models import pca_params
-from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
+from aejax.theory.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    in_units,
+    refuse,
+)
 from aejax.theory.invariance import CONDITION, change_code, invertible
+from aejax.theory.lbfgs import gradient_rounding
 from aejax.theory.pca import leading_components
 from aejax.theory.penalised import (
     half_decay,
     kernels,
     penalised_objective,
     product_gains,
+    product_gradient,
     product_penalty,
     sum_gains,
 )
@@ -46,7 +56,8 @@ def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     by alternating ridge regressions from a random start, as alternating least squares on
     X_0 = L⁻¹ S with the Cholesky factor L of S + μI, which knows no eigenvectors. X_0 is wrong by
     ρ = n ε λ_1/√μ, and W by 3 ρ/(τ_k − τ_{k+1}), as a projector is, and by n ε (λ_1 + μ)/μ, for the
-    last solve. The invariance is that of J by `aejax.objective` on the user's data.
+    last solve. The gradient of J by `aejax.objective` must vanish at the formula; the invariance is
+    that of J on the user's data.
 
     Controls: the gains 1 − μ/λ_i of the sum loss; the sum loss, which G alters.
 
@@ -124,7 +135,12 @@ def _shrunk(problem: Problem, decay: float) -> Evidence:
         for gains in (product_gains, sum_gains)
     )
     doubt = "" if solution.converged else f"ridges still moved after {solution.steps} steps"
-    return Evidence(residual, control, doubt)
+    rows = leading_components(problem.pca, problem.code)
+    gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
+    gradient = product_gradient(problem, rows.T, gains[:, None] * rows, decay)
+    stationary = Tolerance(gradient_rounding(problem), CLOSED_FORM_CAP, "")
+    defined = in_units(gradient, stationary, _map_tolerance(problem, decay))
+    return Evidence(max(residual, defined), control, doubt)
 
 
 def _unchanged(problem: Problem, decay: float) -> Evidence:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax import losses
 from aejax.models import linear
 from aejax.theory.lbfgs import GRADIENT_TOLERANCE, Solution, minimise
 from aejax.theory.moments import Moments
@@ -64,7 +65,7 @@ def train_linear(
 def squared_error_of_factor(params: Params, factor: Array) -> Array:
     """‖T − T W_e W_d‖²_F, by the model's own encode and decode on the rows of T [rows, n]."""
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
-    return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+    return losses.squared_error(model.decode(params, model.encode(params, factor)), factor).sum()
 
 
 def train_preconditioned(

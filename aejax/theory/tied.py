@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64
 
+from aejax import losses
 from aejax.models import linear
 from aejax.theory.certificate import Certificate, Evidence, Statement, Tolerance, certify, refuse
 from aejax.theory.invariance import invertible
@@ -91,7 +92,8 @@ def tied_loss(features: int, code: int) -> Callable[[Params, Array], Array]:
     model = linear(features, code, tied=True, bias=False)
 
     def loss(params: Params, factor: Array) -> Array:
-        return jnp.sum(jnp.square(model.decode(params, model.encode(params, factor)) - factor))
+        x_hat = model.decode(params, model.encode(params, factor))
+        return losses.squared_error(x_hat, factor).sum()
 
     return loss
 

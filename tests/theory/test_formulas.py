@@ -153,7 +153,7 @@ def test_the_tolerance_of_masks_knows_a_factor_of_fewer_rows_than_features():
 
 
 def test_tolerances_of_small_codes(monkeypatch):
-    statement, encoding = nonlinear.CURVED, nonlinear.Encoding(np.tanh, 0.5)
+    statement, encoding = nonlinear.CURVED, nonlinear.Encoding(jax.numpy.tanh, 0.5)
     orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear.RUNS - 1)
     orders[-1] += 1e-9
     monkeypatch.setattr(nonlinear, "excess_orders", lambda problem, encoding: (orders, 1e-6))

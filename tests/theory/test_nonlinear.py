@@ -181,4 +181,4 @@ def test_the_unit_of_measurement_changes_no_number():
 def test_the_bound_of_a_code_one_unit_smaller_is_off_by_the_eigenvalue_that_it_lacks():
     (answer,) = bound.encoders_bounded_by_pca(PROBLEM)
     assert answer.control == pytest.approx(2 / 1.75, rel=1e-9)
-    assert answer.residual == 0
+    assert answer.residual < 1e-14  # PCA's own code attains the bound
