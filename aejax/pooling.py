@@ -44,7 +44,7 @@ def max_pool(
     Raises:
         ValueError: where lengths disagree, a number is out of range, or a window meets no input.
 
-    Source: Zeiler & Fergus 2014, §2.1 (switches); Badrinarayanan et al. 2017, §3.1.
+    Source: Zeiler & Fergus 2014, §2.1 (switches); Badrinarayanan, Kendall & Cipolla 2017, §3.1.
     """
     geometry = Geometry(window, window if strides is None else strides, padding, dilation)
     table = _positions(x.shape[1:-1], geometry)
@@ -79,7 +79,7 @@ def max_unpool(
             than the result; where indices are no integers, or a concrete one lies outside the
             shape. A traced one outside is dropped with its value.
 
-    Source: Badrinarayanan et al. 2017, §3.2 (their fig. 3).
+    Source: Badrinarayanan, Kendall & Cipolla 2017, §3.2 (their fig. 3).
     """
     size = math.prod(shape)
     _check_unpooling(values, indices, shape)

@@ -16,8 +16,7 @@ def digits() -> Dataset:
     Returns:
         x [m, 8, 8]; every fifth example is test (see `every_fifth`): 1438 train, 359 test.
 
-    Source: E. Alpaydin and C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine
-    Learning Repository, 1998; the copy in scikit-learn.
+    Source: Alpaydin & Kaynak 1998; the copy in scikit-learn.
     """
     from sklearn.datasets import load_digits
 

@@ -1,6 +1,6 @@
 """IDX files, the format of MNIST: a header that says dtype and shape, then the values.
 
-Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998.
+Source: LeCun, Cortes & Burges 1998.
 """
 
 import gzip

@@ -22,7 +22,7 @@ class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     It is not registered with TFDS, whose names keep meaning TFDS's own builders.
 
-    Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits", 1998.
+    Source: LeCun, Cortes & Burges 1998.
     """
 
     name = "aejax_mnist"
@@ -71,8 +71,7 @@ class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 class FashionMnist(Mnist, skip_registration=True):
     """Zalando's articles: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
 
-    Source: H. Xiao, K. Rasul, R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking
-    Machine Learning Algorithms", arXiv:1708.07747, 2017.
+    Source: Xiao, Rasul & Vollgraf 2017.
     """
 
     name = "aejax_fashion_mnist"

@@ -38,7 +38,7 @@ def serialise(
         ValueError: for an array without a batch axis, or of a 64-bit type while JAX has none; and
             from JAX, for a tree of a type that is not registered with `jax.export`.
 
-    Source: JAX documentation, "Exporting and serialization"; OpenXLA StableHLO.
+    Source: JAX export; StableHLO.
     """
     leaves = jax.tree.leaves(like)
     if not leaves or any(len(leaf.shape) < 1 for leaf in leaves):

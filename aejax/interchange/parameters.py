@@ -47,7 +47,7 @@ def save_parameters(
             not have or that says "format", "arrays" or "digest" itself.
         OSError: where the disk refuses.
 
-    Source: the safetensors format (Hugging Face); NumPy enhancement proposal 1 (.npy).
+    Source: safetensors; NEP 1.
     """
     path = Path(path)
     _check_suffix(path)

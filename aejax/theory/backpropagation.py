@@ -72,7 +72,7 @@ def cross_entropy_output_error(
     Returns:
         ∂L/∂a of L = −(1/m) Σ_ij [x_ij log x̂_ij + (1 − x_ij) log(1 − x̂_ij)].
 
-    Source: Bishop 1995, Neural Networks for Pattern Recognition, §6.7.
+    Source: Bishop 1995b, §6.7.
     """
     return (jax.nn.sigmoid(a) - x) / len(x)
 

@@ -84,7 +84,7 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Two certificates: what the damped components attain, and that nothing goes below.
 
-    Source: Pretorius, Kroon & Kamper 2018; Bishop 1995; Izenman 1975.
+    Source: Pretorius, Kroon & Kamper 2018; Bishop 1995a; Izenman 1975.
     """
     obstacle = inapplicable(problem)
     if obstacle is not None:

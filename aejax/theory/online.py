@@ -79,7 +79,7 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Two certificates, of Oja's rule and of Sanger's.
 
-    Source: Oja 1982, 1989; Sanger 1989.
+    Source: Oja 1982; Oja 1989; Sanger 1989.
     """
     if obstacle := undetermined_map(problem):
         return refuse((OJA, SANGER), obstacle)

@@ -56,7 +56,7 @@ BEYOND = Statement(
 NESTED = Statement(
     claim="nested dropout makes decoder row i the direction of the i-th principal component",
     formula="W_d = diag(c) V_kᵀ, at p_b = 1/k",
-    source="Rippel et al. 2014; Oftadeh et al. 2020",
+    source="Rippel, Gelbart & Adams 2014; Oftadeh et al. 2020",
 )
 ROTATED = Statement(
     claim="the rotation-augmented gradient makes tied kernels the principal components, in order",
@@ -97,7 +97,7 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Four certificates: L2 within and beyond the bound, nested dropout, rotation.
 
-    Source: Bao et al. 2020; Rippel et al. 2014; Oftadeh et al. 2020.
+    Source: Bao et al. 2020; Rippel, Gelbart & Adams 2014; Oftadeh et al. 2020.
     """
     if obstacle := undetermined_map(problem) or _alone(problem):
         return refuse((UNEQUAL, BEYOND, NESTED, ROTATED), obstacle)

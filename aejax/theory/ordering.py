@@ -41,7 +41,7 @@ def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array
     Returns:
         J, a scalar.
 
-    Source: Rippel et al. 2014 (nested dropout); the closed form derived here.
+    Source: Rippel, Gelbart & Adams 2014 (nested dropout); the closed form derived here.
     """
     factor, survival, decays = data
     encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))

@@ -52,7 +52,7 @@ SAMPLED_CAP = 0.1
 GAUSSIAN_DRAWS = Statement(
     claim="sampled Gaussian noise costs a linear autoencoder s² ‖W‖²_F on average",
     formula="E mean ‖f(x + s ε) − x‖² = mean ‖f(x) − x‖² + s² ‖W_e W_d‖²_F",
-    source="Bishop 1995; derived here",
+    source="Bishop 1995a; derived here",
 )
 MASKING_DRAWS = Statement(
     claim="sampled masks cost a linear autoencoder what the second moments say on average",
@@ -110,7 +110,7 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
     Returns:
         Four certificates, of means under Gaussian and masking noise, and of the laws of both.
 
-    Source: Bishop 1995; Wager, Wang & Liang 2013; Massart 1990.
+    Source: Bishop 1995a; Wager, Wang & Liang 2013; Massart 1990.
     """
     obstacle = inapplicable(problem)
     if obstacle is not None:
