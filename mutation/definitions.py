@@ -87,11 +87,13 @@ def main(config: Config) -> None:
     os.environ.update(ENVIRONMENT | cache, XLA_FLAGS=quick_compilation())
     for module in IMPORTED:  # JAX reads its settings here
         __import__(module)
+    drawn = [each for each in draw(config.seed, config.sample) if config.only in each.name]
+    for mutant in drawn:  # one that cannot be made ends the run before it begins
+        replaced((checkout / "aejax" / mutant.file).read_text(encoding="utf-8"), mutant)
     right = _asked(checkout, [])
     unsound = {name: answer for name, answer in right.items() if answer != "holds"}
     if unsound:
         raise RuntimeError(f"without a mutant these certificates do not hold: {unsound}")
-    drawn = [each for each in draw(config.seed, config.sample) if config.only in each.name]
     beyond = [mutant for mutant in drawn if mutant.test]
     with _changed(checkout, beyond):  # all at once: a theorem that uses one of them would notice
         unused = not _noticed(_asked(checkout, [])) if beyond else False
