@@ -42,8 +42,8 @@ Theorems are those of [what is proved](theory.md), with the place of the stateme
 TESTED = """
 ## Out of the theorems' reach
 
-No theorem uses these definitions: all were asked with all of these mutants at once, and hold. The
-tests fail, with one mutant at a time.
+No theorem uses these definitions on this problem: all were asked with all of these mutants at once,
+and hold. The tests fail, with one mutant at a time.
 
 | place | category | mutant | killed by |
 |---|---|---|---|
