@@ -28,6 +28,7 @@ import tyro
 
 from aejax.cli.files import write_text
 from aejax.cli.main import main as aejax
+from faults.injections import flipped, truncated
 from faults.page import ALTERATIONS, write_page
 from faults.runs import CLOCK, lay_out
 
@@ -58,19 +59,6 @@ class Found(NamedTuple):
 
 
 Alteration = Callable[[Path, Random], None]
-
-
-def flipped(path: Path, chance: Random) -> None:
-    """One bit is another."""
-    content = bytearray(path.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    path.write_bytes(content)
-
-
-def truncated(path: Path, chance: Random) -> None:
-    """The file ends early, perhaps at once."""
-    content = path.read_bytes()
-    path.write_bytes(content[: chance.randrange(len(content))])
 
 
 def deleted(path: Path, _: Random) -> None:
