@@ -56,12 +56,12 @@ test-slow: $(DEVELOPER)
 SAMPLE ?= 200
 mutation: $(DEVELOPER)
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[mutation]'
-	$(BIN)/python -m mutation --sample $(SAMPLE) --seed $(SEED)
+	$(BIN)/python -m tests.mutation --sample $(SAMPLE) --seed $(SEED)
 
 # What is left of a run that is killed, damaged, or out of room? TRIES signals at each moment.
 TRIES ?= 12
 faults: $(DEVELOPER)
-	$(BIN)/python -m faults --tries $(TRIES)
+	$(BIN)/python -m tests.faults --tries $(TRIES)
 
 # Random inputs against every property test, for MINUTES, from SEED on.
 MINUTES ?= 60

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Integer
 
-from aejax.ranges import check_range
+from aejax.hyperparameters import check_range
 from aejax.types import Array, Loss
 
 

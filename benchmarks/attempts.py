@@ -23,7 +23,7 @@ import tyro
 
 import aejax
 from aejax import losses
-from aejax.products import product
+from aejax.layers.low_precision import product
 from aejax.types import Array
 from benchmarks import convolution
 from benchmarks.epochs import one_scan

@@ -24,7 +24,7 @@ import tyro
 
 import aejax
 from aejax import Batch, checkpoints, losses, training
-from aejax.cli.memory import keep_memory
+from aejax.runs.malloc import keep_memory
 from benchmarks.interleaved import interleaved, record
 
 

@@ -26,8 +26,8 @@ import tyro
 
 import aejax
 from aejax import Batch, losses, training
-from aejax.cli.compiled import keep_compiled
-from aejax.cli.memory import keep_memory
+from aejax.runs.compilation_cache import keep_compiled
+from aejax.runs.malloc import keep_memory
 from aejax.types import Array
 from benchmarks.interleaved import interleaved, record
 

@@ -24,9 +24,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 import aejax
 from aejax import Batch, Objective, losses, penalties, sharding, training
-from aejax.cli.environment import environment
-from aejax.cli.files import write_text
-from aejax.communication import collectives
+from aejax.runs.atomic_files import write_text
+from aejax.runs.environment import environment
+from aejax.sharding.collectives import collectives
 from aejax.training import Placement, TrainState, placed
 
 RESULTS = Path(__file__).parent / "results" / "communication"

@@ -22,8 +22,9 @@ import optax
 import tyro
 
 import aejax
-from aejax import Batch, losses, patches, training
-from aejax.cli.memory import keep_memory
+from aejax import Batch, losses, training
+from aejax.layers import convolution_patches
+from aejax.runs.malloc import keep_memory
 from benchmarks.interleaved import interleaved, record
 
 
@@ -82,7 +83,7 @@ def main(config: Config = Config()) -> None:
 
 
 def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], Any]:
-    """An epoch as one scan, with names of `aejax.patches` replaced while it is compiled.
+    """An epoch as one scan, with names of `convolution_patches` replaced while it is compiled.
 
     Args:
         config: the model and its batches.
@@ -104,7 +105,7 @@ def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], A
         return training.epoch(objective, optimizer, state, data, batch_size=config.batch_size)[0]
 
     jax.clear_caches()  # of what was traced with other names
-    with mock.patch.multiple(patches, **replaced) if replaced else nullcontext():
+    with mock.patch.multiple(convolution_patches, **replaced) if replaced else nullcontext():
         run = jax.jit(epoch).lower(state, data).compile()
     jax.clear_caches()
     return lambda: jax.block_until_ready(run(state, data).params)

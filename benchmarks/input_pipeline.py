@@ -25,9 +25,9 @@ import tyro
 
 import aejax
 from aejax import Batch, data, losses, training
-from aejax.cli.memory import keep_memory
 from aejax.data.streams import mapped
-from aejax.training import ONE_DEVICE, Stream, passes, place_state, steps_of_pass, streaming
+from aejax.runs.malloc import keep_memory
+from aejax.training import ONE_DEVICE, Stream, place_state, steps_of_pass, streaming
 from benchmarks.interleaved import interleaved, record
 
 
@@ -85,13 +85,13 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
         lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
     )
     length = steps_of_pass(stream)
-    batch = stream.read(passes.in_order(stream, range(1)))
+    batch = stream.read(stream.in_order(stream, range(1)))
     together = streaming.steps_together(stream, batch, length, ONE_DEVICE)
     steps = streaming.compiled_steps(objective, optimizer, state, stream, together=together)
 
     def read() -> Iterator[Batch]:
-        groups = passes.grouped(stream, range(length), epoch=length, together=together)
-        return streaming.read_ahead(stream, groups, partial(passes.shuffled, stream, 0), ONE_DEVICE)
+        groups = stream.grouped(stream, range(length), epoch=length, together=together)
+        return streaming.read_ahead(stream, groups, partial(stream.shuffled, stream, 0), ONE_DEVICE)
 
     def epoch() -> Any:
         return streaming.run_epoch(steps, place_state(ONE_DEVICE, state), read(), length)

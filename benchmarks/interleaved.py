@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from aejax.cli.environment import environment
-from aejax.cli.files import write_text
+from aejax.runs.atomic_files import write_text
+from aejax.runs.environment import environment
 
 RESULTS = Path(__file__).parent / "results"
 _PAUSE = 0.2

@@ -22,7 +22,7 @@ import tyro
 
 import aejax
 from aejax import Batch, losses, training
-from aejax.cli.memory import keep_memory
+from aejax.runs.malloc import keep_memory
 from aejax.types import Array
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record

@@ -21,9 +21,9 @@ import jax
 import numpy as np
 import tyro
 
-from aejax.cli.configuration import Training
-from aejax.cli.pieces import make_optimizer, make_trained_objective
-from aejax.cli.recipes import RECIPES, RecipeName
+from aejax.runs.builders import make_optimizer, make_trained_objective
+from aejax.runs.configuration import Training
+from aejax.runs.recipes import RECIPES, RecipeName
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 

@@ -24,8 +24,8 @@ import tyro
 
 import aejax
 from aejax import Batch, corruptions, data, losses, training
-from aejax.cli.environment import environment
-from aejax.cli.files import write_text
+from aejax.runs.atomic_files import write_text
+from aejax.runs.environment import environment
 
 RESULTS = Path(__file__).parent / "results" / "seeds.json"
 

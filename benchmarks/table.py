@@ -7,7 +7,7 @@ from typing import Any
 
 import tyro
 
-from aejax.cli.files import write_text
+from aejax.runs.atomic_files import write_text
 from benchmarks.interleaved import RESULTS
 
 README = RESULTS.parent / "README.md"

@@ -23,7 +23,7 @@ import tyro
 
 import aejax
 from aejax import losses
-from aejax.cli.memory import keep_memory
+from aejax.runs.malloc import keep_memory
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
 from benchmarks.pytorch_epochs import pytorch_epoch

@@ -26,10 +26,10 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import Batch, corruptions, losses, training
-from aejax.applications import score_estimate
+from aejax.evaluation import score_estimate
 from aejax.plots import COLOURS, INK, look
-from aejax.theory import mixture as mixtures
-from aejax.theory.mixture import parzen_posterior_mean as parzen
+from aejax.theory.analysis import gaussian_mixtures as mixtures
+from aejax.theory.analysis.gaussian_mixtures import parzen_posterior_mean as parzen
 from aejax.types import Array, Key, Params
 from experiments.harness import Comparison, Results, below, draw_mean, execute
 

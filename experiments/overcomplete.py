@@ -24,7 +24,7 @@ from scipy import stats
 
 import aejax
 from aejax import corruptions, data, losses, penalties
-from aejax.applications import copying
+from aejax.evaluation import copying
 from aejax.plots import COLOURS, look
 from aejax.types import Array, Key, Params
 from experiments.harness import (

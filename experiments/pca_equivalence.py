@@ -28,7 +28,7 @@ import aejax
 from aejax import data, losses
 from aejax.models import pca_params
 from aejax.plots import INK, look
-from aejax.theory.pca import leading_components, least_loss, pca
+from aejax.theory.analysis.pca import leading_components, least_loss, pca
 from aejax.types import Array, Params
 from experiments.harness import (
     Comparison,

@@ -25,7 +25,8 @@ import optax
 from matplotlib.figure import Figure
 
 import aejax
-from aejax import Batch, applications, data, losses, resampling, training
+from aejax import Batch, data, evaluation, losses, training
+from aejax.layers import resampling
 from aejax.models import BASIC
 from aejax.plots import segmentations
 from aejax.types import Array, Key, Params
@@ -133,8 +134,8 @@ def _trainer(
     labels, labels_test = map(jnp.int32, (dataset.labels_train, dataset.labels_test))
     classes = len(CLASSES[dataset.name])
     mirrored = (jnp.concatenate([array, array[:, :, ::-1]]) for array in (x, labels))
-    weights = applications.median_frequency_weights(labels, classes=classes)
-    batch = applications.segmentation_batch(*mirrored, weights)
+    weights = evaluation.median_frequency_weights(labels, classes=classes)
+    batch = evaluation.segmentation_batch(*mirrored, weights)
     size = BASIC._replace(blocks=config.blocks, kernel=(config.kernel,) * 2)
     model = aejax.segnet(size, channels=x.shape[-1], classes=classes, resampling=pair)
     objective = aejax.objective(model, losses.categorical_labels(classes=classes))
@@ -158,8 +159,8 @@ def _trainer(
             state, measured = step(state, jax.tree.map(lambda array, i=examples: array[i], batch))
             curve.append(float(measured["loss"]))
         predicted = predict(state.params, x, x_test)
-        confusion = applications.confusion_matrix(labels_test, predicted, classes=classes)
-        found = applications.segmentation_measures(confusion)
+        confusion = evaluation.confusion_matrix(labels_test, predicted, classes=classes)
+        found = evaluation.segmentation_measures(confusion)
         tenths = [float(part.mean()) for part in np.array_split(np.array(curve), 10)]
         shown = _shown(config, predicted.astype(jnp.uint8))
         return Results({**found._asdict(), "loss": tenths}, {"predicted": shown})

@@ -24,7 +24,7 @@ import optax
 from matplotlib.figure import Figure
 
 import aejax
-from aejax import data, losses, penalties, statistics
+from aejax import data, evaluation, losses, penalties
 from aejax.plots import INK, look
 from aejax.types import Array, Params
 from experiments.harness import (
@@ -106,7 +106,7 @@ def run(config: Config, dataset: data.Dataset) -> Results:
         for j in range(config.seeds):
             member: Params = jax.tree.map(lambda leaf, i=i, j=j: leaf[i, j], params)
             code, code_test = encode(member, x), encode(member, x_test)
-            found = statistics.activation_statistics(code_test, threshold=0.05)
+            found = evaluation.activation_statistics(code_test, threshold=0.05)
             accuracy = linear_accuracy(code, labels[0], code_test, labels[1])
             metrics[name]["mean"].append(float(found.mean.mean()))
             metrics[name]["lifetime sparsity"].append(float(found.lifetime_sparsity.mean()))

@@ -20,8 +20,8 @@ import jax
 from matplotlib.figure import Figure
 
 from aejax import data
-from aejax.cli.configuration import Moves, Training
-from aejax.cli.recipes import RECIPES
+from aejax.runs.configuration import Moves, Training
+from aejax.runs.recipes import RECIPES
 from experiments.harness import Comparison, Remember, Results, below, execute, flat
 from experiments.harness.compressors import recipe_reconstruction
 from experiments.harness.reconstructions import Fit, compare, draw, log_test_errors

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 
-from aejax.cli.recipes import RECIPES
+from aejax.runs.recipes import RECIPES
 from benchmarks import (
     accelerator,
     attempts,

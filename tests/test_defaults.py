@@ -9,7 +9,7 @@ from jax.sharding import AbstractMesh, NamedSharding
 
 import aejax
 from aejax import Batch, checkpoints, corruptions, data, losses, sharding, training
-from aejax.batch_normalisation import batch_normalisation, init_batch_normalisation
+from aejax.layers.batch_normalisation import batch_normalisation, init_batch_normalisation
 
 KEY = jax.random.key(0)
 MODEL = aejax.dense((4, 2))

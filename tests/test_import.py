@@ -30,7 +30,7 @@ def test_the_command_starts_without_what_only_some_commands_need():
 
 def test_a_history_does_without_pytorch_and_leaves_it_to_others():
     loaded_by(
-        "import sys, tempfile; from pathlib import Path; from aejax.cli.history import recorded; "
+        "import sys, tempfile; from pathlib import Path; from aejax.runs.history import recorded; "
         "folder = Path(tempfile.mkdtemp()); "
         "recorded(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
         "assert 'tensorboardX' in sys.modules and 'torch' not in sys.modules; import torch"

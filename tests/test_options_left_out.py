@@ -7,8 +7,9 @@ import optax
 import pytest
 
 import aejax
-from aejax import Geometry, augmentations, boltzmann, losses, penalties, training
-from aejax.interpolation import linear
+from aejax import Geometry, augmentations, losses, penalties, training
+from aejax.augmentations.interpolation import linear
+from aejax.models import boltzmann
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (6, 5))

@@ -11,23 +11,23 @@ from typing import Annotated, Any
 import jax
 from tyro.conf import subcommand
 
-from aejax.cli.apply import Encode, Reconstruct, encode, reconstruct
-from aejax.cli.compiled import keep_compiled
-from aejax.cli.configuration import Training
-from aejax.cli.endings import UnwritableError
-from aejax.cli.explore import Explore, explore
-from aejax.cli.export import Export, export
-from aejax.cli.interruption import Interrupted
-from aejax.cli.memory import keep_memory
-from aejax.cli.output import degrade_characters, discard, flush
-from aejax.cli.pages import Report, write_report
-from aejax.cli.path_options import check_encoding, expanded
-from aejax.cli.prepare import ListData, PrepareData, list_data, prepare_data
-from aejax.cli.recipes import RECIPES
-from aejax.cli.run import read_configuration
-from aejax.cli.train import Train, train
-from aejax.cli.usage import parse
-from aejax.cli.verify import Verify, verify
+from aejax.cli.commands.data import ListData, PrepareData, list_data, prepare_data
+from aejax.cli.commands.encode import Encode, Reconstruct, encode, reconstruct
+from aejax.cli.commands.explore import Explore, explore
+from aejax.cli.commands.export import Export, export
+from aejax.cli.commands.report import Report, write_report
+from aejax.cli.commands.train import Train, train
+from aejax.cli.commands.verify import Verify, verify
+from aejax.cli.process.command_arguments import parse
+from aejax.cli.process.error_messages import UnwritableError
+from aejax.cli.process.output import degrade_characters, discard, flush
+from aejax.cli.process.path_options import check_encoding, expanded
+from aejax.cli.process.signals import Interrupted
+from aejax.runs.compilation_cache import keep_compiled
+from aejax.runs.configuration import Training
+from aejax.runs.malloc import keep_memory
+from aejax.runs.recipes import RECIPES
+from aejax.runs.run import read_configuration
 from aejax.training import LostProcessError
 
 DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # and 1, verify's, where a verification failed

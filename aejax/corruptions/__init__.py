@@ -5,10 +5,10 @@ level can be a hyperparameter (`training.fit_population`), be scheduled (`traini
 over levels), or be drawn anew for each example (`random_level`).
 """
 
-from aejax.corruptions.elements import gaussian as gaussian
-from aejax.corruptions.elements import masking as masking
-from aejax.corruptions.elements import salt_and_pepper as salt_and_pepper
-from aejax.corruptions.images import block_masking as block_masking
-from aejax.corruptions.images import on_images as on_images
-from aejax.corruptions.images import patch_masking as patch_masking
-from aejax.corruptions.levels import random_level as random_level
+from aejax.corruptions.block_masks import block_masking as block_masking
+from aejax.corruptions.block_masks import on_images as on_images
+from aejax.corruptions.block_masks import patch_masking as patch_masking
+from aejax.corruptions.elementwise import gaussian as gaussian
+from aejax.corruptions.elementwise import masking as masking
+from aejax.corruptions.elementwise import salt_and_pepper as salt_and_pepper
+from aejax.corruptions.noise_levels import random_level as random_level

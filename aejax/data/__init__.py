@@ -1,8 +1,8 @@
 """Data: real examples, checked and normalised; TFDS and scikit-learn load only where used."""
 
-from aejax.data.checks import check_array as check_array
-from aejax.data.checks import check_dataset as check_dataset
-from aejax.data.checks import check_support as check_support
+from aejax.data.array_checks import check_array as check_array
+from aejax.data.array_checks import check_dataset as check_dataset
+from aejax.data.array_checks import check_support as check_support
 from aejax.data.dataset import Dataset as Dataset
 from aejax.data.dataset import fingerprint as fingerprint
 from aejax.data.embedded import digits as digits
@@ -11,7 +11,7 @@ from aejax.data.files import load_array as load_array
 from aejax.data.files import load_file as load_file
 from aejax.data.idx import read_idx as read_idx
 from aejax.data.image_folder import image_folder as image_folder
-from aejax.data.lazy import Lazy as Lazy
+from aejax.data.lazy_array import Lazy as Lazy
 from aejax.data.normalisation import Normalisation as Normalisation
 from aejax.data.normalisation import covariance_scale as covariance_scale
 from aejax.data.normalisation import denormalise as denormalise
@@ -22,11 +22,11 @@ from aejax.data.normalisation import unit_range as unit_range
 from aejax.data.preparation import Available as Available
 from aejax.data.preparation import available as available
 from aejax.data.preparation import prepare as prepare
-from aejax.data.shapes import SHAPES as SHAPES
-from aejax.data.shapes import shapes as shapes
 from aejax.data.sources import load as load
 from aejax.data.split import every_fifth as every_fifth
 from aejax.data.streams import StreamedDataset as StreamedDataset
 from aejax.data.streams import UnreadableExampleError as UnreadableExampleError
 from aejax.data.streams import guarded as guarded
 from aejax.data.streams import open_stream as open_stream
+from aejax.data.synthetic_shapes import SHAPES as SHAPES
+from aejax.data.synthetic_shapes import shapes as shapes

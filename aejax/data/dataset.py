@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Integer, Shaped
 
-from aejax.data.blocks import blocks
+from aejax.data.example_blocks import blocks
 
 
 class Dataset(NamedTuple):

@@ -4,10 +4,10 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from aejax.data.blocks import blocks
-from aejax.data.checks import check_finite
+from aejax.data.array_checks import check_finite
 from aejax.data.dtypes import Tabular, as_array, is_integer
-from aejax.data.lazy import Lazy
+from aejax.data.example_blocks import blocks
+from aejax.data.lazy_array import Lazy
 
 Source = Shaped[np.ndarray | jax.Array | Lazy, "m *features"]
 Statistic = Float64[np.ndarray, "*features"]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from aejax.data.checks import check_array
+from aejax.data.array_checks import check_array
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import format_bounds
 from aejax.data.idx import MAXIMUM_COMPRESSION, first_bytes, read_idx

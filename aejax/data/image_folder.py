@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from aejax.data.lazy import Lazy
+from aejax.data.lazy_array import Lazy
 
 if TYPE_CHECKING:
     from PIL.Image import Image

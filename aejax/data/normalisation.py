@@ -19,7 +19,7 @@ from jaxtyping import Float, Shaped
 
 from aejax.data.dtypes import Tabular, as_array, is_floating, is_integer
 from aejax.data.feature_statistics import as_source, extremes, mean_and_deviation
-from aejax.data.lazy import Lazy
+from aejax.data.lazy_array import Lazy
 
 Examples = Shaped[np.ndarray | jax.Array, "m *features"]
 

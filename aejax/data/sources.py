@@ -5,8 +5,8 @@ from os import PathLike
 from pathlib import Path
 
 from aejax.data import embedded
+from aejax.data.array_checks import check_dataset
 from aejax.data.catalogue import PREPARED_HERE
-from aejax.data.checks import check_dataset
 from aejax.data.dataset import Dataset
 from aejax.data.files import load_file
 from aejax.data.prepared import load_prepared

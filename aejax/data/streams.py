@@ -15,7 +15,7 @@ from aejax.data.catalogue import PREPARED_HERE
 from aejax.data.dtypes import check_dtype, is_floating
 from aejax.data.files import MNIST_FILES, UNREADABLE, advice, npy_header
 from aejax.data.image_folder import ImageMode, image_folder
-from aejax.data.lazy import Lazy
+from aejax.data.lazy_array import Lazy
 from aejax.data.prepared import input_of, open_builder
 
 

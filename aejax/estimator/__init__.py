@@ -3,5 +3,5 @@
 scikit-learn is imported here alone; `import aejax` does not load it.
 """
 
-from aejax.estimator.autoencoder import AutoencoderTransformer as AutoencoderTransformer
-from aejax.estimator.linear import LinearAutoencoder as LinearAutoencoder
+from aejax.estimator.autoencoder_transformer import AutoencoderTransformer as AutoencoderTransformer
+from aejax.estimator.linear_autoencoder import LinearAutoencoder as LinearAutoencoder

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import jax
 import optax
 
-from aejax import named
+from aejax import registry
 from aejax.estimator.settings import Settings
 from aejax.models import dense
-from aejax.objective import Objective, forward, noiseless, objective, reconstruction_losses
+from aejax.objectives import Objective, forward, noiseless, objective, reconstruction_losses
 from aejax.training import TrainState, init_state
 from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Params, Penalty
 
@@ -43,11 +43,11 @@ def program(settings: Settings, features: int, dtype: str) -> Program:
     """
     composed = objective(
         _model(settings, features, dtype),
-        named.loss(settings.loss) if isinstance(settings.loss, str) else settings.loss,
+        registry.loss(settings.loss) if isinstance(settings.loss, str) else settings.loss,
         corruption=_corruption(settings),
         penalties=_penalties(settings),
     )
-    optimizer = named.optimizer(settings.optimizer, settings.learning_rate)
+    optimizer = registry.optimizer(settings.optimizer, settings.learning_rate)
 
     def decode(params: Params, code: Array) -> Array:
         return composed.loss.mean(composed.model.decode(params, code))
@@ -72,7 +72,7 @@ def _model(settings: Settings, features: int, dtype: str) -> Autoencoder:
 
 
 def _activation(given: str | Callable[[Array], Array]) -> Callable[[Array], Array]:
-    return named.activation(given) if isinstance(given, str) else given
+    return registry.activation(given) if isinstance(given, str) else given
 
 
 def _code_activation(settings: Settings) -> str | Callable[[Array], Array]:
@@ -82,14 +82,14 @@ def _code_activation(settings: Settings) -> str | Callable[[Array], Array]:
 
 def _corruption(settings: Settings) -> Corruption | None:
     if isinstance(settings.corruption, str):
-        return named.corruption(settings.corruption, settings.corruption_level)
+        return registry.corruption(settings.corruption, settings.corruption_level)
     return settings.corruption
 
 
 def _penalties(settings: Settings) -> dict[str, tuple[float, Penalty]]:
     names = ("l2", "l1", "sparsity", "contraction")
     one_layer = not settings.hidden_layer_sizes
-    weighted = named.weighted_penalties(
+    weighted = registry.weighted_penalties(
         {name: getattr(settings, name) for name in names},
         rho=settings.rho,
         one_logistic_layer=one_layer and _code_activation(settings) == "sigmoid",

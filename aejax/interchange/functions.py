@@ -3,7 +3,7 @@
 What is written needs JAX to be called, and not aejax:
 `export.deserialize(bytearray(Path("encode.stablehlo").read_bytes())).call(x)`, after
 `from jax import export`. A code that is a tree of other than JAX's own containers needs the module
-that defines them: for SegNet's, `aejax.resampling`.
+that defines them: for SegNet's, `aejax.layers.resampling`.
 """
 
 from collections.abc import Callable, Iterable, Sequence

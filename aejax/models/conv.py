@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aejax.convolution_arithmetic import Geometry, convolution_shape
+from aejax.hyperparameters import whole_number
+from aejax.layers.convolution_arithmetic import Geometry, convolution_shape
 from aejax.models.conv_layers import Down, Up, strided, transposed
 from aejax.models.dense import Activation, Initializers, untied
-from aejax.ranges import whole_number
 from aejax.types import Array, Autoencoder, Key, Params
 
 

@@ -11,9 +11,9 @@ from typing import Literal
 import jax
 from jaxtyping import Float
 
-from aejax.convolution import convolution, transposed_convolution
-from aejax.convolution_arithmetic import Geometry, convolution_shape, decoder_geometry
-from aejax.pooling import max_pool
+from aejax.layers.convolution import convolution, transposed_convolution
+from aejax.layers.convolution_arithmetic import Geometry, convolution_shape, decoder_geometry
+from aejax.layers.pooling import max_pool
 from aejax.types import Array
 
 Down = Callable[[Array, Array, Geometry], Array]

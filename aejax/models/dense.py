@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
 
-from aejax.products import product
-from aejax.ranges import whole_number
+from aejax.hyperparameters import whole_number
+from aejax.layers.low_precision import product
 from aejax.types import Array, Autoencoder, Key, Params
 
 Activation = Callable[[Array], Array]

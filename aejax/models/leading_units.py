@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 from jaxtyping import Int
 
-from aejax.ranges import check_range
+from aejax.hyperparameters import check_range
 from aejax.types import Array, Autoencoder, Params
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.ranges import check_range, whole_number
+from aejax.hyperparameters import check_range, whole_number
 from aejax.types import Array, Autoencoder, Loss, Params
 
 

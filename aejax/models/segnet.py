@@ -11,10 +11,10 @@ import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
 
-from aejax.batch_normalisation import batch_normalisation, init_batch_normalisation
-from aejax.convolution import convolution
+from aejax.layers.batch_normalisation import batch_normalisation, init_batch_normalisation
+from aejax.layers.convolution import convolution
+from aejax.layers.resampling import Resampling, transferred
 from aejax.models.dense import Activation
-from aejax.resampling import Resampling, transferred
 from aejax.types import Array, Autoencoder, Code, Key, Params
 
 _init_kernel = linen.initializers.he_normal()

@@ -4,12 +4,12 @@ A penalty on the code takes `select`, which picks the part of the code's tree th
 default takes the code itself.
 """
 
-from aejax.penalties.contraction import contractive as contractive
-from aejax.penalties.contraction import contractive_logistic as contractive_logistic
-from aejax.penalties.contraction import (
+from aejax.penalties.contractive import contractive as contractive
+from aejax.penalties.contractive import contractive_logistic as contractive_logistic
+from aejax.penalties.contractive import (
     logistic_squared_jacobian_norm as logistic_squared_jacobian_norm,
 )
-from aejax.penalties.contraction import squared_jacobian_norm as squared_jacobian_norm
+from aejax.penalties.contractive import squared_jacobian_norm as squared_jacobian_norm
 from aejax.penalties.decay import kernels as kernels
 from aejax.penalties.decay import l2 as l2
 from aejax.penalties.estimation import contractive_estimated as contractive_estimated
@@ -18,7 +18,7 @@ from aejax.penalties.estimation import (
 )
 from aejax.penalties.higher_order import higher_order_contractive as higher_order_contractive
 from aejax.penalties.higher_order import squared_jacobian_change as squared_jacobian_change
-from aejax.penalties.select import Select as Select
+from aejax.penalties.parameter_selection import Select as Select
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl
 from aejax.penalties.sparsity import kl_sparsity as kl_sparsity
 from aejax.penalties.sparsity import l1 as l1

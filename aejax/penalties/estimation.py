@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.penalties.select import Select, selected_encoder
-from aejax.ranges import whole_number
+from aejax.hyperparameters import whole_number
+from aejax.penalties.parameter_selection import Select, selected_encoder
 from aejax.types import Array, Key, Pass, Penalty
 
 Probe = Callable[..., Array]

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.penalties.contraction import squared_jacobian_norm
+from aejax.hyperparameters import check_range
+from aejax.penalties.contractive import squared_jacobian_norm
 from aejax.penalties.estimation import check_samples
-from aejax.penalties.select import Select, selected_encoder
-from aejax.ranges import check_range
+from aejax.penalties.parameter_selection import Select, selected_encoder
 from aejax.types import Array, Pass, Penalty
 
 

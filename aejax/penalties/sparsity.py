@@ -7,8 +7,8 @@ from jax.core import Tracer
 from jax.scipy.special import rel_entr
 from jaxtyping import Float
 
-from aejax.penalties.select import Select
-from aejax.ranges import check_range
+from aejax.hyperparameters import check_range
+from aejax.penalties.parameter_selection import Select
 from aejax.types import Array, Pass, Penalty
 
 

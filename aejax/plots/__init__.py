@@ -1,6 +1,6 @@
 """Pictures of an autoencoder: arrays in, a matplotlib figure out."""
 
-from aejax.plots.activations import activations as activations
+from aejax.plots.activation_histograms import activations as activations
 from aejax.plots.alignment import alignment as alignment
 from aejax.plots.bounds import losses_above as losses_above
 from aejax.plots.certificates import Numbers as Numbers
@@ -13,16 +13,16 @@ from aejax.plots.curves import seed_curves as seed_curves
 from aejax.plots.curves import terms_of as terms_of
 from aejax.plots.formulas import Curves as Curves
 from aejax.plots.formulas import against_formula as against_formula
-from aejax.plots.images import filters as filters
-from aejax.plots.images import reconstructions as reconstructions
-from aejax.plots.images import segmentations as segmentations
-from aejax.plots.images import traversals as traversals
-from aejax.plots.landscape import critical_points as critical_points
-from aejax.plots.landscape import saddle_escape as saddle_escape
-from aejax.plots.landscape import search_ends as search_ends
-from aejax.plots.look import COLOURS as COLOURS
-from aejax.plots.look import INK as INK
-from aejax.plots.look import look as look
-from aejax.plots.sparsity import kl_sparsity as kl_sparsity
+from aejax.plots.image_grids import filters as filters
+from aejax.plots.image_grids import reconstructions as reconstructions
+from aejax.plots.image_grids import segmentations as segmentations
+from aejax.plots.image_grids import traversals as traversals
+from aejax.plots.kl_penalty import kl_sparsity as kl_sparsity
+from aejax.plots.loss_landscape import critical_points as critical_points
+from aejax.plots.loss_landscape import saddle_escape as saddle_escape
+from aejax.plots.loss_landscape import search_ends as search_ends
 from aejax.plots.spectra import jacobian_spectra as jacobian_spectra
 from aejax.plots.spectra import spectrum as spectrum
+from aejax.plots.style import COLOURS as COLOURS
+from aejax.plots.style import INK as INK
+from aejax.plots.style import look as look

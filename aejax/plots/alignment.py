@@ -6,7 +6,7 @@ from math import ceil
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from aejax.plots.look import Array, finite, look
+from aejax.plots.style import Array, finite, look
 
 
 def alignment(cosines: Mapping[str, Float[Array, "units components"]]) -> Figure:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots.look import COLOURS, INK, finite, look
+from aejax.plots.style import COLOURS, INK, finite, look
 
 
 def losses_above(losses: Mapping[str, float], bound: float, *, name: str) -> Figure:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots.look import COLOURS, INK, look
+from aejax.plots.style import COLOURS, INK, look
 
 FLOOR = 1e-18
 """Where a residual of zero is drawn."""

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Num, Shaped
 from matplotlib.figure import Figure
 
-from aejax.plots.look import COLOURS, Array, finite, look
-from aejax.theory.pca import leading_components
-from aejax.theory.truncated_pca import truncated_pca
+from aejax.plots.style import COLOURS, Array, finite, look
+from aejax.theory.analysis.pca import leading_components
+from aejax.theory.analysis.truncated_pca import truncated_pca
 
 _MARKERS = "os^Dv"
 

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Real
 from matplotlib.figure import Figure
 
-from aejax.plots.look import Array, finite, look
+from aejax.plots.style import Array, finite, look
 
 
 def confusion(

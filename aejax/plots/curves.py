@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aejax.plots.look import Array, finite, look
+from aejax.plots.style import Array, finite, look
 
 NORMS = ("gradient_norm", "parameter_norm")
 _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *NORMS}

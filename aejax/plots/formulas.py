@@ -7,7 +7,7 @@ from jaxtyping import Num
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from aejax.plots.look import COLOURS, Array, finite, look
+from aejax.plots.style import COLOURS, Array, finite, look
 
 Curves = Mapping[str, tuple[Num[Array, "_"], Num[Array, "_"]]]
 """Name -> (x, y), of one length."""

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aejax.plots.look import INK, Array, finite, look
+from aejax.plots.style import INK, Array, finite, look
 
 
 def spectrum(eigenvalues: Float[Array, " features"], code: int) -> Figure:

@@ -5,30 +5,30 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Shaped
 
-from aejax.theory.biases import free_biases
-from aejax.theory.bound import encoders_bounded_by_pca
-from aejax.theory.certificate import Certificate
-from aejax.theory.components import principal_components
-from aejax.theory.contraction import contractive_optimum
-from aejax.theory.course import course_conditions
-from aejax.theory.critical import critical_point_search
-from aejax.theory.denoising import gaussian_denoising
-from aejax.theory.dynamics import learning_dynamics
-from aejax.theory.gradient import gradient_training
-from aejax.theory.invariance import code_invariance
-from aejax.theory.landscape import landscape_index
-from aejax.theory.masking import masking_denoising
-from aejax.theory.nonlinear import small_codes
-from aejax.theory.online import online_rules
-from aejax.theory.optimum import optimal_loss, optimal_map
-from aejax.theory.ordered import ordered_recovery
-from aejax.theory.precision import single_precision
-from aejax.theory.problem import Theorem, pose
-from aejax.theory.product import product_regularisation
-from aejax.theory.regularised import sum_regularisation
-from aejax.theory.sampling import sampled_denoising
-from aejax.theory.streams import streamed_moments
-from aejax.theory.tied import tied_weights
+from aejax.theory.checking.certificate import Certificate
+from aejax.theory.checking.problem import Theorem, pose
+from aejax.theory.course.theorem import course_conditions
+from aejax.theory.learning.dynamics import learning_dynamics
+from aejax.theory.learning.encoder_bound import encoders_bounded_by_pca
+from aejax.theory.learning.nonlinear_encoders import small_codes
+from aejax.theory.learning.online import online_rules
+from aejax.theory.learning.single_precision import single_precision
+from aejax.theory.learning.streamed_moments import streamed_moments
+from aejax.theory.noise.contraction import contractive_optimum
+from aejax.theory.noise.gaussian import gaussian_denoising
+from aejax.theory.noise.masking import masking_denoising
+from aejax.theory.noise.monte_carlo import sampled_denoising
+from aejax.theory.optimum.critical_points import critical_point_search
+from aejax.theory.optimum.gradient import gradient_training
+from aejax.theory.optimum.invariance import code_invariance
+from aejax.theory.optimum.landscape import landscape_index
+from aejax.theory.optimum.optimum import optimal_loss, optimal_map
+from aejax.theory.parameters.biases import free_biases
+from aejax.theory.parameters.component_recovery import ordered_recovery
+from aejax.theory.parameters.components import principal_components
+from aejax.theory.parameters.l2_on_each_kernel import sum_regularisation
+from aejax.theory.parameters.l2_on_the_product import product_regularisation
+from aejax.theory.parameters.tied import tied_weights
 from aejax.types import Array, Key
 
 THEOREMS: dict[str, Theorem] = {

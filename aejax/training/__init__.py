@@ -1,22 +1,20 @@
 """The train step is the gradient of the objective: jitted, donated, scanned, vmapped."""
 
 from aejax.training.calibration import calibrate as calibrate
-from aejax.training.checks import check_training as check_training
-from aejax.training.failures import LostProcessError as LostProcessError
-from aejax.training.failures import NonFiniteLossError as NonFiniteLossError
-from aejax.training.failures import OutOfMemoryError as OutOfMemoryError
+from aejax.training.errors import LostProcessError as LostProcessError
+from aejax.training.errors import NonFiniteLossError as NonFiniteLossError
+from aejax.training.errors import OutOfMemoryError as OutOfMemoryError
 from aejax.training.fitting import fit as fit
 from aejax.training.gradients import Gradient as Gradient
 from aejax.training.gradients import accumulated as accumulated
 from aejax.training.gradients import whole_batch as whole_batch
 from aejax.training.muon import muon as muon
-from aejax.training.passes import Stream as Stream
-from aejax.training.passes import steps_of_pass as steps_of_pass
 from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
 from aejax.training.placement import Placement as Placement
 from aejax.training.placement import place_state as place_state
 from aejax.training.placement import placed as placed
 from aejax.training.population import fit_population as fit_population
+from aejax.training.preflight_checks import check_training as check_training
 from aejax.training.pretraining import pretrain as pretrain
 from aejax.training.pretraining import rbm_objective as rbm_objective
 from aejax.training.pretraining import rbm_optimizer as rbm_optimizer
@@ -24,11 +22,13 @@ from aejax.training.pretraining import unroll as unroll
 from aejax.training.records import Callback as Callback
 from aejax.training.records import Record as Record
 from aejax.training.records import stalled as stalled
+from aejax.training.scanned import train as train
 from aejax.training.steps import TrainState as TrainState
 from aejax.training.steps import epoch as epoch
 from aejax.training.steps import evaluate as evaluate
 from aejax.training.steps import init_state as init_state
 from aejax.training.steps import step as step
+from aejax.training.stream import Stream as Stream
+from aejax.training.stream import steps_of_pass as steps_of_pass
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
-from aejax.training.whole import train as train

@@ -6,8 +6,8 @@ from typing import Any, SupportsIndex
 import jax
 import jax.numpy as jnp
 
-from aejax.examples import as_batch, check_lengths
-from aejax.ranges import whole_number
+from aejax.batch_inputs import as_batch, check_lengths
+from aejax.hyperparameters import whole_number
 from aejax.types import Array, Batch, BatchLike
 
 Measurements = dict[str, Array]

@@ -7,7 +7,7 @@ from typing import SupportsIndex
 import jax
 import jax.numpy as jnp
 
-from aejax.batch_normalisation import OBSERVER, TRAINED, Moments, merge, uncalibrated
+from aejax.layers.batch_normalisation import OBSERVER, TRAINED, Moments, merge, uncalibrated
 from aejax.training.batches import checked_batch_size, examples_of, over_batches
 from aejax.types import Array, Autoencoder, BatchLike, Params
 

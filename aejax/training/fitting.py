@@ -9,23 +9,23 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from aejax.batch_inputs import as_batch
 from aejax.contracts import check_callable
-from aejax.examples import as_batch
+from aejax.hyperparameters import whole_number
 from aejax.keys import typed_key
-from aejax.objective import Objective, noiseless
-from aejax.ranges import whole_number
-from aejax.training.arguments import (
+from aejax.objectives import Objective, noiseless
+from aejax.training.ahead_of_time import compiled
+from aejax.training.batches import Measurements, chosen_batch_size, mean_over_examples
+from aejax.training.errors import NonFiniteLossError, explained
+from aejax.training.fit_arguments import (
     check_callbacks,
     check_objective,
     check_optimizer,
     check_state,
 )
-from aejax.training.batches import Measurements, chosen_batch_size, mean_over_examples
-from aejax.training.checks import check_training, clip_targets
-from aejax.training.compilation import compiled
-from aejax.training.failures import NonFiniteLossError, explained
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
+from aejax.training.preflight_checks import check_training, clip_targets
 from aejax.training.records import (
     Callback,
     Record,

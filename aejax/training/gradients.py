@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from aejax.objective import Objective
-from aejax.ranges import whole_number
+from aejax.hyperparameters import whole_number
+from aejax.objectives import Objective
 from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
 from aejax.types import Array, Batch, Key, Params
 

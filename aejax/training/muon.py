@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from aejax.products import product, transposed
+from aejax.layers.low_precision import product, transposed
 from aejax.promotion import promoted
 from aejax.types import Array
 

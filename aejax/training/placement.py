@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Sharding
 
-from aejax.objective import Objective
+from aejax.objectives import Objective
 from aejax.training.steps import TrainState
 from aejax.types import Array, Autoencoder, Batch, BatchLike
 

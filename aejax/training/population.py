@@ -13,17 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from aejax.examples import as_batch
+from aejax.batch_inputs import as_batch
+from aejax.hyperparameters import whole_number
 from aejax.keys import typed_key
-from aejax.objective import Objective
-from aejax.ranges import whole_number
-from aejax.training.arguments import check_objective, check_optimizer
+from aejax.objectives import Objective
+from aejax.training.ahead_of_time import compiled
 from aejax.training.batches import Measurements, chosen_batch_size
-from aejax.training.checks import check_training, clip_targets
-from aejax.training.compilation import compiled
-from aejax.training.failures import check_memory
+from aejax.training.errors import check_memory
+from aejax.training.fit_arguments import check_objective, check_optimizer
+from aejax.training.preflight_checks import check_training, clip_targets
+from aejax.training.scanned import train
 from aejax.training.steps import TrainState
-from aejax.training.whole import train
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike
 
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]

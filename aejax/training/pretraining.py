@@ -14,12 +14,12 @@ import optax
 from flax import linen
 from jax.typing import DTypeLike
 
-from aejax.boltzmann import RBM, Units, contrastive_divergence
-from aejax.examples import as_batch
+from aejax.batch_inputs import as_batch
 from aejax.keys import typed_key
 from aejax.losses import squared_error
+from aejax.models.boltzmann import RBM, Units, contrastive_divergence
 from aejax.models.dense import Initializers, dense
-from aejax.objective import Objective, objective
+from aejax.objectives import Objective, objective
 from aejax.training.fitting import fit
 from aejax.training.records import Record
 from aejax.types import Array, Batch, KeyLike, Loss, Params, Penalty

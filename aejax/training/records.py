@@ -8,7 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Bool
 
-from aejax.training.failures import NonFiniteLossError
+from aejax.training.errors import NonFiniteLossError
 from aejax.training.steps import TrainState
 from aejax.types import Params
 

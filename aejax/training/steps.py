@@ -11,8 +11,7 @@ import optax
 from jaxtyping import Int
 
 from aejax.keys import typed_key
-from aejax.objective import Objective
-from aejax.training.arguments import check_objective, check_optimizer
+from aejax.objectives import Objective
 from aejax.training.batches import (
     Measurements,
     examples_of,
@@ -20,6 +19,7 @@ from aejax.training.batches import (
     over_batches,
     take,
 )
+from aejax.training.fit_arguments import check_objective, check_optimizer
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.shuffling import permutation
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params

@@ -16,16 +16,19 @@ import numpy as np
 import optax
 
 from aejax.contracts import check_callable
-from aejax.objective import Objective, noiseless
-from aejax.ranges import whole_number
-from aejax.training.arguments import check_callbacks
+from aejax.hyperparameters import whole_number
+from aejax.objectives import Objective, noiseless
+from aejax.training.ahead_of_time import Compiled, compiled
 from aejax.training.batches import Measurements
-from aejax.training.checks import check_training, clip_targets
-from aejax.training.compilation import Compiled, compiled
-from aejax.training.failures import NonFiniteLossError, explained
+from aejax.training.errors import NonFiniteLossError, explained
+from aejax.training.fit_arguments import check_callbacks
 from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.passes import (
+from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
+from aejax.training.preflight_checks import check_training, clip_targets
+from aejax.training.records import Callback, Record, finite_steps, record_of
+from aejax.training.steps import TrainState, step
+from aejax.training.stream import (
     Stream,
     checked_stream,
     grouped,
@@ -34,9 +37,6 @@ from aejax.training.passes import (
     shuffled,
     steps_of_pass,
 )
-from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
-from aejax.training.records import Callback, Record, finite_steps, record_of
-from aejax.training.steps import TrainState, step
 from aejax.types import Batch, Key, KeyLike, Params
 
 READERS, AHEAD = 2, 4

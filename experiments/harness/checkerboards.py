@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from aejax.convolution import transposed_convolution
+from aejax.layers.convolution import transposed_convolution
 from aejax.types import Array
 
 

@@ -10,14 +10,14 @@ import optax
 
 import aejax
 from aejax import Batch, Objective, corruptions, losses, theory, training
-from aejax.cli.configuration import Training
-from aejax.cli.pieces import (
+from aejax.runs.builders import (
     make_augmentation,
     make_objective,
     make_optimizer,
     make_trained_objective,
 )
-from aejax.cli.recipes import RECIPES
+from aejax.runs.configuration import Training
+from aejax.runs.recipes import RECIPES
 from aejax.types import Array, Key, Loss, Params
 from experiments.harness.machines import machines
 

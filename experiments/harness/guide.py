@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import SubFigure
 
-from aejax.convolution import convolution, flipped, zero_inserted
-from aejax.convolution_arithmetic import Geometry, axes_of
+from aejax.layers.convolution import convolution, flipped, zero_inserted
+from aejax.layers.convolution_arithmetic import Geometry, axes_of
 from aejax.plots import INK
 
 KERNEL = jnp.array([[1.0, 0, 2], [0, 1, 0], [2, 0, 1]])[..., None, None]

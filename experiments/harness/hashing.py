@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from sklearn.decomposition import PCA
 
-from aejax import applications
+from aejax import evaluation
 
 Project = Callable[[np.ndarray], np.ndarray]
 """Examples [examples, features] -> numbers [examples, bits], whose signs are bits."""
@@ -61,13 +61,13 @@ def retrieval(
         Precision is of all that is retrieved for all queries: an empty ball counts for nothing.
     """
     balls = _balls(queries, database, relevant)
-    at = [applications.precision_at(balls, k=k).mean() for k in ks if k <= len(database)]
+    at = [evaluation.precision_at(balls, k=k).mean() for k in ks if k <= len(database)]
     retrieved, hits = (np.asarray(counts, float).sum(axis=0) for counts in balls)
     return {
         "precision at": np.array(at),
         "retrieved": retrieved / len(queries),
         "precision": hits / np.maximum(retrieved, 1),
-        "recall": np.asarray(applications.recall_within(balls).mean(axis=0)),
+        "recall": np.asarray(evaluation.recall_within(balls).mean(axis=0)),
     }
 
 
@@ -124,7 +124,7 @@ def seconds_per_query(
     return found
 
 
-_balls = jax.jit(applications.hamming_balls)
+_balls = jax.jit(evaluation.hamming_balls)
 
 
 def _flat(database: np.ndarray) -> faiss.IndexFlatL2:

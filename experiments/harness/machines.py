@@ -6,7 +6,7 @@ from itertools import pairwise
 import optax
 
 from aejax import Objective, penalties, training
-from aejax.boltzmann import RBM, bernoulli, gaussian, mean_field
+from aejax.models.boltzmann import RBM, bernoulli, gaussian, mean_field
 
 
 def machines(

@@ -18,11 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from aejax.cli.environment import environment
-from aejax.cli.files import write_text
 from aejax.data import load
-from aejax.theory import dynamics, epochs_to_alignment, landscape, nonlinear, pose, with_spectrum
-from aejax.theory.alignment import METHODS
+from aejax.runs.atomic_files import write_text
+from aejax.runs.environment import environment
+from aejax.theory import epochs_to_alignment, pose, with_spectrum
+from aejax.theory.illustrations.alignment_times import METHODS
+from aejax.theory.learning import dynamics, nonlinear_encoders
+from aejax.theory.optimum import landscape
 from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
 
@@ -40,10 +42,10 @@ WIDTHS, SEEDS, MAX_EPOCHS = (16, 32, 64, 128, 256, 512), 3, 20_000
 """Of the comparison: features, λ_i = 1/i, four code units."""
 
 ENCODINGS = {
-    "tanh, b = 0": (nonlinear.Encoding(jnp.tanh, 0.0), 4),
-    "tanh, b = 0.5": (nonlinear.Encoding(jnp.tanh, 0.5), 2),
-    "logistic, b = 0": (nonlinear.Encoding(jax.nn.sigmoid, 0.0), 4),
-    "logistic, b = 0.5": (nonlinear.Encoding(jax.nn.sigmoid, 0.5), 2),
+    "tanh, b = 0": (nonlinear_encoders.Encoding(jnp.tanh, 0.0), 4),
+    "tanh, b = 0.5": (nonlinear_encoders.Encoding(jnp.tanh, 0.5), 2),
+    "logistic, b = 0": (nonlinear_encoders.Encoding(jax.nn.sigmoid, 0.0), 4),
+    "logistic, b = 0.5": (nonlinear_encoders.Encoding(jax.nn.sigmoid, 0.5), 2),
 }
 """The code's activation and bias, and the order that its second derivative there decides."""
 
@@ -78,8 +80,8 @@ def orders() -> dict[str, Any]:
         "encoders": {
             name: {
                 "order": order,
-                "scales": nonlinear.scales(encoding).tolist(),
-                "measured": nonlinear.excess_orders(problem, encoding)[0].tolist(),
+                "scales": nonlinear_encoders.scales(encoding).tolist(),
+                "measured": nonlinear_encoders.excess_orders(problem, encoding)[0].tolist(),
             }
             for name, (encoding, order) in ENCODINGS.items()
         },

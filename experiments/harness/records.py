@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from aejax import data
-from aejax.cli.environment import environment
-from aejax.cli.files import write_array, write_text
+from aejax.runs.atomic_files import write_array, write_text
+from aejax.runs.environment import environment
 from experiments.harness.comparisons import summarise
 from experiments.harness.sources import sources_digest
 

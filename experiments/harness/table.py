@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import experiments
-from aejax.cli.files import write_text
+from aejax.runs.atomic_files import write_text
 from experiments.harness import records
 
 README = records.ROOT / "experiments" / "README.md"

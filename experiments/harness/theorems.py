@@ -20,10 +20,10 @@ import numpy as np
 import tyro
 from jaxtyping import Shaped
 
-from aejax.cli.environment import environment
-from aejax.cli.files import write_text
-from aejax.cli.verify import answer
+from aejax.cli.commands.verify import answer
 from aejax.data import load
+from aejax.runs.atomic_files import write_text
+from aejax.runs.environment import environment
 from aejax.theory import THEOREMS, Certificate, pose, with_spectrum
 from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT

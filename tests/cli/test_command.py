@@ -12,9 +12,10 @@ from typing import get_type_hints
 import jax
 import pytest
 
-from aejax.cli import main, train
+from aejax.cli import main
+from aejax.cli.commands import train
 from aejax.cli.main import ACTIONS
-from aejax.cli.path_options import expanded
+from aejax.cli.process.path_options import expanded
 from tests.cli.conftest import SETTINGS, check
 
 SMALL = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"

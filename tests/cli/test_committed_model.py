@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from aejax import data
-from aejax.cli.configuration import loads
-from aejax.cli.recipes import RECIPES
+from aejax.runs.configuration import loads
+from aejax.runs.recipes import RECIPES
 
 MODEL = Path(__file__).parents[2] / "experiments" / "models" / "refined"
 LARGEST = 12_000_000  # bytes

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aejax.cli.history import read_history
-from aejax.cli.integrity import check_file
-from aejax.cli.pages import _certificates
-from aejax.cli.run import open_run
+from aejax.cli.commands.report import _certificates
 from aejax.interchange.sealed_json import sealed
-from aejax.report import certificate_table
+from aejax.report.page import certificate_table
+from aejax.runs.history import read_history
+from aejax.runs.integrity import check_file
+from aejax.runs.run import open_run
 from tests.cli.conftest import check
+from tests.faults.test_hostile_files import anything
 from tests.properties import property_test
-from tests.test_hostile_files import anything
 
 
 def test_a_folder_that_holds_a_run_is_not_trained_over(run, aejax):

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aejax.cli import integrity
-from aejax.cli.integrity import RUN, check_file, identity_in, write_files
-from aejax.cli.run import open_run
 from aejax.interchange.sealed_json import unsealed
+from aejax.runs import integrity
+from aejax.runs.integrity import RUN, check_file, identity_in, write_files
+from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
 
 COVERED = ("about.json", "configuration.json", "metrics.json")

@@ -12,10 +12,10 @@ import numpy as np
 import optax
 import pytest
 
-from aejax.cli.configuration import check, dumps, loads
 from aejax.cli.main import _command
-from aejax.cli.pieces import make_objective, make_optimizer, make_trained_objective
-from aejax.cli.recipes import RECIPES, RecipeName
+from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
+from aejax.runs.configuration import check, dumps, loads
+from aejax.runs.recipes import RECIPES, RecipeName
 from aejax.types import Batch
 from tests.cli.conftest import history_of
 

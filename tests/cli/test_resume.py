@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from aejax.cli.lock import locked
+from aejax.runs.lock import locked
 from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
 
 KILLED = (
@@ -119,7 +119,7 @@ def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
     finished, tmp_path, aejax, monkeypatch, number
 ):
     """The signal comes with epoch 2 of 6; checkpoints are due every fifth."""
-    from aejax.cli import train
+    from aejax.cli.commands import train
 
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
     measured = train.recorded

@@ -26,7 +26,7 @@ def test_fingerprint_is_of_the_arrays_alone(monkeypatch):
     assert len(expected) == 16
     assert fingerprint(DATASET._replace(name="b", low=0.0, high=1.0)) == expected
     assert fingerprint(DATASET._replace(x_train=np.asfortranarray(DATASET.x_train))) == expected
-    monkeypatch.setattr("aejax.data.blocks.BYTES_PER_BLOCK", 1)
+    monkeypatch.setattr("aejax.data.example_blocks.BYTES_PER_BLOCK", 1)
     assert fingerprint(DATASET) == expected
 
 

@@ -59,7 +59,7 @@ def test_agrees_with_scikit_learn(make, scaler, x):
 @pytest.mark.parametrize("make", MAKERS)
 def test_statistics_do_not_depend_on_blocks(monkeypatch, make):
     whole = make(IMAGES)
-    monkeypatch.setattr("aejax.data.blocks.BYTES_PER_BLOCK", 30)
+    monkeypatch.setattr("aejax.data.example_blocks.BYTES_PER_BLOCK", 30)
     for values, expected in zip(make(IMAGES), whole, strict=True):
         np.testing.assert_allclose(values, expected, rtol=1e-14)
 

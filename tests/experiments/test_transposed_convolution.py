@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
-from aejax.convolution import transposed_convolution
+from aejax.layers.convolution import transposed_convolution
 from experiments.harness import guide
 from experiments.harness.checkerboards import overlaps, recurring_share, unevenness
 

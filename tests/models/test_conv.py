@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import aejax
 from aejax import Geometry, corruptions, data, losses, penalties, training
-from aejax.convolution import convolution_matrix
+from aejax.layers.convolution import convolution_matrix
 from aejax.models import pooled, resized, strided, transposed
 
 KEY = jax.random.key(0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from aejax import resampling
+from aejax.layers import resampling
 from aejax.models import BASIC, VGG, segnet
 
 SMALL = BASIC._replace(blocks=((3, 2), (4,)), kernel=(3, 3), decoder_activation=jax.nn.relu)

@@ -28,8 +28,8 @@ from aejax import (
     sharding,
     training,
 )
-from aejax.theory.moments import moments
-from aejax.theory.streams import merge_in_pairs
+from aejax.theory.analysis.moments import moments
+from aejax.theory.learning.streamed_moments import merge_in_pairs
 from aejax.training import Placement, TrainState, placed
 from aejax.types import Array, Params
 from benchmarks import communication

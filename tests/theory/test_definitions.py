@@ -9,21 +9,11 @@ import numpy as np
 import pytest
 
 from aejax import corruptions, theory
-from aejax.theory import (
-    biases,
-    bound,
-    denoising,
-    expectations,
-    masking,
-    nonlinear,
-    online,
-    ordered,
-    ordering,
-    penalised,
-    precision,
-    sampling,
-)
-from aejax.theory.denoising import Regression
+from aejax.theory.learning import encoder_bound, nonlinear_encoders, online, single_precision
+from aejax.theory.noise import expectations, gaussian, masking, monte_carlo
+from aejax.theory.noise.gaussian import Regression
+from aejax.theory.parameters import biases, symmetry_breaking
+from aejax.theory.solvers import penalised
 from tests.theory.spectra import with_spectrum
 
 X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
@@ -192,25 +182,25 @@ MASKS = {
 @pytest.mark.parametrize("name", [*GAUSSIAN, *MASKS])
 def test_noise_of_another_law_fails(name):
     """Of equal mean and variance for the most part, which a mean of losses does not see."""
-    rows = sampling._rows(PROBLEM)
+    rows = monte_carlo._rows(PROBLEM)
     key = jax.random.key(0)
     with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
         if "1 %" not in name:  # what is farther off is seen in a smaller sample
-            patch.setattr(sampling, "NORMAL_SAMPLE", 2**17)
-            patch.setattr(sampling, "MASKS_SAMPLE", 2**17)
+            patch.setattr(monte_carlo, "NORMAL_SAMPLE", 2**17)
+            patch.setattr(monte_carlo, "MASKS_SAMPLE", 2**17)
         if name in GAUSSIAN:
-            patch.setattr(sampling, "_gaussian", of_numbers(GAUSSIAN[name]))
-            answer = sampling._gaussian_law(key, rows, 1.5)
+            patch.setattr(monte_carlo, "_gaussian", of_numbers(GAUSSIAN[name]))
+            answer = monte_carlo._gaussian_law(key, rows, 1.5)
         else:
-            patch.setattr(sampling, "_masking", MASKS[name])
-            answer = sampling._masking_law(key, rows)
+            patch.setattr(monte_carlo, "_masking", MASKS[name])
+            answer = monte_carlo._masking_law(key, rows)
     assert answer.verdict == FAILS, str(answer)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
 def test_the_librarys_own_noise_is_nowhere_near_its_bounds(seed):
-    rows, key = sampling._rows(PROBLEM), jax.random.key(seed)
-    for answer in (sampling._gaussian_law(key, rows, 1.5), sampling._masking_law(key, rows)):
+    rows, key = monte_carlo._rows(PROBLEM), jax.random.key(seed)
+    for answer in (monte_carlo._gaussian_law(key, rows, 1.5), monte_carlo._masking_law(key, rows)):
         assert answer.residual < 0.8 * answer.tolerance
 
 
@@ -228,13 +218,13 @@ def changed(module, function, *replacements):
 
 FALSE = {
     "no cross terms in nested dropout": (
-        ordering,
+        symmetry_breaking,
         "ordered_objective",
         [("both * (codes.T @ codes)", "jnp.diag(survival) * (codes.T @ codes)")],
         theory.ordered_recovery,
     ),
     "half of the penalty on the encoder": (
-        ordering,
+        symmetry_breaking,
         "ordered_objective",
         [
             (
@@ -245,7 +235,7 @@ FALSE = {
         theory.ordered_recovery,
     ),
     "truncations of unequal probability": (
-        ordered,
+        ordered_recovery,
         "uniform_survival",
         [("1 - np.arange(code) / code", "1 / np.arange(1, code + 1)")],
         theory.ordered_recovery,
@@ -257,25 +247,25 @@ FALSE = {
         theory.product_regularisation,
     ),
     "the cubature of the wrong variance": (
-        denoising,
+        gaussian,
         "gaussian_regression",
         [("np.sqrt(variance)", "np.sqrt(1.0001 * variance)")],
         theory.gaussian_denoising,
     ),
     "an excess without what is gained": (
-        nonlinear,
+        nonlinear_encoders,
         "relative_excess_loss",
         [("lost - gained", "lost")],
         theory.small_codes,
     ),
     "an excess of another divisor": (
-        nonlinear,
+        nonlinear_encoders,
         "relative_excess_loss",
         [("least_loss(problem.pca, 0))", "problem.pca.eigenvalues[0])")],
         theory.small_codes,
     ),
     "losses of networks a tenth too great": (
-        bound,
+        encoder_bound,
         "best_loss",
         [("/ len(centred)", "/ len(centred) * 1.1")],
         theory.encoders_bounded_by_pca,
@@ -311,19 +301,19 @@ def test_a_false_definition_fails(name, monkeypatch):
 
 def test_what_is_not_computed_in_float32_fails(monkeypatch):
     """Float64 loses nothing, which no upper bound forbids."""
-    right = precision.reconstruction
-    monkeypatch.setattr(precision, "reconstruction", lambda *given, **_: right(*given))
+    right = single_precision.reconstruction
+    monkeypatch.setattr(single_precision, "reconstruction", lambda *given, **_: right(*given))
     (answer,) = theory.single_precision(PROBLEM)
     assert answer.verdict == FAILS
 
 
-@pytest.mark.parametrize("name", [name for name in FALSE if FALSE[name][0] is ordering])
+@pytest.mark.parametrize("name", [name for name in FALSE if FALSE[name][0] is symmetry_breaking])
 def test_a_false_closed_form_of_ordered_codes_is_not_its_definition(name, monkeypatch):
     module, function, replacements, _ = FALSE[name]
     ones, last = np.ones(3), np.eye(3)[-1]
     decays = np.array([0.1, 0.2, 0.3])
     cases = ((1 - np.arange(3) / 3, ones / 3, 0 * ones), (ones, last, decays))
-    errors = [ordering.objective_error(PROBLEM, *case) for case in cases]
+    errors = [symmetry_breaking.objective_error(PROBLEM, *case) for case in cases]
     assert max(errors) < 1e-13
     monkeypatch.setattr(module, function, changed(module, function, *replacements))
-    assert max(ordering.objective_error(PROBLEM, *case) for case in cases) > 1e-3
+    assert max(symmetry_breaking.objective_error(PROBLEM, *case) for case in cases) > 1e-3

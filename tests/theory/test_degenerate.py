@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from aejax import theory
-from aejax.theory.problem import rounding
-from aejax.theory.tolerances import unseen_excess
+from aejax.theory.checking.problem import rounding
+from aejax.theory.checking.tolerances import unseen_excess
 from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
@@ -147,7 +147,7 @@ def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
 
 @pytest.mark.parametrize("code", [1, 3])
 def test_a_condition_number_that_plain_gradient_cannot_resolve_is_preconditioned(code, monkeypatch):
-    monkeypatch.setattr("aejax.theory.gradient.train_linear", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("aejax.theory.optimum.gradient.train_linear", lambda *_, **__: 1 / 0)
     x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
     for answer in theory.gradient_training(theory.pose(x, code)):
         assert answer.verdict == "holds", str(answer)
@@ -157,7 +157,7 @@ def test_a_condition_number_that_plain_gradient_cannot_resolve_is_preconditioned
 
 def test_training_is_not_asked_of_a_gap_that_no_gradient_resolves(monkeypatch):
     for solver in ("train_linear", "train_preconditioned"):
-        monkeypatch.setattr(f"aejax.theory.gradient.{solver}", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(f"aejax.theory.optimum.gradient.{solver}", lambda *_, **__: 1 / 0)
     x = with_spectrum(np.geomspace(1, 1e-16, 6), examples=200)
     loss, map_ = theory.gradient_training(theory.pose(x, 5))
     assert loss.verdict == map_.verdict == "not identifiable"

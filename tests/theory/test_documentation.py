@@ -7,7 +7,8 @@ import pytest
 
 import aejax
 from aejax import theory
-from aejax.theory import dynamics, landscape
+from aejax.theory.learning import dynamics
+from aejax.theory.optimum import landscape
 from tests.documents import named_tests, names_of_tests, read, resolve
 
 TEXT = read("theory.md")

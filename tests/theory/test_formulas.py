@@ -5,27 +5,14 @@ import numpy as np
 import pytest
 
 from aejax import theory
-from aejax.theory import (
-    alignment,
-    biases,
-    bound,
-    components,
-    course,
-    critical,
-    dynamics,
-    landscape,
-    masking,
-    nonlinear,
-    online,
-    ordered,
-    ordering,
-    paths,
-    problem,
-    sampling,
-    tolerances,
-)
-from tests.theory.spectra import with_spectrum
-from tests.theory.test_tolerances import (
+from aejax.theory.checking import problem, tolerances
+from aejax.theory.course import theorem
+from aejax.theory.illustrations import alignment_times, solver_paths
+from aejax.theory.learning import dynamics, encoder_bound, nonlinear_encoders, online
+from aejax.theory.noise import masking, monte_carlo
+from aejax.theory.optimum import critical_points, landscape
+from aejax.theory.parameters import biases, component_recovery, components, symmetry_breaking
+from tests.theory.checking.test_tolerances import (
     CODE,
     EIGENGAP,
     EPSILON,
@@ -46,6 +33,7 @@ from tests.theory.test_tolerances import (
     TOTAL,
     X,
 )
+from tests.theory.spectra import with_spectrum
 
 PROBLEM = theory.pose(X, CODE)
 SHARES = SPECTRUM / TOTAL
@@ -56,10 +44,10 @@ def near(value):
 
 
 def test_tolerances_of_the_courses_conditions():
-    assert course._covariance_tolerance(PROBLEM).value == near(4 * RHO / SIGMA[0])
+    assert theorem._covariance_tolerance(PROBLEM).value == near(4 * RHO / SIGMA[0])
     code = 3 * RHO / GAP + 2 * PASS / SIGMA[CODE - 1]
-    assert course._code_tolerance(PROBLEM).value == near(code)
-    assert course._stationary_tolerance(PROBLEM).value == near(8 * PASS / np.sqrt(TOTAL))
+    assert theorem._code_tolerance(PROBLEM).value == near(code)
+    assert theorem._stationary_tolerance(PROBLEM).value == near(8 * PASS / np.sqrt(TOTAL))
 
 
 def test_tolerances_of_the_landscape_and_of_its_search():
@@ -72,7 +60,7 @@ def test_tolerances_of_the_landscape_and_of_its_search():
 
 
 def test_the_tolerance_of_a_search_has_the_gradient_over_eigenvalue_and_gap(monkeypatch):
-    monkeypatch.setattr(critical, "search", lambda key, case: np.zeros((0, 6, 6)))
+    monkeypatch.setattr(critical_points, "search", lambda key, case: np.zeros((0, 6, 6)))
     values = np.array([6.0, 5, 4, 2, 1, 0.5])
     (found,) = theory.critical_point_search(theory.pose(with_spectrum(values), 3))
     assert found.tolerance == near(16 * STOP * 36 / (0.5 * 0.5))
@@ -135,7 +123,7 @@ def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_i
     expected = f"Σ λ = {EPSILON**2 / 4:.1e}"
     assert problem.rank(found) == 0
     assert expected in problem.inapplicable(found).reason
-    assert expected in course._single(found).reason
+    assert expected in theorem._single(found).reason
 
 
 def test_a_variance_whose_square_float64_cannot_hold_is_one_all_the_same():
@@ -153,25 +141,32 @@ def test_the_tolerance_of_masks_knows_a_factor_of_fewer_rows_than_features():
 
 
 def test_tolerances_of_small_codes(monkeypatch):
-    statement, encoding = nonlinear.CURVED, nonlinear.Encoding(jax.numpy.tanh, 0.5)
-    orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear.RUNS - 1)
+    statement, encoding = (
+        nonlinear_encoders.CURVED,
+        nonlinear_encoders.Encoding(jax.numpy.tanh, 0.5),
+    )
+    orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear_encoders.RUNS - 1)
     orders[-1] += 1e-9
-    monkeypatch.setattr(nonlinear, "excess_orders", lambda problem, encoding: (orders, 1e-6))
-    found = nonlinear._order(statement, PROBLEM, [encoding], [encoding], 2.0)
+    monkeypatch.setattr(
+        nonlinear_encoders, "excess_orders", lambda problem, encoding: (orders, 1e-6)
+    )
+    found = nonlinear_encoders._order(statement, PROBLEM, [encoding], [encoding], 2.0)
     moved = dynamics.richardson(orders) - dynamics.richardson(orders[:-1])
-    size = 0.5 / 2.0 ** (nonlinear.RUNS - 1)
+    size = 0.5 / 2.0 ** (nonlinear_encoders.RUNS - 1)
     relative = 2 * EPSILON * np.sqrt(EXAMPLES) / size / 1e-3
     assert found.tolerance == near(10 * abs(moved) + 16 * relative)
     assert found.residual == near(abs(dynamics.richardson(orders) - 2))
     rounding = 16 * EPSILON * np.sqrt(EXAMPLES * FEATURES) * SIGMA[0] / SIGMA[CODE - 1]
-    assert nonlinear._rectified(PROBLEM).tolerance == near(rounding)
+    assert nonlinear_encoders._rectified(PROBLEM).tolerance == near(rounding)
 
 
 def test_of_large_data_networks_and_their_bound_are_those_of_its_representatives(monkeypatch):
     few = theory.pose(X[:20], CODE)
-    monkeypatch.setattr(bound, "representatives", lambda _: few)
-    monkeypatch.setattr(bound, "trained_codes", lambda problem: {"own": problem.x[:, :CODE]})
-    (found,) = bound.encoders_bounded_by_pca(PROBLEM)
+    monkeypatch.setattr(encoder_bound, "representatives", lambda _: few)
+    monkeypatch.setattr(
+        encoder_bound, "trained_codes", lambda problem: {"own": problem.x[:, :CODE]}
+    )
+    (found,) = encoder_bound.encoders_bounded_by_pca(PROBLEM)
     assert found.verdict == "holds"
     assert found.tolerance == tolerances.bound_tolerance(few).value
     values = few.pca.eigenvalues
@@ -180,7 +175,7 @@ def test_of_large_data_networks_and_their_bound_are_those_of_its_representatives
 
 @pytest.mark.parametrize(("examples", "saturated"), [(2, True), (4, True), (5, False)])
 def test_a_code_holds_data_of_no_more_than_one_example_beyond_its_units(examples, saturated):
-    found = nonlinear._saturated(theory.pose(X[:examples], CODE))
+    found = nonlinear_encoders._saturated(theory.pose(X[:examples], CODE))
     assert (found is not None) == saturated
 
 
@@ -191,7 +186,7 @@ def test_gaps_of_nothing_have_no_tolerance():
     assert components._reconstruction_tolerance(flat).value == np.inf
     assert tolerances.map_tolerance(flat._replace(code=2)).value == np.inf
     assert biases._free_tolerance(flat._replace(code=2)).value == np.inf
-    assert ordered._nested_tolerance(flat).value == np.inf
+    assert component_recovery._nested_tolerance(flat).value == np.inf
     assert online._tolerance(flat, 0.0).value == np.inf
 
 
@@ -226,25 +221,27 @@ def test_a_tilt_between_equal_eigenvalues_costs_nothing_in_a_preconditioned_trai
 def test_tolerances_of_ordered_training():
     turn, tilt = -np.diff(SHARES[:CODE]).max(), SHARES[CODE - 1] - SHARES[CODE]
     rotated = GRADIENT * (1 / turn + 1 / tilt + 1 / (4 * SHARES[CODE - 1]))
-    assert ordered._rotated_tolerance(PROBLEM).value == near(rotated)
+    assert component_recovery._rotated_tolerance(PROBLEM).value == near(rotated)
     stop = max(STOP, 8 * EPSILON * LENGTH / np.sqrt(TOTAL))
     steps = -np.log(stop) * SHARES[0] / min(turn / 2, tilt / 4)
-    assert ordered.rotated_steps(PROBLEM) == near(steps)
+    assert component_recovery.rotated_steps(PROBLEM) == near(steps)
     flat = theory.pose(with_spectrum([4.0, 2.0, 2.0, 1.0], features=5), 3)
-    assert ordered.rotated_steps(flat) > 1e12
-    assert ordered._rotated_tolerance(flat).value == np.inf
+    assert component_recovery.rotated_steps(flat) > 1e12
+    assert component_recovery._rotated_tolerance(flat).value == np.inf
 
 
 def test_the_weights_of_unequal_l2_stay_below_the_last_eigenvalue_and_equal_ones_are_their_mean():
     values = 1 / np.arange(1, 8)
     wanted = values[2] * np.array([1, 2, 3]) / 4
-    np.testing.assert_allclose(ordered.unequal_decays(PROBLEM), KEPT[-1] * np.arange(1, 4) / 4)
+    np.testing.assert_allclose(
+        component_recovery.unequal_decays(PROBLEM), KEPT[-1] * np.arange(1, 4) / 4
+    )
     for method, decays in (("unequal L2", wanted), ("equal L2", wanted[[1, 1, 1]])):
-        survival, found = alignment._weights(values, 3, method)
+        survival, found = alignment_times._weights(values, 3, method)
         np.testing.assert_allclose(found, decays, rtol=1e-6)
         np.testing.assert_array_equal(survival, 1)
-    survival, found = alignment._weights(values, 3, "nested dropout")
-    np.testing.assert_allclose(survival, ordering.uniform_survival(3))
+    survival, found = alignment_times._weights(values, 3, "nested dropout")
+    np.testing.assert_allclose(survival, symmetry_breaking.uniform_survival(3))
     np.testing.assert_array_equal(found, 0)
 
 
@@ -270,9 +267,9 @@ def test_departures_from_orthonormality_are_spectral_norms(monkeypatch):
     kernel = np.array([[1.0, 0.5], [0.5, 1.0], [0.0, 0.3]])
     params = {"encoder": {"layer_0": {"kernel": kernel}}}
     monkeypatch.setattr(
-        paths, "train_tied", lambda problem, **_: theory.Solution(params, 3, converged=True)
+        solver_paths, "train_tied", lambda problem, **_: theory.Solution(params, 3, converged=True)
     )
-    _, departures = paths.tied_path(theory.pose(with_spectrum([3.0, 2.0, 1.0]), 2))
+    _, departures = solver_paths.tied_path(theory.pose(with_spectrum([3.0, 2.0, 1.0]), 2))
     expected = np.linalg.svd(kernel.T @ kernel - np.eye(2), compute_uv=False)[0]
     np.testing.assert_allclose(departures, expected)
 
@@ -284,16 +281,16 @@ def test_the_momentum_of_a_rule_is_that_of_the_least_gap_that_it_must_close(monk
         seen.append(least)
         return 0.0
 
-    monkeypatch.setattr(paths, "needed_momentum", needed)
-    paths.rule_path(PROBLEM, np.triu(np.ones((3, 3))))
+    monkeypatch.setattr(solver_paths, "needed_momentum", needed)
+    solver_paths.rule_path(PROBLEM, np.triu(np.ones((3, 3))))
     gaps = (SPECTRUM[:CODE] - SPECTRUM[1 : CODE + 1]) / SPECTRUM[0]
     assert seen == [near(gaps.min())]
 
 
 def test_more_is_drawn_of_less_data():
     x = np.random.default_rng(0).normal(size=(100, 60))
-    kernels = sampling.Kernels(np.eye(60)[:, :2], np.eye(60)[:2])
-    noise = sampling.Noise(sampling._gaussian, 0.1, 1.0, np.full(60, 0.01))
-    draws = sampling.draw_losses(jax.random.key(0), x, kernels, noise)
+    kernels = monte_carlo.Kernels(np.eye(60)[:, :2], np.eye(60)[:2])
+    noise = monte_carlo.Noise(monte_carlo._gaussian, 0.1, 1.0, np.full(60, 0.01))
+    draws = monte_carlo.draw_losses(jax.random.key(0), x, kernels, noise)
     assert len(draws) == 32 * 2**18 // 6000
-    assert draws.mean() == pytest.approx(sampling.expectation(x, kernels, noise), rel=1e-3)
+    assert draws.mean() == pytest.approx(monte_carlo.expectation(x, kernels, noise), rel=1e-3)

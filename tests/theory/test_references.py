@@ -6,7 +6,7 @@ import scipy.linalg
 from sklearn.decomposition import PCA
 
 from aejax import theory
-from aejax.theory.problem import rounding
+from aejax.theory.checking.problem import rounding
 from tests.theory import datasets
 
 SMALL = [pytest.param(lambda _, pair=pair: pair, id=name) for name, pair in datasets.SMALL.items()]

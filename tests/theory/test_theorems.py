@@ -6,8 +6,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from aejax import theory
-from aejax.theory.certificate import Evidence, Statement, Tolerance, certify
-from aejax.theory.invariance import change_code, invertible
+from aejax.theory.checking.certificate import Evidence, Statement, Tolerance, certify
+from aejax.theory.optimum.invariance import change_code, invertible
 from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
@@ -118,7 +118,7 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     def stopped(key, data, code, **_):
         return theory.train_linear(key, data, code, max_steps=5)
 
-    monkeypatch.setattr("aejax.theory.gradient.train_linear", stopped)
+    monkeypatch.setattr("aejax.theory.optimum.gradient.train_linear", stopped)
     answers = theory.gradient_training(theory.pose(X, 3))
     assert verdicts(answers) == ["not identifiable"] * 2
     assert all("training had not ended after 5 steps" in answer.reason for answer in answers)

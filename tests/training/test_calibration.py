@@ -11,7 +11,7 @@ from flax import linen
 
 import aejax
 from aejax import Batch, losses, training
-from aejax.batch_normalisation import (
+from aejax.layers.batch_normalisation import (
     batch_normalisation,
     init_batch_normalisation,
     uncalibrated,

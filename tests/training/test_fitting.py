@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, corruptions, losses, penalties, training
-from aejax.training.failures import explained
+from aejax.training.errors import explained
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (50, 6))

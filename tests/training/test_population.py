@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, corruptions, losses, penalties, training
-from aejax.training import failures, population
+from aejax.training import errors, population
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (40, 6))
@@ -124,7 +124,7 @@ def test_each_member_stops_as_fit_does():
 
 
 def test_what_memory_cannot_hold_is_refused_before_it_starts(monkeypatch):
-    monkeypatch.setattr(failures, "_memory_of", lambda device: 1000)
+    monkeypatch.setattr(errors, "_memory_of", lambda device: 1000)
     with pytest.raises(training.OutOfMemoryError, match=r"GiB are needed .* train fewer members"):
         training.fit_population(
             make, Batch(X), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16

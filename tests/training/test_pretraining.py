@@ -9,8 +9,9 @@ import optax
 import pytest
 
 import aejax
-from aejax import Batch, boltzmann, corruptions, data, losses, penalties, training
-from aejax.boltzmann import RBM, bernoulli, gaussian, mean_field
+from aejax import Batch, corruptions, data, losses, penalties, training
+from aejax.models import boltzmann
+from aejax.models.boltzmann import RBM, bernoulli, gaussian, mean_field
 
 KEY = jax.random.key(0)
 BATCH = 100

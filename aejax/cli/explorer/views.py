@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.cli.inference import Map, decoder, encoder
-from aejax.cli.run import Examples, Run, new_examples
+from aejax.runs.inference import Map, decoder, encoder
+from aejax.runs.run import Examples, Run, new_examples
 from aejax.types import Array
 
 EXCITING = 12

@@ -1,0 +1,3 @@
+"""Random transformations of examples, resampled at every step."""
+
+from aejax.augmentations.affine import affine as affine

@@ -1,0 +1,1 @@
+"""The commands of `aejax`, one file a command."""

@@ -1,0 +1,53 @@
+"""`aejax explore`: a page, served to this machine alone, to look into a run."""
+
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from aejax.runs.run import load_seen_examples, open_run
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Look into a run with a browser: change codes, click units, draw on inputs.
+
+    Example: aejax explore runs/digits
+
+    It is served to this machine alone, under an address that nobody can guess; Ctrl-C ends it.
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """the run's folder"""
+    port: int = 0
+    """of the address; 0 takes any that is free"""
+    checkpoint: int | None = None
+    """step of the checkpoint; the best unless given"""
+
+
+def explore(command: Explore) -> None:
+    """Print the page's address and serve it until Ctrl-C."""
+    try:
+        from aejax.cli.explorer.application import application
+        from aejax.cli.explorer.serving import listen, server
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"aejax explore needs {error.name}, which is not installed: "
+            "pip install 'aejax[explore]'"
+        ) from error
+    from aejax.cli.explorer.views import view
+
+    if not 0 <= command.port < 2**16:
+        raise ValueError(f"port must lie in [0, 65535], got {command.port}")
+    run = open_run(command.run, checkpoint=command.checkpoint)
+    token = secrets.token_urlsafe(16)
+    served = application(view(run, load_seen_examples(run)), token)
+    with listen(LOOPBACK, command.port) as listening:
+        print(f"explore: http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/", flush=True)
+        with suppress(KeyboardInterrupt):
+            server(served).run(sockets=[listening])

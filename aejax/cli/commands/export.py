@@ -1,0 +1,115 @@
+"""`aejax export`: a run in files that other programs read, without aejax."""
+
+import json
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+from aejax import interchange
+from aejax.runs.atomic_files import write_bytes, write_text
+from aejax.runs.configuration import identity_of
+from aejax.runs.integrity import identity_in, write_files
+from aejax.runs.run import (
+    Run,
+    checkpoints_folder,
+    configuration_file,
+    decode,
+    encode,
+    open_run,
+    parameters_file,
+    write_settings,
+)
+
+EXPORTED_PRECISION = 1e-4
+"""Rounding error of raw examples, in units of the data's scale, beyond which `export` warns."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run for other programs: parameters, and encode and decode as StableHLO.
+
+    Example: aejax export runs/digits --out exported
+    """
+
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    """the run's folder"""
+    out: Path = Path("exported")
+    """the folder for parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo,
+    description.json, and the run's configuration.json and about.json, with which aejax opens it"""
+    checkpoint: int | None = None
+    """step of the checkpoint; the best unless given"""
+
+
+def export(command: Export) -> None:
+    """Write the folder as the command says; print what lies in it."""
+    _check_destination(command)
+    run = open_run(command.run, checkpoint=command.checkpoint)
+    command.out.mkdir(parents=True, exist_ok=True)
+    raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
+    code = jax.eval_shape(partial(encode, run), raw)
+    functions = {"encode": (partial(encode, run), raw), "decode": (partial(decode, run), code)}
+    for name, (function, like) in functions.items():
+        data = interchange.serialise(function, like)
+        write_bytes(command.out / f"{name}.stablehlo", data)
+    description = _description(run, code)
+    for suffix in ("safetensors", "npz"):
+        path = command.out / f"parameters.{suffix}"
+        interchange.save_parameters(path, _parameters(run), description=description)
+    write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
+    identity, parameters = identity_in(command.run), parameters_file(command.out)
+    write_settings(command.out, run.configuration, run.about, identity=identity)
+    write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
+    lost = _lost_digits(run)
+    if lost > EXPORTED_PRECISION:
+        print(
+            f"aejax: the data lie so far from zero that float32 rounds them by {lost:.1g} of their "
+            "range, so the exported functions give other codes than aejax encode",
+            file=sys.stderr,
+        )
+    for path in sorted(command.out.iterdir()):
+        print(f"{path}: {path.stat().st_size:,} bytes")
+
+
+def _check_destination(command: Export) -> None:
+    """Refuse the folder of another run, whose settings would be replaced by those of this one."""
+    out = command.out
+    is_exported = parameters_file(out).exists() and not checkpoints_folder(out).exists()
+    is_run = checkpoints_folder(out).exists() or configuration_file(out).exists()
+    if is_run and not is_exported and out.resolve() != command.run.resolve():
+        raise ValueError(f"{out} holds another run: choose another --out")
+
+
+def _lost_digits(run: Run) -> float:
+    """Greatest rounding error of raw float32 examples, in units of the normalisation's scale."""
+    shift, scale = (np.abs(np.asarray(part, np.float64)) for part in run.normalisation)
+    return float(np.max((shift + scale) / scale, initial=0)) * float(np.finfo(np.float32).eps) / 2
+
+
+def _parameters(run: Run) -> dict[str, Any]:
+    normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
+    return run.params | {"normalisation": normalisation}
+
+
+def _description(run: Run, code: jax.ShapeDtypeStruct) -> dict[str, Any]:
+    shape = ", ".join(map(str, run.about.feature_shape))
+    width = ", ".join(map(str, code.shape[1:]))
+    return {
+        "encode": f"float32[batch, {shape}] in the units of the train data -> "
+        f"{code.dtype}[batch, {width}]",
+        "decode": f"{code.dtype}[batch, {width}] -> float32[batch, {shape}] in those units",
+        "call": "from jax import export; "
+        "export.deserialize(bytearray(open('encode.stablehlo', 'rb').read())).call(x)",
+        "normalisation": "r = (x - shift) / scale, before the first layer",
+        "kernels": "[inputs, outputs]: h = f(x @ kernel + bias)",
+        "step": run.step,
+        "configuration": identity_of(run.configuration),
+        "environment": run.about.environment,
+        "data_fingerprint": run.about.fingerprint,
+    }

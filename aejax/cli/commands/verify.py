@@ -1,0 +1,115 @@
+"""`aejax verify`: the theorems that tie linear autoencoders to PCA, checked on data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from threadpoolctl import threadpool_limits
+
+from aejax.cli.process.devices import check_platform
+from aejax.data import load
+from aejax.runs.atomic_files import check_file, write_text
+from aejax.runs.environment import environment
+from aejax.theory import THEOREMS, Certificate, Problem, pose
+from aejax.theory.theorems import check_names
+
+STYLES = {
+    "holds": "green",
+    "fails": "bold red",
+    "not identifiable": "yellow",
+    "not applicable": "dim",
+}
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Verify the theorems on the train examples of a data set, in float64.
+
+    Example: aejax verify --data digits --code 10 --report theorems.html
+    """
+
+    data: str = "digits"
+    """digits, photos, mnist, fashion_mnist, another TFDS name, or a path to .npy, .npz or IDX"""
+    code: int = 10
+    """code size k"""
+    data_dir: Path | None = None
+    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    theorem: Annotated[
+        tuple[str, ...], tyro.conf.arg(help=f"of {', '.join(THEOREMS)}; all unless given")
+    ] = ()
+    seed: int = 0
+    """of random starts and random changes of code"""
+    json: Path | None = None
+    """also write the certificates there, as a list of objects"""
+    report: Path | None = None
+    """also write them there as one HTML page, each theorem with its picture on this data"""
+
+
+def verify(command: Verify) -> int:
+    """Print the certificates as a table; return 1 where one fails, else 0."""
+    check_names(command.theorem)
+    if not 0 <= command.seed < 2**32:  # JAX would cut a greater one
+        raise ValueError(f"seed must lie in [0, 2³²), got {command.seed}")
+    for path in (command.json, command.report):
+        if path is not None:
+            check_file(path)
+    check_platform()
+    x = load(command.data, data_dir=command.data_dir).x_train
+    rows = np.asarray(x).reshape(len(x), -1)
+    problem = pose(rows, command.code, key=jax.random.key(command.seed))
+    answers = answer(problem, command.theorem or tuple(THEOREMS))
+    found = [certificate for each in answers.values() for certificate in each]
+    if command.json is not None:
+        text = json.dumps([c._asdict() for c in found], indent=2, allow_nan=False)
+        write_text(command.json, text + "\n")
+    unit = f", in units of 2^{problem.exponent}" if problem.exponent else ""
+    _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}{unit}")
+    if command.report is not None:
+        from aejax.report.theorem_report import theorems_page  # here: matplotlib is slow to import
+
+        about = environment() | {"seed": str(command.seed)}
+        page = theorems_page(problem, answers, data=Path(command.data).name, environment=about)
+        write_text(command.report, page)
+        print(f"report: {command.report}")
+    return int(any(certificate.verdict == "fails" for certificate in found))
+
+
+def answer(problem: Problem, theorems: Sequence[str]) -> dict[str, tuple[Certificate, ...]]:
+    """Each theorem's certificates, found on one thread of BLAS.
+
+    The solvers factorise tall and thin matrices thousands of times over, and several threads that
+    wait for one another at each column take many times as long as one.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return {name: THEOREMS[name](problem) for name in theorems}
+
+
+def _print(found: Sequence[Certificate], title: str) -> None:
+    print(title)
+    table = Table(show_lines=True)
+    table.add_column("theorem", ratio=1)
+    for name in ("residual", "tolerance"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict")
+    table.add_column("control", justify="right")
+    for certificate in found:
+        theorem = Text(certificate.claim)
+        theorem.append(f"\n{certificate.formula}", style="bold")
+        theorem.append(f"\n{certificate.source}; {certificate.reason}", style="dim")
+        numbers = (certificate.residual, certificate.tolerance)
+        verdict = Text(certificate.verdict, style=STYLES[certificate.verdict])
+        control = f"{certificate.control_verdict}\n{_number(certificate.control)}"
+        table.add_row(theorem, *map(_number, numbers), verdict, control)
+    Console(highlight=False).print(table)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1e}"

@@ -1,0 +1,1 @@
+"""What surrounds a command in its process: signals, errors, devices, compilation cache."""

@@ -1,0 +1,87 @@
+"""Noise on the elements of x, each for itself."""
+
+import sys
+
+import jax
+import jax.numpy as jnp
+
+from aejax.hyperparameters import check_range
+from aejax.types import Array, Corruption, Key
+
+
+def masking(*, rate: float | Array) -> Corruption:
+    """Masking noise: each element becomes 0 with probability q, independently.
+
+    Args:
+        rate: q in [0, 1].
+
+    Returns:
+        The corruption (key, x) -> x_corrupted, of x's shape and dtype.
+
+    Raises:
+        ValueError: for a concrete rate outside [0, 1].
+
+    Source: Vincent et al. 2008, §2.3.
+    """
+    check_range("masking rate", rate, 0, 1)
+
+    def corrupt(key: Key, x: Array) -> Array:
+        return jnp.where(_chosen(key, rate, x), jnp.zeros_like(x), x)
+
+    return corrupt
+
+
+def gaussian(*, sigma: float | Array) -> Corruption:
+    """Additive Gaussian noise: x_corrupted = x + σ ε, ε ~ N(0, I).
+
+    Args:
+        sigma: standard deviation σ ≥ 0, in units of x.
+
+    Returns:
+        The corruption (key, x) -> x_corrupted, of x's shape and dtype.
+
+    Raises:
+        ValueError: for a concrete σ below 0 or not finite.
+
+    Source: Vincent et al. 2010, §3.3.
+    """
+    check_range("Gaussian sigma", sigma, 0, sys.float_info.max)
+
+    def corrupt(key: Key, x: Array) -> Array:
+        noise = jax.random.normal(key, x.shape, x.dtype)
+        return x + jnp.asarray(sigma, x.dtype) * noise
+
+    return corrupt
+
+
+def salt_and_pepper(
+    *, rate: float | Array, low: float | Array = 0.0, high: float | Array = 1.0
+) -> Corruption:
+    """Salt-and-pepper noise: with probability q an element becomes low or high, by a fair coin.
+
+    Args:
+        rate: q in [0, 1].
+        low: the smallest value that x takes.
+        high: the largest.
+
+    Returns:
+        The corruption (key, x) -> x_corrupted, of x's shape and dtype.
+
+    Raises:
+        ValueError: for a concrete rate outside [0, 1].
+
+    Source: Vincent et al. 2010, §3.3.
+    """
+    check_range("salt-and-pepper rate", rate, 0, 1)
+
+    def corrupt(key: Key, x: Array) -> Array:
+        key_chosen, key_coin = jax.random.split(key)
+        coin = jax.random.bernoulli(key_coin, 0.5, x.shape)
+        extreme = jnp.where(coin, jnp.asarray(high, x.dtype), jnp.asarray(low, x.dtype))
+        return jnp.where(_chosen(key_chosen, rate, x), extreme, x)
+
+    return corrupt
+
+
+def _chosen(key: Key, rate: float | Array, x: Array) -> Array:
+    return jax.random.bernoulli(key, rate, x.shape)

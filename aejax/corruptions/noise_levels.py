@@ -1,0 +1,45 @@
+"""A level of noise that is drawn, not set."""
+
+import sys
+from collections.abc import Callable
+
+import jax
+
+from aejax.hyperparameters import check_range
+from aejax.types import Array, Corruption, Key
+
+
+def random_level(
+    make: Callable[[float | Array], Corruption], *, low: float | Array, high: float | Array
+) -> Corruption:
+    """A corruption whose level is drawn for each example, uniformly between low and high.
+
+    `random_level(lambda sigma: gaussian(sigma=sigma), low=0.1, high=1.0)` trains one denoiser for
+    all these σ.
+
+    Args:
+        make: level -> corruption: any factory of a corruption.
+        low: the least level.
+        high: the greatest.
+
+    Returns:
+        The corruption (key, x) -> x_corrupted, of x's shape and dtype.
+
+    Raises:
+        ValueError: for a concrete low above high or not finite, or where make refuses one of them.
+
+    Source: Geras & Sutton 2015 (many levels of noise for one autoencoder).
+    """
+    check_range("the span of levels, high − low,", high - low, 0, sys.float_info.max)
+    for level in (low, high):
+        make(level)
+
+    def corrupt_one(key: Key, level: Array, example: Array) -> Array:
+        return make(level)(key, example[None])[0]
+
+    def corrupt(key: Key, x: Array) -> Array:
+        key_level, key_noise = jax.random.split(key)
+        levels = jax.random.uniform(key_level, x.shape[:1], x.dtype, low, high)
+        return jax.vmap(corrupt_one)(jax.random.split(key_noise, x.shape[0]), levels, x)
+
+    return corrupt

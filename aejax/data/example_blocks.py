@@ -1,0 +1,31 @@
+"""Whole examples, a few megabytes at a time, so that memory-mapped data stays on disk."""
+
+from collections.abc import Iterator
+from math import prod
+
+import jax
+import numpy as np
+from jaxtyping import Shaped
+
+from aejax.data.lazy_array import Lazy
+
+BYTES_PER_BLOCK = 2**24
+
+
+def blocks(
+    x: Shaped[np.ndarray | jax.Array | Lazy, "m *features"],
+) -> Iterator[tuple[int, Shaped[np.ndarray, "block *features"]]]:
+    """Walk over x in consecutive blocks of whole examples, in order.
+
+    Args:
+        x: [m, *features], any dtype; NumPy (memory-mapped or not), JAX, or lazy.
+
+    Yields:
+        (start, x[start:stop]) as NumPy, each about 16 MiB, and at least one example.
+    """
+    bytes_per_example = max(1, prod(x.shape[1:]) * x.dtype.itemsize)
+    step = max(1, BYTES_PER_BLOCK // bytes_per_example)
+    if isinstance(x, jax.Array) and [device.platform for device in x.devices()] == ["cpu"]:
+        x = np.asarray(x)  # the same memory; its slices cost neither copy nor compilation
+    for start in range(0, x.shape[0], step):
+        yield start, np.asarray(x[start : start + step])

@@ -1,0 +1,20 @@
+"""Measurements of trained autoencoders, and their applications."""
+
+from aejax.evaluation.activation_statistics import ActivationStatistics as ActivationStatistics
+from aejax.evaluation.activation_statistics import activation_statistics as activation_statistics
+from aejax.evaluation.activation_statistics import encoded_statistics as encoded_statistics
+from aejax.evaluation.activation_statistics import treves_rolls as treves_rolls
+from aejax.evaluation.copying import Copying as Copying
+from aejax.evaluation.copying import copying as copying
+from aejax.evaluation.copying import shuffled as shuffled
+from aejax.evaluation.hashing import HammingBalls as HammingBalls
+from aejax.evaluation.hashing import hamming_balls as hamming_balls
+from aejax.evaluation.hashing import precision_at as precision_at
+from aejax.evaluation.hashing import precision_within as precision_within
+from aejax.evaluation.hashing import recall_within as recall_within
+from aejax.evaluation.score import score_estimate as score_estimate
+from aejax.evaluation.segmentation import SegmentationMeasures as SegmentationMeasures
+from aejax.evaluation.segmentation import confusion_matrix as confusion_matrix
+from aejax.evaluation.segmentation import median_frequency_weights as median_frequency_weights
+from aejax.evaluation.segmentation import segmentation_batch as segmentation_batch
+from aejax.evaluation.segmentation import segmentation_measures as segmentation_measures

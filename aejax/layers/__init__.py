@@ -1,0 +1,1 @@
+"""Operations that models are built from."""

@@ -1,0 +1,284 @@
+"""Convolution, its matrix and its transpose, over any number of spatial axes, channels last.
+
+A transposed convolution takes the kernel of the convolution that it transposes, so an encoder and
+its tied decoder share one array. On a processor, convolutions whose patches fit into memory are
+products of matrices (`patches`); all others are XLA's, in one place, `_correlated`.
+"""
+
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from aejax.layers import convolution_patches
+from aejax.layers.convolution_arithmetic import (
+    Axis,
+    Geometry,
+    Padding,
+    axes_of,
+    convolution_shape,
+    transposed_axes,
+    transposed_shape,
+)
+from aejax.layers.convolution_patches import padded
+from aejax.promotion import alike
+from aejax.types import Array
+
+
+def convolution(
+    x: Float[Array, "batch *spatial inputs"],
+    kernel: Float[Array, "*window group_inputs outputs"],
+    *,
+    strides: Sequence[int] | None = None,
+    padding: Padding = "valid",
+    dilation: Sequence[int] | None = None,
+    groups: int = 1,
+) -> Float[Array, "batch *out_spatial outputs"]:
+    """Convolution as networks have it, the cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
+
+    Args:
+        x: the input, channels last.
+        kernel: W, as Flax keeps it; a group has `inputs / groups` of the inputs.
+        strides: s, steps between outputs; None means one.
+        padding: zeros (low, high) at the ends of each axis, "valid" or "same".
+        dilation: d, steps between the kernel's positions; None means one.
+        groups: how many groups of neighbours inputs and outputs are split into.
+
+    Returns:
+        y, of the shape that `convolution_shape` says.
+
+    Raises:
+        ValueError: where axes or channels disagree, and as `convolution_shape`.
+
+    Source: Dumoulin & Visin 2016, ch. 1 and 2.
+    """
+    _check_channels(kernel, groups, inputs=x.shape[-1])
+    geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
+    shape = x.shape[1:-1]
+    axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
+    x, kernel = alike(x, kernel)
+    if groups == 1 and convolution_patches.fits(x.shape[0], kernel, out_shape):
+        return convolution_patches.correlated(x, kernel, tuple(axes), out_shape)
+    axes, apart = _padding_apart(axes)
+    return _correlated(
+        padded(x, [(low, high, 0) for low, high in apart]),
+        kernel,
+        strides=[axis.stride for axis in axes],
+        padding=[axis.padding for axis in axes],
+        stretch=[1] * len(axes),
+        dilation=[axis.dilation for axis in axes],
+        groups=groups,
+    )
+
+
+def transposed_convolution(
+    y: Float[Array, "batch *spatial outputs"],
+    kernel: Float[Array, "*window group_inputs outputs"],
+    *,
+    strides: Sequence[int] | None = None,
+    padding: Padding = "valid",
+    dilation: Sequence[int] | None = None,
+    output_padding: Sequence[int] | None = None,
+    groups: int = 1,
+) -> Float[Array, "batch *out_spatial inputs"]:
+    """Transpose of a convolution: x_r = Σ W_q y_p, over all p and q with s p + d q − low = r.
+
+    Where a convolution is x ↦ x C, with its `convolution_matrix` C, this is y ↦ y Cᵀ, the gradient
+    of the convolution with respect to its input. It restores that input's shape, not its values.
+
+    Args:
+        y: shaped like the convolution's output, channels last.
+        kernel: W of the convolution, from `inputs` to `outputs`.
+        strides: s of the convolution; None means one.
+        padding: of the convolution; "same" leads to s times as many positions.
+        dilation: d of the convolution; None means one.
+        output_padding: positions added at the high ends, each below its stride or its dilation;
+            `decoder_geometry` finds those that lead to a wanted shape. None means none.
+        groups: of the convolution.
+
+    Returns:
+        x, of the shape that `transposed_shape` says, with `groups` times the kernel's inputs.
+
+    Raises:
+        ValueError: where axes or channels disagree, and as `transposed_axes`.
+
+    Source: Dumoulin & Visin 2016, ch. 4.
+    """
+    _check_channels(kernel, groups, outputs=y.shape[-1])
+    geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
+    axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
+    y, kernel = alike(y, kernel)
+    if groups == 1 and convolution_patches.fits(y.shape[0], kernel, shape):
+        return convolution_patches.transposed(
+            y, kernel, tuple(axes), transposed_shape(shape, geometry)
+        )
+    axes, apart = _padding_apart(axes)
+    x = _correlated(
+        y,
+        flipped(kernel, groups=groups),
+        strides=[1] * len(axes),
+        padding=[_around(axis) for axis in axes],
+        stretch=[axis.stride for axis in axes],
+        dilation=[axis.dilation for axis in axes],
+        groups=groups,
+    )
+    return padded(x, [(-low, -high, 0) for low, high in apart])
+
+
+def zero_inserted(
+    y: Float[Array, "batch *spatial outputs"], geometry: Geometry
+) -> Float[Array, "batch *stretched outputs"]:
+    """What a transposed convolution convolves: s − 1 zeros between inputs, and zeros around them.
+
+    transposed_convolution(y, W) is convolution(zero_inserted(y), flipped(W)) with unit strides and
+    the same dilation. There are e − 1 − low zeros at the low end and e − 1 − high + a at the high
+    one; a negative number crops.
+
+    Args:
+        y: the input of the transposed convolution, channels last.
+        geometry: of the convolution whose transpose is meant.
+
+    Returns:
+        y, stretched and padded.
+
+    Raises:
+        ValueError: as `transposed_axes`.
+
+    Source: Dumoulin & Visin 2016, relations 8 to 14.
+    """
+    axes = transposed_axes(y.shape[1:-1], geometry)
+    return padded(y, [(*_around(axis), axis.stride - 1) for axis in axes])
+
+
+def flipped(
+    kernel: Float[Array, "*window group_inputs outputs"], *, groups: int = 1
+) -> Float[Array, "*window group_outputs inputs"]:
+    """The kernel that a transposed convolution convolves with: reversed, from outputs to inputs.
+
+    Args:
+        kernel: W of the convolution that is transposed.
+        groups: of the convolution.
+
+    Returns:
+        W reversed along each spatial axis, its inputs and outputs exchanged within each group.
+    """
+    *window, inputs, outputs = kernel.shape
+    by_group = jnp.flip(kernel, axis=range(len(window))).reshape(*window, inputs, groups, -1)
+    return jnp.swapaxes(by_group, -1, -3).reshape(*window, outputs // groups, groups * inputs)
+
+
+def convolution_matrix(
+    kernel: Float[Array, "*window group_inputs outputs"],
+    *,
+    shape: Sequence[int],
+    strides: Sequence[int] | None = None,
+    padding: Padding = "valid",
+    dilation: Sequence[int] | None = None,
+    groups: int = 1,
+) -> Float[Array, "all_inputs all_outputs"]:
+    """The matrix C of a convolution: with x and y flattened, y = x C. A dense layer's kernel.
+
+    Dumoulin & Visin write y = C x with columns; their matrix is this one's transpose.
+
+    Args:
+        kernel: W.
+        shape: the spatial axes of the convolution's input.
+        strides: of the convolution; None means one.
+        padding: of the convolution.
+        dilation: of the convolution; None means one.
+        groups: of the convolution.
+
+    Returns:
+        C, from all positions and channels of the input to all of the output. It holds every zero,
+        so it is for small inputs.
+
+    Raises:
+        ValueError: as `convolution`.
+
+    Source: Dumoulin & Visin 2016, §4.1.
+    """
+    _check_channels(kernel, groups)
+    geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
+    out_shape = convolution_shape(shape, geometry)
+    *window, inputs, outputs = kernel.shape
+    by_group = kernel.reshape(*window, inputs, groups, outputs // groups)
+    matrix = jnp.einsum("...igo,hg->...higo", by_group, jnp.eye(groups, dtype=kernel.dtype))
+    matrix = matrix.reshape(*window, groups * inputs, outputs)
+    for axis, out_size in zip(axes_of(shape, geometry), out_shape, strict=True):
+        # From [k, …] to […, o, i]: after all axes the channels come first.
+        met = axis.places(out_size)[..., None] == np.arange(axis.size)
+        matrix = jnp.tensordot(
+            matrix, met.swapaxes(0, 1).astype(kernel.dtype), axes=(0, 0), precision="highest"
+        )
+    order = [*range(3, matrix.ndim, 2), 0, *range(2, matrix.ndim, 2), 1]
+    return matrix.transpose(order).reshape(-1, math.prod(out_shape) * outputs)
+
+
+def _correlated(
+    x: Array,
+    kernel: Array,
+    *,
+    strides: Sequence[int],
+    padding: Sequence[tuple[int, int]],
+    stretch: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Array:
+    """Cross-correlation of x, after stretch − 1 zeros between its positions and the padding."""
+    spatial = "".join(chr(ord("a") + axis) for axis in range(len(strides)))
+    return jax.lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=strides,
+        padding=padding,
+        lhs_dilation=stretch,
+        rhs_dilation=dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+        feature_group_count=groups,
+    )
+
+
+def _padding_apart(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]:
+    """The axes, and what padding must be put on them outside the convolution proper.
+
+    XLA (jaxlib 0.10.2, on CPU, in float64) takes an axis with kernel and stride 2 whose transpose
+    needs no zeros around it for an axis of groups, whatever its size, and ends the process.
+    """
+    mistaken = [
+        (axis.kernel, axis.stride, axis.dilation, axis.padding) == (2, 2, 1, (1, 1))
+        for axis in axes
+    ]
+    pairs = list(zip(axes, mistaken, strict=True))
+    inside = [axis._replace(padding=(0, 0)) if apart else axis for axis, apart in pairs]
+    return inside, [axis.padding if apart else (0, 0) for axis, apart in pairs]
+
+
+def _around(axis: Axis) -> tuple[int, int]:
+    """Zeros around the stretched input of a transposed convolution."""
+    low, high = (axis.span - 1 - padding for padding in axis.padding)
+    return low, high + axis.output_padding
+
+
+def _check_channels(
+    kernel: Array, groups: int, *, inputs: int | None = None, outputs: int | None = None
+) -> None:
+    *_, group_inputs, kernel_outputs = kernel.shape
+    if groups < 1 or kernel_outputs % groups:
+        raise ValueError(
+            f"groups must divide the kernel's {kernel_outputs} outputs, got {groups} groups"
+        )
+    if inputs not in (None, groups * group_inputs):
+        raise ValueError(
+            f"a kernel of {group_inputs} inputs in each of {groups} groups takes "
+            f"{groups * group_inputs} channels, got {inputs}; kernels are [*window, inputs / "
+            "groups, outputs]"
+        )
+    if outputs not in (None, kernel_outputs):
+        raise ValueError(
+            f"the transpose of a convolution to {kernel_outputs} channels takes "
+            f"{kernel_outputs}, got {outputs}; its kernel is the convolution's, [*window, inputs / "
+            "groups, outputs]"
+        )

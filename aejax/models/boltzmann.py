@@ -1,0 +1,320 @@
+"""Restricted Boltzmann machines: energy, free energy, Gibbs sampling, contrastive divergence.
+
+p(v, h) ∝ exp(−E(v, h)),   E(v, h) = Σ_i e(v_i) + Σ_j e(h_j) − v·c − h·b − v W h
+
+A machine has the parameters of a tied autoencoder of one layer, `dense((visible, hidden),
+tied=True)`: W is the kernel, b the encoder's bias, c the decoder's. So what trains, saves and
+unrolls autoencoders does the same for machines.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
+from jaxtyping import Float
+
+from aejax.hyperparameters import whole_number
+from aejax.types import Array, Key, Params, Pass, Penalty
+
+MOST_UNITS_ENUMERATED = 20
+
+
+class Units(NamedTuple):
+    """One kind of unit: p(x | a) = exp(a x − e(x) − A(a)), where a is bias plus input.
+
+    energy:        x -> e(x), element by element.
+    log_partition: a -> A(a), element by element.
+    mean:          a -> E[x | a] = A′(a).
+    sample:        (key, a) -> x ~ p(x | a).
+    support:       the range (low, high) of x, or of its probabilities.
+    """
+
+    energy: Callable[[Array], Array]
+    log_partition: Callable[[Array], Array]
+    mean: Callable[[Array], Array]
+    sample: Callable[[Key, Array], Array]
+    support: tuple[float, float]
+
+
+def _sample_bernoulli(key: Key, a: Array) -> Array:
+    return jax.random.bernoulli(key, jax.nn.sigmoid(a)).astype(a.dtype)
+
+
+def _sample_gaussian(key: Key, a: Array) -> Array:
+    return a + jax.random.normal(key, a.shape, a.dtype)
+
+
+bernoulli = Units(
+    jnp.zeros_like, jax.nn.softplus, jax.nn.sigmoid, _sample_bernoulli, support=(0.0, 1.0)
+)
+"""Binary units: x is 1 with probability σ(a). e = 0, A = log(1 + e^a)."""
+
+gaussian = Units(
+    lambda x: jnp.square(x) / 2,
+    lambda a: jnp.square(a) / 2 + jnp.log(2 * jnp.pi) / 2,
+    jax.nn.identity,
+    _sample_gaussian,
+    support=(-jnp.inf, jnp.inf),
+)
+"""Linear units with unit variance: x ~ N(a, 1). e = x²/2, A = a²/2 + ½ log 2π.
+
+Real inputs want standardising first. Where both layers are Gaussian the energy has a minimum only
+while W's largest singular value is below one.
+"""
+
+
+def mean_field(units: Units) -> Units:
+    """Units that take their mean where others would be sampled: E[x | a] instead of x.
+
+    Hinton & Salakhutdinov's visible units are such: a reconstruction is made of probabilities,
+    which has less noise; the chain then no longer samples the machine's own law.
+
+    Args:
+        units: any kind.
+
+    Returns:
+        The same kind, whose sample is its mean.
+
+    Source: Hinton 2012, A practical guide to training restricted Boltzmann machines, §3.2.
+    """
+    return units._replace(sample=lambda _, a: units.mean(a))
+
+
+class RBM(NamedTuple):
+    """A restricted Boltzmann machine: the kinds of its visible and its hidden units."""
+
+    visible: Units = bernoulli
+    hidden: Units = bernoulli
+
+
+def energy(
+    rbm: RBM,
+    params: Params,
+    v: Float[Array, "batch visible"],
+    h: Float[Array, "batch hidden"],
+) -> Float[Array, " batch"]:
+    """Energy E(v, h) = Σ_i e(v_i) + Σ_j e(h_j) − v·c − h·b − v W h of joint states.
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        v: visible states, or probabilities.
+        h: hidden states.
+
+    Returns:
+        One value a pair of states.
+
+    Raises:
+        ValueError: for params of another shape.
+
+    Source: Welling, Rosen-Zvi & Hinton 2005; Hinton & Salakhutdinov 2006, eq. 1 (binary).
+    """
+    kernel, visible_bias, hidden_bias = _weights(params)
+    own = jnp.sum(rbm.visible.energy(v), axis=1) + jnp.sum(rbm.hidden.energy(h), axis=1)
+    return own - v @ visible_bias - h @ hidden_bias - jnp.sum((v @ kernel) * h, axis=1)
+
+
+def free_energy(
+    rbm: RBM, params: Params, v: Float[Array, "batch visible"]
+) -> Float[Array, " batch"]:
+    """Free energy F(v) = −log Σ_h e^{−E(v, h)} = Σ_i e(v_i) − v·c − Σ_j A(b_j + (v W)_j).
+
+    For binary hidden units A(a) = log(1 + e^a). p(v) ∝ e^{−F(v)}.
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        v: visible states, or probabilities.
+
+    Returns:
+        One value an example.
+
+    Raises:
+        ValueError: for params of another shape.
+
+    Source: Hinton 2012, §16.1 (binary).
+    """
+    kernel, visible_bias, hidden_bias = _weights(params)
+    inputs = rbm.hidden.log_partition(v @ kernel + hidden_bias)
+    return jnp.sum(rbm.visible.energy(v), axis=1) - v @ visible_bias - jnp.sum(inputs, axis=1)
+
+
+def hidden_mean(
+    rbm: RBM, params: Params, v: Float[Array, "batch visible"]
+) -> Float[Array, "batch hidden"]:
+    """Conditional mean E[h | v] of the hidden units: σ(v W + b) for binary ones.
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        v: visible states, or probabilities.
+
+    Returns:
+        The mean of each hidden unit: what the autoencoder of the same params calls the code.
+
+    Raises:
+        ValueError: for params of another shape.
+
+    Source: Hinton & Salakhutdinov 2006 (binary).
+    """
+    kernel, _, hidden_bias = _weights(params)
+    return rbm.hidden.mean(v @ kernel + hidden_bias)
+
+
+def visible_mean(
+    rbm: RBM, params: Params, h: Float[Array, "batch hidden"]
+) -> Float[Array, "batch visible"]:
+    """Conditional mean E[v | h] of the visible units: σ(h Wᵀ + c) for binary ones.
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        h: hidden states, or probabilities.
+
+    Returns:
+        The mean of each visible unit: the reconstruction.
+
+    Raises:
+        ValueError: for params of another shape.
+
+    Source: Hinton & Salakhutdinov 2006 (binary).
+    """
+    kernel, visible_bias, _ = _weights(params)
+    return rbm.visible.mean(h @ kernel.T + visible_bias)
+
+
+def gibbs_step(
+    rbm: RBM, params: Params, v: Float[Array, "batch visible"], key: Key
+) -> Float[Array, "batch visible"]:
+    """One step of block Gibbs sampling: h ~ p(h | v), then v′ ~ p(v | h).
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        v: where the step starts.
+        key: split between the two layers.
+
+    Returns:
+        v′, of v's shape.
+
+    Raises:
+        ValueError: for params of another shape.
+
+    Source: Hinton 2002.
+    """
+    kernel, visible_bias, hidden_bias = _weights(params)
+    key_hidden, key_visible = jax.random.split(key)
+    h = rbm.hidden.sample(key_hidden, v @ kernel + hidden_bias)
+    return rbm.visible.sample(key_visible, h @ kernel.T + visible_bias)
+
+
+def gibbs_chain(
+    rbm: RBM, params: Params, v: Float[Array, "batch visible"], key: Key, *, steps: int
+) -> Float[Array, "batch visible"]:
+    """The end of a chain of `steps` Gibbs steps: the negative phase's states.
+
+    Args:
+        rbm: the kinds of units.
+        params: of `dense((visible, hidden), tied=True)`.
+        v: where the chain starts.
+        key: split into one key a step.
+        steps: k ≥ 1.
+
+    Returns:
+        v_k, of v's shape.
+
+    Raises:
+        ValueError: for fewer than one step, or params of another shape.
+
+    Source: Hinton 2002.
+    """
+    _check_steps(steps)
+
+    def step(v: Array, key: Key) -> tuple[Array, None]:
+        return gibbs_step(rbm, params, v, key), None
+
+    end, _ = jax.lax.scan(step, v, jax.random.split(key, steps))
+    return end
+
+
+def contrastive_divergence(rbm: RBM, *, steps: int = 1) -> Penalty:
+    """Contrastive divergence CD-k: F(v) − F(v_k), with v_k the end of k Gibbs steps from v, fixed.
+
+    Its gradient is the CD-k rule: for W, ⟨v_k hᵀ⟩ − ⟨v hᵀ⟩ with E[h | v] for h in both phases. Its
+    value is no likelihood: only the gradient means something, so a line search must not use it.
+
+    Args:
+        rbm: the kinds of units; those of the model's layer.
+        steps: k ≥ 1; as k grows the gradient's expectation tends to the negative log-likelihood's.
+
+    Returns:
+        The penalty, one value an example: [batch].
+
+    Raises:
+        ValueError: for fewer than one step; when called, for a model that is not one tied layer.
+
+    Source: Hinton 2002; Hinton & Salakhutdinov 2006, eq. 2.
+    """
+    _check_steps(steps)
+
+    def penalty(record: Pass) -> Array:
+        params, v = record.params, record.batch.x
+        fixed = jax.lax.stop_gradient(params)
+        end = gibbs_chain(rbm, fixed, jax.lax.stop_gradient(v), record.key, steps=steps)
+        return free_energy(rbm, params, v) - free_energy(rbm, params, end)
+
+    return penalty
+
+
+def log_partition(rbm: RBM, params: Params) -> Float[Array, ""]:
+    """Exact log Z = log Σ_v e^{−F(v)}, over all states of at most 20 binary visible units.
+
+    The mean log-likelihood is then −mean F(v) − log Z.
+
+    Args:
+        rbm: the kinds of units; the visible ones binary, the hidden ones of any kind.
+        params: of `dense((visible, hidden), tied=True)`.
+
+    Returns:
+        log Z.
+
+    Raises:
+        ValueError: for visible units that are not binary, more than 20 of them, or params of
+            another shape.
+
+    Source: Hinton 2012, §2.
+    """
+    kernel, visible_bias, _ = _weights(params)
+    if rbm.visible.support != bernoulli.support or len(visible_bias) > MOST_UNITS_ENUMERATED:
+        raise ValueError(
+            f"log_partition enumerates at most {MOST_UNITS_ENUMERATED} binary visible units, got "
+            f"{len(visible_bias)} with values in {list(rbm.visible.support)}"
+        )
+    states = np.indices((2,) * len(visible_bias)).reshape(len(visible_bias), -1).T
+    return logsumexp(-free_energy(rbm, params, jnp.asarray(states, kernel.dtype)))
+
+
+def _weights(params: Params) -> tuple[Array, Array, Array]:
+    """W [visible, hidden], the visible bias c and the hidden bias b."""
+    halves = params if isinstance(params, dict) else {}
+    encoder, decoder = halves.get("encoder", {}), halves.get("decoder", {})
+    biases = {"kernel", "bias"}, {"bias"}
+    if len(encoder) != 1 or (encoder["layer_0"].keys(), decoder["layer_0"].keys()) != biases:
+        raise ValueError(
+            "an RBM has the params of dense((visible, hidden), tied=True): one layer with biases, "
+            f"got layers {_described(encoder)} in the encoder, {_described(decoder)} in the decoder"
+        )
+    layer = encoder["layer_0"]
+    return layer["kernel"], decoder["layer_0"]["bias"], layer["bias"]
+
+
+def _described(layers: Params) -> list[str]:
+    return [f"{name} ({', '.join(layer)})" for name, layer in layers.items()]
+
+
+def _check_steps(steps: Any) -> None:
+    if whole_number("steps", steps) < 1:
+        raise ValueError(f"contrastive divergence needs at least one Gibbs step, got {steps}")

@@ -1,0 +1,105 @@
+"""Contractive penalties, exact: the squared Frobenius norm of the encoder's Jacobian."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from aejax.penalties.parameter_selection import Select, selected_encoder
+from aejax.types import Array, Params, Pass, Penalty
+
+
+def squared_jacobian_norm(
+    encode: Callable[[Array], Array], x: Float[Array, "batch *input"]
+) -> Float[Array, " batch"]:
+    """Squared Frobenius norm of the encoder's Jacobian at each example: ‖∂h/∂x‖²_F, exact.
+
+    Differentiates along the smaller of input and code: `jacfwd` or `jacrev`.
+
+    Args:
+        encode: [batch, *input] -> code [batch, *code], each example for itself.
+        x: where the Jacobian is taken.
+
+    Returns:
+        One value an example.
+
+    Source: Rifai et al. 2011, eq. 1.
+    """
+
+    def encode_one(example: Array) -> Array:
+        return encode(example[None])[0]
+
+    example = jax.eval_shape(lambda x: x[0], x)
+    code_size = jax.eval_shape(encode_one, example).size
+    jacobian = jax.jacrev(encode_one) if code_size < example.size else jax.jacfwd(encode_one)
+    return jax.vmap(lambda example: jnp.sum(jnp.square(jacobian(example))))(x)
+
+
+def contractive(*, select: Select = jax.nn.identity) -> Penalty:
+    """Contractive penalty ‖∂h/∂x‖²_F at the clean x, exact for any encoder.
+
+    For one logistic layer `contractive_logistic` gives the same at a small part of the cost.
+
+    Args:
+        select: the part of the code's tree that is meant.
+
+    Returns:
+        The penalty, one value an example: [batch].
+
+    Source: Rifai et al. 2011, eq. 1.
+    """
+
+    def penalty(record: Pass) -> Array:
+        return squared_jacobian_norm(selected_encoder(record, select), record.batch.x)
+
+    return penalty
+
+
+def logistic_squared_jacobian_norm(
+    kernel: Float[Array, "features units"], code: Float[Array, "batch units"]
+) -> Float[Array, " batch"]:
+    """‖∂h/∂x‖²_F of one logistic layer h = σ(x W + b): Σ_l (h_l (1 − h_l))² Σ_i W_il².
+
+    Args:
+        kernel: W.
+        code: h, the layer's activations at the examples, in [0, 1].
+
+    Returns:
+        One value an example.
+
+    Source: Rifai et al. 2011, §5.1 (their closed form for a logistic encoder).
+    """
+    return jnp.square(code * (1 - code)) @ jnp.sum(jnp.square(kernel), axis=0)
+
+
+def contractive_logistic() -> Penalty:
+    """Contractive penalty at the clean x for a dense encoder of one logistic layer, in closed form.
+
+    Returns:
+        The penalty, one value an example: [batch].
+
+    Raises:
+        ValueError: when called with an encoder of more than one layer, or of a convolution.
+
+    Source: Rifai et al. 2011, §5.1.
+    """
+
+    def penalty(record: Pass) -> Array:
+        kernel = _only_kernel(record.params)
+        code = record.model.encode(record.params, record.batch.x)
+        return logistic_squared_jacobian_norm(kernel, code)
+
+    return penalty
+
+
+def _only_kernel(params: Params) -> Array:
+    encoder = params.get("encoder") if isinstance(params, dict) else None
+    layers = list(encoder.values()) if isinstance(encoder, dict) else []
+    kernels = [layer["kernel"] for layer in layers if isinstance(layer, dict) and "kernel" in layer]
+    if len(layers) != 1 or [kernel.ndim for kernel in kernels] != [2]:
+        raise ValueError(
+            "contractive_logistic needs an encoder of one logistic dense layer, with params as "
+            f"aejax.dense has them, got {len(layers)} layers, or a convolution; use contractive()"
+        )
+    return kernels[0]

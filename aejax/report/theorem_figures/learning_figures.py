@@ -1,0 +1,224 @@
+"""Pictures of components and of learning: theorems 6, 7, and 10 to 12."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import plots
+from aejax.report.page import Illustration
+from aejax.report.theorem_figures.optimum_figures import SINE, Found, cosines_of
+from aejax.theory.analysis.pca import least_loss
+from aejax.theory.checking.distances import reconstruction
+from aejax.theory.checking.problem import Problem
+from aejax.theory.illustrations.solver_paths import mode_curves, rule_path, stream_path
+from aejax.theory.learning.dynamics import (
+    RATE,
+    START,
+    STEPS,
+    descent_maps,
+    duration,
+    logistic_gains,
+    modes,
+)
+from aejax.theory.learning.encoder_bound import best_loss, trained_codes
+from aejax.theory.learning.nonlinear_encoders import (
+    BIAS,
+    Encoding,
+    relative_excess_loss,
+    representatives,
+)
+from aejax.theory.optimum.invariance import change_code, invertible
+from aejax.theory.parameters.component_recovery import rotated_steps, unequal_decays
+from aejax.theory.parameters.components import (
+    component_cosines,
+    decoded_components,
+    reconstructed_components,
+)
+from aejax.theory.parameters.symmetry_breaking import (
+    train_decayed,
+    train_nested,
+    train_rotated,
+    uniform_survival,
+)
+from aejax.theory.parameters.tied import train_tied
+from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
+from aejax.theory.solvers.penalised import CONTROL_STEPS, half_decay, kernels, train_penalised
+
+SCALES = 0.5 / 2 ** np.arange(7)
+"""Scales of the encoder at which the excess over PCA is drawn."""
+
+LEARNED = 0.9
+"""Gain that the weakest mode has at the end of its curve."""
+
+
+def components(problem: Problem, found: Found) -> Illustration:
+    """|cos| of each component, recovered in four ways."""
+    decay, recovered = half_decay(problem), {}
+    if found[0].residual is not None:
+        plain = alternating_least_squares(problem.key, problem.moments, problem.code)
+        with jax.enable_x64(True):
+            change = invertible(problem.key, problem.code)
+            params = change_code(plain.params, change, jnp.linalg.inv(change))
+        x_hat, (_, decoder) = reconstruction(problem, params), kernels(Solution(params, 0, True))
+        recovered["reconstructions"] = reconstructed_components(x_hat, problem.code)
+        recovered["plain decoder"] = decoded_components(decoder)
+    if found[1].residual is not None:
+        summed = train_penalised(problem, decay=decay)
+        product = train_penalised(problem, product=decay, max_steps=CONTROL_STEPS)
+        recovered["decoder under L2"] = decoded_components(kernels(summed)[1])
+        recovered["under L2 on the product"] = decoded_components(kernels(product)[1])
+    index = np.arange(1.0, problem.code + 1)
+    curves = {
+        name: (index, component_cosines(each, problem.pca)) for name, each in recovered.items()
+    }
+    return Illustration(
+        plots.against_formula(curves, {}, xlabel="component", ylabel="|cos| with its own"),
+        "From the subspace to the components",
+        "The cosine between each recovered component and its own: one where it was recovered. "
+        "Reconstructions and a regularised decoder show them; the other decoders do not.",
+        "Cosines by component: two rows of ones, and decoders that wander below.",
+    )
+
+
+def order(problem: Problem, found: Found) -> Illustration:
+    """Which unit stands for which component, by six trainings."""
+    decays = unequal_decays(problem)
+    trained = {
+        "plain": train_nested(problem, np.ones(problem.code)),
+        "uniform L2": train_decayed(problem, np.full_like(decays, decays.mean())),
+    }
+    if found[0].residual is not None:
+        trained["unequal L2"] = train_decayed(problem, decays)
+    if found[2].residual is not None:
+        trained["nested dropout"] = train_nested(problem, uniform_survival(problem.code))
+    directions = {name: kernels(each)[1] for name, each in trained.items()}
+    if found[3].residual is not None:
+        steps = int(3 * rotated_steps(problem)) + 1000
+        tied = {"tied": train_tied(problem), "rotated": train_rotated(problem, max_steps=steps)}
+        for name, each in tied.items():
+            directions[name] = np.asarray(each.params["encoder"]["layer_0"]["kernel"]).T
+    return Illustration(
+        plots.alignment({name: cosines_of(each, problem) for name, each in directions.items()}),
+        "Who stands for whom",
+        "Decoder directions against principal components after training. Plain, uniform L2 and "
+        "tied weights leave the code any rotation; the others put unit i on component i.",
+        "Matrices of cosines: diagonals of ones for the ordered codes, a blur for the others.",
+    )
+
+
+def logistic(problem: Problem, _: Found) -> Illustration:
+    """Gains of the modes over time, and their logistic curves."""
+    eigenvalues = problem.pca.eigenvalues[: modes(problem)] / problem.pca.eigenvalues[0]
+    end = np.log((1 / START - 1) / (1 / LEARNED - 1)) / (RATE * eigenvalues[-1])
+    times, gains = mode_curves(problem, duration=float(end))
+    chosen = np.unique(np.linspace(0, len(eigenvalues) - 1, 5).round().astype(int))
+    measured = {f"mode {i + 1}": (times[::8], gains[::8, i]) for i in chosen}
+    curves = {
+        f"λ/λ_1 = {eigenvalues[i]:.2f}": (
+            times,
+            1 / (1 + (1 / START - 1) * np.exp(-RATE * eigenvalues[i] * times)),
+        )
+        for i in chosen
+    }
+    return Illustration(
+        plots.against_formula(measured, curves, xlabel="time, for λ_1 = 1", ylabel="gain"),
+        "Modes are learned one by one, on logistic curves",
+        f"Gains in gradient descent of {len(times) - 1} steps from a balanced start on the "
+        "eigenvectors, and the logistic curves of gradient flow: the stronger mode comes first.",
+        "Gains rising from near zero to one, in the order of the eigenvalues, on their curves.",
+    )
+
+
+def first_order(problem: Problem, _: Found) -> Illustration:
+    """The error of gradient descent against the logistic curve, by its step."""
+    maps, sizes = descent_maps(problem), duration() / STEPS
+    errors = np.abs(np.diagonal(maps, axis1=1, axis2=2) - logistic_gains(problem)).max(axis=1)
+    return Illustration(
+        plots.against_formula(
+            {"greatest error of a gain": (sizes, errors)},
+            {"first order": (sizes, errors[-1] * sizes / sizes[-1])},
+            xlabel="step of gradient descent",
+            ylabel="error",
+            xscale="log",
+            yscale="log",
+        ),
+        "Descent follows the flow to first order",
+        "The error at one time, with steps halved from run to run.",
+        "An error that falls in proportion to the step, on a line of slope one.",
+    )
+
+
+def bound(problem: Problem, _: Found) -> Illustration:
+    """Losses of trained non-linear encoders, above PCA's."""
+    part = representatives(problem)
+    losses = {name: best_loss(part, code) for name, code in trained_codes(part).items()}
+    return Illustration(
+        plots.losses_above(losses, least_loss(part.pca, part.code), name="PCA, Σ λ left out"),
+        "No encoder beats PCA under a linear decoder",
+        f"Encoders of {part.code} units trained for a while, each with the best linear decoder.",
+        "Losses of six networks, all at or right of the line of PCA.",
+    )
+
+
+def excess(problem: Problem, _: Found) -> Illustration:
+    """The excess over PCA's loss against the scale of a non-linear encoder."""
+    part = representatives(problem)
+    cases = {
+        "tanh": (Encoding(jnp.tanh, 0.0), 4, "ε⁴"),
+        "tanh with a bias": (Encoding(jnp.tanh, BIAS), 2, "ε²"),
+        "ReLU": (Encoding(jax.nn.relu, 0.0), 0, "no fall"),
+        "logistic": (Encoding(jax.nn.sigmoid, 0.0), 4, None),
+        "logistic with a bias": (Encoding(jax.nn.sigmoid, BIAS), 2, None),
+    }
+    measured, formula = {}, {}
+    for name, (encoding, power, label) in cases.items():
+        found = np.array([relative_excess_loss(part, encoding, size) for size in SCALES])
+        measured[name] = (SCALES, found)
+        if label:
+            formula[label] = (SCALES, found[-1] * (SCALES / SCALES[-1]) ** power)
+    return Illustration(
+        plots.against_formula(
+            measured,
+            formula,
+            xlabel="scale ε of the encoder",
+            ylabel="excess over PCA, of Σλ",
+            xscale="log",
+            yscale="log",
+        ),
+        "How non-linear encoders come near PCA",
+        "The excess of the best linear decoder's loss over PCA's: fourth order in the scale where "
+        "the activation has an inflection, second elsewhere, and none for ReLU at zero.",
+        "Excess losses against the scale, on lines of slope four, two and zero.",
+    )
+
+
+def stream(problem: Problem, _: Found) -> Illustration:
+    """The subspace of the examples seen so far, on its way to that of all."""
+    path = stream_path(problem)
+    curves = {"largest principal angle": (path.steps, path.sines[:, 0])}
+    return Illustration(
+        plots.against_formula(curves, {}, xlabel="examples seen", **SINE),
+        "A stream knows what the whole data knows",
+        "PCA of merged batches against PCA of all the data. With the last batch the angle is "
+        "rounding: nothing was lost by forgetting the batches before.",
+        "Sine of an angle that falls slowly with the examples seen, and at the end to rounding.",
+    )
+
+
+def rules(problem: Problem, found: Found) -> Illustration:
+    """Each unit's angle to its own component under Sanger's rule, and under Oja's."""
+    ones = np.ones((problem.code, problem.code))
+    curves = {}
+    if found[1].residual is not None:
+        sanger = rule_path(problem, np.triu(ones))
+        for i in sorted({0, problem.code // 2, problem.code - 1}):
+            curves[f"Sanger, component {i + 1}"] = (sanger.steps, sanger.sines[:, i])
+    oja = rule_path(problem, ones)
+    curves["Oja, the worst component"] = (oja.steps, oja.sines.max(axis=1))
+    return Illustration(
+        plots.against_formula(curves, {}, xlabel="step", xscale="log", **SINE),
+        "Sanger's rule finds the components, Oja's the subspace",
+        "Sines of the angles between each unit and the component of its place, for the average of "
+        "each rule over the data.",
+        "Angles that fall to rounding one after the other for Sanger's rule, and none for Oja's.",
+    )

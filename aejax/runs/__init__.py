@@ -1,0 +1,1 @@
+"""A run in a folder: settings, builders, examples, history and metrics."""

@@ -1,0 +1,63 @@
+"""A trained run applied to raw examples: codes and reconstructions, in blocks of bounded memory.
+
+Normalisation happens on the host in NumPy, the model in one compiled program per block shape.
+"""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from aejax.data import Lazy, denormalise
+from aejax.runs.run import Run, new_examples
+from aejax.types import Code
+
+EXAMPLES_AT_ONCE = 4096
+"""Number of examples that one call of the compiled program takes."""
+
+Map = Callable[[np.ndarray | Lazy], np.ndarray]
+"""A function of arrays, in memory or not, whose first axis is the batch axis."""
+
+
+def encoder(run: Run) -> Map:
+    """The run's encoder.
+
+    Args:
+        run: the trained run.
+
+    Returns:
+        A function: raw examples [examples, *features] -> float32 codes [examples, *code].
+    """
+    compiled = jax.jit(lambda x: run.objective.model.encode(run.params, x))
+    return _in_blocks(lambda x: compiled(new_examples(run, x)))
+
+
+def decoder(run: Run) -> Map:
+    """The run's decoder.
+
+    Args:
+        run: the trained run.
+
+    Returns:
+        A function: codes [examples, *code] -> reconstructions [examples, *features], float64, in
+        the units of the train data.
+    """
+
+    @jax.jit
+    def decode(code: Code) -> Code:
+        return run.objective.loss.mean(run.objective.model.decode(run.params, code))
+
+    def raw(code: np.ndarray) -> np.ndarray:
+        x_hat = np.asarray(decode(code), np.float64).reshape(len(code), *run.about.feature_shape)
+        return np.asarray(denormalise(run.normalisation, x_hat))
+
+    return _in_blocks(raw)
+
+
+def _in_blocks(function: Callable[[np.ndarray], object]) -> Map:
+    def mapped(x: np.ndarray | Lazy) -> np.ndarray:
+        starts = range(0, len(x), EXAMPLES_AT_ONCE)
+        blocks = (x[start : start + EXAMPLES_AT_ONCE] for start in starts)
+        return np.concatenate([np.asarray(function(block)) for block in blocks])
+
+    return mapped

@@ -1,0 +1,132 @@
+"""Named settings of `aejax train`: the models of the experiments, to start from."""
+
+from dataclasses import replace
+from typing import Literal, NamedTuple
+
+from aejax.runs.configuration import Moves, Penalties, Training
+
+RecipeName = Literal[
+    "linear",
+    "denoising",
+    "sparse",
+    "contractive",
+    "overcomplete",
+    "tied",
+    "weight-decay",
+    "deep",
+    "thirty-numbers",
+    "refined",
+    "convolutional",
+]
+
+
+class Recipe(NamedTuple):
+    """Settings under a name.
+
+    words:    what they make.
+    training: the settings.
+    """
+
+    words: str
+    training: Training
+
+
+_MNIST = Training(data="mnist", batch_size=100, learning_rate=3e-3)
+_FEATURES = replace(_MNIST, sizes=(784, 144))
+"""The overcomplete, sparse and contractive codes that are compared with one another."""
+
+_GELU = replace(_MNIST, activation="gelu", code_activation="identity", schedule="cosine")
+
+_THIRTY = replace(
+    _GELU,
+    sizes=(784, 1000, 500, 250, 30),
+    loss="squared-logistic",
+    augmentation=Moves(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35),
+    precision="mixed",
+    optimizer="muon",
+    learning_rate=8e-3,
+    warm_up=3,
+    epochs=60,
+    batch_size=512,
+    validation=0,
+)
+
+RECIPES: dict[RecipeName, Recipe] = {
+    "linear": Recipe(
+        "linear units: the subspace of PCA-12",
+        replace(
+            _MNIST,
+            sizes=(784, 12),
+            activation="identity",
+            loss="squared",
+            epochs=40,
+            schedule="cosine",
+        ),
+    ),
+    "denoising": Recipe(
+        "masking noise, tied kernels",
+        Training(
+            data="mnist",
+            sizes=(784, 256),
+            tied=True,
+            corruption="masking",
+            corruption_level=0.5,
+            epochs=15,
+            batch_size=50,
+        ),
+    ),
+    "sparse": Recipe(
+        "KL sparsity: few units on at a time",
+        replace(_FEATURES, penalty=Penalties(sparsity=3.0, rho=0.05)),
+    ),
+    "contractive": Recipe(
+        "a small Jacobian of the encoder",
+        replace(_FEATURES, penalty=Penalties(contraction=1.0)),
+    ),
+    "overcomplete": Recipe(
+        "more units than pixels, and noise",
+        replace(
+            _MNIST,
+            sizes=(784, 1024),
+            loss="squared",
+            corruption="masking",
+            corruption_level=0.25,
+        ),
+    ),
+    "tied": Recipe(
+        "one kernel, encoder's and decoder's",
+        replace(_MNIST, sizes=(784, 64), tied=True, schedule="cosine"),
+    ),
+    "weight-decay": Recipe(
+        "L2: small weights",
+        replace(
+            _MNIST,
+            sizes=(784, 32),
+            penalty=Penalties(l2=0.001),
+            learning_rate=1e-2,
+            schedule="cosine",
+        ),
+    ),
+    "deep": Recipe(
+        "two hidden layers to 30 numbers",
+        replace(_GELU, sizes=(784, 83, 83, 30), epochs=50, batch_size=50),
+    ),
+    "thirty-numbers": Recipe("784-1000-500-250-30, moved images", _THIRTY),
+    "refined": Recipe(
+        "30 numbers by a wide decoder's gradient",
+        replace(
+            _THIRTY,
+            sizes=(784, 30),
+            decoder_sizes=(30, 400, 1000, 1300, 784),
+            refinement_steps=4,
+            augmentation=replace(_THIRTY.augmentation, interpolation="cubic"),
+            warm_up=1.7,
+            epochs=34,
+        ),
+    ),
+    "convolutional": Recipe(
+        "two convolutions to 30 numbers",
+        replace(_GELU, sizes=(784, 30), channels=(16, 32), activation="relu"),
+    ),
+}
+"""By name, one line each in `aejax train --help`."""

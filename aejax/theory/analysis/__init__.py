@@ -1,0 +1,1 @@
+"""Closed forms: PCA, moments, mixtures, back-propagation."""

@@ -1,0 +1,1 @@
+"""Certificates, the problem that they are about, and their tolerances."""

@@ -1,0 +1,65 @@
+"""How far parameters of a linear autoencoder are from what a theorem says of them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import linear
+from aejax.theory.checking.problem import Problem
+from aejax.types import Params
+
+
+def reconstruction(
+    problem: Problem, params: Params, *, dtype: DTypeLike = jnp.float64
+) -> Float64[np.ndarray, "examples features"]:
+    """x̂ of the user's data, by the model's own `encode` and `decode`, computed in a dtype.
+
+    Products are as precise as the dtype, also where an accelerator's default is coarser.
+    """
+    model = linear(problem.x.shape[1], problem.code)
+    with jax.enable_x64(True), jax.default_matmul_precision("highest"):
+        x = jnp.asarray(problem.x, dtype)
+        return np.asarray(model.decode(params, model.encode(params, x)), np.float64)
+
+
+def reconstruction_loss(problem: Problem, params: Params) -> float:
+    """L, the mean over examples of Σ_j (x̂_j − x_j)², by the model and by `losses.squared_error`."""
+    with jax.enable_x64(True):
+        x_hat, x = jnp.asarray(reconstruction(problem, params)), jnp.asarray(problem.x)
+        return float(losses.squared_error(x_hat, x).sum() / len(x))
+
+
+def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
+    """How far W = W_e W_d is from a target map: the spectral norm of the difference.
+
+    Between orthogonal projectors it is the sine of their largest principal angle.
+    """
+    return float(np.linalg.norm(linear_map(params) - target, ord=2))
+
+
+def map_error_on_data(
+    problem: Problem, params: Params, target: Float64[np.ndarray, "n n"]
+) -> float:
+    """How far W = W_e W_d is from a target map on the data: ‖R (W − target)‖₂/σ_k.
+
+    Where the target is V_k V_kᵀ and the error δ, the sine of the largest principal angle between
+    W's row space and the principal subspace is at most δ/(1 − δ). Nothing is asked of W on
+    directions without variance, in which training leaves the encoder as it started.
+    """
+    weakest = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
+    difference = problem.moments.factor @ (linear_map(params) - target)
+    return float(np.linalg.norm(difference, ord=2) / weakest)
+
+
+def linear_map(params: Params) -> Float64[np.ndarray, "features features"]:
+    """W = W_e W_d, which multiplies centred rows from the right."""
+    encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return np.asarray(encoder) @ np.asarray(decoder)
+
+
+def projector(components: Float64[np.ndarray, "k n"]) -> Float64[np.ndarray, "n n"]:
+    """V_k V_kᵀ, the orthogonal projector on the span of k orthonormal rows."""
+    return components.T @ components

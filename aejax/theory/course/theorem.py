@@ -1,0 +1,215 @@
+"""The course's theorem: under four conditions the encoder is PCA."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.models import linear
+from aejax.theory.analysis.pca import leading_components, least_loss
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+)
+from aejax.theory.checking.problem import Problem, inapplicable, rank, rounding, without_variance
+from aejax.theory.checking.tolerances import (
+    CLOSED_FORM_CAP,
+    map_tolerance,
+    pass_rounding,
+    undetermined_map,
+)
+from aejax.theory.course.conditions import Dropped, pull
+from aejax.theory.learning.nonlinear_encoders import representatives
+from aejax.theory.optimum.optimum import swapped_components
+from aejax.theory.parameters.biases import already_centred
+from aejax.theory.solvers.linear_solvers import alternating_least_squares
+
+COVARIANCE = Statement(
+    claim="the Gram matrix of normalised inputs is their covariance",
+    formula="S = RᵀR = E (x − x̄)ᵀ(x − x̄), for r = (x − x̄)/√m",
+    source="the course, after Bourlard & Kamp 1988",
+)
+CODE = Statement(
+    claim="the optimal code is that of PCA, up to an invertible change",
+    formula="H = R V_k G, so span H = span U_k and H W_d = U_k Σ_k V_kᵀ",
+    source="Bourlard & Kamp 1988; Eckart & Young 1936",
+)
+CONDITIONS: dict[Dropped, Statement] = {
+    "encoder": Statement(
+        claim="no change of PCA's encoder lowers the loss while the encoder is linear",
+        formula="∇_{W_e} L = 0 at H = R V_k; not for h = tanh(x V_k)",
+        source="Bourlard & Kamp 1988",
+    ),
+    "decoder": Statement(
+        claim="no change of PCA's encoder lowers the loss while the decoder is linear",
+        formula="∇_{W_e} L = 0 at H = R V_k; not for x̂ = arsinh(h W_d + c)",
+        source="Bourlard & Kamp 1988; Japkowicz, Hanson & Gluck 2000",
+    ),
+    "centring": Statement(
+        claim="no change of PCA's encoder lowers the loss while inputs are centred",
+        formula="∇_{W_e} L = 0 at H = R V_k; not for h = x V_k without biases",
+        source="Bourlard & Kamp 1988",
+    ),
+    "loss": Statement(
+        claim="no change of PCA's encoder lowers the loss while that is the squared error",
+        formula="∇_{W_e} L = 0 at H = R V_k; not for Σ_j (x̂_j − x_j)⁴",
+        source="Bourlard & Kamp 1988",
+    ),
+}
+
+
+def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
+    """Linear encoder, linear decoder, squared error, normalised inputs: the encoder is PCA.
+
+    S is the covariance that divides by m, not m − 1. The least of ‖R − H W_d‖² over H and W_d of
+    rank k is R's truncated SVD U_k Σ_k V_kᵀ (Eckart & Young), and H = R V_k with W_d = V_kᵀ
+    attains it. Said as "the encoder is PCA" that is loose: H = R V_k G with W_d = G⁻¹ V_kᵀ is as
+    good for every invertible G, and only span H = span U_k is determined. So the code that
+    alternating least squares finds is compared with U_k: its residual is the sine of the largest
+    principal angle, on the user's data with biases, or the spectral norm of H W_d − R V_k V_kᵀ over
+    σ_k if that is greater.
+
+    Each condition: the encoder's gradient at H = R V_k, with the best decoder for that code. It is
+    zero where all four hold, as S V_⊥ has no part in V_k. Each control drops one condition, and
+    gives PCA's code the best decoder again: the gradient that is left says that another encoder is
+    better, and, while the encoder is linear, better than any that spans the same (G goes into the
+    decoder). A non-linear encoder cannot beat PCA under a linear decoder, but PCA's own weights
+    are not its best. Centred data needs no centring: not applicable. Nor is any of this where the
+    rank is k or less: PCA's code then keeps all of x, under any loss and decoder.
+
+    Args:
+        problem: the user's data, code size and key; where x is large, controls are measured on
+            evenly spaced examples, with PCA of their own.
+
+    Returns:
+        Six certificates: covariance, code, and each of the four conditions.
+
+    Source: Bourlard & Kamp 1988.
+    """
+    stationary = _stationary_tolerance(problem)
+    kept = functools.cache(lambda: pull(problem, None))
+    part = functools.cache(lambda: representatives(problem))
+    return (
+        certify(
+            COVARIANCE,
+            _covariance_tolerance(problem),
+            lambda: _covariance(problem),
+            obstacle=_single(problem),
+        ),
+        certify(
+            CODE,
+            _code_tolerance(problem),
+            lambda: _code(problem),
+            obstacle=undetermined_map(problem) or _lossless(problem),
+        ),
+        *(
+            certify(
+                statement,
+                stationary,
+                lambda name=name: Evidence(kept(), pull(part(), name)),
+                obstacle=inapplicable(problem) or _needless(problem, name),
+            )
+            for name, statement in CONDITIONS.items()
+        ),
+    )
+
+
+def _single(problem: Problem) -> Obstacle | None:
+    if rank(problem) > 0:
+        return None
+    return Obstacle("not applicable", without_variance(problem))
+
+
+def _needless(problem: Problem, name: Dropped) -> Obstacle | None:
+    """Why a condition may be dropped on this data without harm."""
+    return _lossless(problem) or (already_centred(problem) if name == "centring" else None)
+
+
+def _lossless(problem: Problem) -> Obstacle | None:
+    if rank(problem) > problem.code:
+        return None
+    reason = f"rank {rank(problem)} ≤ code {problem.code}: the code keeps all of x, as others do"
+    return Obstacle("not applicable", reason)
+
+
+def _covariance_tolerance(problem: Problem) -> Tolerance:
+    """4 ρ σ_1 against λ_1: two for S of the factor, two for the covariance as it is summed."""
+    largest, error = float(problem.pca.eigenvalues[0]), rounding(problem)
+    basis = f"rounding {error:.1e} of σ against σ_1 = {np.sqrt(largest):.1e}"
+    value = 4 * error / np.sqrt(largest) if largest > 0 else np.inf
+    return Tolerance(float(value), CLOSED_FORM_CAP, basis)
+
+
+def _code_tolerance(problem: Problem) -> Tolerance:
+    """That of the map, whose left singular subspace has the same gap, and two passes over σ_k."""
+    closed, error = map_tolerance(problem), pass_rounding(problem)
+    kept = float(np.sqrt(np.pad(problem.pca.eigenvalues, (0, problem.code))[problem.code - 1]))
+    value = closed.value + 2 * error / kept if kept > 0 else np.inf
+    return Tolerance(value, CLOSED_FORM_CAP, f"{closed.basis}, and {error:.1e} of a pass")
+
+
+def _stationary_tolerance(problem: Problem) -> Tolerance:
+    """8 ρ/√Σλ, for Σλ = 1: a gradient of degree two in the data, with ρ the rounding of a pass."""
+    total, error = least_loss(problem.pca, 0), pass_rounding(problem)
+    basis = f"rounding {error:.1e} of a row against √Σλ = {np.sqrt(total):.1e}"
+    return Tolerance(
+        float(8 * error / np.sqrt(total)) if total > 0 else np.inf, CLOSED_FORM_CAP, basis
+    )
+
+
+def _covariance(problem: Problem) -> Evidence:
+    gram = problem.moments.factor.T @ problem.moments.factor
+    scale = problem.pca.eigenvalues[0]
+    residual, control = (
+        float(np.linalg.norm(gram - covariance, ord=2) / scale)
+        for covariance in (
+            np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=ddof)) for ddof in (0, 1)
+        )
+    )
+    return Evidence(residual, control)
+
+
+def _code(problem: Problem) -> Evidence:
+    solution = alternating_least_squares(problem.key, problem.moments, problem.code)
+    model = linear(problem.x.shape[1], problem.code)
+    with jax.enable_x64(True):
+        code = model.encode(solution.params, jnp.asarray(problem.x))
+        x_hat = np.asarray(model.decode(solution.params, code))
+        basis, _ = np.linalg.qr(np.asarray(code))
+    residual, control = (
+        max(_sine(problem, basis, components), _departure(problem, x_hat, components))
+        for components in (
+            leading_components(problem.pca, problem.code),
+            swapped_components(problem),
+        )
+    )
+    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
+    return Evidence(residual, control, doubt)
+
+
+def _sine(
+    problem: Problem,
+    basis: Float64[np.ndarray, "examples code"],
+    components: Float64[np.ndarray, "code features"],
+) -> float:
+    """Sine of the largest principal angle between a code's span and that of R V_k, U_k."""
+    scores, _ = np.linalg.qr((problem.x - problem.pca.mean) @ components.T)
+    return float(np.linalg.norm(scores - basis @ (basis.T @ scores), ord=2))
+
+
+def _departure(
+    problem: Problem,
+    x_hat: Float64[np.ndarray, "examples features"],
+    components: Float64[np.ndarray, "code features"],
+) -> float:
+    """‖H W_d − R V_k V_kᵀ‖₂/σ_k, H W_d the reconstructions about the mean."""
+    projected = problem.centred @ components.T @ components
+    difference = x_hat - problem.pca.mean - projected
+    weakest = np.sqrt(len(x_hat) * problem.pca.eigenvalues[problem.code - 1])
+    return float(np.linalg.norm(difference, ord=2) / weakest)

@@ -1,0 +1,1 @@
+"""Quantities that the figures of the theorems show."""

@@ -1,0 +1,1 @@
+"""Theorems on how linear and non-linear autoencoders learn."""

@@ -1,0 +1,225 @@
+"""The theorem of learning dynamics: logistic curves, mode by mode, and what the flow conserves."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import linear
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, rank
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
+from aejax.theory.solvers.lbfgs import unit_factor
+from aejax.types import Array, Params
+
+RATE = 4.0
+"""c of the logistic curves, for a loss without a factor ½; with it, c = 2."""
+
+START, END = 0.01, 0.25
+"""a₀, the gain at which every mode starts, and the gain that the first has at the end."""
+
+STEPS = 16 * 2 ** np.arange(7)
+"""Numbers of gradient steps to the end, whose limit is taken."""
+
+WEAKEST = 0.15
+"""Modes weaker than this, relative to λ_1, are not started: they would hardly move."""
+
+CURVE = Statement(
+    claim="from a balanced start on the eigenvectors gradient flow learns each on a logistic curve",
+    formula="v_iᵀ W_e W_d v_i = a_i(t) = 1/(1 + (1/a₀ − 1) e^{−4 λ_i t}), W_e W_d diagonal in v",
+    source="Saxe, McClelland & Ganguli 2014",
+)
+ORDER = Statement(
+    claim="gradient descent follows the logistic curves with an error of first order in its step",
+    formula="log₂ (e(η)/e(η/2)) → 1 as η → 0, for every mode",
+    source="Saxe, McClelland & Ganguli 2014; Hairer, Nørsett & Wanner 1993, §II.8",
+)
+CONSERVED = Statement(
+    claim="gradient flow conserves the imbalance of decoder and encoder",
+    formula="d/dt (W_d W_dᵀ − W_eᵀ W_e) = 0",
+    source="Saxe, McClelland & Ganguli 2014; Arora, Cohen & Hazan 2018",
+)
+
+
+def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
+    """Gradient flow Ẇ = −∇L from W_e = √a₀ V_k, W_d = √a₀ V_kᵀ learns a_i on a logistic curve.
+
+    W_e = V diag(p), W_d = diag(p) Vᵀ stays so, as ṗ = 2 λ p (1 − p²); a = p² has ȧ = 4 λ a (1 − a),
+    from which the curve: c = 4 for L without a ½. For equal a₀ the modes are learned in the order
+    of λ. The start must be balanced and aligned: from small random weights the curves hold
+    approximately (Saxe et al. state them for whitened inputs, which no autoencoder but PCA's own
+    has: here input and target correlate by S itself). As W_eᵀ ∂L/∂W_e = ∂L/∂W_d W_dᵀ for any
+    parameters, the flow conserves W_d W_dᵀ − W_eᵀ W_e (so it is with our kernels, which multiply
+    from the right); descent does so to first order in its step.
+
+    For data of λ_1 = 1, gradient descent on the model's own loss in 16 to 1024 steps of equal
+    length, up to a_1 = 1/4. Its error has an expansion in powers of the step, so that Richardson's
+    extrapolation gives the curve, and the order, far more exactly than the last run does. Until
+    a = 1/3 the first coefficient, −½ f ln(f/f₀) for ṗ = f, does not vanish.
+
+    Controls: the curves and the order for c = 2; the sum of the two Gram matrices.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Three certificates, of the curves, the order and the conserved imbalance.
+
+    Source: Saxe, McClelland & Ganguli 2014; Baldi & Hornik 1995.
+    """
+    obstacle = inapplicable(problem)
+    if obstacle is not None:
+        return refuse((CURVE, ORDER, CONSERVED), obstacle)
+    maps = descent_maps(problem)
+    error = 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) * problem.code)
+    conserved = Tolerance(error, CLOSED_FORM_CAP, f"rounding {error:.1e} of two gradients")
+    return (
+        certify(CURVE, _curve_tolerance(problem, maps), lambda: _follows(problem, maps)),
+        certify(ORDER, _order_tolerance(problem, maps), lambda: _first_order(problem, maps)),
+        certify(CONSERVED, conserved, lambda: _conserves(problem)),
+    )
+
+
+def modes(problem: Problem) -> int:
+    """How many modes are started: those of the code that have 15 % of the largest eigenvalue."""
+    eigenvalues = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
+    return int(np.sum(eigenvalues >= WEAKEST * eigenvalues[0]))
+
+
+def logistic_gains(problem: Problem, *, rate: float = RATE) -> Float64[np.ndarray, " modes"]:
+    """a_i at the end, for λ_1 = 1: 1/(1 + (1/a₀ − 1) e^{−c λ_i t})."""
+    eigenvalues = problem.pca.eigenvalues[: modes(problem)] / problem.pca.eigenvalues[0]
+    return 1 / (1 + (1 / START - 1) * np.exp(-rate * eigenvalues * duration()))
+
+
+def duration() -> float:
+    """t at which a mode of λ = 1 goes from `START` to `END`, with c = 4."""
+    return float(np.log((1 / START - 1) / (1 / END - 1)) / 4)
+
+
+def descent_maps(problem: Problem) -> Float64[np.ndarray, "runs modes modes"]:
+    """V_k W_e W_d V_kᵀ at the end of gradient descent, for each number of steps."""
+    rows = problem.pca.components[: modes(problem)]
+    decoder = np.zeros((problem.code, rows.shape[1]))
+    decoder[: len(rows)] = np.sqrt(START) * rows
+    with jax.enable_x64(True):
+        factor = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
+        start = _params(jnp.asarray(decoder.T), jnp.asarray(decoder))
+        ends = [_descend(start, factor, duration() / steps, int(steps)) for steps in STEPS]
+        return np.stack([rows @ np.asarray(end) @ rows.T for end in ends])
+
+
+def richardson(values: Float64[np.ndarray, "runs *shape"]) -> Float64[np.ndarray, "*shape"]:
+    """Limit of values at steps η, η/2, η/4, … that have an expansion in powers of η.
+
+    Source: Hairer, Nørsett & Wanner 1993, §II.9.
+    """
+    for power in range(1, len(values)):
+        values = (2**power * values[1:] - values[:-1]) / (2**power - 1)
+    return np.asarray(values[0])
+
+
+def _params(encoder: Array, decoder: Array) -> Params:
+    return {
+        "encoder": {"layer_0": {"kernel": encoder}},
+        "decoder": {"layer_0": {"kernel": decoder}},
+    }
+
+
+def _loss(params: Params, factor: Array) -> Array:
+    decoder = params["decoder"]["layer_0"]["kernel"]
+    model = linear(*decoder.shape[::-1], bias=False)
+    return losses.squared_error(model.decode(params, model.encode(params, factor)), factor).sum()
+
+
+@jax.jit
+def _descend(params: Params, factor: Array, step: float | Array, steps: int | Array) -> Array:
+    """W_e W_d after so many steps."""
+
+    def descend(_: Array, params: Params) -> Params:
+        gradient = jax.grad(_loss)(params, factor)
+        return jax.tree.map(lambda leaf, slope: leaf - step * slope, params, gradient)
+
+    end = jax.lax.fori_loop(0, steps, descend, params)
+    return end["encoder"]["layer_0"]["kernel"] @ end["decoder"]["layer_0"]["kernel"]
+
+
+def _rounding(problem: Problem) -> float:
+    """Rounding of a gain: √N ε for the N steps, and for the n terms of two inner products."""
+    return EPSILON * float(np.sqrt(STEPS[-1]) + 2 * np.sqrt(problem.x.shape[1]))
+
+
+def _curve_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
+    """Ten times what the finest run still moves the limit, and rounding, which it amplifies by 8.
+
+    The amplification is Π (2^i + 1)/(2^i − 1) < 8.3.
+    """
+    moved = float(np.abs(richardson(maps) - richardson(maps[:-1])).max())
+    error = _rounding(problem)
+    started = f"{modes(problem)} of {problem.code} units start, on modes of λ ≥ {WEAKEST} λ_1"
+    basis = f"{started}; the limit still moves by {moved:.1e}, rounding of a gain {error:.1e}"
+    return Tolerance(10 * moved + 10 * error, CLOSED_FORM_CAP, basis)
+
+
+def _order_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
+    """The same for the orders; rounding is that of both errors, relative to the least of them."""
+    gains = logistic_gains(problem)
+    measured = orders(maps, gains)
+    moved = float(np.abs(richardson(measured) - richardson(measured[:-1])).max())
+    least = float(np.abs(np.diagonal(maps[-1]) - gains).min())
+    error = 2 * _rounding(problem) / (np.log(2) * least) if least > 0 else np.inf
+    seen = f"orders {measured[-1].min():.4f} to {measured[-1].max():.4f} between the last two runs"
+    basis = f"{seen}; their limit moves by {moved:.1e}, rounding of an order {error:.1e}"
+    return Tolerance(float(10 * moved + 10 * error), TRAINED_CAP, basis)
+
+
+def _follows(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
+    limit = richardson(maps)
+    residual, control = (
+        float(np.abs(limit - np.diag(logistic_gains(problem, rate=rate))).max())
+        for rate in (RATE, 2.0)
+    )
+    return Evidence(residual, control)
+
+
+def orders(
+    maps: Float64[np.ndarray, "runs modes modes"], gains: Float64[np.ndarray, " modes"]
+) -> Float64[np.ndarray, "ratios modes"]:
+    """log₂ e(η)/e(η/2) of each mode, for each pair of consecutive runs."""
+    errors = np.diagonal(maps, axis1=1, axis2=2) - gains
+    return np.log2(np.abs(errors[:-1] / errors[1:]))
+
+
+def _first_order(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
+    residual, control = (
+        float(np.abs(richardson(orders(maps, logistic_gains(problem, rate=rate))) - 1).max())
+        for rate in (RATE, 2.0)
+    )
+    return Evidence(residual, control)
+
+
+def _conserves(problem: Problem) -> Evidence:
+    """Change of the imbalance, and of the sum, per unit of time, at random parameters."""
+    with jax.enable_x64(True):
+        factor = jnp.asarray(unit_factor(problem))
+        params = linear(factor.shape[1], problem.code, bias=False).init(problem.key)
+        gradient = jax.grad(_loss)(params, factor)
+    encoder, decoder, encoder_slope, decoder_slope = (
+        np.asarray(tree[side]["layer_0"]["kernel"])
+        for tree in (params, gradient)
+        for side in ("encoder", "decoder")
+    )
+    from_encoder, from_decoder = encoder.T @ encoder_slope, decoder_slope @ decoder.T
+    size = np.linalg.norm(from_encoder) + np.linalg.norm(from_decoder)
+    residual, control = (
+        float(np.linalg.norm(from_encoder + sign * from_decoder) / size) for sign in (-1, 1)
+    )
+    return Evidence(residual, control)

@@ -1,0 +1,122 @@
+"""The theorem that no encoder of k units beats PCA under a linear decoder, on trained networks."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import dense
+from aejax.objectives import objective
+from aejax.theory.analysis.pca import leading_components, least_loss
+from aejax.theory.checking.certificate import Certificate, Evidence, Statement, certify
+from aejax.theory.checking.distances import reconstruction_loss
+from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.tolerances import bound_tolerance, loss_scale
+from aejax.theory.learning.nonlinear_encoders import representatives
+from aejax.theory.optimum.optimum import principal_params
+from aejax.types import Array, Batch, Key
+
+EXAMPLES, STEPS, STEP = 256, 200, 1e-2
+"""Examples that a network is trained on, evenly spaced, and the steps of Adam and their size."""
+
+NAMES = ("tanh", "logistic", "ReLU")
+"""The activations of the networks, each shallow and deep."""
+
+BOUND = Statement(
+    claim="no encoder of k units, linear or not, shallow or deep, beats PCA under a linear decoder",
+    formula="mean ‖x̂ − x‖² ≥ Σ_{i>k} λ_i for x̂ = h(x) W_d + c",
+    source="Bourlard & Kamp 1988; Eckart & Young 1936",
+)
+
+
+def encoders_bounded_by_pca(problem: Problem) -> tuple[Certificate, ...]:
+    """With a linear decoder the rank bounds any encoder: L ≥ Σ_{i>k} λ_i.
+
+    x̂ − mean x̂ = (h − mean h) W_d has rank k or less on any data, and Eckart & Young's theorem
+    asks nothing else. So the bound needs neither a shape nor a trained end; it is tried on tanh,
+    logistic and ReLU encoders, of one layer and of two, each trained for a while by Adam from the
+    model's own start, and then given the best linear decoder on all of the data. It does not bind
+    non-linear decoders. The residual is by how much the least of them falls below, or by how much
+    the loss of PCA's own code, moved by a constant and put through the same least squares, misses
+    the bound, or the loss of PCA's parameters by `aejax.losses`.
+
+    Control: the bound of one unit fewer, which PCA's own encoder breaks.
+
+    Args:
+        problem: the user's data, code size and key; where x is large, evenly spaced examples.
+
+    Returns:
+        One certificate.
+
+    Source: Bourlard & Kamp 1988; Eckart & Young 1936.
+    """
+    obstacle = inapplicable(problem)
+    part = problem if obstacle else representatives(problem)
+    return (certify(BOUND, bound_tolerance(part), lambda: _bounded(part), obstacle=obstacle),)
+
+
+def trained_codes(problem: Problem) -> dict[str, Float64[np.ndarray, "examples code"]]:
+    """The codes of all examples by networks that were trained for a while, by name."""
+    n, k = problem.x.shape[1], problem.code
+    scale = np.sqrt(n / least_loss(problem.pca, 0))  # features of unit variance on average
+    codes = {}
+    with jax.enable_x64(True):
+        rows = jnp.asarray(scale * problem.centred)
+        few = rows[:: -(-len(rows) // EXAMPLES)]
+        for depth, sizes in (("shallow", (n, k)), ("deep", (n, 2 * k, k))):
+            with jax.numpy_dtype_promotion("standard"):  # optax raises floats to int32 counters
+                found = np.asarray(_train(problem.key, few, rows, sizes))
+            codes |= {f"{depth} {name}": code for name, code in zip(NAMES, found, strict=True)}
+    return codes
+
+
+@partial(jax.jit, static_argnames="sizes")
+def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
+    """Codes of all rows, by a network for each activation, trained on a few; compiled together."""
+
+    def trained(choice: Array) -> Array:
+        def activation(x: Array) -> Array:
+            return jax.lax.switch(choice, (jnp.tanh, jax.nn.sigmoid, jax.nn.relu), x)
+
+        model = dense(sizes, decoder_sizes=(sizes[-1], sizes[0]), activation=activation)
+        loss = objective(model, losses.squared)
+        optimizer = optax.adam(STEP)
+
+        def step(carry: tuple, _: None) -> tuple:
+            params, state = carry
+            gradient = jax.grad(lambda params: loss(params, Batch(few), key)[0])(params)
+            updates, state = optimizer.update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        start = model.init(key)
+        (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=STEPS)
+        return model.encode(params, rows)
+
+    return jax.vmap(trained)(jnp.arange(len(NAMES)))
+
+
+def best_loss(problem: Problem, code: Float64[np.ndarray, "examples units"]) -> float:
+    """The loss of a code with its best linear decoder and bias, mean ‖x − x̂‖²."""
+    centred = problem.centred
+    basis, _ = np.linalg.qr(code - code.mean(axis=0))
+    return float(np.sum(np.square(centred - basis @ (basis.T @ centred))) / len(centred))
+
+
+def _bounded(problem: Problem) -> Evidence:
+    losses_found = [best_loss(problem, code) for code in trained_codes(problem).values()]
+    below = least_loss(problem.pca, problem.code) - min(losses_found)
+    kept = leading_components(problem.pca, last_component(problem) + 1)
+    kernel = principal_params(problem, kept)["encoder"]["layer_0"]["kernel"]
+    offset = np.sqrt(problem.pca.eigenvalues[0])  # a bias must undo it
+    principal = best_loss(problem, problem.centred @ np.asarray(kernel) + offset)
+    fewer = least_loss(problem.pca, last_component(problem)) - principal
+    attained = reconstruction_loss(
+        problem,
+        principal_params(problem, leading_components(problem.pca, problem.code)),
+    )
+    missed = max(abs(principal - least_loss(problem.pca, problem.code)), abs(principal - attained))
+    return Evidence(max(below, missed) / loss_scale(problem), fewer / loss_scale(problem))

@@ -1,0 +1,255 @@
+"""The theorem that Oja's and Sanger's rules end at PCA: at its subspace, or at its components."""
+
+from functools import cache
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import leading_units, linear
+from aejax.objectives import objective
+from aejax.theory.analysis.pca import leading_components
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.checking.distances import projector
+from aejax.theory.checking.problem import EPSILON, Problem, rounding
+from aejax.theory.checking.tolerances import TRAINED_CAP, undetermined_map
+from aejax.theory.optimum.optimum import swapped_components
+from aejax.theory.parameters.components import component_sines
+from aejax.theory.solvers.hebbian import STEP, averaged_rule, hebbian_update, random_basis
+from aejax.types import Array, Batch
+
+MAX_STEPS, MAX_WORK = 30_000, 1e11
+"""Most steps, and most multiplications of them all: about ten seconds on two cores."""
+
+OJA = Statement(
+    claim="Oja's rule ends at an orthonormal basis of the principal subspace",
+    formula="ΔW = η (S W − W WᵀS W) → W Wᵀ = V_k V_kᵀ",
+    source="Oja 1982 (one unit), 1989 (the subspace); Yan, Helmke & Moore 1994 (convergence)",
+)
+SANGER = Statement(
+    claim="Sanger's rule ends at the principal components, in order and up to sign",
+    formula="ΔW = η (S W − W triu(WᵀS W)) → column i of W is ±v_i",
+    source="Sanger 1989",
+)
+
+
+class Learned(NamedTuple):
+    """Where a rule ended: W [n, k], after how many steps, and whether it had come to rest."""
+
+    kernel: Float64[np.ndarray, "features code"]
+    steps: int
+    converged: bool
+
+
+def online_rules(problem: Problem) -> tuple[Certificate, ...]:
+    """Oja's rule finds the principal subspace, and Sanger's the components themselves.
+
+    The averaged rule, the update's expectation over the data, is checked from a random orthonormal
+    start; a stream (`learn_online`) that stays bounded ends where it ends with probability one
+    (Ljung 1977). Along v_l, a small error of Sanger's w_j shrinks by λ_j − λ_l for l > j, by λ_j
+    for l < j, and by 2λ_j for l = j: all positive in this order alone. One of Oja's shrinks by
+    λ_j − λ_l for j ≤ k < l, and by λ_i + λ_j where it is not orthonormal.
+    So Oja's rule wants λ_k > λ_{k+1} and rank ≥ k, Sanger's λ_1 > … > λ_k > λ_{k+1} as well.
+
+    Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the greatest sine of the angle between w_i and v_i. Each update
+    is held to its definition as well, at a random basis: minus half of the decoder's gradient of
+    `aejax.objective`, in Sanger's rule of each unit with those before it alone.
+
+    Controls: units that learn alone, each by Oja's rule of one unit, and all find v_1 (one unit is
+    always alone: there it is v_2); Oja's rule in the place of Sanger's, which finds the subspace
+    without the order.
+
+    Where the eigengap asks for more steps than there is time for, the rule is given momentum, which
+    moves no point where it rests; the certificates say so.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, of Oja's rule and of Sanger's.
+
+    Source: Oja 1982; Oja 1989; Sanger 1989.
+    """
+    if obstacle := undetermined_map(problem):
+        return refuse((OJA, SANGER), obstacle)
+    ones = np.ones((problem.code, problem.code))
+    gaps = unit_gaps(problem)
+    last, least = float(gaps[-1]), float(gaps.min())
+    oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last)))
+    return (
+        certify(
+            OJA,
+            _tolerance(problem, last),
+            lambda: _subspace(problem, oja()),
+            obstacle=_hopeless(problem, last),
+        ),
+        certify(
+            SANGER,
+            _tolerance(problem, least),
+            lambda: _order(problem, oja(), needed_momentum(problem, least)),
+            obstacle=_alone(problem) or _hopeless(problem, least),
+        ),
+    )
+
+
+def update_error(problem: Problem, *, ordered: bool) -> float:
+    """How far the update is from −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
+
+    Args:
+        problem: the user's data, code size and key.
+        ordered: Sanger's rule, in which L of unit j is that of the first j units; else Oja's.
+
+    Returns:
+        The norm of the difference.
+
+    Source: Oja 1982; Sanger 1989, §3.
+    """
+    code = problem.code
+    listens = np.triu(np.ones((code, code))) if ordered else np.ones((code, code))
+    with jax.enable_x64(True):
+        rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
+        kernel = random_basis(problem.key, rows.shape[1], code)
+        heard = [unit + 1 if ordered else code for unit in range(code)]
+        slopes = [_decoder_slope(kernel, rows, jnp.asarray(units)) for units in heard]
+        defined = jnp.stack([-slope[unit] / 2 for unit, slope in enumerate(slopes)], axis=1)
+        return float(jnp.linalg.norm(hebbian_update(kernel, rows, jnp.asarray(listens)) - defined))
+
+
+@jax.jit
+def _decoder_slope(kernel: Array, rows: Array, units: Array) -> Array:
+    """∂L/∂W_d of the autoencoder whose first units alone are on, at W_d = W_eᵀ."""
+    model = leading_units(linear(*kernel.shape, bias=False), units)
+    encoder, batch = {"layer_0": {"kernel": kernel}}, Batch(np.sqrt(len(rows)) * rows)
+
+    def loss(decoder: Array) -> Array:
+        params = {"encoder": encoder, "decoder": {"layer_0": {"kernel": decoder}}}
+        return objective(model, losses.squared)(params, batch, jax.random.key(0))[0]
+
+    return jax.grad(loss)(kernel.T)
+
+
+def run_rule(
+    problem: Problem,
+    listens: Float64[np.ndarray, "code code"],
+    *,
+    momentum: float = 0.0,
+    max_steps: int | None = None,
+) -> Learned:
+    """The averaged rule of a mask M, see `hebbian_update`, until its update is rounding.
+
+    Args:
+        problem: the user's data, which varies, code size k ≤ n, and key for the start.
+        listens: M [k, k].
+        momentum: β, see `averaged_rule`.
+        max_steps: stop here at the latest; None means `most_steps`.
+
+    Returns:
+        What was `Learned`.
+
+    Source: Sanger 1989 (M upper triangular); Oja 1989 (all ones).
+    """
+    with jax.enable_x64(True):
+        rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
+        start = random_basis(problem.key, rows.shape[1], problem.code)
+        rest = update_rounding(problem)
+        most = most_steps(problem) if max_steps is None else max_steps
+        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(listens), momentum, rest, most)
+        return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
+
+
+def most_steps(problem: Problem) -> int:
+    """Steps that a rule is given: 30 000, or fewer where each costs much."""
+    return min(MAX_STEPS, int(MAX_WORK / (2 * problem.moments.factor.size * problem.code)))
+
+
+def update_rounding(problem: Problem) -> float:
+    """Norm at which an update is rounding, for λ_1 = 1: 16 ε √(nk), a few roundings an entry."""
+    return 16 * EPSILON * float(np.sqrt(problem.x.shape[1] * problem.code))
+
+
+def unit_gaps(problem: Problem) -> Float64[np.ndarray, " code"]:
+    """λ_i − λ_{i+1} for i = 1 … k, divided by λ_1; zero beyond the last eigenvalue."""
+    eigenvalues = np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1]
+    return -np.diff(eigenvalues) / eigenvalues[0]
+
+
+def _alone(problem: Problem) -> Obstacle | None:
+    if problem.code > 1:
+        return None
+    return Obstacle("not applicable", "code 1: Sanger's rule is Oja's")
+
+
+def needed_momentum(problem: Problem, gap: float) -> float:
+    """One where the rule alone would need too many steps, else zero: see `averaged_rule`."""
+    return float(_steps(problem, STEP * gap) > most_steps(problem))
+
+
+def _steps(problem: Problem, rate: float) -> float:
+    """Steps to rest from order one: ln(1/rest)/rate."""
+    return float(-np.log(update_rounding(problem)) / rate) if rate > 0 else np.inf
+
+
+def _hopeless(problem: Problem, gap: float) -> Obstacle | None:
+    """A gap so small that with momentum, of rate √(η gap), twice the steps do not suffice."""
+    needed, most = 2 * _steps(problem, np.sqrt(STEP * gap)), most_steps(problem)
+    if min(needed, _steps(problem, STEP * gap)) <= most:
+        return None
+    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, and has {most}"
+    return Obstacle("not identifiable", reason)
+
+
+def _tolerance(problem: Problem, gap: float) -> Tolerance:
+    """4 g/gap for λ_1 = 1, and 2 ρ/(σ gap) of the components that it is compared with.
+
+    An update of norm g leaves, to first order, g/(λ_j − λ_l) in the part of w_j along v_l, l > j;
+    for l < j (Sanger) as much again, and g/λ_j; what is not orthonormal (Oja) is g/λ_k. No gap
+    exceeds λ_k, so three g/gap is the sum. Angles of the SVD: ρ/(σ_i − σ_{i+1}) (Wedin 1972),
+    where σ_i − σ_{i+1} ≥ (λ_i − λ_{i+1})/(2 σ_1).
+    """
+    rest, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
+    error = 4 * rest + 4 * rounding(problem) / largest
+    basis = f"update {rest:.1e}, rounding {rounding(problem):.1e} against eigengap/λ_1 {gap:.1e}"
+    if needed_momentum(problem, gap):
+        basis = f"{basis}; with momentum"
+    return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
+
+
+def _subspace(problem: Problem, oja: Learned) -> Evidence:
+    target = projector(leading_components(problem.pca, problem.code))
+
+    def error(kernel: Float64[np.ndarray, "features code"]) -> float:
+        return float(np.linalg.norm(kernel @ kernel.T - target, ord=2))
+
+    if problem.code == 1:
+        other = swapped_components(problem).T
+    else:
+        other = run_rule(problem, np.eye(problem.code), max_steps=oja.steps).kernel
+    residual = max(error(oja.kernel), update_error(problem, ordered=False))
+    return Evidence(residual, error(other), _unfinished(oja))
+
+
+def _order(problem: Problem, oja: Learned, momentum: float) -> Evidence:
+    upper = np.triu(np.ones((problem.code, problem.code)))
+    sanger = run_rule(problem, upper, momentum=momentum)
+
+    def error(kernel: Float64[np.ndarray, "features code"]) -> float:
+        units = (kernel / np.linalg.norm(kernel, axis=0)).T
+        return float(component_sines(units, problem.pca).max())
+
+    residual = max(error(sanger.kernel), update_error(problem, ordered=True))
+    return Evidence(residual, error(oja.kernel), _unfinished(sanger))
+
+
+def _unfinished(learned: Learned) -> str:
+    return "" if learned.converged else f"the rule still moved after {learned.steps} steps"

@@ -1,0 +1,1 @@
+"""Theorems on noise: denoising, masking, contraction."""

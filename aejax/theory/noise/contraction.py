@@ -1,0 +1,213 @@
+"""The theorem of the linear contractive autoencoder: an infimum out of reach, or shrunk gains."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64
+
+from aejax import losses, penalties
+from aejax.models import linear
+from aejax.objectives import objective
+from aejax.theory.analysis.pca import leading_components, least_loss
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    in_units,
+    refuse,
+)
+from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
+from aejax.theory.noise.expectations import TRAINING_STEPS, few_features, rows_of_factor
+from aejax.theory.solvers.lbfgs import minimise, unit_factor
+from aejax.types import Array, Batch, Params
+
+STRETCHES = tuple(2.0**power for power in range(0, 11, 2))
+"""How far the decoder of the untied sequence is stretched, exact in floating point."""
+
+UNTIED = Statement(
+    claim="an untied linear encoder escapes the contractive penalty: PCA's loss, never attained",
+    formula="J(V_k/t, t V_kᵀ) = Σ_{i>k} λ_i + μ k/t² → inf J = Σ_{i>k} λ_i < J(W_e, W_d)",
+    source="derived here, after Rifai et al. 2011",
+)
+TIED = Statement(
+    claim="the contractive penalty shrinks a tied linear autoencoder's gains, to zero below μ/2",
+    formula="W Wᵀ = Σ_{i≤k} max(0, 1 − μ/(2λ_i)) v_i v_iᵀ is stationary; "
+    "J = Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i",
+    source="derived here, after Rifai et al. 2011",
+)
+
+
+def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
+    """J = L + μ mean ‖∂h/∂x‖²_F, which for a linear encoder is L + μ ‖W_e‖²_F.
+
+    Untied: (W_e/t, t W_d) has the loss of (W_e, W_d) and 1/t² of its penalty, so inf J is PCA's
+    loss. It is not attained: J = Σ_{i>k} λ_i wants W_e = 0, and then J = Σ λ_i. So "a contractive
+    autoencoder" of the literature must be tied, or its decoder bounded. Tied: with W Wᵀ =
+    Σ g_l u_l u_lᵀ and s_l = u_lᵀ S u_l, J = tr S + Σ_l (g_l² − 2 g_l) s_l + μ g_l, least at
+    g_l = max(0, 1 − μ/(2 s_l)), which leaves tr S − Σ_l max(0, s_l − μ/2)²/s_l. That function of
+    s_l is convex and rising, and the eigenvalues of S majorise the s_l: so the u_l are the k
+    leading eigenvectors, and no start or spectrum has a better end.
+
+    Both through `aejax.objective` with `penalties.contractive` on rows that have the data's
+    moments; a training from a random start must not go below the tied J, beyond 8 features on those
+    of greatest variance. μ/2 is √(λ_1 λ_k), or λ_1/2 if that is less, so that some gains vanish
+    where k > 2.
+
+    Controls: the encoder shrunk without its decoder stretched; gains 1 − μ/λ_i, those of a penalty
+    on both kernels.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, untied and tied.
+
+    Source: Rifai et al. 2011 (the penalty; weight decay where the encoder is linear).
+    """
+    obstacle = inapplicable(problem)
+    if obstacle is not None:
+        return refuse((UNTIED, TIED), obstacle)
+    return (
+        certify(UNTIED, _tolerance(problem, untied_loss(problem, 1.0)), lambda: _escapes(problem)),
+        certify(TIED, _tolerance(problem, tied_loss(problem)), lambda: _shrinks(problem)),
+    )
+
+
+def spectrum(problem: Problem) -> Float64[np.ndarray, " code"]:
+    """λ_1 … λ_k for data of unit variance, zero beyond the data's rank."""
+    kept = np.pad(problem.pca.eigenvalues, (0, problem.code))[: problem.code]
+    return kept / least_loss(problem.pca, 0)
+
+
+def penalty_weight(problem: Problem) -> float:
+    """μ, for data of unit variance: 2 √(λ_1 λ_k), and no more than λ_1; k no more than the rank."""
+    kept = spectrum(problem)
+    return float(min(2 * np.sqrt(kept[0] * kept[last_component(problem)]), kept[0]))
+
+
+def tied_gains(problem: Problem) -> Float64[np.ndarray, " code"]:
+    """max(0, 1 − μ/(2λ_i))."""
+    kept = spectrum(problem)
+    half = penalty_weight(problem) / 2
+    return np.maximum(0, 1 - half / np.maximum(kept, half))
+
+
+def untied_loss(problem: Problem, stretch: float) -> float:
+    """Σ_{i>k} λ_i + μ r/t² for data of unit variance, r the components that the code keeps."""
+    lost = least_loss(problem.pca, problem.code) / least_loss(problem.pca, 0)
+    units = min(problem.code, len(problem.pca.components))
+    return lost + penalty_weight(problem) * units / stretch**2
+
+
+def tied_loss(problem: Problem) -> float:
+    """Σ_{i>k} λ_i + Σ_{i≤k} μ − μ²/(4λ_i), or λ_i for λ_i ≤ μ/2, for data of unit variance.
+
+    That is Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i without its cancellation.
+    """
+    kept, weight = spectrum(problem), penalty_weight(problem)
+    shrunk = weight - weight**2 / (4 * np.maximum(kept, weight / 2))
+    lost = least_loss(problem.pca, problem.code) / least_loss(problem.pca, 0)
+    return lost + float(np.sum(np.where(kept > weight / 2, shrunk, kept)))
+
+
+def contractive_objective(
+    problem: Problem,
+    encoder: Float64[np.ndarray, "n k"],
+    decoder: Float64[np.ndarray, "k n"] | None = None,
+) -> tuple[float, float]:
+    """J of the library's objective and the norm of its gradient, for data of unit variance.
+
+    Args:
+        problem: the data; T √p for its p rows has the data's moments as a mean over rows.
+        encoder: W_e.
+        decoder: W_d; None for tied kernels.
+
+    Returns:
+        J, and ‖∇J‖.
+    """
+    rows = rows_of_factor(unit_factor(problem))
+    with jax.enable_x64(True):
+        params = {
+            "encoder": {"layer_0": {"kernel": jnp.asarray(encoder)}},
+            "decoder": {"layer_0": {} if decoder is None else {"kernel": jnp.asarray(decoder)}},
+        }
+        loss, gradient = _objective(params, jnp.asarray(rows), penalty_weight(problem))
+        return float(loss), float(gradient)
+
+
+def _contracted(params: Params, data: tuple[Array, float | Array]) -> Array:
+    """J by `aejax.objective`; of a tied model where the decoder has no kernel."""
+    rows, weight = data
+    shape = params["encoder"]["layer_0"]["kernel"].shape
+    model = linear(*shape, tied=not params["decoder"]["layer_0"], bias=False)
+    contraction = {"contraction": (weight, penalties.contractive())}
+    call = objective(model, losses.squared, penalties=contraction)
+    return call(params, Batch(rows), jax.random.key(0))[0]
+
+
+@jax.jit
+def _objective(params: Params, rows: Array, weight: float | Array) -> tuple[Array, Array]:
+    value, gradient = jax.value_and_grad(_contracted)(params, (rows, weight))
+    return value, optax.tree.norm(gradient)
+
+
+def _tolerance(problem: Problem, loss: float) -> Tolerance:
+    """Rounding of the unit variance and of k kernels' columns, 4 (√(mn + n²) + 50) ε (1 + μ k)/J.
+
+    Components that are wrong by a backward error of S leave a gradient of that size, and no gap
+    has a part in it.
+    """
+    energy = 1 + penalty_weight(problem) * problem.code
+    basis = f"rounding of variance and penalty {energy:.1e} against J = {loss:.1e}, for Σλ = 1"
+    size = float(np.sqrt(problem.x.size + problem.x.shape[1] ** 2)) + DEFLATION
+    return Tolerance(4 * EPSILON * size * energy / loss, CLOSED_FORM_CAP, basis)
+
+
+def _escapes(problem: Problem) -> Evidence:
+    rows = leading_components(problem.pca, problem.code)
+    scale = untied_loss(problem, 1.0)
+    stretched, unstretched = (
+        max(
+            abs(
+                contractive_objective(problem, rows.T / t, rows * t**power)[0]
+                - untied_loss(problem, t)
+            )
+            for t in STRETCHES
+        )
+        for power in (1, 0)
+    )
+    return Evidence(stretched / scale, unstretched / scale)
+
+
+def _shrinks(problem: Problem) -> Evidence:
+    rows = leading_components(problem.pca, problem.code)
+    half = penalty_weight(problem) / 2
+    both = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))
+    residual, control = (
+        max(abs(loss - tied_loss(problem)), gradient) / tied_loss(problem)
+        for loss, gradient in (
+            contractive_objective(problem, rows.T * np.sqrt(gains))
+            for gains in (tied_gains(problem), both)
+        )
+    )
+    part = few_features(problem)
+    below = in_units(
+        trained_below(part),
+        _tolerance(part, tied_loss(part)),
+        _tolerance(problem, tied_loss(problem)),
+    )
+    return Evidence(max(residual, below), control)
+
+
+def trained_below(problem: Problem) -> float:
+    """By how much a training of tied kernels from a random start goes below the formula's J."""
+    with jax.enable_x64(True):
+        data = (jnp.asarray(rows_of_factor(unit_factor(problem))), penalty_weight(problem))
+        start = linear(problem.x.shape[1], problem.code, tied=True, bias=False).init(problem.key)
+        trained = minimise(_contracted, start, data, max_steps=TRAINING_STEPS).params
+        loss = float(_contracted(trained, data))
+    return max(0.0, tied_loss(problem) - loss) / tied_loss(problem)

@@ -1,0 +1,158 @@
+"""Expected denoising objectives by enumeration, through the library's own objective.
+
+This is the definition that theorems on noise are held to. It knows no second moments: it takes a
+corruption outcome by outcome, each with its probability.
+"""
+
+import itertools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import linear
+from aejax.objectives import objective
+from aejax.theory.analysis.moments import moments_of_centred, row_length
+from aejax.theory.analysis.pca import pca_of_moments
+from aejax.theory.checking.problem import Problem
+from aejax.theory.solvers.lbfgs import minimise
+from aejax.types import Array, Batch, Key, Params
+
+MAX_ENUMERATED_FEATURES = 8
+"""Most features whose masks are enumerated; of more, those of greatest variance are taken."""
+
+TRAINING_STEPS = 200
+"""Steps of a training that must not go below a claimed optimum; it need not end."""
+
+
+class Kernels(NamedTuple):
+    """W_e and W_d of a linear autoencoder without biases, for centred data."""
+
+    encoder: Float64[np.ndarray, "n k"]
+    decoder: Float64[np.ndarray, "k n"]
+
+
+class Outcomes(NamedTuple):
+    """All that a corruption does to an example: x_corrupted = kept ∘ x + added.
+
+    kept:          factor of each element, an outcome a row.
+    added:         what is added to it.
+    probabilities: of the outcomes; they sum to one.
+    """
+
+    kept: Float64[np.ndarray | Array, "outcomes n"]
+    added: Float64[np.ndarray | Array, "outcomes n"]
+    probabilities: Float64[np.ndarray | Array, " outcomes"]
+
+
+def mask_outcomes(features: int, *, rate: float) -> Outcomes:
+    """All 2ⁿ masks that set each element to zero with probability q, independently."""
+    masks = np.array(list(itertools.product((0.0, 1.0), repeat=features)))
+    probabilities = np.prod(np.where(masks == 1, 1 - rate, rate), axis=1)
+    return Outcomes(masks, np.zeros_like(masks), probabilities)
+
+
+def gaussian_outcomes(features: int, *, variance: float) -> Outcomes:
+    """The 2n points ±√n s e_j, of equal weight, in the place of N(0, s² I).
+
+    The cubature has the mean of every polynomial of degree three or less; the squared error of a
+    linear autoencoder is one of degree two.
+
+    Source: Stroud 1957.
+    """
+    axes = np.sqrt(features * variance) * np.eye(features)
+    added = np.concatenate([axes, -axes])
+    return Outcomes(np.ones_like(added), added, np.full(2 * features, 0.5 / features))
+
+
+def few_features(problem: Problem) -> Problem:
+    """The problem itself, or where it has more than 8 features that of the 8 of greatest variance.
+
+    Args:
+        problem: whose data varies.
+
+    Returns:
+        A problem whose masks can be enumerated, with 4 code units or fewer where it is a part.
+    """
+    if problem.x.shape[1] <= MAX_ENUMERATED_FEATURES:
+        return problem
+    spreads = np.linalg.norm(problem.moments.factor, axis=0)
+    chosen = np.sort(np.argsort(-spreads, kind="stable")[:MAX_ENUMERATED_FEATURES])
+    x, rows = problem.x[:, chosen], problem.centred[:, chosen]
+    data = moments_of_centred(rows, problem.moments.mean[chosen], row_length(x))
+    code = min(problem.code, MAX_ENUMERATED_FEATURES // 2)
+    return problem._replace(x=x, centred=rows, code=code, moments=data, pca=pca_of_moments(data))
+
+
+def rows_of_factor(factor: Float64[np.ndarray, "rows n"]) -> Float64[np.ndarray, "rows n"]:
+    """√p T for the p rows of T: a batch whose second moments, a mean over rows, are S."""
+    return np.sqrt(len(factor)) * factor
+
+
+def expected_objective(params: Params, data: tuple[Batch, Outcomes]) -> Array:
+    """The mean of `aejax.objective` over the outcomes of a corruption, for a linear autoencoder.
+
+    Args:
+        params: kernels of `aejax.linear` without biases.
+        data: the batch and the outcomes.
+
+    Returns:
+        The expectation, exact: the mean over examples and the one over outcomes commute.
+    """
+    batch, outcomes = data
+    model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
+
+    def of_outcome(kept: Array, added: Array) -> Array:
+        corrupted = objective(model, losses.squared, corruption=lambda _, x: kept * x + added)
+        return corrupted(params, batch, jax.random.key(0))[0]
+
+    kept, added, probabilities = map(jnp.asarray, outcomes)
+    return probabilities @ jax.vmap(of_outcome)(kept, added)
+
+
+def distance_from_optimum(
+    kernels: Kernels,
+    loss: float,
+    examples: tuple[Float64[np.ndarray, "rows n"], ...],
+    outcomes: Outcomes,
+    key: Key,
+) -> float:
+    """How far kernels and their loss are from the optimum of the expected objective.
+
+    Args:
+        kernels: that are said to be optimal.
+        loss: that is said to be theirs.
+        examples: rows that are corrupted, and targets where they are others.
+        outcomes: of the corruption.
+        key: for the start of a training.
+
+    Returns:
+        The greatest of |J − loss|, ‖∇J‖ at the kernels, and by how much a training of J itself
+        from a random start goes below the loss, all relative to the loss.
+    """
+    with jax.enable_x64(True):
+        data = (Batch(*map(jnp.asarray, examples)), Outcomes(*map(jnp.asarray, outcomes)))
+        params = as_params(*map(jnp.asarray, kernels))
+        value, gradient = _value_and_gradient(params, data)
+        start = linear(*kernels.encoder.shape, bias=False).init(key)
+        trained = minimise(expected_objective, start, data, max_steps=TRAINING_STEPS)
+        end, _ = _value_and_gradient(trained.params, data)
+    below = max(0.0, loss - float(end))
+    return max(abs(float(value) - loss), float(gradient), below) / loss
+
+
+def as_params(encoder: Array, decoder: Array) -> Params:
+    """Kernels as params of `aejax.linear` without biases."""
+    return {
+        "encoder": {"layer_0": {"kernel": encoder}},
+        "decoder": {"layer_0": {"kernel": decoder}},
+    }
+
+
+@jax.jit
+def _value_and_gradient(params: Params, data: tuple[Batch, Outcomes]) -> tuple[Array, Array]:
+    value, gradient = jax.value_and_grad(expected_objective)(params, data)
+    return value, jnp.sqrt(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)))

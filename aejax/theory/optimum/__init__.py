@@ -1,0 +1,1 @@
+"""Theorems on the optimum, and on the landscape around it."""

@@ -1,0 +1,107 @@
+"""The theorem that gradient training from a random start ends at PCA."""
+
+import functools
+from collections.abc import Callable
+
+from aejax.theory.analysis.pca import leading_components, least_loss
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.checking.distances import map_error_on_data, projector, reconstruction_loss
+from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.tolerances import (
+    preconditioned_loss_tolerance,
+    preconditioned_map_tolerance,
+    trained_loss_tolerance,
+    trained_map_tolerance,
+    undetermined_map,
+)
+from aejax.theory.optimum.optimum import relative_excess, swapped_components
+from aejax.theory.solvers.lbfgs import Solution, gradient_stop, unfinished
+from aejax.theory.solvers.linear_solvers import train_linear, train_preconditioned
+
+LOSS = Statement(
+    claim="a linear autoencoder trained by gradient from a random start reaches PCA's loss",
+    formula="mean ‖x̂ − x‖² = Σ_{i>k} λ_i after training",
+    source="Baldi & Hornik 1989",
+)
+MAP = Statement(
+    claim="a linear autoencoder trained by gradient from a random start reaches PCA's map",
+    formula="R W_e W_d = R V_k V_kᵀ after training",
+    source="Baldi & Hornik 1989",
+)
+
+
+def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
+    """Gradient training from a random start reaches the loss Σ_{i>k} λ_i and the map V_k V_kᵀ.
+
+    For the loss has no other local minima, and its saddles are escaped. The loss is that of the
+    model on the user's data. The map's residual is ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k, which bounds the
+    sine of the largest principal angle between the decoder's row space and the principal subspace.
+    Where training stops before its gradient vanishes, a residual beyond the tolerance refutes
+    nothing.
+
+    Gradient alone is hopeless where the eigengap or the least variance is so small that the loss in
+    float64 does not see the map: there the encoder's gradient is preconditioned by S⁻¹
+    (`train_preconditioned`), the certificates say so, and the statement is the same.
+
+    Controls: the loss of one code unit fewer; the map whose k-th component is the next one.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, of the loss and of the map.
+
+    Source: Baldi & Hornik 1989.
+    """
+    if obstacle := inapplicable(problem):
+        return refuse((LOSS, MAP), obstacle)
+    solver, of_loss, of_map = method(problem)
+    stop = gradient_stop(problem)
+    train = functools.cache(
+        lambda: solver(problem.key, problem.moments, problem.code, gradient_tolerance=stop)
+    )
+    return (
+        certify(LOSS, of_loss, lambda: _reaches_loss(problem, train())),
+        certify(
+            MAP,
+            of_map,
+            lambda: _reaches_map(problem, train()),
+            obstacle=undetermined_map(problem),
+        ),
+    )
+
+
+def method(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
+    """The solver, and the tolerances of loss and map that it leaves."""
+    plain = trained_map_tolerance(problem)
+    if plain.value <= plain.cap:
+        return train_linear, trained_loss_tolerance(problem), plain
+    loss, map_ = preconditioned_loss_tolerance(problem), preconditioned_map_tolerance(problem)
+    return train_preconditioned, loss, map_
+
+
+def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
+    loss = reconstruction_loss(problem, solution.params)
+    residual, control = (
+        relative_excess(problem, loss, least_loss(problem.pca, code))
+        for code in (problem.code, last_component(problem))
+    )
+    return Evidence(residual, control, unfinished(solution))
+
+
+def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
+    residual, control = (
+        map_error_on_data(problem, solution.params, projector(components))
+        for components in (
+            leading_components(problem.pca, problem.code),
+            swapped_components(problem),
+        )
+    )
+    return Evidence(residual, control, unfinished(solution))

@@ -1,0 +1,308 @@
+"""The theorem that the landscape has no spurious minima: its critical points, and their index."""
+
+from functools import partial
+from itertools import combinations
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Float64
+
+from aejax import losses
+from aejax.models import linear
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+)
+from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, rank
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
+from aejax.theory.optimum.invariance import invertible
+from aejax.types import Array, Key, Params
+
+WHOLE = 8
+"""Greatest number of features whose landscape is enumerated whole."""
+
+DIRECTIONS, UNITS = 6, 3
+"""Principal directions and code units that stand for wider data: 42 subsets."""
+
+SAME = 1e-6
+"""Eigenvalues closer than this, relative to λ_1, are not taken for distinct."""
+
+CRITICAL = Statement(
+    claim="a projector on any k or fewer eigenvectors is a critical point, with this loss",
+    formula="∇L = 0 and L = Σ_{i∉I} λ_i at W_e W_d = Σ_{i∈I} v_i v_iᵀ",
+    source="Baldi & Hornik 1989",
+)
+INDEX = Statement(
+    claim="every critical point but the k leading eigenvectors is a strict saddle",
+    formula="the Hessian has #{i∈I, j∉I: λ_j > λ_i} + (k − r)(n − r) negative and k² − (k − r)² "
+    "zero eigenvalues, r = |I|",
+    source="Baldi & Hornik 1989; Kawaguchi 2016 (r < k); the counts derived here",
+)
+
+
+class Landscape(NamedTuple):
+    """The problem whose critical points are enumerated, scaled so that λ_1 = 1.
+
+    factor:      T [rows, n].
+    eigenvalues: of TᵀT [n], falling.
+    components:  eigenvectors, one a row [n, n].
+    code:        k < n.
+    """
+
+    factor: Float64[np.ndarray, "rows n"]
+    eigenvalues: Float64[np.ndarray, " n"]
+    components: Float64[np.ndarray, "n n"]
+    code: int
+
+
+class Surface(NamedTuple):
+    """The loss about each of several points: its value, gradient norm and Hessian eigenvalues."""
+
+    loss: Float64[np.ndarray, " points"]
+    gradient: Float64[np.ndarray, " points"]
+    curvatures: Float64[np.ndarray, "points parameters"]
+
+
+def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
+    """Critical points are projectors on subsets of eigenvectors; one alone is a minimum.
+
+    L = ‖T − T W_e W_d‖²_F has −2 T̂ W_dᵀ and −2 W_eᵀ T̂ for gradients, T̂ = S (I − W_e W_d). Where S
+    is regular with distinct eigenvalues they vanish exactly at W_e = V_I C, W_d = D V_Iᵀ with
+    C D = I_r for a set I of r ≤ k eigenvectors. Along (X, Y) the Hessian is twice
+    tr (X W_d + W_e Y)ᵀ S (X W_d + W_e Y) − 2 tr T̂ᵀ X Y; a change of code makes C and Dᵀ = [I_r 0],
+    and it falls into blocks, in the eigenbasis: λ_i (X + Y)² for i, i' ∈ I; λ_j X² + λ_i Y² −
+    2 λ_j XY for i ∈ I, j ∉ I, of determinant λ_j (λ_i − λ_j); −2 λ_j XY for an unused unit and
+    j ∉ I; and nothing for an unused unit and i ∈ I. So follow the counts. Baldi & Hornik's proof
+    supposes kernels of full rank, r = k; the statement for r < k needs no such condition.
+
+    Every subset is tried at a random C, with the gradient and `jax.hessian` of the loss through the
+    model's encode and decode. Up to 8 features it is the user's problem, on the directions that
+    have variance; beyond, that of 6 principal directions of distinct eigenvalues with 3 units.
+
+    Controls: gradients, the least one where an eigenvector of the subset is turned by 45° towards
+    another; index, the curvature nearest to zero, which the formula would call flat if it were
+    wrong by one.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, of the critical points and of their index.
+
+    Source: Baldi & Hornik 1989; Kawaguchi 2016.
+    """
+    case, obstacle = enumerable(problem)
+    return (
+        certify(
+            CRITICAL,
+            _gradient_tolerance(problem, case),
+            lambda: _vanishes(problem.key, case),
+            obstacle=obstacle,
+        ),
+        certify(
+            INDEX,
+            _index_tolerance(problem, case),
+            lambda: _counted(problem.key, case),
+            obstacle=obstacle,
+        ),
+    )
+
+
+def landscape(problem: Problem) -> Landscape:
+    """The user's problem, or for more than 8 features its part on a few principal directions.
+
+    Args:
+        problem: whose data varies.
+
+    Returns:
+        The `Landscape`, of no more than 8 directions, in the order of their eigenvalues.
+    """
+    eigenvalues = problem.pca.eigenvalues[: rank(problem)]
+    features = problem.x.shape[1]
+    if features <= WHOLE:
+        chosen = list(range(len(eigenvalues)))
+        code = max(1, min(problem.code, len(chosen) - 1))
+    else:
+        chosen = distinct(eigenvalues)[:DIRECTIONS]
+        code = max(1, min(problem.code, UNITS, len(chosen) - 1))
+    rows = problem.pca.components[chosen]
+    factor = problem.moments.factor / np.sqrt(eigenvalues[0])
+    if len(chosen) < features:
+        factor, rows = factor @ rows.T, np.eye(len(chosen))
+    return Landscape(factor, eigenvalues[chosen] / eigenvalues[0], rows, code)
+
+
+def enumerable(problem: Problem) -> tuple[Landscape, Obstacle | None]:
+    """The landscape, and why there is none to enumerate."""
+    obstacle = inapplicable(problem)
+    if obstacle is not None:
+        nothing = Landscape(np.zeros((1, 1)), np.ones(1), np.eye(1), 1)
+        return nothing, obstacle
+    case = landscape(problem)
+    count = len(case.eigenvalues)
+    if count < 2:
+        reason = f"{count} direction of distinct variance: every critical point but zero is optimal"
+        return case, Obstacle("not applicable", reason)
+    gap = -np.diff(case.eigenvalues).max()
+    if gap <= SAME:
+        reason = f"eigenvalues are not distinct: the least gap is {gap:.1e} of λ_1"
+        return case, Obstacle("not identifiable", reason)
+    return case, None
+
+
+def distinct(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
+    """Indices of falling eigenvalues, each below the one before it by more than `SAME` λ_1."""
+    chosen = [0]
+    for i, value in enumerate(eigenvalues):
+        if eigenvalues[chosen[-1]] - value > SAME * eigenvalues[0]:
+            chosen.append(i)
+    return chosen
+
+
+def subsets(case: Landscape) -> list[tuple[int, ...]]:
+    """Every set of k or fewer directions, the empty set first."""
+    sizes = range(case.code + 1)
+    return [chosen for r in sizes for chosen in combinations(range(len(case.eigenvalues)), r)]
+
+
+def predicted_index(
+    eigenvalues: Float64[np.ndarray, " n"], subset: tuple[int, ...], code: int
+) -> tuple[int, int]:
+    """Negative and zero eigenvalues of the Hessian where W projects on a subset of eigenvectors.
+
+    A direction j ∉ I with λ_j = 0 bends nothing: it adds r + 2 (k − r) zero eigenvalues, and takes
+    the k − r negative ones of the unused units.
+
+    Args:
+        eigenvalues: of S, distinct where they are not zero.
+        subset: indices of I, of positive eigenvalues.
+        code: k ≥ r = |I|.
+
+    Returns:
+        Negative and zero counts.
+
+    Source: see `landscape_index`.
+    """
+    unused = code - len(subset)
+    outside = np.delete(eigenvalues, list(subset))
+    positive = int(np.sum(outside > 0))
+    descending = sum(int(np.sum(outside > eigenvalues[i])) for i in subset)
+    flat = code**2 - unused**2 + (len(outside) - positive) * (len(subset) + 2 * unused)
+    return descending + unused * positive, flat
+
+
+def critical_points(key: Key, case: Landscape, *, turn: float = 0.0) -> Params:
+    """A random critical point for each subset, stacked: W_e = V_I C, W_d = D V_Iᵀ, C D = I.
+
+    Args:
+        key: for C and D.
+        case: the landscape.
+        turn: angle by which the subset's last eigenvector is turned towards one outside it.
+
+    Returns:
+        Params of `aejax.linear(n, k, bias=False)`, [subsets, …].
+    """
+    with jax.enable_x64(True):
+        keys = jax.random.split(key, len(subsets(case)))
+        pairs = [_kernels(*each, case, turn) for each in zip(keys, subsets(case), strict=True)]
+        encoder, decoder = (jnp.asarray(np.stack(side)) for side in zip(*pairs, strict=True))
+    return {
+        "encoder": {"layer_0": {"kernel": encoder}},
+        "decoder": {"layer_0": {"kernel": decoder}},
+    }
+
+
+def surface(case: Landscape, points: Params) -> Surface:
+    """Loss, gradient norm and Hessian eigenvalues at stacked parameters, in float64."""
+    with jax.enable_x64(True):
+        loss, gradient, hessian = _derivatives(points, jnp.asarray(case.factor), case.code)
+    return Surface(np.asarray(loss), np.asarray(gradient), np.linalg.eigvalsh(np.asarray(hessian)))
+
+
+def _kernels(
+    key: Key, subset: tuple[int, ...], case: Landscape, turn: float
+) -> tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, "k n"]]:
+    """W_e = V_I [I M] G and W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, G of condition two and M for unused units."""
+    key_change, key_unused = jax.random.split(key)
+    r, size = len(subset), case.code
+    change = np.asarray(invertible(key_change, size)) / np.sqrt(8)  # stretches 1/√2 to √2
+    unused = 0.5 * np.asarray(jax.random.normal(key_unused, (r, size - r)))
+    rows = case.components[list(subset)]
+    if turn and subset:
+        outside = next(j for j in range(len(case.eigenvalues)) if j not in subset)
+        rows[-1] = np.cos(turn) * rows[-1] + np.sin(turn) * case.components[outside]
+    encoder = rows.T @ np.concatenate([np.eye(r), unused], axis=1) @ change
+    return encoder, np.linalg.inv(change)[:, :r] @ rows
+
+
+@partial(jax.jit, static_argnames="code")
+def _derivatives(points: Params, factor: Array, code: int) -> tuple[Array, Array, Array]:
+    model = linear(factor.shape[1], code, bias=False)
+
+    def at(params: Params) -> tuple[Array, Array, Array]:
+        flat, unravel = ravel_pytree(params)
+
+        def loss(flat: Array) -> Array:
+            params = unravel(flat)
+            x_hat = model.decode(params, model.encode(params, factor))
+            return losses.squared_error(x_hat, factor).sum()
+
+        return loss(flat), jnp.linalg.norm(jax.grad(loss)(flat)), jax.hessian(loss)(flat)
+
+    return jax.vmap(at)(points)
+
+
+def _gap(case: Landscape) -> float:
+    """Least distance of two eigenvalues of the landscape, or of one from zero."""
+    return float(-np.diff(np.append(case.eigenvalues, 0)).max())
+
+
+def _backward_error(problem: Problem, case: Landscape) -> float:
+    """Rounding of T, of its eigenvectors and of a pass, for λ_1 = 1 and kernels below 4."""
+    return 16 * EPSILON * float(np.sqrt(problem.x.size) + case.factor.shape[1] * case.code)
+
+
+def _basis(problem: Problem, case: Landscape) -> str:
+    n, features = len(case.eigenvalues), problem.x.shape[1]
+    where = f"all {len(subsets(case))} subsets of {n} directions with {case.code} code units"
+    chosen = "" if n == features else f" (of {features} features, the principal ones with variance)"
+    return f"{where}{chosen}; least gap {_gap(case):.1e} of λ_1"
+
+
+def _gradient_tolerance(problem: Problem, case: Landscape) -> Tolerance:
+    return Tolerance(_backward_error(problem, case), CLOSED_FORM_CAP, _basis(problem, case))
+
+
+def _index_tolerance(problem: Problem, case: Landscape) -> Tolerance:
+    """A point as far from its critical set as its eigenvectors are wrong: error over gap."""
+    error, gap = _backward_error(problem, case), _gap(case)
+    value = error / gap if gap > 0 else float("inf")
+    return Tolerance(value, CLOSED_FORM_CAP, _basis(problem, case))
+
+
+def _vanishes(key: Key, case: Landscape) -> Evidence:
+    expected = np.array(
+        [np.delete(case.eigenvalues, list(chosen)).sum() for chosen in subsets(case)]
+    )
+    measured, turned = (surface(case, critical_points(key, case, turn=t)) for t in (0, np.pi / 4))
+    residual = max(measured.gradient.max(), np.abs(measured.loss - expected).max())
+    return Evidence(float(residual), float(turned.gradient[1:].min()))
+
+
+def _counted(key: Key, case: Landscape) -> Evidence:
+    """How far curvatures are from flat where they should be, and the least that should not."""
+    curvatures = surface(case, critical_points(key, case)).curvatures
+    wrong, bent = [], []
+    for subset, falling in zip(subsets(case), curvatures, strict=True):
+        negative, flat = predicted_index(case.eigenvalues, subset, case.code)
+        below, above = falling[:negative], falling[negative + flat :]
+        wrong += [*np.abs(falling[negative : negative + flat]), *below, *-above]
+        bent += [*np.abs(below), *np.abs(above)]
+    return Evidence(float(max(0.0, *wrong)), float(min(bent)))

@@ -1,0 +1,159 @@
+"""Theorems on the optimum of the linear autoencoder: its loss, and its map.
+
+S is taken as it comes, singular or not. The literature supposes it invertible; where it is not
+(a constant feature is enough), the optimal map is unique on the data alone: W_e may do anything
+on directions without variance. V_k V_kᵀ is then the optimal map of least norm.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.models import pca_params
+from aejax.theory.analysis.pca import leading_components, least_loss
+from aejax.theory.checking.certificate import Certificate, Evidence, Statement, certify
+from aejax.theory.checking.distances import map_error, projector, reconstruction_loss
+from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.tolerances import (
+    bound_tolerance,
+    loss_scale,
+    loss_tolerance,
+    map_tolerance,
+    undetermined_map,
+)
+from aejax.theory.solvers.linear_solvers import alternating_least_squares
+from aejax.types import Params
+
+ATTAINED = Statement(
+    claim="the linear autoencoder made of k principal components loses the variance of the others",
+    formula="mean ‖x̂ − x‖² = Σ_{i>k} λ_i",
+    source="Eckart & Young 1936; Baldi & Hornik 1989",
+)
+MINIMAL = Statement(
+    claim="no linear autoencoder with k code units loses less",
+    formula="min L = max_t {tr S − kt − tr(S − tI)₊}, at W = V_k V_kᵀ and t = λ_{k+1}",
+    source="Eckart & Young 1936; Fan 1949",
+)
+PROJECTOR = Statement(
+    claim="the optimal map is the orthogonal projector on the k leading principal components",
+    formula="W_e W_d = V_k V_kᵀ",
+    source="Baldi & Hornik 1989",
+)
+
+
+def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
+    """The optimal loss is Σ_{i>k} λ_i: PCA's parameters attain it, and nothing goes below.
+
+    Attained: the loss of `aejax.linear` with `pca_params`, through its own encode and decode on
+    the user's data. Minimal: by duality. A map W of rank k loses at least tr S − tr P S, P the
+    projector on its row space, and S ≼ tI + (S − tI)₊ gives tr P S ≤ kt + tr(S − tI)₊ for every
+    t ≥ 0; the bound's eigenvalues are those of x's covariance by `numpy.cov`, not of the SVD. Both
+    are relative to the loss, or to Σ λ where rank ≤ k and the loss is zero. A repeated eigenvalue
+    harms neither.
+
+    Controls: the code lacks its last component; the bound is that of one code unit fewer.
+
+    Args:
+        problem: the user's data and code size.
+
+    Returns:
+        Two certificates, attained and minimal.
+
+    Source: Eckart & Young 1936; Fan 1949; Baldi & Hornik 1989.
+    """
+    obstacle = inapplicable(problem)
+    return (
+        certify(ATTAINED, loss_tolerance(problem), lambda: _attained(problem), obstacle=obstacle),
+        certify(MINIMAL, bound_tolerance(problem), lambda: _minimal(problem), obstacle=obstacle),
+    )
+
+
+def optimal_map(problem: Problem) -> tuple[Certificate, ...]:
+    """The optimal map is W_e W_d = V_k V_kᵀ, found by alternating least squares.
+
+    The residual is the spectral norm of the difference: between projectors, the sine of the
+    largest principal angle. Where λ_k = λ_{k+1} the subspace is not identifiable.
+
+    Control: the projector whose k-th component is the next one.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        One certificate.
+
+    Source: Baldi & Hornik 1989.
+    """
+    obstacle = undetermined_map(problem)
+    return (
+        certify(PROJECTOR, map_tolerance(problem), lambda: _projects(problem), obstacle=obstacle),
+    )
+
+
+def swapped_components(problem: Problem) -> Float64[np.ndarray, "code features"]:
+    """The leading components with the next one in the place of the k-th: a control of maps."""
+    components = leading_components(problem.pca, problem.code)
+    components[-1] = problem.pca.components[problem.code]
+    return components
+
+
+def principal_params(problem: Problem, components: Float64[np.ndarray, "code features"]) -> Params:
+    """`pca_params` of components, in float64."""
+    with jax.enable_x64(True):
+        return pca_params(jnp.asarray(components), jnp.asarray(problem.pca.mean))
+
+
+def relative_excess(problem: Problem, loss: float, least: float) -> float:
+    """|L − L*| relative to the scale of losses."""
+    return abs(loss - least) / loss_scale(problem)
+
+
+def _attained(problem: Problem) -> Evidence:
+    components = leading_components(problem.pca, problem.code)
+    lacking = components.copy()
+    lacking[last_component(problem)] = 0
+    residual, control = (
+        relative_excess(
+            problem,
+            reconstruction_loss(problem, principal_params(problem, rows)),
+            least_loss(problem.pca, problem.code),
+        )
+        for rows in (components, lacking)
+    )
+    return Evidence(residual, control)
+
+
+def _minimal(problem: Problem) -> Evidence:
+    components = leading_components(problem.pca, problem.code)
+    loss = reconstruction_loss(problem, principal_params(problem, components))
+    spectrum = np.linalg.eigvalsh(np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=0)))
+    residual, control = (
+        relative_excess(problem, loss, _dual_bound(spectrum, problem.pca.eigenvalues, code))
+        for code in (problem.code, last_component(problem))
+    )
+    return Evidence(residual, control)
+
+
+def _dual_bound(
+    spectrum: Float64[np.ndarray, " features"],
+    eigenvalues: Float64[np.ndarray, " components"],
+    code: int,
+) -> float:
+    """tr S − kt − tr(S − tI)₊ at t = λ_{k+1}, which no map of rank k goes below."""
+    threshold = eigenvalues[code] if code < len(eigenvalues) else 0.0
+    excess = np.maximum(spectrum - threshold, 0).sum()
+    return float(spectrum.sum() - code * threshold - excess)
+
+
+def _projects(problem: Problem) -> Evidence:
+    solution = alternating_least_squares(problem.key, problem.moments, problem.code)
+    residual, control = (
+        map_error(solution.params, projector(components))
+        for components in (
+            leading_components(problem.pca, problem.code),
+            swapped_components(problem),
+        )
+    )
+    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
+    return Evidence(residual, control, doubt)

@@ -1,0 +1,1 @@
+"""Theorems on biases, tied weights, L2 and the order of components."""

@@ -1,0 +1,194 @@
+"""The theorem that principal components, and not their subspace alone, can be recovered."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax.theory.analysis.moments import moments
+from aejax.theory.analysis.pca import PCA, leading_components, pca_of_moments
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Obstacle,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.checking.distances import reconstruction
+from aejax.theory.checking.problem import EPSILON, Problem
+from aejax.theory.checking.tolerances import (
+    CLOSED_FORM_CAP,
+    TRAINED_CAP,
+    pass_rounding,
+    undetermined_map,
+)
+from aejax.theory.optimum.invariance import change_code, invertible
+from aejax.theory.solvers.lbfgs import gradient_error, unfinished, unit_eigenvalues
+from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
+from aejax.theory.solvers.penalised import (
+    CONTROL_STEPS,
+    curvatures,
+    half_decay,
+    kernels,
+    sum_gains,
+    train_penalised,
+)
+
+RECONSTRUCTIONS = Statement(
+    claim="the reconstructions of a plain linear autoencoder show each component, in order",
+    formula="SVD of R W_e W_d = U_k Σ_k V_kᵀ: row i of V_kᵀ is ±v_i; that of W_d is not",
+    source="Eckart & Young 1936; Bourlard & Kamp 1988; the question from Plaut 2018",
+)
+DECODER = Statement(
+    claim="the decoder of an L2-regularised linear autoencoder shows each component, in order",
+    formula="SVD of W_d = Q D V_kᵀ, D² = 1 − μ/λ: row i of V_kᵀ is ±v_i, at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+
+
+def principal_components(problem: Problem) -> tuple[Certificate, ...]:
+    """Each v_i, in order and up to sign: from reconstructions, or from a regularised decoder.
+
+    R W_e W_d = R V_k V_kᵀ = U_k Σ_k V_kᵀ is its own SVD, whatever the code; so PCA of x̂ is PCA of
+    x, cut at k. The decoder alone is G⁻¹ V_kᵀ with any invertible G, and its singular vectors are
+    principal components only where G Gᵀ and Λ_k share eigenvectors. The literature reads them off
+    the decoder: that is right for the L2 penalty on both kernels, where W_d = Q D V_kᵀ with a
+    rotation Q, and D² = 1 − μ/λ keeps the order; not for a plain autoencoder, nor for a penalty on
+    the product. Each needs λ_1 > … > λ_k > λ_{k+1}, or the order is not there to be found (the
+    regularised decoder needs λ_k > λ_{k+1} for its last component).
+
+    Residuals are the greatest sine of the angle between a recovered component and its own. The
+    plain autoencoder is that of alternating least squares, its code changed by a random G, on the
+    user's data with biases; the regularised one is trained by L-BFGS from a random start. Angles:
+    error over gap, of σ for reconstructions (Wedin 1972), of D² for the decoder (Davis & Kahan
+    1970).
+
+    Controls: the decoder of that plain autoencoder; that of a penalty on the product.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, from reconstructions and from a regularised decoder.
+
+    Source: Plaut 2018; Kunin et al. 2019 (the regularised decoder).
+    """
+    if obstacle := undetermined_map(problem) or _alone(problem):
+        return refuse((RECONSTRUCTIONS, DECODER), obstacle)
+    return (
+        certify(RECONSTRUCTIONS, _reconstruction_tolerance(problem), lambda: _plain(problem)),
+        certify(DECODER, _decoder_tolerance(problem), lambda: _regularised(problem)),
+    )
+
+
+def component_cosines(
+    found: Float64[np.ndarray, "code features"], analysis: PCA
+) -> Float64[np.ndarray, " code"]:
+    """|cos| of the angle between each recovered component, a unit row, and its own.
+
+    Args:
+        found: recovered components, in order.
+        analysis: the principal components.
+
+    Returns:
+        One cosine a component: 1 where it was recovered, its sign aside.
+    """
+    return np.abs(np.sum(found * leading_components(analysis, len(found)), axis=1))
+
+
+def component_sines(
+    found: Float64[np.ndarray, "code features"], analysis: PCA
+) -> Float64[np.ndarray, " code"]:
+    """sin of the same angles, which unlike √(1 − cos²) is exact for small ones."""
+    own = leading_components(analysis, len(found))
+    return np.linalg.norm(found - np.sum(found * own, axis=1, keepdims=True) * own, axis=1)
+
+
+def decoded_components(
+    decoder: Float64[np.ndarray, "code features"],
+) -> Float64[np.ndarray, "code features"]:
+    """Right singular vectors of W_d [k, n], which are the left ones of the column convention."""
+    return np.linalg.svd(decoder, full_matrices=False)[2]
+
+
+def reconstructed_components(
+    x_hat: Float64[np.ndarray, "examples features"], code: int
+) -> Float64[np.ndarray, "code features"]:
+    """The k leading principal components of reconstructions, their own mean subtracted."""
+    return leading_components(pca_of_moments(moments(x_hat)), code)
+
+
+def _alone(problem: Problem) -> Obstacle | None:
+    if problem.code > 1:
+        return None
+    reason = "code 1: the subspace is the component, and the decoder alone shows it"
+    return Obstacle("not applicable", reason)
+
+
+def _least_gap(values: Float64[np.ndarray, " values"]) -> float:
+    """Least difference between neighbours of decreasing values."""
+    return float(-np.diff(values).max())
+
+
+def _reconstruction_tolerance(problem: Problem) -> Tolerance:
+    """9 ρ/min gap of σ, with ρ the rounding of a pass.
+
+    Three for the subspace, which tilts the last component at most by 3 ρ/(σ_k − σ_{k+1}); three
+    for x̂ and the two SVDs, which turn neighbours by twice (Wedin) their error over the gap.
+    """
+    roots = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1])
+    error, gap = pass_rounding(problem), _least_gap(roots)
+    basis = f"rounding {error:.1e} of a row against the least gap of σ_1 … σ_{{k+1}}, {gap:.1e}"
+    return Tolerance(9 * error / gap if gap > 0 else np.inf, CLOSED_FORM_CAP, basis)
+
+
+def _decoder_tolerance(problem: Problem) -> Tolerance:
+    """2 G/κ + 2 G/(κ' min gap of D²), and the rounding of v_i itself.
+
+    For Σλ = 1 a gradient G leaves the kernels within G/(2κ) of the minima along a direction of
+    curvature κ. A tilt out of the subspace turns component j by as much over d_j ≥ √½. Within the
+    subspace, where curvature is κ', W_dᵀ W_d moves by twice the distance, and its eigenvectors by
+    that over the gap of D². Both are doubled.
+    """
+    eigenvalues, code = unit_eigenvalues(problem), problem.code
+    decay = half_decay(problem)
+    tilt, inner = curvatures(problem, decay)
+    gap = _least_gap(np.append(sum_gains(problem.pca.eigenvalues[:code], decay), 0))
+    error, apart = gradient_error(problem), _least_gap(np.sqrt(eigenvalues[: code + 1]))
+    basis = f"gradient {error:.1e} against curvatures {tilt:.1e}, {inner:.1e}, gap {gap:.1e} of D²"
+    if not min(gap, tilt, apart) > 0:
+        return Tolerance(np.inf, TRAINED_CAP, basis)
+    own = 2 * EPSILON * np.sqrt(problem.x.size) / apart
+    return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + own), TRAINED_CAP, basis)
+
+
+def _plain(problem: Problem) -> Evidence:
+    solution = alternating_least_squares(problem.key, problem.moments, problem.code)
+    with jax.enable_x64(True):
+        change = invertible(problem.key, problem.code)
+        params = change_code(solution.params, change, jnp.linalg.inv(change))
+    x_hat, (_, decoder) = reconstruction(problem, params), kernels(Solution(params, 0, True))
+    residual, control = (
+        float(component_sines(found, problem.pca).max())
+        for found in (
+            reconstructed_components(x_hat, problem.code),
+            decoded_components(decoder),
+        )
+    )
+    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
+    return Evidence(residual, control, doubt)
+
+
+def _regularised(problem: Problem) -> Evidence:
+    decay = half_decay(problem)
+    summed, product = (
+        train_penalised(problem, decay=decay),
+        train_penalised(problem, product=decay, max_steps=CONTROL_STEPS),
+    )
+    residual, control = (
+        float(component_sines(decoded_components(kernels(each)[1]), problem.pca).max())
+        for each in (summed, product)
+    )
+    return Evidence(residual, control, unfinished(summed))

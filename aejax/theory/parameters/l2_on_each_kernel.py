@@ -1,0 +1,177 @@
+"""The theorem on L2 regularisation of both kernels: transposes, shrunk, and what vanishes."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import penalties
+from aejax.theory.analysis.pca import least_loss
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    refuse,
+)
+from aejax.theory.checking.problem import Problem, inapplicable, rank
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, pass_rounding
+from aejax.theory.solvers.lbfgs import gradient_error, unfinished
+from aejax.theory.solvers.linear_solvers import Solution, centred_params
+from aejax.theory.solvers.penalised import (
+    CONTROL_STEPS,
+    curvatures,
+    half_decay,
+    kernels,
+    least_sum_loss,
+    penalised_objective,
+    product_gains,
+    sum_gains,
+    train_penalised,
+)
+
+LOSS = Statement(
+    claim="L2 regularisation of both kernels costs 2μ − μ²/λ for each component that is kept",
+    formula="min J = Σ_{i>k} λ_i + Σ_{i≤k} (2μ − μ²/λ_i), at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+TRANSPOSES = Statement(
+    claim="L2 regularisation of both kernels makes encoder and decoder transposes of each other",
+    formula="W_e = W_dᵀ, at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+SHRUNK = Statement(
+    claim="L2 regularisation of both kernels shrinks their squared singular values by μ/λ",
+    formula="σ_i(W_e)² = σ_i(W_d)² = 1 − μ/λ_i, at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+VANISHED = Statement(
+    claim="components whose variance is no more than μ vanish, and the others are shrunk",
+    formula="σ_i(W_e)² = σ_i(W_d)² = max(0, 1 − μ/λ_i), at a μ above λ_k",
+    source="Kunin et al. 2019 for μ < λ_k; beyond it derived here",
+)
+
+
+def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
+    """With μ (‖W_e‖² + ‖W_d‖²): W_e = W_dᵀ, of squared singular values max(0, 1 − μ/λ_i).
+
+    Where J's gradient vanishes, μ W_e = S (I − W) W_dᵀ and μ W_dᵀ = (I − W)ᵀ S W_e. The second
+    gives S W = W_dᵀ (μI + W_eᵀ S W_e) W_d, so M = S (I − W) is symmetric; W has the eigenvalues of
+    W_d W_e = I − μ (μI + W_eᵀ S W_e)⁻¹, in [0, 1), so M ≽ 0. The difference of the two,
+    (μI + M)(W_e − W_dᵀ) = 0, leaves W_e = W_dᵀ, at saddles too. The literature supposes S
+    invertible with distinct eigenvalues and μ < λ_k; none of these is needed for what is claimed
+    here, nor is rank ≥ k: unused units vanish. The gains: `sum_gains`.
+
+    Trained by L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
+    then that on the user's data, with biases, which the penalty leaves alone. The residual of
+    singular values is the greatest error of a square, of both kernels. With G the gradient's norm
+    for Σλ = 1, the difference is 2 G/μ at most, for M ≽ 0; a square is wrong by G/κ to first
+    order, with curvature κ no less than μ, λ_i − μ for a kept component and μ − λ_i for a lost one.
+    Tilts between close eigenvalues change neither to first order, but may be large: four times
+    that is allowed. The loss is wrong by 10 G at most, for kernels within 10 of the minimum, and by
+    10 G²/κ where that is less.
+
+    Controls: J of PCA, unshrunk; encoder and decoder of the product loss; its gains.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Four certificates: loss, transposes, singular values below λ_k, and above it.
+
+    Source: Kunin et al. 2019 (the sum loss: transposes, and its critical points).
+    """
+    if obstacle := inapplicable(problem):
+        return refuse((LOSS, TRANSPOSES, SHRUNK, VANISHED), obstacle)
+    half, above = half_decay(problem), vanishing_decay(problem)
+    train = functools.cache(lambda decay: train_penalised(problem, decay=decay))
+    return (
+        certify(LOSS, _loss_tolerance(problem, half), lambda: _loses(problem, half, train(half))),
+        certify(
+            TRANSPOSES,
+            _transpose_tolerance(problem, half),
+            lambda: _transposed(problem, half, train(half)),
+        ),
+        *(
+            certify(
+                statement,
+                _gain_tolerance(problem, decay),
+                lambda decay=decay: _shrunk(problem, decay, train(decay)),
+            )
+            for statement, decay in ((SHRUNK, half), (VANISHED, above))
+        ),
+    )
+
+
+def vanishing_decay(problem: Problem) -> float:
+    """A μ above the least eigenvalue that the code keeps, where it is easiest to tell apart.
+
+    Within the r leading eigenvalues, r the lesser of k and the rank, it is the geometric mean of
+    the two neighbours with the largest ratio; 2 λ_1, where all vanish, if no ratio is 1.1 or more.
+    """
+    kept = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
+    ratios = kept[:-1] / kept[1:]
+    if ratios.max(initial=1.0) < 1.1:
+        return float(2 * kept[0])
+    last = int(ratios.argmax())
+    return float(np.sqrt(kept[last] * kept[last + 1]))
+
+
+def _loss_tolerance(problem: Problem, decay: float) -> Tolerance:
+    """(2 √L ρ + ρ² + 10 G min(1, G/κ) Σλ)/J: rounding of rows, and where training stops."""
+    minimum = least_sum_loss(problem.pca.eigenvalues, problem.code, decay)
+    error, total = pass_rounding(problem), least_loss(problem.pca, 0)
+    gradient, curvature = gradient_error(problem), min(curvatures(problem, decay))
+    stopped = 10 * gradient * min(1.0, gradient / max(curvature, gradient)) * total
+    value = (2 * np.sqrt(minimum) * error + error**2 + stopped) / minimum
+    basis = f"rounding {error:.1e} of a row and excess {stopped:.1e} against J = {minimum:.1e}"
+    return Tolerance(float(value), CLOSED_FORM_CAP, basis)
+
+
+def _transpose_tolerance(problem: Problem, decay: float) -> Tolerance:
+    relative, error = decay / least_loss(problem.pca, 0), gradient_error(problem)
+    basis = f"gradient {error:.1e} against μ/Σλ = {relative:.1e}"
+    return Tolerance(2 * error / relative, TRAINED_CAP, basis)
+
+
+def _gain_tolerance(problem: Problem, decay: float) -> Tolerance:
+    kept = problem.pca.eigenvalues[: problem.code]
+    nearest = min(decay, float(np.abs(kept - decay).min())) / least_loss(problem.pca, 0)
+    error = gradient_error(problem)
+    basis = f"gradient {error:.1e} against min(μ, |λ_i − μ|)/Σλ = {nearest:.1e}"
+    return Tolerance(4 * error / nearest if nearest > 0 else np.inf, TRAINED_CAP, basis)
+
+
+def _loses(problem: Problem, decay: float, solution: Solution) -> Evidence:
+    with jax.enable_x64(True):
+        encoder, decoder = map(jnp.asarray, kernels(solution))
+        params = centred_params(encoder, decoder, problem.moments)
+    eigenvalues = problem.pca.eigenvalues
+    minimum = least_sum_loss(eigenvalues, problem.code, decay)
+    loss = penalised_objective(problem, params, decay, penalties.l2())
+    kept = min(problem.code, rank(problem))
+    unshrunk = least_loss(problem.pca, problem.code) + 2 * decay * kept
+    residual, control = (abs(loss - value) / minimum for value in (minimum, unshrunk))
+    return Evidence(residual, control, unfinished(solution))
+
+
+def _transposed(problem: Problem, decay: float, solution: Solution) -> Evidence:
+    product = train_penalised(problem, product=decay, max_steps=CONTROL_STEPS)
+    residual, control = (
+        float(np.linalg.norm(encoder - decoder.T, ord=2))
+        for encoder, decoder in (kernels(solution), kernels(product))
+    )
+    return Evidence(residual, control, unfinished(solution))
+
+
+def _shrunk(problem: Problem, decay: float, solution: Solution) -> Evidence:
+    code = problem.code
+    eigenvalues = np.pad(problem.pca.eigenvalues, (0, code))[:code]
+    found = np.stack([np.linalg.svd(kernel, compute_uv=False) for kernel in kernels(solution)])
+    residual, control = (
+        float(np.abs(np.square(found) - gains(eigenvalues, decay)).max())
+        for gains in (sum_gains, product_gains)
+    )
+    return Evidence(residual, control, unfinished(solution))

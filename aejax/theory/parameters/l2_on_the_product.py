@@ -1,0 +1,169 @@
+"""The theorem on L2 regularisation of the product of both kernels: shrunk, and no more."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float64
+
+from aejax import penalties
+from aejax.models import pca_params
+from aejax.theory.analysis.pca import leading_components
+from aejax.theory.checking.certificate import (
+    Certificate,
+    Evidence,
+    Statement,
+    Tolerance,
+    certify,
+    in_units,
+    refuse,
+)
+from aejax.theory.checking.problem import EPSILON, Problem
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, pass_rounding, undetermined_map
+from aejax.theory.optimum.invariance import CONDITION, change_code, invertible
+from aejax.theory.solvers.lbfgs import gradient_rounding
+from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
+from aejax.theory.solvers.penalised import (
+    half_decay,
+    kernels,
+    penalised_objective,
+    product_gains,
+    product_gradient,
+    product_penalty,
+    sum_gains,
+)
+from aejax.types import Params, Penalty
+
+GAINS = Statement(
+    claim="L2 regularisation of the product shrinks the projector, and drops no component",
+    formula="W_e W_d = Σ_{i≤k} v_i v_iᵀ/(1 + μ/λ_i), at μ = λ_k/2",
+    source="Kunin et al. 2019",
+)
+INVARIANT = Statement(
+    claim="L2 regularisation of the product leaves the code as free as none does",
+    formula="J(W_e G, G⁻¹ W_d) = J(W_e, W_d) for every invertible G",
+    source="Kunin et al. 2019",
+)
+
+
+def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
+    """With μ ‖W_e W_d‖²: gains λ_i/(λ_i + μ), and an invertible change of code alters nothing.
+
+    J is tr (W − W_0)ᵀ (S + μI) (W − W_0) and a constant, with W_0 = (S + μI)⁻¹ S. With
+    X = (S + μI)^½ W it is the distance of X to X_0 = (S + μI)^−½ S, whose singular values
+    τ_i = λ_i/√(λ_i + μ) grow with λ: Eckart–Young keeps the k leading components.
+
+    Gradient training finds it, and slowly: G stretches valleys that J does not see. So it is found
+    by alternating ridge regressions from a random start, as alternating least squares on
+    X_0 = L⁻¹ S with the Cholesky factor L of S + μI, which knows no eigenvectors. X_0 is wrong by
+    ρ = n ε λ_1/√μ, and W by 3 ρ/(τ_k − τ_{k+1}), as a projector is, and by n ε (λ_1 + μ)/μ, for the
+    last solve. The gradient of J by `aejax.objective` must vanish at the formula; the invariance is
+    that of J on the user's data.
+
+    Controls: the gains 1 − μ/λ_i of the sum loss; the sum loss, which G alters.
+
+    Args:
+        problem: the user's data, code size and key.
+
+    Returns:
+        Two certificates, gains and invariance.
+
+    Source: Kunin et al. 2019 (the product loss).
+    """
+    if obstacle := undetermined_map(problem):
+        return refuse((GAINS, INVARIANT), obstacle)
+    decay = half_decay(problem)
+    return (
+        certify(GAINS, _map_tolerance(problem, decay), lambda: _shrunk(problem, decay)),
+        certify(INVARIANT, _change_tolerance(problem, decay), lambda: _unchanged(problem, decay)),
+    )
+
+
+def shrunk_map(
+    problem: Problem, gains: Float64[np.ndarray, " n"]
+) -> Float64[np.ndarray, "features features"]:
+    """Σ_{i≤k} g_i v_i v_iᵀ."""
+    components = leading_components(problem.pca, problem.code)
+    return (components.T * gains[: problem.code]) @ components
+
+
+def ridge_least_squares(problem: Problem, decay: float) -> tuple[Solution, np.ndarray]:
+    """Where alternating ridge regressions end, and its map W_e W_d.
+
+    Args:
+        problem: the user's data, of rank ≥ k, code size and key.
+        decay: μ.
+
+    Returns:
+        The solution for X_0, of which only the decoder is J's; and W_e W_d [n, n], with
+        W_e = (S + μI)⁻¹ S U for the orthonormal U of the former.
+    """
+    gram = problem.moments.factor.T @ problem.moments.factor
+    lower = np.linalg.cholesky(gram + decay * np.eye(len(gram)))
+    scaled = problem.moments._replace(factor=np.linalg.solve(lower, gram))
+    solution = alternating_least_squares(problem.key, scaled, problem.code)
+    encoder, decoder = kernels(solution)
+    return solution, np.linalg.solve(lower.T, scaled.factor @ encoder) @ decoder
+
+
+def _map_tolerance(problem: Problem, decay: float) -> Tolerance:
+    eigenvalues, features = problem.pca.eigenvalues, problem.x.shape[1]
+    roots = np.pad(eigenvalues / np.sqrt(eigenvalues + decay), (0, 1))
+    kept, left = roots[problem.code - 1 : problem.code + 1]
+    solved = features * EPSILON * eigenvalues[0] / decay
+    basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - left):.1e}"
+    if not kept > left:
+        return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
+    turned = 3 * solved * np.sqrt(decay) / (kept - left)
+    return Tolerance(float(turned + solved + features * EPSILON), CLOSED_FORM_CAP, basis)
+
+
+def _change_tolerance(problem: Problem, decay: float) -> Tolerance:
+    """As for a change of code without a penalty, and the rounding of the penalty itself."""
+    minimum = penalised_objective(problem, _shrunk_params(problem, decay), decay, product_penalty)
+    error, features = 2 * CONDITION * pass_rounding(problem), problem.x.shape[1]
+    basis = f"rounding {error:.1e} of a row against J = {minimum:.1e}"
+    rows = (2 * np.sqrt(minimum) * error + error**2) / minimum
+    return Tolerance(
+        float(rows + 4 * CONDITION**2 * EPSILON * np.sqrt(features)), CLOSED_FORM_CAP, basis
+    )
+
+
+def _shrunk(problem: Problem, decay: float) -> Evidence:
+    solution, found = ridge_least_squares(problem, decay)
+    residual, control = (
+        float(np.linalg.norm(found - shrunk_map(problem, gains(problem.pca.eigenvalues, decay)), 2))
+        for gains in (product_gains, sum_gains)
+    )
+    doubt = "" if solution.converged else f"ridges still moved after {solution.steps} steps"
+    rows = leading_components(problem.pca, problem.code)
+    gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
+    gradient = product_gradient(problem, rows.T, gains[:, None] * rows, decay)
+    stationary = Tolerance(gradient_rounding(problem), CLOSED_FORM_CAP, "")
+    defined = in_units(gradient, stationary, _map_tolerance(problem, decay))
+    return Evidence(max(residual, defined), control, doubt)
+
+
+def _unchanged(problem: Problem, decay: float) -> Evidence:
+    params = _shrunk_params(problem, decay)
+    with jax.enable_x64(True):
+        change = invertible(problem.key, problem.code)
+        changed = change_code(params, change, jnp.linalg.inv(change))
+
+    def relative_change(penalty: Penalty) -> float:
+        before, after = (
+            penalised_objective(problem, each, decay, penalty) for each in (params, changed)
+        )
+        return abs(after - before) / before
+
+    return Evidence(relative_change(product_penalty), relative_change(penalties.l2()))
+
+
+def _shrunk_params(problem: Problem, decay: float) -> Params:
+    """Parameters that attain the minimum: V_k, and V_kᵀ shrunk, about the mean."""
+    components = leading_components(problem.pca, problem.code)
+    gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
+    with jax.enable_x64(True):
+        params = pca_params(jnp.asarray(components), jnp.asarray(problem.pca.mean))
+        decoder = params["decoder"]["layer_0"]
+        shrunk = {**decoder, "kernel": jnp.asarray(gains[:, None] * components)}
+        return {**params, "decoder": {"layer_0": shrunk}}

@@ -1,0 +1,137 @@
+"""Gradient training of any objective from any start, and how near its end is to a minimum."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64
+
+from aejax.theory.analysis.pca import least_loss
+from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, stored_rounding
+from aejax.types import Array, Params
+
+GRADIENT_TOLERANCE = 1e-12
+"""The least norm of a gradient at which training ends, for data whose variances sum to one."""
+
+MAX_STEPS = 5000
+"""Steps after which a training that has not ended is given up."""
+
+
+class Solution(NamedTuple):
+    """Where a solver stopped.
+
+    params:    float64, for use under `jax.enable_x64(True)`.
+    steps:     how many it took.
+    converged: whether it stopped by its own measure, not at the last step allowed.
+    """
+
+    params: Params
+    steps: int
+    converged: bool
+
+
+def minimise(
+    loss: Callable[[Params, Any], Array],
+    start: Params,
+    data: Any,
+    *,
+    gradient_tolerance: float = GRADIENT_TOLERANCE,
+    max_steps: int = MAX_STEPS,
+) -> Solution:
+    """Minimise loss(params, data) with L-BFGS, in the precision of its arguments.
+
+    Args:
+        loss: to be minimised; compiled once for each loss and each shape of data, so it should be
+            one function, and not a new closure at each call.
+        start: where to start.
+        data: a tree of arrays and numbers that the loss is given.
+        gradient_tolerance: stop where the gradient's norm is no greater.
+        max_steps: stop here at the latest.
+
+    Returns:
+        The `Solution`.
+
+    Source: Liu & Nocedal 1989.
+    """
+    with jax.numpy_dtype_promotion("standard"):  # optax adds int32 counters to 64-bit integers
+        params, steps, gradient_norm = _lbfgs(loss, start, data, gradient_tolerance, max_steps)
+    return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
+
+
+def unit_factor(problem: Problem) -> Float64[np.ndarray, "rows features"]:
+    """T, divided by √Σλ: the data on which trainings are alike, since its variances sum to one."""
+    return problem.moments.factor / np.sqrt(least_loss(problem.pca, 0))
+
+
+def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
+    """λ/Σλ of all n directions, zeros included."""
+    eigenvalues = problem.pca.eigenvalues / least_loss(problem.pca, 0)
+    return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
+
+
+def gradient_rounding(problem: Problem) -> float:
+    """8 ε (√N + 50) σ_1/√Σλ, what rounding does to a gradient, for unit data.
+
+    The objective is of degree four in the kernels, whose norms are at most about one, and of degree
+    two in the data. That is T, of N entries, of which the components are too: how far T is from x
+    has no part in the comparison.
+    """
+    largest = float(np.sqrt(problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)))
+    return 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) + DEFLATION) * largest
+
+
+def gradient_stop(problem: Problem) -> float:
+    """g, the norm at which a training's gradient has vanished: 10⁻¹², or 8 ε ‖x‖_F/√(m Σλ).
+
+    The latter is what an offset costs x as it is stored. To train further is to fit what rounding
+    has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
+    """
+    stored = 8 * stored_rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
+    return max(GRADIENT_TOLERANCE, stored)
+
+
+def gradient_error(problem: Problem) -> float:
+    """Norm of the exact gradient where training has ended, for unit data: g and its rounding."""
+    return gradient_stop(problem) + gradient_rounding(problem)
+
+
+def unfinished(solution: Solution) -> str:
+    """The doubt that a training leaves which stopped before its gradient vanished."""
+    return "" if solution.converged else f"training had not ended after {solution.steps} steps"
+
+
+@partial(jax.jit, static_argnames="loss")
+def _lbfgs(
+    loss: Callable[[Params, Any], Array],
+    start: Params,
+    data: Any,
+    gradient_tolerance: float | Array,
+    max_steps: int | Array,
+) -> tuple[Params, Array, Array]:
+    optimizer = optax.lbfgs()
+
+    def value_fn(params: Params) -> Array:
+        return loss(params, data)
+
+    value_and_grad = optax.value_and_grad_from_state(value_fn)
+
+    def step(carry: tuple) -> tuple:
+        params, state, steps, _ = carry
+        value, grad = value_and_grad(params, state=state)
+        updates, state = optimizer.update(
+            grad, state, params, value=value, grad=grad, value_fn=value_fn
+        )
+        gradient_norm = optax.tree.norm(optax.tree.get(state, "grad"))
+        return optax.apply_updates(params, updates), state, steps + 1, gradient_norm
+
+    def going(carry: tuple) -> Array:
+        _, _, steps, gradient_norm = carry
+        return (gradient_norm > gradient_tolerance) & (steps < max_steps)
+
+    carry = (start, optimizer.init(start), jnp.asarray(0), jnp.asarray(jnp.inf))
+    params, _, steps, gradient_norm = jax.lax.while_loop(going, step, carry)
+    return params, steps, gradient_norm

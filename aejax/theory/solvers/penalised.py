@@ -1,0 +1,177 @@
+"""The linear autoencoder with an L2 penalty, on each kernel or on their product: closed forms.
+
+Written for J = ‖R − R W_e W_d‖²_F + μ (‖W_e‖²_F + ‖W_d‖²_F), the sum loss, and
+J = ‖R − R W_e W_d‖²_F + μ ‖W_e W_d‖²_F, the product loss: `aejax.objective` with the weight μ.
+"""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float64
+
+from aejax import losses, penalties
+from aejax.models import linear
+from aejax.objectives import objective
+from aejax.theory.checking.problem import Problem, rank
+from aejax.theory.noise.expectations import as_params, rows_of_factor
+from aejax.theory.solvers.lbfgs import (
+    MAX_STEPS,
+    gradient_stop,
+    minimise,
+    unit_eigenvalues,
+    unit_factor,
+)
+from aejax.theory.solvers.linear_solvers import Solution
+from aejax.types import Array, Batch, Params, Pass, Penalty
+
+CONTROL_STEPS = 500
+"""Steps of a training that is a control, which need not end."""
+
+
+def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[np.ndarray, " n"]:
+    """Gains of the sum loss, max(0, 1 − μ/λ): of W_e W_d, and squared singular values of each.
+
+    A map with gain s needs μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality where W_e = W_dᵀ; and
+    λ (1 − s)² + 2 μ s is least there.
+
+    Source: Kunin et al. 2019 (the sum loss, for μ < λ_k; here for any μ > 0).
+    """
+    return np.maximum(eigenvalues - decay, 0) / np.maximum(eigenvalues, decay)
+
+
+def product_gains(
+    eigenvalues: Float64[np.ndarray, " n"], decay: float
+) -> Float64[np.ndarray, " n"]:
+    """Gains of the product loss, 1/(1 + μ/λ) = λ/(λ + μ), where λ (1 − s)² + μ s² is least.
+
+    Source: Kunin et al. 2019 (the product loss).
+    """
+    return eigenvalues / (eigenvalues + decay)
+
+
+def least_sum_loss(eigenvalues: Float64[np.ndarray, " n"], code: int, decay: float) -> float:
+    """min J of the sum loss: 2μ − μ²/λ_i of each i ≤ k with λ_i > μ, and λ_i of every other.
+
+    Args:
+        eigenvalues: λ of S, in decreasing order.
+        code: k.
+        decay: μ > 0.
+
+    Returns:
+        The minimum.
+
+    Source: Kunin et al. 2019 (its value, for μ < λ_k); derived here for any μ.
+    """
+    gains = sum_gains(eigenvalues, decay)
+    gains[code:] = 0
+    return float(np.sum(eigenvalues * np.square(1 - gains) + 2 * decay * gains))
+
+
+def half_decay(problem: Problem) -> float:
+    """μ = λ_r/2 with r the lesser of k and the rank: no component that the code has vanishes."""
+    return float(problem.pca.eigenvalues[min(problem.code, rank(problem)) - 1]) / 2
+
+
+def curvatures(problem: Problem, decay: float) -> tuple[float, float]:
+    """Least curvatures of the sum loss at its minima, for Σλ = 1 and μ < λ_k.
+
+    Out of the subspace, (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ) over j ≤ k < p: of the Hessian's 2 × 2
+    blocks, determinant over trace. Within it, 2 min(μ, λ_k − μ), rotations aside.
+
+    Args:
+        problem: the user's data and code size; k is the rank where that is less.
+        decay: μ, in the units of λ.
+
+    Returns:
+        The two, the former zero where λ_k = λ_{k+1}.
+    """
+    eigenvalues, units = unit_eigenvalues(problem), min(problem.code, rank(problem))
+    relative = decay / float(problem.pca.eigenvalues.sum())
+    kept, left = eigenvalues[:units, None], eigenvalues[None, units:]
+    tilts = (kept - left) * (left + relative) / (kept + left + relative)
+    return float(tilts.min()), 2 * min(relative, float(kept[-1, 0]) - relative)
+
+
+def product_penalty(record: Pass) -> Array:
+    """‖W_e W_d‖²_F, a scalar."""
+    encoder, decoder = (record.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return jnp.sum(jnp.square(encoder @ decoder))
+
+
+def train_penalised(
+    problem: Problem, *, decay: float = 0.0, product: float = 0.0, max_steps: int = MAX_STEPS
+) -> Solution:
+    """Train a linear autoencoder on centred data with L2 penalties, from a random start.
+
+    Args:
+        problem: the user's data, code size and key.
+        decay: μ of the sum loss, in the units of λ.
+        product: μ of the product loss, in the units of λ.
+        max_steps: stop here at the latest.
+
+    Returns:
+        The `Solution`, of `aejax.linear` without biases.
+    """
+    features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
+    with jax.enable_x64(True):
+        start = linear(features, problem.code, bias=False).init(problem.key)
+        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
+        data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
+        return minimise(
+            _penalised_loss(features, problem.code),
+            start,
+            data,
+            gradient_tolerance=gradient_stop(problem),
+            max_steps=max_steps,
+        )
+
+
+def product_gradient(
+    problem: Problem,
+    encoder: Float64[np.ndarray, "n k"],
+    decoder: Float64[np.ndarray, "k n"],
+    decay: float,
+) -> float:
+    """‖∇J‖ of the product loss at kernels for centred data, by `aejax.objective`, for Σλ = 1."""
+    features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
+    with jax.enable_x64(True):
+        params = as_params(jnp.asarray(encoder), jnp.asarray(decoder))
+        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
+        data = (rows, jnp.asarray(0.0), jnp.asarray(decay / total), problem.key)
+        gradient = jax.jit(jax.grad(_penalised_loss(features, problem.code)))(params, data)
+        return float(optax.tree.norm(gradient))
+
+
+@functools.cache
+def _penalised_loss(features: int, code: int) -> Callable[[Params, tuple], Array]:
+    model = linear(features, code, bias=False)
+
+    def loss(params: Params, data: tuple) -> Array:
+        rows, decay, product, key = data
+        weighted = {"sum": (decay, penalties.l2()), "product": (product, product_penalty)}
+        total, _ = objective(model, losses.squared, penalties=weighted)(params, Batch(rows), key)
+        return total
+
+    return loss
+
+
+def penalised_objective(problem: Problem, params: Params, decay: float, penalty: Penalty) -> float:
+    """J of parameters with biases on the user's data, by `aejax.objective`."""
+    model = linear(problem.x.shape[1], problem.code)
+    with jax.enable_x64(True):
+        call = objective(model, losses.squared, penalties={"decay": (decay, penalty)})
+        total, _ = call(params, Batch(jnp.asarray(problem.x)), problem.key)
+        return float(total)
+
+
+def kernels(
+    solution: Solution,
+) -> tuple[Float64[np.ndarray, "features code"], Float64[np.ndarray, "code features"]]:
+    """W_e and W_d of a solution."""
+    params = solution.params
+    encoder, decoder = (params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
+    return np.asarray(encoder), np.asarray(decoder)

@@ -1,0 +1,216 @@
+"""`aejax explore`: the addresses behind the page, what they answer and what they refuse."""
+
+import socket
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from starlette.testclient import TestClient
+
+from aejax.cli import main
+from aejax.cli.explorer.application import application
+from aejax.cli.explorer.views import decoded, description, example, repaired, unit, view
+from aejax.runs.run import load_seen_examples, open_run
+from tests.cli.conftest import check
+
+UNITS = 12
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return open_run(finished)
+
+
+@pytest.fixture(scope="module")
+def client(run):
+    app = application(view(run, load_seen_examples(run)), "token")
+    return TestClient(app, base_url="http://127.0.0.1/token/", raise_server_exceptions=True)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The test examples: every fifth, as `test_train` finds them too."""
+    return load_digits().data[4::5]
+
+
+def codes_of(run, digits):
+    """The run's codes of raw digits."""
+    return run.objective.model.encode(run.params, jnp.asarray(digits, "float32") / 16)
+
+
+def test_without_its_token_nothing_is_served(client):
+    for path in ("/", "/description", "/other/", "/toke/description", "/tokeñ/", "//token/"):
+        answer = client.get(f"http://127.0.0.1{path}")
+        assert answer.status_code == 403
+        assert "the address that `aejax explore` printed" in answer.text
+
+
+def test_the_page_and_its_parts_come_from_here_alone(client):
+    page = client.get("")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.text
+    assert "http" not in page.text.replace("http-equiv", "")
+    for part in ("explorer.js", "explorer.css", "report.css"):
+        assert part in page.text
+        assert client.get(part).status_code == 200
+
+
+def test_the_description_says_what_there_is(client, run, digits):
+    found = client.get("description").json()
+    assert found["shape"] == [8, 8, 1]
+    assert (found["examples"], found["low"], found["high"]) == (len(digits), 0, 16)
+    codes = np.asarray(codes_of(run, digits))
+    np.testing.assert_allclose(found["units"], np.transpose([codes.min(0), codes.max(0)]), 1e-4)
+
+
+def test_an_example_comes_with_its_code_and_reconstruction(client, run, digits):
+    found = client.get("example/7").json()
+    assert found["label"] == load_digits().target[4::5][7]
+    np.testing.assert_array_equal(found["x"], digits[7])
+    code = codes_of(run, digits[7:8])
+    np.testing.assert_allclose(found["code"], code[0], atol=1e-5)
+    x_hat = 16 * jax.nn.sigmoid(run.objective.model.decode(run.params, code))[0]
+    np.testing.assert_allclose(found["x_hat"], x_hat, atol=1e-3)
+    assert found["error"] == pytest.approx(float(np.sum((x_hat - digits[7]) ** 2)), rel=1e-4)
+    assert client.post("decoded/7", json=found["code"]).json()["x_hat"] == pytest.approx(
+        found["x_hat"], abs=1e-4
+    )
+
+
+def test_a_units_filter_is_its_kernel_but_for_a_factor(client, run, digits):
+    found = client.get("unit/5").json()
+    kernel = np.asarray(run.params["encoder"]["layer_0"]["kernel"])[:, 5]
+    filter_ = np.asarray(found["filter"])
+    assert filter_ @ kernel > (1 - 1e-5) * np.linalg.norm(filter_) * np.linalg.norm(kernel)
+    h = np.asarray(codes_of(run, digits))[:, 5]
+    assert found["examples"] == list(np.argsort(-h)[:12])
+    np.testing.assert_allclose(found["activations"], np.sort(h)[::-1][:12], rtol=1e-5)
+    np.testing.assert_array_equal(found["x"], digits[found["examples"]])
+
+
+def test_what_is_drawn_is_repaired(client, run, digits):
+    drawn = digits[3].copy()
+    drawn[24:] = 0
+    found = client.post("repaired/3", json=drawn.tolist()).json()
+    assert found["damage"] == np.sum(digits[3][24:] ** 2)
+    code = codes_of(run, drawn[None])
+    np.testing.assert_allclose(found["code"], code[0], atol=1e-5)
+    assert found == client.post("repaired/3", json=drawn.tolist()).json()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status", "words"),
+    [
+        ("GET", "example/359", None, 404, "there is no example 359: they are 0 to 358"),
+        ("GET", f"unit/{UNITS}", None, 404, "there is no unit 12: they are 0 to 11"),
+        ("POST", "decoded/359", "[]", 404, "there is no example 359"),
+        ("POST", "decoded/0", "[0, 1]", 400, "a code has 12 numbers, got shape [2]"),
+        ("POST", "decoded/0", '{"a": 1}', 400, "a code is a list of 12 numbers"),
+        ("POST", "decoded/0", f"[{'NaN,' * 11} 1]", 400, "NaN or infinite"),
+        ("POST", "repaired/0", "[[1], [2]]", 400, "an example has 64 numbers, got shape [2, 1]"),
+        ("POST", "repaired/0", "[[1], 2]", 400, "an example is a list of 64 numbers"),
+        ("POST", "repaired/0", "no JSON", 400, "Expecting value"),
+        ("POST", "repaired/0", "[" * 100_000, 400, ""),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_name(client, method, path, content, status, words):
+    answer = client.request(method, path, content=content)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+KINDS = {
+    "normalised, far from zero": (
+        "--normalise standardise --loss squared --sizes 36 5",
+        lambda random: random.normal(1000, 3, (60, 6, 6)).astype(np.float32),
+    ),
+    "streamed": (
+        "--stream --sizes 36 5",
+        lambda random: random.integers(0, 256, (60, 6, 6)).astype(np.uint8),
+    ),
+    "streamed, standardised": (
+        "--stream --normalise standardise --loss squared --sizes 36 5",
+        lambda random: random.normal(-50, 4, (60, 36)),
+    ),
+    "convolutional": (
+        "--channels 2 --sizes 36 5",
+        lambda random: random.integers(0, 256, (60, 6, 6)).astype(np.uint8),
+    ),
+    "convolutional, spatial code": (
+        "--channels 2 --sizes 36",
+        lambda random: random.random((60, 6, 6)),
+    ),
+}
+
+
+OTHERS = "streamed, standardised", "convolutional"
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, marks=pytest.mark.slow) if kind in OTHERS else kind for kind in KINDS
+    ],
+)
+def shown(request, tmp_path_factory):
+    """The view of a small run, and what `encode` and `reconstruct` wrote of its test examples."""
+    settings, make = KINDS[request.param]
+    x, folder = make(np.random.default_rng(0)), tmp_path_factory.mktemp("shown")
+    np.save(folder / "x.npy", x)
+    np.save(folder / "test.npy", x[4::5])
+    words = f"--data {folder / 'x.npy'} --batch-size 24 --epochs 1 --quiet --out {folder / 'run'}"
+    assert main(["train", *settings.split(), *words.split()]) == 0
+    found = []
+    for command in ("encode", "reconstruct"):
+        out = folder / f"{command}.npy"
+        assert main([command, f"{folder}/run", f"{folder}/test.npy", "--out", str(out)]) == 0
+        found.append(np.load(out))
+    run, (codes, x_hat) = open_run(folder / "run"), found
+    return view(run, load_seen_examples(run)), x[4::5], codes.reshape(len(codes), -1), x_hat
+
+
+def test_the_numbers_are_those_of_encode_and_reconstruct(shown):
+    """Also where the explorer reads what a stream, and not the memory, holds."""
+    found, x, codes, x_hat = shown
+    np.testing.assert_array_equal(found.x, x)
+    np.testing.assert_allclose(found.codes, codes, rtol=1e-5, atol=1e-6)
+    described = description(found)
+    assert (described["low"], described["high"]) == (x.min(), x.max())
+    assert len(described["units"]) == codes.shape[1]
+    scale = np.ptp(x)
+    for index in (0, 7):
+        answer = example(found, index)
+        np.testing.assert_array_equal(answer["x"], x[index].ravel())
+        np.testing.assert_allclose(answer["code"], codes[index], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(answer["x_hat"], x_hat[index].ravel(), atol=1e-5 * scale)
+        squares = np.sum((x_hat[index].astype(float) - x[index]) ** 2)
+        assert answer["error"] == pytest.approx(squares, rel=1e-3)
+        assert repaired(found, index, answer["x"])["error"] == pytest.approx(squares, rel=1e-3)
+        assert decoded(found, index, answer["code"])["error"] == pytest.approx(squares, rel=1e-3)
+
+
+def test_a_filter_is_the_slope_of_its_unit_in_the_units_of_the_data(shown):
+    found, x, codes, _ = shown
+    index = codes.shape[1] - 1
+    slope = np.asarray(unit(found, index)["filter"]).reshape(x.shape[1:])
+    x = x.astype(np.float64)
+    step = 1e-2 * np.ptp(x) * slope / np.abs(slope).max()
+    ends = [found.encode(x + side * step)[:, index].astype(float) for side in (1, -1)]
+    assert np.mean(ends[0] - ends[1]) == pytest.approx(2 * np.sum(slope * step), rel=0.02)
+
+
+def test_a_port_that_cannot_be_had(finished, aejax):
+    check(aejax("explore --port 70000", finished), "port must lie in [0, 65535], got 70000")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        check(aejax(f"explore --port {port}", finished), f"port {port} cannot be had | --port 0")
+
+
+def test_without_its_libraries_it_says_what_to_install(finished, aejax, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "aejax.cli.explorer.serving", raising=False)
+    check(aejax("explore", finished), "needs uvicorn | pip install 'aejax[explore]'")

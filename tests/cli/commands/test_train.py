@@ -1,0 +1,187 @@
+"""`aejax train`: the folder of a run, its figures, and what is drawn meanwhile."""
+
+import json
+import struct
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+from sklearn.datasets import load_digits
+
+from aejax.cli.commands import report
+from aejax.runs.run import open_run
+from tests.cli.conftest import EPOCHS, history_of
+
+STEPS_AN_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
+
+
+def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
+    """TensorBoard's scalars by name, as (step, value): records of length, CRC, event, CRC."""
+    from tensorboardX.proto.event_pb2 import Event
+
+    found: dict[str, list[tuple[int, float]]] = {}
+    for path in sorted(events.iterdir()):
+        content, start = path.read_bytes(), 0
+        while start < len(content):
+            (length,) = struct.unpack_from("<Q", content, start)
+            event = Event.FromString(content[start + 12 : start + 12 + length])
+            start += length + 16
+            for value in event.summary.value:
+                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    return found
+
+
+def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
+    assert sorted(path.name for path in finished.iterdir()) == [
+        ".lock",
+        "about.json",
+        "checkpoints",
+        "checkpoints.json",
+        "configuration.json",
+        "digests.json",
+        "history.jsonl",
+        "metrics.json",
+        "tensorboard",
+    ]
+    configuration = json.loads((finished / "configuration.json").read_text())
+    assert configuration["sizes"] == [64, 12]
+    assert configuration["penalty"]["sparsity"] == 0.1
+    assert configuration["epochs"] == EPOCHS
+    about = json.loads((finished / "about.json").read_text())
+    assert about["feature_shape"] == [8, 8]
+    assert {"python", "jax", "device", "revision"} <= about["environment"].keys()
+    steps = sorted(int(path.name) for path in (finished / "checkpoints").iterdir())
+    assert steps == [STEPS_AN_EPOCH * epoch for epoch in (4, 5, 6)]
+
+
+def test_a_decoder_may_have_layers_of_its_own(aejax, small, tmp_path):
+    done = aejax(
+        f"train --data {small} --sizes 6 2 --decoder-sizes 2 5 4 6 --batch-size 8 --epochs 1 "
+        "--loss squared --out",
+        tmp_path / "run",
+    )
+    assert done.code == 0, done.err
+    run = open_run(tmp_path / "run")
+    decoder = run.params["decoder"].values()
+    assert [layer["kernel"].shape for layer in decoder] == [(2, 5), (5, 4), (4, 6)]
+
+
+def test_the_last_epoch_is_saved_whether_or_not_its_turn_has_come(aejax, small, tmp_path):
+    done = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 3 --save-every 2 --keep 3 --out",
+        tmp_path / "run",
+    )
+    assert done.code == 0, done.err
+    steps = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert steps == [2 * 3, 3 * 3]  # of 24 examples that are left to train on, in steps of 8
+
+
+def test_the_history_has_a_record_an_epoch_with_every_term(finished):
+    history = history_of(finished)
+    assert [record["epoch"] for record in history] == list(range(1, EPOCHS + 1))
+    assert [record["step"] for record in history] == [6 * e for e in range(1, EPOCHS + 1)]
+    for record in history:
+        assert {"loss", "reconstruction", "sparsity", "gradient_norm"} <= record.keys()
+        assert record["validation"].keys() == {"loss", "reconstruction", "sparsity"}
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+
+
+def test_tensorboard_holds_the_same_scalars_as_the_history(finished):
+    found, history = scalars(finished / "tensorboard"), history_of(finished)
+    for tag, values in {
+        "train/loss": [record["loss"] for record in history],
+        "train/sparsity": [record["sparsity"] for record in history],
+        "validation/loss": [record["validation"]["loss"] for record in history],
+    }.items():
+        assert found[tag] == [
+            (record["step"], np.float32(value))
+            for record, value in zip(history, values, strict=True)
+        ]
+
+
+def test_the_figures_are_those_of_scikit_learns_pca_and_of_the_reconstructions(finished, aejax):
+    from sklearn.decomposition import PCA
+
+    metrics = json.loads((finished / "metrics.json").read_text())
+    x = load_digits().data / 16
+    test = np.arange(len(x)) % 5 == 4
+    pca = PCA(12, svd_solver="full").fit(x[~test])
+    lost = pca.inverse_transform(pca.transform(x[test])) - x[test]
+    assert metrics["test_examples"] == test.sum() == 359
+    assert metrics["code"] == 12
+    assert metrics["pca_test_error"] == pytest.approx(np.mean(np.sum(lost**2, axis=1)), rel=1e-6)
+    assert metrics["pca_method"] == "exact"
+
+
+def test_progress_is_drawn_on_stderr_unless_quiet(run, aejax, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+    shown = aejax(f"train --resume --epochs {EPOCHS + 1} --out", run)
+    assert shown.code == 0
+    assert f"{EPOCHS + 1}/{EPOCHS + 1}" in shown.err
+    assert "examples/s" in shown.err
+    assert "PCA, 12 components" in shown.out
+    quiet = aejax("train --quiet --resume --out", run)
+    assert (quiet.code, quiet.err) == (0, "")
+
+
+def test_where_stderr_is_no_terminal_nothing_is_drawn(tmp_path, small, aejax):
+    outcome = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 2 --validation 0 --tied "
+        f"--save-every 2 --out {tmp_path / 'run'}"
+    )
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "\x1b" not in outcome.out
+    assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["6"]
+
+
+def test_patience_ends_the_run_early(tmp_path, small, aejax):
+    outcome = aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --validation 0.25 --patience 2 "
+        f"--optimizer sgd --learning-rate 1e-30 --epochs 50 --out {tmp_path / 'run'}"
+    )  # so low a rate changes nothing: the first epoch stays the best
+    assert outcome.code == 0
+    assert len(history_of(tmp_path / "run")) == 3
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 3
+
+
+def test_the_cosine_schedule_ends_with_the_run(tmp_path, small, aejax):
+    aejax(
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 4 --validation 0 "
+        f"--schedule cosine --keep 4 --out {tmp_path / 'run'}"
+    )
+    saved = sorted(int(path.name) for path in (tmp_path / "run/checkpoints").iterdir())
+    params = [open_run(tmp_path / "run", checkpoint=step).params for step in saved]
+    first, *_, last = (
+        optax.tree.norm(optax.tree.sub(after, before)) for before, after in pairwise(params)
+    )
+    assert last < 0.2 * first  # Adam's steps are as long as the rate, which ends at zero
+
+
+def test_pca_of_large_data_is_randomised_and_says_so_or_is_skipped(run, aejax, monkeypatch):
+    """The same error as exactly, to a thousandth; said in metrics, output and report."""
+    exact = json.loads((run / "metrics.json").read_text())["pca_test_error"]
+    monkeypatch.setattr("aejax.theory.analysis.truncated_pca.MAX_EXACT_SIZE", 20)
+    again = aejax("train --quiet --resume --out", run)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["pca_test_error"] == pytest.approx(exact, rel=1e-3)
+    assert metrics["pca_method"].startswith("randomised, ")
+    assert f"(randomised, {metrics['pca_method'].split()[1]} passes)" in again.out
+    summary = report._summary(open_run(run), run)
+    assert summary[f"PCA with 12 components ({metrics['pca_method']})"] == metrics["pca_test_error"]
+    skipped = aejax("train --quiet --resume --no-pca --out", run)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert (metrics["pca_test_error"], metrics["pca_method"]) == (None, "skipped")
+    assert "PCA: skipped" in skipped.out
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_fewer_examples_than_the_default_batch_are_one_batch(aejax, small, tmp_path, stream):
+    out, words = tmp_path / "run", ["--stream"] if stream else []
+    sizes = ["--sizes", 6, 2, "--epochs", 1, "--quiet", "--no-pca"]
+    assert aejax("train", "--data", small, *sizes, *words, "--out", out).code == 0
+    assert json.loads((out / "configuration.json").read_text())["batch_size"] == 22  # 30 - 6 - 2
+    assert history_of(out)[0]["step"] == 1
+    assert aejax("train", "--resume", "--out", out, "--epochs", 2, "--quiet").code == 0
+    assert aejax("train", "--from", out, "--out", tmp_path / "again", "--quiet").code == 0

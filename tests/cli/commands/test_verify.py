@@ -1,0 +1,173 @@
+"""`aejax verify`: a table for people, JSON for programs, an exit code for scripts."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+
+from aejax.report.theorem_report import GROUPS, PICTURES
+from aejax.theory import THEOREMS
+from tests.cli.conftest import check
+from tests.documents import read
+from tests.report.test_page import Parsed
+
+FIELDS = ["claim", "formula", "source", "residual", "tolerance", "verdict", "reason", "control"]
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Sixty examples whose variances are well apart."""
+    generator = np.random.default_rng(0)
+    np.save(tmp_path / "data.npy", generator.normal(size=(60, 5)) * [5, 4, 3, 2, 1])
+    return tmp_path / "data.npy"
+
+
+def test_the_theorems_hold_and_are_written_as_json(data, tmp_path, aejax):
+    names = "optimal_loss optimal_map gradient_training code_invariance"
+    words = f"verify --data {data} --code 2 --theorem {names} --json"
+    outcome = aejax(words, tmp_path / "deep/found.json")
+    found = json.loads((tmp_path / "deep/found.json").read_text())
+    assert (outcome.code, outcome.err) == (0, "")
+    assert [list(certificate) for certificate in found] == [FIELDS] * len(found)
+    assert {certificate["verdict"] for certificate in found} == {"holds"}
+    assert all(c["residual"] <= c["tolerance"] < c["control"] for c in found)
+    assert outcome.out.count(" holds ") == len(found) >= 4
+    assert outcome.out.count(" rejected ") == len(found)
+    assert f"{found[0]['residual']:.1e}" in outcome.out
+
+
+def test_piped_it_has_no_colour_and_fits_eighty_columns(data, aejax):
+    out = aejax(f"verify --data {data} --code 2 --theorem optimal_loss").out
+    assert "\x1b" not in out
+    title, *table = out.splitlines()
+    assert title == f"{data}, 48 examples, code of 2"
+    assert max(map(cell_len, table)) <= 80
+    assert "Eckart" in out
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e140])
+def test_data_of_any_unit_is_answered_and_the_title_names_another(data, tmp_path, aejax, scale):
+    np.save(data, scale * np.load(data))
+    names = "optimal_map gaussian_denoising single_precision"
+    words = f"verify --data {data} --code 2 --theorem {names} --report {tmp_path}/page.html --json"
+    outcome = aejax(words, tmp_path / "found.json")
+    found = json.loads((tmp_path / "found.json").read_text(), parse_constant=pytest.fail)
+    assert {certificate["verdict"] for certificate in found} == {"holds"}
+    power = re.search(r"code of 2, in units of 2\^(-?\d+)$", outcome.out.splitlines()[0])[1]
+    assert int(power) == pytest.approx(np.log2(20 * scale), abs=2)
+    page = Parsed((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert f"unit of x2^{power}" in page.text["dl"] or f"2^{power}" in page.text["dd"]
+
+
+def test_stamps_of_nanoseconds_are_answered_by_their_differences(data, aejax):
+    np.save(data, 2**60 + np.round(1e3 * np.load(data)).astype(np.int64))
+    outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_map optimal_loss")
+    assert outcome.code == 0
+    assert outcome.out.count("holds") == 1
+    assert outcome.out.count("identifiable") == 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code"),
+    [("holds", 0), ("not identifiable", 0), ("not applicable", 0), ("fails", 1)],
+)
+def test_only_a_theorem_that_fails_makes_the_exit_code_one(data, aejax, monkeypatch, verdict, code):
+    from aejax.theory import THEOREMS
+
+    theorem = THEOREMS["optimal_loss"]
+
+    def judged(problem):
+        first, *others = theorem(problem)
+        return (first._replace(verdict=verdict, residual=None), *others)
+
+    monkeypatch.setitem(THEOREMS, "optimal_loss", judged)
+    outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_loss")
+    assert outcome.code == code
+    assert verdict.split()[-1] in outcome.out
+
+
+def page_of(aejax, tmp_path, words):
+    outcome = aejax(f"verify {words} --report", tmp_path / "deep/page.html")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert str(tmp_path / "deep/page.html") in outcome.out
+    return Parsed((tmp_path / "deep/page.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_shows_each_theorem_with_its_picture_and_certificates(data, tmp_path, aejax):
+    names = "optimal_loss optimal_map contractive_optimum"
+    page = page_of(aejax, tmp_path, f"--data {data} --code 2 --theorem {names}")
+    assert page.text["h2"] == "At a glanceOne minimum, and saddlesContractionEnvironment"
+    assert page.text["h3"].count("optimal_") == 2
+    assert len(page.of("img")) == 1 + 1 + 1 + 2
+    assert all(len(image["alt"]) > 30 for image in page.of("img"))
+    assert page.text["dd"].startswith("48")
+    assert page.text["dd"].endswith("5 of 5")
+    assert page.text["main"].count("✓ holds") == 5
+    assert page.text["main"].count("rejected") == 5
+    assert "seed0" in page.text["main"]
+
+
+def test_a_picture_that_the_data_cannot_show_is_left_out_with_the_reason(tmp_path, aejax):
+    x = np.random.default_rng(0).normal(size=(60, 2)) @ np.ones((2, 5))
+    np.save(tmp_path / "flat.npy", x)
+    words = f"--data {tmp_path}/flat.npy --code 2 --theorem optimal_loss optimal_map"
+    page = page_of(aejax, tmp_path, words)
+    assert len(page.of("img")) == 2
+    assert "No picture, as the data cannot show it: rank 1 < code 2" in page.text["p"]
+    assert page.text["dt"].count("not identifiable") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda normal: normal(size=(60, 5)) * [5, 4, 3, 2, 1],
+        lambda normal: normal(size=(12, 20)),
+        lambda normal: normal(size=(60, 1)) @ np.ones((1, 5)),
+        lambda normal: np.zeros((20, 4)),
+        lambda normal: (normal(size=(60, 3, 3)) * 40).astype(np.int16),
+        lambda normal: normal(size=(60, 6)) > 0,
+        lambda normal: normal(size=(9, 2)).astype(np.float32),
+        lambda normal: normal(size=(60, 5)) * [1, 1, 1, 1, 0] + 1e6,
+    ],
+    ids=["plain", "wide", "flat", "constant", "images", "bits", "code as wide as x", "offset"],
+)
+@pytest.mark.parametrize("code", [1, 2])
+def test_any_array_of_the_users_has_its_page_of_all_theorems(make, code, tmp_path, aejax):
+    np.save(tmp_path / "own.npy", make(np.random.default_rng(0).normal))
+    page = page_of(aejax, tmp_path, f"--data {tmp_path}/own.npy --code {code}")
+    for name in THEOREMS:
+        assert name in page.text["h3"]
+    shown, left_out = len(page.of("img")) - 1, page.text["p"].count("No picture")
+    assert shown + left_out == sum(map(len, PICTURES.values()))
+    assert "✗" not in page.text["main"]
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array([[1.0, np.nan]] * 6), "NaN"),
+        (np.arange(12.0), "own.npy"),
+        (np.array([["a", "b"]] * 6), "own.npy"),
+    ],
+    ids=["NaN", "a vector", "words"],
+)
+def test_an_array_that_no_theorem_speaks_of_is_refused_in_words(array, words, tmp_path, aejax):
+    np.save(tmp_path / "own.npy", array)
+    check(aejax("verify --data", tmp_path / "own.npy", "--code 1"), words)
+
+
+def test_an_unknown_theorem_is_refused_before_the_data_is_read(aejax):
+    check(aejax("verify --data nowhere.npy --theorem pythagoras"), "no theorem pythagoras")
+
+
+def test_the_page_has_every_theorem_under_the_titles_of_the_document():
+    names = [name for members in GROUPS.values() for name in members]
+    assert set(names) == set(PICTURES) == set(THEOREMS)
+    assert len(names) == len(THEOREMS)
+    sections = re.split(r"\n## \d+\. ", read("theory.md"))[1:]
+    assert len(sections) == len(GROUPS)
+    for section, members in zip(sections, GROUPS.values(), strict=True):
+        assert tuple(re.findall(r"^### `(\w+)`", section, re.MULTILINE)) == members

@@ -1,0 +1,112 @@
+"""The how-tos keep their word: their code runs, and does what they say."""
+
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+
+from aejax import training
+
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+
+
+def run(name: str) -> dict:
+    """Every block of a how-to, one after the other, in one namespace."""
+    text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
+    names = {}
+    exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def variational():
+    return run("variational_autoencoder")
+
+
+def test_the_variational_autoencoder_has_at_most_forty_lines():
+    text = (HOW_TO / "variational_autoencoder.md").read_text(encoding="utf-8")
+    block, _ = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(block.splitlines()) <= 40
+
+
+def test_the_divergence_is_pytorchs(variational):
+    mean, log_variance = np.random.default_rng(0).normal(size=(2, 7, 3)).astype("float32")
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(
+        normal(torch.tensor(mean), torch.tensor(np.exp(log_variance / 2))), normal(0.0, 1.0)
+    ).sum(dim=1)
+    record = Record(variational["Normal"](jnp.asarray(mean), jnp.asarray(log_variance)))
+    np.testing.assert_allclose(variational["kl_to_prior"]()(record), expected, rtol=1e-5)
+
+
+class Record:
+    """As much of a `Pass` as a penalty on the code looks at."""
+
+    def __init__(self, code):
+        self.code = code
+
+
+def test_the_perturbation_draws_from_the_codes_normal_law(variational):
+    mean, log_variance = jnp.full((100_000, 1), 2.0), jnp.full((100_000, 1), np.log(0.25))
+    code = variational["Normal"](mean, log_variance)
+    z = np.asarray(variational["sample"](jax.random.key(0), code).mean)
+    assert z.mean() == pytest.approx(2, abs=6.1 * 0.5 / np.sqrt(1e5))
+    assert z.var() == pytest.approx(0.25, abs=6.1 * 0.25 * np.sqrt(2 / 1e5))
+
+
+def test_the_bound_beats_the_best_that_ignores_the_code(variational):
+    mean = jnp.clip(variational["x"].mean(axis=0), 1e-6, 1 - 1e-6)
+    blank = -jnp.sum(mean * jnp.log(mean) + (1 - mean) * jnp.log(1 - mean))
+    last = variational["history"][-1]
+    assert last["loss"] == pytest.approx(last["reconstruction"] + last["divergence"], rel=1e-5)
+    assert last["divergence"] > 1
+    assert last["loss"] < blank - 1
+
+
+def test_new_digits_come_from_the_prior(variational):
+    new, x = np.asarray(variational["new"]), np.asarray(variational["x"])
+    nearest = np.square(new[:, None] - x).sum(axis=2).min(axis=1)
+    shuffled = np.random.default_rng(0).permuted(new, axis=0)
+    nothing = np.square(shuffled[:, None] - x).sum(axis=2).min(axis=1)
+    assert nearest.mean() < 0.7 * nothing.mean()
+
+
+def test_a_scheduled_level_is_the_same_as_stages_of_fit():
+    names = run("noise_levels")
+    state, data, optimizer = None, names["x"], names["optimizer"]
+    for stage, sigma in enumerate(names["levels"][:2], start=1):
+        objective = names["denoising"](names["gaussian"](float(sigma)))
+        begin = {"state": state} if state else {"key": names["key"]}
+        state, _ = training.fit(objective, optimizer, data, epochs=stage, batch_size=100, **begin)
+    scan = jax.jit(lambda start: jax.lax.scan(names["epoch"], start, names["levels"][:2]))
+    scanned, _ = scan(names["start"])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), scanned.params, state.params
+    )
+
+
+def test_what_does_not_fit_the_loss_is_refused_in_words():
+    bernoulli, logistic, tanh = run("binary_and_real_inputs")["refusals"]
+    assert bernoulli == logistic
+    assert re.match(
+        r"x has values outside \[0, 1\]: \d+ of \d+, first .* or use the squared", logistic
+    )
+    assert tanh.startswith("x has values outside [-1, 1]")
+
+
+def test_every_placement_and_saving_of_memory_trains():
+    names = run("many_devices")
+    assert names["history"][-1]["loss"] < names["history"][0]["loss"]
+    assert names["placement"].shares == jax.device_count()
+
+
+def test_a_stream_is_gone_on_with_where_it_stood(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("streams")
+    assert (int(names["state"].step), len(names["history"])) == (40, 8)
+    assert names["moments"].examples == 1600
+    np.testing.assert_allclose(names["moments"].mean, names["source"].train[:].mean(axis=0))

@@ -1,0 +1,68 @@
+"""Every page of the documents keeps its word: Python runs, commands parse, links lead."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+import tyro
+
+from aejax.cli.main import Command
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = {
+    path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
+    for path in sorted(DOCS.rglob("*.md"))
+    if path.relative_to(DOCS).parts[0] not in ("_build", "api")
+}
+IN_TEST_HOW_TO = {  # which runs them, and asks more of them
+    "how-to/binary_and_real_inputs.md",
+    "how-to/noise_levels.md",
+    "how-to/streams.md",
+    "how-to/variational_autoencoder.md",
+}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGES[page], re.DOTALL)
+
+
+def with_blocks(language: str) -> list[str]:
+    return [page for page in PAGES if blocks(page, language)]
+
+
+@pytest.mark.parametrize("page", sorted(set(with_blocks("python")) - IN_TEST_HOW_TO))
+def test_every_block_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with matplotlib.rc_context({"backend": "agg"}):
+        exec("\n".join(blocks(page, "python")), {})
+
+
+def test_the_pages_that_another_test_runs_are_there():
+    assert set(with_blocks("python")) >= IN_TEST_HOW_TO
+
+
+@pytest.mark.parametrize("page", with_blocks("sh"))
+def test_every_command_parses(page):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    for first, *rest in words:
+        if first.rpartition("/")[2] == "aejax":
+            assert tyro.cli(Command, args=rest) is not None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page):
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", PAGES[page]):
+        assert "://" in link or (DOCS / page).parent.joinpath(link).exists(), link
+
+
+@pytest.mark.slow
+def test_the_book_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("furo", reason="the book needs aejax[docs]")
+    options = ["--builder", "html", "--fail-on-warning", "--quiet", DOCS, tmp_path]
+    subprocess.run([sys.executable, "-m", "sphinx", *options], check=True)
+    assert "AutoencoderTransformer" in (tmp_path / "api/estimator.html").read_text(encoding="utf-8")

@@ -1,0 +1,70 @@
+"""Compiled programs are kept where the platform or the user says, or not at all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+from aejax.runs.compilation_cache import keep_compiled
+
+SETTINGS = (
+    "jax_compilation_cache_dir",
+    "jax_compilation_cache_max_size",
+    "jax_persistent_cache_min_compile_time_secs",
+)
+
+
+@pytest.fixture
+def unset():
+    """JAX as it is where nobody has told it anything; afterwards as it was."""
+    before = {name: getattr(jax.config, name) for name in SETTINGS}
+    jax.config.update("jax_compilation_cache_dir", None)
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_the_platforms_folder_is_used_within_bounds(unset, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    keep_compiled()
+    folder = Path(jax.config.jax_compilation_cache_dir)
+    assert folder.is_dir()
+    assert "aejax" in folder.parts
+    assert jax.config.jax_compilation_cache_max_size == 2**30
+
+
+def test_the_users_own_folder_is_left_alone(unset, tmp_path):
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
+
+
+def test_a_folder_that_cannot_be_made_is_done_without(unset, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(
+        "aejax.runs.compilation_cache.user_cache_path", lambda _: tmp_path / "file" / "aejax"
+    )
+    keep_compiled()
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG's folders are those of Linux")
+@pytest.mark.parametrize("words", [[], ["--no-compilation-cache"]])
+def test_a_command_leaves_programs_there_unless_told_not_to(words, tmp_path):
+    hastened = ("JAX_", "XLA_")  # what is compiled in a moment is not kept
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(hastened)
+    }
+    run = "from aejax.cli import main; raise SystemExit(main())"
+    command = ["verify", "--data", "digits", "--code", "3", "--theorem", "optimal_map"]
+    process = subprocess.run(
+        [sys.executable, "-c", run, *command, *words],
+        env=environment | {"XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    assert bool(list(tmp_path.rglob("*-cache"))) == (not words)

@@ -1,0 +1,138 @@
+"""Settings of a run: what a command without options trains, and the bounds of every range."""
+
+import dataclasses
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aejax.runs.configuration import Training, check, dumps, identity_of, loads
+
+# A run's folder names its settings in full, and older ones must mean the same for ever.
+DEFAULTS = {
+    "data": "digits",
+    "normalise": "unit-range",
+    "activation": "sigmoid",
+    "code_activation": None,
+    "tied": False,
+    "refinement_steps": 0,
+    "refinement_rate": 0.03,
+    "loss": "bernoulli",
+    "corruption": "none",
+    "corruption_level": 0.25,
+    "precision": "full",
+    "optimizer": "adam",
+    "learning_rate": 0.001,
+    "warm_up": 0.0,
+    "schedule": "constant",
+    "clip": None,
+    "epochs": 20,
+    "batch_size": None,
+    "validation": 0.1,
+    "patience": None,
+    "seed": 0,
+    "stream": False,
+    "steps_per_epoch": None,
+    "skip": 0,
+}
+NO_PENALTY = {"l2": 0.0, "l1": 0.0, "sparsity": 0.0, "rho": 0.05, "contraction": 0.0}
+NO_MOVES = {"rotation": 0.0, "stretch": 0.0, "shear": 0.0, "shift": 0.0, "interpolation": "linear"}
+
+
+def test_a_command_without_options_trains_with_these_settings():
+    found = dataclasses.asdict(Training())
+    assert {name: found[name] for name in DEFAULTS} == DEFAULTS
+    assert {name: found["penalty"][name] for name in NO_PENALTY} == NO_PENALTY
+    assert {name: found["augmentation"][name] for name in NO_MOVES} == NO_MOVES
+    assert found["sizes"] == found["decoder_sizes"] == found["channels"] == ()
+
+
+STREAM = {"stream": True}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"epochs": 1},
+        {"batch_size": 1},
+        {"patience": 1},
+        {"validation": 0.0},
+        {"validation": 0.999},
+        {"learning_rate": 1e-30},
+        {"learning_rate": 1.5},
+        {"refinement_steps": 1},
+        {"refinement_rate": 1e-30},
+        {"warm_up": 19.5},
+        {"steps_per_epoch": 1, **STREAM},
+        {"skip": 1, **STREAM},
+        {"image_mode": "RGB", **STREAM},
+        {"clip": 1e-30},
+        {"seed": 2**32 - 1},
+    ],
+    ids=str,
+)
+def test_each_range_holds_up_to_its_bound(settings):
+    check(replace(Training(), **settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"epochs": -1}, "epochs"),
+        ({"batch_size": -1}, "batch-size"),
+        ({"patience": -1}, "patience"),
+        ({"validation": 1.5}, "validation"),
+        ({"learning_rate": -1.0}, "learning-rate"),
+        ({"refinement_steps": -1}, "refinement-steps"),
+        ({"refinement_rate": 0.0}, "refinement-rate"),
+        ({"refinement_rate": -1.0}, "refinement-rate"),
+        ({"warm_up": 20.0}, "warm-up"),
+        ({"warm_up": 20.5}, "warm-up"),
+        ({"steps_per_epoch": 1}, "steps-per-epoch"),
+        ({"steps_per_epoch": 0, **STREAM}, "steps-per-epoch"),
+        ({"steps_per_epoch": -1, **STREAM}, "steps-per-epoch"),
+        ({"skip": 1}, "skip"),
+        ({"image_mode": "RGB"}, "image-mode"),
+        ({"skip": -1}, "skip"),
+        ({"skip": -1, **STREAM}, "skip"),
+        ({"clip": -1.0}, "clip"),
+        ({"seed": -2}, "seed"),
+        ({"seed": 2**32 + 1}, "seed"),
+    ],
+    ids=str,
+)
+def test_beyond_its_bound_a_setting_is_refused_by_name(settings, name):
+    with pytest.raises(ValueError, match=f"^{name} must .*, got "):
+        check(replace(Training(), **settings))
+
+
+def test_settings_survive_json():
+    training = Training(
+        data_dir=Path("place"), sizes=(6, 4, 2), decoder_sizes=(2, 6), channels=(3,), clip=2.0
+    )
+    assert loads(dumps(training)) == training
+    assert loads(dumps(Training())) == Training()
+    assert json.loads(dumps(training))["data_dir"] == "place"
+
+
+def test_a_resumed_run_shares_what_decides_its_parameters_and_nothing_else():
+    plain = identity_of(Training())
+    assert plain["penalty.rho"] == 0.05
+    assert plain["augmentation.interpolation"] == "linear"
+    for free in ({"data_dir": Path("elsewhere")}, {"epochs": 50}):
+        assert identity_of(replace(Training(), **free)) == plain
+    streamed = identity_of(Training(stream=True))
+    assert identity_of(Training(stream=True, skip=3)) == streamed
+    assert identity_of(Training(stream=True, steps_per_epoch=2)) != streamed
+    decaying = Training(schedule="cosine")
+    assert identity_of(replace(decaying, epochs=50)) != identity_of(decaying)
+
+
+@pytest.mark.parametrize(
+    "name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream", "image_mode"]
+)
+def test_the_identity_of_an_older_run_lacks_what_it_did_not_use(name):
+    assert name not in identity_of(Training())
+    used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True, image_mode="L")
+    assert name in identity_of(used)

@@ -1,0 +1,102 @@
+import json
+
+import numpy as np
+import pytest
+
+from aejax.theory import Certificate
+from aejax.theory.checking.certificate import Evidence, Obstacle, Statement, Tolerance, certify
+
+STATEMENT = Statement("two is two", "2 = 2", "Peano 1889")
+TOLERANCE = Tolerance(1e-10, 1e-8, "rounding of two")
+
+
+def verdict(residual, control, *, doubt="", tolerance=TOLERANCE):
+    return certify(STATEMENT, tolerance, lambda: Evidence(residual, control, doubt)).verdict
+
+
+def test_fields_are_those_that_verify_writes():
+    assert Certificate._fields == (
+        "claim",
+        "formula",
+        "source",
+        "residual",
+        "tolerance",
+        "verdict",
+        "reason",
+        "control",
+    )
+
+
+@pytest.mark.parametrize(
+    ("residual", "control", "expected"),
+    [
+        (0.0, 1.0, "holds"),
+        (1e-10, 1.01e-7, "holds"),
+        (1.01e-10, 1.0, "fails"),
+        (np.nan, 1.0, "fails"),
+        (np.inf, 1.0, "fails"),
+        (0.0, 1e-7, "not identifiable"),  # exactly 1000 tolerances do not exceed them
+        (0.0, 0.0, "not identifiable"),
+        (0.0, np.nan, "not identifiable"),
+        (0.0, "there is nothing near it", "holds"),
+        (1.0, "there is nothing near it", "fails"),
+    ],
+)
+def test_the_verdict_follows_residual_tolerance_and_control(residual, control, expected):
+    assert verdict(residual, control) == expected
+
+
+def test_a_solver_that_stopped_short_refutes_nothing_but_may_confirm():
+    assert verdict(1.0, 2.0, doubt="stopped") == "not identifiable"
+    assert verdict(0.0, 2.0, doubt="stopped") == "holds"
+    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(1.0, 2.0, "stopped"))
+    assert certificate.reason.startswith("stopped; ")
+
+
+@pytest.mark.parametrize("value", [1.01e-8, np.inf, np.nan, -np.inf, -1e-12])
+def test_a_tolerance_beyond_its_cap_is_not_identifiable_and_measures_nothing(value):
+    def measure():
+        raise AssertionError("measured")
+
+    certificate = certify(STATEMENT, Tolerance(value, 1e-8, "a gap of zero"), measure)
+    assert certificate.verdict == "not identifiable"
+    assert "a gap of zero" in certificate.reason
+    assert certificate.residual is certificate.tolerance is certificate.control is None
+
+
+def test_a_tolerance_at_its_cap_is_measured():
+    assert verdict(0.0, 1.0, tolerance=Tolerance(1e-8, 1e-8, "")) == "holds"
+
+
+def test_an_obstacle_is_the_verdict_and_measures_nothing():
+    obstacle = Obstacle("not applicable", "no variance")
+    certificate = certify(STATEMENT, TOLERANCE, lambda: 1 / 0, obstacle=obstacle)
+    assert (certificate.verdict, certificate.reason) == ("not applicable", "no variance")
+    assert certificate.residual is None
+
+
+def test_no_control_is_none_and_the_reason_says_why():
+    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(0.0, "nothing is near"))
+    assert certificate.control is None
+    assert "nothing is near" in certificate.reason
+
+
+@pytest.mark.parametrize("residual", [np.float64(1e-12), np.nan])
+def test_it_serialises_to_json_that_has_no_nan(residual):
+    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(residual, np.float64(1.0)))
+    written = json.loads(json.dumps(certificate._asdict(), allow_nan=False))
+    assert Certificate(**written) == certificate
+    assert written["control"] == 1.0
+    assert written["tolerance"] == 1e-10
+
+
+def test_it_prints_its_verdict_claim_numbers_and_reason():
+    text = str(certify(STATEMENT, TOLERANCE, lambda: Evidence(1e-12, 0.5)))
+    assert text.splitlines() == [
+        "holds: two is two",
+        "  2 = 2  (Peano 1889)",
+        "  residual 1.0e-12, tolerance 1.0e-10, control 5.0e-01",
+        "  rounding of two",
+    ]
+    unmeasured = certify(STATEMENT, TOLERANCE, lambda: 1 / 0, obstacle=Obstacle("fails", "why"))
+    assert str(unmeasured).splitlines()[2:] == ["  why"]

@@ -1,0 +1,73 @@
+"""L-BFGS as trainings use it, on a problem whose minimum, gradient and first step are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from aejax import theory
+from aejax.theory.solvers import lbfgs
+from tests.theory.spectra import with_spectrum
+
+PROBLEM = theory.pose(with_spectrum([3.0, 2.0, 1.0], features=5) + np.arange(5.0), 2)
+
+
+def bowl(params, data):
+    (weights, centre), at = data, params["x"]
+    return jnp.sum(weights * jnp.square(at - centre)) + jnp.sum((at - centre) ** 4)
+
+
+def descended(data, **limits):
+    return lbfgs.minimise(bowl, {"x": jnp.zeros(3)}, data, **limits)
+
+
+def slope(solution, data):
+    return float(jnp.linalg.norm(jax.grad(bowl)(solution.params, data)["x"]))
+
+
+@pytest.fixture
+def data(x64):
+    return jnp.array([1.0, 5.0, 30.0]), jnp.array([1.0, -2.0, 0.5])
+
+
+@pytest.mark.parametrize("stop", [1e-2, 1e-6, 1e-11])
+def test_it_ends_at_the_first_step_whose_gradient_is_as_small_as_was_asked(data, stop):
+    ended = descended(data, gradient_tolerance=stop)
+    assert ended.converged
+    assert slope(ended, data) <= stop
+    np.testing.assert_allclose(ended.params["x"], data[1], atol=stop)
+    before = descended(data, gradient_tolerance=stop, max_steps=ended.steps - 1)
+    assert (before.steps, before.converged) == (ended.steps - 1, False)
+    assert slope(before, data) > stop
+    assert descended(data, gradient_tolerance=stop, max_steps=ended.steps).converged
+
+
+def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
+    solution = descended(data, max_steps=0)
+    assert (solution.steps, solution.converged) == (0, False)
+    np.testing.assert_array_equal(solution.params["x"], 0)
+    assert lbfgs.unfinished(solution) == "training had not ended after 0 steps"
+    assert lbfgs.unfinished(solution._replace(converged=True)) == ""
+
+
+def test_unit_data_has_variances_that_sum_to_one():
+    assert np.linalg.norm(lbfgs.unit_factor(PROBLEM)) == pytest.approx(1)
+    expected = [1 / 2, 1 / 3, 1 / 6, 0, 0]
+    np.testing.assert_allclose(lbfgs.unit_eigenvalues(PROBLEM), expected, atol=1e-14)
+
+
+def test_a_gradient_stops_at_1e_12_or_at_what_an_offset_costs_the_data():
+    assert lbfgs.gradient_stop(PROBLEM) == 1e-12
+    far = theory.pose(PROBLEM.x + 1e5, 2)
+    length = np.sqrt(np.mean(np.sum(far.x**2, axis=1)))
+    stored = 8 * 2.0**-52 * length / np.sqrt(6)
+    assert lbfgs.gradient_stop(far) == pytest.approx(stored, rel=1e-9, abs=0)
+    rounding = 8 * 2.0**-52 * (np.sqrt(25) + 50) * np.sqrt(3 / 6)
+    assert lbfgs.gradient_rounding(PROBLEM) == pytest.approx(rounding, rel=1e-9, abs=0)
+    whole = pytest.approx(stored + rounding, rel=1e-6, abs=0)
+    assert lbfgs.gradient_error(far) == whole
+
+
+def test_strict_promotion_of_dtypes_is_no_obstacle(data):
+    with jax.numpy_dtype_promotion("strict"):
+        assert descended(data).converged
