@@ -17,8 +17,8 @@ REASONS = Path(__file__).with_name("reasons.toml")
 HEAD = """# Mutation testing
 
 `make mutation` writes this page and its numbers, `docs/results/mutation.json`; the reasons alone
-are written by hand, in `tests/mutation/reasons.toml`. [Mutants of definitions](definition_mutants.md) are
-of another kind: false mathematics, put to the theorems.
+are written by hand, in `tests/mutation/reasons.toml`. [Mutants of
+definitions](definition_mutants.md) are of another kind: false mathematics, put to the theorems.
 
 A mutant is the code with one change: an operator replaced, a number one more or one less, a
 condition negated. A test that fails kills it; one that no test kills is harmless, or shows a gap in

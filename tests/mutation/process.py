@@ -42,8 +42,8 @@ def run_tests(
         checkout: folder with code and tests; one process at a time may use it.
         tests: files or test names, relative to the checkout.
         limit: seconds of computing after which the process is ended (default: none).
-        measured: destination of what each test runs (see `tests.mutation.measuring`); then no failure
-            ends the run.
+        measured: destination of what each test runs (see `tests.mutation.measuring`); then no
+            failure ends the run.
 
     Returns:
         The outcome for a mutant (a crash kills it too), the printed text, and the seconds of
@@ -98,10 +98,7 @@ def _run(
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     # Plain asserts: to rewrite them takes as long as many a test, and tells no more.
     arguments = ["--tb=line", "--assert=plain", "-p", "no:cacheprovider", *tests]
-    if measured:
-        code = measure(checkout, arguments, measured)
-    else:
-        code = pytest.main(["-x", *arguments])
+    code = measure(checkout, arguments, measured) if measured else pytest.main(["-x", *arguments])
     seconds.value = computed()
     sys.stdout.flush()
     os._exit(code)  # threads that a mutant left behind would be waited for
