@@ -22,7 +22,7 @@ from aejax.data import load
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.theory import epochs_to_alignment, pose, with_spectrum
-from aejax.theory.illustrations.alignment_times import METHODS
+from aejax.theory.trajectories.alignment_times import METHODS
 from aejax.theory.learning import dynamics, nonlinear_encoders
 from aejax.theory.optimum import landscape
 from experiments.harness.documents import table, written

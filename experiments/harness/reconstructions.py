@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from aejax.plots import look
 from aejax.types import Array
 from experiments.harness.compressors import Reconstruction
-from experiments.harness.pictures import mosaic
+from experiments.harness.figures import mosaic
 from experiments.harness.records import Remember, Results
 
 SHOWN = 10

@@ -10,7 +10,7 @@ from aejax.report.theorem_figures.optimum_figures import SINE, Found, cosines_of
 from aejax.theory.analysis.pca import least_loss
 from aejax.theory.checking.distances import reconstruction
 from aejax.theory.checking.problem import Problem
-from aejax.theory.illustrations.solver_paths import mode_curves, rule_path, stream_path
+from aejax.theory.trajectories.solver_paths import mode_curves, rule_path, stream_path
 from aejax.theory.learning.dynamics import (
     RATE,
     START,

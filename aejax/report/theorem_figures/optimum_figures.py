@@ -11,8 +11,8 @@ from aejax.report.page import Illustration
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate
 from aejax.theory.checking.problem import EPSILON, Problem
-from aejax.theory.illustrations.saddle_escape import OFFSETS, escape
-from aejax.theory.illustrations.solver_paths import (
+from aejax.theory.trajectories.saddle_escape import OFFSETS, escape
+from aejax.theory.trajectories.solver_paths import (
     TRAINING_STEPS,
     Path,
     least_squares_path,

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax.theory.illustrations import alignment_times
-from aejax.theory.illustrations.alignment_times import METHODS, epochs_to_alignment, misalignment
+from aejax.theory.trajectories import alignment_times
+from aejax.theory.trajectories.alignment_times import METHODS, epochs_to_alignment, misalignment
 
 ORDERING, CONTROLS = METHODS[:3], METHODS[3:]
 

@@ -8,7 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float64
 
-from aejax.theory.illustrations.solver_paths import descend
+from aejax.theory.trajectories.solver_paths import descend
 from aejax.theory.optimum.landscape import Landscape
 from aejax.theory.solvers.linear_solvers import squared_error_of_factor
 

@@ -9,7 +9,7 @@ from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from aejax import theory
-from aejax.theory.illustrations import learned_gains, saddle_escape, solver_paths
+from aejax.theory.trajectories import learned_gains, saddle_escape, solver_paths
 from aejax.theory.noise import gaussian
 from aejax.theory.noise.contraction import tied_gains
 from aejax.theory.optimum import landscape

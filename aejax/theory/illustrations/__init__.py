@@ -1,1 +1,0 @@
-"""Quantities that the figures of the theorems show."""

@@ -1,0 +1,1 @@
+"""Trajectories of training that the figures of the theorems show."""

@@ -1,0 +1,95 @@
+"""The worst relapses of language: private vocabulary, and module docstrings that are questions."""
+
+import ast
+import io
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = [
+    path
+    for folder in ("aejax", "experiments", "benchmarks", "tests")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if path != Path(__file__)
+]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+VOCABULARY = {
+    r"\brooms?\b|\bof the house\b": "package, module",
+    r"\bfalling (eigenvalues|order|singular|variances?)\b|\bin (falling|rising) order\b": (
+        "descending, ascending"
+    ),
+    r"\bto the (last )?bit\b": "bit-identical, bitwise",
+    r"\bgo(es)? on (with|from|as|where|to)\b|\bgone on with\b": "resumes, continues",
+    r"\bon[ -]line\b": "online",
+    r"\bfew(er)? bits\b": "low precision",
+    r"\bmatrix units\b": "tensor cores, AMX",
+    r"\b(laid|lays?) out anew\b|\bmoved anew\b": "copied to a contiguous layout, resampled",
+    r"\bwhole training\b": "end-to-end training as one scan",
+    r"\bunless given\b": "(default: …)",
+    r"\brehears(e|ed|es|al)\b": "check eagerly",
+    r"\bwords of the\b|\bsteps? says\b": "shared types; communication per step",
+    r"\bthirty numbers\b": "30-dimensional",
+    r"\bby chance\b": "at random",
+    r"\bturned (matri|kernel|operand)": "transposed",
+    r"\bpictures?\b": "figure, image",
+}
+QUESTION = re.compile(
+    r"^(What|How|Which|Who|Whose|Whom|Where|When|Whether|Why|Whence|(On|In|Of|At|By|From|To|With) "
+    r"(what|which|whom))\b",
+    re.IGNORECASE,
+)
+
+
+def texts(source: str) -> list[tuple[int, str]]:
+    """Line and text of each comment and string of a Python source."""
+    kinds = (tokenize.COMMENT, tokenize.STRING, tokenize.FSTRING_MIDDLE)
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return [(token.start[0], token.string) for token in tokens if token.type in kinds]
+
+
+def relapses(line: int, text: str) -> list[str]:
+    """Each use of private vocabulary in a text, with its line and the standard term."""
+    text = " ".join(text.split())
+    return [
+        f"line {line}: {match[0]!r} (say: {standard})"
+        for pattern, standard in VOCABULARY.items()
+        for match in re.finditer(pattern, text, re.IGNORECASE)
+    ]
+
+
+def is_question(source: str) -> bool:
+    """Whether the module docstring of a Python source begins as an indirect question."""
+    return bool(QUESTION.match(ast.get_docstring(ast.parse(source)) or ""))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_comments_docstrings_and_messages_use_standard_terms(path):
+    source = path.read_text(encoding="utf-8")
+    assert [found for line, text in texts(source) for found in relapses(line, text)] == []
+    assert not is_question(source)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_documents_use_standard_terms(path):
+    text = re.sub(
+        r"```.*?```|`[^`]*`|\]\([^)]*\)", "", path.read_text(encoding="utf-8"), flags=re.S
+    )
+    assert [
+        found
+        for paragraph in text.split("\n\n")
+        for found in relapses(text[: text.index(paragraph)].count("\n") + 1, paragraph)
+    ] == []
+
+
+def test_a_relapse_is_found():
+    source = '"""What falls."""\n\nx = 1  # in falling order\ny = f"{x} goes on with it"\n'
+    assert is_question(source)
+    found = [found for line, text in texts(source) for found in relapses(line, text)]
+    assert [text.partition(" (")[0] for text in found] == [
+        "line 3: 'in falling order'",
+        "line 4: 'goes on with'",
+    ]
