@@ -15,7 +15,6 @@ from aejax.theory.checking.problem import Problem as Problem
 from aejax.theory.checking.problem import Theorem as Theorem
 from aejax.theory.checking.problem import pose as pose
 from aejax.theory.course.theorem import course_conditions as course_conditions
-from aejax.theory.trajectories.alignment_times import epochs_to_alignment as epochs_to_alignment
 from aejax.theory.learning.dynamics import learning_dynamics as learning_dynamics
 from aejax.theory.learning.encoder_bound import encoders_bounded_by_pca as encoders_bounded_by_pca
 from aejax.theory.learning.nonlinear_encoders import small_codes as small_codes
@@ -51,3 +50,4 @@ from aejax.theory.solvers.linear_solvers import train_linear as train_linear
 from aejax.theory.solvers.linear_solvers import train_preconditioned as train_preconditioned
 from aejax.theory.theorems import THEOREMS as THEOREMS
 from aejax.theory.theorems import certificates as certificates
+from aejax.theory.trajectories.alignment_times import epochs_to_alignment as epochs_to_alignment

@@ -8,8 +8,8 @@ from experiments.harness.comparisons import above as above
 from experiments.harness.comparisons import below as below
 from experiments.harness.comparisons import draw_mean as draw_mean
 from experiments.harness.comparisons import interval as interval
-from experiments.harness.machines import machines as machines
 from experiments.harness.figures import mosaic as mosaic
+from experiments.harness.machines import machines as machines
 from experiments.harness.records import Remember as Remember
 from experiments.harness.records import Results as Results
 from experiments.harness.records import forget as forget

@@ -22,9 +22,9 @@ from aejax.data import load
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.theory import epochs_to_alignment, pose, with_spectrum
-from aejax.theory.trajectories.alignment_times import METHODS
 from aejax.theory.learning import dynamics, nonlinear_encoders
 from aejax.theory.optimum import landscape
+from aejax.theory.trajectories.alignment_times import METHODS
 from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
 

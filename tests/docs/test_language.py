@@ -46,7 +46,8 @@ QUESTION = re.compile(
 
 def texts(source: str) -> list[tuple[int, str]]:
     """Line and text of each comment and string of a Python source."""
-    kinds = (tokenize.COMMENT, tokenize.STRING, tokenize.FSTRING_MIDDLE)
+    fstring = getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)  # from Python 3.12 on
+    kinds = (tokenize.COMMENT, tokenize.STRING, fstring)
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return [(token.start[0], token.string) for token in tokens if token.type in kinds]
 

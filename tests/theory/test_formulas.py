@@ -7,11 +7,11 @@ import pytest
 from aejax import theory
 from aejax.theory.checking import problem, tolerances
 from aejax.theory.course import theorem
-from aejax.theory.trajectories import alignment_times, solver_paths
 from aejax.theory.learning import dynamics, encoder_bound, nonlinear_encoders, online
 from aejax.theory.noise import masking, monte_carlo
 from aejax.theory.optimum import critical_points, landscape
 from aejax.theory.parameters import biases, component_recovery, components, symmetry_breaking
+from aejax.theory.trajectories import alignment_times, solver_paths
 from tests.theory.checking.test_tolerances import (
     CODE,
     EIGENGAP,

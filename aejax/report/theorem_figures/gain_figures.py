@@ -10,12 +10,6 @@ from aejax.report.page import Illustration
 from aejax.report.theorem_figures.optimum_figures import Found, numbers
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.problem import Problem, last_component
-from aejax.theory.trajectories.learned_gains import (
-    contractive_gains,
-    denoising_gains,
-    gains_of_map,
-)
-from aejax.theory.trajectories.solver_paths import principal_sines
 from aejax.theory.noise.contraction import (
     STRETCHES,
     contractive_objective,
@@ -33,6 +27,12 @@ from aejax.theory.solvers.penalised import (
     sum_gains,
     train_penalised,
 )
+from aejax.theory.trajectories.learned_gains import (
+    contractive_gains,
+    denoising_gains,
+    gains_of_map,
+)
+from aejax.theory.trajectories.solver_paths import principal_sines
 
 Formula = Callable[[np.ndarray], np.ndarray]
 

@@ -10,7 +10,6 @@ from aejax.report.theorem_figures.optimum_figures import SINE, Found, cosines_of
 from aejax.theory.analysis.pca import least_loss
 from aejax.theory.checking.distances import reconstruction
 from aejax.theory.checking.problem import Problem
-from aejax.theory.trajectories.solver_paths import mode_curves, rule_path, stream_path
 from aejax.theory.learning.dynamics import (
     RATE,
     START,
@@ -43,6 +42,7 @@ from aejax.theory.parameters.symmetry_breaking import (
 from aejax.theory.parameters.tied import train_tied
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import CONTROL_STEPS, half_decay, kernels, train_penalised
+from aejax.theory.trajectories.solver_paths import mode_curves, rule_path, stream_path
 
 SCALES = 0.5 / 2 ** np.arange(7)
 """Scales of the encoder at which the excess over PCA is drawn."""

@@ -11,14 +11,6 @@ from aejax.report.page import Illustration
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate
 from aejax.theory.checking.problem import EPSILON, Problem
-from aejax.theory.trajectories.saddle_escape import OFFSETS, escape
-from aejax.theory.trajectories.solver_paths import (
-    TRAINING_STEPS,
-    Path,
-    least_squares_path,
-    tied_path,
-    training_path,
-)
 from aejax.theory.learning.single_precision import losses_of_precision
 from aejax.theory.optimum.critical_points import search
 from aejax.theory.optimum.invariance import invertible
@@ -30,6 +22,14 @@ from aejax.theory.optimum.landscape import (
     surface,
 )
 from aejax.theory.parameters.biases import uncentred
+from aejax.theory.trajectories.saddle_escape import OFFSETS, escape
+from aejax.theory.trajectories.solver_paths import (
+    TRAINING_STEPS,
+    Path,
+    least_squares_path,
+    tied_path,
+    training_path,
+)
 from aejax.types import Array
 
 Found = Sequence[Certificate]

@@ -8,9 +8,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Float64
 
-from aejax.theory.trajectories.solver_paths import descend
 from aejax.theory.optimum.landscape import Landscape
 from aejax.theory.solvers.linear_solvers import squared_error_of_factor
+from aejax.theory.trajectories.solver_paths import descend
 
 OFFSETS = np.linspace(-1.25, 1.25, 101)
 """Distances from the saddle at which the loss is taken."""

@@ -9,11 +9,11 @@ from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 
 from aejax import theory
-from aejax.theory.trajectories import learned_gains, saddle_escape, solver_paths
 from aejax.theory.noise import gaussian
 from aejax.theory.noise.contraction import tied_gains
 from aejax.theory.optimum import landscape
 from aejax.theory.solvers.linear_solvers import squared_error_of_factor
+from aejax.theory.trajectories import learned_gains, saddle_escape, solver_paths
 from tests.theory.spectra import with_spectrum
 
 SPECTRUM = [6.0, 4.0, 2.0, 1.0, 0.5, 0.25]
