@@ -1,7 +1,7 @@
-"""Reconstruction losses, element by element, each with the link g that turns output to x̂.
+"""Elementwise reconstruction losses, each with the link function g that maps the output to x̂.
 
-The formulas are functions of arrays; the `Loss`es below them pair each with its link. Nothing is
-reduced here: `objective` sums over features and means over the batch, once.
+The formulas are functions of arrays; each `Loss` pairs a formula with its link. Nothing is reduced
+here: `objective` sums over features and averages over the batch, once.
 """
 
 import jax
@@ -22,10 +22,16 @@ def squared_error(
         x: target, any real value.
 
     Returns:
-        The error of each element, shaped and typed like the target.
+        The error of each element, with the target's shape and dtype.
 
     Raises:
-        ValueError: where the shapes differ; nothing is broadcast.
+        ValueError: if the shapes differ; nothing is broadcast.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.losses import squared_error
+        >>> squared_error(jnp.array([1.0, 2.0]), jnp.array([0.0, 4.0]))
+        Array([1., 4.], dtype=float32)
 
     Source: Bourlard & Kamp 1988, eq. 1 (summed over elements).
     """
@@ -43,12 +49,12 @@ def squared_error_from_logits(
         x: target; values outside [0, 1] cannot be reached.
 
     Returns:
-        The error of each element, shaped and typed like the target.
+        The error of each element, with the target's shape and dtype.
 
     Raises:
-        ValueError: where the shapes differ; nothing is broadcast.
+        ValueError: if the shapes differ; nothing is broadcast.
 
-    Source: Hinton & Salakhutdinov 2006 (the measure of their fig. 2).
+    Source: Hinton & Salakhutdinov 2006 (the error measure of their fig. 2).
     """
     return squared_error(jax.nn.sigmoid(logits), x)
 
@@ -63,12 +69,12 @@ def squared_error_from_tanh(
         x: target; values outside [−1, 1] cannot be reached.
 
     Returns:
-        The error of each element, shaped and typed like the target.
+        The error of each element, with the target's shape and dtype.
 
     Raises:
-        ValueError: where the shapes differ; nothing is broadcast.
+        ValueError: if the shapes differ; nothing is broadcast.
 
-    Source: Vincent et al. 2010, §2.2 (outputs of the range of the inputs).
+    Source: Vincent et al. 2010, §2.2 (outputs in the range of the inputs).
     """
     return squared_error(jnp.tanh(output), x)
 
@@ -78,18 +84,24 @@ def bernoulli_cross_entropy(
 ) -> Float[Array, "*shape"]:
     """Bernoulli cross-entropy −x log x̂ − (1 − x) log(1 − x̂), x̂ = σ(logits), in nats.
 
-    Written with log σ of both signs, exact in both tails and finite at any finite logit; its
-    derivative with respect to the logit is x̂ − x.
+    Computed from log σ(±logits), so it is accurate in both tails and finite for any finite logit;
+    its derivative with respect to the logit is x̂ − x.
 
     Args:
         logits: output before the logistic.
-        x: target, a probability in [0, 1] (a bit, or a grey value).
+        x: target, a probability in [0, 1] (binary or a grey value).
 
     Returns:
-        The loss of each element, shaped and typed like the target.
+        The loss of each element, with the target's shape and dtype.
 
     Raises:
-        ValueError: where the shapes differ; nothing is broadcast.
+        ValueError: if the shapes differ; nothing is broadcast.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.losses import bernoulli_cross_entropy
+        >>> bernoulli_cross_entropy(jnp.array([0.0, 2.0]), jnp.array([1.0, 0.0])).round(3)
+        Array([0.693, 2.127], dtype=float32)
 
     Source: Vincent et al. 2010, eq. 3.
     """
@@ -100,20 +112,20 @@ def bernoulli_cross_entropy(
 def categorical_cross_entropy(
     logits: Float[Array, "*shape classes"], x: Float[Array, "*shape classes"]
 ) -> Float[Array, "*shape classes"]:
-    """Each class's share −x_k log x̂_k of the cross-entropy in nats, x̂ = softmax(logits).
+    """Term −x_k log x̂_k of each class in the cross-entropy, x̂ = softmax(logits), in nats.
 
-    Summed over classes, as the objective does, it is the cross-entropy of x, or with counts the
-    multinomial's negative log-likelihood but for a constant.
+    The sum over classes, which the objective takes, is the cross-entropy of x and x̂; for counts it
+    is the multinomial negative log-likelihood up to a constant.
 
     Args:
         logits: output before the softmax over the last axis.
-        x: target, zero or above: one-hot classes, probabilities or counts.
+        x: non-negative target: one-hot classes, probabilities or counts.
 
     Returns:
-        The share of each class, shaped and typed like the target.
+        The term of each class, with the target's shape and dtype.
 
     Raises:
-        ValueError: where the shapes differ; nothing is broadcast.
+        ValueError: if the shapes differ; nothing is broadcast.
 
     Source: Bridle 1990; Bishop 2006, eq. 4.108.
     """
@@ -124,24 +136,30 @@ def categorical_cross_entropy(
 def categorical_cross_entropy_of_labels(
     logits: Float[Array, "*shape classes"], labels: Integer[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Cross-entropy −log softmax(logits)_label in nats, for one class of each element.
+    """Cross-entropy −log softmax(logits)_label of one integer class per element, in nats.
 
     Args:
-        logits: output before the softmax over the last axis, the classes.
-        labels: the class of each element, in [0, classes − 1].
+        logits: output before the softmax over the last axis, which indexes the classes.
+        labels: class of each element, in [0, classes − 1].
 
     Returns:
-        The loss of each element, shaped like the labels and typed like the logits.
+        The loss of each element, with the shape of the labels and the dtype of the logits.
 
     Raises:
-        ValueError: where the shapes disagree, or a concrete label is out of range.
+        ValueError: if the shapes disagree, or a concrete label is out of range.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.losses import categorical_cross_entropy_of_labels
+        >>> categorical_cross_entropy_of_labels(jnp.zeros((2, 4)), jnp.array([0, 3])).round(3)
+        Array([1.386, 1.386], dtype=float32)
 
     Source: Bridle 1990; Long, Shelhamer & Darrell 2015 (per pixel).
     """
     if logits.shape[:-1] != labels.shape:
         raise ValueError(
-            f"logits must have the labels' shape and an axis of classes, got {list(logits.shape)} "
-            f"and labels {list(labels.shape)}"
+            f"logits must have the shape of the labels and a last axis of classes, got logits "
+            f"{list(logits.shape)} and labels {list(labels.shape)}"
         )
     check_range("labels", labels, 0, logits.shape[-1] - 1)
     chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)
@@ -151,7 +169,7 @@ def categorical_cross_entropy_of_labels(
 def _check_shapes(output: Array, target: Array) -> None:
     if output.shape != target.shape:
         raise ValueError(
-            f"output and target must have one shape, got {list(output.shape)} "
+            f"output and target must have the same shape, got {list(output.shape)} "
             f"and {list(target.shape)}"
         )
 
@@ -175,24 +193,26 @@ categorical = Loss(categorical_cross_entropy, jax.nn.softmax, support=(0.0, jnp.
 def categorical_labels(*, classes: int) -> Loss:
     """Categorical cross-entropy with a softmax output, for integer targets without a class axis.
 
-    A target of images is [batch, height, width]: `Batch.weight` of that shape leaves pixels out.
+    The target of an image has shape [batch, height, width]; a `Batch.weight` of that shape masks
+    pixels.
 
     Args:
-        classes: length of the output's last axis, two or more; labels lie in [0, classes − 1].
+        classes: length of the output's last axis, at least two; labels are in [0, classes − 1].
 
     Returns:
-        The loss; its mean gives class probabilities [..., classes].
+        The loss; its link gives class probabilities [..., classes].
 
     Raises:
-        ValueError: for fewer than two classes; and from the loss, for an output of another number.
+        ValueError: for fewer than two classes; and from the loss, if the output's last axis has
+            another length.
     """
     if classes < 2:
-        raise ValueError(f"there must be two classes or more, got {classes}")
+        raise ValueError(f"classes must be at least 2, got {classes}")
 
     def elementwise(logits: Array, labels: Array) -> Array:
         if logits.shape[-1:] != (classes,):
             raise ValueError(
-                f"expected logits of {classes} classes on the last axis, got {list(logits.shape)}"
+                f"expected logits with a last axis of {classes}, got shape {list(logits.shape)}"
             )
         return categorical_cross_entropy_of_labels(logits, labels)
 
