@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from aejax import corruptions, theory
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.learning import encoder_bound, nonlinear_encoders, online, single_precision
 from aejax.theory.noise import expectations, gaussian, masking, monte_carlo
 from aejax.theory.noise.gaussian import Regression
@@ -84,7 +85,7 @@ def test_the_enumerated_expectation_is_that_of_many_draws():
         "noise": expectations.gaussian_outcomes(3, variance=0.7),
     }
     with jax.enable_x64(True):
-        params = expectations.as_params(jnp.asarray(encoder), jnp.asarray(decoder))
+        params = linear_params(jnp.asarray(encoder), jnp.asarray(decoder))
         for name, noisy in samples.items():
             batch = expectations.Batch(jnp.asarray(rows))
             expected = expectations.expected_objective(params, (batch, outcomes[name]))

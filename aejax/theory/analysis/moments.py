@@ -71,6 +71,11 @@ def row_length(x: Float64[np.ndarray, "examples features"]) -> float:
     return float(np.linalg.norm(x) / np.sqrt(len(x)))
 
 
+def equivalent_batch(factor: Float64[np.ndarray, "rows n"]) -> Float64[np.ndarray, "rows n"]:
+    """√p T for the p rows of T: a batch whose second moments, averaged over its rows, are S."""
+    return np.sqrt(len(factor)) * factor
+
+
 def triangular_factor(
     r: Float64[np.ndarray, "m n"], *, block: int = 4096
 ) -> Float64[np.ndarray, "rows n"]:

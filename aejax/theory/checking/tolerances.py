@@ -1,24 +1,29 @@
 """What rounding explains: tolerances from machine epsilon, sizes, the spectrum and its gap."""
 
 import numpy as np
+from jaxtyping import Float64
 
 from aejax.theory.analysis.pca import least_loss
 from aejax.theory.checking.certificate import Obstacle, Tolerance
 from aejax.theory.checking.problem import (
+    DEFLATION,
     EPSILON,
     Problem,
     inapplicable,
     last_component,
     rank,
     rounding,
+    stored_rounding,
 )
-from aejax.theory.solvers.lbfgs import gradient_error, gradient_stop, unit_eigenvalues
 
 CLOSED_FORM_CAP = 1e-8
 """Greatest relative tolerance of a closed form, and of any loss."""
 
 TRAINED_CAP = 1e-6
 """Greatest tolerance of a map that was trained by gradient."""
+
+GRADIENT_TOLERANCE = 1e-12
+"""Gradient norm at which training stops, for data whose variances sum to one."""
 
 
 def loss_scale(problem: Problem) -> float:
@@ -137,6 +142,43 @@ def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
     basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - left:.1e}"
     value = _ratio(2 * error, np.sqrt(kept) * (kept - left))
     return Tolerance(value, TRAINED_CAP, f"{basis}; the encoder preconditioned")
+
+
+def unit_factor(problem: Problem) -> Float64[np.ndarray, "rows features"]:
+    """T, divided by √Σλ: the data on which trainings are alike, since its variances sum to one."""
+    return problem.moments.factor / np.sqrt(least_loss(problem.pca, 0))
+
+
+def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
+    """λ/Σλ of all n directions, zeros included."""
+    eigenvalues = problem.pca.eigenvalues / least_loss(problem.pca, 0)
+    return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
+
+
+def gradient_rounding(problem: Problem) -> float:
+    """8 ε (√N + 50) σ_1/√Σλ, what rounding does to a gradient, for unit data.
+
+    The objective is of degree four in the kernels, whose norms are at most about one, and of degree
+    two in the data. That is T, of N entries, of which the components are too: how far T is from x
+    has no part in the comparison.
+    """
+    largest = float(np.sqrt(problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)))
+    return 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) + DEFLATION) * largest
+
+
+def gradient_stop(problem: Problem) -> float:
+    """g, the norm at which a training's gradient has vanished: 10⁻¹², or 8 ε ‖x‖_F/√(m Σλ).
+
+    The latter is what an offset costs x as it is stored. To train further is to fit what rounding
+    has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
+    """
+    stored = 8 * stored_rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
+    return max(GRADIENT_TOLERANCE, stored)
+
+
+def gradient_error(problem: Problem) -> float:
+    """Norm of the exact gradient where training has ended, for unit data: g and its rounding."""
+    return gradient_stop(problem) + gradient_rounding(problem)
 
 
 def undetermined_map(problem: Problem) -> Obstacle | None:

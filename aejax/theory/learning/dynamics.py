@@ -7,6 +7,7 @@ from jaxtyping import Float64
 
 from aejax import losses
 from aejax.models import linear
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.checking.certificate import (
     Certificate,
     Evidence,
@@ -16,8 +17,7 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, rank
-from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
-from aejax.theory.solvers.lbfgs import unit_factor
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, unit_factor
 from aejax.types import Array, Params
 
 RATE = 4.0
@@ -112,7 +112,7 @@ def descent_maps(problem: Problem) -> Float64[np.ndarray, "runs modes modes"]:
     decoder[: len(rows)] = np.sqrt(START) * rows
     with jax.enable_x64(True):
         factor = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
-        start = _params(jnp.asarray(decoder.T), jnp.asarray(decoder))
+        start = linear_params(jnp.asarray(decoder.T), jnp.asarray(decoder))
         ends = [_descend(start, factor, duration() / steps, int(steps)) for steps in STEPS]
         return np.stack([rows @ np.asarray(end) @ rows.T for end in ends])
 
@@ -125,13 +125,6 @@ def richardson(values: Float64[np.ndarray, "runs *shape"]) -> Float64[np.ndarray
     for power in range(1, len(values)):
         values = (2**power * values[1:] - values[:-1]) / (2**power - 1)
     return np.asarray(values[0])
-
-
-def _params(encoder: Array, decoder: Array) -> Params:
-    return {
-        "encoder": {"layer_0": {"kernel": encoder}},
-        "decoder": {"layer_0": {"kernel": decoder}},
-    }
 
 
 def _loss(params: Params, factor: Array) -> Array:

@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from aejax import losses, penalties
 from aejax.models import linear
 from aejax.objectives import objective
+from aejax.theory.analysis.moments import equivalent_batch
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import (
     Certificate,
@@ -20,9 +21,9 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
-from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
-from aejax.theory.noise.expectations import TRAINING_STEPS, few_features, rows_of_factor
-from aejax.theory.solvers.lbfgs import minimise, unit_factor
+from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, unit_factor
+from aejax.theory.noise.expectations import TRAINING_STEPS, few_features
+from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Batch, Params
 
 STRETCHES = tuple(2.0**power for power in range(0, 11, 2))
@@ -129,7 +130,7 @@ def contractive_objective(
     Returns:
         J, and ‖∇J‖.
     """
-    rows = rows_of_factor(unit_factor(problem))
+    rows = equivalent_batch(unit_factor(problem))
     with jax.enable_x64(True):
         params = {
             "encoder": {"layer_0": {"kernel": jnp.asarray(encoder)}},
@@ -206,7 +207,7 @@ def _shrinks(problem: Problem) -> Evidence:
 def trained_below(problem: Problem) -> float:
     """By how much a training of tied kernels from a random start goes below the formula's J."""
     with jax.enable_x64(True):
-        data = (jnp.asarray(rows_of_factor(unit_factor(problem))), penalty_weight(problem))
+        data = (jnp.asarray(equivalent_batch(unit_factor(problem))), penalty_weight(problem))
         start = linear(problem.x.shape[1], problem.code, tied=True, bias=False).init(problem.key)
         trained = minimise(_contracted, start, data, max_steps=TRAINING_STEPS).params
         loss = float(_contracted(trained, data))

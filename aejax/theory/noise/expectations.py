@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from aejax import losses
 from aejax.models import linear
 from aejax.objectives import objective
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.analysis.moments import moments_of_centred, row_length
 from aejax.theory.analysis.pca import pca_of_moments
 from aejax.theory.checking.problem import Problem
@@ -87,11 +88,6 @@ def few_features(problem: Problem) -> Problem:
     return problem._replace(x=x, centred=rows, code=code, moments=data, pca=pca_of_moments(data))
 
 
-def rows_of_factor(factor: Float64[np.ndarray, "rows n"]) -> Float64[np.ndarray, "rows n"]:
-    """√p T for the p rows of T: a batch whose second moments, a mean over rows, are S."""
-    return np.sqrt(len(factor)) * factor
-
-
 def expected_objective(params: Params, data: tuple[Batch, Outcomes]) -> Array:
     """The mean of `aejax.objective` over the outcomes of a corruption, for a linear autoencoder.
 
@@ -135,21 +131,13 @@ def distance_from_optimum(
     """
     with jax.enable_x64(True):
         data = (Batch(*map(jnp.asarray, examples)), Outcomes(*map(jnp.asarray, outcomes)))
-        params = as_params(*map(jnp.asarray, kernels))
+        params = linear_params(*map(jnp.asarray, kernels))
         value, gradient = _value_and_gradient(params, data)
         start = linear(*kernels.encoder.shape, bias=False).init(key)
         trained = minimise(expected_objective, start, data, max_steps=TRAINING_STEPS)
         end, _ = _value_and_gradient(trained.params, data)
     below = max(0.0, loss - float(end))
     return max(abs(float(value) - loss), float(gradient), below) / loss
-
-
-def as_params(encoder: Array, decoder: Array) -> Params:
-    """Kernels as params of `aejax.linear` without biases."""
-    return {
-        "encoder": {"layer_0": {"kernel": encoder}},
-        "decoder": {"layer_0": {"kernel": decoder}},
-    }
 
 
 @jax.jit

@@ -15,6 +15,8 @@ from jaxtyping import Float64
 
 from aejax import losses
 from aejax.models import linear
+from aejax.theory.analysis.linear_params import linear_params
+from aejax.theory.analysis.moments import equivalent_batch
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import (
     Certificate,
@@ -29,11 +31,9 @@ from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplica
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.theory.noise.expectations import (
     Kernels,
-    as_params,
     distance_from_optimum,
     few_features,
     gaussian_outcomes,
-    rows_of_factor,
 )
 from aejax.types import Array
 
@@ -156,7 +156,7 @@ def _loss_and_gradient(
     model = linear(*kernels[0].shape, bias=False)
 
     def loss(kernels: tuple[Array, Array]) -> Array:
-        params = as_params(*kernels)
+        params = linear_params(*kernels)
         return losses.squared_error(model.decode(params, model.encode(params, noisy)), target).sum()
 
     value, (encoder, decoder) = jax.value_and_grad(loss)(kernels)
@@ -189,7 +189,7 @@ def _by_cubature(problem: Problem, tolerance: Tolerance) -> float:
     variance = noise_variance(part)
     least, case = gaussian_loss(part, variance), gaussian_regression(part, variance)
     scale = np.sqrt(least_loss(part.pca, 0))
-    rows = rows_of_factor(part.moments.factor / scale)
+    rows = equivalent_batch(part.moments.factor / scale)
     residual = distance_from_optimum(
         damped_kernels(part, variance),
         least / scale**2,

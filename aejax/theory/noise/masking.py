@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float64
 
+from aejax.theory.analysis.moments import equivalent_batch
 from aejax.theory.analysis.pca import leading_components
 from aejax.theory.checking.certificate import (
     Certificate,
@@ -21,7 +22,6 @@ from aejax.theory.noise.expectations import (
     distance_from_optimum,
     few_features,
     mask_outcomes,
-    rows_of_factor,
 )
 from aejax.theory.noise.gaussian import (
     Regression,
@@ -162,7 +162,7 @@ def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
     case = _unit_regression(part)
     least = least_regression_loss(case, part.code)
     factor = part.moments.factor[:, varying(part)]
-    rows = rows_of_factor(factor)
+    rows = equivalent_batch(factor)
     residual = distance_from_optimum(
         reduced_rank_regression(case, part.code),
         least,
@@ -251,7 +251,7 @@ def _by_enumeration_at_equal_variances(part: Problem, tolerance: Tolerance) -> f
     eigenvalues = np.square(np.linalg.svd(scaled, compute_uv=False))
     saved = (1 - RATE) * eigenvalues * equal_variance_gains(eigenvalues)
     least = float(eigenvalues.sum() - saved[: part.code].sum())
-    rows = rows_of_factor(scaled)
+    rows = equivalent_batch(scaled)
     residual = distance_from_optimum(
         _equal_variance_kernels(scaled, part.code),
         least,

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 from aejax import corruptions, losses
 from aejax.models import linear
 from aejax.objectives import objective
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.checking.certificate import (
     Certificate,
     Evidence,
@@ -22,7 +23,7 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import Problem, inapplicable
-from aejax.theory.noise.expectations import Kernels, as_params
+from aejax.theory.noise.expectations import Kernels
 from aejax.theory.noise.gaussian import damped_kernels, noise_variance
 from aejax.theory.noise.masking import RATE, masking_kernels
 from aejax.theory.noise.noise_laws import (
@@ -161,7 +162,7 @@ def _draw(
 ) -> Array:
     model = linear(*kernels[0].shape, bias=False)
     denoising = objective(model, losses.squared, corruption=make(level))
-    params = as_params(*kernels)
+    params = linear_params(*kernels)
     return jax.lax.map(lambda key: denoising(params, Batch(x), key)[0], keys)
 
 

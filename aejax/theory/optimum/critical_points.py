@@ -10,6 +10,7 @@ from jaxtyping import Float64
 
 from aejax import losses
 from aejax.models import linear
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.checking.problem import Problem
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
@@ -67,7 +68,9 @@ def search(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
         key_encoder, key_decoder = jax.random.split(key)
         encoder = 0.5 * jax.random.normal(key_encoder, size)
         decoder = 0.5 * jax.random.normal(key_decoder, size).mT
-        ends, scaled = _descend(_params(encoder, decoder), jnp.asarray(case.factor), case.code)
+        ends, scaled = _descend(
+            linear_params(encoder, decoder), jnp.asarray(case.factor), case.code
+        )
         encoder, decoder = (ends[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
         maps = np.asarray(encoder @ decoder)
     return maps[np.asarray(scaled) <= STOP]
@@ -82,13 +85,6 @@ def distance_to_projectors(
     rows = [components[list(subset)] for subset in subsets(case)]
     projectors = np.stack([each.T @ each for each in rows])
     return np.linalg.norm(maps[:, None] - projectors, axis=(2, 3)).min(axis=1)
-
-
-def _params(encoder: Array, decoder: Array) -> Params:
-    return {
-        "encoder": {"layer_0": {"kernel": encoder}},
-        "decoder": {"layer_0": {"kernel": decoder}},
-    }
 
 
 @partial(jax.jit, static_argnames="code")

@@ -15,6 +15,7 @@ from aejax.theory.checking.certificate import (
 from aejax.theory.checking.distances import map_error_on_data, projector, reconstruction_loss
 from aejax.theory.checking.problem import Problem, inapplicable, last_component
 from aejax.theory.checking.tolerances import (
+    gradient_stop,
     preconditioned_loss_tolerance,
     preconditioned_map_tolerance,
     trained_loss_tolerance,
@@ -22,7 +23,7 @@ from aejax.theory.checking.tolerances import (
     undetermined_map,
 )
 from aejax.theory.optimum.optimum import relative_excess, swapped_components
-from aejax.theory.solvers.lbfgs import Solution, gradient_stop, unfinished
+from aejax.theory.solvers.lbfgs import Solution, unfinished
 from aejax.theory.solvers.linear_solvers import train_linear, train_preconditioned
 
 LOSS = Statement(

@@ -12,6 +12,7 @@ from jaxtyping import Float64
 
 from aejax import losses
 from aejax.models import linear
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.checking.certificate import (
     Certificate,
     Evidence,
@@ -213,10 +214,7 @@ def critical_points(key: Key, case: Landscape, *, turn: float = 0.0) -> Params:
         keys = jax.random.split(key, len(subsets(case)))
         pairs = [_kernels(*each, case, turn) for each in zip(keys, subsets(case), strict=True)]
         encoder, decoder = (jnp.asarray(np.stack(side)) for side in zip(*pairs, strict=True))
-    return {
-        "encoder": {"layer_0": {"kernel": encoder}},
-        "decoder": {"layer_0": {"kernel": decoder}},
-    }
+    return linear_params(encoder, decoder)
 
 
 def surface(case: Landscape, points: Params) -> Surface:

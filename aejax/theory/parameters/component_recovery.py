@@ -15,7 +15,14 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import Problem
-from aejax.theory.checking.tolerances import TRAINED_CAP, undetermined_map
+from aejax.theory.checking.tolerances import (
+    TRAINED_CAP,
+    gradient_error,
+    gradient_rounding,
+    gradient_stop,
+    undetermined_map,
+    unit_eigenvalues,
+)
 from aejax.theory.parameters.components import component_sines
 from aejax.theory.parameters.curvature import decayed_curvature, nested_curvature, ordered_gains
 from aejax.theory.parameters.symmetry_breaking import (
@@ -27,13 +34,7 @@ from aejax.theory.parameters.symmetry_breaking import (
     uniform_survival,
 )
 from aejax.theory.parameters.tied import train_tied
-from aejax.theory.solvers.lbfgs import (
-    gradient_error,
-    gradient_rounding,
-    gradient_stop,
-    unfinished,
-    unit_eigenvalues,
-)
+from aejax.theory.solvers.lbfgs import unfinished
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.theory.solvers.penalised import kernels
 

@@ -21,11 +21,13 @@ from aejax.theory.checking.problem import EPSILON, Problem
 from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
     TRAINED_CAP,
+    gradient_error,
     pass_rounding,
     undetermined_map,
+    unit_eigenvalues,
 )
 from aejax.theory.optimum.invariance import change_code, invertible
-from aejax.theory.solvers.lbfgs import gradient_error, unfinished, unit_eigenvalues
+from aejax.theory.solvers.lbfgs import unfinished
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import (
     CONTROL_STEPS,

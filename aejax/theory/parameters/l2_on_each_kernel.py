@@ -17,8 +17,13 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import Problem, inapplicable, rank
-from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, pass_rounding
-from aejax.theory.solvers.lbfgs import gradient_error, unfinished
+from aejax.theory.checking.tolerances import (
+    CLOSED_FORM_CAP,
+    TRAINED_CAP,
+    gradient_error,
+    pass_rounding,
+)
+from aejax.theory.solvers.lbfgs import unfinished
 from aejax.theory.solvers.linear_solvers import Solution, centred_params
 from aejax.theory.solvers.penalised import (
     CONTROL_STEPS,

@@ -18,9 +18,13 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.problem import EPSILON, Problem
-from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, pass_rounding, undetermined_map
+from aejax.theory.checking.tolerances import (
+    CLOSED_FORM_CAP,
+    gradient_rounding,
+    pass_rounding,
+    undetermined_map,
+)
 from aejax.theory.optimum.invariance import CONDITION, change_code, invertible
-from aejax.theory.solvers.lbfgs import gradient_rounding
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import (
     half_decay,

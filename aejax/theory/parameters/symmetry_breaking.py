@@ -17,11 +17,12 @@ from jaxtyping import Float64
 from aejax import losses, penalties
 from aejax.models import leading_units, linear
 from aejax.objectives import objective
+from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.analysis.pca import least_loss
 from aejax.theory.checking.problem import Problem
-from aejax.theory.noise.expectations import as_params
+from aejax.theory.checking.tolerances import gradient_stop, unit_factor
 from aejax.theory.parameters.tied import tied_loss
-from aejax.theory.solvers.lbfgs import MAX_STEPS, Solution, gradient_stop, minimise, unit_factor
+from aejax.theory.solvers.lbfgs import MAX_STEPS, Solution, minimise
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
 ROTATION = 8.0
@@ -82,7 +83,7 @@ def unequal_l2(decays: Array) -> Penalty:
         encoder, decoder = (
             record.params[side]["layer_0"]["kernel"] for side in ("encoder", "decoder")
         )
-        scaled = as_params(encoder * jnp.sqrt(decays), jnp.sqrt(decays)[:, None] * decoder)
+        scaled = linear_params(encoder * jnp.sqrt(decays), jnp.sqrt(decays)[:, None] * decoder)
         return penalties.l2()(record._replace(params=scaled))
 
     return penalty
@@ -108,7 +109,7 @@ def objective_error(
     size = (2, problem.x.shape[1], problem.code)
     with jax.enable_x64(True):
         sides = jax.random.normal(problem.key, size) / np.sqrt(size[1])
-        params = as_params(sides[0], sides[1].T)
+        params = linear_params(sides[0], sides[1].T)
         factor, relative = unit_factor(problem), decays / least_loss(problem.pca, 0)
         found, expected = (
             _value_and_gradient(call, params, tuple(map(jnp.asarray, (factor, weights, relative))))
@@ -202,12 +203,12 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
             max_steps=2 * MAX_STEPS,  # patches of photographs take 7000
         )
         decoder = solution.params["rows"]
-        return solution._replace(params=as_params(best_encoder(decoder, data[1]), decoder))
+        return solution._replace(params=linear_params(best_encoder(decoder, data[1]), decoder))
 
 
 def _projected(params: Params, data: tuple[Array, Array]) -> Array:
     (factor, survival), rows = data, params["rows"]
-    kernels = as_params(best_encoder(rows, survival), rows)
+    kernels = linear_params(best_encoder(rows, survival), rows)
     return ordered_objective(kernels, (factor, survival, jnp.zeros_like(survival)))
 
 

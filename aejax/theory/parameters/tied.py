@@ -21,18 +21,17 @@ from aejax.theory.checking.certificate import (
 )
 from aejax.theory.checking.distances import projector
 from aejax.theory.checking.problem import Problem
-from aejax.theory.checking.tolerances import TRAINED_CAP, undetermined_map
-from aejax.theory.optimum.invariance import invertible
-from aejax.theory.optimum.optimum import swapped_components
-from aejax.theory.solvers.lbfgs import (
-    MAX_STEPS,
+from aejax.theory.checking.tolerances import (
+    TRAINED_CAP,
     gradient_error,
     gradient_stop,
-    minimise,
-    unfinished,
+    undetermined_map,
     unit_eigenvalues,
     unit_factor,
 )
+from aejax.theory.optimum.invariance import invertible
+from aejax.theory.optimum.optimum import swapped_components
+from aejax.theory.solvers.lbfgs import MAX_STEPS, minimise, unfinished
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.types import Array, Params
 

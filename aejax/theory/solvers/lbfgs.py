@@ -6,16 +6,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Float64
 
-from aejax.theory.analysis.pca import least_loss
-from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, stored_rounding
+from aejax.theory.checking.tolerances import GRADIENT_TOLERANCE
 from aejax.types import Array, Params
-
-GRADIENT_TOLERANCE = 1e-12
-"""The least norm of a gradient at which training ends, for data whose variances sum to one."""
 
 MAX_STEPS = 5000
 """Steps after which a training that has not ended is given up."""
@@ -60,43 +54,6 @@ def minimise(
     with jax.numpy_dtype_promotion("standard"):  # optax adds int32 counters to 64-bit integers
         params, steps, gradient_norm = _lbfgs(loss, start, data, gradient_tolerance, max_steps)
     return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
-
-
-def unit_factor(problem: Problem) -> Float64[np.ndarray, "rows features"]:
-    """T, divided by √Σλ: the data on which trainings are alike, since its variances sum to one."""
-    return problem.moments.factor / np.sqrt(least_loss(problem.pca, 0))
-
-
-def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
-    """λ/Σλ of all n directions, zeros included."""
-    eigenvalues = problem.pca.eigenvalues / least_loss(problem.pca, 0)
-    return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
-
-
-def gradient_rounding(problem: Problem) -> float:
-    """8 ε (√N + 50) σ_1/√Σλ, what rounding does to a gradient, for unit data.
-
-    The objective is of degree four in the kernels, whose norms are at most about one, and of degree
-    two in the data. That is T, of N entries, of which the components are too: how far T is from x
-    has no part in the comparison.
-    """
-    largest = float(np.sqrt(problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)))
-    return 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) + DEFLATION) * largest
-
-
-def gradient_stop(problem: Problem) -> float:
-    """g, the norm at which a training's gradient has vanished: 10⁻¹², or 8 ε ‖x‖_F/√(m Σλ).
-
-    The latter is what an offset costs x as it is stored. To train further is to fit what rounding
-    has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
-    """
-    stored = 8 * stored_rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
-    return max(GRADIENT_TOLERANCE, stored)
-
-
-def gradient_error(problem: Problem) -> float:
-    """Norm of the exact gradient where training has ended, for unit data: g and its rounding."""
-    return gradient_stop(problem) + gradient_rounding(problem)
 
 
 def unfinished(solution: Solution) -> str:

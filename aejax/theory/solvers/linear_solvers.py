@@ -14,7 +14,8 @@ import numpy as np
 from aejax import losses
 from aejax.models import linear
 from aejax.theory.analysis.moments import Moments
-from aejax.theory.solvers.lbfgs import GRADIENT_TOLERANCE, Solution, minimise
+from aejax.theory.checking.tolerances import GRADIENT_TOLERANCE
+from aejax.theory.solvers.lbfgs import Solution, minimise
 from aejax.types import Array, Key, Params
 
 MAX_STEPS = 30_000

@@ -16,15 +16,11 @@ from jaxtyping import Float64
 from aejax import losses, penalties
 from aejax.models import linear
 from aejax.objectives import objective
+from aejax.theory.analysis.linear_params import linear_params
+from aejax.theory.analysis.moments import equivalent_batch
 from aejax.theory.checking.problem import Problem, rank
-from aejax.theory.noise.expectations import as_params, rows_of_factor
-from aejax.theory.solvers.lbfgs import (
-    MAX_STEPS,
-    gradient_stop,
-    minimise,
-    unit_eigenvalues,
-    unit_factor,
-)
+from aejax.theory.checking.tolerances import gradient_stop, unit_eigenvalues, unit_factor
+from aejax.theory.solvers.lbfgs import MAX_STEPS, minimise
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
@@ -119,7 +115,7 @@ def train_penalised(
     features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
     with jax.enable_x64(True):
         start = linear(features, problem.code, bias=False).init(problem.key)
-        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
+        rows = jnp.asarray(equivalent_batch(unit_factor(problem)))
         data = (rows, jnp.asarray(decay / total), jnp.asarray(product / total), problem.key)
         return minimise(
             _penalised_loss(features, problem.code),
@@ -139,8 +135,8 @@ def product_gradient(
     """‖∇J‖ of the product loss at kernels for centred data, by `aejax.objective`, for Σλ = 1."""
     features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
     with jax.enable_x64(True):
-        params = as_params(jnp.asarray(encoder), jnp.asarray(decoder))
-        rows = jnp.asarray(rows_of_factor(unit_factor(problem)))
+        params = linear_params(jnp.asarray(encoder), jnp.asarray(decoder))
+        rows = jnp.asarray(equivalent_batch(unit_factor(problem)))
         data = (rows, jnp.asarray(0.0), jnp.asarray(decay / total), problem.key)
         gradient = jax.jit(jax.grad(_penalised_loss(features, problem.code)))(params, data)
         return float(optax.tree.norm(gradient))

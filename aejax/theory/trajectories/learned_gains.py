@@ -8,10 +8,11 @@ from jaxtyping import Float64
 from aejax.models import linear
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.problem import Problem
+from aejax.theory.checking.tolerances import unit_factor
 from aejax.theory.noise.contraction import penalty_weight
 from aejax.theory.noise.gaussian import gaussian_regression, noise_variance
 from aejax.theory.parameters.tied import tied_loss
-from aejax.theory.solvers.lbfgs import minimise, unit_factor
+from aejax.theory.solvers.lbfgs import minimise
 from aejax.theory.solvers.penalised import kernels
 from aejax.types import Array, Params
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from aejax import theory
+from aejax.theory.checking.tolerances import gradient_stop
 from aejax.theory.parameters import component_recovery, symmetry_breaking
-from aejax.theory.solvers.lbfgs import gradient_stop
 from tests.theory.spectra import with_spectrum
 
 X = with_spectrum([6.0, 4.0, 2.0, 1.0]) + np.arange(4.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aejax import theory
+from aejax.theory.checking import tolerances
 from aejax.theory.solvers import lbfgs
 from tests.theory.spectra import with_spectrum
 
@@ -51,21 +52,21 @@ def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
 
 
 def test_unit_data_has_variances_that_sum_to_one():
-    assert np.linalg.norm(lbfgs.unit_factor(PROBLEM)) == pytest.approx(1)
+    assert np.linalg.norm(tolerances.unit_factor(PROBLEM)) == pytest.approx(1)
     expected = [1 / 2, 1 / 3, 1 / 6, 0, 0]
-    np.testing.assert_allclose(lbfgs.unit_eigenvalues(PROBLEM), expected, atol=1e-14)
+    np.testing.assert_allclose(tolerances.unit_eigenvalues(PROBLEM), expected, atol=1e-14)
 
 
 def test_a_gradient_stops_at_1e_12_or_at_what_an_offset_costs_the_data():
-    assert lbfgs.gradient_stop(PROBLEM) == 1e-12
+    assert tolerances.gradient_stop(PROBLEM) == 1e-12
     far = theory.pose(PROBLEM.x + 1e5, 2)
     length = np.sqrt(np.mean(np.sum(far.x**2, axis=1)))
     stored = 8 * 2.0**-52 * length / np.sqrt(6)
-    assert lbfgs.gradient_stop(far) == pytest.approx(stored, rel=1e-9, abs=0)
+    assert tolerances.gradient_stop(far) == pytest.approx(stored, rel=1e-9, abs=0)
     rounding = 8 * 2.0**-52 * (np.sqrt(25) + 50) * np.sqrt(3 / 6)
-    assert lbfgs.gradient_rounding(PROBLEM) == pytest.approx(rounding, rel=1e-9, abs=0)
+    assert tolerances.gradient_rounding(PROBLEM) == pytest.approx(rounding, rel=1e-9, abs=0)
     whole = pytest.approx(stored + rounding, rel=1e-6, abs=0)
-    assert lbfgs.gradient_error(far) == whole
+    assert tolerances.gradient_error(far) == whole
 
 
 def test_strict_promotion_of_dtypes_is_no_obstacle(data):
