@@ -83,7 +83,7 @@ format: $(DEVELOPER)
 experiments-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.table
 
-# Every theorem on every data set, counts, orders and epochs: the tables of docs/theory.md.
+# Every theorem on every data set, counts, orders and epochs: the tables of docs/theory/measurements.md.
 theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements

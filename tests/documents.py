@@ -13,6 +13,13 @@ def read(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
+def theory_sections() -> list[str]:
+    """The sections of the theory, each a document of docs/theory, in order."""
+    return [
+        read(f"theory/{path.name}") for path in sorted((ROOT / "docs/theory").glob("[0-9]*.md"))
+    ]
+
+
 def named_tests(text: str) -> list[tuple[str, str]]:
     """Every `file::test` that a text names."""
     return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)

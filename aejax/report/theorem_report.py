@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Non-linear encoders": ("encoders_bounded_by_pca", "small_codes"),
     "Samples, streams and scale": ("streamed_moments", "online_rules", "single_precision"),
 }
-"""The theorems as docs/theory.md has them, title by title."""
+"""Sections of docs/theory and the theorems of each, in order."""
 
 PICTURES: dict[str, tuple[Picture, ...]] = {
     "course_conditions": (((0, 1, 2, 3, 4, 5), optimum_figures.conditions),),
@@ -70,7 +70,7 @@ PICTURES: dict[str, tuple[Picture, ...]] = {
 def theorems_page(
     problem: Problem, found: Found, *, data: str, environment: Mapping[str, Any]
 ) -> str:
-    """The certificates of the theorems, in the order of docs/theory.md, with their pictures.
+    """The certificates of the theorems, in the order of docs/theory, with their pictures.
 
     Args:
         problem: the user's data, code size and key.

@@ -70,7 +70,7 @@ plots.alignment({"plain linear autoencoder": cosines})
 # ## PCA's own parameters
 #
 # They are one of the minima: put in by hand, they have the least loss. `aejax verify --data digits`
-# checks this and the other theorems of [theory](../theory.md), each beside a false statement.
+# checks this and the other theorems of the [theory](../theory.md), each beside a false statement.
 
 # %%
 pca_params = models.pca_params(

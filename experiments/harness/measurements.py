@@ -1,9 +1,9 @@
-"""Indices of saddles, orders of convergence and epochs to alignment: the counts of docs/theory.md.
+"""Saddle indices, convergence orders and epochs to alignment: tables of docs/theory.
 
 Claim:    the Hessian's index is the formula's at all 42 critical points of six features and three
           units; gradient descent nears its flow with order 1; codes near an inflection near PCA
           with order 4, elsewhere 2; rotation aligns a code soonest, and equal L2 never does.
-Source:   docs/theory.md, theorems 2, 7, 10 and 11; Bao et al. 2020 for the comparison of theorem 7.
+Source:   docs/theory, theorems 2, 7, 10 and 11; Bao et al. 2020 for the comparison of theorem 7.
 Command:  python -m experiments.harness.measurements
 Expected: counted as predicted; order 1 between 0.9 and 1.1, orders 4 and 2 within 0.1.
 Run time: about ten minutes on two cores, most of it for codes that never align.
@@ -29,7 +29,7 @@ from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
 
 RESULTS = ROOT / "docs" / "results" / "measurements.json"
-DOCUMENT = ROOT / "docs" / "theory.md"
+DOCUMENT = ROOT / "docs" / "theory" / "measurements.md"
 COMMAND = "python -m experiments.harness.measurements"
 
 EIGENVALUES, UNITS = [6.0, 5, 4, 2, 1, 0.5], 3
@@ -147,7 +147,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write docs/results/measurements.json and its tables in docs/theory.md."""
+    """Write docs/results/measurements.json and its tables of docs/theory."""
     results = {
         "indices": indices(),
         "orders": orders(),

@@ -1,8 +1,8 @@
-"""Every theorem on every data set: residual and tolerance, as the table of docs/theory.md.
+"""Residual and tolerance of every theorem on every data set: a table of docs/theory.
 
 Claim:    each theorem holds where its conditions do, its control is rejected, and where the data
           cannot answer the verdict says so with the quantity that it rests on.
-Source:   docs/theory.md, theorem by theorem.
+Source:   docs/theory, theorem by theorem.
 Command:  python -m experiments.harness.theorems [--data NAME …] (all data sets unless given; those
           not given keep their numbers; --data with no name writes the document alone)
 Expected: no certificate fails.
@@ -10,6 +10,7 @@ Run time: about ten minutes on two cores, most of it for MNIST, which lies in ..
 """
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +30,8 @@ from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
 
 RESULTS = ROOT / "docs" / "results" / "theory.json"
-DOCUMENT = ROOT / "docs" / "theory.md"
+SECTIONS = ROOT / "docs" / "theory"
+DOCUMENT = SECTIONS / "measurements.md"
 COMMAND = "python -m experiments.harness.theorems"
 
 
@@ -102,6 +104,7 @@ def run(case: Case) -> dict[str, Any]:
 def render(results: Mapping[str, Mapping[str, Any]]) -> str:
     """The results as Markdown: sizes and verdicts, residuals with tolerances, and reasons."""
     found = {name: _certificates(results[name]) for name in CASES if name in results}
+    pages = _pages()
     reasons = "\n".join(_reasons(name, each) for name, each in found.items())
     return "\n\n".join(
         [
@@ -109,12 +112,12 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
                 ["data set", "what it is", "examples", "features", "k", *_VERDICTS],
                 [_row(name, results[name], each) for name, each in found.items()],
             ),
-            "A cell is residual ≤ tolerance where the statement holds; the numbers in the first "
-            "column are those of the statements above.",
+            "A cell is residual ≤ tolerance if the statement holds; the first column gives each "
+            "theorem and the index of its statement.",
             table(
                 ["statement", *found],
                 [
-                    [f"[`{name}`](#{name}) {place + 1}"]
+                    [f"[`{name}`]({pages[name]}#{name}) {place + 1}"]
                     + [_cell(each[name][place]) for each in found.values()]
                     for name in THEOREMS
                     for place in range(len(next(iter(found.values()))[name]))
@@ -127,7 +130,7 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = tuple(CASES)) -> None:
-    """Run data sets, and write docs/results/theory.json and the table of docs/theory.md.
+    """Run data sets, and write docs/results/theory.json and its table of docs/theory.
 
     Args:
         data: names of `CASES`.
@@ -145,6 +148,15 @@ def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = t
 
 
 _VERDICTS = ("holds", "fails", "not identifiable", "not applicable", "controls rejected")
+
+
+def _pages() -> dict[str, str]:
+    """File in docs/theory of each theorem."""
+    return {
+        name: path.name
+        for path in sorted(SECTIONS.glob("*.md"))
+        for name in re.findall(r"^## `(\w+)`$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
 
 
 def _certificates(result: Mapping[str, Any]) -> dict[str, list[Certificate]]:

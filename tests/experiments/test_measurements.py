@@ -1,4 +1,4 @@
-"""The counts of docs/theory.md are what the command writes, and what the theory says."""
+"""The tables of saddle indices, orders and epochs match the record and the theory."""
 
 import json
 
@@ -13,7 +13,7 @@ RESULTS = json.loads(measurements.RESULTS.read_text(encoding="utf-8"))
 
 
 def test_the_document_holds_the_tables_of_the_record():
-    text = read("theory.md")
+    text = read("theory/measurements.md")
     assert written(text, measurements.COMMAND, measurements.render(RESULTS)) == text
 
 

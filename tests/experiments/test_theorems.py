@@ -1,4 +1,4 @@
-"""The table of docs/theory.md is what the command writes from the committed record of all data."""
+"""The table of certificates in docs/theory matches the committed record of all data sets."""
 
 import json
 
@@ -19,7 +19,7 @@ def verdicts(data, name):
 
 
 def test_the_document_holds_the_table_of_the_record():
-    text = read("theory.md")
+    text = read("theory/measurements.md")
     assert written(text, theorems.COMMAND, theorems.render(RESULTS)) == text
     assert text.count("≤") > 300
 
@@ -95,7 +95,7 @@ def test_a_data_set_is_measured_again_and_the_others_are_kept(tmp_path, monkeypa
     assert written.startswith("before\n")
     assert written.endswith("after\n")
     assert "stale" not in written
-    assert "| [`optimal_map`](#optimal_map) 1 | *not identifiable* | " in written
+    assert "| [`optimal_map`](02_optimum.md#optimal_map) 1 | *not identifiable* | " in written
     assert "λ\\_k" in written or "σ\\_k" in written
     theorems.main(())
     assert theorems.DOCUMENT.read_text(encoding="utf-8") == written

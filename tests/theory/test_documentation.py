@@ -1,4 +1,4 @@
-"""docs/theory.md keeps its word: a section a theorem, with functions and tests that exist."""
+"""docs/theory has a section for each theorem; the functions and tests that it names exist."""
 
 import re
 
@@ -9,16 +9,27 @@ import aejax
 from aejax import theory
 from aejax.theory.learning import dynamics
 from aejax.theory.optimum import landscape
-from tests.documents import named_tests, names_of_tests, read, resolve
+from tests.documents import named_tests, names_of_tests, read, resolve, theory_sections
 
-TEXT = read("theory.md")
-SECTIONS = dict(re.findall(r"\n### `(\w+)`\n(.*?)(?=\n###? |\Z)", TEXT, re.DOTALL))
+OVERVIEW = read("theory.md")
+TEXT = "\n".join([OVERVIEW, *theory_sections()])
+SECTIONS = dict(re.findall(r"\n## `(\w+)`\n(.*?)(?=\n##? |\Z)", TEXT, re.DOTALL))
 PARTS = ("**Statement.**", "**Proof.**", "**Source.**", "**Checked by**")
 NAMED = named_tests(TEXT)
 
 
 def test_every_theorem_has_its_section():
     assert set(SECTIONS) == set(theory.THEOREMS)
+
+
+def test_the_overview_states_each_theorem_in_the_order_of_the_sections():
+    rows = re.findall(
+        r"^\| .*\[`(\w+)`\]\(theory/(\w+\.md)#(\w+)\) \| .+\. \|$", OVERVIEW, re.MULTILINE
+    )
+    assert [name for name, _, _ in rows] == list(SECTIONS)
+    for name, page, anchor in rows:
+        assert name == anchor
+        assert f"\n## `{name}`\n" in read(f"theory/{page}")
 
 
 @pytest.mark.parametrize("name", theory.THEOREMS)
