@@ -13,7 +13,7 @@ from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.learning import encoder_bound, nonlinear_encoders, online, single_precision
 from aejax.theory.noise import expectations, gaussian, masking, monte_carlo
 from aejax.theory.noise.gaussian import Regression
-from aejax.theory.parameters import biases, symmetry_breaking
+from aejax.theory.parameters import biases, component_recovery, symmetry_breaking
 from aejax.theory.solvers import penalised
 from tests.theory.spectra import with_spectrum
 
@@ -236,7 +236,7 @@ FALSE = {
         theory.ordered_recovery,
     ),
     "truncations of unequal probability": (
-        ordered_recovery,
+        component_recovery,
         "uniform_survival",
         [("1 - np.arange(code) / code", "1 / np.arange(1, code + 1)")],
         theory.ordered_recovery,

@@ -7,11 +7,11 @@ import pkgutil
 from aejax import theory
 
 FUNCTIONS = {
-    f"{module.name}.{name}": inspect.signature(function)
-    for module in pkgutil.iter_modules(theory.__path__)
-    for name, function in vars(importlib.import_module(f"aejax.theory.{module.name}")).items()
+    f"{module.name.rpartition('.')[2]}.{name}": inspect.signature(function)
+    for module in pkgutil.walk_packages(theory.__path__, "aejax.theory.")
+    for name, function in vars(importlib.import_module(module.name)).items()
     if inspect.isfunction(inspect.unwrap(function))
-    and function.__module__ == f"aejax.theory.{module.name}"
+    and function.__module__ == module.name
     and not name.startswith("_")
 }
 ARRAYS = {"contraction.contractive_objective": {"decoder"}}
