@@ -1,8 +1,9 @@
 """The theorems on one HTML page: each with its picture, computed on the user's data."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from aejax import plots, report
@@ -10,61 +11,17 @@ from aejax.report import tables
 from aejax.report.page import Illustration, Section
 from aejax.report.theorem_figures import gain_figures, learning_figures, optimum_figures
 from aejax.theory import Certificate, Problem
+from aejax.theory.theorems import TABLE, TheoremRow
 
 Found = Mapping[str, Sequence[Certificate]]
 """Theorem -> its certificates."""
 
-Picture = tuple[Sequence[int], Callable[[Problem, Sequence[Certificate]], Illustration]]
-"""The certificates, by place, of which one at least must have been measured; and the picture."""
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "The course": ("course_conditions",),
-    "One minimum, and saddles": (
-        "optimal_loss",
-        "optimal_map",
-        "gradient_training",
-        "code_invariance",
-        "landscape_index",
-        "critical_point_search",
-    ),
-    "Biases": ("free_biases",),
-    "Tied weights": ("tied_weights",),
-    "L2 regularisation": ("sum_regularisation", "product_regularisation"),
-    "From the subspace to the components": ("principal_components",),
-    "Ordered recovery": ("ordered_recovery",),
-    "Denoising": ("gaussian_denoising", "masking_denoising", "sampled_denoising"),
-    "Contraction": ("contractive_optimum",),
-    "Dynamics": ("learning_dynamics",),
-    "Non-linear encoders": ("encoders_bounded_by_pca", "small_codes"),
-    "Samples, streams and scale": ("streamed_moments", "online_rules", "single_precision"),
+MODULES = {
+    "gain_figures": gain_figures,
+    "learning_figures": learning_figures,
+    "optimum_figures": optimum_figures,
 }
-"""Sections of docs/theory and the theorems of each, in order."""
-
-PICTURES: dict[str, tuple[Picture, ...]] = {
-    "course_conditions": (((0, 1, 2, 3, 4, 5), optimum_figures.conditions),),
-    "optimal_loss": (((0, 1), optimum_figures.spectrum),),
-    "optimal_map": (((0,), optimum_figures.least_squares),),
-    "gradient_training": (((1,), optimum_figures.training),),
-    "code_invariance": (((0,), optimum_figures.change_of_code),),
-    "landscape_index": (((1,), optimum_figures.index), ((1,), optimum_figures.saddle)),
-    "critical_point_search": (((0,), optimum_figures.searches),),
-    "free_biases": (((2,), optimum_figures.biases),),
-    "tied_weights": (((1,), optimum_figures.tied),),
-    "sum_regularisation": (((2, 3), gain_figures.sum_loss),),
-    "product_regularisation": (((0,), gain_figures.product_loss),),
-    "principal_components": (((0, 1), learning_figures.components),),
-    "ordered_recovery": (((0, 2, 3), learning_figures.order),),
-    "gaussian_denoising": (((0,), gain_figures.gaussian_noise),),
-    "masking_denoising": (((1,), gain_figures.masks),),
-    "sampled_denoising": (((0, 1), gain_figures.draws),),
-    "contractive_optimum": (((0,), gain_figures.stretched), ((1,), gain_figures.contracted)),
-    "learning_dynamics": (((0,), learning_figures.logistic), ((1,), learning_figures.first_order)),
-    "encoders_bounded_by_pca": (((0,), learning_figures.bound),),
-    "small_codes": (((0, 1, 2), learning_figures.excess),),
-    "streamed_moments": (((1,), learning_figures.stream),),
-    "online_rules": (((0,), learning_figures.rules),),
-    "single_precision": (((0,), optimum_figures.precision),),
-}
+"""Modules of figure functions, by the names in the table of theorems."""
 
 
 def theorems_page(
@@ -82,14 +39,10 @@ def theorems_page(
         A whole HTML document, which fetches nothing. A picture whose theorem was not measured is
         left out, and its place says why.
     """
-    groups = {
-        title: {name: found[name] for name in names if name in found}
-        for title, names in GROUPS.items()
-    }
+    shown = [row for row in TABLE if row.name in found]
     sections = [
-        Section(title, "".join(_theorem(problem, *each) for each in members.items()))
-        for title, members in groups.items()
-        if members
+        Section(title, "".join(_theorem(problem, row, found[row.name]) for row in rows))
+        for title, rows in groupby(shown, key=lambda row: row.section)
     ]
     glance = Section("At a glance", report.illustrations([_glance(found)]))
     environments = Section("Environment", tables.definitions(environment))
@@ -132,19 +85,17 @@ def _glance(found: Found) -> Illustration:
     )
 
 
-def _theorem(problem: Problem, name: str, certificates: Sequence[Certificate]) -> str:
-    pictures = "".join(_picture(problem, certificates, *each) for each in PICTURES[name])
-    heading = f"<h3><code>{escape(name)}</code></h3>\n"
-    return heading + pictures + report.certificate_table(certificates)
+def _theorem(problem: Problem, row: TheoremRow, certificates: Sequence[Certificate]) -> str:
+    figures = "".join(_figure(problem, certificates, *each) for each in row.figures.items())
+    heading = f"<h3><code>{escape(row.name)}</code></h3>\n"
+    return heading + figures + report.certificate_table(certificates)
 
 
-def _picture(
-    problem: Problem,
-    certificates: Sequence[Certificate],
-    places: Sequence[int],
-    draw: Callable[[Problem, Sequence[Certificate]], Illustration],
+def _figure(
+    problem: Problem, certificates: Sequence[Certificate], name: str, indices: Sequence[int]
 ) -> str:
-    if any(certificates[place].residual is not None for place in places):
-        return report.illustrations([draw(problem, certificates)])
-    reason = escape(certificates[places[0]].reason)
-    return f"<p>No picture, as the data cannot show it: {reason}.</p>\n"
+    if any(certificates[index].residual is not None for index in indices):
+        module, _, function = name.partition(".")
+        return report.illustrations([getattr(MODULES[module], function)(problem, certificates)])
+    reason = escape(certificates[indices[0]].reason)
+    return f"<p>No figure, as the data cannot show it: {reason}.</p>\n"

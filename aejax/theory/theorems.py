@@ -1,6 +1,10 @@
-"""The theorems, by name and in order, and the certificates of all that are asked for."""
+"""The table of theorems, and their certificates on data.
 
-from collections.abc import Sequence
+The table gives their order in `aejax verify`, in its report, in docs/theory and in the tests.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -31,31 +35,75 @@ from aejax.theory.parameters.l2_on_the_product import product_regularisation
 from aejax.theory.parameters.tied import tied_weights
 from aejax.types import Array, Key
 
-THEOREMS: dict[str, Theorem] = {
-    "optimal_loss": optimal_loss,
-    "optimal_map": optimal_map,
-    "gradient_training": gradient_training,
-    "code_invariance": code_invariance,
-    "free_biases": free_biases,
-    "tied_weights": tied_weights,
-    "sum_regularisation": sum_regularisation,
-    "product_regularisation": product_regularisation,
-    "principal_components": principal_components,
-    "ordered_recovery": ordered_recovery,
-    "course_conditions": course_conditions,
-    "landscape_index": landscape_index,
-    "critical_point_search": critical_point_search,
-    "gaussian_denoising": gaussian_denoising,
-    "masking_denoising": masking_denoising,
-    "sampled_denoising": sampled_denoising,
-    "contractive_optimum": contractive_optimum,
-    "learning_dynamics": learning_dynamics,
-    "encoders_bounded_by_pca": encoders_bounded_by_pca,
-    "small_codes": small_codes,
-    "streamed_moments": streamed_moments,
-    "online_rules": online_rules,
-    "single_precision": single_precision,
-}
+
+class TheoremRow(NamedTuple):
+    """A row of the table of theorems.
+
+    section: title of the section in the report, contained in the title of its page in docs/theory.
+    theorem: function from a problem to the theorem's certificates.
+    figures: `module.function` below `aejax.report.theorem_figures` -> indices of the certificates
+             of which at least one must have been measured.
+    """
+
+    section: str
+    theorem: Theorem
+    figures: Mapping[str, tuple[int, ...]]
+
+    @property
+    def name(self) -> str:
+        """Name on the command line, in results and in docs/theory."""
+        return self.theorem.__name__
+
+
+TABLE: tuple[TheoremRow, ...] = (
+    TheoremRow("The course", course_conditions, {"optimum_figures.conditions": (0, 1, 2, 3, 4, 5)}),
+    TheoremRow("One minimum, and saddles", optimal_loss, {"optimum_figures.spectrum": (0, 1)}),
+    TheoremRow("One minimum, and saddles", optimal_map, {"optimum_figures.least_squares": (0,)}),
+    TheoremRow("One minimum, and saddles", gradient_training, {"optimum_figures.training": (1,)}),
+    TheoremRow(
+        "One minimum, and saddles", code_invariance, {"optimum_figures.change_of_code": (0,)}
+    ),
+    TheoremRow(
+        "One minimum, and saddles",
+        landscape_index,
+        {"optimum_figures.index": (1,), "optimum_figures.saddle": (1,)},
+    ),
+    TheoremRow(
+        "One minimum, and saddles", critical_point_search, {"optimum_figures.searches": (0,)}
+    ),
+    TheoremRow("Biases", free_biases, {"optimum_figures.biases": (2,)}),
+    TheoremRow("Tied weights", tied_weights, {"optimum_figures.tied": (1,)}),
+    TheoremRow("L2 regularisation", sum_regularisation, {"gain_figures.sum_loss": (2, 3)}),
+    TheoremRow("L2 regularisation", product_regularisation, {"gain_figures.product_loss": (0,)}),
+    TheoremRow(
+        "From the subspace to the components",
+        principal_components,
+        {"learning_figures.components": (0, 1)},
+    ),
+    TheoremRow("Ordered recovery", ordered_recovery, {"learning_figures.order": (0, 2, 3)}),
+    TheoremRow("Denoising", gaussian_denoising, {"gain_figures.gaussian_noise": (0,)}),
+    TheoremRow("Denoising", masking_denoising, {"gain_figures.masks": (1,)}),
+    TheoremRow("Denoising", sampled_denoising, {"gain_figures.draws": (0, 1)}),
+    TheoremRow(
+        "Contraction",
+        contractive_optimum,
+        {"gain_figures.stretched": (0,), "gain_figures.contracted": (1,)},
+    ),
+    TheoremRow(
+        "Dynamics",
+        learning_dynamics,
+        {"learning_figures.logistic": (0,), "learning_figures.first_order": (1,)},
+    ),
+    TheoremRow("Non-linear encoders", encoders_bounded_by_pca, {"learning_figures.bound": (0,)}),
+    TheoremRow("Non-linear encoders", small_codes, {"learning_figures.excess": (0, 1, 2)}),
+    TheoremRow("Samples, streams and scale", streamed_moments, {"learning_figures.stream": (1,)}),
+    TheoremRow("Samples, streams and scale", online_rules, {"learning_figures.rules": (0,)}),
+    TheoremRow("Samples, streams and scale", single_precision, {"optimum_figures.precision": (0,)}),
+)
+"""One row per theorem, in the order of docs/theory."""
+
+THEOREMS: dict[str, Theorem] = {row.name: row.theorem for row in TABLE}
+"""Name -> theorem, in the order of the table."""
 
 
 def certificates(
@@ -65,20 +113,20 @@ def certificates(
     key: Key | None = None,
     theorems: Sequence[str] = tuple(THEOREMS),
 ) -> tuple[Certificate, ...]:
-    """Check the theorems on data: PCA and the linear autoencoder with k code units.
+    """Check theorems about PCA and the linear autoencoder with k code units on data.
 
     Args:
-        x: [examples, features], any real dtype; taken to float64.
+        x: [examples, features], of any real dtype; converted to float64.
         code: k ≥ 1.
-        key: for random starts and random changes of code; None means `jax.random.key(0)`.
-        theorems: names in `THEOREMS`; all of them unless given.
+        key: PRNG key of random starts and random changes of code (default: `jax.random.key(0)`).
+        theorems: names in `THEOREMS` (default: all of them).
 
     Returns:
         The certificates of each theorem, in the order of the names.
 
     Raises:
-        ValueError: for a name that is no theorem's; where x is not a finite real matrix; or where
-            the code size is below one.
+        ValueError: if a name is not in `THEOREMS`, if x is not a finite real matrix, or if the code
+            size is below one.
     """
     check_names(theorems)
     problem = pose(x, code, key=key)
@@ -86,7 +134,7 @@ def certificates(
 
 
 def check_names(theorems: Sequence[str]) -> None:
-    """ValueError for a name that is no theorem's."""
+    """Raise ValueError for a name that is not in `THEOREMS`."""
     unknown = [name for name in theorems if name not in THEOREMS]
     if unknown:
         raise ValueError(f"no theorem {', '.join(unknown)}; there are {', '.join(THEOREMS)}")

@@ -117,7 +117,10 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
         ("train --optimizer newton", "'newton' | 'adam' | 'sgd'"),
         ("encode runs/digits", "DATA"),
         ("verify --data small.npy --code 0", "code"),
-        ("verify --data small.npy --theorem fermat", "no theorem fermat; there are optimal_loss"),
+        (
+            "verify --data small.npy --theorem fermat",
+            "no theorem fermat; there are course_conditions",
+        ),
         ("encode small.npy small.npy", "small.npy is no run: it holds no configuration.json"),
         ("report nowhere", "nowhere is no run"),
         ("export nowhere", "nowhere is no run"),

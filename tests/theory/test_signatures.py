@@ -1,4 +1,4 @@
-"""Hyperparameters of `aejax.theory` are named where it is called, everywhere."""
+"""Hyperparameters of the functions of `aejax.theory` are keyword-only."""
 
 import importlib
 import inspect
@@ -14,18 +14,17 @@ FUNCTIONS = {
     and function.__module__ == module.name
     and not name.startswith("_")
 }
-ARRAYS = {"contraction.contractive_objective": {"decoder"}}
-"""Which may be left out."""
+OPTIONAL_ARRAYS = {"contraction.contractive_objective": {"decoder"}}
 
 
-def test_what_has_a_default_is_given_by_name_and_nothing_by_place_alone():
+def test_parameters_with_a_default_are_keyword_only_and_none_is_positional_only():
     assert len(FUNCTIONS) > 100
     for name, signature in FUNCTIONS.items():
         for parameter in signature.parameters.values():
-            named = parameter.kind is parameter.KEYWORD_ONLY
+            keyword_only = parameter.kind is parameter.KEYWORD_ONLY
             assert parameter.kind is not parameter.POSITIONAL_ONLY, name
             assert (
-                named
+                keyword_only
                 or parameter.default is parameter.empty
-                or parameter.name in ARRAYS.get(name, ())
+                or parameter.name in OPTIONAL_ARRAYS.get(name, ())
             ), name

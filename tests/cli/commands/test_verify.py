@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from aejax.report.theorem_report import GROUPS, PICTURES
-from aejax.theory import THEOREMS
+from aejax.report.theorem_report import MODULES
+from aejax.theory import THEOREMS, certificates
+from aejax.theory.theorems import TABLE
 from tests.cli.conftest import check
 from tests.documents import theory_sections
 from tests.report.test_page import Parsed
@@ -95,7 +96,7 @@ def page_of(aejax, tmp_path, words):
     return Parsed((tmp_path / "deep/page.html").read_text(encoding="utf-8"))
 
 
-def test_the_page_shows_each_theorem_with_its_picture_and_certificates(data, tmp_path, aejax):
+def test_the_page_shows_each_theorem_with_its_figure_and_certificates(data, tmp_path, aejax):
     names = "optimal_loss optimal_map contractive_optimum"
     page = page_of(aejax, tmp_path, f"--data {data} --code 2 --theorem {names}")
     assert page.text["h2"] == "At a glanceOne minimum, and saddlesContractionEnvironment"
@@ -109,13 +110,13 @@ def test_the_page_shows_each_theorem_with_its_picture_and_certificates(data, tmp
     assert "seed0" in page.text["main"]
 
 
-def test_a_picture_that_the_data_cannot_show_is_left_out_with_the_reason(tmp_path, aejax):
+def test_a_figure_that_the_data_cannot_show_is_omitted_with_the_reason(tmp_path, aejax):
     x = np.random.default_rng(0).normal(size=(60, 2)) @ np.ones((2, 5))
     np.save(tmp_path / "flat.npy", x)
     words = f"--data {tmp_path}/flat.npy --code 2 --theorem optimal_loss optimal_map"
     page = page_of(aejax, tmp_path, words)
     assert len(page.of("img")) == 2
-    assert "No picture, as the data cannot show it: rank 1 < code 2" in page.text["p"]
+    assert "No figure, as the data cannot show it: rank 1 < code 2" in page.text["p"]
     assert page.text["dt"].count("not identifiable") == 1
 
 
@@ -140,8 +141,8 @@ def test_any_array_of_the_users_has_its_page_of_all_theorems(make, code, tmp_pat
     page = page_of(aejax, tmp_path, f"--data {tmp_path}/own.npy --code {code}")
     for name in THEOREMS:
         assert name in page.text["h3"]
-    shown, left_out = len(page.of("img")) - 1, page.text["p"].count("No picture")
-    assert shown + left_out == sum(map(len, PICTURES.values()))
+    shown, left_out = len(page.of("img")) - 1, page.text["p"].count("No figure")
+    assert shown + left_out == sum(len(row.figures) for row in TABLE)
     assert "✗" not in page.text["main"]
 
 
@@ -163,11 +164,28 @@ def test_an_unknown_theorem_is_refused_before_the_data_is_read(aejax):
     check(aejax("verify --data nowhere.npy --theorem pythagoras"), "no theorem pythagoras")
 
 
-def test_the_page_has_every_theorem_under_the_titles_of_the_document():
-    names = [name for members in GROUPS.values() for name in members]
-    assert set(names) == set(PICTURES) == set(THEOREMS)
-    assert len(names) == len(THEOREMS)
-    sections = theory_sections()
-    assert len(sections) == len(GROUPS)
-    for section, members in zip(sections, GROUPS.values(), strict=True):
-        assert tuple(re.findall(r"^## `(\w+)`", section, re.MULTILINE)) == members
+def test_command_report_and_document_have_the_order_of_the_table(tmp_path, aejax):
+    names, titles = [row.name for row in TABLE], list(dict.fromkeys(row.section for row in TABLE))
+    assert len(names) == len(set(names))
+    assert list(THEOREMS) == names
+    np.save(tmp_path / "own.npy", np.zeros((20, 3)))
+    page = page_of(aejax, tmp_path, f"--data {tmp_path}/own.npy --code 3 --json {tmp_path}/c.json")
+    assert page.text["h2"] == "".join(["At a glance", *titles, "Environment"])
+    assert page.text["h3"] == "Residual, tolerance and control" + "".join(names)
+    claims = [certificate["claim"] for certificate in json.loads((tmp_path / "c.json").read_text())]
+    assert claims == [each.claim for each in certificates(np.eye(3), 3, theorems=names)]
+    for document, title in zip(theory_sections(), titles, strict=True):
+        assert title.lower() in document.partition("\n")[0].lower()
+        members = [row.name for row in TABLE if row.section == title]
+        assert re.findall(r"^## `(\w+)`", document, re.MULTILINE) == members
+
+
+def test_every_figure_of_the_table_is_a_function_of_the_report_and_has_its_certificates():
+    keys = [key for row in TABLE for key in row.figures]
+    assert len(keys) == len(set(keys))
+    for key in keys:
+        module, function = key.split(".")
+        assert callable(getattr(MODULES[module], function))
+    for row in TABLE:
+        found = certificates(np.eye(3), 3, theorems=[row.name])
+        assert all(indices and max(indices) < len(found) for indices in row.figures.values())
