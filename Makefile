@@ -79,11 +79,12 @@ format: $(DEVELOPER)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# The words and verdicts of the committed results, and experiments/README.md of them.
+# Refreshes the verdicts of the committed results; writes experiments/README.md and docs/gallery.md.
 experiments-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.table
+	$(BIN)/python -m experiments.harness.gallery
 
-# Every theorem on every data set, counts, orders and epochs: the tables of docs/theory/measurements.md.
+# Measures every theorem on every data set, saddle indices, orders and epochs: the tables of docs/theory.
 theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements
