@@ -23,7 +23,7 @@ import tyro
 
 import aejax
 from aejax import losses
-from aejax.layers.low_precision import product
+from aejax.layers.low_precision import matmul
 from aejax.types import Array
 from benchmarks import convolution
 from benchmarks.epochs import one_scan
@@ -89,12 +89,16 @@ def convolutional_ways(config: convolution.Config, side: int) -> dict[str, Calla
     x = convolution.images(config, side)
 
     def without_barriers(rows: Array, matrix: Array) -> Array:
-        return product(rows, matrix)
+        return matmul(rows, matrix)
 
     return {
         "as it is": convolution.scan_epoch(config, x),
-        "without barriers": convolution.scan_epoch(config, x, _multiplied=without_barriers),
-        "patches of single pixels": convolution.scan_epoch(config, x, _folds=lambda _: False),
+        "without barriers": convolution.scan_epoch(
+            config, x, _matmul_with_barriers=without_barriers
+        ),
+        "patches of single pixels": convolution.scan_epoch(
+            config, x, _strides_tile_window=lambda _: False
+        ),
         "patches of the input alone": convolution.scan_epoch(
             config, x, _outputs_are_narrower=lambda *_: False
         ),

@@ -56,7 +56,7 @@ def measure(config: Config) -> dict[str, Any]:
             {
                 "PyTorch": _pytorch_epoch(config, x),
                 "aejax": scan_epoch(config, x),
-                "aejax by XLA's convolutions": scan_epoch(config, x, LARGEST=0),
+                "aejax by XLA's convolutions": scan_epoch(config, x, MAX_PATCH_BYTES=0),
             },
             rounds=config.rounds,
         )

@@ -25,7 +25,7 @@ import tyro
 
 import aejax
 from aejax import Batch, data, losses, training
-from aejax.data.streams import mapped
+from aejax.data.streams import memory_mapped
 from aejax.runs.malloc import keep_memory
 from aejax.training import ONE_DEVICE, Stream, place_state, steps_of_pass, streaming
 from benchmarks.interleaved import interleaved, record
@@ -80,7 +80,7 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
     objective = aejax.objective(aejax.dense(config.sizes), losses.bernoulli)
     optimizer = optax.adam(1e-3)
     state = training.init_state(objective, optimizer, jax.random.key(0))
-    x, scale = mapped(path), data.unit_range(np.zeros((1, 1), np.uint8), low=0, high=255)
+    x, scale = memory_mapped(path), data.unit_range(np.zeros((1, 1), np.uint8), low=0, high=255)
     stream = Stream(
         lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
     )

@@ -41,8 +41,8 @@ CLASSES = {
     "shapes": data.SHAPES,
 }
 RESAMPLINGS = {
-    "transferred indices": resampling.transferred,
-    "fixed places": resampling.fixed,
+    "transferred indices": resampling.with_indices,
+    "fixed places": resampling.zero_insertion,
     "nearest neighbour": resampling.nearest,
 }
 MEASURES = ("mean_iou", "class_average", "global_accuracy")

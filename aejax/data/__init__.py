@@ -11,7 +11,7 @@ from aejax.data.files import load_array as load_array
 from aejax.data.files import load_file as load_file
 from aejax.data.idx import read_idx as read_idx
 from aejax.data.image_folder import image_folder as image_folder
-from aejax.data.lazy_array import Lazy as Lazy
+from aejax.data.lazy_array import LazyArray as LazyArray
 from aejax.data.normalisation import Normalisation as Normalisation
 from aejax.data.normalisation import covariance_scale as covariance_scale
 from aejax.data.normalisation import denormalise as denormalise
@@ -19,7 +19,7 @@ from aejax.data.normalisation import identity as identity
 from aejax.data.normalisation import normalise as normalise
 from aejax.data.normalisation import standardise as standardise
 from aejax.data.normalisation import unit_range as unit_range
-from aejax.data.preparation import Available as Available
+from aejax.data.preparation import AvailableDataset as AvailableDataset
 from aejax.data.preparation import available as available
 from aejax.data.preparation import prepare as prepare
 from aejax.data.sources import load as load

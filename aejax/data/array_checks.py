@@ -11,7 +11,7 @@ from jaxtyping import Shaped
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import Tabular, as_array, is_floating
 from aejax.data.example_blocks import blocks
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 
 Examples = Shaped[np.ndarray | jax.Array, "..."]
 
@@ -47,7 +47,7 @@ def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None
     check_finite(x, name)
 
 
-def check_finite(x: Examples | Lazy, name: str = "x") -> None:
+def check_finite(x: Examples | LazyArray, name: str = "x") -> None:
     """Refuse NaN and infinity.
 
     Args:
@@ -159,7 +159,7 @@ def _with_arrays(dataset: Dataset) -> Dataset:
 
 
 def _refuse(
-    x: Examples | Lazy, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
+    x: Examples | LazyArray, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
 ) -> None:
     """Raise ValueError if any value is bad: how many are, and which is the first."""
     count, first = 0, ""

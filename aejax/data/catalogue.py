@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
 
-EMBEDDED = {
+EMBEDDED_DATASETS = {
     "digits": "1797 handwritten digits, 8 × 8, from scikit-learn",
     "photos": "grey 12 × 12 patches of two photographs, from scikit-learn",
 }
-PREPARED_HERE = {
+TENSORFLOW_FREE = {
     "mnist": "70,000 handwritten digits, 28 × 28",
     "fashion_mnist": "70,000 articles of clothing, 28 × 28",
 }
@@ -67,7 +67,7 @@ def has_tensorflow() -> bool:
 
 
 def _no_such_data_set(name: str, tfds_names: list[str]) -> str:
-    known = [*EMBEDDED, *PREPARED_HERE]
+    known = [*EMBEDDED_DATASETS, *TENSORFLOW_FREE]
     close = difflib.get_close_matches(name.removeprefix("tfds:"), {*known, *tfds_names})
     suggestion = f"; did you mean {' or '.join(close)}?" if close else ""
     # TFDS stops looking at the first of its modules that lacks a dependency, such as h5py.

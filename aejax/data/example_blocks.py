@@ -7,13 +7,13 @@ import jax
 import numpy as np
 from jaxtyping import Shaped
 
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 
 BYTES_PER_BLOCK = 2**24
 
 
 def blocks(
-    x: Shaped[np.ndarray | jax.Array | Lazy, "m *features"],
+    x: Shaped[np.ndarray | jax.Array | LazyArray, "m *features"],
 ) -> Iterator[tuple[int, Shaped[np.ndarray, "block *features"]]]:
     """Walk over x in consecutive blocks of whole examples, in order.
 

@@ -7,16 +7,16 @@ from jaxtyping import Float64, Shaped
 from aejax.data.array_checks import check_finite
 from aejax.data.dtypes import Tabular, as_array, is_integer
 from aejax.data.example_blocks import blocks
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 
-Source = Shaped[np.ndarray | jax.Array | Lazy, "m *features"]
+Source = Shaped[np.ndarray | jax.Array | LazyArray, "m *features"]
 Statistic = Float64[np.ndarray, "*features"]
 
 INTEGER_RESOLUTION = 2.0**-24
 """Greatest share of a feature's range that float64 may round away: the precision of float32."""
 
 
-def as_source(x: Tabular | Lazy) -> Source:
+def as_source(x: Tabular | LazyArray) -> Source:
     """Examples of which statistics can be taken, as an array or lazy.
 
     Args:
@@ -28,7 +28,7 @@ def as_source(x: Tabular | Lazy) -> Source:
     Raises:
         ValueError: no examples, no batch axis, or a dtype that is not real.
     """
-    x = x if isinstance(x, Lazy) else as_array(x)
+    x = x if isinstance(x, LazyArray) else as_array(x)
     if not x.shape or 0 in x.shape:
         raise ValueError(f"x has shape {list(x.shape)}; expected [examples, *features], not empty")
     return x

@@ -33,7 +33,7 @@ LABEL_NAMES = {f"{name}{ending}" for name in ("labels", "y") for ending in ("", 
 TABLE_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".feather"}
 
 # What NumPy and zipfile raise at files that are damaged, encrypted, or compressed in another way.
-UNREADABLE = (
+READ_ERRORS = (
     ArithmeticError,
     EOFError,
     RuntimeError,
@@ -148,7 +148,7 @@ def _int64(labels: np.ndarray | None) -> np.ndarray | None:
     return labels.astype(np.int64)
 
 
-def advice(path: Path) -> str:
+def format_advice(path: Path) -> str:
     """What to do with a file of another kind than is read, as the end of a message."""
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix.lower() in TABLE_SUFFIXES:
@@ -165,13 +165,13 @@ def _read(path: Path) -> np.ndarray:
     if path.suffix != ".npy":
         head = first_bytes(path)
         if head is not None and head != b"\0\0":
-            raise ValueError(f"{path} is no .npy, .npz or IDX file{advice(path)}")
+            raise ValueError(f"{path} is no .npy, .npz or IDX file{format_advice(path)}")
         return read_idx(path)
     try:
         with path.open("rb") as stream:
             npy_header(stream, path.stat().st_size)
         return _native(np.lib.format.open_memmap(path, mode="r"))
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
 
 
@@ -198,7 +198,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                     with arrays.zip.open(member) as stream:
                         npy_header(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
                 return {key: _native(arrays[key]) for key in arrays}
-        except (*UNREADABLE, OSError) as error:  # a seek to nowhere, in a damaged archive
+        except (*READ_ERRORS, OSError) as error:  # a seek to nowhere, in a damaged archive
             raise ValueError(f"{path} is no readable .npz file of numbers: {error}") from error
 
 
@@ -245,10 +245,11 @@ def _read_folder(folder: Path) -> dict[str, np.ndarray]:
         if path.exists()
     }
     missing = [stem for name, stem in MNIST_FILES.items() if name not in found]
-    if len(missing) == len(MNIST_FILES) and any(map(advice, folder.iterdir())):
-        other = next(path for path in sorted(folder.iterdir()) if advice(path))
+    if len(missing) == len(MNIST_FILES) and any(map(format_advice, folder.iterdir())):
+        other = next(path for path in sorted(folder.iterdir()) if format_advice(path))
         raise ValueError(
-            f"folder {folder} holds no .npy or IDX files, but such as {other.name}{advice(other)}"
+            f"folder {folder} contains no .npy or IDX files, only others such as {other.name}"
+            f"{format_advice(other)}"
         )
     if missing:
         raise FileNotFoundError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,7 +19,7 @@ FORMATS = "PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP"
 ImageMode = Literal["L", "LA", "RGB", "RGBA"]
 """What images can be converted to: grey or colour of 8 bits, with an alpha channel or without."""
 
-STORED = {
+STORED_MODES = {
     "1": (np.bool_, (0.0, 1.0)),
     "L": (np.uint8, (0.0, 255.0)),
     "LA": (np.uint8, (0.0, 255.0)),
@@ -37,7 +37,7 @@ SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 277, 339
 """TIFF's tags."""
 
 
-def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> Lazy:
+def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> LazyArray:
     """The images of a folder, in the order of their names.
 
     Each file holds one image. EXIF's orientation is applied. Without a mode all images are of one
@@ -90,8 +90,8 @@ def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> 
             )
         return image
 
-    dtype, bounds = STORED[kind]
-    return Lazy(str(folder), read, (len(paths), *first.shape), dtype, bounds=bounds)
+    dtype, bounds = STORED_MODES[kind]
+    return LazyArray(str(folder), read, (len(paths), *first.shape), dtype, bounds=bounds)
 
 
 def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarray]:
@@ -102,8 +102,8 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
         mode: what it is converted to; None reads it as it is stored.
 
     Returns:
-        The key in `STORED` of what was found or made, and its values, [height, width] or [height,
-        width, channels].
+        The mode of the values (a key of `STORED_MODES`), and the values, [height, width] or
+        [height, width, channels].
 
     Raises:
         ValueError: as `image_folder`.
@@ -120,7 +120,7 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
                 kind = _stored_kind(image) if mode is None else mode
                 upright = ImageOps.exif_transpose(image)
                 shown = upright if mode is None else _converted(upright, mode)
-                return kind, np.asarray(shown).astype(STORED[kind][0], copy=False)
+                return kind, np.asarray(shown).astype(STORED_MODES[kind][0], copy=False)
     except Exception as error:  # Pillow's readers have no exception in common
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
@@ -192,11 +192,11 @@ def _check_tiff(image: "Image", *, is_big_endian: bool) -> None:
 
 
 def _stored_kind(image: "Image") -> str:
-    """The key in `STORED` of an image whose values are brightness; ValueError for others."""
+    """The key in `STORED_MODES` of an image whose values are brightness; ValueError for others."""
     # Pillow gives grey of 16 bits in several modes: of either byte order, and in 32 bits.
     is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
     kind = "I;16" if is_deep else image.mode
-    if kind not in STORED:
+    if kind not in STORED_MODES:
         can = image.mode in CONVERTIBLE
         advice = "image_mode='RGB' converts it" if can else "store it as RGB"
         raise ValueError(f"its mode {image.mode} is neither grey nor RGB; {advice}")

@@ -12,7 +12,7 @@ Rows = Any
 """Which examples are wanted, in NumPy's terms: an index, a slice, indices, or a boolean mask."""
 
 
-class Lazy:
+class LazyArray:
     """An array [examples, *features] that is read by rows, with what `blocks` needs of an array.
 
     An index along the examples means what it means to NumPy, or is refused.
@@ -59,7 +59,7 @@ class Lazy:
             )
         return found.astype(self.dtype, copy=False).reshape(*rows.shape, *self.shape[1:])
 
-    def select(self, count: int, which: Callable[[np.ndarray], np.ndarray]) -> "Lazy":
+    def select(self, count: int, which: Callable[[np.ndarray], np.ndarray]) -> "LazyArray":
         """Some of the examples, in an order: the i-th is this array's which(i)-th.
 
         Args:
@@ -70,7 +70,7 @@ class Lazy:
             An array [count, *features] that is read by rows too.
         """
         shape = (count, *self.shape[1:])
-        return Lazy(
+        return LazyArray(
             self.name, lambda rows: self[which(rows)], shape, self.dtype, bounds=self.bounds
         )
 
@@ -80,7 +80,7 @@ class Lazy:
         *,
         features: tuple[int, ...],
         dtype: Any,
-    ) -> "Lazy":
+    ) -> "LazyArray":
         """The same examples through a function.
 
         Args:
@@ -92,7 +92,7 @@ class Lazy:
             An array [examples, *features] that is read by rows too.
         """
         shape = (len(self), *features)
-        return Lazy(self.name, lambda rows: function(self[rows]), shape, dtype)
+        return LazyArray(self.name, lambda rows: function(self[rows]), shape, dtype)
 
 
 def row_indices(index: Rows, count: int, name: str = "x") -> Integer[np.ndarray, "..."]:

@@ -19,7 +19,7 @@ from jaxtyping import Float, Shaped
 
 from aejax.data.dtypes import Tabular, as_array, is_floating, is_integer
 from aejax.data.feature_statistics import as_source, extremes, mean_and_deviation
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 
 Examples = Shaped[np.ndarray | jax.Array, "m *features"]
 
@@ -51,7 +51,7 @@ def identity() -> Normalisation:
 
 
 def unit_range(
-    x: Tabular | Lazy, *, low: float | None = None, high: float | None = None
+    x: Tabular | LazyArray, *, low: float | None = None, high: float | None = None
 ) -> Normalisation:
     """Map [low, high] onto [0, 1]: r = (x − low) / (high − low).
 
@@ -83,7 +83,7 @@ def unit_range(
     return Normalisation(lower, _one_where_zero(scale))
 
 
-def standardise(x: Tabular | Lazy) -> Normalisation:
+def standardise(x: Tabular | LazyArray) -> Normalisation:
     """Give each feature mean 0 and variance 1: r_ij = (x_ij − mean_j) / deviation_j.
 
     The deviation is that of the population, √(Σ_i (x_ij − mean_j)² / m), as in scikit-learn's
@@ -103,7 +103,7 @@ def standardise(x: Tabular | Lazy) -> Normalisation:
     return Normalisation(mean, _one_where_zero(deviation))
 
 
-def covariance_scale(x: Tabular | Lazy) -> Normalisation:
+def covariance_scale(x: Tabular | LazyArray) -> Normalisation:
     """Centre each feature and divide by √m: r_ij = (x_ij − mean_j) / √m.
 
     Then rᵀr is the covariance matrix of x, and PCA is the singular value decomposition of r.

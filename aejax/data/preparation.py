@@ -11,7 +11,13 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from aejax.data.catalogue import EMBEDDED, PREPARED_HERE, find_builder, has_tensorflow, is_prepared
+from aejax.data.catalogue import (
+    EMBEDDED_DATASETS,
+    TENSORFLOW_FREE,
+    find_builder,
+    has_tensorflow,
+    is_prepared,
+)
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -19,7 +25,7 @@ if TYPE_CHECKING:
     from aejax.data.mnist import Mnist
 
 
-class Available(NamedTuple):
+class AvailableDataset(NamedTuple):
     """A data set known by name: what it is, and whether `load` can read it now."""
 
     name: str
@@ -27,7 +33,7 @@ class Available(NamedTuple):
     prepared: bool
 
 
-def available(data_dir: str | PathLike[str] | None = None) -> tuple[Available, ...]:
+def available(data_dir: str | PathLike[str] | None = None) -> tuple[AvailableDataset, ...]:
     """List the data sets that need no TensorFlow; any other TFDS name works besides.
 
     Args:
@@ -36,10 +42,10 @@ def available(data_dir: str | PathLike[str] | None = None) -> tuple[Available, .
     Returns:
         Name, description and state of each.
     """
-    embedded = [Available(name, text, True) for name, text in EMBEDDED.items()]
+    embedded = [AvailableDataset(name, text, True) for name, text in EMBEDDED_DATASETS.items()]
     ours = [
-        Available(name, text, is_prepared(find_builder(name, data_dir)))
-        for name, text in PREPARED_HERE.items()
+        AvailableDataset(name, text, is_prepared(find_builder(name, data_dir)))
+        for name, text in TENSORFLOW_FREE.items()
     ]
     return (*embedded, *ours)
 
@@ -71,17 +77,17 @@ def prepare(
         ConnectionError: an archive that cannot be downloaded.
         ModuleNotFoundError: a data set of TFDS's own, without TensorFlow.
     """
-    if name in EMBEDDED:
+    if name in EMBEDDED_DATASETS:
         raise ValueError(f"data set {name!r} comes with scikit-learn and needs no preparation")
     builder = find_builder(name, data_dir)
     if is_prepared(builder):
         return Path(builder.data_dir)
-    if name not in PREPARED_HERE and not has_tensorflow():
+    if name not in TENSORFLOW_FREE and not has_tensorflow():
         raise ModuleNotFoundError(
             f"preparing TFDS's own data set {name!r} needs TensorFlow, reading it does not; "
             "install the extra: pip install 'aejax[tfds]'"
         )
-    if name in PREPARED_HERE and manual_dir is not None:
+    if name in TENSORFLOW_FREE and manual_dir is not None:
         _check_archives(cast("Mnist", builder), Path(manual_dir).expanduser())
     _download_and_prepare(name, builder, manual_dir)
     return Path(builder.data_dir)

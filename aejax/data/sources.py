@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aejax.data import embedded
 from aejax.data.array_checks import check_dataset
-from aejax.data.catalogue import PREPARED_HERE
+from aejax.data.catalogue import TENSORFLOW_FREE
 from aejax.data.dataset import Dataset
 from aejax.data.files import load_file
 from aejax.data.prepared import load_prepared
@@ -34,7 +34,7 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
         dataset = embedded.digits()
     elif name == "photos":
         dataset = embedded.photos()
-    elif name in PREPARED_HERE or name.startswith("tfds:"):
+    elif name in TENSORFLOW_FREE or name.startswith("tfds:"):
         dataset = load_prepared(name, data_dir=data_dir)
     elif name and path.exists():
         dataset = load_file(path)

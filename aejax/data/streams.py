@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.data.catalogue import PREPARED_HERE
+from aejax.data.catalogue import TENSORFLOW_FREE
 from aejax.data.dtypes import check_dtype, is_floating
-from aejax.data.files import MNIST_FILES, UNREADABLE, advice, npy_header
+from aejax.data.files import MNIST_FILES, READ_ERRORS, format_advice, npy_header
 from aejax.data.image_folder import ImageMode, image_folder
-from aejax.data.lazy_array import Lazy
+from aejax.data.lazy_array import LazyArray
 from aejax.data.prepared import input_of, open_builder
 
 
@@ -33,8 +33,8 @@ class StreamedDataset(NamedTuple):
     """
 
     name: str
-    train: Lazy
-    test: Lazy
+    train: LazyArray
+    test: LazyArray
     low: float | None
     high: float | None
 
@@ -43,13 +43,13 @@ def open_stream(
     name: str | PathLike[str],
     *,
     data_dir: str | PathLike[str] | None = None,
-    guard: Callable[[Lazy], Lazy] | None = None,
+    guard: Callable[[LazyArray], LazyArray] | None = None,
     image_mode: ImageMode | None = None,
 ) -> StreamedDataset:
     """Open a data set without reading it.
 
-    - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is mapped into memory, and
-      what was read is forgotten again.
+    - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is memory-mapped; pages
+      are released after each read.
     - A folder of images, all of one size and kind, in the order of their names (`image_folder`).
     - An `.array_record` file, or a folder of them, whose records are each a `.npy` file.
     - A TFDS name, prepared: `mnist`, `fashion_mnist`, or `tfds:NAME`.
@@ -81,7 +81,7 @@ def open_stream(
     return StreamedDataset(name, train, test, *train.bounds)
 
 
-def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
+def guarded(x: LazyArray, *, skip: int = 0, skipped: set[int] | None = None) -> LazyArray:
     """The same examples, of which those that cannot be read, or are not finite, are named.
 
     Args:
@@ -111,10 +111,10 @@ def guarded(x: Lazy, *, skip: int = 0, skipped: set[int] | None = None) -> Lazy:
         stand_in = next(iter(whole.values()))
         return np.stack([whole.get(i, stand_in) for i in range(len(rows))])
 
-    return Lazy(x.name, read, x.shape, x.dtype, bounds=x.bounds)
+    return LazyArray(x.name, read, x.shape, x.dtype, bounds=x.bounds)
 
 
-def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
+def _one(x: LazyArray, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
     """One example, or None where it is left out."""
     try:
         (example,) = x[[row]]
@@ -132,8 +132,8 @@ def _one(x: Lazy, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
     return example
 
 
-def mapped(path: str | PathLike[str]) -> Lazy:
-    """A `.npy` file that is mapped into memory and forgotten again after every read.
+def memory_mapped(path: str | PathLike[str]) -> LazyArray:
+    """Memory-map a `.npy` file; its pages are released after every read.
 
     Args:
         path: of the file.
@@ -161,7 +161,7 @@ def mapped(path: str | PathLike[str]) -> Lazy:
         if len(shape) < 2 or not prod(shape):
             raise ValueError(f"it holds {dtype}{list(shape)}; a stream needs [examples, *features]")
         x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
-    except UNREADABLE as error:
+    except READ_ERRORS as error:
         raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
@@ -170,10 +170,10 @@ def mapped(path: str | PathLike[str]) -> Lazy:
             memory.madvise(mmap.MADV_DONTNEED)
         return found
 
-    return Lazy(str(path), read, shape, dtype.newbyteorder("="))
+    return LazyArray(str(path), read, shape, dtype.newbyteorder("="))
 
 
-def array_records(path: str | PathLike[str]) -> Lazy:
+def array_records(path: str | PathLike[str]) -> LazyArray:
     """The records of an `.array_record` file or of a folder of them, each a `.npy` file.
 
     Args:
@@ -192,7 +192,7 @@ def array_records(path: str | PathLike[str]) -> Lazy:
     try:
         source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
         first = _array(source[0])
-    except (*UNREADABLE, IndexError, OSError) as error:
+    except (*READ_ERRORS, IndexError, OSError) as error:
         raise ValueError(f"{path} is no readable .array_record file of arrays: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
@@ -205,7 +205,7 @@ def array_records(path: str | PathLike[str]) -> Lazy:
                 )
         return np.stack(found)
 
-    return Lazy(str(path), read, (len(source), *first.shape), first.dtype)
+    return LazyArray(str(path), read, (len(source), *first.shape), first.dtype)
 
 
 def _array(record: bytes) -> np.ndarray:
@@ -216,10 +216,10 @@ def _array(record: bytes) -> np.ndarray:
 
 def _sources(
     name: str, data_dir: str | PathLike[str] | None, image_mode: ImageMode | None
-) -> list[Lazy]:
+) -> list[LazyArray]:
     """All examples, or those of train and of test."""
     path = Path(os.path.expanduser(name))
-    prepared = name in PREPARED_HERE or name.startswith("tfds:")
+    prepared = name in TENSORFLOW_FREE or name.startswith("tfds:")
     if not prepared and not path.exists():
         raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
     parts = [path / f"{part}.npy" for part in MNIST_FILES if part.startswith("x_")]
@@ -232,27 +232,27 @@ def _sources(
     if prepared:
         return _prepared(name, data_dir)
     if in_parts:
-        return [mapped(part) for part in parts]
+        return [memory_mapped(part) for part in parts]
     return [array_records(path) if has_records else _file(path)]
 
 
-def _file(path: Path) -> Lazy:
+def _file(path: Path) -> LazyArray:
     if path.suffix == ".npy":
-        return mapped(path)
+        return memory_mapped(path)
     if ".array_record" in path.name:
         return array_records(path)
     raise ValueError(
-        f"{path} cannot be streamed; expected .npy, .array_record, or a folder{advice(path)}"
+        f"{path} cannot be streamed; expected .npy, .array_record, or a folder{format_advice(path)}"
     )
 
 
-def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[Lazy]:
+def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]:
     """The splits of a TFDS data set that `load` would read."""
     builder, splits = open_builder(name, data_dir)
     return [_split(name, builder, split) for split in splits]
 
 
-def _split(name: str, builder: Any, split: str) -> Lazy:
+def _split(name: str, builder: Any, split: str) -> LazyArray:
     key, _ = input_of(name, builder.info)
     feature, source = builder.info.features[key], builder.as_data_source(split)
 
@@ -260,10 +260,10 @@ def _split(name: str, builder: Any, split: str) -> Lazy:
         return np.stack([example[key] for example in source.__getitems__(rows.tolist())])
 
     shape = (builder.info.splits[split].num_examples, *feature.shape)
-    return Lazy(f"{name}, {split}", read, shape, feature.np_dtype)
+    return LazyArray(f"{name}, {split}", read, shape, feature.np_dtype)
 
 
-def _by_fifths(x: Lazy) -> tuple[Lazy, Lazy]:
+def _by_fifths(x: LazyArray) -> tuple[LazyArray, LazyArray]:
     """`every_fifth` by the numbers of the rows alone."""
     if len(x) < 5:
         raise ValueError(f"{x.name} holds {len(x)} examples; expected at least 5 for a test split")

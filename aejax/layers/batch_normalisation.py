@@ -13,17 +13,17 @@ from jaxtyping import Float
 
 from aejax.types import Array, Params
 
-TRAINED = frozenset({"scale", "bias"})
-STATISTICS = frozenset({"mean", "variance"})
+TRAINABLE_NAMES = frozenset({"scale", "bias"})
+STATISTICS_NAMES = frozenset({"mean", "variance"})
 OBSERVER = "observer"
 """A function beside a layer's parameters that is called with its input's `Moments`: how
 `training.calibrate` sees them. It stands in no parameters that leave `calibrate`."""
 
 
 class Moments(NamedTuple):
-    """Number, mean and variance (divided by the number) of some values, for each channel."""
+    """Number, mean and variance (divided by the count) of some values, for each channel."""
 
-    number: Float[Array, ""]
+    count: Float[Array, ""]
     mean: Float[Array, " channels"]
     variance: Float[Array, " channels"]
 
@@ -83,7 +83,7 @@ def moments(x: Float[Array, "batch *spatial channels"]) -> Moments:
     return Moments(jnp.asarray(x.size // x.shape[-1], x.dtype), mean, variance)
 
 
-def merge(a: Moments, b: Moments) -> Moments:
+def merge_moments(a: Moments, b: Moments) -> Moments:
     """Moments of the values of both together, exact but for rounding.
 
     Args:
@@ -95,17 +95,17 @@ def merge(a: Moments, b: Moments) -> Moments:
 
     Source: Chan, Golub & LeVeque 1983.
     """
-    number = a.number + b.number
-    share_a, share_b = a.number / number, b.number / number
+    count = a.count + b.count
+    share_a, share_b = a.count / count, b.count / count
     difference = b.mean - a.mean
     return Moments(
-        number,
+        count,
         a.mean + share_b * difference,
         share_a * a.variance + share_b * b.variance + share_a * share_b * jnp.square(difference),
     )
 
 
-def uncalibrated(params: Params) -> Params:
+def remove_statistics(params: Params) -> Params:
     """The same parameters without the population's statistics, as training takes them.
 
     Args:
@@ -116,13 +116,13 @@ def uncalibrated(params: Params) -> Params:
     """
     if not isinstance(params, dict):
         return params
-    if params.keys() == TRAINED | STATISTICS:
-        return {name: params[name] for name in params if name in TRAINED}
-    return {name: uncalibrated(child) for name, child in params.items()}
+    if params.keys() == TRAINABLE_NAMES | STATISTICS_NAMES:
+        return {name: params[name] for name in params if name in TRAINABLE_NAMES}
+    return {name: remove_statistics(child) for name, child in params.items()}
 
 
 def _statistics(params: dict[str, Any], x: Array) -> tuple[Array, Array]:
-    if params.keys() >= STATISTICS:
+    if params.keys() >= STATISTICS_NAMES:
         return params["mean"], params["variance"]
     found = moments(x)
     if OBSERVER in params:

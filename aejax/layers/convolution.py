@@ -18,12 +18,12 @@ from aejax.layers.convolution_arithmetic import (
     Axis,
     Geometry,
     Padding,
-    axes_of,
     convolution_shape,
+    resolve_axes,
     transposed_axes,
     transposed_shape,
 )
-from aejax.layers.convolution_patches import padded
+from aejax.layers.convolution_patches import pad_spatial
 from aejax.promotion import alike
 from aejax.types import Array
 
@@ -58,13 +58,13 @@ def convolution(
     _check_channels(kernel, groups, inputs=x.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
     shape = x.shape[1:-1]
-    axes, out_shape = axes_of(shape, geometry), convolution_shape(shape, geometry)
+    axes, out_shape = resolve_axes(shape, geometry), convolution_shape(shape, geometry)
     x, kernel = alike(x, kernel)
-    if groups == 1 and convolution_patches.fits(x.shape[0], kernel, out_shape):
-        return convolution_patches.correlated(x, kernel, tuple(axes), out_shape)
+    if groups == 1 and convolution_patches.patches_fit(x.shape[0], kernel, out_shape):
+        return convolution_patches.convolve(x, kernel, tuple(axes), out_shape)
     axes, apart = _padding_apart(axes)
     return _correlated(
-        padded(x, [(low, high, 0) for low, high in apart]),
+        pad_spatial(x, [(low, high, 0) for low, high in apart]),
         kernel,
         strides=[axis.stride for axis in axes],
         padding=[axis.padding for axis in axes],
@@ -111,8 +111,8 @@ def transposed_convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
     y, kernel = alike(y, kernel)
-    if groups == 1 and convolution_patches.fits(y.shape[0], kernel, shape):
-        return convolution_patches.transposed(
+    if groups == 1 and convolution_patches.patches_fit(y.shape[0], kernel, shape):
+        return convolution_patches.convolve_transposed(
             y, kernel, tuple(axes), transposed_shape(shape, geometry)
         )
     axes, apart = _padding_apart(axes)
@@ -125,7 +125,7 @@ def transposed_convolution(
         dilation=[axis.dilation for axis in axes],
         groups=groups,
     )
-    return padded(x, [(-low, -high, 0) for low, high in apart])
+    return pad_spatial(x, [(-low, -high, 0) for low, high in apart])
 
 
 def zero_inserted(
@@ -150,7 +150,7 @@ def zero_inserted(
     Source: Dumoulin & Visin 2016, relations 8 to 14.
     """
     axes = transposed_axes(y.shape[1:-1], geometry)
-    return padded(y, [(*_around(axis), axis.stride - 1) for axis in axes])
+    return pad_spatial(y, [(*_around(axis), axis.stride - 1) for axis in axes])
 
 
 def flipped(
@@ -207,9 +207,9 @@ def convolution_matrix(
     by_group = kernel.reshape(*window, inputs, groups, outputs // groups)
     matrix = jnp.einsum("...igo,hg->...higo", by_group, jnp.eye(groups, dtype=kernel.dtype))
     matrix = matrix.reshape(*window, groups * inputs, outputs)
-    for axis, out_size in zip(axes_of(shape, geometry), out_shape, strict=True):
+    for axis, out_size in zip(resolve_axes(shape, geometry), out_shape, strict=True):
         # From [k, …] to […, o, i]: after all axes the channels come first.
-        met = axis.places(out_size)[..., None] == np.arange(axis.size)
+        met = axis.input_positions(out_size)[..., None] == np.arange(axis.size)
         matrix = jnp.tensordot(
             matrix, met.swapaxes(0, 1).astype(kernel.dtype), axes=(0, 0), precision="highest"
         )

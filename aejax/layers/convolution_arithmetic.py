@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Padding = Literal["same", "valid"] | Sequence[tuple[int, int]]
-"""Zeros (low, high) at the ends of each axis; "valid": none; "same": see `axes_of`."""
+"""Zeros (low, high) at the ends of each axis; "valid": none; "same": see `resolve_axes`."""
 
 
 class Geometry(NamedTuple):
@@ -48,11 +48,11 @@ class Axis(NamedTuple):
         return self.dilation * (self.kernel - 1) + 1
 
     @property
-    def room(self) -> int:
+    def slack(self) -> int:
         """How far the kernel can move: i + low + high − e."""
         return self.size + sum(self.padding) - self.span
 
-    def places(self, outputs: int) -> np.ndarray:
+    def input_positions(self, outputs: int) -> np.ndarray:
         """Input position under each of the kernel's.
 
         Args:
@@ -65,7 +65,7 @@ class Axis(NamedTuple):
         return starts[:, None] + self.dilation * np.arange(self.kernel)
 
 
-def axes_of(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
+def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
     """A convolution's geometry on each axis of its input.
 
     "same" padding gives as many outputs as strides begin in the input, o = ⌈i / s⌉, with the fewest
@@ -115,18 +115,18 @@ def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ..
         o, one entry for each axis.
 
     Raises:
-        ValueError: as `axes_of`, and where a kernel does not fit in the padded input.
+        ValueError: as `resolve_axes`, and where a kernel does not fit in the padded input.
 
     Source: Dumoulin & Visin 2016, relations 1 to 7, and 15 (dilation).
     """
-    axes = axes_of(shape, geometry)
-    if any(axis.room < 0 for axis in axes):
+    axes = resolve_axes(shape, geometry)
+    if any(axis.slack < 0 for axis in axes):
         raise ValueError(
             f"a kernel that spans {[axis.span for axis in axes]} positions does not fit in a "
-            f"padded input of {[axis.room + axis.span for axis in axes]}; use a smaller kernel, "
+            f"padded input of {[axis.slack + axis.span for axis in axes]}; use a smaller kernel, "
             "less dilation, more padding, or fewer or smaller strides before it"
         )
-    return tuple(axis.room // axis.stride + 1 for axis in axes)
+    return tuple(axis.slack // axis.stride + 1 for axis in axes)
 
 
 def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
@@ -143,8 +143,8 @@ def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
         One `Axis` for each.
 
     Raises:
-        ValueError: as `axes_of`; for an output padding beside "same", or one that is neither below
-            its stride nor below its dilation; and where nothing is left of an axis.
+        ValueError: as `resolve_axes`; for an output padding together with "same", or one that is
+            below neither its stride nor its dilation; and if an output axis would be empty.
     """
     if geometry.padding == "same":
         if geometry.output_padding is not None:
@@ -152,9 +152,9 @@ def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
                 '"same" padding chooses the output padding of a transposed convolution; leave '
                 "that out, give the padding as pairs, or name the wanted shape in decoder_geometry"
             )
-        wanted = [axis.size * axis.stride for axis in axes_of(shape, geometry)]
+        wanted = [axis.size * axis.stride for axis in resolve_axes(shape, geometry)]
         (geometry,) = decoder_geometry(shape, wanted, [geometry])
-    axes = axes_of(shape, geometry)
+    axes = resolve_axes(shape, geometry)
     if any(axis.output_padding >= max(axis.stride, axis.dilation) for axis in axes):
         raise ValueError(
             f"output padding must be below the stride or the dilation of its axis, got "
@@ -213,12 +213,12 @@ def decoder_geometry(
     """
     found, wanted = [], tuple(shape)
     for layer in reversed(layers):
-        axes = axes_of(wanted, layer)
+        axes = resolve_axes(wanted, layer)
         wanted = convolution_shape(wanted, layer)
         found.append(
             layer._replace(
                 padding=tuple(axis.padding for axis in axes),
-                output_padding=tuple(axis.room % axis.stride for axis in axes),
+                output_padding=tuple(axis.slack % axis.stride for axis in axes),
             )
         )
     if wanted != tuple(code_shape):

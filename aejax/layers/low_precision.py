@@ -1,8 +1,9 @@
-"""Products of matrices of few bits, summed in float32: what matrix units do, forwards and back.
+"""Low-precision matrix product with float32 accumulation, in the forward and the backward pass.
 
-XLA keeps the sums of a bfloat16 product in float32 only where it is asked to, and only then do a
-processor's matrix units take part. JAX's own transpose of such a product has operands of two
-dtypes, which no matrix unit takes: so this one is a primitive, whose transposes are its like.
+XLA accumulates a bfloat16 product in float32, and runs it on AMX or tensor cores, only if
+`preferred_element_type` asks for float32. JAX's transpose of such a product has operands of two
+dtypes, which this hardware does not support. `matmul` is therefore a primitive of its own, whose
+transposes are again `matmul`.
 """
 
 import jax
@@ -15,10 +16,10 @@ from jaxtyping import Float, Shaped
 from aejax.types import Array
 
 
-def product(
+def matmul(
     x: Float[Array, "*batch features"], kernel: Float[Array, "features units"]
 ) -> Float[Array, "*batch units"]:
-    """x W, each sum in float32 or better and then rounded to the operands' dtype.
+    """x W, accumulated in float32 or wider and rounded once to the dtype of the operands.
 
     Args:
         x: rows.
@@ -32,33 +33,34 @@ def product(
     if jnp.finfo(x.dtype).bits >= 32:
         return x @ kernel
     rows = x.reshape(-1, x.shape[-1])
-    return _product_p.bind(rows, kernel).reshape(*x.shape[:-1], kernel.shape[-1])
+    return _matmul_p.bind(rows, kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def transposed(
     matrices: Shaped[Array, "*same rows columns"],
 ) -> Shaped[Array, "*same columns rows"]:
-    """Matrices transposed and laid out anew, by way of a flat array that XLA may not look through.
+    """Transposed matrices, copied to a contiguous layout.
 
-    It would fold the transpose into a product otherwise, and widen a product so folded.
+    The `optimization_barrier` on the flat array keeps XLA from fusing the transpose into a matrix
+    product, which it would then compute in float32.
 
     Args:
-        matrices: of any dtype.
+        matrices: matrices of any dtype.
 
     Returns:
-        The last two axes exchanged.
+        The matrices with their last two axes exchanged.
     """
-    turned = jnp.swapaxes(matrices, -1, -2)
-    return jax.lax.optimization_barrier(turned.reshape(-1)).reshape(turned.shape)
+    exchanged = jnp.swapaxes(matrices, -1, -2)
+    return jax.lax.optimization_barrier(exchanged.reshape(-1)).reshape(exchanged.shape)
 
 
-_product_p = Primitive("product")
-"""[*same, m, k] and [*same, k, n] of one dtype of less than 32 bits."""
+_matmul_p = Primitive("low_precision_matmul")
+"""[*same, m, k] times [*same, k, n], of one dtype narrower than 32 bits."""
 
 
 def _multiply(left: Array, right: Array) -> Array:
-    summed = jnp.matmul(left, right, preferred_element_type=jnp.float32)
-    return summed.astype(left.dtype)
+    accumulated = jnp.matmul(left, right, preferred_element_type=jnp.float32)
+    return accumulated.astype(left.dtype)
 
 
 def _abstract(left: ShapedArray, right: ShapedArray) -> ShapedArray:
@@ -71,15 +73,15 @@ def _batched(operands: tuple, axes: tuple) -> tuple[Array, int]:
         batching.bdim_at_front(operand, axis, size)
         for operand, axis in zip(operands, axes, strict=True)
     )
-    return _product_p.bind(left, right), 0
+    return _matmul_p.bind(left, right), 0
 
 
-_product_p.def_impl(jax.jit(_multiply))
-_product_p.def_abstract_eval(_abstract)
-mlir.register_lowering(_product_p, mlir.lower_fun(_multiply, multiple_results=False))
-batching.primitive_batchers[_product_p] = _batched
+_matmul_p.def_impl(jax.jit(_multiply))
+_matmul_p.def_abstract_eval(_abstract)
+mlir.register_lowering(_matmul_p, mlir.lower_fun(_multiply, multiple_results=False))
+batching.primitive_batchers[_matmul_p] = _batched
 ad.defbilinear(
-    _product_p,
-    lambda cotangent, _, right: _product_p.bind(cotangent, transposed(right)),
-    lambda cotangent, left, _: _product_p.bind(transposed(left), cotangent),
+    _matmul_p,
+    lambda cotangent, _, right: _matmul_p.bind(cotangent, transposed(right)),
+    lambda cotangent, left, _: _matmul_p.bind(transposed(left), cotangent),
 )

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Int, Shaped
 
 from aejax.hyperparameters import check_range
-from aejax.layers.convolution_arithmetic import Geometry, Padding, axes_of, convolution_shape
+from aejax.layers.convolution_arithmetic import Geometry, Padding, convolution_shape, resolve_axes
 from aejax.types import Array
 
 
@@ -116,8 +116,8 @@ def _positions(shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
     """Flat input position of each window's places, [*pooled, places]; padding repeats the first."""
     pooled = convolution_shape(shape, geometry)
     inside, flat = np.ones((), bool), np.zeros((), int)
-    for number, (axis, size) in enumerate(zip(axes_of(shape, geometry), pooled, strict=True)):
-        places = axis.places(size)
+    for number, (axis, size) in enumerate(zip(resolve_axes(shape, geometry), pooled, strict=True)):
+        places = axis.input_positions(size)
         view = [1] * (2 * len(shape))
         view[number], view[len(shape) + number] = places.shape
         inside = inside & ((places >= 0) & (places < axis.size)).reshape(view)

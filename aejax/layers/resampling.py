@@ -1,7 +1,7 @@
-"""Halving a map and bringing it back to its old shape, with the places of its maxima or without.
+"""Pooling by two and the matching unpooling, with the indices of the maxima or without.
 
-Each pair is a `Resampling` of one pooling and one unpooling, so that a decoder cannot expect what
-its encoder has not kept.
+A `Resampling` pairs one pooling with one unpooling, so that a decoder cannot expect what its
+encoder has not stored.
 """
 
 import json
@@ -19,139 +19,148 @@ from aejax.types import Array
 
 @struct.dataclass
 class Extent:
-    """The spatial axes that were pooled: a tree without arrays, whose shape is static."""
+    """Spatial shape before pooling: a pytree without arrays, whose shape is static."""
 
     shape: tuple[int, ...] = struct.field(pytree_node=False)
 
 
 @struct.dataclass
-class Switches:
-    """Where the maxima lay: a tree of one array, whose shape is static.
+class PoolingIndices:
+    """Indices of the maxima: a pytree of one array, whose shape is static.
 
-    indices: flat places [batch, *halved, channels], as `max_pool` returns them. Not annotated as
-             such: JAX also builds the tree from leaves that are no arrays (shapes, sentinels).
-    shape:   the spatial axes that were pooled.
+    indices: flat indices [batch, *halved, channels], as `max_pool` returns them. Not annotated as
+             an array, because JAX also builds the tree from other leaves (shapes, sentinels).
+    shape:   spatial shape before pooling.
     """
 
     indices: Any
     shape: tuple[int, ...] = struct.field(pytree_node=False)
 
 
-def _let_export_write(kind: type) -> None:
-    """`jax.export` writes functions of trees that hold this kind, whose static part is a shape."""
+def _register_for_export(kind: type, name: str) -> None:
+    """Let `jax.export` serialise functions of trees that contain this class, under a fixed name."""
     export.register_pytree_node_serialization(
         kind,
-        serialized_name=f"{kind.__module__}.{kind.__name__}",
+        serialized_name=name,
         serialize_auxdata=lambda static: json.dumps(static).encode(),
         deserialize_auxdata=lambda data: tuple(map(tuple, json.loads(data))),
     )
 
 
-_let_export_write(Extent)
-_let_export_write(Switches)
+# The names are stored in exported files, so they do not follow the names of the code.
+_register_for_export(Extent, "aejax.resampling.Extent")
+_register_for_export(PoolingIndices, "aejax.resampling.Switches")
 
 
 class Resampling(NamedTuple):
     """A pooling and an unpooling that undoes its change of shape.
 
-    pool:   x [batch, *spatial, channels] -> halved maps, and what is kept for the unpooling.
-    unpool: (halved maps, what was kept) -> maps of x's shape.
+    pool:   x [batch, *spatial, channels] -> pooled maps, and the state for the unpooling.
+    unpool: (pooled maps, the state) -> maps of x's shape.
     """
 
     pool: Callable[[Array], tuple[Array, Any]]
     unpool: Callable[[Array, Any], Array]
 
 
-def halve(
+def pool_with_indices(
     x: Float[Array, "batch *spatial channels"],
-) -> tuple[Float[Array, "batch *halved channels"], Switches]:
-    """Greatest value of every two positions along each axis, and the switches that say where.
+) -> tuple[Float[Array, "batch *halved channels"], PoolingIndices]:
+    """Max pooling with window and stride 2 along each axis, and the indices of the maxima.
 
     Args:
-        x: channels last; an axis of n positions becomes ⌈n/2⌉, its last window perhaps one wide.
+        x: maps, channels last; an axis of n positions becomes ⌈n/2⌉ (for odd n the last window has
+            width one).
 
     Returns:
-        The maxima and their `Switches`.
+        The maxima and their `PoolingIndices`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.layers.resampling import pool_with_indices, unpool
+        >>> pooled, indices = pool_with_indices(jnp.array([3.0, 1.0, 2.0, 5.0]).reshape(1, 4, 1))
+        >>> pooled.ravel().tolist(), unpool(pooled, indices).ravel().tolist()
+        ([3.0, 5.0], [3.0, 0.0, 0.0, 5.0])
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §3.
     """
     shape = x.shape[1:-1]
     padding = tuple((0, n % 2) for n in shape)
     maxima, indices = max_pool(x, window=(2,) * len(shape), padding=padding)
-    return maxima, Switches(indices, shape)
+    return maxima, PoolingIndices(indices, shape)
 
 
-def restore(
-    values: Float[Array, "batch *halved channels"], switches: Switches
+def unpool(
+    values: Float[Array, "batch *halved channels"], indices: PoolingIndices
 ) -> Float[Array, "batch *spatial channels"]:
-    """Values put back where the maxima lay, zero elsewhere.
+    """Max unpooling: each value at the index of its maximum, zero elsewhere.
 
     Args:
-        values: halved maps.
-        switches: of `halve`.
+        values: pooled maps.
+        indices: second result of `pool_with_indices`.
 
     Returns:
-        Sparse maps of the shape that was pooled.
+        Sparse maps of the shape before pooling.
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §3.
     """
-    return max_unpool(values, switches.indices, shape=switches.shape)
+    return max_unpool(values, indices.indices, shape=indices.shape)
 
 
-def halve_alone(
+def pool(
     x: Float[Array, "batch *spatial channels"],
 ) -> tuple[Float[Array, "batch *halved channels"], Extent]:
-    """The maxima of `halve`, of which no place is kept.
+    """The maxima of `pool_with_indices`, without the indices.
 
     Args:
-        x: channels last.
+        x: maps, channels last.
 
     Returns:
         The maxima and the `Extent` of x.
     """
-    maxima, switches = halve(x)
-    return maxima, Extent(switches.shape)
+    maxima, indices = pool_with_indices(x)
+    return maxima, Extent(indices.shape)
 
 
-def repeat(
+def upsample_nearest(
     values: Float[Array, "batch *halved channels"], extent: Extent
 ) -> Float[Array, "batch *spatial channels"]:
-    """Every value repeated over its window: nearest-neighbour upsampling.
+    """Nearest-neighbour upsampling: each value fills its window.
 
     Args:
-        values: halved maps.
-        extent: of `halve_alone`.
+        values: pooled maps.
+        extent: second result of `pool`.
 
     Returns:
-        Maps of the shape that was pooled.
+        Maps of the shape before pooling.
     """
     for axis, n in enumerate(extent.shape, start=1):
         values = jnp.take(values, jnp.arange(n) // 2, axis=axis)
     return values
 
 
-def place_first(
+def upsample_zeros(
     values: Float[Array, "batch *halved channels"], extent: Extent
 ) -> Float[Array, "batch *spatial channels"]:
-    """Every value put at the first position of its window, zero elsewhere.
+    """Zero-insertion ("bed of nails") upsampling: each value at the first position of its window.
 
     Args:
-        values: halved maps.
-        extent: of `halve_alone`.
+        values: pooled maps.
+        extent: second result of `pool`.
 
     Returns:
-        Maps as sparse as those of `restore`, but with every value in a place fixed in advance.
+        Maps as sparse as those of `unpool`, with the non-zero values at fixed positions.
     """
     spatial = len(extent.shape)
     maps = jnp.zeros((values.shape[0], *extent.shape, values.shape[-1]), values.dtype)
     return maps.at[(slice(None), *[slice(None, None, 2)] * spatial)].set(values)
 
 
-transferred = Resampling(halve, restore)
-"""SegNet's: the decoder puts values where the encoder's maxima lay."""
+with_indices = Resampling(pool_with_indices, unpool)
+"""SegNet's resampling: the decoder unpools with the encoder's indices."""
 
-fixed = Resampling(halve_alone, place_first)
-"""The same pooling and maps as sparse, but the decoder knows no place: all go to the first."""
+zero_insertion = Resampling(pool, upsample_zeros)
+"""The same pooling and equally sparse maps, but without indices: the positions are fixed."""
 
-nearest = Resampling(halve_alone, repeat)
-"""The same pooling, but the decoder knows no place and repeats each value: its maps are dense."""
+nearest = Resampling(pool, upsample_nearest)
+"""The same pooling, upsampled by nearest neighbours without indices: the maps are dense."""

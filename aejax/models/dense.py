@@ -14,7 +14,7 @@ from flax import linen
 from jax.typing import DTypeLike
 
 from aejax.hyperparameters import whole_number
-from aejax.layers.low_precision import product
+from aejax.layers.low_precision import matmul
 from aejax.types import Array, Autoencoder, Key, Params
 
 Activation = Callable[[Array], Array]
@@ -75,7 +75,7 @@ def dense(
         param_dtype=dtype,
         kernel_init=initializers.kernel,
         bias_init=initializers.bias,
-        dot_general=lambda x, kernel, *_, **__: product(x, kernel),
+        dot_general=lambda x, kernel, *_, **__: matmul(x, kernel),
     )
     encoder = _stack(layer, encoder_sizes, activation, code_activation or activation)
     decoder = _stack(layer, decoder_sizes, activation, jax.nn.identity)

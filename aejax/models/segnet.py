@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from aejax.layers.batch_normalisation import batch_normalisation, init_batch_normalisation
 from aejax.layers.convolution import convolution
-from aejax.layers.resampling import Resampling, transferred
+from aejax.layers.resampling import Resampling, with_indices
 from aejax.models.dense import Activation
 from aejax.types import Array, Autoencoder, Code, Key, Params
 
@@ -45,7 +45,7 @@ def segnet(
     *,
     channels: int,
     classes: int,
-    resampling: Resampling = transferred,
+    resampling: Resampling = with_indices,
     dtype: DTypeLike = float,
 ) -> Autoencoder:
     """SegNet: blocks of convolution, batch normalisation and ReLU, each ending in max pooling.
@@ -65,9 +65,9 @@ def segnet(
     Returns:
         An `Autoencoder` from [batch, height, width, channels], of any height and width, to logits
         [batch, height, width, classes]. The code is {"features", "switches"}: the deepest maps,
-        and each block's `Switches`, the first block's first. Params are {"encoder": {"block_0":
-        {"layer_0": {"kernel", "normalisation"}, …}, …}, "decoder": …, "classifier": {"kernel",
-        "bias"}}; the decoder's block_0 is its first.
+        and the `PoolingIndices` of each block, in the encoder's order. Params are {"encoder":
+        {"block_0": {"layer_0": {"kernel", "normalisation"}, …}, …}, "decoder": …, "classifier":
+        {"kernel", "bias"}}; the decoder's block_0 is its first.
 
     Raises:
         ValueError: for a size without blocks, a block without convolutions, or a number below one;

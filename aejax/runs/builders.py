@@ -10,7 +10,7 @@ import optax
 
 from aejax import augmentations, registry
 from aejax.corruptions import on_images
-from aejax.data import Lazy, Normalisation, identity, standardise, unit_range
+from aejax.data import LazyArray, Normalisation, identity, standardise, unit_range
 from aejax.models import convolutional, dense, mixed_precision, refined
 from aejax.objectives import Objective, objective
 from aejax.runs.configuration import Moves, Training
@@ -18,7 +18,7 @@ from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
 
 def make_normalisation(
-    training: Training, x_train: np.ndarray | Lazy, *, low: float | None, high: float | None
+    training: Training, x_train: np.ndarray | LazyArray, *, low: float | None, high: float | None
 ) -> Normalisation:
     """The invertible scaling, a shift and a scale a feature, with statistics of the train examples.
 

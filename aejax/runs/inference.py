@@ -8,14 +8,14 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from aejax.data import Lazy, denormalise
+from aejax.data import LazyArray, denormalise
 from aejax.runs.run import Run, new_examples
 from aejax.types import Code
 
 EXAMPLES_AT_ONCE = 4096
 """Number of examples that one call of the compiled program takes."""
 
-Map = Callable[[np.ndarray | Lazy], np.ndarray]
+Map = Callable[[np.ndarray | LazyArray], np.ndarray]
 """A function of arrays, in memory or not, whose first axis is the batch axis."""
 
 
@@ -55,7 +55,7 @@ def decoder(run: Run) -> Map:
 
 
 def _in_blocks(function: Callable[[np.ndarray], object]) -> Map:
-    def mapped(x: np.ndarray | Lazy) -> np.ndarray:
+    def mapped(x: np.ndarray | LazyArray) -> np.ndarray:
         starts = range(0, len(x), EXAMPLES_AT_ONCE)
         blocks = (x[start : start + EXAMPLES_AT_ONCE] for start in starts)
         return np.concatenate([np.asarray(function(block)) for block in blocks])

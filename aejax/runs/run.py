@@ -15,7 +15,7 @@ from aejax.checkpoints.arrays import array_names, differences
 from aejax.cli.process.devices import check_platform
 from aejax.cli.process.path_options import check_location
 from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
-from aejax.data.catalogue import EMBEDDED, PREPARED_HERE
+from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
 from aejax.runs.builders import make_normalisation, make_objective, make_optimizer
@@ -171,7 +171,7 @@ def _json(document: dict[str, Any]) -> str:
 def data_folder(configuration: Training) -> str | None:
     """The working directory where the settings name data by a relative path, else None."""
     data = configuration.data
-    named = data in EMBEDDED.keys() | PREPARED_HERE.keys() or data.startswith("tfds:")
+    named = data in EMBEDDED_DATASETS.keys() | TENSORFLOW_FREE.keys() or data.startswith("tfds:")
     is_relative = not named and not Path(data).is_absolute() and Path(data).exists()
     return str(Path.cwd()) if is_relative else None
 

@@ -7,7 +7,15 @@ from typing import NamedTuple, cast
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.data import Dataset, Lazy, Normalisation, fingerprint, guarded, normalise, open_stream
+from aejax.data import (
+    Dataset,
+    LazyArray,
+    Normalisation,
+    fingerprint,
+    guarded,
+    normalise,
+    open_stream,
+)
 from aejax.runs.builders import make_normalisation
 from aejax.runs.configuration import Training
 from aejax.runs.run import Examples
@@ -37,8 +45,8 @@ class Streamed(NamedTuple):
     train: Stream
     validation: Stream | None
     test: Stream
-    rows: Lazy
-    raw: Lazy
+    rows: LazyArray
+    raw: LazyArray
     skipped: set[int]
 
 
@@ -60,7 +68,7 @@ def load_streamed(configuration: Training) -> Streamed:
         found = np.asarray(normalise(normalisation, raw, dtype=np.float32))
         return found.reshape(len(raw), prod(shape))
 
-    def stream(x: Lazy) -> Stream:
+    def stream(x: LazyArray) -> Stream:
         return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
     rows, test = (
@@ -93,10 +101,10 @@ def shown(configuration: Training) -> Examples:
     return Examples(dataset, streamed.fingerprint, streamed.normalisation, test, None, test)
 
 
-def _fingerprint(train: Lazy, test: Lazy) -> str:
+def _fingerprint(train: LazyArray, test: LazyArray) -> str:
     """Of some examples, and of how many there are: the whole would be read for hours."""
 
-    def some(x: Lazy) -> np.ndarray:
+    def some(x: LazyArray) -> np.ndarray:
         return x[np.unique(np.linspace(0, len(x) - 1, FINGERPRINTED).astype(int))]
 
     sizes = np.array([len(train), len(test)])

@@ -7,7 +7,13 @@ from typing import SupportsIndex
 import jax
 import jax.numpy as jnp
 
-from aejax.layers.batch_normalisation import OBSERVER, TRAINED, Moments, merge, uncalibrated
+from aejax.layers.batch_normalisation import (
+    OBSERVER,
+    TRAINABLE_NAMES,
+    Moments,
+    merge_moments,
+    remove_statistics,
+)
 from aejax.training.batches import checked_batch_size, examples_of, over_batches
 from aejax.types import Array, Autoencoder, BatchLike, Params
 
@@ -35,7 +41,7 @@ def calibrate(
 
     Returns:
         The parameters with "mean" and "variance" in each layer that normalises; as they are where
-        none does. They are for evaluation: `fit` refuses them, and takes `uncalibrated` ones.
+        none does. They are for evaluation: `fit` refuses them, and takes `remove_statistics` ones.
 
     Raises:
         ValueError: for a batch size below one, or a layer applied twice, which has two populations.
@@ -43,7 +49,7 @@ def calibrate(
     Source: Ioffe & Szegedy 2015, algorithm 2; Wu & Johnson 2021 (precise statistics).
     """
     data, batch_size = examples_of(data), checked_batch_size(batch_size)
-    params = uncalibrated(params)
+    params = remove_statistics(params)
     for path in _order(model, params, data.x):
         population = _population(model, params, path, data.x, batch_size)
         params = _with_statistics(params, path, population)
@@ -83,7 +89,7 @@ def _population(
         raise AssertionError(f"{path} was applied when it was looked for, and now is not")
 
     def add(total: Moments, examples: Array) -> tuple[Moments, dict[str, Array]]:
-        return merge(total, of_batch(examples)), {}
+        return merge_moments(total, of_batch(examples)), {}
 
     every = jnp.arange(x.shape[0])
     shapes = jax.eval_shape(of_batch, every)
@@ -107,7 +113,7 @@ def _run(model: Autoencoder, params: Params, x: Array, observe: Observe) -> None
 def _watched(params: Params, observe: Observe, path: Path = ()) -> Params:
     if not isinstance(params, dict):
         return params
-    if params.keys() == TRAINED:
+    if params.keys() == TRAINABLE_NAMES:
         return params | {OBSERVER: partial(observe, path)}
     return {name: _watched(child, observe, (*path, name)) for name, child in params.items()}
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax.layers.batch_normalisation import uncalibrated
+from aejax.layers.batch_normalisation import remove_statistics
 from aejax.objectives import Objective
 
 
@@ -57,7 +57,7 @@ def check_state(objective: Objective, optimizer: Any, state: Any) -> None:
         raise ValueError(
             f"the state must be a TrainState, as fit and init_state return it, got {_of(state)}"
         )
-    params = uncalibrated(state.params)
+    params = remove_statistics(state.params)
     try:
         expected = jax.eval_shape(objective.model.init, jax.random.key(0))
     except TypeError:  # an init that cannot be traced tells no shapes

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Float
 
-from aejax.layers.low_precision import product, transposed
+from aejax.layers.low_precision import matmul, transposed
 from aejax.promotion import promoted
 from aejax.types import Array
 
@@ -81,8 +81,8 @@ def nearly_orthogonal(
     x = (x / jnp.maximum(jnp.linalg.norm(x), 1)).astype(matrix.dtype)
 
     def nearer(_: Array | int, x: Array) -> Array:
-        gram = product(x, transposed(x))
-        return a * x + product(b * gram + c * product(gram, gram), x)
+        gram = matmul(x, transposed(x))
+        return a * x + matmul(b * gram + c * matmul(gram, gram), x)
 
     x = jax.lax.fori_loop(0, steps, nearer, transposed(x) if tall else x)
     return transposed(x) if tall else x

@@ -7,7 +7,7 @@ import jax
 from aejax.batch_inputs import as_batch, check_lengths
 from aejax.data import array_checks
 from aejax.hyperparameters import whole_number
-from aejax.layers.batch_normalisation import uncalibrated
+from aejax.layers.batch_normalisation import remove_statistics
 from aejax.objectives import Objective
 from aejax.training.batches import chosen_batch_size
 from aejax.training.fit_arguments import check_objective
@@ -69,10 +69,10 @@ def check_training(
         raise ValueError("patience needs validation data: it counts epochs without improvement")
     if patience is not None and whole_number("patience", patience) < 1:
         raise ValueError(f"patience must be at least one epoch, got {patience}")
-    if jax.tree.structure(uncalibrated(params)) != jax.tree.structure(params):
+    if jax.tree.structure(remove_statistics(params)) != jax.tree.structure(params):
         raise ValueError(
             "the params carry population statistics from training.calibrate, which an optimizer "
-            "would change; train aejax.layers.batch_normalisation.uncalibrated(params)"
+            "would change; train aejax.layers.batch_normalisation.remove_statistics(params)"
         )
     check_objective(objective)
     data = as_batch(data)

@@ -8,7 +8,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import SubFigure
 
 from aejax.layers.convolution import convolution, flipped, zero_inserted
-from aejax.layers.convolution_arithmetic import Geometry, axes_of
+from aejax.layers.convolution_arithmetic import Geometry, resolve_axes
 from aejax.plots import INK
 
 KERNEL = jnp.array([[1.0, 0, 2], [0, 1, 0], [2, 0, 1]])[..., None, None]
@@ -30,9 +30,12 @@ class Sliding(NamedTuple):
     def under(self, row: int, column: int) -> np.ndarray:
         """Which positions of x one of y is the sum of, as a mask."""
         places = [
-            axis.places(size)[place]
+            axis.input_positions(size)[place]
             for axis, size, place in zip(
-                axes_of(self.x.shape, Geometry((3, 3))), self.y.shape, (row, column), strict=True
+                resolve_axes(self.x.shape, Geometry((3, 3))),
+                self.y.shape,
+                (row, column),
+                strict=True,
             )
         ]
         mask = np.zeros(self.x.shape, bool)

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from aejax.data import (
     Dataset,
-    Lazy,
+    LazyArray,
     check_array,
     check_dataset,
     covariance_scale,
@@ -81,7 +81,7 @@ def test_no_reader_takes_what_is_not_real(tmp_path, reader, x):
         unit_range,
         covariance_scale,
         lambda x: normalise(identity(), x),
-        lambda x: Lazy("x", x.__getitem__, x.shape, x.dtype),
+        lambda x: LazyArray("x", x.__getitem__, x.shape, x.dtype),
         lambda x: check_dataset(Dataset("x", x, x)),
     ],
 )

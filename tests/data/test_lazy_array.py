@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jax import numpy as jnp
 
-from aejax.data import Lazy, open_stream
+from aejax.data import LazyArray, open_stream
 from tests.properties import property_test
 
 X = np.arange(30, dtype=np.float32).reshape(10, 3)
 
 
 def lazily(x):
-    return Lazy("x", lambda rows: x[rows], x.shape, x.dtype)
+    return LazyArray("x", lambda rows: x[rows], x.shape, x.dtype)
 
 
 def views():
@@ -101,11 +101,11 @@ def test_the_test_split_of_a_stream_ends_where_it_ends(tmp_path):
 )
 def test_a_reader_that_breaks_its_promise_is_named(read):
     with pytest.raises(ValueError, match=r"photos gave float\d\d\[.*\]; expected float32\[2, 3\]"):
-        Lazy("photos", read, X.shape, np.float32)[:2]
+        LazyArray("photos", read, X.shape, np.float32)[:2]
 
 
 def test_other_byte_orders_become_the_machines():
-    lazy = Lazy("x", lambda rows: X.astype(">f4")[rows], X.shape, ">f4")
+    lazy = LazyArray("x", lambda rows: X.astype(">f4")[rows], X.shape, ">f4")
     assert lazy.dtype == lazy[:].dtype == np.dtype("f4")
     assert lazy.dtype.isnative
     np.testing.assert_array_equal(lazy[:], X)

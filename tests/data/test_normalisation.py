@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from aejax.data import (
-    Lazy,
+    LazyArray,
     Normalisation,
     covariance_scale,
     denormalise,
@@ -237,7 +237,7 @@ def test_a_dtype_too_narrow_for_the_result_is_refused():
 def test_no_statistics_of_what_is_not_finite(make, bad):
     x = np.ones((6, 2))
     x[3, 1] = bad
-    lazy = Lazy("x", x.__getitem__, x.shape, x.dtype)
+    lazy = LazyArray("x", x.__getitem__, x.shape, x.dtype)
     for source in (x, lazy, jnp.asarray(x)):
         with pytest.raises(ValueError, match=rf"1 of 12, first {bad} at index \(3, 1\)"):
             make(source)
@@ -252,7 +252,7 @@ def test_no_statistics_of_what_is_not_finite(make, bad):
 def test_streamed_examples_have_the_same_statistics_in_every_dtype():
     for dtype in (*FLOATS, *INTEGERS):
         x = (IMAGES % 2 if dtype == np.bool_ else IMAGES // 2).astype(dtype)
-        lazy = Lazy("x", x.__getitem__, x.shape, x.dtype)
+        lazy = LazyArray("x", x.__getitem__, x.shape, x.dtype)
         for make in MAKERS:
             for found, expected in zip(make(lazy), make(x), strict=True):
                 np.testing.assert_array_equal(found, expected)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from aejax import data
 from aejax.data import UnreadableExampleError, guarded, load_file, open_stream, standardise
-from aejax.data.streams import mapped
+from aejax.data.streams import memory_mapped
 
 X = np.random.default_rng(0).integers(256, size=(23, 5, 4), dtype=np.uint8)
 
@@ -121,7 +121,7 @@ def test_a_file_larger_than_memory_may_be(tmp_path):
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header | {"shape": (rows, 784)})
         file.truncate(file.tell() + rows * 784)
-    x = mapped(path)
+    x = memory_mapped(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     places = np.random.default_rng(0).integers(rows, size=(40, 1000))
     assert not any(x[each].any() for each in places)
@@ -151,4 +151,4 @@ def test_a_header_with_negative_dimensions_is_refused_by_the_file(tmp_path):
         np.lib.format.write_array_header_1_0(file, header)
         file.write(bytes(60))
     with pytest.raises(ValueError, match=r"negative\.npy .*negative dimensions"):
-        mapped(path)
+        memory_mapped(path)

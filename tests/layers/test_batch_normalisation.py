@@ -9,9 +9,9 @@ import torch
 from aejax.layers.batch_normalisation import (
     batch_normalisation,
     init_batch_normalisation,
-    merge,
+    merge_moments,
     moments,
-    uncalibrated,
+    remove_statistics,
 )
 
 RNG = np.random.default_rng(0)
@@ -45,7 +45,9 @@ def test_values_and_gradients_are_pytorchs(params, x64):
 @pytest.mark.parametrize("first", [1, 7, 12])
 def test_merged_moments_are_those_of_both_together(first, x64):
     x = np.random.default_rng(first).normal(5, 2, size=(13, 2, 3))
-    number, mean, variance = merge(moments(jnp.array(x[:first])), moments(jnp.array(x[first:])))
+    number, mean, variance = merge_moments(
+        moments(jnp.array(x[:first])), moments(jnp.array(x[first:]))
+    )
     assert number == 26
     np.testing.assert_allclose(mean, x.mean((0, 1)), rtol=1e-12)
     np.testing.assert_allclose(variance, x.var((0, 1)), rtol=1e-12)
@@ -53,7 +55,7 @@ def test_merged_moments_are_those_of_both_together(first, x64):
 
 def test_a_large_mean_costs_no_digits_of_the_variance():
     x = (10_000 + RNG.normal(size=(64, 8, 2))).astype(np.float32)
-    halves = merge(moments(jnp.array(x[:32])), moments(jnp.array(x[32:])))
+    halves = merge_moments(moments(jnp.array(x[:32])), moments(jnp.array(x[32:])))
     np.testing.assert_allclose(halves.variance, x.astype(float).var((0, 1)), rtol=1e-3)
 
 
@@ -73,12 +75,12 @@ def test_a_lone_value_is_refused_unless_the_population_is_known():
     np.testing.assert_allclose(batch_normalisation(known, x), x, rtol=1e-5)
 
 
-def test_uncalibrated_takes_the_statistics_away_and_nothing_else():
+def test_remove_statistics_removes_only_mean_and_variance():
     layer = init_batch_normalisation(2)
     params = {"kernel": jnp.ones(3), "block": {"normalisation": layer}}
     carried = {"kernel": params["kernel"], "block": {"normalisation": layer | {
         "mean": jnp.zeros(2), "variance": jnp.ones(2)}}}  # fmt: skip
     for given_params in (params, carried):
-        found = uncalibrated(given_params)
+        found = remove_statistics(given_params)
         assert jax.tree.structure(found) == jax.tree.structure(params)
         assert found["kernel"] is params["kernel"]

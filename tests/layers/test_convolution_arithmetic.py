@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from aejax.layers.convolution import convolution, transposed_convolution, zero_inserted
 from aejax.layers.convolution_arithmetic import (
     Geometry,
-    axes_of,
     convolution_shape,
     decoder_geometry,
+    resolve_axes,
     transposed_shape,
 )
 from aejax.layers.pooling import max_pool
@@ -147,8 +147,8 @@ def test_the_functions_have_the_shapes_that_the_arithmetic_says(data, axes):
 def test_same_padding_is_that_of_xla(data, axes):
     shape = data.draw(st.tuples(*[st.integers(1, 12)] * axes))
     geometry = data.draw(geometries(axes))._replace(padding="same")
-    pairs = [axis.padding for axis in axes_of(shape, geometry)]
-    spans = [axis.span for axis in axes_of(shape, geometry)]
+    pairs = [axis.padding for axis in resolve_axes(shape, geometry)]
+    spans = [axis.span for axis in resolve_axes(shape, geometry)]
     assert pairs == jax.lax.padtype_to_pads(shape, spans, geometry.strides, "SAME")
     ceilings = tuple(-(-i // s) for i, s in zip(shape, geometry.strides, strict=True))
     assert convolution_shape(shape, geometry) == ceilings

@@ -31,7 +31,7 @@ def arrays(name):
 def by_both(monkeypatch, function):
     """What it gives by patches, and by XLA's convolutions."""
     own = jax.jit(function)()
-    monkeypatch.setattr(convolution_patches, "LARGEST", 0)
+    monkeypatch.setattr(convolution_patches, "MAX_PATCH_BYTES", 0)
     return own, jax.jit(lambda: function())()
 
 
@@ -76,17 +76,17 @@ def test_no_convolution_of_xla_is_left_where_patches_fit(monkeypatch):
 
     assert "conv_general_dilated" not in program()
     jax.clear_caches()
-    monkeypatch.setattr(convolution_patches, "LARGEST", 0)
+    monkeypatch.setattr(convolution_patches, "MAX_PATCH_BYTES", 0)
     assert "conv_general_dilated" in program()
 
 
 def test_they_fit_up_to_their_size_and_on_a_processor_alone(monkeypatch):
     kernel = jnp.zeros((3, 3, 2, 5), jnp.float32)  # 18 numbers a patch, four bytes each
-    monkeypatch.setattr(convolution_patches, "LARGEST", 7 * 20 * 18 * 4)
-    assert convolution_patches.fits(7, kernel, (4, 5))
-    assert not convolution_patches.fits(8, kernel, (4, 5))
+    monkeypatch.setattr(convolution_patches, "MAX_PATCH_BYTES", 7 * 20 * 18 * 4)
+    assert convolution_patches.patches_fit(7, kernel, (4, 5))
+    assert not convolution_patches.patches_fit(8, kernel, (4, 5))
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert not convolution_patches.fits(7, kernel, (4, 5))
+    assert not convolution_patches.patches_fit(7, kernel, (4, 5))
 
 
 def test_many_kernels_at_once_are_one_after_another():

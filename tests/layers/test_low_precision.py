@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax.layers.low_precision import product
+from aejax.layers.low_precision import matmul
 
 GENERATOR = np.random.default_rng(0)
 LEFT, RIGHT, OTHER = (GENERATOR.normal(size=size) for size in ((40, 300), (300, 20), (40, 20)))
@@ -24,7 +24,7 @@ def operands(dtype):
 @pytest.mark.parametrize("dtype", SMALL)
 def test_sums_are_not_rounded_term_by_term(dtype):
     exact = rounded(LEFT, dtype) @ rounded(RIGHT, dtype)
-    found = product(*operands(dtype))
+    found = matmul(*operands(dtype))
     assert found.dtype == dtype
     bound = float(jnp.finfo(dtype).eps) / 2 * np.abs(exact) + 1e-4
     assert (np.abs(np.asarray(found, np.float64) - exact) <= bound).all()
@@ -32,7 +32,7 @@ def test_sums_are_not_rounded_term_by_term(dtype):
 
 @pytest.mark.parametrize("dtype", SMALL)
 def test_both_transposes_are_products_of_the_same_dtype(dtype):
-    found, transpose = jax.vjp(product, *operands(dtype))
+    found, transpose = jax.vjp(matmul, *operands(dtype))
     cotangent = jnp.asarray(OTHER, dtype)
     to_left, to_right = transpose(cotangent)
     assert to_left.dtype == to_right.dtype == found.dtype
@@ -48,7 +48,7 @@ def test_matrix_units_are_asked_for_in_every_direction():
     """Operands of 16 bits and sums of 32: no product of the gradient's is of another kind."""
 
     def loss(left, right):
-        return jnp.sum(jnp.square(product(left, right).astype(jnp.float32)))
+        return jnp.sum(jnp.square(matmul(left, right).astype(jnp.float32)))
 
     lowered = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(*operands(jnp.bfloat16)).as_text()
     products = [line for line in lowered.splitlines() if "dot_general" in line]
@@ -61,10 +61,10 @@ def test_matrix_units_are_asked_for_in_every_direction():
 
 def test_forward_and_reverse_mode_agree():
     left, right = operands(jnp.bfloat16)
-    _, tangent = jax.jvp(product, (left, right), (left, right))
-    doubled = np.asarray(2 * product(left, right), np.float64)
+    _, tangent = jax.jvp(matmul, (left, right), (left, right))
+    doubled = np.asarray(2 * matmul(left, right), np.float64)
     np.testing.assert_allclose(np.asarray(tangent, np.float64), doubled, rtol=0.02, atol=0.02)
-    jacobian = jax.jacfwd(lambda x: product(x[None], right)[0])(left[0])
+    jacobian = jax.jacfwd(lambda x: matmul(x[None], right)[0])(left[0])
     np.testing.assert_array_equal(np.asarray(jacobian), np.asarray(right).T)
 
 
@@ -74,9 +74,9 @@ def test_many_at_once_are_one_after_another(axes):
         operand if axis is None else jnp.stack([operand, 2 * operand, -operand], axis=axis)
         for operand, axis in zip(operands(jnp.bfloat16), axes, strict=True)
     ]
-    found = jax.vmap(product, in_axes=axes)(*stacked)
+    found = jax.vmap(matmul, in_axes=axes)(*stacked)
     for i, each in enumerate(found):
-        alone = product(
+        alone = matmul(
             *(
                 operand if axis is None else jnp.take(operand, i, axis=axis)
                 for operand, axis in zip(stacked, axes, strict=True)
@@ -87,12 +87,12 @@ def test_many_at_once_are_one_after_another(axes):
 
 def test_any_leading_axes_are_kept():
     left, right = operands(jnp.bfloat16)
-    boxed = product(left.reshape(4, 10, 300), right)
+    boxed = matmul(left.reshape(4, 10, 300), right)
     assert boxed.shape == (4, 10, 20)
-    np.testing.assert_array_equal(boxed.reshape(40, 20), product(left, right))
-    assert product(left[0], right).shape == (20,)
+    np.testing.assert_array_equal(boxed.reshape(40, 20), matmul(left, right))
+    assert matmul(left[0], right).shape == (20,)
 
 
 def test_float32_is_jaxs_own_product():
     left, right = operands(jnp.float32)
-    np.testing.assert_array_equal(product(left, right), left @ right)
+    np.testing.assert_array_equal(matmul(left, right), left @ right)

@@ -10,7 +10,9 @@ from aejax.layers import resampling
 X = np.random.default_rng(0).normal(size=(2, 5, 4, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("pair", [resampling.transferred, resampling.fixed, resampling.nearest])
+@pytest.mark.parametrize(
+    "pair", [resampling.with_indices, resampling.zero_insertion, resampling.nearest]
+)
 @pytest.mark.parametrize("shape", [(5,), (1, 4), (3, 2, 3)])
 def test_maps_come_back_to_their_shape(pair, shape):
     x = jax.random.normal(jax.random.key(0), (2, *shape, 3))
@@ -21,28 +23,28 @@ def test_maps_come_back_to_their_shape(pair, shape):
 
 
 def test_every_window_has_its_maximum_by_hand():
-    halved, switches = resampling.halve(jnp.asarray(X))
+    halved, switches = resampling.pool_with_indices(jnp.asarray(X))
     padded = np.pad(X, ((0, 0), (0, 1), (0, 0), (0, 0)), constant_values=-np.inf)
     expected = padded.reshape(2, 3, 2, 2, 2, 3).max(axis=(2, 4))
     np.testing.assert_array_equal(halved, expected)
-    restored = np.asarray(resampling.restore(halved, switches))
+    restored = np.asarray(resampling.unpool(halved, switches))
     np.testing.assert_array_equal(restored, np.where(restored != 0, X, 0))
     assert np.count_nonzero(restored) == halved.size
 
 
 def test_fixed_places_are_the_first_of_their_windows():
-    halved, extent = resampling.halve_alone(jnp.asarray(X))
+    halved, extent = resampling.pool(jnp.asarray(X))
     expected = np.zeros_like(X)
     expected[:, ::2, ::2] = halved
-    np.testing.assert_array_equal(resampling.place_first(halved, extent), expected)
+    np.testing.assert_array_equal(resampling.upsample_zeros(halved, extent), expected)
 
 
 def test_repeated_values_fill_their_windows():
-    halved, extent = resampling.halve_alone(jnp.asarray(X))
+    halved, extent = resampling.pool(jnp.asarray(X))
     expected = np.kron(halved, np.ones((1, 2, 2, 1), np.float32))[:, :5, :4]
-    np.testing.assert_array_equal(resampling.repeat(halved, extent), expected)
+    np.testing.assert_array_equal(resampling.upsample_nearest(halved, extent), expected)
 
 
 def test_what_is_kept_without_indices_holds_no_array():
-    assert jax.tree.leaves(resampling.halve_alone(jnp.asarray(X))[1]) == []
-    assert len(jax.tree.leaves(resampling.halve(jnp.asarray(X))[1])) == 1
+    assert jax.tree.leaves(resampling.pool(jnp.asarray(X))[1]) == []
+    assert len(jax.tree.leaves(resampling.pool_with_indices(jnp.asarray(X))[1])) == 1

@@ -44,7 +44,7 @@ def test_multiplications_are_in_bfloat16_and_sums_of_the_loss_in_float32():
         return jax.value_and_grad(objective, has_aux=True)(params, Batch(x), KEY)
 
     params = MODEL.init(KEY)
-    assert dtypes_of(gradient, "product", params, X) == {"bfloat16"}
+    assert dtypes_of(gradient, "low_precision_matmul", params, X) == {"bfloat16"}
     assert dtypes_of(gradient, "dot_general", params, X) == set()
     assert dtypes_of(lambda p, x: objective(p, Batch(x), KEY), "reduce_sum", params, X) == {
         "float32"

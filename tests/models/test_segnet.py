@@ -78,7 +78,7 @@ def _pytorch(params, x, nearest):
 
 @pytest.mark.parametrize("nearest", [False, True])
 def test_logits_are_those_of_pytorchs_layers_on_an_odd_extent(nearest, x64):
-    pair = resampling.nearest if nearest else resampling.transferred
+    pair = resampling.nearest if nearest else resampling.with_indices
     model = segnet(SMALL, channels=2, classes=5, resampling=pair)
     leaves, tree = jax.tree.flatten(jax.eval_shape(model.init, KEY))
     rng = np.random.default_rng(0)

@@ -14,7 +14,7 @@ from aejax import Batch, losses, training
 from aejax.layers.batch_normalisation import (
     batch_normalisation,
     init_batch_normalisation,
-    uncalibrated,
+    remove_statistics,
 )
 from aejax.models import BASIC, segnet
 
@@ -120,7 +120,7 @@ def test_training_has_no_statistics_and_refuses_those_that_it_would_change():
     objective = aejax.objective(model, losses.squared)
     state = training.init_state(objective, optax.adamw(0.1), KEY)
     calibrated = training.calibrate(model, state.params, data)
-    assert jax.tree.structure(uncalibrated(calibrated)) == jax.tree.structure(state.params)
+    assert jax.tree.structure(remove_statistics(calibrated)) == jax.tree.structure(state.params)
     state = state._replace(params=calibrated)
     with pytest.raises(ValueError, match="carry population statistics"):
         training.fit(objective, optax.adamw(0.1), data, state=state, epochs=1, batch_size=4)

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from aejax.data import Lazy, load_array
+from aejax.data import LazyArray, load_array
 from aejax.data.array_checks import check_array
 from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
 from aejax.data.image_folder import image_folder
@@ -70,7 +70,7 @@ def reconstruct(command: Reconstruct) -> None:
     _write(command, "x_hat", _stored(run, decoder(run)(codes)))
 
 
-def _examples(run: Run, path: Path) -> np.ndarray | Lazy:
+def _examples(run: Run, path: Path) -> np.ndarray | LazyArray:
     """The examples of a file, or the images of a folder, which are read block by block."""
     if path.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
         images = image_folder(path, run.configuration.image_mode)
