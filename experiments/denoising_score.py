@@ -73,7 +73,7 @@ QUICK = Config(examples=(100, 400), seeds=3, hidden=(16,), steps=500, points=512
 def run(config: Config) -> Results:
     """Train every size and seed; all seeds of a size in one compiled program."""
     key_points, *keys = jax.random.split(jax.random.key(config.seed), 1 + config.seeds)
-    noisy = mixtures.convolved(MIXTURE, config.sigma)
+    noisy = mixtures.convolve_gaussian(MIXTURE, config.sigma)
     points = mixtures.sample(key_points, noisy, config.points)
     measure = jax.vmap(partial(_error, mixtures.score(noisy, points), points, config.sigma))
     metrics: dict[str, Any] = {DENOISER: {}, PARZEN: {}}
@@ -163,7 +163,7 @@ def _error(expected: Array, points: Array, sigma: float, x_hat: Array) -> Array:
 
 def _draw_score(field: Axes, error: Axes, config: Config, learned: np.ndarray) -> None:
     """Exact and learned arrows over p_σ; and the length of their difference, on p_σ's contours."""
-    noisy = mixtures.convolved(MIXTURE, config.sigma)
+    noisy = mixtures.convolve_gaussian(MIXTURE, config.sigma)
     x = jnp.asarray(GRID.reshape(-1, 2))
     density = np.exp(mixtures.log_density(noisy, x)).reshape(61, 61)
     exact = mixtures.score(noisy, x).reshape(GRID.shape)

@@ -53,8 +53,8 @@ ENCODINGS = {
 def indices() -> list[dict[str, Any]]:
     """Of each subset of eigenvectors: loss, and the Hessian's index as predicted and counted."""
     x = with_spectrum(jax.random.key(0), EIGENVALUES, examples=40)
-    case, _ = landscape.enumerable(pose(x, UNITS))
-    found = landscape.surface(case, landscape.critical_points(jax.random.key(1), case))
+    case, _ = landscape.landscape_or_obstacle(pose(x, UNITS))
+    found = landscape.local_derivatives(case, landscape.critical_points(jax.random.key(1), case))
     subsets = landscape.subsets(case)
     predicted = [landscape.predicted_index(case.eigenvalues, each, UNITS) for each in subsets]
     return [

@@ -23,10 +23,10 @@ def mixture() -> mixtures.GaussianMixture:
 
 def test_the_optimal_denoiser_gives_the_exact_score(x64):
     law = mixture()
-    x_corrupted = mixtures.sample(jax.random.key(0), mixtures.convolved(law, SIGMA), 500)
+    x_corrupted = mixtures.sample(jax.random.key(0), mixtures.convolve_gaussian(law, SIGMA), 500)
     x_hat = mixtures.posterior_mean(law, x_corrupted, sigma=SIGMA)
     found = evaluation.score_estimate(x_hat, x_corrupted, sigma=SIGMA)
-    expected = mixtures.score(mixtures.convolved(law, SIGMA), x_corrupted)
+    expected = mixtures.score(mixtures.convolve_gaussian(law, SIGMA), x_corrupted)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
@@ -41,8 +41,8 @@ def test_a_trained_denoiser_gives_the_mixtures_score_and_an_untrained_one_does_n
     state, _ = training.fit(
         objective, optax.adam(3e-3), Batch(x), key=jax.random.key(2), epochs=20, batch_size=200
     )
-    x_corrupted = mixtures.sample(jax.random.key(3), mixtures.convolved(law, SIGMA), 4000)
-    expected = mixtures.score(mixtures.convolved(law, SIGMA), x_corrupted)
+    x_corrupted = mixtures.sample(jax.random.key(3), mixtures.convolve_gaussian(law, SIGMA), 4000)
+    expected = mixtures.score(mixtures.convolve_gaussian(law, SIGMA), x_corrupted)
 
     def error(params) -> float:
         x_hat = aejax.reconstruct(objective, params, x_corrupted)

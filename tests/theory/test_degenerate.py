@@ -10,7 +10,7 @@ from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.checking.problem import rounding
-from aejax.theory.checking.tolerances import unseen_excess
+from aejax.theory.checking.tolerances import training_excess_bound
 from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
@@ -121,7 +121,7 @@ def test_training_may_leave_what_the_flatter_of_the_eigengap_and_the_least_varia
         problem = theory.pose(with_spectrum(spectrum), 3)
         floor = 2.0**-52 * sum(spectrum[3:]) + rounding(problem) ** 2
         stopped = 10 * 1e-24 * sum(spectrum) ** 2 / flattest
-        assert unseen_excess(problem) == pytest.approx(floor + stopped, rel=1e-9, abs=0)
+        assert training_excess_bound(problem) == pytest.approx(floor + stopped, rel=1e-9, abs=0)
 
 
 def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():

@@ -58,8 +58,8 @@ def test_the_numbers_of_steps_modes_and_directions_are_the_codes():
     for phrase in (
         f"{dynamics.STEPS[0]} to {dynamics.STEPS[-1]} steps",
         f"Modes weaker than {100 * dynamics.WEAKEST:.0f} %",
-        f"For {landscape.WHOLE} features or fewer",
-        f"{landscape.DIRECTIONS} of its principal directions with {landscape.UNITS} units",
+        f"For {landscape.MAX_ENUMERATED_FEATURES} features or fewer",
+        f"{landscape.NUM_DIRECTIONS} of its principal directions with {landscape.NUM_UNITS} units",
     ):
         assert phrase in words
 

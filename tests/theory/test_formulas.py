@@ -51,7 +51,7 @@ def test_tolerances_of_the_courses_conditions():
 
 
 def test_tolerances_of_the_landscape_and_of_its_search():
-    case = landscape.landscape(PROBLEM)
+    case = landscape.enumerated_landscape(PROBLEM)
     values = SPECTRUM / SPECTRUM[0]
     gap = -np.diff(np.append(values, 0)).max()
     error = 16 * EPSILON * (np.sqrt(EXAMPLES * FEATURES) + FEATURES * CODE)
@@ -60,7 +60,7 @@ def test_tolerances_of_the_landscape_and_of_its_search():
 
 
 def test_the_tolerance_of_a_search_has_the_gradient_over_eigenvalue_and_gap(monkeypatch):
-    monkeypatch.setattr(critical_points, "search", lambda key, case: np.zeros((0, 6, 6)))
+    monkeypatch.setattr(critical_points, "find_critical_points", lambda key, case: np.zeros((0, 6, 6)))
     values = np.array([6.0, 5, 4, 2, 1, 0.5])
     (found,) = theory.critical_point_search(theory.pose(with_spectrum(values), 3))
     assert found.tolerance == near(16 * STOP * 36 / (0.5 * 0.5))
@@ -122,7 +122,7 @@ def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_i
     found = theory.pose(x, 2)
     expected = f"Σ λ = {EPSILON**2 / 4:.1e}"
     assert problem.rank(found) == 0
-    assert expected in problem.inapplicable(found).reason
+    assert expected in problem.pca_obstacle(found).reason
     assert expected in theorem._single(found).reason
 
 
@@ -191,7 +191,7 @@ def test_gaps_of_nothing_have_no_tolerance():
 
 
 def test_tolerances_of_a_plain_training():
-    assert tolerances.unseen_excess(PROBLEM) == near(EXCESS)
+    assert tolerances.training_excess_bound(PROBLEM) == near(EXCESS)
     assert tolerances.trained_loss_tolerance(PROBLEM).value == near(LOSS + EXCESS / LEFT)
     assert tolerances.trained_map_tolerance(PROBLEM).value == near(np.sqrt(3 * EXCESS / EIGENGAP))
 
@@ -248,7 +248,7 @@ def test_the_weights_of_unequal_l2_stay_below_the_last_eigenvalue_and_equal_ones
 def test_one_unit_has_a_landscape_too_of_wide_data_and_of_narrow():
     wide = with_spectrum([9.0, 8, 7, 6, 5, 4, 3, 2, 1], features=12)
     for x, directions in ((wide, 6), (X, 6)):
-        case, obstacle = landscape.enumerable(theory.pose(x, 1))
+        case, obstacle = landscape.landscape_or_obstacle(theory.pose(x, 1))
         assert obstacle is None
         assert (case.code, len(case.eigenvalues)) == (1, directions)
     assert " features" not in landscape._basis(theory.pose(X, 1), case)

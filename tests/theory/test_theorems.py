@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.checking.certificate import Evidence, Statement, Tolerance, certify
-from aejax.theory.optimum.invariance import change_code, invertible
+from aejax.theory.optimum.invariance import change_code, invertible_matrix
 from tests.theory import first
 from tests.theory.spectra import with_spectrum
 
@@ -135,7 +135,7 @@ def test_a_trained_map_bounds_the_angle_of_its_decoder(certificates):
 
 def test_a_change_of_code_changes_the_code_and_must_be_undone():
     with jax.enable_x64(True):
-        change = invertible(jax.random.key(5), 3)
+        change = invertible_matrix(jax.random.key(5), 3)
         params = {
             "encoder": {"layer_0": {"kernel": np.eye(3), "bias": np.arange(3.0)}},
             "decoder": {"layer_0": {"kernel": np.eye(3), "bias": np.ones(3)}},

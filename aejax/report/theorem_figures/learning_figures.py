@@ -26,7 +26,7 @@ from aejax.theory.learning.nonlinear_encoders import (
     relative_excess_loss,
     representatives,
 )
-from aejax.theory.optimum.invariance import change_code, invertible
+from aejax.theory.optimum.invariance import change_code, invertible_matrix
 from aejax.theory.parameters.component_recovery import rotated_steps, unequal_decays
 from aejax.theory.parameters.components import (
     component_cosines,
@@ -57,7 +57,7 @@ def components(problem: Problem, found: Found) -> Illustration:
     if found[0].residual is not None:
         plain = alternating_least_squares(problem.key, problem.moments, problem.code)
         with jax.enable_x64(True):
-            change = invertible(problem.key, problem.code)
+            change = invertible_matrix(problem.key, problem.code)
             params = change_code(plain.params, change, jnp.linalg.inv(change))
         x_hat, (_, decoder) = reconstruction(problem, params), kernels(Solution(params, 0, True))
         recovered["reconstructions"] = reconstructed_components(x_hat, problem.code)

@@ -12,14 +12,14 @@ from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate
 from aejax.theory.checking.problem import EPSILON, Problem
 from aejax.theory.learning.single_precision import losses_of_precision
-from aejax.theory.optimum.critical_points import search
-from aejax.theory.optimum.invariance import invertible
+from aejax.theory.optimum.critical_points import find_critical_points
+from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.theory.optimum.landscape import (
     critical_points,
-    enumerable,
+    landscape_or_obstacle,
+    local_derivatives,
     predicted_index,
     subsets,
-    surface,
 )
 from aejax.theory.parameters.biases import uncentred
 from aejax.theory.trajectories.saddle_escape import OFFSETS, escape
@@ -110,7 +110,7 @@ def change_of_code(problem: Problem, _: Found) -> Illustration:
     """PCA's decoder, and the decoder of an optimum that is as good."""
     rows = leading_components(problem.pca, problem.code)
     with jax.enable_x64(True):
-        undone = np.asarray(jnp.linalg.inv(invertible(problem.key, problem.code))) @ rows
+        undone = np.asarray(jnp.linalg.inv(invertible_matrix(problem.key, problem.code))) @ rows
     decoders = {"V_kᵀ": rows, "G⁻¹ V_kᵀ": undone}
     cosines = {name: cosines_of(each, problem) for name, each in decoders.items()}
     return Illustration(
@@ -151,8 +151,8 @@ def precision(problem: Problem, _: Found) -> Illustration:
 
 def index(problem: Problem, _: Found) -> Illustration:
     """Every critical point of the landscape by its loss and index."""
-    case = enumerable(problem)[0]
-    seen = surface(case, critical_points(problem.key, case))
+    case = landscape_or_obstacle(problem)[0]
+    seen = local_derivatives(case, critical_points(problem.key, case))
     chosen = subsets(case)
     predicted = [predicted_index(case.eigenvalues, subset, case.code)[0] for subset in chosen]
     scale = np.abs(seen.curvatures).max(axis=1, keepdims=True)
@@ -169,7 +169,7 @@ def index(problem: Problem, _: Found) -> Illustration:
 
 def saddle(problem: Problem, _: Found) -> Illustration:
     """The way out of the saddle where the first component is missing."""
-    found = escape(enumerable(problem)[0])
+    found = escape(landscape_or_obstacle(problem)[0])
     return Illustration(
         plots.saddle_escape(
             OFFSETS, found.slice_losses, found.curvature, found.path_losses, found.levels
@@ -184,8 +184,8 @@ def saddle(problem: Problem, _: Found) -> Illustration:
 
 def searches(problem: Problem, _: Found) -> Illustration:
     """Where searches for critical points ended."""
-    case = enumerable(problem)[0]
-    maps = search(problem.key, case)
+    case = landscape_or_obstacle(problem)[0]
+    maps = find_critical_points(problem.key, case)
     with_factor = case.factor - case.factor @ maps
     ends = np.sum(np.square(with_factor), axis=(1, 2))
     levels = [np.delete(case.eigenvalues, list(subset)).sum() for subset in subsets(case)]

@@ -68,13 +68,13 @@ def centred(
     rows = rows - mean
     correction = rows.mean(axis=0)
     rows -= correction
-    found, left = exact_sum(mean, correction)
+    found, left = two_sum(mean, correction)
     total = origin.astype(_working_dtype(x)) + found
     rounded = total.astype(np.float64)
     return rows.astype(np.float64), rounded, ((total - rounded) + left).astype(np.float64)
 
 
-def exact_sum(
+def two_sum(
     a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " n"]
 ) -> tuple[Shaped[np.ndarray, " n"], Shaped[np.ndarray, " n"]]:
     """The rounded sum s of a and b, and the residue a + b − s, which is exact.
@@ -86,7 +86,7 @@ def exact_sum(
     return total, (a - (total - part)) + (b - part)
 
 
-def unit_scaled(
+def scale_to_unit(
     x: Shaped[np.ndarray, "examples features"],
 ) -> tuple[Shaped[np.ndarray, "examples features"], int]:
     """x/2^e of greatest magnitude from a half to one, with e; integers as they are, with zero."""

@@ -15,10 +15,10 @@ from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from aejax.data.example_blocks import blocks
-from aejax.theory.analysis.centring import exact_sum
+from aejax.theory.analysis.centring import two_sum
 from aejax.theory.analysis.interruptible import interruptible
 from aejax.theory.analysis.moments import Moments
-from aejax.theory.analysis.pca import PCA, oriented
+from aejax.theory.analysis.pca import PCA, orient_signs
 
 MAX_UNINTERRUPTED_SIZE = 1024
 """Size of a matrix whose eigenvectors take so little time that no signal has to interrupt it."""
@@ -84,7 +84,7 @@ def covariance_pca(
     return _analyse(x, dtype, most if components is None else min(components, most))[0]
 
 
-class Origin(NamedTuple):
+class Normaliser(NamedTuple):
     """The affine map x -> (x − mean)·scale that brings examples near 0 and to about unit range.
 
     mean:  of each feature, float64, up to the rounding of one sum.
@@ -101,7 +101,7 @@ class Origin(NamedTuple):
         return rows
 
 
-def find_origin(x: Float[np.ndarray, "examples features"]) -> Origin:
+def find_normaliser(x: Float[np.ndarray, "examples features"]) -> Normaliser:
     """The centring and scaling of examples, from one pass over them.
 
     Args:
@@ -128,24 +128,26 @@ def find_origin(x: Float[np.ndarray, "examples features"]) -> Origin:
     )
     # The mean of a constant feature is its value, which a sum can round away from.
     mean = np.clip(total / x.shape[0], low, high)
-    return Origin(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
+    return Normaliser(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
 
 
 def _analyse(x: np.ndarray, dtype: DTypeLike | None, components: int) -> tuple[PCA, np.ndarray]:
     """Leading components, and the residue of their mean (see `Moments`)."""
-    origin = find_origin(x)
+    origin = find_normaliser(x)
     analyse = _from_gram if x.shape[0] < x.shape[1] else _from_covariance
     shift, eigenvalues, vectors = analyse(x, origin, np.dtype(dtype or x.dtype), components)
     eigenvalues = np.maximum(eigenvalues, 0).astype(np.float64) / origin.scale / origin.scale
-    mean, residue = exact_sum(origin.mean, shift / origin.scale)
-    return PCA(mean, eigenvalues, oriented(vectors.astype(np.float64))), residue
+    mean, residue = two_sum(origin.mean, shift / origin.scale)
+    return PCA(mean, eigenvalues, orient_signs(vectors.astype(np.float64))), residue
 
 
 Analysis = tuple[np.ndarray, np.ndarray, np.ndarray]
 """What the origin missed of the mean, eigenvalues in descending order, eigenvectors as rows."""
 
 
-def _from_covariance(x: np.ndarray, origin: Origin, dtype: np.dtype, components: int) -> Analysis:
+def _from_covariance(
+    x: np.ndarray, origin: Normaliser, dtype: np.dtype, components: int
+) -> Analysis:
     examples, features = x.shape
     total, second = np.zeros(features), np.zeros((features, features))
     for _, block in blocks(x):
@@ -157,7 +159,7 @@ def _from_covariance(x: np.ndarray, origin: Origin, dtype: np.dtype, components:
     return shift, eigenvalues[:components], vectors[:components]
 
 
-def _from_gram(x: np.ndarray, origin: Origin, dtype: np.dtype, components: int) -> Analysis:
+def _from_gram(x: np.ndarray, origin: Normaliser, dtype: np.dtype, components: int) -> Analysis:
     """R Rᵀ = U Λ Uᵀ gives RᵀU = V Λ^½, made orthonormal by QR also where λ_i = 0."""
     examples, features = x.shape
     gram, shift = np.zeros((examples, examples)), np.zeros(features)
@@ -166,7 +168,7 @@ def _from_gram(x: np.ndarray, origin: Origin, dtype: np.dtype, components: int) 
     ]
 
     def centred(part: slice) -> np.ndarray:
-        rows = Origin(origin.mean[part], origin.scale).map(np.asarray(x[:, part]), dtype)
+        rows = Normaliser(origin.mean[part], origin.scale).map(np.asarray(x[:, part]), dtype)
         shift[part] = rows.mean(axis=0, dtype=np.float64)
         return rows - shift[part].astype(dtype)
 

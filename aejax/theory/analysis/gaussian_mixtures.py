@@ -24,7 +24,7 @@ class GaussianMixture(NamedTuple):
     covariances: Float[Array, "components features features"]
 
 
-def convolved(mixture: GaussianMixture, sigma: float | Array) -> GaussianMixture:
+def convolve_gaussian(mixture: GaussianMixture, sigma: float | Array) -> GaussianMixture:
     """The law of x̃ = x + σ ε, ε ~ N(0, I): p_σ = p * N(0, σ² I), with covariances Σ_k + σ² I.
 
     Args:
@@ -112,7 +112,7 @@ def posterior_mean(
 
     Source: Efron 2011 (Tweedie); Alain & Bengio 2014, theorem 1, for small σ.
     """
-    noisy = convolved(mixture, sigma)
+    noisy = convolve_gaussian(mixture, sigma)
     responsibilities = jax.nn.softmax(_log_joint(noisy, x_corrupted), axis=1)
     shifts = jnp.einsum("kij,ekj->eki", mixture.covariances, _whitened(noisy, x_corrupted))
     return jnp.einsum("ek,eki->ei", responsibilities, mixture.means + shifts)

@@ -52,7 +52,7 @@ def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
 
     Source: Demmel et al. 2012 (T by QR factorisations of blocks of rows).
     """
-    length = row_length(real_matrix(x))
+    length = rms_row_norm(real_matrix(x))
     rows, mean, residue = centred(real_array(x))
     return moments_of_centred(rows, mean, length)._replace(residue=residue)
 
@@ -66,7 +66,7 @@ def moments_of_centred(
     return Moments(len(rows), mean, triangular_factor(rows / np.sqrt(len(rows))), magnitude)
 
 
-def row_length(x: Float64[np.ndarray, "examples features"]) -> float:
+def rms_row_norm(x: Float64[np.ndarray, "examples features"]) -> float:
     """‖x‖_F/√m, the root mean square length of a row."""
     return float(np.linalg.norm(x) / np.sqrt(len(x)))
 

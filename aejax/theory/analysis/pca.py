@@ -44,10 +44,10 @@ def pca(x: Shaped[np.ndarray | Array, "..."]) -> PCA:
 def pca_of_moments(data: Moments) -> PCA:
     """Principal components from moments: T has R's singular values and right singular vectors."""
     _, singular_values, components = np.linalg.svd(data.factor, full_matrices=False)
-    return PCA(data.mean, np.square(singular_values), oriented(components))
+    return PCA(data.mean, np.square(singular_values), orient_signs(components))
 
 
-def oriented(
+def orient_signs(
     components: Float64[np.ndarray, "components features"],
 ) -> Float64[np.ndarray, "components features"]:
     """Each row with the sign that makes its entry of largest magnitude positive."""

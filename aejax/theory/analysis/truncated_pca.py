@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float, Float64
 
 from aejax.data.example_blocks import blocks
-from aejax.theory.analysis.covariance import Origin, covariance_pca, find_origin
+from aejax.theory.analysis.covariance import Normaliser, covariance_pca, find_normaliser
 from aejax.theory.analysis.interruptible import interruptible
-from aejax.theory.analysis.pca import PCA, oriented
+from aejax.theory.analysis.pca import PCA, orient_signs
 
 MAX_EXACT_SIZE = 2048
 """Examples or features, whichever are fewer, up to which eigenvectors are computed exactly."""
@@ -69,7 +69,7 @@ def truncated_pca(x: Float[np.ndarray, "examples features"], components: int) ->
 
 
 def _randomised(x: np.ndarray, components: int) -> TruncatedPCA:
-    origin = find_origin(x)
+    origin = find_normaliser(x)
     width = min(components + OVERSAMPLING, *x.shape)
     basis = np.random.default_rng(0).normal(size=(x.shape[1], width))
     loss, passes = np.inf, 0
@@ -87,13 +87,13 @@ def _randomised(x: np.ndarray, components: int) -> TruncatedPCA:
     analysis = PCA(
         origin.mean + shift / origin.scale,
         ritz[:components] / origin.scale / origin.scale,
-        oriented((basis @ turn[:, :components]).T),
+        orient_signs((basis @ turn[:, :components]).T),
     )
     return TruncatedPCA(analysis, passes)
 
 
 def _second_moments_times(
-    x: np.ndarray, origin: Origin, basis: Float64[np.ndarray, "features width"]
+    x: np.ndarray, origin: Normaliser, basis: Float64[np.ndarray, "features width"]
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """S Q by one pass over the data, what the origin missed of the mean, and tr S."""
     product, total, square = np.zeros(basis.shape), np.zeros(len(basis)), 0.0

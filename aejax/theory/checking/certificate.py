@@ -76,7 +76,7 @@ class Tolerance(NamedTuple):
     basis: str
 
 
-def in_units(residual: float, own: Tolerance, tolerance: Tolerance) -> float:
+def rescaled_residual(residual: float, own: Tolerance, tolerance: Tolerance) -> float:
     """A residual that has a tolerance of its own, in the units of the statement's.
 
     Args:

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from aejax.theory.analysis.centring import centred, real_array, storage_precision, unit_scaled
-from aejax.theory.analysis.moments import Moments, moments_of_centred, row_length
+from aejax.theory.analysis.centring import centred, real_array, scale_to_unit, storage_precision
+from aejax.theory.analysis.moments import Moments, moments_of_centred, rms_row_norm
 from aejax.theory.analysis.pca import PCA, least_loss, pca_of_moments
 from aejax.theory.checking.certificate import Certificate, Obstacle
 from aejax.types import Array, Key
@@ -84,7 +84,7 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     if code < 1:
         raise ValueError(f"code must be one or more, got {code}")
     x = real_array(x)
-    scaled, exponent = unit_scaled(x)
+    scaled, exponent = scale_to_unit(x)
     rows, mean, _ = centred(scaled)
     scaled = scaled.astype(np.float64)
     # A spread below the rounding of an offset is none; the offset itself must stay in range too.
@@ -92,7 +92,7 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     unit = exponent + int(np.frexp(size)[1])
     unit = unit if abs(unit) > MODERATE_EXPONENT else 0
     rows, mean, scaled = (np.ldexp(each, exponent - unit) for each in (rows, mean, scaled))
-    data = moments_of_centred(rows, mean, row_length(scaled))
+    data = moments_of_centred(rows, mean, rms_row_norm(scaled))
     key = jax.random.key(0) if key is None else key
     analysis = pca_of_moments(data)
     return Problem(scaled, rows, code, key, data, analysis, unit, storage_precision(x))
@@ -103,7 +103,7 @@ def every_nth(problem: Problem, step: int) -> Problem:
     x, rows = problem.x[::step], problem.centred[::step]
     shift = rows.mean(axis=0)
     rows = rows - shift
-    data = moments_of_centred(rows, problem.moments.mean + shift, row_length(x))
+    data = moments_of_centred(rows, problem.moments.mean + shift, rms_row_norm(x))
     return problem._replace(x=x, centred=rows, moments=data, pca=pca_of_moments(data))
 
 
@@ -145,19 +145,19 @@ def last_component(problem: Problem) -> int:
     return min(problem.code, rank(problem)) - 1
 
 
-def inapplicable(problem: Problem) -> Obstacle | None:
+def pca_obstacle(problem: Problem) -> Obstacle | None:
     """Why no statement about principal components applies: a code as wide as x, or no variance."""
     features = problem.x.shape[1]
     if problem.code >= features:
         reason = f"code {problem.code} ≥ {features} features: the identity attains zero loss"
         return Obstacle("not applicable", reason)
     if rank(problem) == 0:
-        reason = f"{without_variance(problem)}: any code has zero loss"
+        reason = f"{zero_variance_message(problem)}: any code has zero loss"
         return Obstacle("not applicable", reason)
     return None
 
 
-def without_variance(problem: Problem) -> str:
+def zero_variance_message(problem: Problem) -> str:
     """That no feature varies beyond rounding, and the variance that there is, in x's own unit."""
     total = np.ldexp(least_loss(problem.pca, 0), 2 * problem.exponent)
     return f"no feature varies beyond rounding (Σ λ = {total:.1e})"

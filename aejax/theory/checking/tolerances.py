@@ -9,8 +9,8 @@ from aejax.theory.checking.problem import (
     DEFLATION,
     EPSILON,
     Problem,
-    inapplicable,
     last_component,
+    pca_obstacle,
     rank,
     rounding,
     stored_rounding,
@@ -72,7 +72,7 @@ def map_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(_ratio(3 * rounding(problem), kept - left), CLOSED_FORM_CAP, basis)
 
 
-def unseen_excess(problem: Problem) -> float:
+def training_excess_bound(problem: Problem) -> float:
     """Excess loss at which training may end: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ).
 
     The loss L in float64 is blind to ε L, and one near zero to ρ². A gradient that stops at g, for
@@ -92,7 +92,7 @@ def unseen_excess(problem: Problem) -> float:
 
 def trained_loss_tolerance(problem: Problem) -> Tolerance:
     """Tolerance of a trained loss: that of a closed form, and the excess that training leaves."""
-    closed, excess = loss_tolerance(problem), unseen_excess(problem)
+    closed, excess = loss_tolerance(problem), training_excess_bound(problem)
     value = closed.value + _ratio(excess, loss_scale(problem))
     basis = f"{closed.basis}, and excess loss {excess:.1e} against {loss_scale(problem):.1e}"
     return Tolerance(value, CLOSED_FORM_CAP, basis)
@@ -106,7 +106,7 @@ def trained_map_tolerance(problem: Problem) -> Tolerance:
     times the excess of P; and ‖R (W − P)‖²_F adds to the excess in full.
     """
     kept, left = _singular_values(problem)
-    gap, excess = kept**2 - left**2, unseen_excess(problem)
+    gap, excess = kept**2 - left**2, training_excess_bound(problem)
     basis = f"excess loss {excess:.1e} against the eigengap λ_k − λ_{{k+1}} = {gap:.1e}"
     return Tolerance(float(np.sqrt(3 * _ratio(excess, gap))), TRAINED_CAP, basis)
 
@@ -181,12 +181,12 @@ def gradient_error(problem: Problem) -> float:
     return gradient_stop(problem) + gradient_rounding(problem)
 
 
-def undetermined_map(problem: Problem) -> Obstacle | None:
+def map_obstacle(problem: Problem) -> Obstacle | None:
     """Why no statement about the optimal map can be answered, whatever the tolerance."""
     if problem.code > rank(problem):
         reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
-        return inapplicable(problem) or Obstacle("not identifiable", reason)
-    return inapplicable(problem) or _coarsely_stored(problem)
+        return pca_obstacle(problem) or Obstacle("not identifiable", reason)
+    return pca_obstacle(problem) or _coarsely_stored(problem)
 
 
 def _coarsely_stored(problem: Problem) -> Obstacle | None:

@@ -17,22 +17,22 @@ from aejax.theory.checking.problem import Problem
 from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Autoencoder, Batch, Loss, Params
 
-Dropped = Literal["encoder", "decoder", "centring", "loss"]
+Assumption = Literal["encoder", "decoder", "centring", "loss"]
 """A condition: a linear encoder, a linear decoder, centred inputs, squared error."""
 
 DECODER_STEPS = 300
 """Steps in which a decoder that has no closed form is trained for PCA's code."""
 
-REACH = (-jnp.inf, jnp.inf)
+REALS = (-jnp.inf, jnp.inf)
 
-curved = Loss(lambda output, x: jnp.square(jnp.arcsinh(output) - x), jnp.arcsinh, REACH)
+arcsinh_loss = Loss(lambda output, x: jnp.square(jnp.arcsinh(output) - x), jnp.arcsinh, REALS)
 """Squared error of a decoder with arsinh, which reaches every real number."""
 
-quartic = Loss(lambda output, x: jnp.square(jnp.square(output - x)), jax.nn.identity, REACH)
+quartic_loss = Loss(lambda output, x: jnp.square(jnp.square(output - x)), jax.nn.identity, REALS)
 """(x̂ − x)⁴."""
 
 
-def pull(problem: Problem, dropped: Dropped | None) -> float:
+def encoder_gradient_norm(problem: Problem, violated: Assumption | None) -> float:
     """Norm of the encoder's gradient at PCA's code with the best decoder, for Σλ = 1.
 
     Features are divided by √(Σλ/n) first, so that their mean variance is one, and the gradient by
@@ -47,14 +47,14 @@ def pull(problem: Problem, dropped: Dropped | None) -> float:
         The norm.
     """
     features, code = problem.x.shape[1], problem.code
-    model, loss = composition(features, code, dropped)
+    model, loss = model_and_loss(features, code, violated)
     scale = np.sqrt(features / least_loss(problem.pca, 0))
-    origin = 0.0 if dropped == "centring" else problem.pca.mean
+    origin = 0.0 if violated == "centring" else problem.pca.mean
     rows = scale * (problem.x - origin)
     components = leading_components(problem.pca, code)
     with jax.enable_x64(True):
-        encoder = _layer(components.T, code, biased=dropped != "centring")
-        decoder = _best_decoder(problem, dropped, encoder, rows)
+        encoder = _layer(components.T, code, biased=violated != "centring")
+        decoder = _best_decoder(problem, violated, encoder, rows)
         params = {"encoder": encoder, "decoder": decoder}
         call = objective(model, loss)
         gradient = jax.grad(lambda params: call(params, Batch(jnp.asarray(rows)), problem.key)[0])(
@@ -64,11 +64,13 @@ def pull(problem: Problem, dropped: Dropped | None) -> float:
             float(np.sqrt(sum(float(jnp.sum(leaf**2)) for leaf in jax.tree.leaves(gradient[side]))))
             for side in ("encoder", "decoder")
         )
-    sign = 1 if dropped is None else -1
+    sign = 1 if violated is None else -1
     return (encoder_norm + sign * decoder_norm) / features
 
 
-def composition(features: int, code: int, dropped: Dropped | None) -> tuple[Autoencoder, Loss]:
+def model_and_loss(
+    features: int, code: int, violated: Assumption | None
+) -> tuple[Autoencoder, Loss]:
     """The model and loss of the course, with one of its conditions dropped or none.
 
     Args:
@@ -79,11 +81,13 @@ def composition(features: int, code: int, dropped: Dropped | None) -> tuple[Auto
     Returns:
         What `aejax.objective` composes.
     """
-    if dropped == "encoder":
+    if violated == "encoder":
         model = dense((features, code), activation=jnp.tanh)
     else:
-        model = linear(features, code, bias=dropped != "centring")
-    return model, {"decoder": curved, "loss": quartic}.get(dropped or "", losses.squared)
+        model = linear(features, code, bias=violated != "centring")
+    return model, {"decoder": arcsinh_loss, "loss": quartic_loss}.get(
+        violated or "", losses.squared
+    )
 
 
 def _layer(kernel: Float64[np.ndarray, "inputs outputs"], width: int, *, biased: bool) -> Params:
@@ -93,27 +97,27 @@ def _layer(kernel: Float64[np.ndarray, "inputs outputs"], width: int, *, biased:
 
 def _best_decoder(
     problem: Problem,
-    dropped: Dropped | None,
+    violated: Assumption | None,
     encoder: Params,
     rows: Float64[np.ndarray, "examples features"],
 ) -> Params:
     """PCA's where no condition is dropped, by least squares where that serves, else trained."""
     features, code = problem.x.shape[1], problem.code
-    start = _layer(leading_components(problem.pca, code), features, biased=dropped != "centring")
-    if dropped is None:
+    start = _layer(leading_components(problem.pca, code), features, biased=violated != "centring")
+    if violated is None:
         return start
-    if dropped in ("decoder", "loss"):
-        return _trained_decoder(problem, dropped, rows)
-    model, _ = composition(features, code, dropped)
+    if violated in ("decoder", "loss"):
+        return _trained_decoder(problem, violated, rows)
+    model, _ = model_and_loss(features, code, violated)
     codes = np.asarray(model.encode({"encoder": encoder}, jnp.asarray(rows)))
-    if dropped == "centring":
+    if violated == "centring":
         return _layer(np.linalg.lstsq(codes, rows, rcond=None)[0], features, biased=False)
     affine = np.linalg.lstsq(np.c_[codes, np.ones(len(codes))], rows, rcond=None)[0]
     return {"layer_0": {"kernel": jnp.asarray(affine[:-1]), "bias": jnp.asarray(affine[-1])}}
 
 
 def _trained_decoder(
-    problem: Problem, dropped: Dropped, rows: Float64[np.ndarray, "examples features"]
+    problem: Problem, violated: Assumption, rows: Float64[np.ndarray, "examples features"]
 ) -> Params:
     """Trained for PCA's code at unit variances, and given back for the code itself."""
     features, code = problem.x.shape[1], problem.code
@@ -123,16 +127,16 @@ def _trained_decoder(
     encoder = _layer(components.T / deviations.T, code, biased=True)
     data = (encoder, jnp.asarray(rows), problem.key)
     start = _layer(deviations * components, features, biased=True)
-    loss = _decoder_loss(features, code, dropped)
+    loss = _decoder_loss(features, code, violated)
     layer = minimise(loss, start, data, max_steps=DECODER_STEPS).params["layer_0"]
     return {"layer_0": {**layer, "kernel": layer["kernel"] / deviations}}
 
 
 @functools.cache
 def _decoder_loss(
-    features: int, code: int, dropped: Dropped
+    features: int, code: int, violated: Assumption
 ) -> Callable[[Params, tuple[Params, Array, Array]], Array]:
-    call = objective(*composition(features, code, dropped))
+    call = objective(*model_and_loss(features, code, violated))
 
     def loss(decoder: Params, data: tuple[Params, Array, Array]) -> Array:
         encoder, rows, key = data

@@ -17,14 +17,20 @@ from aejax.theory.checking.certificate import (
     Tolerance,
     certify,
 )
-from aejax.theory.checking.problem import Problem, inapplicable, rank, rounding, without_variance
+from aejax.theory.checking.problem import (
+    Problem,
+    pca_obstacle,
+    rank,
+    rounding,
+    zero_variance_message,
+)
 from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
+    map_obstacle,
     map_tolerance,
     pass_rounding,
-    undetermined_map,
 )
-from aejax.theory.course.conditions import Dropped, pull
+from aejax.theory.course.conditions import Assumption, encoder_gradient_norm
 from aejax.theory.learning.nonlinear_encoders import representatives
 from aejax.theory.optimum.optimum import swapped_components
 from aejax.theory.parameters.biases import already_centred
@@ -40,7 +46,7 @@ CODE = Statement(
     formula="H = R V_k G, so span H = span U_k and H W_d = U_k Σ_k V_kᵀ",
     source="Bourlard & Kamp 1988; Eckart & Young 1936",
 )
-CONDITIONS: dict[Dropped, Statement] = {
+CONDITIONS: dict[Assumption, Statement] = {
     "encoder": Statement(
         claim="no change of PCA's encoder lowers the loss while the encoder is linear",
         formula="∇_{W_e} L = 0 at H = R V_k; not for h = tanh(x V_k)",
@@ -93,7 +99,7 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
     Source: Bourlard & Kamp 1988.
     """
     stationary = _stationary_tolerance(problem)
-    kept = functools.cache(lambda: pull(problem, None))
+    kept = functools.cache(lambda: encoder_gradient_norm(problem, None))
     part = functools.cache(lambda: representatives(problem))
     return (
         certify(
@@ -106,14 +112,14 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
             CODE,
             _code_tolerance(problem),
             lambda: _code(problem),
-            obstacle=undetermined_map(problem) or _lossless(problem),
+            obstacle=map_obstacle(problem) or _lossless(problem),
         ),
         *(
             certify(
                 statement,
                 stationary,
-                lambda name=name: Evidence(kept(), pull(part(), name)),
-                obstacle=inapplicable(problem) or _needless(problem, name),
+                lambda name=name: Evidence(kept(), encoder_gradient_norm(part(), name)),
+                obstacle=pca_obstacle(problem) or _needless(problem, name),
             )
             for name, statement in CONDITIONS.items()
         ),
@@ -123,10 +129,10 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
 def _single(problem: Problem) -> Obstacle | None:
     if rank(problem) > 0:
         return None
-    return Obstacle("not applicable", without_variance(problem))
+    return Obstacle("not applicable", zero_variance_message(problem))
 
 
-def _needless(problem: Problem, name: Dropped) -> Obstacle | None:
+def _needless(problem: Problem, name: Assumption) -> Obstacle | None:
     """Why a condition may be dropped on this data without harm."""
     return _lossless(problem) or (already_centred(problem) if name == "centring" else None)
 

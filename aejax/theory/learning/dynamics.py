@@ -16,7 +16,7 @@ from aejax.theory.checking.certificate import (
     certify,
     refuse,
 )
-from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, rank
+from aejax.theory.checking.problem import EPSILON, Problem, pca_obstacle, rank
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, unit_factor
 from aejax.types import Array, Params
 
@@ -75,7 +75,7 @@ def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Saxe, McClelland & Ganguli 2014; Baldi & Hornik 1995.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         return refuse((CURVE, ORDER, CONSERVED), obstacle)
     maps = descent_maps(problem)

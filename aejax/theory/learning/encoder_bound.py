@@ -14,7 +14,7 @@ from aejax.objectives import objective
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, certify
 from aejax.theory.checking.distances import reconstruction_loss
-from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.problem import Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import bound_tolerance, loss_scale
 from aejax.theory.learning.nonlinear_encoders import representatives
 from aejax.theory.optimum.optimum import principal_params
@@ -54,7 +54,7 @@ def encoders_bounded_by_pca(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bourlard & Kamp 1988; Eckart & Young 1936.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     part = problem if obstacle else representatives(problem)
     return (certify(BOUND, bound_tolerance(part), lambda: _bounded(part), obstacle=obstacle),)
 

@@ -22,7 +22,7 @@ from aejax.theory.checking.certificate import (
     certify,
     refuse,
 )
-from aejax.theory.checking.problem import EPSILON, Problem, every_nth, inapplicable, last_component
+from aejax.theory.checking.problem import EPSILON, Problem, every_nth, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
 from aejax.theory.learning.dynamics import richardson
 from aejax.types import Array, Batch
@@ -97,7 +97,7 @@ def small_codes(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bourlard & Kamp 1988.
     """
-    obstacle = inapplicable(problem) or _saturated(problem)
+    obstacle = pca_obstacle(problem) or _saturated(problem)
     if obstacle is not None:
         return refuse((INFLECTION, CURVED, RECTIFIED), obstacle)
     part = representatives(problem)

@@ -23,10 +23,10 @@ from aejax.theory.checking.certificate import (
 )
 from aejax.theory.checking.distances import projector
 from aejax.theory.checking.problem import EPSILON, Problem, rounding
-from aejax.theory.checking.tolerances import TRAINED_CAP, undetermined_map
+from aejax.theory.checking.tolerances import TRAINED_CAP, map_obstacle
 from aejax.theory.optimum.optimum import swapped_components
 from aejax.theory.parameters.components import component_sines
-from aejax.theory.solvers.hebbian import STEP, averaged_rule, hebbian_update, random_basis
+from aejax.theory.solvers.hebbian import STEP_SIZE, averaged_rule, hebbian_update, random_basis
 from aejax.types import Array, Batch
 
 MAX_STEPS, MAX_WORK = 30_000, 1e11
@@ -81,7 +81,7 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Oja 1982; Oja 1989; Sanger 1989.
     """
-    if obstacle := undetermined_map(problem):
+    if obstacle := map_obstacle(problem):
         return refuse((OJA, SANGER), obstacle)
     ones = np.ones((problem.code, problem.code))
     gaps = unit_gaps(problem)
@@ -116,14 +116,14 @@ def update_error(problem: Problem, *, ordered: bool) -> float:
     Source: Oja 1982; Sanger 1989, §3.
     """
     code = problem.code
-    listens = np.triu(np.ones((code, code))) if ordered else np.ones((code, code))
+    mask = np.triu(np.ones((code, code))) if ordered else np.ones((code, code))
     with jax.enable_x64(True):
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         kernel = random_basis(problem.key, rows.shape[1], code)
         heard = [unit + 1 if ordered else code for unit in range(code)]
         slopes = [_decoder_slope(kernel, rows, jnp.asarray(units)) for units in heard]
         defined = jnp.stack([-slope[unit] / 2 for unit, slope in enumerate(slopes)], axis=1)
-        return float(jnp.linalg.norm(hebbian_update(kernel, rows, jnp.asarray(listens)) - defined))
+        return float(jnp.linalg.norm(hebbian_update(kernel, rows, jnp.asarray(mask)) - defined))
 
 
 @jax.jit
@@ -141,7 +141,7 @@ def _decoder_slope(kernel: Array, rows: Array, units: Array) -> Array:
 
 def run_rule(
     problem: Problem,
-    listens: Float64[np.ndarray, "code code"],
+    mask: Float64[np.ndarray, "code code"],
     *,
     momentum: float = 0.0,
     max_steps: int | None = None,
@@ -164,7 +164,7 @@ def run_rule(
         start = random_basis(problem.key, rows.shape[1], problem.code)
         rest = update_rounding(problem)
         most = most_steps(problem) if max_steps is None else max_steps
-        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(listens), momentum, rest, most)
+        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, rest, most)
         return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
 
 
@@ -192,7 +192,7 @@ def _alone(problem: Problem) -> Obstacle | None:
 
 def needed_momentum(problem: Problem, gap: float) -> float:
     """One where the rule alone would need too many steps, else zero: see `averaged_rule`."""
-    return float(_steps(problem, STEP * gap) > most_steps(problem))
+    return float(_steps(problem, STEP_SIZE * gap) > most_steps(problem))
 
 
 def _steps(problem: Problem, rate: float) -> float:
@@ -202,8 +202,8 @@ def _steps(problem: Problem, rate: float) -> float:
 
 def _hopeless(problem: Problem, gap: float) -> Obstacle | None:
     """A gap so small that with momentum, of rate √(η gap), twice the steps do not suffice."""
-    needed, most = 2 * _steps(problem, np.sqrt(STEP * gap)), most_steps(problem)
-    if min(needed, _steps(problem, STEP * gap)) <= most:
+    needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), most_steps(problem)
+    if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
         return None
     reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, and has {most}"
     return Obstacle("not identifiable", reason)

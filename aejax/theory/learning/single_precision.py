@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.checking.distances import reconstruction
-from aejax.theory.checking.problem import Problem, inapplicable
+from aejax.theory.checking.problem import Problem, pca_obstacle
 from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Params
 
@@ -50,7 +50,7 @@ def single_precision(problem: Problem) -> tuple[Certificate, ...]:
     error = 2 * EPSILON_32 * float(np.sqrt(problem.x.shape[1])) * length
     basis = f"float32's rounding {error:.1e} of a row against the spread √(Σ λ) = {spread:.1e}"
     tolerance = Tolerance(error / spread if spread > 0 else np.inf, SINGLE_CAP, basis)
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     return (certify(SINGLE, tolerance, lambda: _rounded(problem, spread), obstacle=obstacle),)
 
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float64, Shaped
 
-from aejax.theory.analysis.centring import exact_sum
+from aejax.theory.analysis.centring import two_sum
 from aejax.theory.analysis.moments import Moments, moments, triangular_factor
 from aejax.theory.analysis.pca import PCA, pca_of_moments
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, Tolerance, certify
-from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, last_component, rounding
+from aejax.theory.checking.problem import EPSILON, Problem, last_component, pca_obstacle, rounding
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array
 
@@ -69,7 +69,7 @@ def merge_moments(first: Moments, second: Moments) -> Moments:
         [np.sqrt(p) * first.factor, np.sqrt(q) * second.factor, np.sqrt(p * q) * drift[None]]
     )
     magnitude = float(np.hypot(np.sqrt(p) * first.magnitude, np.sqrt(q) * second.magnitude))
-    mean, residue = exact_sum(first.mean, first.residue + q * drift)
+    mean, residue = two_sum(first.mean, first.residue + q * drift)
     return Moments(examples, mean, _factor(rows, examples), magnitude, residue)
 
 
@@ -129,7 +129,7 @@ def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
     """
     merges = functools.cache(lambda: _merges(problem))
     merged, streamed = _merged_tolerance(problem), _streamed_tolerance(problem)
-    constant, unfit = inapplicable(problem._replace(code=0)), inapplicable(problem)
+    constant, unfit = pca_obstacle(problem._replace(code=0)), pca_obstacle(problem)
     return (
         certify(MERGED, merged, lambda: _merged(problem, merges()), obstacle=constant),
         certify(STREAMED, streamed, lambda: _streamed(problem, merges()), obstacle=unfit),

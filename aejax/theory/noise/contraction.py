@@ -17,10 +17,10 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
     refuse,
+    rescaled_residual,
 )
-from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
+from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, unit_factor
 from aejax.theory.noise.expectations import TRAINING_STEPS, few_features
 from aejax.theory.solvers.lbfgs import minimise
@@ -69,7 +69,7 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Rifai et al. 2011 (the penalty; weight decay where the encoder is linear).
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         return refuse((UNTIED, TIED), obstacle)
     return (
@@ -196,7 +196,7 @@ def _shrinks(problem: Problem) -> Evidence:
         )
     )
     part = few_features(problem)
-    below = in_units(
+    below = rescaled_residual(
         trained_below(part),
         _tolerance(part, tied_loss(part)),
         _tolerance(problem, tied_loss(problem)),

@@ -16,7 +16,7 @@ from aejax import losses
 from aejax.models import linear
 from aejax.objectives import objective
 from aejax.theory.analysis.linear_params import linear_params
-from aejax.theory.analysis.moments import moments_of_centred, row_length
+from aejax.theory.analysis.moments import moments_of_centred, rms_row_norm
 from aejax.theory.analysis.pca import pca_of_moments
 from aejax.theory.checking.problem import Problem
 from aejax.theory.solvers.lbfgs import minimise
@@ -83,7 +83,7 @@ def few_features(problem: Problem) -> Problem:
     spreads = np.linalg.norm(problem.moments.factor, axis=0)
     chosen = np.sort(np.argsort(-spreads, kind="stable")[:MAX_ENUMERATED_FEATURES])
     x, rows = problem.x[:, chosen], problem.centred[:, chosen]
-    data = moments_of_centred(rows, problem.moments.mean[chosen], row_length(x))
+    data = moments_of_centred(rows, problem.moments.mean[chosen], rms_row_norm(x))
     code = min(problem.code, MAX_ENUMERATED_FEATURES // 2)
     return problem._replace(x=x, centred=rows, code=code, moments=data, pca=pca_of_moments(data))
 

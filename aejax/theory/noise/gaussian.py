@@ -24,10 +24,10 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
     refuse,
+    rescaled_residual,
 )
-from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplicable, last_component
+from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.theory.noise.expectations import (
     Kernels,
@@ -86,7 +86,7 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Pretorius, Kroon & Kamper 2018; Bishop 1995a; Izenman 1975.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         return refuse((GAUSSIAN, GAUSSIAN_LEAST), obstacle)
     variance = noise_variance(problem)
@@ -197,7 +197,7 @@ def _by_cubature(problem: Problem, tolerance: Tolerance) -> float:
         gaussian_outcomes(part.x.shape[1], variance=variance / scale**2),
         part.key,
     )
-    return in_units(residual, regression_tolerance(part, case, least), tolerance)
+    return rescaled_residual(residual, regression_tolerance(part, case, least), tolerance)
 
 
 def least_regression_loss(case: Regression, code: int) -> float:

@@ -12,10 +12,10 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
     refuse,
+    rescaled_residual,
 )
-from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, inapplicable, rank, rounding
+from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, pca_obstacle, rank, rounding
 from aejax.theory.checking.tolerances import TRAINED_CAP
 from aejax.theory.noise.expectations import (
     Kernels,
@@ -78,7 +78,7 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Izenman 1975; Vincent et al. 2008.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         return refuse((MASKING, SUBSPACE), obstacle)
     case = _unit_regression(problem)
@@ -170,7 +170,7 @@ def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
         mask_outcomes(factor.shape[1], rate=RATE),
         part.key,
     )
-    return in_units(residual, regression_tolerance(part, case, least), tolerance)
+    return rescaled_residual(residual, regression_tolerance(part, case, least), tolerance)
 
 
 def _subspace(problem: Problem) -> Certificate:
@@ -260,4 +260,4 @@ def _by_enumeration_at_equal_variances(part: Problem, tolerance: Tolerance) -> f
         part.key,
     )
     own = regression_tolerance(part, masking_regression(scaled), least)
-    return in_units(residual, own, tolerance)
+    return rescaled_residual(residual, own, tolerance)

@@ -22,7 +22,7 @@ from aejax.theory.checking.certificate import (
     certify,
     refuse,
 )
-from aejax.theory.checking.problem import Problem, inapplicable
+from aejax.theory.checking.problem import Problem, pca_obstacle
 from aejax.theory.noise.expectations import Kernels
 from aejax.theory.noise.gaussian import damped_kernels, noise_variance
 from aejax.theory.noise.masking import RATE, masking_kernels
@@ -113,7 +113,7 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bishop 1995a; Wager, Wang & Liang 2013; Massart 1990.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         return refuse((GAUSSIAN_DRAWS, MASKING_DRAWS, GAUSSIAN_LAW, MASKING_LAW), obstacle)
     key_gaussian, key_masking = jax.random.split(problem.key)

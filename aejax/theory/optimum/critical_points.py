@@ -14,16 +14,16 @@ from aejax.theory.analysis.linear_params import linear_params
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.checking.problem import Problem
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
-from aejax.theory.optimum.landscape import Landscape, enumerable, subsets
+from aejax.theory.optimum.landscape import Landscape, landscape_or_obstacle, subsets
 from aejax.types import Array, Key, Params
 
-STARTS, MAX_STEPS = 48, 100
+NUM_STARTS, MAX_STEPS = 48, 100
 """Random starts of the search, and the steps that each may take."""
 
-STOP = 1e-12
+SCALED_TOLERANCE = 1e-12
 """Gradient times kernel norm at which a search has found a critical point, for λ_1 = 1."""
 
-LARGEST = 10.0
+MAX_KERNEL_NORM = 10.0
 """Norm of the kernels beyond which a point is left out: gradients vanish at infinity too."""
 
 EVERY = Statement(
@@ -53,18 +53,22 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
     Source: Baldi & Hornik 1989; Yamashita & Fukushima 2001 (the steps converge quadratically to
     critical points that are not isolated).
     """
-    case, obstacle = enumerable(problem)
+    case, obstacle = landscape_or_obstacle(problem)
     least = case.eigenvalues[-1]
     gap = float(np.min(-np.diff(case.eigenvalues), initial=1.0))
-    basis = f"gradient {STOP:.0e} against λ_n {least:.1e} and gap {gap:.1e} of λ_1"
-    tolerance = Tolerance(float(16 * STOP / max(least * gap, STOP)), CLOSED_FORM_CAP, basis)
+    basis = f"gradient {SCALED_TOLERANCE:.0e} against λ_n {least:.1e} and gap {gap:.1e} of λ_1"
+    tolerance = Tolerance(
+        float(16 * SCALED_TOLERANCE / max(least * gap, SCALED_TOLERANCE)),
+        CLOSED_FORM_CAP,
+        basis,
+    )
     return (certify(EVERY, tolerance, lambda: _recognised(problem.key, case), obstacle=obstacle),)
 
 
-def search(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
+def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
     """The maps W_e W_d of the critical points that the search finds from `STARTS` starts."""
     with jax.enable_x64(True):
-        size = (STARTS, len(case.eigenvalues), case.code)
+        size = (NUM_STARTS, len(case.eigenvalues), case.code)
         key_encoder, key_decoder = jax.random.split(key)
         encoder = 0.5 * jax.random.normal(key_encoder, size)
         decoder = 0.5 * jax.random.normal(key_decoder, size).mT
@@ -73,7 +77,7 @@ def search(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
         )
         encoder, decoder = (ends[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
         maps = np.asarray(encoder @ decoder)
-    return maps[np.asarray(scaled) <= STOP]
+    return maps[np.asarray(scaled) <= SCALED_TOLERANCE]
 
 
 def distance_to_projectors(
@@ -112,11 +116,11 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
 
     def scaled(flat: Array) -> Array:
         size = jnp.linalg.norm(flat)
-        return jnp.where(size < LARGEST, jnp.linalg.norm(gradient(flat)) * size, jnp.inf)
+        return jnp.where(size < MAX_KERNEL_NORM, jnp.linalg.norm(gradient(flat)) * size, jnp.inf)
 
     def unfinished(carry: tuple) -> Array:
         flat, _, steps = carry
-        return (scaled(flat) > STOP / 100) & (steps < MAX_STEPS)
+        return (scaled(flat) > SCALED_TOLERANCE / 100) & (steps < MAX_STEPS)
 
     def from_start(params: Params) -> tuple[Params, Array]:
         flat, _ = ravel_pytree(params)
@@ -127,9 +131,9 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
 
 
 def _recognised(key: Key, case: Landscape) -> Evidence:
-    maps = search(key, case)
+    maps = find_critical_points(key, case)
     if not len(maps):
-        return Evidence(float("inf"), 0.0, f"no search of {STARTS} ended at a critical point")
+        return Evidence(float("inf"), 0.0, f"no search of {NUM_STARTS} ended at a critical point")
     with jax.enable_x64(True):
         turn = np.asarray(jax.random.orthogonal(key, len(case.eigenvalues)))
     residual = distance_to_projectors(maps, case.components, case).max()

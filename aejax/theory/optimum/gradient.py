@@ -13,17 +13,17 @@ from aejax.theory.checking.certificate import (
     refuse,
 )
 from aejax.theory.checking.distances import map_error_on_data, projector, reconstruction_loss
-from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.problem import Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import (
     gradient_stop,
+    map_obstacle,
     preconditioned_loss_tolerance,
     preconditioned_map_tolerance,
     trained_loss_tolerance,
     trained_map_tolerance,
-    undetermined_map,
 )
 from aejax.theory.optimum.optimum import relative_excess, swapped_components
-from aejax.theory.solvers.lbfgs import Solution, unfinished
+from aejax.theory.solvers.lbfgs import Solution, convergence_doubt
 from aejax.theory.solvers.linear_solvers import train_linear, train_preconditioned
 
 LOSS = Statement(
@@ -61,9 +61,9 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Baldi & Hornik 1989.
     """
-    if obstacle := inapplicable(problem):
+    if obstacle := pca_obstacle(problem):
         return refuse((LOSS, MAP), obstacle)
-    solver, of_loss, of_map = method(problem)
+    solver, of_loss, of_map = choose_solver(problem)
     stop = gradient_stop(problem)
     train = functools.cache(
         lambda: solver(problem.key, problem.moments, problem.code, gradient_tolerance=stop)
@@ -74,12 +74,12 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
             MAP,
             of_map,
             lambda: _reaches_map(problem, train()),
-            obstacle=undetermined_map(problem),
+            obstacle=map_obstacle(problem),
         ),
     )
 
 
-def method(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
+def choose_solver(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
     """The solver, and the tolerances of loss and map that it leaves."""
     plain = trained_map_tolerance(problem)
     if plain.value <= plain.cap:
@@ -94,7 +94,7 @@ def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
         relative_excess(problem, loss, least_loss(problem.pca, code))
         for code in (problem.code, last_component(problem))
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
@@ -105,4 +105,4 @@ def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
             swapped_components(problem),
         )
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))

@@ -7,7 +7,7 @@ import numpy as np
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, Tolerance, certify
 from aejax.theory.checking.distances import reconstruction
-from aejax.theory.checking.problem import Problem, inapplicable
+from aejax.theory.checking.problem import Problem, pca_obstacle
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, pass_rounding
 from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Array, Key, Params
@@ -49,7 +49,7 @@ def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
             INVARIANT,
             tolerance,
             lambda: _unchanged(problem, spread),
-            obstacle=inapplicable(problem),
+            obstacle=pca_obstacle(problem),
         ),
     )
 
@@ -74,7 +74,7 @@ def change_code(params: Params, change: Array, undo: Array) -> Params:
     }
 
 
-def invertible(key: Key, size: int) -> Array:
+def invertible_matrix(key: Key, size: int) -> Array:
     """A random invertible matrix [size, size], far from orthogonal and well conditioned."""
     key_left, key_right = jax.random.split(key)
     stretches = jnp.geomspace(2.0, 2.0 * CONDITION, size)
@@ -87,7 +87,7 @@ def _unchanged(problem: Problem, spread: float) -> Evidence:
     params = _biased(principal, problem.key, spread)
     x_hat = reconstruction(problem, params)
     with jax.enable_x64(True):
-        change = invertible(problem.key, problem.code)
+        change = invertible_matrix(problem.key, problem.code)
         residual, control = (
             float(
                 np.linalg.norm(reconstruction(problem, change_code(params, change, undo)) - x_hat)

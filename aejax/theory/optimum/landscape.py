@@ -21,18 +21,18 @@ from aejax.theory.checking.certificate import (
     Tolerance,
     certify,
 )
-from aejax.theory.checking.problem import EPSILON, Problem, inapplicable, rank
+from aejax.theory.checking.problem import EPSILON, Problem, pca_obstacle, rank
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
-from aejax.theory.optimum.invariance import invertible
+from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.types import Array, Key, Params
 
-WHOLE = 8
+MAX_ENUMERATED_FEATURES = 8
 """Greatest number of features whose landscape is enumerated whole."""
 
-DIRECTIONS, UNITS = 6, 3
+NUM_DIRECTIONS, NUM_UNITS = 6, 3
 """Principal directions and code units that stand for wider data: 42 subsets."""
 
-SAME = 1e-6
+EIGENVALUE_TOLERANCE = 1e-6
 """Eigenvalues closer than this, relative to λ_1, are not taken for distinct."""
 
 CRITICAL = Statement(
@@ -63,7 +63,7 @@ class Landscape(NamedTuple):
     code: int
 
 
-class Surface(NamedTuple):
+class LocalDerivatives(NamedTuple):
     """The loss about each of several points: its value, gradient norm and Hessian eigenvalues."""
 
     loss: Float64[np.ndarray, " points"]
@@ -99,7 +99,7 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Baldi & Hornik 1989; Kawaguchi 2016.
     """
-    case, obstacle = enumerable(problem)
+    case, obstacle = landscape_or_obstacle(problem)
     return (
         certify(
             CRITICAL,
@@ -116,7 +116,7 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
     )
 
 
-def landscape(problem: Problem) -> Landscape:
+def enumerated_landscape(problem: Problem) -> Landscape:
     """The user's problem, or for more than 8 features its part on a few principal directions.
 
     Args:
@@ -127,12 +127,12 @@ def landscape(problem: Problem) -> Landscape:
     """
     eigenvalues = problem.pca.eigenvalues[: rank(problem)]
     features = problem.x.shape[1]
-    if features <= WHOLE:
+    if features <= MAX_ENUMERATED_FEATURES:
         chosen = list(range(len(eigenvalues)))
         code = max(1, min(problem.code, len(chosen) - 1))
     else:
-        chosen = distinct(eigenvalues)[:DIRECTIONS]
-        code = max(1, min(problem.code, UNITS, len(chosen) - 1))
+        chosen = distinct_indices(eigenvalues)[:NUM_DIRECTIONS]
+        code = max(1, min(problem.code, NUM_UNITS, len(chosen) - 1))
     rows = problem.pca.components[chosen]
     factor = problem.moments.factor / np.sqrt(eigenvalues[0])
     if len(chosen) < features:
@@ -140,29 +140,29 @@ def landscape(problem: Problem) -> Landscape:
     return Landscape(factor, eigenvalues[chosen] / eigenvalues[0], rows, code)
 
 
-def enumerable(problem: Problem) -> tuple[Landscape, Obstacle | None]:
+def landscape_or_obstacle(problem: Problem) -> tuple[Landscape, Obstacle | None]:
     """The landscape, and why there is none to enumerate."""
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     if obstacle is not None:
         nothing = Landscape(np.zeros((1, 1)), np.ones(1), np.eye(1), 1)
         return nothing, obstacle
-    case = landscape(problem)
+    case = enumerated_landscape(problem)
     count = len(case.eigenvalues)
     if count < 2:
         reason = f"{count} direction of distinct variance: every critical point but zero is optimal"
         return case, Obstacle("not applicable", reason)
     gap = -np.diff(case.eigenvalues).max()
-    if gap <= SAME:
+    if gap <= EIGENVALUE_TOLERANCE:
         reason = f"eigenvalues are not distinct: the least gap is {gap:.1e} of λ_1"
         return case, Obstacle("not identifiable", reason)
     return case, None
 
 
-def distinct(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
+def distinct_indices(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
     """Indices of falling eigenvalues, each below the one before it by more than `SAME` λ_1."""
     chosen = [0]
     for i, value in enumerate(eigenvalues):
-        if eigenvalues[chosen[-1]] - value > SAME * eigenvalues[0]:
+        if eigenvalues[chosen[-1]] - value > EIGENVALUE_TOLERANCE * eigenvalues[0]:
             chosen.append(i)
     return chosen
 
@@ -199,7 +199,7 @@ def predicted_index(
     return descending + unused * positive, flat
 
 
-def critical_points(key: Key, case: Landscape, *, turn: float = 0.0) -> Params:
+def critical_points(key: Key, case: Landscape, *, angle: float = 0.0) -> Params:
     """A random critical point for each subset, stacked: W_e = V_I C, W_d = D V_Iᵀ, C D = I.
 
     Args:
@@ -212,30 +212,31 @@ def critical_points(key: Key, case: Landscape, *, turn: float = 0.0) -> Params:
     """
     with jax.enable_x64(True):
         keys = jax.random.split(key, len(subsets(case)))
-        pairs = [_kernels(*each, case, turn) for each in zip(keys, subsets(case), strict=True)]
+        pairs = [_kernels(*each, case, angle) for each in zip(keys, subsets(case), strict=True)]
         encoder, decoder = (jnp.asarray(np.stack(side)) for side in zip(*pairs, strict=True))
     return linear_params(encoder, decoder)
 
 
-def surface(case: Landscape, points: Params) -> Surface:
+def local_derivatives(case: Landscape, points: Params) -> LocalDerivatives:
     """Loss, gradient norm and Hessian eigenvalues at stacked parameters, in float64."""
     with jax.enable_x64(True):
         loss, gradient, hessian = _derivatives(points, jnp.asarray(case.factor), case.code)
-    return Surface(np.asarray(loss), np.asarray(gradient), np.linalg.eigvalsh(np.asarray(hessian)))
+    curvatures = np.linalg.eigvalsh(np.asarray(hessian))
+    return LocalDerivatives(np.asarray(loss), np.asarray(gradient), curvatures)
 
 
 def _kernels(
-    key: Key, subset: tuple[int, ...], case: Landscape, turn: float
+    key: Key, subset: tuple[int, ...], case: Landscape, angle: float
 ) -> tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, "k n"]]:
     """W_e = V_I [I M] G and W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, G of condition two and M for unused units."""
     key_change, key_unused = jax.random.split(key)
     r, size = len(subset), case.code
-    change = np.asarray(invertible(key_change, size)) / np.sqrt(8)  # stretches 1/√2 to √2
+    change = np.asarray(invertible_matrix(key_change, size)) / np.sqrt(8)  # stretches 1/√2 to √2
     unused = 0.5 * np.asarray(jax.random.normal(key_unused, (r, size - r)))
     rows = case.components[list(subset)]
-    if turn and subset:
+    if angle and subset:
         outside = next(j for j in range(len(case.eigenvalues)) if j not in subset)
-        rows[-1] = np.cos(turn) * rows[-1] + np.sin(turn) * case.components[outside]
+        rows[-1] = np.cos(angle) * rows[-1] + np.sin(angle) * case.components[outside]
     encoder = rows.T @ np.concatenate([np.eye(r), unused], axis=1) @ change
     return encoder, np.linalg.inv(change)[:, :r] @ rows
 
@@ -289,14 +290,16 @@ def _vanishes(key: Key, case: Landscape) -> Evidence:
     expected = np.array(
         [np.delete(case.eigenvalues, list(chosen)).sum() for chosen in subsets(case)]
     )
-    measured, turned = (surface(case, critical_points(key, case, turn=t)) for t in (0, np.pi / 4))
+    measured, turned = (
+        local_derivatives(case, critical_points(key, case, angle=angle)) for angle in (0, np.pi / 4)
+    )
     residual = max(measured.gradient.max(), np.abs(measured.loss - expected).max())
     return Evidence(float(residual), float(turned.gradient[1:].min()))
 
 
 def _counted(key: Key, case: Landscape) -> Evidence:
     """How far curvatures are from flat where they should be, and the least that should not."""
-    curvatures = surface(case, critical_points(key, case)).curvatures
+    curvatures = local_derivatives(case, critical_points(key, case)).curvatures
     wrong, bent = [], []
     for subset, falling in zip(subsets(case), curvatures, strict=True):
         negative, flat = predicted_index(case.eigenvalues, subset, case.code)

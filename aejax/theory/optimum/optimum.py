@@ -14,13 +14,13 @@ from aejax.models import pca_params
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate, Evidence, Statement, certify
 from aejax.theory.checking.distances import map_error, projector, reconstruction_loss
-from aejax.theory.checking.problem import Problem, inapplicable, last_component
+from aejax.theory.checking.problem import Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import (
     bound_tolerance,
     loss_scale,
     loss_tolerance,
+    map_obstacle,
     map_tolerance,
-    undetermined_map,
 )
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
 from aejax.types import Params
@@ -62,7 +62,7 @@ def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Eckart & Young 1936; Fan 1949; Baldi & Hornik 1989.
     """
-    obstacle = inapplicable(problem)
+    obstacle = pca_obstacle(problem)
     return (
         certify(ATTAINED, loss_tolerance(problem), lambda: _attained(problem), obstacle=obstacle),
         certify(MINIMAL, bound_tolerance(problem), lambda: _minimal(problem), obstacle=obstacle),
@@ -85,7 +85,7 @@ def optimal_map(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Baldi & Hornik 1989.
     """
-    obstacle = undetermined_map(problem)
+    obstacle = map_obstacle(problem)
     return (
         certify(PROJECTOR, map_tolerance(problem), lambda: _projects(problem), obstacle=obstacle),
     )

@@ -20,7 +20,7 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
+    rescaled_residual,
 )
 from aejax.theory.checking.distances import (
     map_error,
@@ -28,13 +28,13 @@ from aejax.theory.checking.distances import (
     reconstruction,
     reconstruction_loss,
 )
-from aejax.theory.checking.problem import EPSILON, Problem, inapplicable
+from aejax.theory.checking.problem import EPSILON, Problem, pca_obstacle
 from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
     loss_tolerance,
+    map_obstacle,
     map_tolerance,
     pass_rounding,
-    undetermined_map,
 )
 from aejax.theory.optimum.optimum import relative_excess, swapped_components
 from aejax.theory.solvers.linear_solvers import MAX_STEPS, Solution, alternating_least_squares
@@ -83,26 +83,26 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
     Source: Bourlard & Kamp 1988; Weyl 1912 (the interlacing).
     """
     raw = uncentred(problem)
-    obstacle = inapplicable(problem) or already_centred(problem)
+    obstacle = pca_obstacle(problem) or already_centred(problem)
     solve = functools.cache(lambda: alternating_least_squares(raw.key, raw.moments, raw.code))
     return (
         certify(
             FREE,
             _free_tolerance(problem),
             lambda: _free(problem),
-            obstacle=undetermined_map(problem),
+            obstacle=map_obstacle(problem),
         ),
         certify(
             NONE_MAP,
             map_tolerance(raw),
             lambda: _without_map(problem, raw, solve()),
-            obstacle=obstacle or undetermined_map(raw),
+            obstacle=obstacle or map_obstacle(raw),
         ),
         certify(
             NONE_LOSS,
             loss_tolerance(raw),
             lambda: _without_loss(problem, raw, solve()),
-            obstacle=obstacle or undetermined_map(raw),
+            obstacle=obstacle or map_obstacle(raw),
         ),
     )
 
@@ -229,7 +229,7 @@ def _free(problem: Problem) -> Evidence:
     )
     loss = reconstruction_loss(problem, solution.params)
     excess = relative_excess(problem, loss, least_loss(problem.pca, problem.code))
-    defined = in_units(excess, loss_tolerance(problem), _free_tolerance(problem))
+    defined = rescaled_residual(excess, loss_tolerance(problem), _free_tolerance(problem))
     return Evidence(max(residual, defined), control, _doubt(solution))
 
 

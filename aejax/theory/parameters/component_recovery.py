@@ -11,8 +11,8 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
     refuse,
+    rescaled_residual,
 )
 from aejax.theory.checking.problem import Problem
 from aejax.theory.checking.tolerances import (
@@ -20,7 +20,7 @@ from aejax.theory.checking.tolerances import (
     gradient_error,
     gradient_rounding,
     gradient_stop,
-    undetermined_map,
+    map_obstacle,
     unit_eigenvalues,
 )
 from aejax.theory.parameters.components import component_sines
@@ -34,7 +34,7 @@ from aejax.theory.parameters.symmetry_breaking import (
     uniform_survival,
 )
 from aejax.theory.parameters.tied import train_tied
-from aejax.theory.solvers.lbfgs import unfinished
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.theory.solvers.penalised import kernels
 
@@ -100,7 +100,7 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bao et al. 2020; Rippel, Gelbart & Adams 2014; Oftadeh et al. 2020.
     """
-    if obstacle := undetermined_map(problem) or _alone(problem):
+    if obstacle := map_obstacle(problem) or _alone(problem):
         return refuse((UNEQUAL, BEYOND, NESTED, ROTATED), obstacle)
     within, beyond = unequal_decays(problem), unequal_decays(problem, beyond=True)
     return (
@@ -203,7 +203,8 @@ def _held(
         error = objective_error(problem, np.ones(code), np.eye(code)[-1], decays)
         tolerance = _decayed_tolerance(problem, decays)
     rounding = Tolerance(gradient_rounding(problem), TRAINED_CAP, "")
-    return evidence._replace(residual=max(evidence.residual, in_units(error, rounding, tolerance)))
+    defined = rescaled_residual(error, rounding, tolerance)
+    return evidence._replace(residual=max(evidence.residual, defined))
 
 
 def _unequal(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
@@ -214,7 +215,7 @@ def _unequal(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence
         _from_gains(
             problem, train_decayed(problem, equal), ordered_gains(_leading(problem), equal)
         ),
-        unfinished(solution),
+        convergence_doubt(solution),
     )
 
 
@@ -227,7 +228,7 @@ def _vanishing(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Eviden
             np.abs(1 - decays / _leading(problem)),
         )
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _nested(problem: Problem) -> Evidence:
@@ -241,7 +242,7 @@ def _nested(problem: Problem) -> Evidence:
             kernels(train_nested(problem, np.ones(problem.code)))[1],
         )
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _rotated(problem: Problem) -> Evidence:
@@ -251,7 +252,7 @@ def _rotated(problem: Problem) -> Evidence:
         _departure(np.asarray(each.params["encoder"]["layer_0"]["kernel"]), target)
         for each in (solution, train_tied(problem))
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _leading(problem: Problem) -> Float64[np.ndarray, " code"]:

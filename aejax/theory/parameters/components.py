@@ -22,12 +22,12 @@ from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
     TRAINED_CAP,
     gradient_error,
+    map_obstacle,
     pass_rounding,
-    undetermined_map,
     unit_eigenvalues,
 )
-from aejax.theory.optimum.invariance import change_code, invertible
-from aejax.theory.solvers.lbfgs import unfinished
+from aejax.theory.optimum.invariance import change_code, invertible_matrix
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import (
     CONTROL_STEPS,
@@ -77,7 +77,7 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Plaut 2018; Kunin et al. 2019 (the regularised decoder).
     """
-    if obstacle := undetermined_map(problem) or _alone(problem):
+    if obstacle := map_obstacle(problem) or _alone(problem):
         return refuse((RECONSTRUCTIONS, DECODER), obstacle)
     return (
         certify(RECONSTRUCTIONS, _reconstruction_tolerance(problem), lambda: _plain(problem)),
@@ -169,7 +169,7 @@ def _decoder_tolerance(problem: Problem) -> Tolerance:
 def _plain(problem: Problem) -> Evidence:
     solution = alternating_least_squares(problem.key, problem.moments, problem.code)
     with jax.enable_x64(True):
-        change = invertible(problem.key, problem.code)
+        change = invertible_matrix(problem.key, problem.code)
         params = change_code(solution.params, change, jnp.linalg.inv(change))
     x_hat, (_, decoder) = reconstruction(problem, params), kernels(Solution(params, 0, True))
     residual, control = (
@@ -193,4 +193,4 @@ def _regularised(problem: Problem) -> Evidence:
         float(component_sines(decoded_components(kernels(each)[1]), problem.pca).max())
         for each in (summed, product)
     )
-    return Evidence(residual, control, unfinished(summed))
+    return Evidence(residual, control, convergence_doubt(summed))

@@ -16,14 +16,14 @@ from aejax.theory.checking.certificate import (
     certify,
     refuse,
 )
-from aejax.theory.checking.problem import Problem, inapplicable, rank
+from aejax.theory.checking.problem import Problem, pca_obstacle, rank
 from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
     TRAINED_CAP,
     gradient_error,
     pass_rounding,
 )
-from aejax.theory.solvers.lbfgs import unfinished
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import Solution, centred_params
 from aejax.theory.solvers.penalised import (
     CONTROL_STEPS,
@@ -88,7 +88,7 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Kunin et al. 2019 (the sum loss: transposes, and its critical points).
     """
-    if obstacle := inapplicable(problem):
+    if obstacle := pca_obstacle(problem):
         return refuse((LOSS, TRANSPOSES, SHRUNK, VANISHED), obstacle)
     half, above = half_decay(problem), vanishing_decay(problem)
     train = functools.cache(lambda decay: train_penalised(problem, decay=decay))
@@ -159,7 +159,7 @@ def _loses(problem: Problem, decay: float, solution: Solution) -> Evidence:
     kept = min(problem.code, rank(problem))
     unshrunk = least_loss(problem.pca, problem.code) + 2 * decay * kept
     residual, control = (abs(loss - value) / minimum for value in (minimum, unshrunk))
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _transposed(problem: Problem, decay: float, solution: Solution) -> Evidence:
@@ -168,7 +168,7 @@ def _transposed(problem: Problem, decay: float, solution: Solution) -> Evidence:
         float(np.linalg.norm(encoder - decoder.T, ord=2))
         for encoder, decoder in (kernels(solution), kernels(product))
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _shrunk(problem: Problem, decay: float, solution: Solution) -> Evidence:
@@ -179,4 +179,4 @@ def _shrunk(problem: Problem, decay: float, solution: Solution) -> Evidence:
         float(np.abs(np.square(found) - gains(eigenvalues, decay)).max())
         for gains in (sum_gains, product_gains)
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))

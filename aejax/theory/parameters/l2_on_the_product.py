@@ -14,17 +14,17 @@ from aejax.theory.checking.certificate import (
     Statement,
     Tolerance,
     certify,
-    in_units,
     refuse,
+    rescaled_residual,
 )
 from aejax.theory.checking.problem import EPSILON, Problem
 from aejax.theory.checking.tolerances import (
     CLOSED_FORM_CAP,
     gradient_rounding,
+    map_obstacle,
     pass_rounding,
-    undetermined_map,
 )
-from aejax.theory.optimum.invariance import CONDITION, change_code, invertible
+from aejax.theory.optimum.invariance import CONDITION, change_code, invertible_matrix
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import (
     half_decay,
@@ -73,7 +73,7 @@ def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Kunin et al. 2019 (the product loss).
     """
-    if obstacle := undetermined_map(problem):
+    if obstacle := map_obstacle(problem):
         return refuse((GAINS, INVARIANT), obstacle)
     decay = half_decay(problem)
     return (
@@ -143,14 +143,14 @@ def _shrunk(problem: Problem, decay: float) -> Evidence:
     gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
     gradient = product_gradient(problem, rows.T, gains[:, None] * rows, decay)
     stationary = Tolerance(gradient_rounding(problem), CLOSED_FORM_CAP, "")
-    defined = in_units(gradient, stationary, _map_tolerance(problem, decay))
+    defined = rescaled_residual(gradient, stationary, _map_tolerance(problem, decay))
     return Evidence(max(residual, defined), control, doubt)
 
 
 def _unchanged(problem: Problem, decay: float) -> Evidence:
     params = _shrunk_params(problem, decay)
     with jax.enable_x64(True):
-        change = invertible(problem.key, problem.code)
+        change = invertible_matrix(problem.key, problem.code)
         changed = change_code(params, change, jnp.linalg.inv(change))
 
     def relative_change(penalty: Penalty) -> float:

@@ -25,13 +25,13 @@ from aejax.theory.checking.tolerances import (
     TRAINED_CAP,
     gradient_error,
     gradient_stop,
-    undetermined_map,
+    map_obstacle,
     unit_eigenvalues,
     unit_factor,
 )
-from aejax.theory.optimum.invariance import invertible
+from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.theory.optimum.optimum import swapped_components
-from aejax.theory.solvers.lbfgs import MAX_STEPS, minimise, unfinished
+from aejax.theory.solvers.lbfgs import MAX_STEPS, convergence_doubt, minimise
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.types import Array, Params
 
@@ -72,7 +72,7 @@ def tied_weights(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Oja 1992; Yang 1995, theorems 1 and 2.
     """
-    if obstacle := undetermined_map(problem):
+    if obstacle := map_obstacle(problem):
         return refuse((ORTHONORMAL, SUBSPACE), obstacle)
     train = functools.cache(lambda: train_tied(problem))
     stretch, tilt = _stretch_tolerance(problem), _tilt_tolerance(problem)
@@ -127,10 +127,10 @@ def _tilt_tolerance(problem: Problem) -> Tolerance:
 
 def _orthonormal(problem: Problem, solution: Solution) -> Evidence:
     with jax.enable_x64(True):
-        change = np.asarray(invertible(problem.key, problem.code))
+        change = np.asarray(invertible_matrix(problem.key, problem.code))
     untied = leading_components(problem.pca, problem.code).T @ change
     residual, control = (_departure(kernel) for kernel in (_kernel(solution), untied))
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _subspace(problem: Problem, solution: Solution) -> Evidence:
@@ -142,7 +142,7 @@ def _subspace(problem: Problem, solution: Solution) -> Evidence:
             swapped_components(problem),
         )
     )
-    return Evidence(residual, control, unfinished(solution))
+    return Evidence(residual, control, convergence_doubt(solution))
 
 
 def _kernel(solution: Solution) -> Float64[np.ndarray, "features code"]:

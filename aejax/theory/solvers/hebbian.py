@@ -16,14 +16,14 @@ from aejax.models import pca_params
 from aejax.theory.analysis.moments import real_matrix
 from aejax.types import Array, Key, Params
 
-STEP = 0.5
+STEP_SIZE = 0.5
 """Step of the averaged rules, for λ_1 = 1: half of what keeps the fastest mode, 2λ_1, stable."""
 
 
 def hebbian_update(
     kernel: Float[Array, "features code"],
     rows: Float[Array, "rows features"],
-    listens: Float[Array, "code code"],
+    mask: Float[Array, "code code"],
 ) -> Float[Array, "features code"]:
     """RᵀR W − W (M ∘ WᵀRᵀR W): one update of a batch, its rows centred and divided by √batch.
 
@@ -32,7 +32,7 @@ def hebbian_update(
     place of a batch it is the update's expectation over the data.
     """
     code = rows @ kernel
-    return rows.T @ code - kernel @ (listens * (code.T @ code))
+    return rows.T @ code - kernel @ (mask * (code.T @ code))
 
 
 def learn_online(
@@ -65,11 +65,11 @@ def learn_online(
 
     Source: Oja 1982; Sanger 1989.
     """
-    kernel, mean, listens = None, 0.0, np.ones((code, code))
+    kernel, mean, mask = None, 0.0, np.ones((code, code))
     with jax.enable_x64(True):
         for step, (rows, mean_so_far) in enumerate(_unit_rows(batches)):
             kernel = random_basis(key, rows.shape[1], code) if kernel is None else kernel
-            update = _update(kernel, rows, np.triu(listens) if ordered else listens)
+            update = _update(kernel, rows, np.triu(mask) if ordered else mask)
             kernel, mean = kernel + horizon / (horizon + step) * update, mean_so_far
         if kernel is None:
             raise ValueError("a stream must hold one batch or more, got none")
@@ -80,7 +80,7 @@ def learn_online(
 def averaged_rule(
     start: Float64[Array, "features code"],
     rows: Float64[Array, "rows features"],
-    listens: Float64[Array, "code code"],
+    mask: Float64[Array, "code code"],
     momentum: float | Array,
     rest: float | Array,
     max_steps: int | Array,
@@ -110,14 +110,14 @@ def averaged_rule(
         kernel, velocity, update, steps, since = carry
         since = jnp.where(jnp.vdot(velocity, update) < 0, 0, since + 1)
         velocity = jnp.minimum(momentum, since / (since + 3)) * velocity + update
-        kernel = kernel + STEP * velocity
-        return kernel, velocity, hebbian_update(kernel, rows, listens), steps + 1, since
+        kernel = kernel + STEP_SIZE * velocity
+        return kernel, velocity, hebbian_update(kernel, rows, mask), steps + 1, since
 
     def moving(carry: tuple) -> Array:
         _, _, update, steps, _ = carry
         return (jnp.linalg.norm(update) > rest) & (steps < max_steps)
 
-    none, first = jnp.asarray(0), hebbian_update(start, rows, listens)
+    none, first = jnp.asarray(0), hebbian_update(start, rows, mask)
     carry = (start, jnp.zeros_like(start), first, none, none)
     kernel, _, update, steps, _ = jax.lax.while_loop(moving, step, carry)
     return kernel, steps, jnp.linalg.norm(update)

@@ -56,7 +56,7 @@ def minimise(
     return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
 
 
-def unfinished(solution: Solution) -> str:
+def convergence_doubt(solution: Solution) -> str:
     """The doubt that a training leaves which stopped before its gradient vanished."""
     return "" if solution.converged else f"training had not ended after {solution.steps} steps"
 

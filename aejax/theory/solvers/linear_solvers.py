@@ -101,17 +101,17 @@ def train_preconditioned(
         factor = jnp.asarray(data.factor / np.linalg.norm(data.factor))
         layers = linear(factor.shape[1], code, bias=False).init(key)
         encoder, decoder = (layers[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
-        start = balanced(factor @ encoder, decoder)
+        start = balance(factor @ encoder, decoder)
         limits = {"gradient_tolerance": gradient_tolerance, "max_steps": max_steps}
         first = minimise(_factorisation_error, start, factor, **limits)
-        last = minimise(_factorisation_error, balanced(**first.params), factor, **limits)
+        last = minimise(_factorisation_error, balance(**first.params), factor, **limits)
         encoder = jnp.linalg.lstsq(factor, last.params["codes"])[0]
         params = centred_params(encoder, last.params["decoder"], data)
         return Solution(params, first.steps + last.steps, last.converged)
 
 
 @jax.jit
-def balanced(codes: Array, decoder: Array) -> dict[str, Array]:
+def balance(codes: Array, decoder: Array) -> dict[str, Array]:
     """The pair A G, G⁻¹ W_d with the same Gram matrix on both sides.
 
     Args:

@@ -19,7 +19,7 @@ from aejax.theory.checking.problem import Problem
 from aejax.theory.learning.dynamics import START, modes
 from aejax.theory.learning.online import needed_momentum, run_rule, unit_gaps
 from aejax.theory.learning.streamed_moments import merge_moments
-from aejax.theory.optimum.gradient import method
+from aejax.theory.optimum.gradient import choose_solver
 from aejax.theory.parameters.components import component_sines
 from aejax.theory.parameters.tied import train_tied
 from aejax.theory.solvers.lbfgs import MAX_STEPS
@@ -75,7 +75,7 @@ def principal_sines(
 
 def training_path(problem: Problem) -> Path:
     """Principal angles between decoder and subspace in gradient training, as it is certified."""
-    solver, *_ = method(problem)
+    solver, *_ = choose_solver(problem)
 
     def solve(steps: int) -> Solution:
         return solver(problem.key, problem.moments, problem.code, max_steps=steps)
@@ -110,7 +110,7 @@ def tied_path(problem: Problem) -> tuple[Path, Float64[np.ndarray, " stops"]]:
     return Path(steps, sines), np.array(departures)
 
 
-def rule_path(problem: Problem, listens: Float64[np.ndarray, "k k"]) -> Path:
+def rule_path(problem: Problem, mask: Float64[np.ndarray, "k k"]) -> Path:
     """Angles between each unit and its own component under an on-line rule, on average.
 
     Args:
@@ -123,10 +123,10 @@ def rule_path(problem: Problem, listens: Float64[np.ndarray, "k k"]) -> Path:
     momentum = needed_momentum(problem, float(unit_gaps(problem).min()))
 
     def sines(steps: int) -> Float64[np.ndarray, " k"]:
-        kernel = run_rule(problem, listens, momentum=momentum, max_steps=steps).kernel
+        kernel = run_rule(problem, mask, momentum=momentum, max_steps=steps).kernel
         return component_sines((kernel / np.linalg.norm(kernel, axis=0)).T, problem.pca)
 
-    steps = stops(run_rule(problem, listens, momentum=momentum).steps)
+    steps = stops(run_rule(problem, mask, momentum=momentum).steps)
     return Path(steps, np.stack([sines(int(step)) for step in steps]))
 
 

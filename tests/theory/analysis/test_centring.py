@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aejax import theory
-from aejax.theory.analysis.centring import centred, storage_precision, unit_scaled
+from aejax.theory.analysis.centring import centred, scale_to_unit, storage_precision
 
 GENERATOR = np.random.default_rng(3)
 SMALL = GENERATOR.integers(-1000, 1000, (50, 4))
@@ -60,7 +60,7 @@ def test_extended_precision_is_centred_before_it_is_rounded():
 @pytest.mark.parametrize("power", [-1070, -300, 0, 300, 1020])
 def test_a_unit_takes_the_greatest_magnitude_below_one_and_changes_no_digit(power):
     x = np.ldexp(GENERATOR.integers(1, 8, (5, 3)).astype(float), power)
-    scaled, exponent = unit_scaled(x)
+    scaled, exponent = scale_to_unit(x)
     assert 0.5 <= scaled.max() < 1
     np.testing.assert_array_equal(np.ldexp(scaled, exponent), x)
 

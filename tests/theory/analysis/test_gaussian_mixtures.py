@@ -52,7 +52,7 @@ def test_posterior_mean_is_the_integral_that_it_stands_for(mixture, x):
 @pytest.mark.parametrize("sigma", [0.01, 0.4, 3.0])
 def test_tweedies_identity_holds_to_rounding(mixture, x, sigma):
     estimate = (mixtures.posterior_mean(mixture, x, sigma=sigma) - x) / sigma**2
-    expected = mixtures.score(mixtures.convolved(mixture, sigma), x)
+    expected = mixtures.score(mixtures.convolve_gaussian(mixture, sigma), x)
     # The difference x̂ − x̃ loses ε |x̃|, which the division raises by 1/σ².
     rounding = 1e-12 * max(1, 0.01 / sigma**2)
     np.testing.assert_allclose(estimate, expected, rtol=1e-12, atol=rounding)
@@ -80,7 +80,7 @@ def test_draws_have_the_mixtures_moments(mixture):
 
 
 def test_draws_of_a_convolved_mixture_are_draws_with_noise(mixture):
-    noisy = mixtures.convolved(mixture, SIGMA)
+    noisy = mixtures.convolve_gaussian(mixture, SIGMA)
     for found, covariance in zip(noisy.covariances, mixture.covariances, strict=True):
         np.testing.assert_allclose(found, covariance + SIGMA**2 * np.eye(2), rtol=1e-15)
 
@@ -88,4 +88,4 @@ def test_draws_of_a_convolved_mixture_are_draws_with_noise(mixture):
 @pytest.mark.parametrize("sigma", [-0.1, np.nan])
 def test_a_deviation_outside_its_range_is_refused(mixture, sigma):
     with pytest.raises(ValueError, match="sigma must lie in"):
-        mixtures.convolved(mixture, sigma)
+        mixtures.convolve_gaussian(mixture, sigma)

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory.course import conditions
-from aejax.theory.course.conditions import composition, pull
+from aejax.theory.course.conditions import encoder_gradient_norm, model_and_loss
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
@@ -47,7 +47,7 @@ def test_the_covariance_is_scikit_learns():
 def test_the_code_spans_scikit_learns_scores_and_is_not_their_equal():
     solution = alternating_least_squares(jax.random.key(1), theory.moments(X), 3)
     with jax.enable_x64(True):
-        model, _ = composition(6, 3, None)
+        model, _ = model_and_loss(6, 3, None)
         code = np.asarray(model.encode(solution.params, jnp.asarray(X)))
         change = np.random.default_rng(0).normal(size=(3, 3))
     scores = PCA(3, svd_solver="full").fit_transform(X)
@@ -66,8 +66,8 @@ FORMULAS = {
 }
 
 
-def rows_of(x, dropped):
-    centre = 0 if dropped == "centring" else x.mean(axis=0)
+def rows_of(x, violated):
+    centre = 0 if violated == "centring" else x.mean(axis=0)
     return (x - centre) / np.sqrt(np.mean(x.var(axis=0)))
 
 
@@ -86,9 +86,9 @@ def best_decoder(rows, kernel, formula, starts=3):
     return min(found, key=lambda each: each.fun)
 
 
-@pytest.mark.parametrize("dropped", [None, *DROPPED])
-def test_the_pull_is_that_of_finite_differences_at_scipys_best_decoder(dropped):
-    rows, formula = rows_of(X, dropped), FORMULAS[dropped]
+@pytest.mark.parametrize("violated", [None, *DROPPED])
+def test_the_pull_is_that_of_finite_differences_at_scipys_best_decoder(violated):
+    rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
     best = best_decoder(rows, kernel, formula, starts=1).x
     gradient = scipy.optimize.approx_fprime(
@@ -96,26 +96,26 @@ def test_the_pull_is_that_of_finite_differences_at_scipys_best_decoder(dropped):
         lambda flat: formula(rows, flat.reshape(6, 3), best[:18].reshape(3, 6), best[18:]),
         1e-6,
     )
-    ours = pull(theory.pose(X, 3), dropped)
+    ours = encoder_gradient_norm(theory.pose(X, 3), violated)
     expected = np.linalg.norm(gradient) / 6
-    if dropped is None:
+    if violated is None:
         assert ours < 1e-14
         assert expected < 1e-4
-    elif dropped == "centring":  # no biases, but for the finite differences' sake c is free
+    elif violated == "centring":  # no biases, but for the finite differences' sake c is free
         assert ours == pytest.approx(expected, rel=1e-3)
     else:  # the bias of the encoder has a gradient too
         assert expected * 0.999 - 1e-5 <= ours <= 2 * expected
 
 
 def test_the_losses_that_break_a_condition_reach_every_target():
-    for loss in (conditions.curved, conditions.quartic):
+    for loss in (conditions.arcsinh_loss, conditions.quartic_loss):
         assert loss.support == (-np.inf, np.inf)
 
 
-@pytest.mark.parametrize("dropped", DROPPED)
-def test_scipy_finds_an_encoder_that_beats_pcas_where_a_condition_is_dropped(dropped):
+@pytest.mark.parametrize("violated", DROPPED)
+def test_scipy_finds_an_encoder_that_beats_pcas_where_a_condition_is_dropped(violated):
     """From PCA's encoder and the best decoder for it, to a loss that no decoder of it reaches."""
-    rows, formula = rows_of(X, dropped), FORMULAS[dropped]
+    rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
     best = best_decoder(rows, kernel, formula)
 

@@ -26,9 +26,9 @@ def verdicts(answers):
     return [answer.verdict for answer in answers]
 
 
-def update(kernel, rows, listens):
+def update(kernel, rows, mask):
     with jax.enable_x64(True):
-        return np.asarray(hebbian_update(*map(jnp.asarray, (kernel, rows, listens))))
+        return np.asarray(hebbian_update(*map(jnp.asarray, (kernel, rows, mask))))
 
 
 def sines(kernel, components):
@@ -53,7 +53,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
 def test_the_averaged_rules_end_at_scikit_learns_components():
     problem = theory.pose(X, 3)
     rows = PCA(3, svd_solver="full").fit(X).components_
-    oja, sanger = (run_rule(problem, listens) for listens in (ONES, UPPER))
+    oja, sanger = (run_rule(problem, mask) for mask in (ONES, UPPER))
     assert oja.converged
     assert sanger.converged
     np.testing.assert_allclose(oja.kernel @ oja.kernel.T, rows.T @ rows, atol=1e-12)
@@ -194,17 +194,17 @@ def test_a_false_analysis_fails(components, expected):
 
 
 def test_ojas_rule_in_the_place_of_sangers_fails(monkeypatch):
-    def always_oja(problem, listens, **options):
-        return run_rule(problem, np.ones_like(listens), **options)
+    def always_oja(problem, mask, **options):
+        return run_rule(problem, np.ones_like(mask), **options)
 
     monkeypatch.setattr("aejax.theory.learning.online.run_rule", always_oja)
     assert verdicts(online_rules(theory.pose(X, 3))) == [NO, "fails"]  # Oja's control is Oja's
 
 
-@pytest.mark.parametrize("listens", [ONES, UPPER], ids=["oja", "sanger"])
-def test_momentum_ends_where_the_rule_does_and_sooner(listens):
+@pytest.mark.parametrize("mask", [ONES, UPPER], ids=["oja", "sanger"])
+def test_momentum_ends_where_the_rule_does_and_sooner(mask):
     problem = theory.pose(with_spectrum([5.0, 4.0, 3.0, 2.95, 2.0, 1.0]), 3)
-    alone, hurried = (run_rule(problem, listens, momentum=most) for most in (0.0, 1.0))
+    alone, hurried = (run_rule(problem, mask, momentum=most) for most in (0.0, 1.0))
     assert alone.converged
     assert hurried.converged
     assert hurried.steps < alone.steps / 8
@@ -222,8 +222,8 @@ def test_a_gap_that_the_rule_alone_cannot_cross_is_crossed_with_momentum():
 
 
 def test_a_rule_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
-    def stopped(problem, listens, **_):
-        return run_rule(problem, listens, max_steps=5)
+    def stopped(problem, mask, **_):
+        return run_rule(problem, mask, max_steps=5)
 
     monkeypatch.setattr("aejax.theory.learning.online.run_rule", stopped)
     answers = online_rules(theory.pose(X, 3))

@@ -13,7 +13,7 @@ from tests.theory.units import assert_no_number_changes
 SPECTRUM = [6.0, 5.0, 4.0, 2.0, 1.0, 0.5]
 X = with_spectrum(SPECTRUM) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
-CASE, _ = landscape.enumerable(PROBLEM)
+CASE, _ = landscape.landscape_or_obstacle(PROBLEM)
 
 
 def verdicts(certificates):
@@ -31,7 +31,7 @@ def points():
 
 @pytest.fixture(scope="module")
 def surface(points):
-    return landscape.surface(CASE, points)
+    return landscape.local_derivatives(CASE, points)
 
 
 def test_there_are_42_subsets_of_three_or_fewer_of_six():
@@ -75,7 +75,9 @@ def test_the_hessian_is_that_of_finite_differences(points, surface, index):
 
 def test_the_counts_do_not_depend_on_the_point_of_a_critical_set():
     curvatures = [
-        landscape.surface(CASE, landscape.critical_points(jax.random.key(k), CASE)).curvatures
+        landscape.local_derivatives(
+            CASE, landscape.critical_points(jax.random.key(k), CASE)
+        ).curvatures
         for k in (2, 3)
     ]
     first, second = (np.sign(np.where(np.abs(c) < 1e-9, 0, c)) for c in curvatures)
@@ -88,7 +90,7 @@ def test_directions_without_variance_are_flat():
     case = landscape.Landscape(np.diag(np.sqrt(eigenvalues)), eigenvalues, np.eye(5), 2)
     points = landscape.critical_points(jax.random.key(0), case)
     for subset, curvatures in zip(
-        landscape.subsets(case), landscape.surface(case, points).curvatures, strict=True
+        landscape.subsets(case), landscape.local_derivatives(case, points).curvatures, strict=True
     ):
         if max(subset, default=0) < 3:
             counted = int(np.sum(curvatures < -1e-9)), int(np.sum(np.abs(curvatures) <= 1e-9))
@@ -126,7 +128,7 @@ def test_it_says_why_the_data_cannot_answer(x, code, verdict, reason):
 
 def test_wide_data_is_projected_on_directions_of_distinct_eigenvalues():
     x = with_spectrum([9.0, 8, 8, 7, 6, 5, 4, 3, 2, 1], features=12)
-    case, obstacle = landscape.enumerable(theory.pose(x, 5))
+    case, obstacle = landscape.landscape_or_obstacle(theory.pose(x, 5))
     assert obstacle is None
     assert case.code == 3
     np.testing.assert_allclose(9 * case.eigenvalues, [9, 8, 7, 6, 5, 4], atol=1e-12)
@@ -164,7 +166,7 @@ def test_wrong_eigenvectors_fail_everywhere():
 
 
 def test_the_search_finds_saddles_as_well_as_the_minimum():
-    maps = critical_points.search(jax.random.key(0), CASE)
+    maps = critical_points.find_critical_points(jax.random.key(0), CASE)
     ranks = np.trace(maps, axis1=1, axis2=2)
     np.testing.assert_allclose(ranks, np.round(ranks), atol=1e-9)
     assert len(np.unique(np.round(maps, 6), axis=0)) > 10

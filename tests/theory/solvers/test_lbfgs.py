@@ -47,8 +47,8 @@ def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
     solution = descended(data, max_steps=0)
     assert (solution.steps, solution.converged) == (0, False)
     np.testing.assert_array_equal(solution.params["x"], 0)
-    assert lbfgs.unfinished(solution) == "training had not ended after 0 steps"
-    assert lbfgs.unfinished(solution._replace(converged=True)) == ""
+    assert lbfgs.convergence_doubt(solution) == "training had not ended after 0 steps"
+    assert lbfgs.convergence_doubt(solution._replace(converged=True)) == ""
 
 
 def test_unit_data_has_variances_that_sum_to_one():

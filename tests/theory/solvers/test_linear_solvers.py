@@ -4,7 +4,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from aejax import linear, theory
-from aejax.theory.solvers.linear_solvers import balanced
+from aejax.theory.solvers.linear_solvers import balance
 from tests.theory.spectra import with_spectrum
 
 KEY = jax.random.key(3)
@@ -134,7 +134,7 @@ def test_a_balanced_pair_has_the_same_product_and_equal_gram_matrices(shape):
     generator = np.random.default_rng(1)
     codes, decoder = generator.normal(size=(rows, code)), generator.normal(size=(code, features))
     with jax.enable_x64(True):
-        pair = {side: np.asarray(value) for side, value in balanced(codes, decoder).items()}
+        pair = {side: np.asarray(value) for side, value in balance(codes, decoder).items()}
     assert pair["codes"].shape == (rows, code)
     assert pair["decoder"].shape == (code, features)
     np.testing.assert_allclose(pair["codes"] @ pair["decoder"], codes @ decoder, atol=1e-12)

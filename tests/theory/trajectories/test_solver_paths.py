@@ -128,7 +128,7 @@ def test_descent_is_that_of_numpy_and_observes_its_start():
 
 
 class TestEscape:
-    case = landscape.enumerable(PROBLEM)[0]
+    case = landscape.landscape_or_obstacle(PROBLEM)[0]
 
     def test_the_curvature_is_that_of_the_two_by_two_block(self):
         found = saddle_escape.escape(self.case)
