@@ -60,7 +60,7 @@ def test_tolerances_of_the_landscape_and_of_its_search():
 
 
 def test_the_tolerance_of_a_search_has_the_gradient_over_eigenvalue_and_gap(monkeypatch):
-    monkeypatch.setattr(critical_points, "find_critical_points", lambda key, case: np.zeros((0, 6, 6)))
+    monkeypatch.setattr(critical_points, "find_critical_points", lambda *_: np.zeros((0, 6, 6)))
     values = np.array([6.0, 5, 4, 2, 1, 0.5])
     (found,) = theory.critical_point_search(theory.pose(with_spectrum(values), 3))
     assert found.tolerance == near(16 * STOP * 36 / (0.5 * 0.5))

@@ -8,6 +8,7 @@ import pytest
 
 from aejax import theory
 from aejax.theory.analysis.centring import centred, scale_to_unit, storage_precision
+from aejax.theory.checking.problem import every_nth
 
 GENERATOR = np.random.default_rng(3)
 SMALL = GENERATOR.integers(-1000, 1000, (50, 4))
@@ -93,7 +94,7 @@ def test_the_posed_data_is_the_users_in_a_unit_in_which_float64_holds_products_o
 
 def test_a_problem_of_some_examples_is_that_of_their_data_alone():
     for x in (SMALL + 2**60, SMALL + 0.5):
-        few, alone = theory.problem.every_nth(theory.pose(x, 2), 3), theory.pose(x[::3], 2)
+        few, alone = every_nth(theory.pose(x, 2), 3), theory.pose(x[::3], 2)
         np.testing.assert_allclose(few.centred, alone.centred, atol=1e-12)
         np.testing.assert_allclose(few.moments.mean, alone.moments.mean)
         np.testing.assert_allclose(few.pca.eigenvalues, alone.pca.eigenvalues)
