@@ -31,7 +31,6 @@ from aejax.runs.malloc import keep_memory
 from aejax.types import Array
 from benchmarks.interleaved import interleaved, record
 
-MAIN = "from aejax.cli import main; raise SystemExit(main())"
 SCRIPT = "import sys; from benchmarks.command import script; script(*sys.argv[1:])"
 
 
@@ -81,13 +80,15 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
     runs = iter(range(sys.maxsize))
 
     def process(*words: Any) -> None:
-        subprocess.run([sys.executable, "-c", *map(str, words)], check=True, capture_output=True)
+        subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
 
     return {
         "a script of scans": lambda: process(
-            SCRIPT, archive, " ".join(sizes), config.batch_size, config.epochs
+            "-c", SCRIPT, archive, " ".join(sizes), config.batch_size, config.epochs
         ),
-        "aejax train": lambda: process(MAIN, "train", *words, "--out", folder / f"{next(runs)}"),
+        "aejax train": lambda: process(
+            "-m", "aejax", "train", *words, "--out", folder / f"{next(runs)}"
+        ),
     }
 
 

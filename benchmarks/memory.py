@@ -51,8 +51,7 @@ def lay_out(folder: Path, examples: int, features: int) -> None:
 
 def peak(config: Config, folder: Path) -> int:
     """Largest resident set in bytes of a process that trains on a folder's data."""
-    program = "from aejax.cli import main; raise SystemExit(main())"
-    words = [sys.executable, "-c", program, "train", "--data", str(folder), "--stream"]
+    words = [sys.executable, "-m", "aejax", "train", "--data", str(folder), "--stream"]
     words += ["--sizes", *map(str, config.sizes), "--batch-size", str(config.batch_size)]
     words += ["--steps-per-epoch", str(config.steps), "--epochs", "1", "--validation", "0"]
     words += ["--quiet", "--out", str(folder / "run")]

@@ -11,7 +11,8 @@ import numpy as np
 from aejax import plots
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import Illustration
-from aejax.runs.run import Examples, Run
+from aejax.runs.in_memory_examples import ShownExamples
+from aejax.runs.run import Run
 from aejax.training.records import Record
 from aejax.types import Array, Batch
 
@@ -29,7 +30,7 @@ JACOBIAN_ENTRIES = 2**22
 
 
 def illustrations(
-    run: Run, examples: Examples, history: Sequence[Record]
+    run: Run, examples: ShownExamples, history: Sequence[Record]
 ) -> Iterator[Illustration]:
     """The figures of a run, in the order in which they are looked at."""
     if history:
@@ -39,9 +40,9 @@ def illustrations(
             "Each term of the objective over the epochs, on train and validation examples.",
             "Curves of every term of the objective against the epoch.",
         )
-    code = np.asarray(_encode(run, examples.test.x))
+    code = np.asarray(_encode(run, examples.batch.x))
     if _is_image(run.about.feature_shape):
-        yield from _images(run, examples.test, code)
+        yield from _images(run, examples.batch, code)
     yield from _codes(run, examples, code)
 
 
@@ -103,7 +104,7 @@ def _traversals(run: Run, code: np.ndarray) -> Illustration:
     )
 
 
-def _codes(run: Run, examples: Examples, code: np.ndarray) -> Iterator[Illustration]:
+def _codes(run: Run, examples: ShownExamples, code: np.ndarray) -> Iterator[Illustration]:
     penalty = run.configuration.penalty
     yield Illustration(
         plots.activations(code, rho=penalty.rho if penalty.sparsity else None),
@@ -118,18 +119,18 @@ def _codes(run: Run, examples: Examples, code: np.ndarray) -> Iterator[Illustrat
         yield _jacobian(run, examples)
     if code.shape[1] > 1:
         yield Illustration(
-            plots.code_map(code, examples.dataset.labels_test),
+            plots.code_map(code, examples.labels),
             "Codes",
             f"The codes of the {len(code)} test examples, in the plane where they vary most.",
             "Scatter of the codes of the test examples, coloured by class where there are classes.",
         )
 
 
-def _jacobian(run: Run, examples: Examples) -> Illustration:
+def _jacobian(run: Run, examples: ShownExamples) -> Illustration:
     return Illustration(
-        plots.jacobian_spectra({"encoder": _singular_values(run, examples.test.x[:POINTS])}),
+        plots.jacobian_spectra({"encoder": _singular_values(run, examples.batch.x[:POINTS])}),
         "Jacobian",
-        f"Singular values of ∂h/∂x at {len(examples.test.x[:POINTS])} test examples: median, and "
+        f"Singular values of ∂h/∂x at {len(examples.batch.x[:POINTS])} test examples: median, and "
         "band from the first to the third quartile. Few large ones: the code moves in few "
         "directions.",
         "Curve of the sorted singular values of the encoder's Jacobian, falling, with a band.",

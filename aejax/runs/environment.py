@@ -10,6 +10,9 @@ import jax
 
 PACKAGES = ("aejax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
+PLATFORMS_OPTION = "jax_platforms"
+"""JAX's configuration option for JAX_PLATFORMS."""
+
 
 def environment() -> dict[str, str]:
     """Versions, device, XLA's flags and git revision, as plain text by name."""
@@ -22,6 +25,23 @@ def environment() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "revision": _revision(),
     }
+
+
+def check_platform() -> None:
+    """Refuse a platform that this machine lacks, before anything is computed.
+
+    Raises:
+        ValueError: JAX finds no device of the platforms in JAX_PLATFORMS.
+    """
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:  # an assertion fails if a GPU was skipped
+        reason = next(iter(str(error).splitlines()), "there is none")
+        platforms = getattr(jax.config, PLATFORMS_OPTION)
+        raise ValueError(
+            f"JAX_PLATFORMS={platforms} names no device of this machine: unset it, or say cpu\n"
+            f"{reason}"
+        ) from error
 
 
 def _revision() -> str:

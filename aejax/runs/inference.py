@@ -6,17 +6,41 @@ Normalisation happens on the host in NumPy, the model in one compiled program pe
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax.data import LazyArray, denormalise
-from aejax.runs.run import Run, new_examples
-from aejax.types import Code
+from aejax.runs.in_memory_examples import flat_normalised
+from aejax.runs.run import Run
+from aejax.types import Array, Code
 
 EXAMPLES_AT_ONCE = 4096
 """Number of examples that one call of the compiled program takes."""
 
 Map = Callable[[np.ndarray | LazyArray], np.ndarray]
 """A function of arrays, in memory or not, whose first axis is the batch axis."""
+
+
+def new_examples(run: Run, x: Array | np.ndarray) -> Array:
+    """Raw examples as the run's model takes them; ValueError where their features differ."""
+    shape = run.about.feature_shape
+    if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
+        raise ValueError(
+            f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
+        )
+    return flat_normalised(run.normalisation, x.reshape(x.shape[0], *shape))
+
+
+def encode(run: Run, x: Array | np.ndarray) -> Array:
+    """Raw examples to codes."""
+    return run.objective.model.encode(run.params, new_examples(run, x))
+
+
+def decode(run: Run, code: Array) -> Array:
+    """Codes to raw examples."""
+    x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
+    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
+    return jnp.asarray(raw)
 
 
 def encoder(run: Run) -> Map:

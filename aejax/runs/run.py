@@ -12,33 +12,16 @@ import numpy as np
 
 from aejax import checkpoints, training
 from aejax.checkpoints.arrays import array_names, differences
-from aejax.cli.process.devices import check_platform
-from aejax.cli.process.path_options import check_location
-from aejax.data import Dataset, Normalisation, denormalise, fingerprint, load, normalise
+from aejax.data import Normalisation
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
-from aejax.runs.builders import make_normalisation, make_objective, make_optimizer
+from aejax.runs.builders import make_objective, make_optimizer
 from aejax.runs.configuration import Training, dumps, identity_of, loads
+from aejax.runs.environment import check_platform
 from aejax.runs.integrity import RUN, check_file, identity_in, write_files
 from aejax.runs.json_files import read_json
-from aejax.types import Array, Batch, Params
-
-
-class Examples(NamedTuple):
-    """A data set as a run sees it: flat, normalised, with validation split off."""
-
-    dataset: Dataset
-    fingerprint: str
-    normalisation: Normalisation
-    train: Batch
-    validation: Batch | None
-    test: Batch
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one raw example."""
-        return self.dataset.x_train.shape[1:]
+from aejax.types import Params
 
 
 class About(NamedTuple):
@@ -192,44 +175,20 @@ def located(configuration: Training, folder: str | None) -> Training:
     return replace(configuration, data=str(Path(folder, configuration.data)))
 
 
-def load_examples(configuration: Training) -> Examples:
-    """Load, normalise, flatten and split the data that the settings name."""
-    dataset = load(configuration.data, data_dir=configuration.data_dir)
-    normalisation = make_normalisation(
-        configuration, dataset.x_train, low=dataset.low, high=dataset.high
-    )
-    train, validation = _split(configuration, _flat(normalisation, dataset.x_train))
-    return Examples(
-        dataset,
-        fingerprint(dataset),
-        normalisation,
-        train=train,
-        validation=validation,
-        test=Batch(_flat(normalisation, dataset.x_test)),
-    )
+def check_location(path: Path) -> None:
+    """Refuse a path whose absolute form is not UTF-8: no checkpoint can be written below it.
 
+    Args:
+        path: absolute, or relative to the working directory.
 
-def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:
-    """What is trained on, and what is held out by chance; both in the order of x."""
-    held_out = round(configuration.validation * len(x))
-    if not held_out:
-        return Batch(x), None  # as it lies: x may be half of what memory holds
-    order = np.random.default_rng(configuration.seed).permutation(len(x))
-    return Batch(x[np.sort(order[held_out:])]), Batch(x[np.sort(order[:held_out])])
-
-
-def load_seen_examples(run: Run) -> Examples:
-    """The examples that a run was trained with, some of a stream's in both places of them.
-
-    ValueError where its data have changed since.
+    Raises:
+        ValueError: the path contains bytes that the locale's encoding cannot decode.
     """
-    from aejax.runs.streamed_examples import shown  # which is built of this
-
-    configuration = located(run.configuration, run.about.folder)
-    examples = (shown if configuration.stream else load_examples)(configuration)
-    if examples.fingerprint != run.about.fingerprint:
-        raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
-    return examples
+    location = str(path.absolute())
+    try:
+        location.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"the folder {location!r} holds bytes that are not UTF-8") from error
 
 
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
@@ -292,30 +251,3 @@ def _read_exported(
 def _normalisation_like(about: About) -> Normalisation:
     """Of the shape that a run's normalisation has."""
     return Normalisation(*[np.zeros(about.feature_shape)] * 2)
-
-
-def new_examples(run: Run, x: Array | np.ndarray) -> Array:
-    """Raw examples as the run's model takes them; ValueError where their features differ."""
-    shape = run.about.feature_shape
-    if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
-        raise ValueError(
-            f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
-        )
-    return _flat(run.normalisation, x.reshape(x.shape[0], *shape))
-
-
-def encode(run: Run, x: Array | np.ndarray) -> Array:
-    """Raw examples to codes."""
-    return run.objective.model.encode(run.params, new_examples(run, x))
-
-
-def decode(run: Run, code: Array) -> Array:
-    """Codes to raw examples."""
-    x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
-    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
-    return jnp.asarray(raw)
-
-
-def _flat(normalisation: Normalisation, x: Array | np.ndarray) -> Array:
-    """Normalised examples as float32 rows; ValueError where float32 lacks their range."""
-    return jnp.asarray(normalise(normalisation, x, dtype=np.float32)).reshape(x.shape[0], -1)

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
+from threadpoolctl import threadpool_limits
 
 from aejax.theory.checking.certificate import Certificate
-from aejax.theory.checking.problem import Theorem, pose
+from aejax.theory.checking.problem import Problem, Theorem, pose
 from aejax.theory.course.theorem import course_conditions
 from aejax.theory.learning.dynamics import learning_dynamics
 from aejax.theory.learning.encoder_bound import encoders_bounded_by_pca
@@ -131,6 +132,25 @@ def certificates(
     check_names(theorems)
     problem = pose(x, code, key=key)
     return tuple(certificate for name in theorems for certificate in THEOREMS[name](problem))
+
+
+def certificates_by_theorem(
+    problem: Problem, theorems: Sequence[str]
+) -> dict[str, tuple[Certificate, ...]]:
+    """Certificates of each theorem, computed on one BLAS thread.
+
+    The solvers factorise tall and thin matrices thousands of times; several threads would
+    synchronise at each column and take many times as long.
+
+    Args:
+        problem: data and PCA's solution.
+        theorems: names in `THEOREMS`.
+
+    Returns:
+        Certificates by name of the theorem.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return {name: THEOREMS[name](problem) for name in theorems}
 
 
 def check_names(theorems: Sequence[str]) -> None:

@@ -21,11 +21,11 @@ import numpy as np
 import tyro
 from jaxtyping import Shaped
 
-from aejax.cli.commands.verify import answer
 from aejax.data import load
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.theory import THEOREMS, Certificate, pose, with_spectrum
+from aejax.theory.theorems import certificates_by_theorem
 from experiments.harness.documents import table, written
 from experiments.harness.records import ROOT
 
@@ -88,7 +88,7 @@ def run(case: Case) -> dict[str, Any]:
     x = case.examples()
     begin = time.perf_counter()
     problem = pose(np.asarray(x).reshape(len(x), -1), case.code)
-    answers = answer(problem, tuple(THEOREMS))
+    answers = certificates_by_theorem(problem, tuple(THEOREMS))
     found = {name: [c._asdict() for c in each] for name, each in answers.items()}
     return {
         "about": case.about,

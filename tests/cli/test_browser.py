@@ -15,7 +15,8 @@ from playwright.sync_api import expect, sync_playwright
 from sklearn.datasets import load_digits
 
 from aejax import report
-from aejax.runs.run import decode, encode, open_run
+from aejax.runs.inference import decode, encode
+from aejax.runs.run import open_run
 
 SCREENS = {"desktop": (1200, 900), "phone": (390, 844)}
 PIXELS = """canvas => [...canvas.getContext("2d")

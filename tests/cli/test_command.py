@@ -158,8 +158,10 @@ def test_a_platform_that_is_not_there_is_said_before_anything_is_read(
 def test_processes_meet_before_jax_is_asked_for_its_devices(tmp_path, aejax, monkeypatch):
     """JAX refuses to join processes once its backends are there."""
     asked = []
-    joined = train.join
-    monkeypatch.setattr(train, "join", lambda devices: (asked.append("join"), joined(devices)))
+    initialize = train.initialize_distributed
+    monkeypatch.setattr(
+        train, "initialize_distributed", lambda devices: (asked.append("join"), initialize(devices))
+    )
     for name in ("process_index", "devices"):
         monkeypatch.setattr(
             jax, name, lambda *_, real=getattr(jax, name): asked.append("jax") or real()

@@ -7,7 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from aejax.runs.run import load_seen_examples, open_run, read_about
+from aejax.runs.examples import load_seen_examples
+from aejax.runs.run import open_run, read_about
 from tests.cli.conftest import check
 
 SETTINGS = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"
@@ -33,7 +34,7 @@ def test_relative_data_are_found_from_elsewhere(home, aejax, monkeypatch):
     again = home / "elsewhere/again"
     assert read_about(again).folder == read_about(home / "run").folder == str(home)
     monkeypatch.chdir(home.parent)
-    assert len(load_seen_examples(open_run(again)).dataset.x_test) == 6
+    assert len(load_seen_examples(open_run(again)).raw) == 6
 
 
 def test_data_and_run_may_be_moved_together(small, tmp_path, aejax, monkeypatch):
@@ -87,7 +88,7 @@ def test_a_relative_folder_of_prepared_data_is_recorded_absolute(tmp_path, aejax
 
 def test_other_data_of_the_same_name_are_not_taken_for_the_runs(home, aejax):
     np.save(home / "elsewhere/small.npy", np.zeros((30, 6)))
-    assert load_seen_examples(open_run(home / "run")).dataset.x_test.any()
+    assert load_seen_examples(open_run(home / "run")).raw.any()
     (home / "small.npy").unlink()
     check(aejax("report", home / "run"), "no longer the data that the run has seen")
 

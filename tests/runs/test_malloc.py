@@ -7,7 +7,7 @@ import pytest
 
 FAULTS = """
 import ctypes, resource, sys
-from aejax.cli.memory import keep_memory
+from aejax.runs.malloc import keep_memory
 
 C = ctypes.CDLL(None)
 C.malloc.restype, C.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]

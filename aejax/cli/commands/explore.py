@@ -8,7 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from aejax.runs.run import load_seen_examples, open_run
+from aejax.runs.examples import load_seen_examples
+from aejax.runs.run import open_run
 
 LOOPBACK = "127.0.0.1"
 

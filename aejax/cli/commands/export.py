@@ -15,13 +15,12 @@ import tyro
 from aejax import interchange
 from aejax.runs.atomic_files import write_bytes, write_text
 from aejax.runs.configuration import identity_of
+from aejax.runs.inference import decode, encode
 from aejax.runs.integrity import identity_in, write_files
 from aejax.runs.run import (
     Run,
     checkpoints_folder,
     configuration_file,
-    decode,
-    encode,
     open_run,
     parameters_file,
     write_settings,

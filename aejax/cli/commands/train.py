@@ -13,14 +13,20 @@ import jax
 import tyro
 
 from aejax import checkpoints, sharding, training
-from aejax.cli.process.devices import Devices, check_platform, first, greatest, join, make_placement
+from aejax.cli.process.devices import (
+    Devices,
+    initialize_distributed,
+    is_main_process,
+    make_placement,
+    max_over_processes,
+)
 from aejax.cli.process.error_messages import explained, stoppable
-from aejax.cli.process.path_options import check_location
 from aejax.cli.process.progress import progress_bar
 from aejax.cli.process.signals import Interrupted, Noted, deferred
 from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
-from aejax.runs.environment import environment
+from aejax.runs.environment import check_platform, environment
+from aejax.runs.examples import Examples, load_examples, total_steps, with_batch_size
 from aejax.runs.history import check_length, read_history, recorded
 from aejax.runs.integrity import identity_in, new_identity
 from aejax.runs.lock import locked
@@ -28,13 +34,12 @@ from aejax.runs.metrics import measure
 from aejax.runs.recipes import RECIPES, RecipeName
 from aejax.runs.run import (
     About,
-    Examples,
+    check_location,
     checkpoints_folder,
     configuration_file,
     data_folder,
     decisive_settings,
     history_file,
-    load_examples,
     located,
     open_run,
     parameters_file,
@@ -43,8 +48,6 @@ from aejax.runs.run import (
     write_metrics,
     write_settings,
 )
-from aejax.runs.run_training import check_examples, fit, steps_of, with_batch_size
-from aejax.runs.streamed_examples import Streamed, load_streamed
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
@@ -96,7 +99,7 @@ def train(command: Train) -> None:
     _check(command)
     with stoppable(command.out) as signals:
         metrics = _train(command, signals)
-    if not first():
+    if not is_main_process():
         return
     if command.json:
         print(json.dumps(metrics))
@@ -106,31 +109,30 @@ def train(command: Train) -> None:
 
 def _train(command: Train, signals: Noted) -> dict[str, Any]:
     configuration, out = command.training, command.out
-    join(command.devices)  # before anything else asks JAX for its devices
+    initialize_distributed(command.devices)  # before anything else asks JAX for its devices
     check_platform()
     _refuse_used(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
-    load = load_streamed if configuration.stream else load_examples
-    examples = load(located(configuration, folder))
+    examples = load_examples(located(configuration, folder))
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     configuration = with_batch_size(configuration, examples)
     command = replace(command, training=configuration)
     objective = make_trained_objective(configuration, examples.shape)
-    optimizer = make_optimizer(configuration, steps_of(configuration, examples))
+    optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
     state = sharding.init_sharded(placement, objective, optimizer, key)
-    check_examples(configuration, examples, objective, state)
-    with explained(out), locked(out) if first() else nullcontext():
+    examples.check(configuration, objective, state)
+    with explained(out), locked(out) if is_main_process() else nullcontext():
         _refuse_used(command)
         state, history = _start(command, examples, folder, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
-            fit(configuration, examples, objective, optimizer, state, history, callbacks, placement)
+            examples.fit(configuration, objective, optimizer, state, history, callbacks, placement)
         metrics = measure(open_run(out), examples, pca=command.pca)
-        if first():
+        if is_main_process():
             write_metrics(out, metrics)
-    if isinstance(examples, Streamed) and examples.skipped:
+    if examples.skipped:
         numbers = ", ".join(map(str, sorted(examples.skipped)))
         print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
     return metrics
@@ -152,7 +154,7 @@ def _check(command: Train) -> None:
 
 
 def _refuse_used(command: Train) -> None:
-    if not first():
+    if not is_main_process():
         return
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
@@ -176,7 +178,7 @@ def _data_folder(command: Train) -> str | None:
 
 
 def _start(
-    command: Train, examples: Examples | Streamed, folder: str | None, state: TrainState
+    command: Train, examples: Examples, folder: str | None, state: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """Where training starts, and the history up to there; the run's settings are written."""
     history: list[Record] = []
@@ -185,16 +187,16 @@ def _start(
     saved = checkpoints.steps(place) or checkpoints.listed(place) or command.checkpoint is not None
     if command.resume and saved:
         state, history = _resume(command, examples, state)
-        if first():
+        if is_main_process():
             write_configuration(command.out, command.training)
-    elif first():
+    elif is_main_process():
         about = About(environment(), examples.fingerprint, examples.shape, folder)
         write_settings(command.out, command.training, about, identity=new_identity())
     return state, history
 
 
 def _resume(
-    command: Train, examples: Examples | Streamed, like: TrainState
+    command: Train, examples: Examples, like: TrainState
 ) -> tuple[TrainState, list[Record]]:
     """The state of a checkpoint, and the history up to it."""
     folder, identity = checkpoints_folder(command.out), identity_in(command.out)
@@ -215,20 +217,21 @@ def _resume(
 @contextmanager
 def _callbacks(
     command: Train,
-    examples: Examples | Streamed,
+    examples: Examples,
     state: TrainState,
     history: list[Record],
     signals: Noted,
 ) -> Iterator[list[Callback]]:
     out, epochs = command.out, command.training.epochs
     past = list(history)
-    identity = identity_in(out) if first() else None  # the first process alone writes it
+    quiet = command.quiet or not is_main_process()
+    identity = identity_in(out) if is_main_process() else None  # only this process reads or writes
     settings = decisive_settings(command.training, examples.fingerprint, identity)
 
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
         last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
-        number = greatest(asked() or 0)  # asked by all processes alike: each saves its part
+        number = max_over_processes(pending_signal() or 0)  # all processes save, or none does
         stop = signal.Signals(number) if number and not last else None
         if last or stop or record["epoch"] % command.save_every == 0:
             save_soon(
@@ -247,17 +250,17 @@ def _callbacks(
             )
 
     with (
-        deferred(signals) as asked,
+        deferred(signals) as pending_signal,
         checkpoints.in_background() as save_soon,
         recorded(history_file(out), out / "tensorboard", history, identity)
-        if first()
+        if is_main_process()
         else nullcontext() as record_epoch,
-        progress_bar(epochs, done=int(state.epoch), quiet=command.quiet or not first()) as show,
+        progress_bar(epochs, done=int(state.epoch), quiet=quiet) as show,
     ):
         yield [record_epoch, save, show] if record_epoch else [save]
 
 
-def _compare(repeated: About, examples: Examples | Streamed) -> None:
+def _compare(repeated: About, examples: Examples) -> None:
     """Refuse to repeat a run on other data; warn where something else may change its bits."""
     if repeated.fingerprint != examples.fingerprint:
         raise ValueError(

@@ -12,14 +12,12 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from threadpoolctl import threadpool_limits
 
-from aejax.cli.process.devices import check_platform
 from aejax.data import load
 from aejax.runs.atomic_files import check_file, write_text
-from aejax.runs.environment import environment
-from aejax.theory import THEOREMS, Certificate, Problem, pose
-from aejax.theory.theorems import check_names
+from aejax.runs.environment import check_platform, environment
+from aejax.theory import THEOREMS, Certificate, pose
+from aejax.theory.theorems import certificates_by_theorem, check_names
 
 STYLES = {
     "holds": "green",
@@ -65,7 +63,7 @@ def verify(command: Verify) -> int:
     x = load(command.data, data_dir=command.data_dir).x_train
     rows = np.asarray(x).reshape(len(x), -1)
     problem = pose(rows, command.code, key=jax.random.key(command.seed))
-    answers = answer(problem, command.theorem or tuple(THEOREMS))
+    answers = certificates_by_theorem(problem, command.theorem or tuple(THEOREMS))
     found = [certificate for each in answers.values() for certificate in each]
     if command.json is not None:
         text = json.dumps([c._asdict() for c in found], indent=2, allow_nan=False)
@@ -80,16 +78,6 @@ def verify(command: Verify) -> int:
         write_text(command.report, page)
         print(f"report: {command.report}")
     return int(any(certificate.verdict == "fails" for certificate in found))
-
-
-def answer(problem: Problem, theorems: Sequence[str]) -> dict[str, tuple[Certificate, ...]]:
-    """Each theorem's certificates, found on one thread of BLAS.
-
-    The solvers factorise tall and thin matrices thousands of times over, and several threads that
-    wait for one another at each column take many times as long as one.
-    """
-    with threadpool_limits(1, user_api="blas"):
-        return {name: THEOREMS[name](problem) for name in theorems}
 
 
 def _print(found: Sequence[Certificate], title: str) -> None:

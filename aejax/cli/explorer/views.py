@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.runs.inference import Map, decoder, encoder
-from aejax.runs.run import Examples, Run, new_examples
+from aejax.runs.in_memory_examples import ShownExamples
+from aejax.runs.inference import Map, decoder, encoder, new_examples
+from aejax.runs.run import Run
 from aejax.types import Array
 
 EXCITING = 12
@@ -46,7 +47,7 @@ class Unknown(LookupError):  # noqa: N818 -- what it names does not exist, and n
     """No example or unit has this number."""
 
 
-def view(run: Run, examples: Examples) -> View:
+def view(run: Run, examples: ShownExamples) -> View:
     """A run and the test examples of its data.
 
     Args:
@@ -57,12 +58,12 @@ def view(run: Run, examples: Examples) -> View:
         The `View`, with the codes of all test examples.
     """
     encoded, decoded = encoder(run), decoder(run)
-    codes = encoded(examples.dataset.x_test)
+    codes = encoded(examples.raw)
     shape = codes.shape[1:]
     return View(
         title=f"An autoencoder of {run.configuration.data}",
-        x=examples.dataset.x_test,
-        labels=examples.dataset.labels_test,
+        x=examples.raw,
+        labels=examples.labels,
         codes=codes.reshape(len(codes), -1),
         encode=lambda x: encoded(x).reshape(len(x), -1),
         decode=lambda code: decoded(code.reshape(len(code), *shape)),

@@ -11,9 +11,6 @@ from jax.experimental import multihost_utils
 from aejax import sharding
 from aejax.training import ONE_DEVICE, Placement
 
-PLATFORMS = "jax_platforms"
-"""JAX's setting of the platforms it may use; JAX_PLATFORMS in the environment."""
-
 
 @dataclass(frozen=True)
 class Devices:
@@ -33,7 +30,7 @@ class Devices:
     """of this one, from 0 on; JAX_PROCESS_ID, or as a cluster's environment says, unless given"""
 
 
-def join(devices: Devices) -> None:
+def initialize_distributed(devices: Devices) -> None:
     """Meet the other processes, where there are any; ValueError where they would not share work."""
     address = devices.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     if address is None and devices.processes is None:
@@ -50,24 +47,7 @@ def join(devices: Devices) -> None:
         )
 
 
-def check_platform() -> None:
-    """Refuse a platform that this machine lacks, before anything is computed.
-
-    Raises:
-        ValueError: JAX finds no device of what JAX_PLATFORMS names.
-    """
-    try:
-        jax.devices()
-    except (RuntimeError, AssertionError) as error:  # JAX asserts that a GPU it skipped is there
-        reason = next(iter(str(error).splitlines()), "there is none")
-        platforms = getattr(jax.config, PLATFORMS)
-        raise ValueError(
-            f"JAX_PLATFORMS={platforms} names no device of this machine: unset it, or say cpu\n"
-            f"{reason}"
-        ) from error
-
-
-def first() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes for all."""
     return jax.process_index() == 0
 
@@ -84,7 +64,7 @@ def make_placement(devices: Devices) -> Placement:
     return placement if devices.mesh == "data" else sharding.fully_sharded(placement)
 
 
-def greatest(number: int) -> int:
+def max_over_processes(number: int) -> int:
     """The greatest of the numbers that the processes give: what one was asked, all are."""
     if jax.process_count() == 1:
         return number

@@ -26,22 +26,6 @@ def check_encoding(words: Sequence[str]) -> None:
             raise ValueError(f"the argument {word!r} holds bytes that are not UTF-8") from error
 
 
-def check_location(path: Path) -> None:
-    """Refuse a path below a folder whose name is no text, which no checkpoint can be written to.
-
-    Args:
-        path: perhaps relative, where the working directory has such a name.
-
-    Raises:
-        ValueError: for bytes that the locale's encoding cannot decode.
-    """
-    place = str(path.absolute())
-    try:
-        place.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"the folder {place!r} holds bytes that are not UTF-8") from error
-
-
 def expanded(command: Any) -> Any:
     """A command whose paths start from the home directory where they start with `~`.
 

@@ -11,7 +11,8 @@ import pytest
 from scipy.special import expit
 
 from aejax.report.run_figures import illustrations
-from aejax.runs.run import load_seen_examples, open_run
+from aejax.runs.examples import load_seen_examples
+from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, check, history_of
 
 TITLES = (
@@ -48,7 +49,7 @@ def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
     examples = load_seen_examples(run)
     found = {shown.title: shown for shown in illustrations(run, examples, [])}
     encoder, decoder = (run.params[part]["layer_0"] for part in ("encoder", "decoder"))
-    x = np.asarray(examples.test.x, float)
+    x = np.asarray(examples.batch.x, float)
     h = expit(x @ encoder["kernel"] + encoder["bias"])
     errors = np.sum((expit(h @ decoder["kernel"] + decoder["bias"]) - x) ** 2, axis=1)
     order = np.argsort(errors)

@@ -65,9 +65,9 @@ def test_any_other_error_that_cannot_be_raised_is_told(tmp_path, unraisable):
 OUT_OF_ROOM = """
 import atexit, os, sys, threading
 from aejax.cli import main as command
-from aejax.cli.endings import explained, stoppable
-from aejax.cli.train import Train
-from tests.cli.test_endings import told_too_late
+from aejax.cli.process.error_messages import explained, stoppable
+from aejax.cli.commands.train import Train
+from tests.cli.process.test_error_messages import told_too_late
 program = sys.modules["aejax.cli.main"]
 
 def train(given):
