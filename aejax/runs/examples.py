@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import optax
@@ -18,6 +18,7 @@ from aejax.training.batches import chosen_batch_size
 from aejax.training.records import Callback, Record
 
 
+@runtime_checkable
 class Examples(Protocol):
     """Flat, normalised train, validation and test examples of one data set."""
 
