@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from aejax.types import Array, Batch
 
 
-def described(value: Any) -> str:
+def describe(value: Any) -> str:
     """A value in the words of an error: "float32 [4, 5]", or a tree of such, or its type's name.
 
     Args:
@@ -26,7 +26,7 @@ def described(value: Any) -> str:
         return f"{value.dtype} {list(value.shape)}"
     if value is None or jax.tree_util.treedef_is_leaf(jax.tree.structure(value)):
         return type(value).__name__
-    return str(jax.tree.map(described, value)).replace("'", "")
+    return str(jax.tree.map(describe, value)).replace("'", "")
 
 
 def check_callable(component: str, function: Any, arguments: str) -> None:
@@ -42,7 +42,7 @@ def check_callable(component: str, function: Any, arguments: str) -> None:
     """
     names = ", ".join(arguments.split())
     if not callable(function):
-        given = repr(function) if isinstance(function, str) else described(function)
+        given = repr(function) if isinstance(function, str) else describe(function)
         raise ValueError(f"the {component} must be a function of ({names}), got {given}")
     try:
         signature = inspect.signature(function)
@@ -71,19 +71,19 @@ def check_components(model: Any, loss: Any) -> None:
     if not hasattr(model, "encode") or not hasattr(model, "decode"):
         raise ValueError(
             "the model must be an aejax.Autoencoder(init, encode, decode), such as "
-            f"aejax.dense((784, 30)), got {described(model)}"
+            f"aejax.dense((784, 30)), got {describe(model)}"
         )
     check_callable("model's encode", model.encode, "params x")
     check_callable("model's decode", model.decode, "params code")
     if not all(hasattr(loss, name) for name in ("elementwise", "mean", "support")):
-        given = repr(loss) if isinstance(loss, str) else getattr(loss, "__name__", described(loss))
+        given = repr(loss) if isinstance(loss, str) else getattr(loss, "__name__", describe(loss))
         raise ValueError(
             "the loss must be an aejax.Loss, which has its link, such as aejax.losses.squared, "
             f"got {given}"
         )
 
 
-def check_kept(component: str, given: Any, returned: Any) -> None:
+def check_shape_and_dtype(component: str, given: Any, returned: Any) -> None:
     """Refuse a component that changes the shape or the dtype of what it is given.
 
     Args:
@@ -97,13 +97,13 @@ def check_kept(component: str, given: Any, returned: Any) -> None:
     """
     if jax.tree.structure(given) == jax.tree.structure(returned):
         pairs = zip(jax.tree.leaves(given), jax.tree.leaves(returned), strict=True)
-        kept = all(described(before) == described(after) for before, after in pairs)
+        kept = all(describe(before) == describe(after) for before, after in pairs)
     else:
         kept = not hasattr(given, "shape") and bool(jax.tree.leaves(returned))
     if not kept:
         raise ValueError(
-            f"the {component} must keep shape and dtype: it was given {described(given)} and "
-            f"returned {described(returned)}"
+            f"the {component} must keep shape and dtype: it was given {describe(given)} and "
+            f"returned {describe(returned)}"
         )
 
 
@@ -123,7 +123,7 @@ def check_output(batch: Batch, output: Any) -> None:
         if not missing and getattr(value, "shape", ())[:1] != examples:
             raise ValueError(
                 f"the {name} must be [batch, …] with one entry for each of the {examples[0]} "
-                f"examples, got {described(value)}"
+                f"examples, got {describe(value)}"
             )
 
 
@@ -142,12 +142,12 @@ def check_losses(output: Array, target: Array, losses: Any) -> None:
     if jnp.shape(losses) != jnp.shape(target) or jnp.size(output) < elements:
         raise ValueError(
             "the loss must return one value for each element of the target and broadcast nothing: "
-            f"output {described(output)} and target {described(target)} gave {described(losses)}; "
+            f"output {describe(output)} and target {describe(target)} gave {describe(losses)}; "
             "give output and target one shape"
         )
 
 
-def weight_like(losses: Array, weight: Any) -> Array:
+def broadcastable_weight(losses: Array, weight: Any) -> Array:
     """The weights of a batch, laid out so that they multiply its element-wise losses.
 
     Args:
@@ -173,7 +173,7 @@ def weight_like(losses: Array, weight: Any) -> Array:
         raise ValueError(
             f"weight must be [{batch}], a value for each example, or have the axes of the losses, "
             f"{list(losses.shape)}, each but the first as long or 1 ({one} to {list(losses.shape)})"
-            f", got {described(weight)}"
+            f", got {describe(weight)}"
         )
     return weight
 
@@ -192,7 +192,7 @@ def check_penalty(name: str, value: Any, examples: int) -> None:
     if not _is_real(value) or jnp.shape(value) not in ((), (examples,)):
         raise ValueError(
             f"the penalty {name!r} must return a scalar or one value for each of the {examples} "
-            f"examples, [{examples}], got {described(value)}; sum over the other axes, as "
+            f"examples, [{examples}], got {describe(value)}; sum over the other axes, as "
             "aejax.penalties.l1 does"
         )
 
@@ -210,13 +210,13 @@ def check_weighted_penalty(name: str, weighted: Any) -> None:
     if not isinstance(weighted, tuple) or len(weighted) != 2 or not callable(weighted[1]):
         raise ValueError(
             f"penalties are name -> (weight, penalty), such as {name!r}: (0.1, penalties.l1()), "
-            f"got {described(weighted)}"
+            f"got {describe(weighted)}"
         )
     weight, penalty = weighted
     check_callable(f"penalty {name!r}", penalty, "record")
     if not _is_real(weight) or jnp.shape(weight) != ():
         raise ValueError(
-            f"the weight of the penalty {name!r} must be one number, got {described(weight)}"
+            f"the weight of the penalty {name!r} must be one number, got {describe(weight)}"
         )
 
 

@@ -27,7 +27,7 @@ def check_range(name: str, value: float | Array, low: float, high: float) -> Non
         raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
 
 
-def whole_number(name: str, value: Any) -> int:
+def as_integer(name: str, value: Any) -> int:
     """An integer, NumPy's and JAX's among them, as Python's.
 
     Args:

@@ -11,17 +11,17 @@ import jax.numpy as jnp
 
 from aejax.batch_inputs import as_batch
 from aejax.contracts import (
+    broadcastable_weight,
     check_callable,
     check_components,
-    check_kept,
     check_losses,
     check_output,
     check_penalty,
+    check_shape_and_dtype,
     check_weighted_penalty,
-    weight_like,
 )
 from aejax.keys import typed_key
-from aejax.promotion import alike
+from aejax.promotion import promote_arrays
 from aejax.types import (
     Array,
     Augmentation,
@@ -144,10 +144,10 @@ def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike
     key_corruption, key_perturbation, key_penalties = jax.random.split(key, 3)
     model, corruption, perturbation = objective.model, objective.corruption, objective.perturbation
     x_corrupted = batch.x if corruption is None else corruption(key_corruption, batch.x)
-    check_kept("corruption", batch.x, x_corrupted)
+    check_shape_and_dtype("corruption", batch.x, x_corrupted)
     code = model.encode(params, x_corrupted)
     latent = code if perturbation is None else perturbation(key_perturbation, code)
-    check_kept("perturbation", code, latent)
+    check_shape_and_dtype("perturbation", code, latent)
     output = model.decode(params, latent)
     check_output(batch, output)
     return Pass(model, params, batch, key_penalties, x_corrupted, code, latent, output)
@@ -203,7 +203,7 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
     losses = loss.elementwise(record.output, target)
     check_losses(record.output, target, losses)
     if record.batch.weight is not None:
-        losses, weight = alike(losses, weight_like(losses, record.batch.weight))
+        losses, weight = promote_arrays(losses, broadcastable_weight(losses, record.batch.weight))
         losses = losses * weight
     return jnp.sum(losses, axis=range(1, losses.ndim))
 
@@ -215,7 +215,7 @@ def _augmented(augmentation: Augmentation, batch: Batch, key: Key) -> Batch:
             "own: leave them or the augmentation out"
         )
     x = augmentation(key, batch.x)
-    check_kept("augmentation", batch.x, x)
+    check_shape_and_dtype("augmentation", batch.x, x)
     return Batch(x)
 
 

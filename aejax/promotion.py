@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 from aejax.types import Array
 
 
-def promoted(a: DTypeLike, b: DTypeLike) -> np.dtype:
+def promote_dtypes(a: DTypeLike, b: DTypeLike) -> np.dtype:
     """The dtype that two promote to.
 
     Args:
@@ -22,7 +22,7 @@ def promoted(a: DTypeLike, b: DTypeLike) -> np.dtype:
         return jnp.promote_types(a, b)
 
 
-def alike(a: Array, b: Array) -> tuple[Array, Array]:
+def promote_arrays(a: Array, b: Array) -> tuple[Array, Array]:
     """Both arrays in the dtype that they promote to.
 
     Args:
@@ -32,5 +32,5 @@ def alike(a: Array, b: Array) -> tuple[Array, Array]:
     Returns:
         Both, cast where they must be.
     """
-    dtype = promoted(a.dtype, b.dtype)
+    dtype = promote_dtypes(a.dtype, b.dtype)
     return a.astype(dtype), b.astype(dtype)

@@ -27,7 +27,7 @@ from aejax import Batch, Objective, losses, penalties, sharding, training
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.sharding.collectives import collectives
-from aejax.training import Placement, TrainState, placed
+from aejax.training import Placement, TrainState, place_objective
 
 RESULTS = Path(__file__).parent / "results" / "communication"
 HEAD = """# What a step communicates
@@ -120,7 +120,7 @@ def compiled_step(
 ) -> jax.stages.Compiled:
     """One step of Adam under a placement, the batch already divided, compiled for no real data."""
     optimizer = optax.adam(1e-3)
-    on_mesh = placed(placement, objective)
+    on_mesh = place_objective(placement, objective)
 
     def start() -> tuple[TrainState, Batch]:
         state = training.init_state(objective, optimizer, jax.random.key(0))

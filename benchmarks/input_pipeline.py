@@ -27,7 +27,14 @@ import aejax
 from aejax import Batch, data, losses, training
 from aejax.data.streams import memory_mapped
 from aejax.runs.malloc import keep_memory
-from aejax.training import ONE_DEVICE, Stream, place_state, steps_of_pass, streaming
+from aejax.training import (
+    ONE_DEVICE,
+    Stream,
+    place_state,
+    steps_per_pass,
+    stream_batches,
+    streaming,
+)
 from benchmarks.interleaved import interleaved, record
 
 
@@ -84,14 +91,16 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
     stream = Stream(
         lambda rows: Batch(cast(jax.Array, data.normalise(scale, x[rows]))), len(x), batch_size
     )
-    length = steps_of_pass(stream)
-    batch = stream.read(stream.in_order(stream, range(1)))
-    together = streaming.steps_together(stream, batch, length, ONE_DEVICE)
-    steps = streaming.compiled_steps(objective, optimizer, state, stream, together=together)
+    length = steps_per_pass(stream)
+    batch = stream.read(stream_batches.sequential_indices(stream, range(1)))
+    together = streaming.steps_per_group(stream, batch, length, ONE_DEVICE)
+    steps = streaming.compile_steps(objective, optimizer, state, stream, together=together)
 
     def read() -> Iterator[Batch]:
-        groups = stream.grouped(stream, range(length), epoch=length, together=together)
-        return streaming.read_ahead(stream, groups, partial(stream.shuffled, stream, 0), ONE_DEVICE)
+        groups = stream_batches.group_steps(stream, range(length), epoch=length, together=together)
+        return streaming.prefetch(
+            stream, groups, partial(stream_batches.shuffled_indices, stream, 0), ONE_DEVICE
+        )
 
     def epoch() -> Any:
         return streaming.run_epoch(steps, place_state(ONE_DEVICE, state), read(), length)

@@ -8,14 +8,14 @@ import pytest
 
 import aejax
 from aejax import losses, penalties, training
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.models import boltzmann
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), jnp.asarray(3), np.asarray(3)])
 def test_integers_of_every_library_are_pythons(value):
-    assert type(whole_number("epochs", value)) is int
-    assert whole_number("epochs", value) == 3
+    assert type(as_integer("epochs", value)) is int
+    assert as_integer("epochs", value) == 3
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_integers_of_every_library_are_pythons(value):
 )
 def test_all_else_is_refused_by_name(value):
     with pytest.raises(ValueError, match="epochs must be an integer, got"):
-        whole_number("epochs", value)
+        as_integer("epochs", value)
 
 
 dense, convolutional, refined, top_k, estimated, divergence, accumulated = map(

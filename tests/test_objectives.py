@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import aejax
 from aejax import Batch, Loss, corruptions, losses, penalties
-from aejax.contracts import check_weighted_penalty, weight_like
+from aejax.contracts import broadcastable_weight, check_weighted_penalty
 from tests.properties import property_test
 
 KEY = jax.random.key(0)
@@ -151,14 +151,14 @@ def test_weights_are_a_value_for_each_example_or_of_the_losses_axes_or_refused(l
     own_axes = own_axes and all(w in (1, n) for w, n in zip(weight, losses, strict=True))
     if not own_axes and weight != losses[:1]:
         with pytest.raises(ValueError, match="weight must be"):
-            weight_like(jnp.asarray(values), weights)
+            broadcastable_weight(jnp.asarray(values), weights)
         return
     found = np.zeros(losses)
     for index in np.ndindex(losses):
         own = tuple(i if n > 1 else 0 for i, n in zip(index, weight, strict=False))
         found[index] = weights[own] * values[index]
     np.testing.assert_array_equal(
-        np.asarray(weight_like(jnp.asarray(values), weights)) * values, found
+        np.asarray(broadcastable_weight(jnp.asarray(values), weights)) * values, found
     )
 
 

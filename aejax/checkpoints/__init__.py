@@ -8,15 +8,15 @@ it is deleted, so that a name that is a number is a promise.
 Beside the folder of all checkpoints lies their index, `checkpoints.json`, which `index` describes.
 """
 
-from aejax.checkpoints.choosing import best_step as best_step
-from aejax.checkpoints.choosing import check_best as check_best
-from aejax.checkpoints.choosing import find_damage as find_damage
-from aejax.checkpoints.choosing import newest_whole_step as newest_whole_step
 from aejax.checkpoints.folders import DamagedCheckpointError as DamagedCheckpointError
 from aejax.checkpoints.folders import contents as contents
 from aejax.checkpoints.folders import steps as steps
-from aejax.checkpoints.index import listed as listed
+from aejax.checkpoints.index import read_index as read_index
 from aejax.checkpoints.restoring import OtherConfigurationError as OtherConfigurationError
 from aejax.checkpoints.restoring import restore as restore
 from aejax.checkpoints.saving import in_background as in_background
 from aejax.checkpoints.saving import save as save
+from aejax.checkpoints.selection import best_step as best_step
+from aejax.checkpoints.selection import check_best as check_best
+from aejax.checkpoints.selection import find_damage as find_damage
+from aejax.checkpoints.selection import newest_intact_step as newest_intact_step

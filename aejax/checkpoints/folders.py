@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from aejax.interchange.sealed_json import parsed
+from aejax.interchange.sealed_json import parse_object
 
 Configuration = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def altered_file(checkpoint: Path) -> str | None:
         A clause that names the file missing, altered or unreadable; None where all are as written.
     """
     try:
-        expected = parsed((checkpoint / "digests.json").read_bytes())
+        expected = parse_object((checkpoint / "digests.json").read_bytes())
     except (OSError, ValueError):
         return "digests.json is missing or unreadable"
     if "about.json" not in expected:
@@ -89,10 +89,10 @@ def contents(checkpoint: Path) -> dict[str, Any]:
     """
     try:
         content = (checkpoint / "about.json").read_bytes()
-        expected = parsed((checkpoint / "digests.json").read_bytes())["about.json"]
+        expected = parse_object((checkpoint / "digests.json").read_bytes())["about.json"]
         if hashlib.sha256(content).hexdigest() != expected:
             raise ValueError("its content does not match its digest")
-        about = parsed(content)
+        about = parse_object(content)
         step, configuration, arrays = about["step"], about["configuration"], about["arrays"]
         if not isinstance(configuration, dict) or not isinstance(arrays, dict):
             raise ValueError("its configuration or its arrays are no JSON object")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aejax.checkpoints.folders import DamagedCheckpointError, contents, digest_of, steps
-from aejax.interchange.sealed_json import sealed, unsealed
+from aejax.interchange.sealed_json import seal, unseal
 
 
 class Entry(NamedTuple):
@@ -46,7 +46,7 @@ def index_file(directory: str | PathLike[str]) -> Path:
     return Path(f"{absolute}.json")
 
 
-def listed(directory: str | PathLike[str]) -> dict[int, Entry]:
+def read_index(directory: str | PathLike[str]) -> dict[int, Entry]:
     """The checkpoints that the index lists, whether they are there or not.
 
     Args:
@@ -60,7 +60,7 @@ def listed(directory: str | PathLike[str]) -> dict[int, Entry]:
     """
     path = index_file(directory)
     try:
-        found = unsealed(path.read_bytes())["checkpoints"]
+        found = unseal(path.read_bytes())["checkpoints"]
         return {int(step): Entry(**entry) for step, entry in found.items()}
     except FileNotFoundError:
         return {}
@@ -107,7 +107,7 @@ def entries(directory: str | PathLike[str], *, last: float = math.inf) -> dict[i
     Raises:
         DamagedCheckpointError: naming the index or the unlisted checkpoint that is damaged.
     """
-    known = {step: entry for step, entry in listed(directory).items() if step <= last}
+    known = {step: entry for step, entry in read_index(directory).items() if step <= last}
     for step in (step for step in steps(directory) if step <= last and step not in known):
         checkpoint = Path(directory) / str(step)
         try:
@@ -130,5 +130,5 @@ def write_index(directory: Path, known: Mapping[int, Entry]) -> None:
     path = index_file(directory)
     document = {"checkpoints": {str(step): known[step]._asdict() for step in sorted(known)}}
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(sealed(document), indent=2) + "\n", encoding="utf-8")
+    partial.write_text(json.dumps(seal(document), indent=2) + "\n", encoding="utf-8")
     os.replace(partial, path)

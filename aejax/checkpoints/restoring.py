@@ -9,9 +9,9 @@ import jax
 from jax.sharding import SingleDeviceSharding
 
 from aejax.checkpoints.arrays import array_names, differences, reader
-from aejax.checkpoints.choosing import find_damage, newest_whole_step
 from aejax.checkpoints.folders import Configuration, DamagedCheckpointError, contents, steps
-from aejax.checkpoints.index import listed
+from aejax.checkpoints.index import read_index
+from aejax.checkpoints.selection import find_damage, newest_intact_step
 from aejax.training.steps import TrainState
 
 
@@ -65,7 +65,7 @@ def restore(
 
 
 def _chosen(directory: Path, step: int | None) -> Path:
-    found, expected = steps(directory), listed(directory)
+    found, expected = steps(directory), read_index(directory)
     known = sorted({*found, *expected})
     if not known:
         raise FileNotFoundError(f"no checkpoint in {directory}")
@@ -75,7 +75,7 @@ def _chosen(directory: Path, step: int | None) -> Path:
 
 
 def _offer(directory: Path) -> str:
-    step = newest_whole_step(directory)
+    step = newest_intact_step(directory)
     if step is None:
         return "no other checkpoint is whole"
     return f"the newest whole one is step {step} (--checkpoint {step})"

@@ -15,10 +15,10 @@ import jax
 from jax.experimental import multihost_utils
 
 from aejax.checkpoints.arrays import array_names, writer
-from aejax.checkpoints.choosing import best_of, find_damage
 from aejax.checkpoints.folders import Configuration, digests, steps
-from aejax.checkpoints.index import entry_of, listed, write_index
-from aejax.training.placement import copied
+from aejax.checkpoints.index import entry_of, read_index, write_index
+from aejax.checkpoints.selection import best_of, find_damage
+from aejax.training.placement import copy_state
 from aejax.training.steps import TrainState
 
 _NOT_ALLOCATING = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -103,7 +103,7 @@ def in_background() -> Iterator[Callable[..., None]]:
             return
         _await(written)
         # Training goes on in the state's own buffers.
-        written.append(thread.submit(save, directory, copied(state), **settings))
+        written.append(thread.submit(save, directory, copy_state(state), **settings))
 
     with ThreadPoolExecutor(1, "checkpoint") as thread:
         try:
@@ -168,7 +168,7 @@ def _describe(partial: Path, about: Mapping[str, Any]) -> None:
 
 def _drop_from(directory: Path, step: int) -> None:
     """Delete the checkpoints of this step and later ones, which the index forgets first."""
-    known, found = listed(directory), steps(directory)
+    known, found = read_index(directory), steps(directory)
     if any(later >= step for later in (*known, *found)):
         write_index(directory, {each: known[each] for each in known if each < step})
     for later in found:
@@ -178,7 +178,7 @@ def _drop_from(directory: Path, step: int) -> None:
 
 def _keep_newest_and_best(directory: Path, keep: int) -> None:
     """Delete the other checkpoints, and list those that stay; the best even if it is missing."""
-    found, known = steps(directory), listed(directory)
+    found, known = steps(directory), read_index(directory)
     for step in found:
         path = directory / str(step)
         if step not in known and not find_damage(path):

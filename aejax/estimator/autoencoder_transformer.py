@@ -8,10 +8,15 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 from aejax import training
-from aejax.estimator.input_checks import DTYPES, new_codes, new_examples, train_examples
-from aejax.estimator.program import Program, program
+from aejax.estimator.compiled_model import CompiledModel, compile_model
+from aejax.estimator.input_checks import (
+    DTYPES,
+    check_codes,
+    check_examples,
+    check_training_examples,
+)
 from aejax.estimator.row_blocks import map_rows
-from aejax.estimator.settings import Schedule, Settings, schedule_of, seed_of, settings_of
+from aejax.estimator.settings import Schedule, Settings, as_random_state, schedule_of, settings_of
 from aejax.training.records import Record
 from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
@@ -128,14 +133,14 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NonFiniteLossError: when the loss stops being finite.
         """
         schedule = schedule_of(self.get_params(deep=False))
-        goes_on = schedule.warm_start and self.__sklearn_is_fitted__()
-        x = self._examples(X, goes_on)
-        random = seed_of(self.random_state)
+        resumed = schedule.warm_start and self.__sklearn_is_fitted__()
+        x = self._examples(X, resumed)
+        random = as_random_state(self.random_state)
         seed = random.randint(np.iinfo(np.int32).max)
         held_out = _held_out(schedule, len(x))
         order = random.permutation(len(x)) if held_out else np.arange(len(x))
         validation = x[order[:held_out]] if held_out else None
-        return self._train(x[order[held_out:]], validation, seed, schedule, goes_on)
+        return self._train(x[order[held_out:]], validation, seed, schedule, resumed)
 
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Train one epoch more on X, from the parameters of the last call.
@@ -152,11 +157,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             TypeError: for sparse X.
             NonFiniteLossError: when the loss stops being finite.
         """
-        goes_on = self.__sklearn_is_fitted__()
-        x = self._examples(X, goes_on)
-        seed = seed_of(self.random_state).randint(np.iinfo(np.int32).max)
+        resumed = self.__sklearn_is_fitted__()
+        x = self._examples(X, resumed)
+        seed = as_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         schedule = schedule_of(self.get_params(deep=False))._replace(max_iter=1)
-        return self._train(x, None, seed, schedule, goes_on)
+        return self._train(x, None, seed, schedule, resumed)
 
     def transform(self, X: Any) -> np.ndarray:
         """Codes h = encode(x).
@@ -171,7 +176,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NotFittedError: before `fit`.
             ValueError: for other features than those fitted.
         """
-        return self._apply(lambda program: program.encode, new_examples(self, X))
+        return self._apply(lambda compiled: compiled.encode, check_examples(self, X))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Reconstructions x̂ = g(decode(h)) of codes.
@@ -186,7 +191,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NotFittedError: before `fit`.
             ValueError: for codes of another width.
         """
-        return self._apply(lambda program: program.decode, new_codes(self, X))
+        return self._apply(lambda compiled: compiled.decode, check_codes(self, X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Minus the mean over examples of the reconstruction loss, without noise: higher is better.
@@ -202,13 +207,13 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NotFittedError: before `fit`.
             ValueError: for other features than those fitted.
         """
-        losses = self._apply(lambda program: program.losses, new_examples(self, X))
+        losses = self._apply(lambda compiled: compiled.losses, check_examples(self, X))
         return -float(np.mean(losses, dtype=np.float64))
 
-    def _examples(self, x: Any, goes_on: bool) -> np.ndarray:
+    def _examples(self, x: Any, resumed: bool) -> np.ndarray:
         """Those of a training that goes on come in the dtype of its parameters."""
-        dtype = jax.tree.leaves(self.params_)[0].dtype if goes_on else DTYPES
-        return train_examples(self, x, goes_on=goes_on, dtype=dtype)
+        dtype = jax.tree.leaves(self.params_)[0].dtype if resumed else DTYPES
+        return check_training_examples(self, x, resumed=resumed, dtype=dtype)
 
     def _train(
         self,
@@ -216,15 +221,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         validation: np.ndarray | None,
         seed: int,
         schedule: Schedule,
-        goes_on: bool,
+        resumed: bool,
     ) -> "AutoencoderTransformer":
         settings, best = settings_of(self.get_params(deep=False)), _Best()
-        if goes_on:
+        if resumed:
             _check_same(settings, self._fitted)
         with jax.enable_x64(x.dtype == np.float64):
-            compiled = program(settings, x.shape[1], x.dtype.name)
+            compiled = compile_model(settings, x.shape[1], x.dtype.name)
             key = jax.random.key(seed)
-            state = _revived(self._state) if goes_on else compiled.init(key)
+            state = _revived(self._state) if resumed else compiled.init(key)
             state, history = training.fit(
                 compiled.objective,
                 compiled.optimizer,
@@ -238,17 +243,17 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
             self._state = _stored(state) if validation is None else best.kept(state)
         self._fitted, self._features = settings, x.shape[1]
-        self.history_ = [*(self.history_ if goes_on else []), *history]
+        self.history_ = [*(self.history_ if resumed else []), *history]
         self.n_iter_ = int(self._state.epoch)
         self.params_ = self._state.params
         return self
 
     def _apply(
-        self, choose: Callable[[Program], Callable[[Params, Array], Array]], x: np.ndarray
+        self, choose: Callable[[CompiledModel], Callable[[Params, Array], Array]], x: np.ndarray
     ) -> np.ndarray:
         """One of the program's functions of parameters and rows, in the precision of the rows."""
         with jax.enable_x64(x.dtype == np.float64):
-            function = choose(program(self._fitted, self._features, x.dtype.name))
+            function = choose(compile_model(self._fitted, self._features, x.dtype.name))
             params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), self.params_)
             return map_rows(lambda rows: function(params, jax.numpy.asarray(rows)), x)
 

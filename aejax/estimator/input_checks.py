@@ -10,15 +10,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 DTYPES: Any = [np.float64, np.float32]  # kept; anything else becomes the first
 
 
-def train_examples(
-    estimator: BaseEstimator, x: Any, *, goes_on: bool, dtype: Any = DTYPES, at_least: int = 1
+def check_training_examples(
+    estimator: BaseEstimator, x: Any, *, resumed: bool, dtype: Any = DTYPES, at_least: int = 1
 ) -> np.ndarray:
     """Examples to be fitted; their width and names are remembered, or held to those before.
 
     Args:
         estimator: whose they are.
         x: [examples, features], dense, finite.
-        goes_on: hold them to the features of the fit before.
+        resumed: hold them to the features of the fit before.
         dtype: of the result; float32 and float64 are kept unless given.
         at_least: how many there must be.
 
@@ -32,12 +32,12 @@ def train_examples(
     """
     _refuse_masked(x)
     found: Any = validate_data(
-        estimator, x, dtype=dtype, reset=not goes_on, ensure_min_samples=at_least
+        estimator, x, dtype=dtype, reset=not resumed, ensure_min_samples=at_least
     )
     return found
 
 
-def new_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
+def check_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
     """Examples for a fitted estimator.
 
     Args:
@@ -49,8 +49,8 @@ def new_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
 
     Raises:
         NotFittedError: before `fit`.
-        ValueError: as `train_examples`.
-        TypeError: as `train_examples`.
+        ValueError: as `check_training_examples`.
+        TypeError: as `check_training_examples`.
     """
     check_is_fitted(estimator)
     _refuse_masked(x)
@@ -58,7 +58,7 @@ def new_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
     return found
 
 
-def new_codes(estimator: Any, code: Any) -> np.ndarray:
+def check_codes(estimator: Any, code: Any) -> np.ndarray:
     """Codes for a fitted estimator.
 
     Args:

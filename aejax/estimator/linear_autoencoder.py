@@ -10,8 +10,13 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from aejax.estimator.input_checks import DTYPES, new_codes, new_examples, train_examples
-from aejax.estimator.settings import flag, plain_scalar, seed_of
+from aejax.estimator.input_checks import (
+    DTYPES,
+    check_codes,
+    check_examples,
+    check_training_examples,
+)
+from aejax.estimator.settings import as_bool, as_python_scalar, as_random_state
 from aejax.models import pca_params
 from aejax.theory.analysis.covariance import analyse_covariance
 from aejax.theory.analysis.moments import Moments, moments
@@ -90,7 +95,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             ConvergenceWarning: where the gradient solver stops before it arrives.
         """
         self._check_settings()
-        x = train_examples(self, X, goes_on=False, at_least=2)
+        x = check_training_examples(self, X, resumed=False, at_least=2)
         most = min(x.shape)
         if self.solver == "covariance":
             return self._keep(*analyse_covariance(x), x.dtype, most)
@@ -114,11 +119,11 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             TypeError: for sparse X.
         """
         self._check_settings()
-        goes_on = hasattr(self, "components_")
-        dtype = self.components_.dtype if goes_on else DTYPES
-        x = train_examples(self, X, goes_on=goes_on, dtype=dtype)
+        resumed = hasattr(self, "components_")
+        dtype = self.components_.dtype if resumed else DTYPES
+        x = check_training_examples(self, X, resumed=resumed, dtype=dtype)
         batch = moments(x)
-        merged = merge_moments(self._moments, batch) if goes_on else batch
+        merged = merge_moments(self._moments, batch) if resumed else batch
         return self._analyse(merged, x.dtype, x.shape[1])
 
     def transform(self, X: Any) -> np.ndarray:
@@ -150,7 +155,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             NotFittedError: before `fit`.
             ValueError: for codes of another width.
         """
-        code = new_codes(self, X)
+        code = check_codes(self, X)
         decoder = self.params_["decoder"]["layer_0"]
         return code @ decoder["kernel"].astype(code.dtype) + decoder["bias"].astype(code.dtype)
 
@@ -240,14 +245,16 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _centred(self, x: Any) -> np.ndarray:
         """x − x̄, to the digits of the difference and not of x̄ in its dtype."""
-        x = new_examples(self, x)
+        x = check_examples(self, x)
         return (x - self.mean_.astype(x.dtype)) - self._mean_residue.astype(x.dtype)
 
     def _check_settings(self) -> None:
-        flag("whiten", self.whiten)
+        as_bool("whiten", self.whiten)
         if self.solver not in SOLVERS:
             raise ValueError(f"no solver is called {self.solver!r}; there are {', '.join(SOLVERS)}")
-        if self.solver == "gradient" and not isinstance(plain_scalar(self.n_components), Integral):
+        if self.solver == "gradient" and not isinstance(
+            as_python_scalar(self.n_components), Integral
+        ):
             raise ValueError(
                 "the gradient solver needs a whole number n_components, got "
                 f"{self.n_components!r}; the closed form chooses it"
@@ -287,8 +294,8 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """The components of a trained autoencoder's reconstructions, which are PCA's."""
         if not data.factor.any():  # without variance there is nothing to train on
             return pca_of_moments(data)
-        seed = seed_of(self.random_state).randint(np.iinfo(np.int32).max)
-        trained = train_linear(jax.random.key(seed), data, int(plain_scalar(self.n_components)))
+        seed = as_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        trained = train_linear(jax.random.key(seed), data, int(as_python_scalar(self.n_components)))
         if not trained.converged:
             warnings.warn(
                 f"L-BFGS has not converged in {trained.steps} steps; use solver='closed-form'",
@@ -302,7 +309,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
 
 def _code_size(given: Any, eigenvalues: np.ndarray, total: float, most: int) -> int:
-    value = plain_scalar(given)
+    value = as_python_scalar(given)
     if value is None:
         return most
     if isinstance(value, Integral):

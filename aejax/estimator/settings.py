@@ -57,14 +57,14 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
             checked where they are used.
     """
     plain: dict[str, Any] = {
-        "n_components": whole_number("n_components", given["n_components"], "units"),
+        "n_components": as_integer("n_components", given["n_components"], "units"),
         "hidden_layer_sizes": _sizes(given["hidden_layer_sizes"]),
-        "tied": flag("tied", given["tied"]),
+        "tied": as_bool("tied", given["tied"]),
         "penalties": _penalties(given["penalties"]),
         "learning_rate": _learning_rate(given["learning_rate"]),
     }
     for name in ("corruption_level", "l2", "l1", "sparsity", "rho", "contraction"):
-        plain[name] = real_number(name, given[name])
+        plain[name] = as_float(name, given[name])
     for name, kind, matches in (
         ("activation", "a name or a function", callable),
         ("code_activation", "a name, a function or None", lambda v: v is None or callable(v)),
@@ -92,48 +92,48 @@ def schedule_of(given: Mapping[str, Any]) -> Schedule:
         ValueError: for a value of another kind than its setting takes; for max_iter below one.
     """
     found = Schedule(
-        batch_size=whole_number("batch_size", given["batch_size"], "examples"),
-        max_iter=whole_number("max_iter", given["max_iter"], "epochs"),
-        early_stopping=flag("early_stopping", given["early_stopping"]),
-        validation_fraction=real_number("validation_fraction", given["validation_fraction"]),
-        n_iter_no_change=whole_number("n_iter_no_change", given["n_iter_no_change"], "epochs"),
-        warm_start=flag("warm_start", given["warm_start"]),
+        batch_size=as_integer("batch_size", given["batch_size"], "examples"),
+        max_iter=as_integer("max_iter", given["max_iter"], "epochs"),
+        early_stopping=as_bool("early_stopping", given["early_stopping"]),
+        validation_fraction=as_float("validation_fraction", given["validation_fraction"]),
+        n_iter_no_change=as_integer("n_iter_no_change", given["n_iter_no_change"], "epochs"),
+        warm_start=as_bool("warm_start", given["warm_start"]),
     )
     if found.max_iter < 1:
         raise ValueError(f"max_iter must be at least 1 epoch, got {found.max_iter}")
     return found
 
 
-def seed_of(random_state: Any) -> np.random.RandomState:
+def as_random_state(random_state: Any) -> np.random.RandomState:
     """scikit-learn's `check_random_state`, which also takes integers of JAX."""
-    return check_random_state(plain_scalar(random_state))
+    return check_random_state(as_python_scalar(random_state))
 
 
-def whole_number(name: str, value: Any, unit: str) -> int:
+def as_integer(name: str, value: Any, unit: str) -> int:
     """An integer of Python, NumPy or JAX; ValueError for floats, booleans and anything else."""
-    found = plain_scalar(value)
+    found = as_python_scalar(value)
     if isinstance(found, Integral) and not isinstance(found, bool):
         return int(found)
     raise ValueError(f"{name} must be whole numbers of {unit}, as 2 and not 2.0, got {value!r}")
 
 
-def real_number(name: str, value: Any) -> float:
+def as_float(name: str, value: Any) -> float:
     """A real scalar of Python, NumPy or JAX; ValueError for booleans, NaN and anything else."""
-    found = plain_scalar(value)
+    found = as_python_scalar(value)
     if isinstance(found, Real) and not isinstance(found, bool) and not np.isnan(float(found)):
         return float(found)
     raise ValueError(f"{name} must be a number, got {value!r}")
 
 
-def flag(name: str, value: Any) -> bool:
+def as_bool(name: str, value: Any) -> bool:
     """A boolean of Python, NumPy or JAX; ValueError for anything else, such as "no"."""
-    found = plain_scalar(value)
+    found = as_python_scalar(value)
     if isinstance(found, bool):
         return found
     raise ValueError(f"{name} must be True or False, got {value!r}")
 
 
-def plain_scalar(value: Any) -> Any:
+def as_python_scalar(value: Any) -> Any:
     """NumPy's and JAX's scalars as Python's; anything else as it is."""
     is_key = isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
     return value.item() if getattr(value, "shape", None) == () and not is_key else value
@@ -144,17 +144,17 @@ def _sizes(value: Any) -> tuple[int, ...]:
     listed = isinstance(value, Sequence) and not isinstance(value, str | bytes)
     if listed or len(getattr(value, "shape", ())) == 1:
         try:
-            return tuple(whole_number(name, size, "units") for size in value)
+            return tuple(as_integer(name, size, "units") for size in value)
         except ValueError as error:
             raise ValueError(
                 f"{name} must be whole numbers of units, as (8, 4), got {value!r}"
             ) from error
-    return (whole_number(name, value, "units"),)
+    return (as_integer(name, value, "units"),)
 
 
 def _learning_rate(value: Any) -> float:
     try:
-        found = real_number("learning_rate", value)
+        found = as_float("learning_rate", value)
     except ValueError as error:
         raise ValueError(
             f"learning_rate must be a number above 0, got {value!r}; for a schedule train with "
@@ -181,7 +181,7 @@ def _weighted(name: Any, pair: Any) -> tuple[float, Any]:
         raise ValueError(
             f"a penalty needs a text for its name and must be hashable, got {name!r}: {pair[1]!r}"
         )
-    return real_number(f"the weight of penalty {name!r}", pair[0]), pair[1]
+    return as_float(f"the weight of penalty {name!r}", pair[0]), pair[1]
 
 
 def _hashable(value: Any) -> bool:

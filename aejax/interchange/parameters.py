@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from aejax.interchange.sealed_json import DIGEST, parsed, sealed, unsealed
+from aejax.interchange.sealed_json import DIGEST, parse_object, seal, unseal
 from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
@@ -59,7 +59,7 @@ def save_parameters(
     about = {"format": FORMAT, "arrays": _described(arrays), **(description or {})}
     try:
         json.dumps(about, allow_nan=False)
-        text = json.dumps(sealed(about, salt=_digest(arrays)))
+        text = json.dumps(seal(about, salt=_digest(arrays)))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the description is not JSON: {error}") from error
     partial = path.with_name(f"{path.name}.partial")
@@ -91,7 +91,7 @@ def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
     _check_suffix(path)
     try:
         text, arrays = _read_npz(path) if path.suffix == ".npz" else _read_safetensors(path)
-        about = parsed(text)
+        about = parse_object(text)
     except FileNotFoundError:
         raise
     except Exception as error:  # each library has its own, and their ways to break are many
@@ -102,7 +102,7 @@ def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
         raise ValueError(f"{path} does not hold the arrays that its description names")
     try:
         if DIGEST in about:
-            about = unsealed(text, salt=_digest(arrays))
+            about = unseal(text, salt=_digest(arrays))
         _check_finite(arrays)
         return _nested(arrays), about
     except ValueError as error:

@@ -8,7 +8,7 @@ from typing import Any
 DIGEST = "digest"
 
 
-def sealed(document: Mapping[str, Any], *, salt: str = "") -> dict[str, Any]:
+def seal(document: Mapping[str, Any], *, salt: str = "") -> dict[str, Any]:
     """A JSON object with the digest of its content under the key "digest".
 
     Args:
@@ -21,7 +21,7 @@ def sealed(document: Mapping[str, Any], *, salt: str = "") -> dict[str, Any]:
     return {**document, DIGEST: _digest(document, salt)}
 
 
-def unsealed(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
+def unseal(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
     """The content of a JSON object that `sealed` made.
 
     Args:
@@ -34,14 +34,14 @@ def unsealed(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
     Raises:
         ValueError: for text that is no JSON object, or whose digest is missing or wrong.
     """
-    document = parsed(text)
+    document = parse_object(text)
     digest = document.pop(DIGEST, None)
     if digest != _digest(document, salt):
         raise ValueError("its content does not match its digest")
     return document
 
 
-def parsed(text: str | bytes) -> dict[str, Any]:
+def parse_object(text: str | bytes) -> dict[str, Any]:
     """A JSON object; ValueError for any other text, however deeply nested."""
     try:
         document = json.loads(text)

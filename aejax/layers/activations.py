@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.types import Array
 
 
@@ -29,7 +29,7 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 
     Source: Makhzani & Frey 2014, §2.1.
     """
-    k = whole_number("top_k's k", k)
+    k = as_integer("top_k's k", k)
     if k < 1:
         raise ValueError(f"top_k must keep one unit or more, got k = {k}")
 

@@ -24,7 +24,7 @@ from aejax.layers.convolution_arithmetic import (
     transposed_shape,
 )
 from aejax.layers.convolution_patches import pad_spatial
-from aejax.promotion import alike
+from aejax.promotion import promote_arrays
 from aejax.types import Array
 
 
@@ -59,7 +59,7 @@ def convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation)
     shape = x.shape[1:-1]
     axes, out_shape = resolve_axes(shape, geometry), convolution_shape(shape, geometry)
-    x, kernel = alike(x, kernel)
+    x, kernel = promote_arrays(x, kernel)
     if groups == 1 and convolution_patches.patches_fit(x.shape[0], kernel, out_shape):
         return convolution_patches.convolve(x, kernel, tuple(axes), out_shape)
     axes, apart = _padding_apart(axes)
@@ -110,7 +110,7 @@ def transposed_convolution(
     _check_channels(kernel, groups, outputs=y.shape[-1])
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
-    y, kernel = alike(y, kernel)
+    y, kernel = promote_arrays(y, kernel)
     if groups == 1 and convolution_patches.patches_fit(y.shape[0], kernel, shape):
         return convolution_patches.convolve_transposed(
             y, kernel, tuple(axes), transposed_shape(shape, geometry)

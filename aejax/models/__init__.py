@@ -1,18 +1,18 @@
 """One family of autoencoders a file, each a factory that returns an `Autoencoder`."""
 
-from aejax.models.binary import binary_code as binary_code
-from aejax.models.conv import convolutional as convolutional
-from aejax.models.conv_layers import pooled as pooled
-from aejax.models.conv_layers import resized as resized
-from aejax.models.conv_layers import strided as strided
-from aejax.models.conv_layers import transposed as transposed
+from aejax.models.binary_code import binary_code as binary_code
+from aejax.models.convolutional import convolutional as convolutional
+from aejax.models.convolutional_layers import pooled as pooled
+from aejax.models.convolutional_layers import resized as resized
+from aejax.models.convolutional_layers import strided as strided
+from aejax.models.convolutional_layers import transposed as transposed
 from aejax.models.dense import Initializers as Initializers
 from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
 from aejax.models.leading_units import leading_units as leading_units
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params
-from aejax.models.precision import mixed_precision as mixed_precision
+from aejax.models.mixed_precision import mixed_precision as mixed_precision
 from aejax.models.refined import refined as refined
 from aejax.models.rematerialisation import rematerialised as rematerialised
 from aejax.models.segnet import BASIC as BASIC

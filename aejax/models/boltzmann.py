@@ -16,10 +16,10 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Float
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.types import Array, Key, Params, Pass, Penalty
 
-MOST_UNITS_ENUMERATED = 20
+MAX_ENUMERATED_UNITS = 20
 
 
 class Units(NamedTuple):
@@ -288,9 +288,9 @@ def log_partition(rbm: RBM, params: Params) -> Float[Array, ""]:
     Source: Hinton 2012, §2.
     """
     kernel, visible_bias, _ = _weights(params)
-    if rbm.visible.support != bernoulli.support or len(visible_bias) > MOST_UNITS_ENUMERATED:
+    if rbm.visible.support != bernoulli.support or len(visible_bias) > MAX_ENUMERATED_UNITS:
         raise ValueError(
-            f"log_partition enumerates at most {MOST_UNITS_ENUMERATED} binary visible units, got "
+            f"log_partition enumerates at most {MAX_ENUMERATED_UNITS} binary visible units, got "
             f"{len(visible_bias)} with values in {list(rbm.visible.support)}"
         )
     states = np.indices((2,) * len(visible_bias)).reshape(len(visible_bias), -1).T
@@ -316,5 +316,5 @@ def _described(layers: Params) -> list[str]:
 
 
 def _check_steps(steps: Any) -> None:
-    if whole_number("steps", steps) < 1:
+    if as_integer("steps", steps) < 1:
         raise ValueError(f"contrastive divergence needs at least one Gibbs step, got {steps}")

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import linen
 from jax.typing import DTypeLike
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.layers.low_precision import matmul
 from aejax.types import Array, Autoencoder, Key, Params
 
@@ -158,7 +158,7 @@ def _stack(
 
 
 def _checked_sizes(name: str, sizes: Sequence[Any]) -> tuple[int, ...]:
-    sizes = tuple(whole_number(f"each of {name}", size) for size in sizes)
+    sizes = tuple(as_integer(f"each of {name}", size) for size in sizes)
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(
             f"{name} must name at least two layers of one feature or more "

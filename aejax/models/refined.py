@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.hyperparameters import check_range, whole_number
+from aejax.hyperparameters import as_integer, check_range
 from aejax.types import Array, Autoencoder, Loss, Params
 
 
@@ -42,7 +42,7 @@ def refined(
     Source: Kim et al. 2018, Semi-amortized variational autoencoders, §3 (there of a posterior);
     Bond-Taylor & Willcocks 2021 (codes by one step from the origin).
     """
-    steps = whole_number("the number of steps", steps)
+    steps = as_integer("the number of steps", steps)
     for name, value in (("number of steps", steps), ("rate", rate)):
         check_range(f"the {name}", value, 0, math.inf)
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from aejax.contracts import check_callable, described
+from aejax.contracts import check_callable, describe
 from aejax.types import Array, Params, Pass, Penalty
 
 
@@ -49,7 +49,7 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
             if not jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating):
                 raise ValueError(
                     "the select of penalties.l2 must return the arrays that are meant, not their "
-                    f"names or a mask of them, got {described(leaf)}"
+                    f"names or a mask of them, got {describe(leaf)}"
                 )
         if not selected:
             raise ValueError(

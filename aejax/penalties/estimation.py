@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.penalties.parameter_selection import Select, selected_encoder
 from aejax.types import Array, Key, Pass, Penalty
 
@@ -84,5 +84,5 @@ def contractive_estimated(
 
 def check_samples(samples: Any) -> None:
     """Refuse a number of samples that is no integer, or below one."""
-    if whole_number("samples", samples) < 1:
+    if as_integer("samples", samples) < 1:
         raise ValueError(f"samples must be 1 or more, got {samples}")

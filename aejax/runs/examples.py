@@ -14,7 +14,7 @@ from aejax.runs.in_memory_examples import ShownExamples, load_in_memory
 from aejax.runs.run import Run, located
 from aejax.runs.streamed_examples import load_streamed
 from aejax.training import Placement, TrainState
-from aejax.training.batches import chosen_batch_size
+from aejax.training.batches import resolve_batch_size
 from aejax.training.records import Callback, Record
 
 
@@ -92,11 +92,11 @@ def load_seen_examples(run: Run) -> ShownExamples:
 
 def with_batch_size(configuration: Training, examples: Examples) -> Training:
     """Settings with the default batch size filled in, so that resumed runs use the same batches."""
-    size = chosen_batch_size(configuration.batch_size, examples.train_size)
+    size = resolve_batch_size(configuration.batch_size, examples.train_size)
     return replace(configuration, batch_size=size)
 
 
 def total_steps(configuration: Training, examples: Examples) -> int:
     """Number of optimiser steps of a run."""
-    size = chosen_batch_size(configuration.batch_size, examples.train_size)
+    size = resolve_batch_size(configuration.batch_size, examples.train_size)
     return configuration.epochs * (configuration.steps_per_epoch or -(-examples.train_size // size))

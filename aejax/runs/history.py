@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from aejax import checkpoints
-from aejax.interchange.sealed_json import DIGEST, parsed, sealed, unsealed
+from aejax.interchange.sealed_json import DIGEST, parse_object, seal, unseal
 from aejax.runs.atomic_files import write_text
 from aejax.runs.integrity import identity_in
 from aejax.runs.run import checkpoints_folder, history_file
@@ -30,7 +30,7 @@ def read_run_history(run: Path) -> list[Record]:
     """
     path = history_file(run)
     records = read_history(path, identity_in(run))
-    saved = checkpoints.listed(checkpoints_folder(run)).values()
+    saved = checkpoints.read_index(checkpoints_folder(run)).values()
     check_length(path, records, max((entry.epoch for entry in saved), default=0))
     return records
 
@@ -111,14 +111,14 @@ def _summary_writer() -> Any:
 
 
 def _line(record: Record, identity: str | None) -> str:
-    return json.dumps(sealed(record, salt=identity or "")) + "\n"
+    return json.dumps(seal(record, salt=identity or "")) + "\n"
 
 
 def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record:
     try:
-        record = parsed(line)
+        record = parse_object(line)
         if DIGEST in record or identity is not None:
-            record = unsealed(line, salt=identity or "")
+            record = unseal(line, salt=identity or "")
         if not _has_numbers(record):
             raise ValueError("a term is missing or no number")
         if record["epoch"] == epoch and isinstance(record["step"], int):

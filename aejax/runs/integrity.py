@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aejax import checkpoints
-from aejax.interchange.sealed_json import sealed, unsealed
+from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs.atomic_files import write_bytes, write_text
 
 RUN = "identity in digests.json"
@@ -122,7 +122,7 @@ def write_files(run: Path, identity: str | None, contents: Mapping[str, bytes]) 
 def _read(run: Path) -> Digests | None:
     path = identity_file(run)
     try:
-        digests = Digests(**unsealed(path.read_bytes()))
+        digests = Digests(**unseal(path.read_bytes()))
         if not all(isinstance(known, list) for known in digests.files.values()):
             raise TypeError("its files must each have a list of digests")
         return digests
@@ -136,7 +136,7 @@ def _read(run: Path) -> Digests | None:
 
 
 def _write(run: Path, digests: Digests) -> None:
-    write_text(identity_file(run), json.dumps(sealed(digests._asdict()), indent=2) + "\n")
+    write_text(identity_file(run), json.dumps(seal(digests._asdict()), indent=2) + "\n")
 
 
 def _digest(path: Path) -> str | None:

@@ -200,7 +200,7 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     check_location(run)
     configuration, about = read_configuration(run), read_about(run)
     objective = make_objective(configuration, about.feature_shape)
-    saved = checkpoints_folder(run).exists() or checkpoints.listed(checkpoints_folder(run))
+    saved = checkpoints_folder(run).exists() or checkpoints.read_index(checkpoints_folder(run))
     if not saved:
         check_file(parameters_file(run))
     if parameters_file(run).exists() and not saved and checkpoint is None:

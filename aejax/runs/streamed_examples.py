@@ -24,10 +24,10 @@ from aejax.runs.builders import make_normalisation
 from aejax.runs.configuration import Training
 from aejax.runs.in_memory_examples import ShownExamples
 from aejax.training import Placement, Stream, TrainState
-from aejax.training.batches import chosen_batch_size
-from aejax.training.index_shuffle import permuted
+from aejax.training.batches import resolve_batch_size
+from aejax.training.index_shuffle import permute_indices
 from aejax.training.records import Callback, Record
-from aejax.training.stream import in_order
+from aejax.training.stream_batches import sequential_indices
 from aejax.types import Array, Batch
 
 MAX_FINGERPRINT_EXAMPLES = 256
@@ -102,8 +102,8 @@ class StreamedExamples(NamedTuple):
 
     def test_batches(self) -> Iterable[np.ndarray]:
         """Test examples in batches of the train batch size, in order."""
-        steps = (range(step, step + 1) for step in range(training.steps_of_pass(self.test)))
-        return (np.asarray(self.test.read(in_order(self.test, step)).x) for step in steps)
+        steps = (range(step, step + 1) for step in range(training.steps_per_pass(self.test)))
+        return (np.asarray(self.test.read(sequential_indices(self.test, step)).x) for step in steps)
 
     def pca_examples(self) -> tuple[np.ndarray, dict[str, int]]:
         """Evenly spaced train and validation examples, and how many they are."""
@@ -154,8 +154,8 @@ def load_streamed(configuration: Training) -> StreamedExamples:
         for x in (dataset.train, dataset.test)
     )
     held_out = round(configuration.validation * len(rows))
-    size = chosen_batch_size(configuration.batch_size, len(rows) - held_out)
-    permutation = partial(permuted, len(rows), configuration.seed)
+    size = resolve_batch_size(configuration.batch_size, len(rows) - held_out)
+    permutation = partial(permute_indices, len(rows), configuration.seed)
     return StreamedExamples(
         shape,
         _fingerprint(dataset.train, dataset.test),

@@ -11,8 +11,8 @@ from aejax.training.gradients import whole_batch as whole_batch
 from aejax.training.muon import muon as muon
 from aejax.training.placement import ONE_DEVICE as ONE_DEVICE
 from aejax.training.placement import Placement as Placement
+from aejax.training.placement import place_objective as place_objective
 from aejax.training.placement import place_state as place_state
-from aejax.training.placement import placed as placed
 from aejax.training.population import fit_population as fit_population
 from aejax.training.preflight_checks import check_training as check_training
 from aejax.training.pretraining import pretrain as pretrain
@@ -28,7 +28,7 @@ from aejax.training.steps import epoch as epoch
 from aejax.training.steps import evaluate as evaluate
 from aejax.training.steps import init_state as init_state
 from aejax.training.steps import step as step
-from aejax.training.stream import Stream as Stream
-from aejax.training.stream import steps_of_pass as steps_of_pass
+from aejax.training.stream_batches import Stream as Stream
+from aejax.training.stream_batches import steps_per_pass as steps_per_pass
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream

@@ -10,7 +10,9 @@ Compiled = Callable[..., Any]
 """What `compiled` returns: a `jax.stages.Compiled`, or the function itself."""
 
 
-def compiled(function: Any, *static: Any, arguments: Sequence[Any], **options: Any) -> Compiled:
+def compile_ahead_of_time(
+    function: Any, *static: Any, arguments: Sequence[Any], **options: Any
+) -> Compiled:
     """The program of a jitted function for arguments of these shapes.
 
     Args:
@@ -28,7 +30,7 @@ def compiled(function: Any, *static: Any, arguments: Sequence[Any], **options: A
     return function.lower(*static, *arguments, **options).compile()
 
 
-def memory_of(program: Compiled) -> Any:
+def memory_analysis(program: Compiled) -> Any:
     """XLA's estimate of a program's memory.
 
     Args:

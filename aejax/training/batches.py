@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.batch_inputs import as_batch, check_lengths
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.types import Array, Batch, BatchLike
 
 Measurements = dict[str, Array]
@@ -16,7 +16,7 @@ DEFAULT_BATCH_SIZE = 128
 """Examples a step where no batch size is given and there are as many."""
 
 
-def chosen_batch_size(batch_size: Any, examples: int) -> int:
+def resolve_batch_size(batch_size: Any, examples: int) -> int:
     """The batch size that is given, or the default one.
 
     Args:
@@ -31,10 +31,10 @@ def chosen_batch_size(batch_size: Any, examples: int) -> int:
     """
     if batch_size is None:
         return min(DEFAULT_BATCH_SIZE, examples)
-    return whole_number("batch_size", batch_size)
+    return as_integer("batch_size", batch_size)
 
 
-def checked_batch_size(batch_size: Any) -> int:
+def check_batch_size(batch_size: Any) -> int:
     """A batch size that divides any number of examples, with a remainder.
 
     Args:
@@ -46,13 +46,13 @@ def checked_batch_size(batch_size: Any) -> int:
     Raises:
         ValueError: where it is no integer, or below 1.
     """
-    size = whole_number("batch_size", batch_size)
+    size = as_integer("batch_size", batch_size)
     if size < 1:
         raise ValueError(f"the batch size must be 1 or more, got {size}")
     return size
 
 
-def examples_of(data: BatchLike) -> Batch:
+def as_jax_batch(data: BatchLike) -> Batch:
     """Examples for pure functions: JAX arrays, each with one entry for each example.
 
     Args:
@@ -74,7 +74,7 @@ def take(data: Batch, examples: Array) -> Batch:
     return jax.tree.map(lambda array: array[examples], data)
 
 
-def over_batches(
+def scan_batches(
     function: Callable[[Any, Array], tuple[Any, Measurements]],
     carry: Any,
     order: Array,
@@ -94,7 +94,7 @@ def over_batches(
     Raises:
         ValueError: for a batch size that is not an integer of at least 1.
     """
-    batch_size = checked_batch_size(batch_size)
+    batch_size = check_batch_size(batch_size)
     whole = order.shape[0] // batch_size * batch_size
     batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
     if whole == 0 and remainder.shape[0] > 0:  # no scan of none: jax.disable_jit cannot do it

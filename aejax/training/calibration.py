@@ -14,7 +14,7 @@ from aejax.layers.batch_normalisation import (
     merge_moments,
     remove_statistics,
 )
-from aejax.training.batches import checked_batch_size, examples_of, over_batches
+from aejax.training.batches import as_jax_batch, check_batch_size, scan_batches
 from aejax.types import Array, Autoencoder, BatchLike, Params
 
 Path = tuple[str, ...]
@@ -48,7 +48,7 @@ def calibrate(
 
     Source: Ioffe & Szegedy 2015, algorithm 2; Wu & Johnson 2021 (precise statistics).
     """
-    data, batch_size = examples_of(data), checked_batch_size(batch_size)
+    data, batch_size = as_jax_batch(data), check_batch_size(batch_size)
     params = remove_statistics(params)
     for path in _order(model, params, data.x):
         population = _population(model, params, path, data.x, batch_size)
@@ -94,7 +94,7 @@ def _population(
     every = jnp.arange(x.shape[0])
     shapes = jax.eval_shape(of_batch, every)
     none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return over_batches(add, none, every, batch_size)[0]
+    return scan_batches(add, none, every, batch_size)[0]
 
 
 class _Reached(Exception):  # noqa: N818  (no error)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from aejax.training.ahead_of_time import Compiled, memory_of
+from aejax.training.ahead_of_time import Compiled, memory_analysis
 
 
 class NonFiniteLossError(FloatingPointError):
@@ -31,7 +31,7 @@ class OutOfMemoryError(MemoryError):
 
 
 @contextmanager
-def explained(program: Compiled, batch_size: int) -> Iterator[None]:
+def explain_runtime_errors(program: Compiled, batch_size: int) -> Iterator[None]:
     """An error of a compiled program's run becomes one that says what to do.
 
     Args:
@@ -83,7 +83,7 @@ def check_memory(programs: Sequence[Compiled], devices: Sequence[Any], advice: s
 
 
 def _needed_bytes(program: Compiled) -> int:
-    memory = memory_of(program)
+    memory = memory_analysis(program)
     return 0 if memory is None else memory.temp_size_in_bytes + memory.output_size_in_bytes
 
 
@@ -97,7 +97,7 @@ def _memory_of(device: Any) -> int | None:
 
 def _needs(program: Compiled) -> str:
     """XLA's estimate, where the platform has one."""
-    memory = memory_of(program)
+    memory = memory_analysis(program)
     if memory is None:
         return ""
     step, rest = memory.temp_size_in_bytes / 2**30, memory.argument_size_in_bytes / 2**30

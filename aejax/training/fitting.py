@@ -11,12 +11,12 @@ import optax
 
 from aejax.batch_inputs import as_batch
 from aejax.contracts import check_callable
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.keys import typed_key
 from aejax.objectives import Objective, noiseless
-from aejax.training.ahead_of_time import compiled
-from aejax.training.batches import Measurements, chosen_batch_size, mean_over_examples
-from aejax.training.errors import NonFiniteLossError, explained
+from aejax.training.ahead_of_time import compile_ahead_of_time
+from aejax.training.batches import Measurements, mean_over_examples, resolve_batch_size
+from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import (
     check_callbacks,
     check_objective,
@@ -24,17 +24,24 @@ from aejax.training.fit_arguments import (
     check_state,
 )
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put
+from aejax.training.placement import (
+    ONE_DEVICE,
+    Placement,
+    constrain_results,
+    place_objective,
+    place_state,
+    put_array,
+)
 from aejax.training.preflight_checks import check_training, clip_targets
 from aejax.training.records import (
     Callback,
     Record,
     Scalars,
+    add_validation,
+    epoch_record,
     finite_steps,
     means_of_finite,
-    record_of,
     stalled,
-    validate,
 )
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, BatchLike, KeyLike
@@ -91,8 +98,8 @@ def fit(
         OutOfMemoryError: when a step needs more memory than the device has.
         LostProcessError: when another process of the training is gone.
     """
-    current = start_from(objective, optimizer, key, state)
-    epochs = whole_number("epochs", epochs)
+    current = initial_state(objective, optimizer, key, state)
+    epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
     check_training(
@@ -106,17 +113,19 @@ def fit(
     data = as_batch(data)
     validation = None if validation is None else as_batch(validation)
     examples = data.x.shape[0]
-    batch_size = chosen_batch_size(batch_size, examples)
-    patience = None if patience is None else whole_number("patience", patience)
-    check_shares(batch_size, placement)
+    batch_size = resolve_batch_size(batch_size, examples)
+    patience = None if patience is None else as_integer("patience", patience)
+    check_shardable(batch_size, placement)
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
-    rehearse(objective, current, data, batch_size)
+    check_penalties_eagerly(objective, current, data, batch_size)
     current = place_state(placement, current)  # the caller's buffers are not ours to donate
-    data, validation = jax.tree.map(lambda array: put(array, placement.data), (data, validation))
+    data, validation = jax.tree.map(
+        lambda array: put_array(array, placement.data), (data, validation)
+    )
 
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
-    program = compiled(
+    program = compile_ahead_of_time(
         _epoch,
         objective,
         optimizer,
@@ -128,7 +137,7 @@ def fit(
 
     def run_epoch(state: TrainState) -> tuple[TrainState, Record]:
         start = time.perf_counter()
-        with explained(program, batch_size):
+        with explain_runtime_errors(program, batch_size):
             state, (measurements, means) = jax.block_until_ready(program(state, data))
         seconds = time.perf_counter() - start
         where = {"step": int(state.step), "epoch": int(state.epoch)}
@@ -138,10 +147,10 @@ def fit(
         if not finite.all():
             sizes = {"examples": examples, "batch_size": batch_size}
             means = means_of_finite(measurements, finite, **sizes)
-        return state, record_of(state, means, examples=examples, seconds=seconds)
+        return state, epoch_record(state, means, examples=examples, seconds=seconds)
 
     def measure(validation: Batch, state: TrainState) -> Measurements:
-        with explained(program, batch_size):
+        with explain_runtime_errors(program, batch_size):
             return jax.block_until_ready(
                 _evaluate(objective, state, validation, batch_size=batch_size, placement=placement)
             )
@@ -185,14 +194,14 @@ def run_epochs(
     while int(state.epoch) < epochs and not stalled(history, patience):
         state, record = run_epoch(state)
         if measure is not None:
-            validate(record, measure(state))
+            add_validation(record, measure(state))
         history.append(record)
         for callback in callbacks:
             callback(state, record)
     return state, history
 
 
-def start_from(
+def initial_state(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     key: KeyLike | None,
@@ -209,7 +218,7 @@ def start_from(
     raise ValueError("give either key, for a new run, or state, to continue one")
 
 
-def check_shares(batch_size: int, placement: Placement) -> None:
+def check_shardable(batch_size: int, placement: Placement) -> None:
     """Refuse a batch size that the placement cannot divide."""
     if batch_size % placement.shares:
         raise ValueError(
@@ -218,7 +227,9 @@ def check_shares(batch_size: int, placement: Placement) -> None:
         )
 
 
-def rehearse(objective: Objective, state: TrainState, data: Batch, batch_size: int) -> None:
+def check_penalties_eagerly(
+    objective: Objective, state: TrainState, data: Batch, batch_size: int
+) -> None:
     """One batch outside jit, where a penalty sees concrete codes and refuses those out of range."""
     if objective.penalties:
         batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
@@ -244,12 +255,12 @@ def _epoch(
     placement: Placement,
 ) -> tuple[TrainState, tuple[Measurements, Measurements]]:
     """The state, the measurements of every step, and their means."""
-    objective = placed(placement, objective)
+    objective = place_objective(placement, objective)
     state, measurements = epoch(
         objective, optimizer, state, data, batch_size=batch_size, gradient_of=gradient_of
     )
     means = mean_over_examples(measurements, data.x.shape[0], batch_size)
-    return held(placement, state, (measurements, means))
+    return constrain_results(placement, state, (measurements, means))
 
 
 @partial(jax.jit, static_argnums=0, static_argnames=("batch_size", "placement"))
@@ -261,5 +272,5 @@ def _evaluate(
     batch_size: int,
     placement: Placement,
 ) -> Measurements:
-    objective = placed(placement, noiseless(objective))
+    objective = place_objective(placement, noiseless(objective))
     return evaluate(objective, state.params, validation, state.key, batch_size=batch_size)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective
-from aejax.training.batches import Measurements, mean_over_examples, over_batches, take
+from aejax.training.batches import Measurements, mean_over_examples, scan_batches, take
 from aejax.types import Array, Batch, Key, Params
 
 Gradient = Callable[[Objective, Params, Batch, Key], tuple[tuple[Array, dict[str, Array]], Params]]
@@ -49,7 +49,7 @@ def accumulated(*, part_size: int) -> Gradient:
     Raises:
         ValueError: for a part size that is no integer, or below one.
     """
-    part_size = whole_number("part_size", part_size)
+    part_size = as_integer("part_size", part_size)
     if part_size < 1:
         raise ValueError(f"part_size must be at least one example, got {part_size}")
 
@@ -69,7 +69,7 @@ def accumulated(*, part_size: int) -> Gradient:
             return (number + 1, total), {"loss": loss, **terms}
 
         start = (jnp.int32(0), jax.tree.map(jnp.zeros_like, params))
-        (_, total), parts = over_batches(add, start, jnp.arange(examples), part_size)
+        (_, total), parts = scan_batches(add, start, jnp.arange(examples), part_size)
         terms = mean_over_examples(parts, examples, part_size)
         return (terms.pop("loss"), terms), total
 

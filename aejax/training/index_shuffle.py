@@ -19,7 +19,7 @@ LEAST_WIDTH, TABULATED = 8, 16
 WORD = 2**32 - 1
 
 
-def permuted(
+def permute_indices(
     examples: int, seed: int, places: Integer[np.ndarray, " places"]
 ) -> Integer[np.ndarray, " places"]:
     """Numbers of the examples at some places of a random order, which takes no memory.

@@ -6,7 +6,7 @@ import optax
 from jaxtyping import Float
 
 from aejax.layers.low_precision import matmul, transposed
-from aejax.promotion import promoted
+from aejax.promotion import promote_dtypes
 from aejax.types import Array
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -22,7 +22,7 @@ def muon(
 ) -> optax.GradientTransformation:
     """Kernels, which are matrices, by orthogonalised Nesterov momentum; all else by Adam.
 
-    A kernel's step is η · 0.2 √max(m, n) times `nearly_orthogonal` of its momentum, so that the
+    A kernel's step is η · 0.2 √max(m, n) times `orthogonalise` of its momentum, so that the
     entries are of the size of Adam's at the same rate η. It is `optax.contrib.muon` but for the
     dtype of the products, which are most of its time: processors and accelerators have matrix
     units for bfloat16.
@@ -40,7 +40,7 @@ def muon(
     """
 
     def orthogonalised(update: Array) -> Array:
-        found = nearly_orthogonal(update.astype(dtype or update.dtype), steps=steps)
+        found = orthogonalise(update.astype(dtype or update.dtype), steps=steps)
         return found.astype(update.dtype) * (0.2 * max(update.shape) ** 0.5)
 
     kernels = optax.chain(
@@ -55,7 +55,7 @@ def muon(
     return optax.partition({"kernels": kernels, "others": optax.adam(learning_rate)}, kinds)
 
 
-def nearly_orthogonal(
+def orthogonalise(
     matrix: Float[Array, "rows columns"], *, steps: int = 5
 ) -> Float[Array, "rows columns"]:
     """U S' Vᵀ of a matrix U S Vᵀ, with S' near one where S is not far below its norm.
@@ -76,7 +76,7 @@ def nearly_orthogonal(
     tall = matrix.shape[0] > matrix.shape[1]
     # Entry by entry first: squares of small entries would vanish from the norm, and the iteration
     # diverges from a norm above one.
-    x = matrix.astype(promoted(matrix.dtype, jnp.float32))
+    x = matrix.astype(promote_dtypes(matrix.dtype, jnp.float32))
     x = x / jnp.maximum(jnp.max(jnp.abs(x)), jnp.finfo(x.dtype).tiny)
     x = (x / jnp.maximum(jnp.linalg.norm(x), 1)).astype(matrix.dtype)
 

@@ -45,10 +45,10 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
     Returns:
         The copy; none of its buffers are the state's own.
     """
-    return jax.tree.map(lambda leaf: put(leaf, placement.array(leaf)), copied(state))
+    return jax.tree.map(lambda leaf: put_array(leaf, placement.array(leaf)), copy_state(state))
 
 
-def copied(state: TrainState) -> TrainState:
+def copy_state(state: TrainState) -> TrainState:
     """A copy of a state, each array where it is; nothing is compiled for what lies in this process.
 
     Args:
@@ -67,7 +67,7 @@ def copied(state: TrainState) -> TrainState:
     return jax.tree.map(copy, state)
 
 
-def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
+def put_array(array: Array | np.ndarray, place: Sharding | None) -> Array:
     """An array in its place, on devices of this process and of others.
 
     Args:
@@ -80,14 +80,14 @@ def put(array: Array | np.ndarray, place: Sharding | None) -> Array:
     if place is None or place.is_fully_addressable:
         return jax.device_put(array, place)
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(put(jax.random.key_data(array), place))
+        return jax.random.wrap_key_data(put_array(jax.random.key_data(array), place))
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
         return array
     values = np.asarray(array)
     return jax.make_array_from_callback(values.shape, place, lambda part: values[part])
 
 
-def put_rows(
+def put_batch(
     read: Callable[[np.ndarray], BatchLike], rows: np.ndarray, placement: Placement
 ) -> Batch:
     """Read a batch into its place: each process reads what its devices hold, and no more.
@@ -115,7 +115,7 @@ def put_rows(
     return jax.tree.map(whole, read(rows[start:stop]))
 
 
-def placed(placement: Placement, objective: Objective) -> Objective:
+def place_objective(placement: Placement, objective: Objective) -> Objective:
     """The same objective, whose model holds its arrays to their places.
 
     Args:
@@ -128,7 +128,9 @@ def placed(placement: Placement, objective: Objective) -> Objective:
     return replace(objective, model=placement.model(objective.model))
 
 
-def held(placement: Placement, state: TrainState, measurements: Any) -> tuple[TrainState, Any]:
+def constrain_results(
+    placement: Placement, state: TrainState, measurements: Any
+) -> tuple[TrainState, Any]:
     """The results of a compiled epoch, held to their places.
 
     Args:

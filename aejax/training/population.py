@@ -14,11 +14,11 @@ import numpy as np
 import optax
 
 from aejax.batch_inputs import as_batch
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.keys import typed_key
 from aejax.objectives import Objective
-from aejax.training.ahead_of_time import compiled
-from aejax.training.batches import Measurements, chosen_batch_size
+from aejax.training.ahead_of_time import compile_ahead_of_time
+from aejax.training.batches import Measurements, resolve_batch_size
 from aejax.training.errors import check_memory
 from aejax.training.fit_arguments import check_objective, check_optimizer
 from aejax.training.preflight_checks import check_training, clip_targets
@@ -81,7 +81,7 @@ def fit_population(
     for member in made:
         _check_made(member)
     objective, _ = made[0]
-    key, epochs = typed_key(key), whole_number("epochs", epochs)
+    key, epochs = typed_key(key), as_integer("epochs", epochs)
     params = jax.eval_shape(objective.model.init, key)
     check_training(
         objective,
@@ -93,8 +93,8 @@ def fit_population(
     )
     data = as_batch(data)
     validation = None if validation is None else as_batch(validation)
-    batch_size = chosen_batch_size(batch_size, data.x.shape[0])
-    patience = None if patience is None else whole_number("patience", patience)
+    batch_size = resolve_batch_size(batch_size, data.x.shape[0])
+    patience = None if patience is None else as_integer("patience", patience)
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
     workers = _workers(devices, members)
@@ -106,7 +106,7 @@ def fit_population(
     options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
     kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
     by_kind = {
-        kind: compiled(_train_members, make, arguments=share, **options)
+        kind: compile_ahead_of_time(_train_members, make, arguments=share, **options)
         for kind, share in dict(zip(kinds, shares, strict=True)).items()
     }
     programs = [by_kind[kind] for kind in kinds]

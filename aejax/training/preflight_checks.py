@@ -6,10 +6,10 @@ import jax
 
 from aejax.batch_inputs import as_batch, check_lengths
 from aejax.data import array_checks
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.layers.batch_normalisation import remove_statistics
 from aejax.objectives import Objective
-from aejax.training.batches import chosen_batch_size
+from aejax.training.batches import resolve_batch_size
 from aejax.training.fit_arguments import check_objective
 from aejax.types import Batch, BatchLike, Params
 
@@ -30,7 +30,7 @@ def check_data(data: Batch, batch_size: Any) -> None:
         if array is not None:
             array_checks.check_array(array, name, rank=array.ndim)
     examples = data.x.shape[0]
-    batch_size = chosen_batch_size(batch_size, examples)
+    batch_size = resolve_batch_size(batch_size, examples)
     if not 1 <= batch_size <= examples:
         raise ValueError(
             f"the batch size must lie between 1 and the number of examples, {examples}, "
@@ -67,7 +67,7 @@ def check_training(
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
-    if patience is not None and whole_number("patience", patience) < 1:
+    if patience is not None and as_integer("patience", patience) < 1:
         raise ValueError(f"patience must be at least one epoch, got {patience}")
     if jax.tree.structure(remove_statistics(params)) != jax.tree.structure(params):
         raise ValueError(

@@ -39,7 +39,7 @@ def stalled(history: Sequence[Record], patience: int | None) -> bool:
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
 
 
-def record_of(state: TrainState, means: Scalars, *, examples: int, seconds: float) -> Record:
+def epoch_record(state: TrainState, means: Scalars, *, examples: int, seconds: float) -> Record:
     """The record of the epoch that ends in a state.
 
     Args:
@@ -130,7 +130,7 @@ def means_of_finite(
     }
 
 
-def validate(record: Record, measurements: Scalars) -> None:
+def add_validation(record: Record, measurements: Scalars) -> None:
     """Put the validation's loss and terms into a record.
 
     The last step of an epoch can break what was finite before it: validation sees that.

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective, noiseless
-from aejax.training.batches import Measurements, examples_of, mean_over_examples
+from aejax.training.batches import Measurements, as_jax_batch, mean_over_examples
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import BatchLike, KeyLike
 
@@ -44,7 +44,7 @@ def train(
     Raises:
         ValueError: for patience without validation, below one or no integer.
     """
-    if patience is not None and (validation is None or whole_number("patience", patience) < 1):
+    if patience is not None and (validation is None or as_integer("patience", patience) < 1):
         raise ValueError(
             f"patience counts epochs on validation data: give both, and one or more, got {patience}"
         )
@@ -58,7 +58,7 @@ def train(
             means["validation_loss"] = found["loss"]
         return state, means
 
-    data = examples_of(data)
+    data = as_jax_batch(data)
     state = init_state(objective, optimizer, key)
     if patience is None:
         return jax.lax.scan(lambda state, _: advance(state), state, length=epochs)

@@ -14,9 +14,9 @@ from aejax.keys import typed_key
 from aejax.objectives import Objective
 from aejax.training.batches import (
     Measurements,
-    examples_of,
+    as_jax_batch,
     mean_over_examples,
-    over_batches,
+    scan_batches,
     take,
 )
 from aejax.training.fit_arguments import check_objective, check_optimizer
@@ -133,7 +133,7 @@ def epoch(
     Returns:
         The next state, and `step`'s measurements, each [steps].
     """
-    data = examples_of(data)
+    data = as_jax_batch(data)
     key_order, _ = jax.random.split(state.key)
     order = permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
 
@@ -141,7 +141,7 @@ def epoch(
         batch = take(data, examples)
         return step(objective, optimizer, state, batch, gradient_of=gradient_of)
 
-    state, measurements = over_batches(step_on, state, order, batch_size)
+    state, measurements = scan_batches(step_on, state, order, batch_size)
     return state._replace(epoch=state.epoch + 1), measurements
 
 
@@ -160,7 +160,7 @@ def evaluate(
     Returns:
         The loss and every term, each the mean over examples.
     """
-    data, key = examples_of(data), typed_key(key)
+    data, key = as_jax_batch(data), typed_key(key)
 
     def measure(number: Array, examples: Array) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, number)
@@ -168,5 +168,5 @@ def evaluate(
         return number + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]
-    _, measurements = over_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
+    _, measurements = scan_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
     return mean_over_examples(measurements, examples, batch_size)

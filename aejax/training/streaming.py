@@ -16,33 +16,45 @@ import numpy as np
 import optax
 
 from aejax.contracts import check_callable
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective, noiseless
-from aejax.training.ahead_of_time import Compiled, compiled
+from aejax.training.ahead_of_time import Compiled, compile_ahead_of_time
 from aejax.training.batches import Measurements
-from aejax.training.errors import NonFiniteLossError, explained
+from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import check_callbacks
-from aejax.training.fitting import check_shares, rehearse, run_epochs, start_from
+from aejax.training.fitting import (
+    check_penalties_eagerly,
+    check_shardable,
+    initial_state,
+    run_epochs,
+)
 from aejax.training.gradients import Gradient, whole_batch
-from aejax.training.placement import ONE_DEVICE, Placement, held, place_state, placed, put_rows
+from aejax.training.placement import (
+    ONE_DEVICE,
+    Placement,
+    constrain_results,
+    place_objective,
+    place_state,
+    put_batch,
+)
 from aejax.training.preflight_checks import check_training, clip_targets
-from aejax.training.records import Callback, Record, finite_steps, record_of
+from aejax.training.records import Callback, Record, epoch_record, finite_steps
 from aejax.training.steps import TrainState, step
-from aejax.training.stream import (
+from aejax.training.stream_batches import (
     Stream,
     checked_stream,
-    grouped,
-    in_order,
+    group_steps,
     order_seed,
-    shuffled,
-    steps_of_pass,
+    sequential_indices,
+    shuffled_indices,
+    steps_per_pass,
 )
 from aejax.types import Batch, Key, KeyLike, Params
 
-READERS, AHEAD = 2, 4
+NUM_READER_THREADS, PREFETCH_DEPTH = 2, 4
 """Threads that read, and groups of batches that wait on the device for their steps."""
 
-GROUP = 2**23
+STEP_GROUP_BYTES = 2**23
 """Bytes of examples that are read, and whose steps run, as one: a call costs what it costs, however
 small its batch is."""
 
@@ -96,34 +108,34 @@ def fit_stream(
         LostProcessError: when another process of the training is gone.
         Exception: whatever `stream.read` raises.
     """
-    current = start_from(objective, optimizer, key, state)
-    epochs = whole_number("epochs", epochs)
+    current = initial_state(objective, optimizer, key, state)
+    epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
     check_stream(objective, current.params, stream, validation=validation, patience=patience)
     stream = checked_stream(stream)
     validation = None if validation is None else checked_stream(validation)
-    patience = None if patience is None else whole_number("patience", patience)
-    length = steps_of_pass(stream) if steps_per_epoch is None else steps_per_epoch
-    length = whole_number("steps_per_epoch", length)
+    patience = None if patience is None else as_integer("patience", patience)
+    length = steps_per_pass(stream) if steps_per_epoch is None else steps_per_epoch
+    length = as_integer("steps_per_epoch", length)
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
-    check_shares(stream.batch_size, placement)
+    check_shardable(stream.batch_size, placement)
     stream = _clipped(objective, stream)
     validation = None if validation is None else _clipped(objective, validation)
     first = _first(stream)
-    rehearse(objective, current, first, stream.batch_size)
+    check_penalties_eagerly(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
     start, left = int(current.step), epochs - int(current.epoch)
     steps = range(start, start + left * length)
-    together = steps_together(stream, first, length, placement)
+    together = steps_per_group(stream, first, length, placement)
     # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
-    run_steps = compiled_steps(
+    run_steps = compile_steps(
         objective, optimizer, current, stream, gradient_of, placement, together=together
     )
-    order = partial(shuffled, stream, order_seed(current.key))
-    groups = grouped(stream, steps, epoch=length, together=together)
-    batches = read_ahead(stream, groups, order, placement)
+    order = partial(shuffled_indices, stream, order_seed(current.key))
+    groups = group_steps(stream, steps, epoch=length, together=together)
+    batches = prefetch(stream, groups, order, placement)
     measure = partial(_evaluate, objective, placement=placement)
     return run_epochs(
         lambda state: run_epoch(run_steps, state, batches, length),
@@ -179,17 +191,17 @@ def _clipped(objective: Objective, stream: Stream) -> Stream:
 
 
 def _first(stream: Stream) -> Batch:
-    return stream.read(in_order(stream, range(1)))
+    return stream.read(sequential_indices(stream, range(1)))
 
 
-def steps_together(stream: Stream, batch: Batch, epoch: int, placement: Placement) -> int:
-    """Steps that are read and run as one: those of `GROUP` bytes, where one device has them all."""
+def steps_per_group(stream: Stream, batch: Batch, epoch: int, placement: Placement) -> int:
+    """Number of steps read and run as one group of about `STEP_GROUP_BYTES`; 1 on a mesh."""
     whole = min(epoch, stream.examples // stream.batch_size)
-    together = GROUP // sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
+    together = STEP_GROUP_BYTES // sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
     return together if placement.batch is None and 1 < together <= whole else 1
 
 
-def read_ahead(
+def prefetch(
     stream: Stream,
     groups: Iterable[range],
     order: Callable[[range], np.ndarray],
@@ -198,13 +210,13 @@ def read_ahead(
     """The examples of these groups of steps, in their places; the next ones are read meanwhile."""
 
     def read(steps: range) -> Batch:
-        return put_rows(stream.read, order(steps), placement)
+        return put_batch(stream.read, order(steps), placement)
 
-    with ThreadPoolExecutor(READERS) as readers:
+    with ThreadPoolExecutor(NUM_READER_THREADS) as readers:
         waiting = deque()
         for steps in groups:
             waiting.append(readers.submit(read, steps))
-            if len(waiting) > AHEAD:
+            if len(waiting) > PREFETCH_DEPTH:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -213,7 +225,7 @@ def read_ahead(
 Steps = Callable[[TrainState, Batch], tuple[TrainState, Measurements]]
 
 
-def compiled_steps(
+def compile_steps(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
@@ -229,12 +241,12 @@ def compiled_steps(
     measurements, each [steps].
     """
     programs: dict[int, Compiled] = {}
-    last = steps_of_pass(stream) - 1
+    last = steps_per_pass(stream) - 1
     for steps in (range(together), range(1), range(last, last + 1)):
-        examples = put_rows(stream.read, in_order(stream, steps), placement)
+        examples = put_batch(stream.read, sequential_indices(stream, steps), placement)
         size = examples.x.shape[0]
         if size not in programs:
-            programs[size] = compiled(
+            programs[size] = compile_ahead_of_time(
                 _steps,
                 objective,
                 optimizer,
@@ -246,7 +258,7 @@ def compiled_steps(
 
     def run(state: TrainState, examples: Batch) -> tuple[TrainState, Measurements]:
         size = examples.x.shape[0]
-        with explained(programs[size], min(size, stream.batch_size)):
+        with explain_runtime_errors(programs[size], min(size, stream.batch_size)):
             return programs[size](state, examples)
 
     return run
@@ -268,10 +280,10 @@ def _steps(
     gradient_of: Gradient,
     placement: Placement,
 ) -> tuple[TrainState, Measurements]:
-    run = partial(step, placed(placement, objective), optimizer, gradient_of=gradient_of)
+    run = partial(step, place_objective(placement, objective), optimizer, gradient_of=gradient_of)
     batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), examples)
     state, measurements = jax.lax.scan(run, state, batches)
-    return held(placement, state, measurements)
+    return constrain_results(placement, state, measurements)
 
 
 def run_epoch(
@@ -308,7 +320,7 @@ def run_epoch(
     if not measured:
         raise NonFiniteLossError(number, epoch, {"steps of the epoch that were finite": 0})
     means = {name: total / measured for name, total in sums.items()}
-    return state, record_of(state, means, examples=examples, seconds=time.perf_counter() - start)
+    return state, epoch_record(state, means, examples=examples, seconds=time.perf_counter() - start)
 
 
 def _evaluate(
@@ -316,9 +328,9 @@ def _evaluate(
 ) -> dict[str, float]:
     """`evaluate`, batch by batch as the stream lies."""
     sums: dict[str, float] = {}
-    steps = range(steps_of_pass(stream))
+    steps = range(steps_per_pass(stream))
     groups = (range(number, number + 1) for number in steps)
-    batches = read_ahead(stream, groups, partial(in_order, stream), placement)
+    batches = prefetch(stream, groups, partial(sequential_indices, stream), placement)
     for number, batch in zip(steps, batches, strict=True):
         key = jax.random.fold_in(state.key, number)
         found = _measure(objective, state.params, batch, key, placement=placement)
@@ -331,5 +343,5 @@ def _evaluate(
 def _measure(
     objective: Objective, params: Params, batch: Batch, key: Key, *, placement: Placement
 ) -> Measurements:
-    loss, terms = placed(placement, noiseless(objective))(params, batch, key)
+    loss, terms = place_objective(placement, noiseless(objective))(params, batch, key)
     return {"loss": loss, **terms}

@@ -139,7 +139,7 @@ def test_a_deletion_that_fails_midway_leaves_no_damaged_checkpoint(tmp_path, mon
         patch.setattr("shutil.rmtree", fail)
         with pytest.raises(OSError, match="the disk is full"):
             save(tmp_path, 20, keep=1)
-    assert checkpoints.newest_whole_step(tmp_path) == 20
+    assert checkpoints.newest_intact_step(tmp_path) == 20
     assert [checkpoints.find_damage(tmp_path / str(s)) for s in checkpoints.steps(tmp_path)] == [
         None
     ]
@@ -180,7 +180,7 @@ def test_nothing_is_offered_where_nothing_is_whole(tmp_path):
         (save(tmp_path, step) / "digests.json").write_text("{}")
     with pytest.raises(DamagedCheckpointError, match="no other checkpoint is whole"):
         restore(tmp_path)
-    assert checkpoints.newest_whole_step(tmp_path) is None
+    assert checkpoints.newest_intact_step(tmp_path) is None
 
 
 def test_another_configuration_is_refused_with_every_difference(tmp_path):
@@ -317,7 +317,7 @@ def test_a_path_may_be_text(tmp_path):
     assert checkpoints.save(folder, state_of(20), configuration={}) == tmp_path / "20"
     assert checkpoints.steps(folder) == [10, 20]
     assert checkpoints.best_step(folder) == 10
-    assert checkpoints.newest_whole_step(folder) == 20
+    assert checkpoints.newest_intact_step(folder) == 20
     assert checkpoints.find_damage(f"{folder}/20") is None
     assert bits(checkpoints.restore(folder, state_of(0))[0]) == bits(state_of(20))
 
@@ -467,11 +467,11 @@ def test_a_kill_before_any_write_of_the_index_leaves_what_can_be_resumed(three, 
     for step in checkpoints.steps(three):
         assert bits(restore(three, step=step)[0]) == bits(state_of(step))
     save(three, 25, validation_loss=0.5)
-    assert checkpoints.steps(three) == sorted(checkpoints.listed(three)) == [10, 20, 25]
+    assert checkpoints.steps(three) == sorted(checkpoints.read_index(three)) == [10, 20, 25]
 
 
 def test_checkpoints_of_an_earlier_version_have_no_index_and_get_one(three):
     index_of(three).unlink()
     save(three, 40, validation_loss=4.0, keep=2)
-    assert checkpoints.steps(three) == sorted(checkpoints.listed(three)) == [20, 30, 40]
+    assert checkpoints.steps(three) == sorted(checkpoints.read_index(three)) == [20, 30, 40]
     assert checkpoints.best_step(three) == 20

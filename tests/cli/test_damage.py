@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aejax.cli.commands.report import _certificates
-from aejax.interchange.sealed_json import sealed
+from aejax.interchange.sealed_json import seal
 from aejax.report.page import certificate_table
 from aejax.runs.history import read_history
 from aejax.runs.integrity import check_file
@@ -244,7 +244,7 @@ def test_figures_of_another_type_are_refused(run, aejax, change):
 @pytest.mark.parametrize("files", [[], "x", {"about.json": 3}, {"about.json": None}], ids=str)
 def test_digests_of_another_type_are_refused(tmp_path, files):
     (tmp_path / "about.json").write_text("{}")
-    (tmp_path / "digests.json").write_text(json.dumps(sealed({"run": "a", "files": files})))
+    (tmp_path / "digests.json").write_text(json.dumps(seal({"run": "a", "files": files})))
     with pytest.raises(ValueError, match=r"digests\.json is damaged"):
         check_file(tmp_path / "about.json")
 

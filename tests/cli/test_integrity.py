@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aejax.interchange.sealed_json import unsealed
+from aejax.interchange.sealed_json import unseal
 from aejax.runs import integrity
 from aejax.runs.integrity import RUN, check_file, identity_in, write_files
 from aejax.runs.run import open_run
@@ -29,7 +29,7 @@ def other(tmp_path_factory, compiled_once):
 
 
 def test_the_digests_are_those_of_the_files(finished):
-    document = unsealed((finished / "digests.json").read_text())
+    document = unseal((finished / "digests.json").read_text())
     found = {name: hashlib.sha256((finished / name).read_bytes()) for name in COVERED}
     expected = {name: [digest.hexdigest()] for name, digest in found.items()}
     assert expected.items() <= document["files"].items()

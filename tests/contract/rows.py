@@ -151,7 +151,7 @@ DENSE = {
     "linear": aejax.linear(FEATURES, CODE),
 }
 SEGNET = segnet(BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2)
-CONVOLUTIONAL = {  # every choice once: their other products stand in tests/models/test_conv.py
+CONVOLUTIONAL = {  # each option once; tests/models/test_convolutional.py has the combinations
     "convolutional": ((5, 4, 1), {}),
     "convolutional pooled, resized, tied, dense code, one axis": (
         (7, 2),

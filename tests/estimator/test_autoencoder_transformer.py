@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 import aejax
 from aejax import corruptions, losses, penalties, training
 from aejax.estimator import AutoencoderTransformer
-from aejax.estimator.program import program
+from aejax.estimator.compiled_model import compile_model
 
 IRIS = load_iris().data
 UNIT = ((IRIS - IRIS.min(axis=0)) / np.ptp(IRIS, axis=0)).astype(np.float32)
@@ -244,7 +244,7 @@ def test_new_numbers_of_rows_compile_a_bounded_number_of_programs():
     counts = range(1, 41)
     whole = found.transform(UNIT)
     x_hat = found.inverse_transform(whole)
-    compiled = program(found._fitted, 4, "float32")
+    compiled = compile_model(found._fitted, 4, "float32")
     jax.clear_caches()
     for rows in counts:
         np.testing.assert_allclose(found.transform(UNIT[:rows]), whole[:rows], atol=1e-6)

@@ -11,7 +11,7 @@ from sklearn.datasets import load_iris
 
 from aejax import losses, penalties
 from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
-from aejax.estimator.settings import schedule_of, seed_of, settings_of
+from aejax.estimator.settings import as_random_state, schedule_of, settings_of
 
 IRIS = load_iris().data
 
@@ -183,7 +183,7 @@ def test_other_examples_are_refused(estimator, x, words):
 @pytest.mark.parametrize("given", [jax.random.key(0), jax.random.PRNGKey(0), 1.0, "seed"])
 def test_what_seeds_nothing_is_refused_in_a_sentence(given):
     with pytest.raises(ValueError, match="cannot be used to seed"):
-        seed_of(given)
+        as_random_state(given)
 
 
 class Unhashable:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aejax.interchange.sealed_json import sealed, unsealed
+from aejax.interchange.sealed_json import seal, unseal
 from tests.properties import property_test
 
 DOCUMENT = {"step": 12, "loss": 0.1, "name": "ρ̂", "inner": {"a": [1, None, True]}}
@@ -17,14 +17,14 @@ DOCUMENT = {"step": 12, "loss": 0.1, "name": "ρ̂", "inner": {"a": [1, None, Tr
 def test_the_digest_is_the_sha256_of_the_salt_and_the_sorted_content():
     text = 'secret\n{"b": [1, 2.5], "c": "\\u00e9"}'
     expected = hashlib.sha256(text.encode()).hexdigest()
-    assert sealed({"c": "é", "b": (1, 2.5)}, salt="secret")["digest"] == expected
+    assert seal({"c": "é", "b": (1, 2.5)}, salt="secret")["digest"] == expected
 
 
 @pytest.mark.parametrize("indent", [None, 2])
 def test_what_was_sealed_is_read_in_any_layout(indent):
-    text = json.dumps(sealed(DOCUMENT), indent=indent)
-    assert unsealed(text) == DOCUMENT
-    assert unsealed(text.encode()) == DOCUMENT
+    text = json.dumps(seal(DOCUMENT), indent=indent)
+    assert unseal(text) == DOCUMENT
+    assert unseal(text.encode()) == DOCUMENT
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ def test_what_was_sealed_is_read_in_any_layout(indent):
         ("{", "Expecting"),
         (b"\xff\xff", "decode"),
         (json.dumps(DOCUMENT), "does not match its digest"),
-        (json.dumps(sealed(DOCUMENT) | {"step": 13}), "does not match its digest"),
-        (json.dumps(sealed(DOCUMENT) | {"more": 1}), "does not match its digest"),
-        (json.dumps(sealed(DOCUMENT, salt="another")), "does not match its digest"),
+        (json.dumps(seal(DOCUMENT) | {"step": 13}), "does not match its digest"),
+        (json.dumps(seal(DOCUMENT) | {"more": 1}), "does not match its digest"),
+        (json.dumps(seal(DOCUMENT, salt="another")), "does not match its digest"),
     ],
 )
 def test_other_content_is_refused(text, problem):
     with pytest.raises(ValueError, match=problem):
-        unsealed(text)
+        unseal(text)
 
 
 @property_test(examples=50)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_flipped_bit_is_refused_or_changes_nothing(place, bit):
-    text = bytearray(json.dumps(sealed(DOCUMENT, salt="run"), indent=1).encode())
+    text = bytearray(json.dumps(seal(DOCUMENT, salt="run"), indent=1).encode())
     text[place % len(text)] ^= 1 << bit
     with contextlib.suppress(ValueError):
-        assert unsealed(bytes(text), salt="run") == DOCUMENT
+        assert unseal(bytes(text), salt="run") == DOCUMENT

@@ -30,7 +30,7 @@ from aejax import (
 )
 from aejax.theory.analysis.moments import moments
 from aejax.theory.learning.streamed_moments import merge_in_pairs
-from aejax.training import Placement, TrainState, placed
+from aejax.training import Placement, TrainState, place_objective
 from aejax.types import Array, Params
 from benchmarks import communication
 
@@ -138,7 +138,7 @@ def batch_term(objective: Objective, batch: Batch) -> dict[str, float]:
     """The last term of a divided batch, of the whole, and the mean over the devices' own parts."""
     params = jax.tree.map(lambda leaf: 5 * leaf, objective.model.init(KEY))
     placement = placements()["data parallel"]
-    on_mesh = placed(placement, objective)
+    on_mesh = place_objective(placement, objective)
     parts = [jax.tree.map(lambda array: array[i : i + 2], batch) for i in range(0, 16, 2)]  # noqa: B023
 
     @jax.jit
@@ -199,7 +199,7 @@ def work_of_an_epoch() -> float:
     data = Batch(jnp.tile(X, (64, 1)))
 
     def operations(placement: Placement) -> float:
-        on_mesh = placed(placement, objective)
+        on_mesh = place_objective(placement, objective)
         run = jax.jit(
             lambda state, data: training.epoch(on_mesh, OPTIMIZER, state, data, batch_size=640)
         )

@@ -105,5 +105,5 @@ def test_the_death_of_one_ends_the_other_promptly_and_nothing_is_lost(tmp_path, 
     assert "lost another one: start all of them again" in survivor.stderr
     assert DEATH > 5
     assert checkpoints.steps(tmp_path / "run") == [10]
-    assert checkpoints.newest_whole_step(tmp_path / "run") == 10
+    assert checkpoints.newest_intact_step(tmp_path / "run") == 10
     assert losses_of(run(tmp_path / "run", "go on")) == together[5:]

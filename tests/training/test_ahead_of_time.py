@@ -77,6 +77,6 @@ def test_pretraining_and_estimators_train_without_jit():
 
 def test_memory_is_not_estimated_of_what_is_not_compiled():
     with jax.disable_jit():
-        program = training.compilation.compiled(jax.jit(jnp.sum), arguments=(X,))
-        assert training.compilation.memory_of(program) is None
+        program = training.ahead_of_time.compile_ahead_of_time(jax.jit(jnp.sum), arguments=(X,))
+        assert training.ahead_of_time.memory_analysis(program) is None
         np.testing.assert_allclose(program(X), X.sum(), rtol=1e-6)

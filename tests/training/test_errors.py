@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from aejax.training import OutOfMemoryError
-from aejax.training.errors import _memory_of, _needed_bytes, _needs, explained
+from aejax.training.errors import _memory_of, _needed_bytes, _needs, explain_runtime_errors
 
 GIB = 2**30
 
@@ -33,7 +33,7 @@ def test_the_memory_of_a_step_and_of_what_lies_beside_it_are_said_in_gib():
     expected = r"about 3 GiB, beside 0\.5 GiB"
     with (
         pytest.raises(OutOfMemoryError, match=expected),
-        explained(needing, batch_size=8),
+        explain_runtime_errors(needing, batch_size=8),
     ):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory")
 

@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, corruptions, losses, penalties, training
-from aejax.training.errors import explained
+from aejax.training.errors import explain_runtime_errors
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (50, 6))
@@ -303,12 +303,15 @@ def test_targets_of_another_length_are_refused():
 
 def test_where_memory_is_short_the_batch_size_and_the_need_are_said():
     program = jax.jit(lambda x: jnp.exp(x) @ jnp.exp(x)).lower(jnp.ones((512, 512))).compile()
-    with pytest.raises(training.OutOfMemoryError) as caught, explained(program, batch_size=4096):
+    with (
+        pytest.raises(training.OutOfMemoryError) as caught,
+        explain_runtime_errors(program, batch_size=4096),
+    ):
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes.")
     assert "out of memory with a batch size of 4096" in str(caught.value)
     assert "beside 0.000977 GiB of state and data" in str(caught.value)
     with (
         pytest.raises(jax.errors.JaxRuntimeError, match="INTERNAL"),
-        explained(program, batch_size=4096),
+        explain_runtime_errors(program, batch_size=4096),
     ):
         raise jax.errors.JaxRuntimeError("INTERNAL: something else")

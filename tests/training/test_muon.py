@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import losses, training
-from aejax.training.muon import COEFFICIENTS, muon, nearly_orthogonal
+from aejax.training.muon import COEFFICIENTS, muon, orthogonalise
 
 KEY = jax.random.key(0)
 SHAPES = [(5, 9), (9, 5), (6, 6)]
@@ -43,8 +43,8 @@ def test_steps_are_those_of_optax():
 def test_the_size_of_a_gradient_does_not_matter_however_small_or_large(exponent, dtype):
     """Squares of entries below 2⁻⁶³ vanish in float32, those above 2⁶³ overflow."""
     matrix = jax.random.normal(KEY, (9, 5), dtype)
-    found = nearly_orthogonal(matrix * jnp.asarray(2.0**exponent, dtype))
-    np.testing.assert_array_equal(found, nearly_orthogonal(matrix))
+    found = orthogonalise(matrix * jnp.asarray(2.0**exponent, dtype))
+    np.testing.assert_array_equal(found, orthogonalise(matrix))
 
 
 def test_what_is_no_matrix_steps_by_adam():
@@ -62,7 +62,7 @@ def test_momentum_is_nesterovs():
     for gradient in gradients:
         update, state = optimizer.update(gradient, state, gradient)
         trace = gradient + 0.9 * trace
-    expected = -0.2 * 2.0 * nearly_orthogonal(gradient + 0.9 * trace)
+    expected = -0.2 * 2.0 * orthogonalise(gradient + 0.9 * trace)
     np.testing.assert_allclose(update, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -70,7 +70,7 @@ def test_momentum_is_nesterovs():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 def test_singular_values_go_near_one_and_vectors_stay(shape, dtype):
     matrix = jax.random.normal(KEY, shape) + 4 * jnp.eye(*shape)
-    found = nearly_orthogonal(matrix.astype(dtype))
+    found = orthogonalise(matrix.astype(dtype))
     assert found.dtype == dtype
     left, values, right = jnp.linalg.svd(matrix, full_matrices=False)
     middle = left.T @ found.astype(float) @ right.T
@@ -90,11 +90,11 @@ def test_five_steps_and_a_momentum_of_19_in_20_are_those_of_jordan_and_others():
             update, state = optimizer.update(gradient, state, gradient)
         updates.append(update)
     np.testing.assert_array_equal(*updates)
-    np.testing.assert_array_equal(nearly_orthogonal(gradient), nearly_orthogonal(gradient, steps=5))
+    np.testing.assert_array_equal(orthogonalise(gradient), orthogonalise(gradient, steps=5))
 
 
 def test_zero_stays_zero():
-    np.testing.assert_array_equal(nearly_orthogonal(jnp.zeros((3, 5))), jnp.zeros((3, 5)))
+    np.testing.assert_array_equal(orthogonalise(jnp.zeros((3, 5))), jnp.zeros((3, 5)))
 
 
 def test_it_trains_below_adam_in_as_few_steps():

@@ -8,7 +8,7 @@ import pytest
 
 import aejax
 from aejax import Batch, checkpoints, corruptions, losses, penalties, training
-from aejax.training import ONE_DEVICE, Stream, streaming
+from aejax.training import ONE_DEVICE, Stream, stream_batches, streaming
 
 KEY = jax.random.key(0)
 X = np.random.default_rng(0).random((50, 6), np.float32)
@@ -24,7 +24,7 @@ OPTIMIZER = optax.adam(1e-2)
 @pytest.fixture(params=[1, 3])
 def together(request, monkeypatch):
     """Steps that are read and run as one."""
-    monkeypatch.setattr(streaming, "GROUP", request.param * X[:8].nbytes)
+    monkeypatch.setattr(streaming, "STEP_GROUP_BYTES", request.param * X[:8].nbytes)
     return request.param
 
 
@@ -45,25 +45,25 @@ def fit(stream: Stream, epochs: int = 2, **options):
 
 
 def order(stream: Stream, step: int) -> np.ndarray:
-    return stream.shuffled(stream, 7, range(step, step + 1))
+    return stream_batches.shuffled_indices(stream, 7, range(step, step + 1))
 
 
 def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
     stream, _ = recorded()
-    assert training.steps_of_pass(stream) == 7
-    stream = [
+    assert training.steps_per_pass(stream) == 7
+    passes = [
         np.concatenate([order(stream, step) for step in range(7 * n, 7 * n + 7)]) for n in (0, 1)
     ]
-    for each in stream:
+    for each in passes:
         assert sorted(each.tolist()) == list(range(50))
         assert each.tolist() != list(range(50))
-    assert stream[0].tolist() != stream[1].tolist()
+    assert passes[0].tolist() != passes[1].tolist()
     assert [len(order(stream, step)) for step in (0, 6, 13)] == [8, 2, 2]
 
 
 def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
     stream, _ = recorded()
-    groups = [*stream.grouped(stream, range(2, 17), epoch=5, together=3)]
+    groups = [*stream_batches.group_steps(stream, range(2, 17), epoch=5, together=3)]
     assert [(group.start, len(group)) for group in groups] == [
         (2, 3),
         (5, 1),  # the last whole batch of a pass of 7
@@ -77,24 +77,24 @@ def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
     ]
     for group in groups:
         one_by_one = np.concatenate([order(stream, step) for step in group])
-        np.testing.assert_array_equal(stream.shuffled(stream, 7, group), one_by_one)
+        np.testing.assert_array_equal(stream_batches.shuffled_indices(stream, 7, group), one_by_one)
 
 
 def test_as_many_steps_run_together_as_have_the_bytes_of_a_group(together):
     stream, _ = recorded()
     batch = stream.read(np.arange(8))
-    assert streaming.steps_together(stream, batch, 7, ONE_DEVICE) == together
-    assert streaming.steps_together(stream, batch, 2, ONE_DEVICE) == 1  # an epoch has no such group
+    assert streaming.steps_per_group(stream, batch, 7, ONE_DEVICE) == together
+    assert streaming.steps_per_group(stream, batch, 2, ONE_DEVICE) == 1  # fewer steps than a group
 
 
 def test_steps_on_a_stream_are_steps_on_its_batches(together):
     stream, seen = recorded()
     state, history = fit(stream)
     expected = training.init_state(OBJECTIVE, OPTIMIZER, KEY)
-    seed, losses_of_steps = stream.order_seed(expected.key), []
+    seed, losses_of_steps = stream_batches.order_seed(expected.key), []
     step = jax.jit(lambda state, batch: training.step(OBJECTIVE, OPTIMIZER, state, batch))
     for number in range(14):
-        rows = stream.shuffled(stream, seed, range(number, number + 1))
+        rows = stream_batches.shuffled_indices(stream, seed, range(number, number + 1))
         expected, measurements = step(expected, Batch(X[rows]))
         losses_of_steps.append((len(rows), float(measurements["loss"])))
     jax.tree.map(

@@ -159,7 +159,7 @@ def _refuse_used(command: Train) -> None:
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
         raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
-    if parameters_file(command.out).exists() and not checkpoints.listed(
+    if parameters_file(command.out).exists() and not checkpoints.read_index(
         checkpoints_folder(command.out)
     ):
         raise ValueError(
@@ -184,7 +184,9 @@ def _start(
     history: list[Record] = []
     # A run that was killed before its first checkpoint starts anew.
     place = checkpoints_folder(command.out)
-    saved = checkpoints.steps(place) or checkpoints.listed(place) or command.checkpoint is not None
+    saved = (
+        checkpoints.steps(place) or checkpoints.read_index(place) or command.checkpoint is not None
+    )
     if command.resume and saved:
         state, history = _resume(command, examples, state)
         if is_main_process():

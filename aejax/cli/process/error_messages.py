@@ -58,7 +58,7 @@ def explained(out: Path) -> Iterator[None]:
             yield
         except NonFiniteLossError as error:
             folder = checkpoints_folder(out)
-            step = checkpoints.newest_whole_step(folder)
+            step = checkpoints.newest_intact_step(folder)
             good = "there is none" if step is None else str(folder / str(step))
             raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
         except OSError as error:

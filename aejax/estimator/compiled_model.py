@@ -15,7 +15,7 @@ from aejax.training import TrainState, init_state
 from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Params, Penalty
 
 
-class Program(NamedTuple):
+class CompiledModel(NamedTuple):
     """Compiled functions of parameters and arrays, and what `training.fit` takes."""
 
     objective: Objective
@@ -27,7 +27,7 @@ class Program(NamedTuple):
 
 
 @lru_cache(maxsize=128)
-def program(settings: Settings, features: int, dtype: str) -> Program:
+def compile_model(settings: Settings, features: int, dtype: str) -> CompiledModel:
     """The program of some settings; the same object for the same arguments, so JAX compiles once.
 
     Args:
@@ -36,7 +36,7 @@ def program(settings: Settings, features: int, dtype: str) -> Program:
         dtype: float32 or float64, of the parameters.
 
     Returns:
-        The `Program`; decode includes the loss's link; losses are of each example.
+        The `CompiledModel`; decode includes the loss's link; losses are of each example.
 
     Raises:
         ValueError: for settings out of their range, and names that mean nothing.
@@ -58,7 +58,7 @@ def program(settings: Settings, features: int, dtype: str) -> Program:
 
     init = jax.jit(partial(init_state, composed, optimizer))
     encode = jax.jit(composed.model.encode)
-    return Program(composed, optimizer, init, encode, jax.jit(decode), jax.jit(losses))
+    return CompiledModel(composed, optimizer, init, encode, jax.jit(decode), jax.jit(losses))
 
 
 def _model(settings: Settings, features: int, dtype: str) -> Autoencoder:

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aejax.hyperparameters import whole_number
+from aejax.hyperparameters import as_integer
 from aejax.layers.convolution_arithmetic import Geometry, convolution_shape
-from aejax.models.conv_layers import Down, Up, strided, transposed
+from aejax.models.convolutional_layers import Down, Up, strided, transposed
 from aejax.models.dense import Activation, Initializers, untied
 from aejax.types import Array, Autoencoder, Key, Params
 
@@ -76,7 +76,7 @@ def convolutional(
     Source: Masci et al. 2011; Zeiler et al. 2010 (transposed convolutions).
     """
     shape, channels, units = (
-        tuple(whole_number(f"each of {name}", size) for size in sizes)
+        tuple(as_integer(f"each of {name}", size) for size in sizes)
         for name, sizes in (("shape", shape), ("channels", channels), ("units", units))
     )
     spatial = shape[:-1]

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from aejax.batch_inputs import as_batch, check_lengths
-from aejax.hyperparameters import whole_number
-from aejax.training.index_shuffle import permuted
+from aejax.hyperparameters import as_integer
+from aejax.training.index_shuffle import permute_indices
 from aejax.types import Batch, BatchLike, Key
 
 
@@ -54,8 +54,8 @@ def checked_stream(stream: Any) -> Stream:
             )
         return batch
 
-    examples = whole_number("the stream's examples", stream.examples)
-    batch_size = whole_number("the stream's batch_size", stream.batch_size)
+    examples = as_integer("the stream's examples", stream.examples)
+    batch_size = as_integer("the stream's batch_size", stream.batch_size)
     if examples < 1 or batch_size < 1:
         raise ValueError(
             "a stream has one example or more, in batches of one or more, got "
@@ -64,7 +64,7 @@ def checked_stream(stream: Any) -> Stream:
     return Stream(read, examples, batch_size)
 
 
-def steps_of_pass(stream: Stream) -> int:
+def steps_per_pass(stream: Stream) -> int:
     """Steps in which every example is read once; the last takes the remainder.
 
     Args:
@@ -82,7 +82,7 @@ def order_seed(key: Key) -> int:
     return int(jax.random.bits(key_order))
 
 
-def shuffled(stream: Stream, seed: int, steps: range) -> np.ndarray:
+def shuffled_indices(stream: Stream, seed: int, steps: range) -> np.ndarray:
     """Numbers of the examples of steps: a fresh random order of all of them for every pass.
 
     Args:
@@ -93,17 +93,17 @@ def shuffled(stream: Stream, seed: int, steps: range) -> np.ndarray:
     Returns:
         As many numbers as the steps have examples.
     """
-    seed = (seed + steps.start // steps_of_pass(stream)) % 2**32
-    return permuted(stream.examples, seed, in_order(stream, steps))
+    seed = (seed + steps.start // steps_per_pass(stream)) % 2**32
+    return permute_indices(stream.examples, seed, sequential_indices(stream, steps))
 
 
-def in_order(stream: Stream, steps: range) -> np.ndarray:
+def sequential_indices(stream: Stream, steps: range) -> np.ndarray:
     """Numbers of the examples of steps of one pass where all are read as they lie."""
-    start = steps.start % steps_of_pass(stream) * stream.batch_size
+    start = steps.start % steps_per_pass(stream) * stream.batch_size
     return np.arange(start, min(start + len(steps) * stream.batch_size, stream.examples))
 
 
-def grouped(stream: Stream, steps: range, *, epoch: int, together: int) -> Iterator[range]:
+def group_steps(stream: Stream, steps: range, *, epoch: int, together: int) -> Iterator[range]:
     """Steps by groups that are read and run as one: groups of so many whole batches, or of one.
 
     Args:
@@ -117,7 +117,7 @@ def grouped(stream: Stream, steps: range, *, epoch: int, together: int) -> Itera
     """
     whole, start = stream.examples // stream.batch_size, steps.start
     while start < steps.stop:
-        left = min(whole - start % steps_of_pass(stream), epoch - (start - steps.start) % epoch)
+        left = min(whole - start % steps_per_pass(stream), epoch - (start - steps.start) % epoch)
         count = together if left >= together else 1
         yield range(start, start + count)
         start += count

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from aejax.promotion import promoted
+from aejax.promotion import promote_dtypes
 from aejax.types import Array, Autoencoder, Code, Params
 
 
@@ -36,7 +36,7 @@ def mixed_precision(model: Autoencoder, *, compute: DTypeLike = jnp.bfloat16) ->
     def decode(params: Params, code: Code) -> Array:
         output = model.decode(_cast(params, compute), _cast(code, compute))
         kept = [leaf.dtype for leaf in jax.tree.leaves(params) if _floating(leaf)]
-        return _cast(output, reduce(promoted, kept))
+        return _cast(output, reduce(promote_dtypes, kept))
 
     return Autoencoder(model.init, encode, decode)
 

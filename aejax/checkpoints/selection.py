@@ -14,7 +14,7 @@ from aejax.checkpoints.folders import (
     step_of,
     steps,
 )
-from aejax.checkpoints.index import Entry, entries, index_file, listed
+from aejax.checkpoints.index import Entry, entries, index_file, read_index
 
 
 def best_step(directory: str | PathLike[str], *, last: float = math.inf) -> int | None:
@@ -62,7 +62,7 @@ def best_of(known: Mapping[int, Entry]) -> int | None:
     return min(finite, key=finite.__getitem__, default=None)
 
 
-def newest_whole_step(directory: str | PathLike[str]) -> int | None:
+def newest_intact_step(directory: str | PathLike[str]) -> int | None:
     """Step of the newest checkpoint without damage; None where there is none.
 
     Args:
@@ -105,8 +105,8 @@ def find_damage(checkpoint: str | PathLike[str]) -> str | None:
 def _exchanged(checkpoint: Path) -> bool:
     """Whether the index lists other digests for a checkpoint; what is not listed is not judged."""
     path = checkpoint / "digests.json"
-    with suppress(DamagedCheckpointError):  # of the index, which `listed` reports by itself
-        step, known = step_of(checkpoint), listed(checkpoint.parent)
+    with suppress(DamagedCheckpointError):  # of the index, which `read_index` reports by itself
+        step, known = step_of(checkpoint), read_index(checkpoint.parent)
         entry = None if step is None else known.get(step)
         return entry is not None and path.is_file() and digest_of(path) != entry.digest
     return False
