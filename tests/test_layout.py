@@ -31,9 +31,6 @@ LAYERS = (
     {"__init__", "__main__"},
 )
 WITHOUT_COUNTERPART = {"contract", "docs", "experiments", "faults", "mutation"}  # of tests
-RUNS = "runs.run and runs.streamed_examples import each other, and runs.run imports cli"
-CLI = "an experiment and runs.run import the command line"
-THEORY = "theory.checking and theory.solvers import each other; runs.run imports cli"
 
 
 def module_name(path: Path, root: Path) -> str:
@@ -159,22 +156,18 @@ def test_every_component_has_a_layer(graph):
     assert sorted({component(module) for module in graph} | {"__init__"}) == sorted(components)
 
 
-@pytest.mark.xfail(strict=True, reason=RUNS)
 def test_no_import_cycle_between_files(graph):
     assert cycle(graph) == []
 
 
-@pytest.mark.xfail(strict=True, reason=THEORY)
 def test_no_import_cycle_between_folders(graph):
     assert cycle(folder_graph(graph)) == []
 
 
-@pytest.mark.xfail(strict=True, reason=CLI)
 def test_imports_go_downwards(graph):
     assert upward_imports(graph) == []
 
 
-@pytest.mark.xfail(strict=True, reason=CLI)
 def test_only_the_command_line_imports_itself():
     assert cli_imports(import_graph(ROOT, "aejax", "experiments", "benchmarks")) == []
 
