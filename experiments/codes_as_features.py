@@ -28,7 +28,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import data, losses
-from aejax.plots import COLOURS, look
+from aejax.plots import COLOURS, figure_style
 from experiments.harness import (
     Comparison,
     Remember,
@@ -110,7 +110,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Test examples on the map of two numbers and on PCA's plane, and what codes are worth."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(10.4, 4.4))
         maps, bars = figure.subfigures(1, 2, width_ratios=(1.7, 1))
         for axis, way in zip(maps.subplots(1, 2), (OURS, THEIRS), strict=True):

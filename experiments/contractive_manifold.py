@@ -26,7 +26,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import aejax
 from aejax import corruptions, data, losses, penalties
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Params
 from experiments.harness import (
     Comparison,
@@ -141,7 +141,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Mean singular values, and relative to the first; four digits with leading directions."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 5.6))
         curves, pictures = figure.subfigures(2, 1)
         values, relative = curves.subplots(1, 2)

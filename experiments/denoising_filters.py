@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import corruptions, data, losses
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array
 from experiments.harness import (
     Comparison,
@@ -129,7 +129,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 def plot(config: Config, results: Results) -> Figure:
     """Filters of the first seed at each rate, each on its own scale; mean extents against q."""
     filters = results.arrays["filters"]
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9, 6))
         pictures, curves = figure.subfigures(2, 1, height_ratios=(1.3, 1))
         for axis, rate, images in zip(

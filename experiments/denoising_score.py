@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 import aejax
 from aejax import Batch, corruptions, losses, training
 from aejax.evaluation import score_estimate
-from aejax.plots import COLOURS, INK, look
+from aejax.plots import COLOURS, INK, figure_style
 from aejax.theory.analysis import gaussian_mixtures as mixtures
 from aejax.theory.analysis.gaussian_mixtures import parzen_posterior_mean as parzen
 from aejax.types import Array, Key, Params
@@ -101,7 +101,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """The score over the density, where its error lies, and the error against the examples."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(10.2, 3.2))
         field, error, curve = figure.subplots(1, 3)
         _draw_score(field, error, config, results.arrays["learned"])

@@ -27,7 +27,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import data, losses
-from aejax.plots import INK, look
+from aejax.plots import INK, figure_style
 from experiments.harness import (
     Comparison,
     Results,
@@ -137,7 +137,7 @@ def plot(config: Config, results: Results) -> Figure:
     depths = [f"{depth}" for depth in config.depths]
     errors = results.arrays["errors"]
     found = np.transpose([results.metrics[depth]["test error"] for depth in depths])
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 3.6))
         curves, pictures = figure.subfigures(1, 2, width_ratios=(1.5, 1))
         by_depth, by_size = curves.subplots(1, 2)

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import losses
-from aejax.plots import INK, look
+from aejax.plots import INK, figure_style
 from aejax.types import Array, Autoencoder, Params
 from experiments.harness import Comparison, Results, below, draw_mean, execute, train_alike
 
@@ -136,7 +136,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """A sawtooth as the first seed of each draws it; what they leave; parameters of no error."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 5.2))
         drawn, curves = figure.subfigures(2, 1)
         t = (np.arange(4096) + 0.5) / 4096

@@ -29,7 +29,7 @@ from sklearn.decomposition import PCA
 import aejax
 from aejax import corruptions, data, losses, penalties
 from aejax.models.dense import Activation
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array
 from experiments.harness import Comparison, Results, above, execute, mosaic, train_seeds
 from experiments.harness.gabors import fit_gabors
@@ -130,7 +130,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 def plot(config: Config, results: Results) -> Figure:
     """Filters of the first seed; denoising's with their Gabor fits; R²; orientation, frequency."""
     arrays = results.arrays
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 6.2))
         pictures, curves = figure.subfigures(2, 1, height_ratios=(1, 1.1))
         count = min(64, config.hidden)

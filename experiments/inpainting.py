@@ -26,7 +26,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import corruptions, data, losses
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Corruption, Key
 from experiments.harness import (
     Comparison,
@@ -146,7 +146,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """PSNR and SSIM against the hole's side; test digits with holes, filled in each way, whole."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 3.8))
         curves, pictures = figure.subfigures(1, 2, width_ratios=(1.3, 1))
         for axis, measure in zip(curves.subplots(1, 2), MEASURES, strict=True):

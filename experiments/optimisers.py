@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 import aejax
 from aejax import Objective, data, losses, training
 from aejax.models import Initializers
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array
 from experiments.harness import Comparison, Remember, Results, below, draw_mean, execute, flat
 from experiments.harness.optimisation import (
@@ -147,7 +147,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Training loss against passes and processor time, after the start: mean and standard error."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9, 3.8))
         panels = figure.subplots(1, 2, sharey=True)
         labels = {"passes": "passes over the data", "seconds": "seconds of one core"}

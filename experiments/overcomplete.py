@@ -25,7 +25,7 @@ from scipy import stats
 import aejax
 from aejax import corruptions, data, losses, penalties
 from aejax.evaluation import copying
-from aejax.plots import COLOURS, look
+from aejax.plots import COLOURS, figure_style
 from aejax.types import Array, Key, Params
 from experiments.harness import (
     Comparison,
@@ -129,7 +129,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 def plot(config: Config, results: Results) -> Figure:
     """Share of variance lost, of data and of noise, and accuracy on the code; mean ± error."""
     places = np.arange(len(SEEDED))
-    with look():
+    with figure_style():
         figure = Figure(figsize=(8.4, 3.2))
         lost, accuracy = figure.subplots(1, 2)
         bars = ((lost, "data", -0.2, 0), (lost, "noise", 0.2, 1), (accuracy, "accuracy", 0, 0))

@@ -27,7 +27,7 @@ from matplotlib.figure import Figure
 import aejax
 from aejax import data, losses
 from aejax.models import pca_params
-from aejax.plots import INK, look
+from aejax.plots import INK, figure_style
 from aejax.theory.analysis.pca import leading_components, least_loss, pca
 from aejax.types import Array, Params
 from experiments.harness import (
@@ -114,7 +114,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 def plot(config: Config, results: Results) -> Figure:
     """The spectrum; loss gap and principal angle by epoch; components above the decoders' rows."""
     names = list(results.metrics)[1:]
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9, 5.6))
         above_, below_ = figure.subfigures(2, 1, height_ratios=(1, 0.9))
         spectrum, gap, angle = above_.subplots(1, 3)

@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import Batch, corruptions, data, losses, penalties, training
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Key, Params
 from experiments.harness import (
     Comparison,
@@ -99,7 +99,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Test error against labels: linear classifiers on pixels and codes, and whole networks."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(8.4, 3.6))
         linear, whole = figure.subplots(1, 2, sharey=True)
         panels = (linear, ("pixels", "PCA", *CODES)), (whole, ("pixels", *NETWORKS))

@@ -27,7 +27,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import Batch, corruptions, data, losses, training
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Key, Params
 from experiments.harness import Comparison, Results, below, draw_mean, execute, flat, machines
 
@@ -99,7 +99,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Test error against epochs of the whole network; a panel an optimizer."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(8.4, 3.2))
         panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)
         for panel, (name, curves) in zip(panels, results.metrics["errors"].items(), strict=True):

@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import corruptions, data
-from aejax.plots import INK, look
+from aejax.plots import INK, figure_style
 from aejax.types import Array, Params
 from experiments.harness import (
     Comparison,
@@ -108,7 +108,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Precision of the nearest; recall, and precision against it, as a ball grows; time."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(11, 5.4))
         panels = figure.subplots(2, 4, width_ratios=(1, 1, 1, 0.6))
         for row, (name, found) in zip(panels, results.metrics.items(), strict=True):

@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import data, evaluation, losses, penalties
-from aejax.plots import INK, look
+from aejax.plots import INK, figure_style
 from aejax.types import Array, Params
 from experiments.harness import (
     Comparison,
@@ -141,7 +141,7 @@ def plot(config: Config, results: Results) -> Figure:
     names = [f"{rho:g}" for rho in rhos]
     of = {what: np.transpose([results.metrics[name][what] for name in names])
           for what in results.metrics[DENSE]}  # fmt: skip
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 5.6))
         curves, pictures = figure.subfigures(2, 1)
         measured, omega, accuracy, sparsity = curves.subplots(1, 4)

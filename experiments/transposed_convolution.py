@@ -30,7 +30,7 @@ from matplotlib.figure import Figure
 import aejax
 from aejax import Batch, Geometry, data, losses, training
 from aejax.models import resized, transposed
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Params
 from experiments.harness import Comparison, Remember, Results, above, below, draw_mean, execute
 from experiments.harness.checkerboards import recurring_share, unevenness
@@ -114,7 +114,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """The guide's figures; overlaps; amplitude of patterns on flat images; one, contrast raised."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(9.4, 8.6))
         above_it, middle, curves = figure.subfigures(3, 1, height_ratios=(0.9, 1.2, 1))
         draw(above_it, convolved(), "the guide's fig. 2.1, a convolution")

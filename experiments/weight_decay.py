@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import data, losses, penalties
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Params
 from experiments.harness import (
     Comparison,
@@ -96,7 +96,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 def plot(config: Config, results: Results) -> Figure:
     """Train and test error against λ (leftmost: none), a panel a training-set size."""
     ticks = np.arange(len(config.decays))
-    with look():
+    with figure_style():
         figure = Figure(figsize=(3 * len(config.examples), 3))
         panels = figure.subplots(1, len(config.examples), sharey=True, squeeze=False)[0]
         for panel, (size, path) in zip(panels, results.metrics.items(), strict=True):

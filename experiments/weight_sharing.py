@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 import aejax
 from aejax import Batch, data, losses, training
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array, Key
 from experiments.harness import (
     Comparison,
@@ -102,7 +102,7 @@ def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
 
 def plot(config: Config, results: Results) -> Figure:
     """Train and test error, tied and untied, against the number of training examples."""
-    with look():
+    with figure_style():
         figure = Figure(figsize=(4.6, 3.4))
         axis = figure.subplots()
         for (name, sizes), marker in zip(results.metrics.items(), "os", strict=True):

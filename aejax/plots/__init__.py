@@ -1,4 +1,4 @@
-"""Pictures of an autoencoder: arrays in, a matplotlib figure out."""
+"""Functions from arrays to matplotlib figures of autoencoders: training, codes, images, theory."""
 
 from aejax.plots.activation_histograms import activations as activations
 from aejax.plots.alignment import alignment as alignment
@@ -25,4 +25,4 @@ from aejax.plots.spectra import jacobian_spectra as jacobian_spectra
 from aejax.plots.spectra import spectrum as spectrum
 from aejax.plots.style import COLOURS as COLOURS
 from aejax.plots.style import INK as INK
-from aejax.plots.style import look as look
+from aejax.plots.style import figure_style as figure_style

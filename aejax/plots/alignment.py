@@ -1,4 +1,4 @@
-"""Alignment: which principal component each code unit stands for."""
+"""Alignment of code units with principal components."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -6,27 +6,27 @@ from math import ceil
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from aejax.plots.style import Array, finite, look
+from aejax.plots.style import Array, figure_style, finite
 
 
 def alignment(cosines: Mapping[str, Float[Array, "units components"]]) -> Figure:
-    """|cos| of the angle between each code unit's direction and each principal component.
+    """Draw |cos| of the angle between each code unit's direction and each principal component.
 
     Args:
-        cosines: name -> |cos|, one row a unit and one column a component, in [0, 1]. An ordered
-            code is a diagonal of ones.
+        cosines: name -> |cos| in [0, 1], one row per unit and one column per component. An ordered
+            code has ones on the diagonal.
 
     Returns:
-        A figure of one image a name, on one scale from 0 to 1.
+        A figure with one image per name, on a common scale from 0 to 1.
 
     Raises:
-        ValueError: for no matrix, or values that are not finite.
+        ValueError: if there is no matrix, or values are not finite.
     """
     if not cosines:
         raise ValueError("there is no code to compare")
     columns = min(3, len(cosines))
     rows = ceil(len(cosines) / columns)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(2.3 * columns + 0.6, 2.5 * rows), layout="compressed")
         axes = figure.subplots(rows, columns, squeeze=False).flat
         for axis, (name, matrix) in zip(axes, cosines.items(), strict=False):

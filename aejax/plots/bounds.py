@@ -1,29 +1,29 @@
-"""Losses above a bound."""
+"""Losses relative to their lower bound."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots.style import COLOURS, INK, finite, look
+from aejax.plots.style import COLOURS, INK, figure_style, finite
 
 
 def losses_above(losses: Mapping[str, float], bound: float, *, name: str) -> Figure:
-    """Losses, one row each, and the line that none of them may cross.
+    """Draw losses, one row each, and the lower bound as a line.
 
     Args:
         losses: name -> loss.
-        bound: the least that is possible.
-        name: of the bound.
+        bound: lower bound of the losses.
+        name: label of the bound.
 
     Returns:
-        A figure of one panel.
+        A figure with one panel.
 
     Raises:
-        ValueError: for losses that are not finite.
+        ValueError: if losses are not finite.
     """
     values = finite("the losses", np.array(list(losses.values())))
-    with look():
+    with figure_style():
         figure = Figure(figsize=(6.4, 0.3 * len(losses) + 1.2))
         axis = figure.subplots()
         axis.hlines(range(len(values)), bound, values, color=INK, linewidth=0.6)

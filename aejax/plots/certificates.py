@@ -1,37 +1,37 @@
-"""Certificates at a glance: residual, tolerance and control of each, on one axis."""
+"""Overview of certificates: residual, tolerance and control of each, on one axis."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots.style import COLOURS, INK, look
+from aejax.plots.style import COLOURS, INK, figure_style
 
 FLOOR = 1e-18
-"""Where a residual of zero is drawn."""
+"""Smallest residual on the axis; smaller ones are drawn here."""
 
 Numbers = tuple[float | None, float | None, float | None]
 
 
 def certificates(numbers: Mapping[str, Numbers]) -> Figure:
-    """Residuals left of their tolerances, and controls far to the right of them.
+    """Draw the residual, tolerance and control of each certificate.
 
     Args:
-        numbers: name -> residual, tolerance and control, each None where there is none. Residuals
-            below 10⁻¹⁸ are drawn there.
+        numbers: name -> residual, tolerance and control, each possibly None. Residuals below 10⁻¹⁸
+            are drawn at 10⁻¹⁸.
 
     Returns:
-        A figure of one row a name, on a logarithmic axis. Where nothing was measured, the row says
-        so.
+        A figure with one row per name, on a logarithmic axis. A row without residual is marked
+        "not measured".
 
     Raises:
-        ValueError: for no row.
+        ValueError: if there are no rows.
     """
     if not numbers:
         raise ValueError("there is no certificate to draw")
     largest = max((x for row in numbers.values() for x in row if x is not None), default=1.0)
     low, high = FLOOR / 3, 3 * max(largest, 10.0)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(6.4, 0.19 * len(numbers) + 1.1))
         axis = figure.subplots()
         axis.set(xscale="log", ylim=(len(numbers) - 0.4, -0.6), xlim=(low, high))

@@ -1,10 +1,10 @@
-"""Codes as points of a plane."""
+"""Scatter plots of codes."""
 
 import numpy as np
 from jaxtyping import Num, Shaped
 from matplotlib.figure import Figure
 
-from aejax.plots.style import COLOURS, Array, finite, look
+from aejax.plots.style import COLOURS, Array, figure_style, finite
 from aejax.theory.analysis.pca import leading_components
 from aejax.theory.analysis.truncated_pca import truncated_pca
 
@@ -17,20 +17,21 @@ def code_map(
     *,
     principal: bool | None = None,
 ) -> Figure:
-    """Codes as points of a plane, coloured by class.
+    """Draw codes as points of a plane, coloured by class.
 
     Args:
-        code: codes of two units or more.
-        labels: one class an example, numbers or words; at most 35 different ones.
-        principal: the plane of the code's own two principal components instead of its first two
-            units; None means where there are more than two. The axes say which.
+        code: codes of two or more units.
+        labels: class of each example, numbers or strings; at most 35 distinct classes.
+        principal: whether to project on the first two principal components of the code instead of
+            its first two units (default: if it has more than two units). The axis labels name the
+            choice.
 
     Returns:
-        A figure of one scatter plot.
+        A figure with one scatter plot.
 
     Raises:
-        ValueError: for fewer than two units, no examples, values that are not finite, labels of
-            another length or too many classes.
+        ValueError: if there are fewer than two units, no examples, values that are not finite, a
+            different number of labels, or too many classes.
     """
     code = finite("the code", code)
     if code.ndim != 2 or code.shape[1] < 2 or len(code) == 0:
@@ -41,13 +42,13 @@ def code_map(
     points, axis_labels = code[:, :2], ["code unit 1", "code unit 2"]
     if code.shape[1] > 2 if principal is None else principal:
         points, axis_labels = _principal_plane(code)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(6.4, 5))
         axis = figure.subplots()
         styles = ((colour, marker) for marker in _MARKERS for colour in COLOURS)
         for (name, members), (colour, marker) in zip(classes.items(), styles, strict=False):
             dots = axis.scatter(*points[members].T, s=14, c=colour, marker=marker, label=name)
-            dots.set(alpha=0.7, linewidths=0, rasterized=True)  # one image is lighter than dots
+            dots.set(alpha=0.7, linewidths=0, rasterized=True)  # smaller files
         axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
         axis.set_aspect("equal", adjustable="datalim")
         if labels is not None:
@@ -56,7 +57,7 @@ def code_map(
 
 
 def _principal_plane(code: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Codes in the plane of their two principal components, and what its axes say."""
+    """Codes projected on their first two principal components, and the axis labels."""
     code = code.astype(np.float64)
     analysis, _ = truncated_pca(code, min(2, len(code)))
     shares = np.pad(analysis.eigenvalues, (0, 2))[:2] / (code.var(axis=0).sum() or 1)
@@ -68,7 +69,7 @@ def _principal_plane(code: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _classes(labels: Array | None, examples: int) -> dict[str, np.ndarray]:
-    """Which examples belong to each class; one nameless class without labels."""
+    """Masks of the examples of each class; without labels, one class with an empty name."""
     if labels is None:
         return {"": np.ones(examples, bool)}
     labels = np.asarray(labels)

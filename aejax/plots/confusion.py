@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Confusion matrices."""
 
 from collections.abc import Sequence
 
@@ -6,40 +6,41 @@ import numpy as np
 from jaxtyping import Real
 from matplotlib.figure import Figure
 
-from aejax.plots.style import Array, finite, look
+from aejax.plots.style import Array, figure_style, finite
 
 
 def confusion(
     counts: Real[Array, "classes classes"],
     names: Sequence[str] | None = None,
     *,
-    axes: tuple[str, str] = ("class", "taken for"),
+    axes: tuple[str, str] = ("class", "predicted as"),
 ) -> Figure:
-    """Counts n_ij as shares of their row, n_ij / Σ_j n_ij, in shades and in numbers.
+    """Draw counts n_ij as shares of their row, n_ij / Σ_j n_ij, in colours and numbers.
 
-    Of hashing: queries of class i, and the classes j of what lies in their Hamming balls. Of
-    segmentation: pixels of class i that are taken for j.
+    For hashing: queries of class i and retrieved examples of class j. For segmentation: pixels of
+    class i that are predicted as class j.
 
     Args:
-        counts: how often i was met with j; a row without counts stays empty.
-        names: of the classes; their numbers unless given.
-        axes: what rows and columns are.
+        counts: counts of pairs (i, j); a row without counts stays empty.
+        names: names of the classes (default: their indices).
+        axes: labels of rows and columns.
 
     Returns:
-        A figure of one panel. Shares below half a hundredth have no number.
+        A figure with one panel. Shares below 0.005 have no number.
 
     Raises:
-        ValueError: for counts that are negative or not finite, or names that are not one a class.
+        ValueError: if counts are negative or not finite, or the number of names is not that of
+            the classes.
     """
     shown = finite("the counts", counts)
     if shown.min(initial=0) < 0:
         raise ValueError(f"counts must not be negative, got {shown.min():g}")
     names = [str(i) for i in range(len(shown))] if names is None else list(names)
     if len(names) != len(shown):
-        raise ValueError(f"give one name for each of {len(shown)} classes, got {len(names)}")
+        raise ValueError(f"expected one name for each of {len(shown)} classes, got {len(names)}")
     totals = shown.sum(axis=1, keepdims=True)
     shares = np.divide(shown, totals, out=np.full_like(shown, np.nan), where=totals > 0)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(5.4, 4.6))
         axis = figure.subplots()
         image = axis.imshow(shares, "Blues", vmin=0, vmax=1)

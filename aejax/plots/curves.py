@@ -1,4 +1,4 @@
-"""Curves: a training over its epochs, or trainings over theirs."""
+"""Learning curves of one training, and of several seeds."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from aejax.plots.style import Array, finite, look
+from aejax.plots.style import Array, figure_style, finite
 
 NORMS = ("gradient_norm", "parameter_norm")
 _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *NORMS}
@@ -19,20 +19,20 @@ _NOT_TERMS = {"epoch", "step", "seconds", "examples_per_second", "validation", *
 def learning_curves(
     history: Sequence[Mapping[str, Any]], *, units: Mapping[str, str] | None = None
 ) -> Figure:
-    """The loss and every term over the epochs, train and validation, and the norms.
+    """Draw the loss and every term by epoch, for training and validation, and the norms.
 
-    A term's axis is logarithmic where the term is positive and spans more than one decade.
+    The axis of a term is logarithmic if the term is positive and spans more than one decade.
 
     Args:
-        history: `aejax.training.fit`'s records, one an epoch.
-        units: term -> its unit, such as {"reconstruction": "nats"}.
+        history: records of `aejax.training.fit`, one per epoch.
+        units: term -> unit, for example {"reconstruction": "nats"}.
 
     Returns:
-        A figure of one panel a term, and one for the norms of gradient and parameters where
-        they were recorded. The loss has no panel where it is the reconstruction alone.
+        A figure with one panel per term, and one for the norms of gradient and parameters if they
+        were recorded. The loss has no panel if it equals the reconstruction.
 
     Raises:
-        ValueError: for an empty history or values that are not finite.
+        ValueError: if the history is empty or values are not finite.
     """
     if not history:
         raise ValueError("the history is empty: nothing was trained")
@@ -44,7 +44,7 @@ def learning_curves(
     panels = len(terms) + bool(norms)
     columns = min(2, panels)
     rows = ceil(panels / columns)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(3.6 * columns, 2.5 * rows))
         axes = figure.subplots(rows, columns, squeeze=False).flat
         for axis, term in zip(axes, terms, strict=False):
@@ -61,23 +61,23 @@ def learning_curves(
 def seed_curves(
     curves: Mapping[str, Float[Array, "seeds epochs"]], *, quantity: str = "loss"
 ) -> Figure:
-    """Trainings that differ in their seeds: the mean over the seeds, in the band they span.
+    """Draw the mean over seeds by epoch, with a band from their minimum to their maximum.
 
     Args:
-        curves: name -> a quantity of every seed after every epoch, as `training.fit_population`
-            measures it.
-        quantity: what it is, with its unit.
+        curves: name -> values [seeds, epochs], as `training.fit_population` measures them.
+        quantity: label of the values, with their unit.
 
     Returns:
-        A figure of one panel, logarithmic where all is positive and spans more than one decade.
+        A figure with one panel, logarithmic if all values are positive and span more than one
+        decade.
 
     Raises:
-        ValueError: for no curves or an empty one, or values that are not finite.
+        ValueError: if there is no curve or an empty one, or values are not finite.
     """
     arrays = {name: finite(name, curve) for name, curve in curves.items()}
     if not arrays or not all(array.size for array in arrays.values()):
-        raise ValueError("give the curves of one seed and one epoch or more")
-    with look():
+        raise ValueError("expected curves of at least one seed and one epoch")
+    with figure_style():
         figure = Figure(figsize=(6.4, 3.2))
         axis = figure.subplots()
         for (name, array), style in zip(arrays.items(), ("-", "--", "-.", ":") * 9, strict=False):
@@ -92,13 +92,13 @@ def seed_curves(
 
 
 def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The terms that a history records: the loss, the reconstruction, then penalties by name.
+    """List the terms in a history: loss, reconstruction, then penalties by name.
 
     Args:
-        history: `aejax.training.fit`'s records, at least one.
+        history: records of `aejax.training.fit`, at least one.
 
     Returns:
-        Their names.
+        Names of the terms.
     """
     terms = sorted(history[0].keys() - _NOT_TERMS)
     return sorted(terms, key=lambda name: (name != "loss", name != "reconstruction"))
@@ -107,7 +107,7 @@ def terms_of(history: Sequence[Mapping[str, Any]]) -> list[str]:
 def _draw_curves(
     axis: Axes, histories: Mapping[str, Sequence[Mapping[str, Any]]], names: Sequence[str]
 ) -> None:
-    """Every name of every history against the epoch; labelled by whichever there are more of."""
+    """Draw each named value of each history by epoch, labelled by history or else by name."""
     curves = {
         source or name.removesuffix("_norm"): [(r["epoch"], r[name]) for r in records if name in r]
         for source, records in histories.items()
@@ -115,7 +115,7 @@ def _draw_curves(
     }
     curves = {label: finite(label, np.array(curve)) for label, curve in curves.items() if curve}
     for (label, curve), style in zip(curves.items(), ("-", "--", "-."), strict=False):
-        marker = "o" if len(curve) == 1 else ""  # one epoch makes a point, not a line
+        marker = "o" if len(curve) == 1 else ""  # a single epoch is drawn as a point
         axis.plot(*curve.T, linestyle=style, marker=marker, label=label)
     _finish(axis, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axis.legend(
@@ -130,7 +130,7 @@ def _draw_curves(
 
 
 def _finish(axis: Axes, values: np.ndarray) -> None:
-    """Epochs below; a logarithmic axis where all values are positive and span a decade."""
+    """Label the epochs; use a logarithmic axis if all values are positive and span a decade."""
     if 0 < 10 * values.min() < values.max():
         axis.set_yscale("log")
     axis.set_xlabel("epoch")

@@ -1,4 +1,4 @@
-"""Images: filters, and reconstructions or segmentations beside their inputs."""
+"""Grids of images: filters, reconstructions, traversals and segmentations."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil, prod, sqrt
@@ -11,13 +11,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from aejax.plots.style import INK, Array, finite, look
+from aejax.plots.style import INK, Array, figure_style, finite
 
 CLASS_COLOURS = (
     "#56b4e9", "#ddcc99", "#f0e442", "#808080", "#e69f00", "#009e73",
     "#0072b2", "#882255", "#d55e00", "#000000", "#cc79a7", "#ffffff",
 )  # fmt: skip
-"""Okabe and Ito's palette with grey, sand and wine, for maps of eleven classes; void is white."""
+"""Okabe and Ito's palette with grey, sand and wine for eleven classes, and white for void."""
 
 
 def filters(
@@ -27,28 +27,27 @@ def filters(
     count: int = 100,
     shared_scale: bool = True,
 ) -> Figure:
-    """The kernels of an encoder's first layer as images: blue below zero, red above.
+    """Draw the kernels of an encoder's first layer as images, blue below and red above zero.
 
     Args:
-        kernel: one column a unit.
-        image_shape: (height, width), (height, width, 1) or (height, width, 3). Colour images show
-            each channel's sign as its distance from mid-grey.
-        count: show the first so many units.
-        shared_scale: one colour scale for all units, from −max|w| to max|w|; otherwise one scale
-            a unit, which shows the form of weak filters and hides their weakness.
+        kernel: kernel with one column per unit.
+        image_shape: (height, width), (height, width, 1) or (height, width, 3). In colour images,
+            zero is mid-grey in each channel.
+        count: maximum number of units; the first ones are drawn.
+        shared_scale: whether all units share one colour scale from −max|w| to max|w|; otherwise
+            each unit has its own scale, which shows the shape of weak filters.
 
     Returns:
-        A figure of one image a unit.
+        A figure with one image per unit.
 
     Raises:
-        ValueError: for a kernel that does not fit the image shape or is not finite, or a count
-            below one.
+        ValueError: if the kernel does not match the image shape or is not finite, or count < 1.
     """
     images = _images("the kernel", kernel.T, image_shape, count)
     largest = np.abs(images).max(axis=(1, 2, 3))
     limits = np.full_like(largest, largest.max()) if shared_scale else largest
     columns = ceil(sqrt(2 * len(images)))
-    with look():
+    with figure_style():
         figure, axes = _image_grid(ceil(len(images) / columns), columns)
         for axis, image, limit in zip(axes.flat, images, limits, strict=False):
             _draw_image(axis, image, -limit, limit, "coolwarm")
@@ -68,22 +67,22 @@ def reconstructions(
     *,
     count: int = 10,
 ) -> Figure:
-    """Inputs above their reconstructions, each with its squared error Σ(x̂ − x)².
+    """Draw inputs above their reconstructions, each with its squared error Σ(x̂ − x)².
 
     Args:
-        x: clean inputs, as flat vectors or images; any range.
-        x_hat: their reconstructions.
+        x: clean inputs, as flat vectors or images, in any range.
+        x_hat: reconstructions of the inputs.
         image_shape: (height, width), (height, width, 1) or (height, width, 3).
-        x_corrupted: what the encoder was given, where that is not x.
-        count: show the first so many examples.
+        x_corrupted: inputs of the encoder (default: x).
+        count: maximum number of examples; the first ones are drawn.
 
     Returns:
-        A figure of rows input, corrupted (where given) and reconstruction. All share one scale,
-        from the lowest to the highest value of the inputs shown.
+        A figure with the rows input, corrupted (if given) and reconstruction, on one scale from
+        the minimum to the maximum of the drawn inputs.
 
     Raises:
-        ValueError: for arrays of unequal shapes, that do not fit the image shape or are not
-            finite, or a count below one.
+        ValueError: if shapes differ, arrays do not match the image shape or are not finite, or
+            count < 1.
     """
     given = {"input": x, "corrupted": x_corrupted, "reconstruction": x_hat}
     arrays = {name: array for name, array in given.items() if array is not None}
@@ -95,7 +94,7 @@ def reconstructions(
     }
     low, high = rows["input"].min(), rows["input"].max()
     errors = np.square(rows["reconstruction"] - rows["input"]).sum(axis=(1, 2, 3))
-    with look():
+    with figure_style():
         figure, axes = _image_grid(len(rows), len(errors))
         for line, (name, images) in zip(axes, rows.items(), strict=True):
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
@@ -113,31 +112,31 @@ def traversals(
     image_shape: Sequence[int],
     names: Sequence[str] | None = None,
 ) -> Figure:
-    """What is decoded as one unit of a code moves and the others stay: a row a unit.
+    """Draw latent traversals: decoded images while one unit of the code varies, a row per unit.
 
     Args:
-        x_hat: decoded images, of each unit in turn.
-        values: of the unit that moved, one an image.
+        x_hat: decoded images of each unit and value.
+        values: value of the unit in each image.
         image_shape: (height, width), (height, width, 1) or (height, width, 3).
-        names: of the rows; their numbers unless given.
+        names: names of the rows (default: "unit" and the index).
 
     Returns:
-        A figure of a row a unit, all on one scale, each image with the unit's value below it.
+        A figure with one row per unit on a common scale, and the unit's value below each image.
 
     Raises:
-        ValueError: for values or names that are not one an image or a row, or images that do not
-            fit their shape or are not finite.
+        ValueError: if the shape of values or the number of names is wrong, or images do not match
+            the image shape or are not finite.
     """
     units, steps = x_hat.shape[:2]
     names = [f"unit {i}" for i in range(units)] if names is None else list(names)
     if values.shape != (units, steps) or len(names) != units:
         raise ValueError(
-            f"{units} rows of {steps} images need as many values and a name a row, got values "
-            f"{list(values.shape)} and {len(names)} names"
+            f"{units} rows of {steps} images need one value per image and one name per row, got "
+            f"values of shape {list(values.shape)} and {len(names)} names"
         )
     flat = np.reshape(x_hat, (units * steps, -1))
     images = _images("the traversal", flat, image_shape, max(len(flat), 1))
-    with look():
+    with figure_style():
         figure, axes = _image_grid(units, steps)
         for axis, image, value in zip(axes.flat, images, np.ravel(values), strict=True):
             _draw_image(axis, image, images.min(), images.max(), "gray")
@@ -153,28 +152,29 @@ def segmentations(
     predicted: Mapping[str, Integer[Array, "examples height width"]],
     classes: Sequence[str],
 ) -> Figure:
-    """Images above the class of each pixel: as labelled, and as each method predicts it.
+    """Draw images above the labelled and the predicted class of each pixel.
 
     Args:
-        x: images of 1 or 3 channels, in [0, 1].
-        labels: classes; a label outside [0, classes − 1] is void and drawn white.
-        predicted: classes by the name of the method.
-        classes: the name of each class, eleven at most.
+        x: images with 1 or 3 channels, in [0, 1].
+        labels: class indices; a label outside [0, classes − 1] is void and drawn white.
+        predicted: method -> predicted class indices.
+        classes: names of the classes, at most eleven.
 
     Returns:
-        A figure of rows input, labels and each prediction, a column an example, with a legend.
+        A figure with the rows input, labels and each prediction, one column per example, and a
+        legend.
 
     Raises:
-        ValueError: for more than eleven classes, no examples, or maps of unequal shapes.
+        ValueError: if there are no or more than eleven classes, no examples, or shapes differ.
     """
     maps = {"labels": labels, **predicted}
     void = len(CLASS_COLOURS) - 1
     if not 1 <= len(classes) <= void:
-        raise ValueError(f"one to {void} classes can be told apart, got {len(classes)}")
+        raise ValueError(f"expected 1 to {void} classes, got {len(classes)}")
     if len(x) == 0 or any(array.shape != x.shape[:-1] for array in maps.values()):
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in maps.items())
-        raise ValueError(f"maps must be {list(x.shape[:-1])}, as the images, got {shapes}")
-    with look():
+        raise ValueError(f"maps must have the images' shape {list(x.shape[:-1])}, got {shapes}")
+    with figure_style():
         figure, axes = _image_grid(1 + len(maps), len(x))
         for axis, image in zip(axes[0], finite("x", x), strict=True):
             _draw_image(axis, image, 0, 1, "gray")
@@ -199,7 +199,7 @@ def _image_grid(rows: int, columns: int) -> tuple[Figure, Any]:
 
 
 def _draw_image(axis: Axes, image: np.ndarray, low: float, high: float, colours: str) -> None:
-    """One image [h, w, 1] by a colour map, or [h, w, 3] as it is, from low to high."""
+    """Draw an image [h, w, 1] with a colour map, or [h, w, 3] in colour, from low to high."""
     if image.shape[-1] == 1:
         axis.imshow(image[..., 0], colours, vmin=low, vmax=high, interpolation="none")
     else:
@@ -208,7 +208,7 @@ def _draw_image(axis: Axes, image: np.ndarray, low: float, high: float, colours:
 
 
 def _images(name: str, array: Array, image_shape: Sequence[int], count: int) -> np.ndarray:
-    """The first `count` of [examples, *features] as images [count, height, width, channels]."""
+    """Reshape the first `count` examples to images [count, height, width, channels]."""
     if count < 1:
         raise ValueError(f"count must be at least 1, got {count}")
     height, width, *channels = image_shape if len(image_shape) > 1 else (0, 0)
@@ -220,7 +220,7 @@ def _images(name: str, array: Array, image_shape: Sequence[int], count: int) -> 
     features = prod(array.shape[1:])
     if len(array) == 0 or features != prod(image_shape):
         raise ValueError(
-            f"{name} holds {len(array)} images of {features} values, but images of shape "
+            f"{name} has {len(array)} images of {features} values, but images of shape "
             f"{tuple(image_shape)} have {prod(image_shape)}"
         )
     return finite(name, array[:count]).reshape(-1, height, width, *(channels or [1]))

@@ -1,4 +1,4 @@
-"""The KL sparsity penalty, as a curve."""
+"""Curve of the KL sparsity penalty and its derivative."""
 
 from collections.abc import Sequence
 
@@ -10,35 +10,34 @@ from matplotlib.figure import Figure
 
 from aejax.hyperparameters import check_range
 from aejax.penalties import bernoulli_kl
-from aejax.plots.style import INK, Array, look
+from aejax.plots.style import INK, Array, figure_style
 
 
 def kl_sparsity(
     rhos: Sequence[float], rho_hat: Float[Array, " units"] | None = None, *, points: int = 999
 ) -> Figure:
-    """Ω(ρ̂) = KL(ρ ‖ ρ̂) of one unit, and its derivative −ρ/ρ̂ + (1−ρ)/(1−ρ̂).
+    """Draw Ω(ρ̂) = KL(ρ ‖ ρ̂) of one unit, and its derivative −ρ/ρ̂ + (1−ρ)/(1−ρ̂).
 
     Args:
-        rhos: every ρ to be drawn, each in (0, 1).
-        rho_hat: mean activations of a trained code's units, drawn as ticks, where given.
-        points: of each curve, strictly between 0 and 1.
+        rhos: values of ρ, each in (0, 1).
+        rho_hat: mean activations of a trained code's units, drawn as ticks (default: none).
+        points: number of points of each curve, strictly between 0 and 1.
 
     Returns:
-        A figure of two panels: the penalty with its minimum 0 at ρ̂ = ρ marked, and the derivative,
-        which crosses 0 there.
+        A figure with two panels: the penalty, with its minimum 0 at ρ̂ = ρ marked, and the
+        derivative, which is 0 there.
 
     Raises:
-        ValueError: for no ρ, a ρ outside (0, 1), where a curve would have no inner minimum, or mean
-            activations outside [0, 1].
+        ValueError: if there is no ρ, a ρ is not in (0, 1), or a mean activation is not in [0, 1].
 
     Source: Ng 2011, Sparse autoencoder, §3.
     """
     if not rhos or not all(0 < rho < 1 for rho in rhos):
-        raise ValueError(f"give one ρ or more, each strictly between 0 and 1, got {list(rhos)}")
+        raise ValueError(f"expected at least one ρ, each in (0, 1), got {list(rhos)}")
     if rho_hat is not None:
         check_range("mean activations", jnp.asarray(rho_hat), 0, 1)
     grid = jnp.arange(1, points + 1) / (points + 1)
-    with look():
+    with figure_style():
         figure = Figure(figsize=(7.2, 3.0))
         penalty, derivative = figure.subplots(1, 2)
         for rho, style in zip(rhos, ("-", "--", "-.", ":") * len(rhos), strict=False):

@@ -1,8 +1,7 @@
-"""One look for every picture.
+"""Shared matplotlib style of all figures.
 
-Colours are safe for the colour-blind and lines differ in style too; backgrounds are transparent and
-everything that is not data is drawn in `INK`, so that a page may exchange the one for a lighter one
-in the dark.
+Colours are safe for colour-blind readers, and lines also differ in style. Backgrounds are
+transparent and everything except data is drawn in `INK`, which a page replaces in dark mode.
 """
 
 from contextlib import AbstractContextManager
@@ -16,21 +15,21 @@ from cycler import cycler
 Array = np.ndarray | jax.Array
 
 INK = "#24292f"
-"""The colour of text, axes and ticks."""
+"""Colour of text, axes and ticks."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#808080")
 """Okabe and Ito's palette, without yellow (faint on white) and with grey for black (near INK)."""
 
 
-def look() -> AbstractContextManager[None]:
-    """The house's look, which ends with the context.
+def figure_style() -> AbstractContextManager[None]:
+    """Apply the shared figure style within a context.
 
     Returns:
-        A context in which to draw figures, after which matplotlib is as before.
+        A context manager that restores matplotlib's settings on exit.
     """
-    inked = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color")
-    inked += ("xtick.color", "ytick.color")
-    parameters: dict[Any, Any] = dict.fromkeys(inked, INK) | {
+    ink_coloured = ("axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "text.color")
+    ink_coloured += ("xtick.color", "ytick.color")
+    parameters: dict[Any, Any] = dict.fromkeys(ink_coloured, INK) | {
         "axes.facecolor": "none",
         "axes.prop_cycle": cycler(color=COLOURS),
         "axes.spines.right": False,
@@ -45,9 +44,9 @@ def look() -> AbstractContextManager[None]:
 
 
 def finite(name: str, array: Array) -> np.ndarray:
-    """The array as float64; ValueError, by this name, where it holds NaN or infinity."""
+    """Convert to float64; raise a ValueError that quotes `name` if a value is NaN or infinite."""
     array = np.asarray(array, float)
     bad = np.count_nonzero(~np.isfinite(array))
     if bad:
-        raise ValueError(f"{name} holds {bad} values that are NaN or infinite")
+        raise ValueError(f"{name} contains {bad} values that are NaN or infinite")
     return array

@@ -1,10 +1,10 @@
 """Self-contained HTML reports of runs, theorems and experiments."""
 
-from aejax.report.page import Illustration as Illustration
+from aejax.report.page import CaptionedFigure as CaptionedFigure
 from aejax.report.page import Section as Section
 from aejax.report.page import certificate_table as certificate_table
-from aejax.report.page import illustrations as illustrations
 from aejax.report.page import key_numbers as key_numbers
 from aejax.report.page import link as link
 from aejax.report.page import page as page
+from aejax.report.page import render_figures as render_figures
 from aejax.report.page import run_page as run_page

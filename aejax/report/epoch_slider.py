@@ -1,4 +1,4 @@
-"""A training's epochs as HTML: a table that fits a page, and a slider through every one of them."""
+"""HTML table of a training history, with a slider over all epochs if the history is long."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,22 +8,22 @@ from typing import Any
 from aejax.plots import NORMS, terms_of
 from aejax.report.tables import row_of, table, text_of
 
-_ROWS = 20
+_MAX_ROWS = 20
 
 Records = Sequence[Mapping[str, Any]]
 
 
 def epochs(history: Records) -> str:
-    """The table of a history; of a long one about twenty epochs, and a slider through them all.
+    """Render a training history as a table of at most about twenty epochs, and a slider.
 
     Args:
-        history: `aejax.training.fit`'s records, at least one.
+        history: records of `aejax.training.fit`, at least one.
 
     Returns:
-        HTML: what the table leaves out and which epoch was best by validation, the table, and
-        where it leaves any out the slider, which needs a browser that runs scripts.
+        HTML: the spacing of the rows and the best validation epoch, the table, and, if the table
+        omits epochs, a slider over all of them (it needs JavaScript).
     """
-    stride = -(-len(history) // _ROWS)
+    stride = -(-len(history) // _MAX_ROWS)
     shown = {*range(stride - 1, len(history), stride), len(history) - 1}
     notes = [
         f"All {len(history)} epochs." if stride == 1 else f"One epoch in {stride}, and the last."
@@ -42,7 +42,7 @@ def epochs(history: Records) -> str:
 
 
 def _slider(records: Sequence[Mapping[str, Any]], start: int) -> str:
-    """A row of the table at a time, from that of a first epoch on; nothing without a script."""
+    """Render a slider over the rows, initially at row `start`; hidden without JavaScript."""
     columns = list(dict.fromkeys(name for record in records for name in record))
     rows = json.dumps([row_of(record, columns) for record in records]).replace("</", "<\\/")
     first = {name: records[start].get(name, "") for name in columns}

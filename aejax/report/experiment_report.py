@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aejax.report.page import Illustration, Section, illustrations, key_numbers, link, page
+from aejax.report.page import CaptionedFigure, Section, key_numbers, link, page, render_figures
 from aejax.report.tables import definitions, table
 from aejax.runs.atomic_files import write_text
 from aejax.runs.json_files import read_json
@@ -92,7 +92,7 @@ def experiment_page(experiment: Experiment) -> str:
     environment = record["environment"] | {"data": record["data"] or "made by the experiment"}
     sections = [
         Section("Claim", definitions({name: about[name] for name in about if name != "figure"})),
-        Section("Figure", illustrations([_illustration(experiment, about["figure"])])),
+        Section("Figure", render_figures([_illustration(experiment, about["figure"])])),
         Section("Verdict", table(_comparisons(record))),
         Section("Numbers", table([*_numbers(record["metrics"])])),
         Section("Configuration", definitions(record["config"])),
@@ -112,7 +112,7 @@ def _check_names(experiment: Experiment) -> None:
 def _summary(name: str, experiment: Experiment) -> Section:
     """An experiment in the index."""
     about = experiment.record["about"]
-    body = illustrations([_illustration(experiment, about["claim"])])
+    body = render_figures([_illustration(experiment, about["claim"])])
     title = f"{about['title']} {experiment.record['verdict'].capitalize()}."
     return Section(title, body + link("Numbers and settings", f"{name}.html"))
 
@@ -135,9 +135,9 @@ def _named(experiments: list[Experiment]) -> dict[str, Experiment]:
     return found
 
 
-def _illustration(experiment: Experiment, caption: str) -> Illustration:
+def _illustration(experiment: Experiment, caption: str) -> CaptionedFigure:
     about = experiment.record["about"]
-    return Illustration(experiment.figure, about["title"], caption, alt=about["figure"])
+    return CaptionedFigure(experiment.figure, about["title"], caption, alt=about["figure"])
 
 
 def _comparisons(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
-"""One self-contained HTML page: a training run, or any sections made of the same pieces.
+"""Self-contained HTML pages: the report of a training run, and pages of arbitrary sections.
 
-A section's body is HTML, made by `illustrations` and `link`, and by `definitions` and `table` of
-`aejax.report.tables`, which escape all text that they are given. Figures are images within the
-page;
-nothing is ever fetched.
+The body of a section is HTML from `render_figures`, `link`, and `definitions` and `table` of
+`aejax.report.tables`; these functions escape all text. Figures are embedded; nothing is fetched.
 """
 
 import base64
@@ -26,13 +24,13 @@ from aejax.theory.checking.certificate import Certificate
 _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
 
 
-class Illustration(NamedTuple):
-    """A figure with its words.
+class CaptionedFigure(NamedTuple):
+    """A figure with its title, caption and alternative text.
 
-    figure:  as `aejax.plots` draws it, to be shown as SVG; or the bytes of a PNG file.
-    title:   a heading of a few words.
-    caption: what is to be seen, and how it was made.
-    alt:     what the picture shows, for those who do not see it; never empty.
+    figure:  a matplotlib figure, embedded as SVG, or the bytes of a PNG file.
+    title:   a short heading.
+    caption: content of the figure and its method.
+    alt:     non-empty alternative text for screen readers.
     """
 
     figure: Figure | bytes
@@ -42,7 +40,7 @@ class Illustration(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of a page: a title (text), and a body (HTML, from this file or `html_tables`)."""
+    """A section of a page: a title (text) and a body (HTML of this module or `report.tables`)."""
 
     title: str
     body: str
@@ -52,35 +50,36 @@ def run_page(
     *,
     title: str,
     summary: Mapping[str, float | str],
-    figures: Sequence[Illustration],
+    figures: Sequence[CaptionedFigure],
     configuration: Mapping[str, Any],
     environment: Mapping[str, Any],
     history: Sequence[Mapping[str, Any]],
     certificates: Sequence[Certificate] = (),
     commands: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """A training run as one HTML page, from plain data.
+    """Render a training run as one HTML page.
 
     Args:
-        title: of the page.
-        summary: as `key_numbers`.
-        figures: what to look at, in order.
-        configuration: all that the run was told; nested mappings become dotted names.
-        environment: versions, device, revision and whatever else the numbers depend on.
-        history: `aejax.training.fit`'s records. Of a long one the table shows about
-            twenty epochs evenly, the last, and the best of validation; a slider, every one.
-        certificates: of theorems, as `aejax.theory.certificates` gives them.
-        commands: what can be done with the run -> the command that does it.
+        title: title of the page.
+        summary: metrics for the top of the page, as for `key_numbers`.
+        figures: figures in the order of display.
+        configuration: settings of the run; nested mappings become dotted names.
+        environment: versions, device, revision and everything else that affects the results.
+        history: records of `aejax.training.fit`. The table of a long history shows about twenty
+            equally spaced epochs, the last epoch and the best validation epoch; a slider shows
+            every epoch.
+        certificates: certificates of theorems, from `aejax.theory.certificates`.
+        commands: purpose -> command line, for further use of the run.
 
     Returns:
-        The page, a whole HTML document.
+        A complete HTML document.
 
     Raises:
-        ValueError: for an illustration without an alternative text.
+        ValueError: if a figure has no alternative text.
     """
-    note = "The control is the residual of a nearby false statement, put through the same code."
+    note = "The control is the residual that the same code computes for a similar false statement."
     parts: list[tuple[str, Callable[[Any], str], Any]] = [
-        ("Figures", illustrations, figures),
+        ("Figures", render_figures, figures),
         ("Certificates", lambda found: f"<p>{note}</p>\n{certificate_table(found)}", certificates),
         ("Training", epochs, history),
         ("Use", definitions, commands),
@@ -92,16 +91,16 @@ def run_page(
 
 
 def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
-    """Sections as one self-contained HTML document, with their contents listed at its top.
+    """Render sections as one self-contained HTML document with a table of contents.
 
     Args:
-        title: of the page, text.
-        sections: in order.
+        title: title of the page (text).
+        sections: sections in the order of display.
         lead: HTML between the title and the first section.
 
     Returns:
-        The document. It follows the reader's choice of light or dark, scrolls wide tables in
-        their own box, and prints.
+        A complete HTML document. It supports light and dark mode, scrolls wide tables
+        horizontally, and prints.
     """
     links = "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(sections))
     body = "".join(
@@ -112,13 +111,13 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
 
 
 def key_numbers(summary: Mapping[str, float | str]) -> str:
-    """The few decisive numbers of a page, large, for its top.
+    """Render the main metrics of a page in large type.
 
     Args:
         summary: name -> number or text.
 
     Returns:
-        HTML, all of it escaped.
+        HTML with escaped text.
     """
     pairs = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{text_of(value)}</dd></div>\n"
@@ -128,41 +127,41 @@ def key_numbers(summary: Mapping[str, float | str]) -> str:
 
 
 def link(text: str, address: str) -> str:
-    """A paragraph that leads to another page.
+    """Render a paragraph with a link.
 
     Args:
-        text: what it says.
-        address: where it leads, relative to this page.
+        text: text of the link.
+        address: target, relative to this page.
 
     Returns:
-        HTML, both escaped.
+        HTML with escaped text and address.
     """
     return f'<p><a href="{escape(address)}">{escape(text)}</a></p>\n'
 
 
-def illustrations(figures: Sequence[Illustration]) -> str:
-    """Figures with their titles and captions.
+def render_figures(figures: Sequence[CaptionedFigure]) -> str:
+    """Render figures with their titles and captions.
 
     Args:
-        figures: in order.
+        figures: figures in the order of display.
 
     Returns:
-        HTML, the pictures within it.
+        HTML with the embedded images.
 
     Raises:
-        ValueError: for one without an alternative text.
+        ValueError: if a figure has no alternative text.
     """
-    return "".join(_illustration(figure) for figure in figures)
+    return "".join(_render_figure(figure) for figure in figures)
 
 
 def certificate_table(certificates: Sequence[Certificate]) -> str:
-    """Statements with their verdicts, and how near each and its control came to zero.
+    """Render certificates of theorems as a table.
 
     Args:
-        certificates: of theorems.
+        certificates: certificates, one per row.
 
     Returns:
-        HTML: verdict, statement, residual, tolerance, and the control with its own verdict.
+        HTML with the columns verdict, statement, residual, tolerance, and control with its verdict.
     """
     rows = []
     for certificate in certificates:
@@ -180,26 +179,25 @@ def certificate_table(certificates: Sequence[Certificate]) -> str:
     return table_of_cells(columns | {"control": True}, rows)
 
 
-def _illustration(illustration: Illustration) -> str:
-    if not illustration.alt.strip():
-        raise ValueError(f"the figure {illustration.title!r} needs an alternative text")
+def _render_figure(shown: CaptionedFigure) -> str:
+    if not shown.alt.strip():
+        raise ValueError(f"the figure {shown.title!r} needs an alternative text")
     return (
-        f"<figure>\n<h3>{escape(illustration.title)}</h3>\n"
-        f'<img src="data:image/{_image(illustration.figure)}" '
-        f'alt="{escape(illustration.alt)}">\n'
-        f"<figcaption>{escape(illustration.caption)}</figcaption>\n</figure>\n"
+        f"<figure>\n<h3>{escape(shown.title)}</h3>\n"
+        f'<img src="data:image/{_image_data(shown.figure)}" alt="{escape(shown.alt)}">\n'
+        f"<figcaption>{escape(shown.caption)}</figcaption>\n</figure>\n"
     )
 
 
-def _image(figure: Figure | bytes) -> str:
-    """What follows data:image/ of a figure, the same for the same figure."""
+def _image_data(figure: Figure | bytes) -> str:
+    """Deterministic base64 data of a figure, for a URL that starts with `data:image/`."""
     if isinstance(figure, bytes):
         return f"png;base64,{base64.b64encode(figure).decode()}"
     return f"svg+xml;base64,{base64.b64encode(_svg(figure).encode()).decode()}"
 
 
 def _svg(figure: Figure) -> str:
-    """The figure as SVG whose ink follows the reader."""
+    """Render the figure as SVG whose ink colour follows light or dark mode."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
         figure.savefig(

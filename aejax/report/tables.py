@@ -1,4 +1,4 @@
-"""Numbers, and tables of them, as HTML; all text that they are given is escaped."""
+"""HTML tables and formatted numbers; all text is escaped."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
@@ -10,13 +10,13 @@ _NUMBER = ' class="number"'
 
 
 def definitions(values: Mapping[str, Any]) -> str:
-    """Names and values as a table of two columns.
+    """Render names and values as a table of two columns.
 
     Args:
-        values: name -> anything with a `str`; nested mappings become dotted names.
+        values: name -> any value, shown by `str`; nested mappings become dotted names.
 
     Returns:
-        HTML, every value escaped and in full.
+        HTML with every value escaped and unabridged.
     """
     rows = [
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>\n'
@@ -26,25 +26,25 @@ def definitions(values: Mapping[str, Any]) -> str:
 
 
 def table(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records as a table, a row each.
+    """Render records as a table with one row per record.
 
     Args:
-        records: column -> number or text; the columns are those of all records, in order of
-            appearance, and one that a record lacks is left empty.
+        records: mappings column -> number or text. The table has the columns of all records, in
+            order of appearance; a missing value gives an empty cell.
 
     Returns:
-        HTML. Numbers are set to four digits, on the right; everything else is escaped.
+        HTML. Numbers have four digits and are right-aligned; all text is escaped.
     """
     columns = {name: _is_number(value) for record in records for name, value in record.items()}
     return table_of_cells(columns, [row_of(record, columns) for record in records])
 
 
 def row_of(record: Mapping[str, Any], columns: Iterable[str]) -> str:
-    """A record as the cells of a table's row.
+    """Render a record as the cells of a table row.
 
     Args:
         record: column -> number or text.
-        columns: in order; one that the record lacks is left empty.
+        columns: columns in order; a missing value gives an empty cell.
 
     Returns:
         HTML.
@@ -53,14 +53,14 @@ def row_of(record: Mapping[str, Any], columns: Iterable[str]) -> str:
 
 
 def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
-    """Rows of cells under the names of their columns.
+    """Render a table from rows of rendered cells.
 
     Args:
-        columns: name -> whether it holds numbers.
-        rows: the cells of each row, HTML.
+        columns: name -> whether the column is numeric.
+        rows: cells of each row (HTML).
 
     Returns:
-        HTML, the names escaped.
+        HTML with escaped column names.
     """
     head = "".join(
         f'<th scope="col"{_NUMBER * numeric}>{escape(name)}</th>'
@@ -71,10 +71,10 @@ def table_of_cells(columns: Mapping[str, bool], rows: Sequence[str]) -> str:
 
 
 def cell(value: Any) -> str:
-    """One value as a table's cell; numbers stand on the right.
+    """Render one value as a table cell; numbers are right-aligned.
 
     Args:
-        value: anything, as `text_of` takes it.
+        value: any value that `text_of` accepts.
 
     Returns:
         HTML.
@@ -83,13 +83,13 @@ def cell(value: Any) -> str:
 
 
 def text_of(value: Any) -> str:
-    """A value for people: numbers to four digits, 1.2 × 10⁻⁷ where decimals would not do.
+    """Format a value: numbers with four digits, very large or small ones as 1.23 × 10⁻⁷.
 
     Args:
-        value: a number, None (a dash), or anything with a `str`.
+        value: number, None (shown as a dash), or any value with a `str`.
 
     Returns:
-        HTML, escaped.
+        Escaped HTML.
     """
     if value is None:
         return "–"

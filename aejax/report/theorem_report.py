@@ -1,4 +1,4 @@
-"""The theorems on one HTML page: each with its picture, computed on the user's data."""
+"""HTML report of the theorems, each with figures computed from the user's data."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 
 from aejax import plots, report
 from aejax.report import tables
-from aejax.report.page import Illustration, Section
+from aejax.report.page import CaptionedFigure, Section
 from aejax.report.theorem_figures import gain_figures, learning_figures, optimum_figures
 from aejax.theory import Certificate, Problem
 from aejax.theory.theorems import TABLE, TheoremRow
@@ -27,24 +27,24 @@ MODULES = {
 def theorems_page(
     problem: Problem, found: Found, *, data: str, environment: Mapping[str, Any]
 ) -> str:
-    """The certificates of the theorems, in the order of docs/theory, with their pictures.
+    """Render certificates and figures of theorems, in the order of docs/theory.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
         found: theorem -> its certificates on that problem.
-        data: what the user calls the data.
-        environment: versions, device and whatever else the numbers depend on.
+        data: display name of the data.
+        environment: versions, device and everything else that affects the results.
 
     Returns:
-        A whole HTML document, which fetches nothing. A picture whose theorem was not measured is
-        left out, and its place says why.
+        A complete, self-contained HTML document. Each figure that cannot be drawn is replaced by
+        the reason.
     """
     shown = [row for row in TABLE if row.name in found]
     sections = [
         Section(title, "".join(_theorem(problem, row, found[row.name]) for row in rows))
         for title, rows in groupby(shown, key=lambda row: row.section)
     ]
-    glance = Section("At a glance", report.illustrations([_glance(found)]))
+    glance = Section("At a glance", report.render_figures([_glance(found)]))
     environments = Section("Environment", tables.definitions(environment))
     return report.page(
         f"Theorems on {data}, code of {problem.code}",
@@ -54,7 +54,7 @@ def theorems_page(
 
 
 def summary(problem: Problem, found: Found) -> dict[str, float | str]:
-    """The size of the data, and how many certificates and controls came to each verdict."""
+    """Count examples and features, and certificates and controls per verdict."""
     certificates = [certificate for each in found.values() for certificate in each]
     verdicts = Counter(certificate.verdict for certificate in certificates)
     controls = Counter(certificate.control_verdict for certificate in certificates)
@@ -70,18 +70,18 @@ def summary(problem: Problem, found: Found) -> dict[str, float | str]:
     }
 
 
-def _glance(found: Found) -> Illustration:
+def _glance(found: Found) -> CaptionedFigure:
     numbers = {
         f"{name} {place}": optimum_figures.numbers(certificate)
         for name, certificates in found.items()
         for place, certificate in enumerate(certificates, 1)
     }
-    return Illustration(
+    return CaptionedFigure(
         plots.certificates(numbers),
         "Residual, tolerance and control",
-        "A statement holds where its residual (dot) lies left of its tolerance (bar) and its "
-        "control, a nearby false statement (cross), more than three decades right of it.",
-        "A row for each certificate, on a logarithmic axis from 1e-18 to 10.",
+        "A statement holds if its residual (dot) is below its tolerance (bar) and its control, the "
+        "residual of a similar false statement (cross), is at least three decades above it.",
+        "One row per certificate on a logarithmic axis from 1e-18 to 10.",
     )
 
 
@@ -96,6 +96,6 @@ def _figure(
 ) -> str:
     if any(certificates[index].residual is not None for index in indices):
         module, _, function = name.partition(".")
-        return report.illustrations([getattr(MODULES[module], function)(problem, certificates)])
+        return report.render_figures([getattr(MODULES[module], function)(problem, certificates)])
     reason = escape(certificates[indices[0]].reason)
-    return f"<p>No figure, as the data cannot show it: {reason}.</p>\n"
+    return f"<p>No figure; the data cannot show it: {reason}.</p>\n"

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots import look
+from aejax.plots import figure_style
 from aejax.types import Array
 from experiments.harness.compressors import Reconstruction
 from experiments.harness.figures import mosaic
@@ -67,7 +67,7 @@ def measured(fit: Fit, x: Array, x_test: Array) -> Results:
 def draw(results: Results) -> Figure:
     """A row of test images, and one of each method's reconstructions with its mean test error."""
     rows = ["test images", *reversed(results.metrics)]
-    with look():
+    with figure_style():
         figure = Figure(figsize=(7.6, 0.95 * len(rows)))
         for axis, name in zip(figure.subplots(len(rows), 1), rows, strict=True):
             mosaic(axis, results.arrays[name], columns=SHOWN)

@@ -25,7 +25,7 @@ def home(small, tmp_path, aejax, monkeypatch):
 
 
 def test_relative_data_are_found_from_elsewhere(home, aejax, monkeypatch):
-    monkeypatch.setattr("aejax.report.run_figures.illustrations", lambda *_: ())
+    monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     assert aejax("report", home / "run").code == 0
     assert aejax("train --resume --epochs 2 --quiet --out", home / "run").code == 0
     assert aejax("train --epochs 2 --quiet --out again --from", home / "run").code == 0
@@ -38,7 +38,7 @@ def test_relative_data_are_found_from_elsewhere(home, aejax, monkeypatch):
 
 
 def test_data_and_run_may_be_moved_together(small, tmp_path, aejax, monkeypatch):
-    monkeypatch.setattr("aejax.report.run_figures.illustrations", lambda *_: ())
+    monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     (tmp_path / "old").mkdir()
     shutil.move(small, tmp_path / "old/small.npy")
     monkeypatch.chdir(tmp_path / "old")
@@ -53,7 +53,7 @@ def test_data_and_run_may_be_moved_together(small, tmp_path, aejax, monkeypatch)
 def test_a_run_of_an_earlier_version_says_no_folder_and_opens_where_it_did(
     home, aejax, monkeypatch
 ):
-    monkeypatch.setattr("aejax.report.run_figures.illustrations", lambda *_: ())
+    monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     path = home / "run/about.json"
     about = json.loads(path.read_text())
     del about["folder"]

@@ -1,4 +1,4 @@
-"""Pictures of codes and of many seeds hold the numbers they were given, and refuse bad arrays."""
+"""Figures of codes and of several seeds: drawn values, and errors for invalid arrays."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from aejax import plots
 rng = np.random.default_rng(0)
 
 as_users_call = inspect.unwrap
-"""A function without the shape checks of the tests, which would speak first."""
+"""A function without the runtime shape checks of the tests, so that its own errors are raised."""
 
 
 def band(axis, i):
@@ -21,7 +21,7 @@ def band(axis, i):
 
 
 class TestActivations:
-    def test_every_activation_and_every_unit_is_counted_once(self):
+    def test_each_activation_and_each_unit_is_counted_once(self):
         h = rng.random((50, 12))
         every, means = plots.activations(h, bins=7).axes
         edges = np.linspace(h.min(), h.max(), 8)
@@ -33,23 +33,23 @@ class TestActivations:
         assert lefts[0] == pytest.approx(h.mean(axis=0).min())
         assert every.get_yscale() == "log"
 
-    def test_the_mean_asked_for_is_a_line(self):
+    def test_the_target_mean_is_a_line(self):
         _, means = plots.activations(rng.random((50, 12)), rho=0.05).axes
         (line,) = means.get_lines()
         assert list(line.get_xdata()) == [0.05, 0.05]
         assert line.get_label() == "ρ = 0.05"
 
-    def test_what_cannot_be_counted_is_refused(self):
+    def test_empty_or_infinite_codes_are_refused(self):
         with pytest.raises(ValueError, match="one activation and one bin"):
             plots.activations(np.zeros((0, 3)))
         with pytest.raises(ValueError, match="one activation and one bin"):
             plots.activations(np.zeros((2, 3)), bins=0)
-        with pytest.raises(ValueError, match="the code holds 1 values that are NaN"):
+        with pytest.raises(ValueError, match="the code contains 1 values that are NaN"):
             plots.activations(np.array([[np.nan, 0.0]]))
 
 
 class TestConfusion:
-    def test_shares_of_each_row_in_shades_and_numbers(self):
+    def test_shares_of_each_row_in_colours_and_numbers(self):
         counts = np.array([[6, 2, 0], [0, 5, 0], [0, 0, 0]])
         axis = plots.confusion(counts, ["a", "b", "c"]).axes[0]
         wanted = np.array([[0.75, 0.25, 0], [0, 1, 0], [np.nan] * 3])
@@ -57,7 +57,7 @@ class TestConfusion:
         written = {text.get_position(): text.get_text() for text in axis.texts}
         assert written == {(0, 0): "0.75", (1, 0): "0.25", (1, 1): "1.00"}
         assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c"]
-        assert (axis.get_ylabel(), axis.get_xlabel()) == ("class", "taken for")
+        assert (axis.get_ylabel(), axis.get_xlabel()) == ("class", "predicted as")
 
     def test_bad_counts_and_names_are_refused(self):
         with pytest.raises(ValueError, match="must not be negative, got -1"):
@@ -67,7 +67,7 @@ class TestConfusion:
 
 
 class TestJacobianSpectra:
-    def test_the_median_in_a_band_of_quartiles(self):
+    def test_the_median_with_a_band_of_quartiles(self):
         values = np.sort(rng.random((40, 5)))[:, ::-1]
         (axis,) = plots.jacobian_spectra({"plain": values, "contractive": values / 9}).axes
         low, middle, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
@@ -82,15 +82,15 @@ class TestJacobianSpectra:
         assert axis.get_yscale() == "linear"
 
     @pytest.mark.parametrize("values", [[[1.0, 2.0]], [[1.0, -1.0]], [[]], [[np.nan]]])
-    def test_what_is_no_spectrum_is_refused(self, values):
+    def test_invalid_spectra_are_refused(self, values):
         with pytest.raises(ValueError, match="the spectrum plain"):
             plots.jacobian_spectra({"plain": np.array(values)})
-        with pytest.raises(ValueError, match="one encoder or more"):
+        with pytest.raises(ValueError, match="at least one encoder"):
             plots.jacobian_spectra({})
 
 
 class TestTraversals:
-    def test_a_row_a_unit_with_its_values_on_one_scale(self):
+    def test_one_row_per_unit_with_its_values_on_a_common_scale(self):
         x_hat, values = rng.random((2, 3, 12)), rng.normal(size=(2, 3))
         axes = plots.traversals(x_hat, values, (3, 4), ["tilt", "width"]).axes
         for axis, image, value in zip(axes, x_hat.reshape(6, 3, 4), values.ravel(), strict=True):
@@ -99,7 +99,7 @@ class TestTraversals:
             assert axis.get_xlabel() == f"{value:.2g}"
         assert [axis.get_ylabel() for axis in axes] == ["tilt", "", "", "width", "", ""]
 
-    def test_arrays_that_do_not_belong_together_are_refused(self):
+    def test_arrays_of_inconsistent_shapes_are_refused(self):
         traversals = as_users_call(plots.traversals)
         with pytest.raises(ValueError, match="2 rows of 3 images"):
             traversals(np.zeros((2, 3, 4)), np.zeros((2, 2)), (2, 2))
@@ -110,7 +110,7 @@ class TestTraversals:
 
 
 class TestSeedCurves:
-    def test_the_mean_of_the_seeds_in_the_band_they_span(self):
+    def test_the_mean_of_the_seeds_with_a_band_over_their_range(self):
         curve = np.geomspace(100, 1, 6) * np.array([[1.0], [2.0], [3.0]])
         (axis,) = plots.seed_curves({"plain": curve}, quantity="nats").axes
         (line,) = axis.get_lines()
@@ -120,9 +120,9 @@ class TestSeedCurves:
         assert (axis.get_yscale(), axis.get_ylabel()) == ("log", "nats")
         assert line.get_label() == "plain, 3 seeds"
 
-    def test_what_is_no_curve_is_refused(self):
+    def test_empty_and_infinite_curves_are_refused(self):
         for curves in ({}, {"plain": np.zeros((0, 3))}):
             with pytest.raises(ValueError, match="one seed and one epoch"):
                 plots.seed_curves(curves)
-        with pytest.raises(ValueError, match="plain holds 1 values that are NaN"):
+        with pytest.raises(ValueError, match="plain contains 1 values that are NaN"):
             plots.seed_curves({"plain": np.array([[np.inf]])})

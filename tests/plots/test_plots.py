@@ -1,4 +1,4 @@
-"""Pictures hold the numbers they were given, on scales that can be read, and refuse bad arrays."""
+"""Figures: drawn values, readable scales, and errors for invalid arrays."""
 
 import inspect
 
@@ -14,7 +14,7 @@ from aejax import plots
 rng = np.random.default_rng(0)
 
 as_users_call = inspect.unwrap
-"""A function without the shape checks of the tests, which would speak first."""
+"""A function without the runtime shape checks of the tests, so that its own errors are raised."""
 
 
 def record(epoch, loss, **more):
@@ -75,7 +75,7 @@ class TestFilters:
         np.testing.assert_allclose(pixels[0, 0], [1, 0, 0.75])
         np.testing.assert_allclose(pixels[1], 0.5)
 
-    def test_shows_no_more_than_count(self):
+    def test_shows_at_most_count_units(self):
         assert len(image_axes(plots.filters(rng.normal(size=(4, 9)), (2, 2), count=5))) == 5
 
     def test_dead_units_can_be_drawn(self):
@@ -89,7 +89,7 @@ class TestFilters:
             (np.ones((12, 2)), (3, 5), 1, r"12 values, but images of shape \(3, 5\) have 15"),
             (np.ones((12, 2)), (12,), 1, r"got \(12,\)"),
             (np.ones((12, 2)), (2, 3, 2), 1, r"1 or 3 channels"),
-            (np.ones((12, 0)), (3, 4), 1, "holds 0 images"),
+            (np.ones((12, 0)), (3, 4), 1, "has 0 images"),
             (np.full((12, 2), np.nan), (3, 4), 2, "24 values that are NaN"),
             (np.ones((12, 2)), (3, 4), 0, "count must be at least 1"),
         ],
@@ -103,7 +103,7 @@ class TestReconstructions:
     x = rng.uniform(size=(6, 4))
     x_hat = rng.uniform(size=(6, 4))
 
-    def test_rows_hold_inputs_corrupted_and_reconstructions(self):
+    def test_rows_are_inputs_corrupted_inputs_and_reconstructions(self):
         x_corrupted = np.zeros_like(self.x)
         figure = plots.reconstructions(self.x, self.x_hat, (2, 2), x_corrupted, count=3)
         shown = np.array([axis.images[0].get_array() for axis in figure.axes]).reshape(3, 3, 4)
@@ -121,7 +121,7 @@ class TestReconstructions:
         low, high = self.x[:3].min(), self.x[:3].max()
         assert {axis.images[0].get_clim() for axis in figure.axes} == {(low, high)}
 
-    def test_each_reconstruction_bears_its_squared_error(self):
+    def test_each_reconstruction_is_labelled_with_its_squared_error(self):
         figure = plots.reconstructions(np.zeros((2, 4)), np.diag([1.0, 3, 0, 0])[:2], (2, 2))
         assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "1", "9"]
 
@@ -136,12 +136,12 @@ class TestReconstructions:
             as_users_call(plots.reconstructions)(self.x, np.ones((6, 9)), (2, 2))
 
     def test_refuses_infinite_values_by_name(self):
-        with pytest.raises(ValueError, match="the corrupted holds 24 values that are NaN"):
+        with pytest.raises(ValueError, match="the corrupted contains 24 values that are NaN"):
             plots.reconstructions(self.x, self.x, (2, 2), self.x * np.inf)
 
 
 class TestCodeMap:
-    def test_two_units_are_drawn_as_they_are(self):
+    def test_two_units_are_drawn_without_projection(self):
         code = rng.normal(size=(9, 2))
         (axis,) = plots.code_map(code).axes
         np.testing.assert_array_equal(axis.collections[0].get_offsets(), code)
@@ -167,7 +167,7 @@ class TestCodeMap:
         np.testing.assert_array_equal(dots[4].get_offsets(), code[labels == 4])
         assert [text.get_text() for text in figure.legends[0].get_texts()] == list("0123456789")
 
-    def test_no_two_classes_look_the_same(self):
+    def test_each_class_has_a_distinct_colour_and_marker(self):
         labels = np.arange(35)
         dots = plots.code_map(rng.normal(size=(35, 2)), labels).axes[0].collections
         looks = {(*dot.get_facecolor()[0], dot.get_paths()[0].vertices.tobytes()) for dot in dots}
@@ -208,7 +208,7 @@ class TestLearningCurves:
         assert curves(axes["reconstruction"]) == {"train": [[1, 9], [2, 4.5]]}
         assert curves(axes["norms"])["parameter"] == [[1, 20], [2, 20]]
 
-    def test_the_loss_has_no_panel_where_it_is_the_reconstruction(self):
+    def test_the_loss_has_no_panel_if_it_is_the_reconstruction(self):
         figure = plots.learning_curves([record(1, 3.0)])
         assert list(panels(figure)) == ["reconstruction", "norms"]
 
@@ -224,7 +224,7 @@ class TestLearningCurves:
         history = [record(i, float(loss)) for i, loss in enumerate(losses)]
         assert panels(plots.learning_curves(history))["reconstruction"].get_yscale() == scale
 
-    def test_axes_bear_units(self):
+    def test_axes_have_units(self):
         figure = plots.learning_curves([record(1, 3.0)], units={"reconstruction": "nats"})
         axis = panels(figure)["reconstruction"]
         assert (axis.get_xlabel(), axis.get_ylabel()) == ("epoch", "nats per example")
@@ -233,17 +233,17 @@ class TestLearningCurves:
         axis = panels(plots.learning_curves([record(1, 3.0)]))["reconstruction"]
         assert axis.get_lines()[0].get_marker() == "o"
 
-    def test_refuses_nothing_and_nan(self):
+    def test_refuses_an_empty_history_and_nan(self):
         with pytest.raises(ValueError, match="history is empty"):
             plots.learning_curves([])
-        with pytest.raises(ValueError, match="train holds 1 values that are NaN"):
+        with pytest.raises(ValueError, match="train contains 1 values that are NaN"):
             plots.learning_curves([record(1, np.nan)])
 
 
 class TestSpectrum:
     values = np.array([4.0, 3, 2, 1])
 
-    def test_the_cut_parts_kept_from_left_out(self):
+    def test_the_cut_separates_retained_and_discarded_components(self):
         (axis,) = plots.spectrum(self.values, 1).axes
         kept, left_out, cut = axis.get_lines()
         assert kept.get_xydata().tolist() == [[1, 4]]
@@ -262,9 +262,9 @@ class TestSpectrum:
         ("values", "code", "message"),
         [
             (values[::-1], 1, "descending"),
-            (-values[::-1], 1, "not negative"),
-            (values * 0, 1, "first above zero"),
-            (values[:0], 1, "first above zero"),
+            (-values[::-1], 1, "non-negative"),
+            (values * 0, 1, "not all zero"),
+            (values[:0], 1, "not all zero"),
             (values, 0, "between 1 and 4, got 0"),
             (values, 5, "between 1 and 4, got 5"),
             (values * np.nan, 1, "4 values that are NaN"),
@@ -286,7 +286,7 @@ class TestKLSparsity:
             slope, -0.2 / rho_hat + 0.8 / (1 - rho_hat), rtol=1e-4, atol=1e-4
         )
 
-    def test_each_rho_has_a_curve_with_its_least_value_marked(self):
+    def test_each_rho_has_a_curve_with_its_minimum_marked(self):
         figure = plots.kl_sparsity([0.05, 0.3])
         for axis in figure.axes:
             marks = [line.get_xydata().tolist() for line in axis.get_lines()]
@@ -296,7 +296,7 @@ class TestKLSparsity:
             curve = np.array(curves(figure.axes[0])[f"ρ = {rho:g}"])
             assert curve[np.argmin(curve[:, 1]), 0] == pytest.approx(rho, abs=2e-3)
 
-    def test_measured_means_are_drawn_where_they_lie(self):
+    def test_measured_means_are_drawn_as_ticks(self):
         figure = plots.kl_sparsity([0.1], np.array([0.02, 0.5], "float32"))
         ticks = np.array(curves(figure.axes[0])["measured ρ̂"])[:, 0]
         np.testing.assert_allclose(ticks, [0.02, 0.5])
@@ -304,8 +304,8 @@ class TestKLSparsity:
     @pytest.mark.parametrize(
         ("rhos", "rho_hat", "message"),
         [
-            ([], None, "one ρ or more"),
-            ([0.1, 1.0], None, "strictly between 0 and 1"),
+            ([], None, "at least one ρ"),
+            ([0.1, 1.0], None, r"each in \(0, 1\)"),
             ([0.1], np.array([1.2]), "mean activations must lie in"),
         ],
     )
@@ -339,15 +339,15 @@ class TestSegmentations:
         assert same_color(image.cmap(image.norm(image.get_array()[void][0])), "white")
         assert len({tuple(image.cmap(image.norm(c))) for c in range(12)}) == 12
 
-    def test_what_does_not_belong_together_is_refused(self):
+    def test_arrays_of_inconsistent_shapes_are_refused(self):
         x = np.zeros((1, 2, 3, 1))
-        with pytest.raises(ValueError, match="one to 11 classes"):
+        with pytest.raises(ValueError, match="expected 1 to 11 classes"):
             plots.segmentations(x, self.labels, {}, "abcdefghijkl")
         with pytest.raises((ValueError, TypeCheckError), match=r"predicted|maps must be"):
             plots.segmentations(x, self.labels, {"one": self.labels[:, :1]}, "abc")
 
 
-def test_drawing_leaves_matplotlib_as_it_was():
+def test_drawing_restores_the_settings_of_matplotlib():
     before = dict(matplotlib.rcParams.copy())
     figure = plots.spectrum(np.array([2.0, 1]), 1)
     changed = [name for name, value in matplotlib.rcParams.copy().items() if before[name] != value]

@@ -1,4 +1,4 @@
-"""Pictures of theorems hold the numbers they were given, and refuse what cannot be drawn."""
+"""Figures of theorems: drawn values, and errors for invalid arrays."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def legend(figure):
 class TestFormulas:
     x = np.array([1.0, 2.0, 4.0])
 
-    def test_points_and_formulas_are_those_given_and_named(self):
+    def test_points_and_formulas_have_the_given_values_and_names(self):
         measured = {"found": (self.x, self.x**2), "control": (self.x, self.x)}
         formula = {"x²": (self.x, self.x**2)}
         figure = plots.against_formula(measured, formula, xlabel="step", ylabel="error")
@@ -30,7 +30,7 @@ class TestFormulas:
         assert legend(figure) == ["x²", "found", "control"]
         assert (axis.get_xlabel(), axis.get_ylabel()) == ("step", "error")
 
-    def test_a_formula_has_its_curves_colour_and_points_are_joined_where_there_is_none(self):
+    def test_a_formula_has_the_colour_of_its_curve_and_points_without_formula_are_connected(self):
         figure = plots.against_formula(
             {"a": (self.x, self.x), "b": (self.x, self.x)},
             {"a's": (self.x, self.x)},
@@ -42,19 +42,19 @@ class TestFormulas:
         assert (first.get_linewidth(), second.get_linewidth() > 0) == (0, True)
         assert first.get_marker() != second.get_marker()
 
-    def test_a_logarithmic_axis_leaves_out_what_is_not_positive(self):
+    def test_a_logarithmic_axis_omits_values_that_are_not_positive(self):
         y = np.array([0.0, 1e-3, 1.0])
         settings = {"xlabel": "", "ylabel": "", "yscale": "log"}
         figure = plots.against_formula({"a": (self.x, y)}, {}, **settings)
         assert figure.axes[0].get_yscale() == "log"
         np.testing.assert_array_equal(lines(figure.axes[0])["a"], [[2, 1e-3], [4, 1]])
 
-    def test_too_many_curves_none_and_values_that_are_not_finite_are_refused(self):
+    def test_no_curves_too_many_curves_and_infinite_values_are_refused(self):
         many = {str(i): (self.x, self.x) for i in range(8)}
         for curves in ({}, many):
-            with pytest.raises(ValueError, match="from one to 7 measured curves"):
+            with pytest.raises(ValueError, match="expected 1 to 7 measured curves"):
                 plots.against_formula(curves, {}, xlabel="", ylabel="")
-        with pytest.raises(ValueError, match="broken holds 1 values that are NaN"):
+        with pytest.raises(ValueError, match="broken contains 1 values that are NaN"):
             plots.against_formula(
                 {"broken": (self.x, self.x * [1, np.nan, 1])}, {}, xlabel="", ylabel=""
             )
@@ -70,13 +70,13 @@ class TestAlignment:
             assert axis.images[0].get_extent() == [0.5, 4.5, 3.5, 0.5]
             assert axis.images[0].get_clim() == (0, 1)
 
-    def test_nothing_is_refused(self):
+    def test_empty_input_is_refused(self):
         with pytest.raises(ValueError, match="no code to compare"):
             plots.alignment({})
 
 
 class TestCertificates:
-    def test_each_number_lies_in_its_row_and_zero_at_the_floor(self):
+    def test_each_value_is_in_its_row_and_zero_at_the_floor(self):
         (axis,) = plots.certificates(NUMBERS).axes
         drawn = lines(axis)
         np.testing.assert_allclose(drawn["residual"], [[1e-18, 0], [1e-3, 1]])
@@ -89,7 +89,7 @@ class TestCertificates:
         (axis,) = plots.certificates({"a": (1e-9, 1e-8, 1e4)}).axes
         assert axis.get_xlim()[1] > 1e4
 
-    def test_nothing_is_refused(self):
+    def test_empty_input_is_refused(self):
         with pytest.raises(ValueError, match="no certificate to draw"):
             plots.certificates({})
 
@@ -101,13 +101,13 @@ class TestLandscape:
         np.testing.assert_array_equal(drawn["counted"], [[1, 0], [2, 3]])
         np.testing.assert_array_equal(drawn["predicted"], [[1, 0], [2, 2]])
 
-    def test_ends_of_searches_in_order_over_the_levels(self):
+    def test_final_losses_of_searches_are_sorted_over_the_levels(self):
         (axis,) = plots.search_ends(np.array([3.0, 1.0]), np.array([1.0, 3.0])).axes
-        np.testing.assert_array_equal(lines(axis)["where it ended"], [[1, 1], [2, 3]])
+        np.testing.assert_array_equal(lines(axis)["end of a search"], [[1, 1], [2, 3]])
         (levels,) = axis.collections
         assert sorted(path.vertices[0, 1] for path in levels.get_paths()) == [1, 3]
 
-    def test_the_way_out_of_a_saddle(self):
+    def test_escape_from_a_saddle(self):
         offsets, path = np.linspace(-1, 1, 5), np.array([2.0, 1.5, 1.0])
         along = 2 - offsets**2 + offsets**4
         figure = plots.saddle_escape(offsets, along, -2.0, path, (2.0, 1.0))
@@ -119,16 +119,16 @@ class TestLandscape:
 
     def test_losses_that_are_not_finite_are_refused(self):
         broken, one = np.array([np.nan]), np.array([1])
-        with pytest.raises(ValueError, match="the losses holds 1 values"):
+        with pytest.raises(ValueError, match="the losses contains 1 values"):
             plots.critical_points(broken, one, one)
 
 
-def test_losses_and_the_bound_that_they_keep_to():
+def test_losses_and_their_bound():
     figure = plots.losses_above({"tanh": 3.0, "ReLU": 2.0}, 1.5, name="PCA")
     (axis,) = figure.axes
     np.testing.assert_array_equal(axis.get_lines()[0].get_xydata(), [[3, 0], [2, 1]])
     np.testing.assert_array_equal(axis.get_lines()[1].get_xdata(), [1.5, 1.5])
     assert [label.get_text() for label in axis.get_yticklabels()] == ["tanh", "ReLU"]
     assert legend(figure) == ["PCA"]
-    with pytest.raises(ValueError, match="the losses holds 1 values"):
+    with pytest.raises(ValueError, match="the losses contains 1 values"):
         plots.losses_above({"tanh": np.inf}, 1.5, name="PCA")

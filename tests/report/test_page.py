@@ -1,4 +1,4 @@
-"""The page is whole, valid and self-contained, and says all that it was given, as text."""
+"""Reports are complete, valid and self-contained HTML, with all content as text."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ VOID = {"img", "meta", "br"}
 
 
 class Parsed(HTMLParser):
-    """The page's elements, its text by element, and a complaint for every unbalanced tag."""
+    """Elements of a page and their text; fails on unbalanced tags."""
 
     def __init__(self, page):
         super().__init__()
@@ -66,9 +66,9 @@ CERTIFICATES = [
 ]
 
 
-def illustration(alt='four "eigenvalues"'):
+def captioned(alt='four "eigenvalues"'):
     figure = plots.spectrum(np.array([4.0, 3, 2, 1]), 2)
-    return report.Illustration(figure, "Spectrum <b>", "Cut at k < 3", alt)
+    return report.CaptionedFigure(figure, "Spectrum <b>", "Cut at k < 3", alt)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def page():
     return report.run_page(
         title=f"Run {INJECTION}",
         summary={"error": 13.25, "data": INJECTION, "examples": 60000, "gap": -1.5e-7},
-        figures=[illustration(), illustration()],
+        figures=[captioned(), captioned()],
         configuration={
             "sizes": (64, 32),
             "note": INJECTION,
@@ -102,7 +102,7 @@ def svg_of(attributes):
     return base64.b64decode(data).decode()
 
 
-def test_a_document_with_one_title_and_a_heading_for_every_part(page, parsed):
+def test_a_document_has_one_title_and_a_heading_per_section(page, parsed):
     assert page.startswith("<!doctype html>\n")
     assert parsed.of("html") == [{"lang": "en-GB"}]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in parsed.of(
@@ -113,13 +113,13 @@ def test_a_document_with_one_title_and_a_heading_for_every_part(page, parsed):
     assert parsed.text["h2"] == "FiguresCertificatesTrainingConfigurationEnvironment"
 
 
-def test_the_contents_lead_to_the_sections(parsed):
+def test_the_table_of_contents_links_to_the_sections(parsed):
     targets = [attributes["href"] for attributes in parsed.of("a")]
     assert len(targets) == 5
     assert targets == [f"#{attributes['id']}" for attributes in parsed.of("h2")]
 
 
-def test_nothing_is_fetched_and_nothing_runs(page, parsed):
+def test_the_page_loads_no_resources_and_runs_no_scripts(page, parsed):
     assert "script" not in parsed.tags
     assert not {"link", "iframe", "object"} & set(parsed.tags)
     assert "url(" not in page
@@ -130,7 +130,7 @@ def test_nothing_is_fetched_and_nothing_runs(page, parsed):
     assert all(link.startswith(("data:", "#")) for link in links)
 
 
-def test_figures_are_svg_with_words_for_those_who_do_not_see_them(parsed):
+def test_figures_are_svg_with_alternative_text(parsed):
     images = parsed.of("img")
     assert [image["alt"] for image in images] == ['four "eigenvalues"'] * 2
     for image in images:
@@ -141,7 +141,7 @@ def test_figures_are_svg_with_words_for_those_who_do_not_see_them(parsed):
     assert parsed.text["h3"] == "Spectrum <b>" * 2
 
 
-def test_ink_follows_the_reader_into_the_dark(parsed):
+def test_ink_adapts_to_dark_mode(parsed):
     svg = svg_of(parsed.of("img")[0])
     assert svg.count(plots.INK) == 1  # where the light scheme defines it
     assert f":root{{--ink:{plots.INK}}}@media(prefers-color-scheme:dark){{:root{{--ink:" in svg
@@ -149,7 +149,7 @@ def test_ink_follows_the_reader_into_the_dark(parsed):
     assert "fill: var(--ink)" in svg
 
 
-def test_every_configured_value_in_full_and_escaped(parsed):
+def test_every_setting_is_shown_in_full_and_escaped(parsed):
     for text in ("sizes(64, 32)", "corruption.namemasking", "corruption.rate0.25"):
         assert text in parsed.text["main"].replace("\n", "")
     for text in ("learning_rate1e-05", "penalties{}", "resumeNone", f"note{INJECTION}"):
@@ -157,12 +157,12 @@ def test_every_configured_value_in_full_and_escaped(parsed):
     assert f"device{INJECTION}" in parsed.text["main"]
 
 
-def test_the_summary_in_numbers_for_people(parsed):
+def test_numbers_of_the_summary_are_formatted(parsed):
     assert parsed.text["dt"] == "errordataexamplesgap"
     assert parsed.text["dd"] == f"13.25{INJECTION}60\u202f000−1.50\u202f×\u202f10−7"
 
 
-def test_certificates_with_verdict_reason_and_numbers(parsed):
+def test_certificates_show_verdict_reason_and_numbers(parsed):
     main = parsed.text["main"]
     verdicts = ("✓ holds", "✗ fails", "– not identifiable", "– not applicable")
     assert all(main.count(verdict) == 1 for verdict in verdicts)
@@ -174,12 +174,12 @@ def test_certificates_with_verdict_reason_and_numbers(parsed):
     assert main.count("none–") == 2
 
 
-def test_the_best_epoch_is_named(parsed):
+def test_the_best_epoch_is_stated(parsed):
     sentence = "All 3 epochs. The validation loss was lowest, 7.500, after epoch 2."
     assert sentence in parsed.text["main"]
 
 
-def test_a_long_history_is_thinned_but_keeps_the_best_and_the_last():
+def test_a_long_history_is_thinned_but_includes_the_best_and_the_last_epoch():
     history = [record(i, 1.0, validation={"loss": abs(i - 7.0)}) for i in range(1, 102)]
     page = report.run_page(
         title="Long", summary={}, figures=[], configuration={}, environment={}, history=history
@@ -193,11 +193,11 @@ def test_a_long_history_is_thinned_but_keeps_the_best_and_the_last():
     assert every.count('<tr><td class="number">7</td>') == 1  # the slider starts at the best
 
 
-def test_a_short_history_needs_no_slider(parsed):
+def test_a_short_history_has_no_slider(parsed):
     assert "input" not in parsed.tags
 
 
-def test_empty_parts_are_left_out():
+def test_empty_sections_are_omitted():
     parsed = Parsed(
         report.run_page(
             title="Empty",
@@ -212,33 +212,33 @@ def test_empty_parts_are_left_out():
 
 
 def test_the_same_figure_gives_the_same_bytes():
-    assert report.illustrations([illustration()]) == report.illustrations([illustration()])
+    assert report.render_figures([captioned()]) == report.render_figures([captioned()])
 
 
-def test_a_png_file_is_shown_as_it_is():
-    shown = illustration()._replace(figure=b"\x89PNG\r\n")
-    (image,) = Parsed(report.page("P", [report.Section("F", report.illustrations([shown]))])).of(
+def test_a_png_file_is_embedded_unchanged():
+    shown = captioned()._replace(figure=b"\x89PNG\r\n")
+    (image,) = Parsed(report.page("P", [report.Section("F", report.render_figures([shown]))])).of(
         "img"
     )
     kind, content = image["src"].split(",")
     assert (kind, base64.b64decode(content)) == ("data:image/png;base64", b"\x89PNG\r\n")
 
 
-def test_a_figure_without_words_is_refused():
+def test_a_figure_without_alternative_text_is_refused():
     with pytest.raises(ValueError, match="'Spectrum <b>' needs an alternative text"):
-        report.illustrations([illustration(alt=" ")])
+        report.render_figures([captioned(alt=" ")])
 
 
-def test_pages_are_made_of_sections():
-    figure = report.Illustration(Figure(), "Nothing", "Empty", "an empty figure")
+def test_a_page_consists_of_its_sections():
+    figure = report.CaptionedFigure(Figure(), "Nothing", "Empty", "an empty figure")
     sections = [
         report.Section("A & B", tables.table([{"x": 1.0, "y": "<i>"}, {"x": float("nan")}])),
-        report.Section("Picture", report.illustrations([figure])),
+        report.Section("Figure", report.render_figures([figure])),
     ]
     sections.append(report.Section("More", report.link("to <b>", "b&c.html")))
     page = report.page("Experiment", sections, lead="<p>Lead</p>")
     parsed = Parsed(page)
-    assert parsed.text["h2"] == "A & BPictureMore"
+    assert parsed.text["h2"] == "A & BFigureMore"
     assert parsed.of("a")[-1] == {"href": "b&c.html"}
     assert parsed.text["a"].endswith("to <b>")
     assert parsed.text["td"] == "1.000<i>nan"
@@ -261,5 +261,5 @@ def test_pages_are_made_of_sections():
         ("1e-5", "1e-5"),
     ],
 )
-def test_numbers_in_tables(value, text):
+def test_values_in_tables_are_formatted(value, text):
     assert Parsed(tables.table([{"x": value}])).text["td"] == text

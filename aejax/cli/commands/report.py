@@ -43,7 +43,7 @@ def write_report(command: Report) -> None:
     """Write the page as the command says; print where it lies."""
     from aejax import report  # here with its figures: matplotlib is slow to import
     from aejax.report.experiment_report import find_experiments, write_pages
-    from aejax.report.run_figures import illustrations
+    from aejax.report.run_figures import run_figures
 
     if found := find_experiments(command.run):
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
@@ -56,7 +56,7 @@ def write_report(command: Report) -> None:
     page = report.run_page(
         title=f"An autoencoder of {run.configuration.data}",
         summary=_summary(run, command.run),
-        figures=list(illustrations(run, examples, history)),
+        figures=list(run_figures(run, examples, history)),
         configuration=identity_of(run.configuration) | {"epochs": run.configuration.epochs},
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,

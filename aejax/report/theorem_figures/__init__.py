@@ -1,1 +1,1 @@
-"""What a page of theorems shows: each theorem with its picture, computed on the user's data."""
+"""Figures of the theorem report, one or more per theorem, computed from the user's data."""

@@ -1,11 +1,11 @@
-"""Pictures of components and of learning: theorems 6, 7, and 10 to 12."""
+"""Figures of component recovery and learning (theorems 6, 7 and 10 to 12)."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import plots
-from aejax.report.page import Illustration
+from aejax.report.page import CaptionedFigure
 from aejax.report.theorem_figures.optimum_figures import SINE, Found, cosines_of
 from aejax.theory.analysis.pca import least_loss
 from aejax.theory.checking.distances import reconstruction
@@ -45,14 +45,14 @@ from aejax.theory.solvers.penalised import CONTROL_STEPS, half_decay, kernels, t
 from aejax.theory.trajectories.solver_paths import mode_curves, rule_path, stream_path
 
 SCALES = 0.5 / 2 ** np.arange(7)
-"""Scales of the encoder at which the excess over PCA is drawn."""
+"""Encoder scales at which the excess loss over PCA is drawn."""
 
-LEARNED = 0.9
-"""Gain that the weakest mode has at the end of its curve."""
+FINAL_GAIN = 0.9
+"""Gain of the weakest mode at the end of its curve."""
 
 
-def components(problem: Problem, found: Found) -> Illustration:
-    """|cos| of each component, recovered in four ways."""
+def components(problem: Problem, found: Found) -> CaptionedFigure:
+    """Draw |cos| between each component and its estimate, for four estimators."""
     decay, recovered = half_decay(problem), {}
     if found[0].residual is not None:
         plain = alternating_least_squares(problem.key, problem.moments, problem.code)
@@ -71,17 +71,18 @@ def components(problem: Problem, found: Found) -> Illustration:
     curves = {
         name: (index, component_cosines(each, problem.pca)) for name, each in recovered.items()
     }
-    return Illustration(
-        plots.against_formula(curves, {}, xlabel="component", ylabel="|cos| with its own"),
+    return CaptionedFigure(
+        plots.against_formula(curves, {}, xlabel="component", ylabel="|cos| with estimate"),
         "From the subspace to the components",
-        "The cosine between each recovered component and its own: one where it was recovered. "
-        "Reconstructions and a regularised decoder show them; the other decoders do not.",
-        "Cosines by component: two rows of ones, and decoders that wander below.",
+        "The cosine between each principal component and its estimate; one means recovered. "
+        "Reconstructions and a regularised decoder reveal the components; the other decoders do "
+        "not.",
+        "Cosines by component: two rows of ones, and two irregular curves below one.",
     )
 
 
-def order(problem: Problem, found: Found) -> Illustration:
-    """Which unit stands for which component, by six trainings."""
+def order(problem: Problem, found: Found) -> CaptionedFigure:
+    """Draw the cosines between units and components after six trainings."""
     decays = unequal_decays(problem)
     trained = {
         "plain": train_nested(problem, np.ones(problem.code)),
@@ -97,19 +98,20 @@ def order(problem: Problem, found: Found) -> Illustration:
         tied = {"tied": train_tied(problem), "rotated": train_rotated(problem, max_steps=steps)}
         for name, each in tied.items():
             directions[name] = np.asarray(each.params["encoder"]["layer_0"]["kernel"]).T
-    return Illustration(
+    return CaptionedFigure(
         plots.alignment({name: cosines_of(each, problem) for name, each in directions.items()}),
-        "Who stands for whom",
-        "Decoder directions against principal components after training. Plain, uniform L2 and "
-        "tied weights leave the code any rotation; the others put unit i on component i.",
-        "Matrices of cosines: diagonals of ones for the ordered codes, a blur for the others.",
+        "Alignment of units and components",
+        "Decoder directions against principal components after training. Without penalty, with "
+        "uniform L2 or with tied weights the code is determined up to a rotation only; the other "
+        "methods align unit i with component i.",
+        "Matrices of cosines: diagonals of ones for ordered codes, no structure for the others.",
     )
 
 
-def logistic(problem: Problem, _: Found) -> Illustration:
-    """Gains of the modes over time, and their logistic curves."""
+def logistic(problem: Problem, _: Found) -> CaptionedFigure:
+    """Draw the gains of the modes over time, and their logistic curves."""
     eigenvalues = problem.pca.eigenvalues[: modes(problem)] / problem.pca.eigenvalues[0]
-    end = np.log((1 / START - 1) / (1 / LEARNED - 1)) / (RATE * eigenvalues[-1])
+    end = np.log((1 / START - 1) / (1 / FINAL_GAIN - 1)) / (RATE * eigenvalues[-1])
     times, gains = mode_curves(problem, duration=float(end))
     chosen = np.unique(np.linspace(0, len(eigenvalues) - 1, 5).round().astype(int))
     measured = {f"mode {i + 1}": (times[::8], gains[::8, i]) for i in chosen}
@@ -120,53 +122,53 @@ def logistic(problem: Problem, _: Found) -> Illustration:
         )
         for i in chosen
     }
-    return Illustration(
+    return CaptionedFigure(
         plots.against_formula(measured, curves, xlabel="time, for λ_1 = 1", ylabel="gain"),
         "Modes are learned one by one, on logistic curves",
-        f"Gains in gradient descent of {len(times) - 1} steps from a balanced start on the "
-        "eigenvectors, and the logistic curves of gradient flow: the stronger mode comes first.",
-        "Gains rising from near zero to one, in the order of the eigenvalues, on their curves.",
+        f"Gains during {len(times) - 1} steps of gradient descent from a balanced start on the "
+        "eigenvectors, and the logistic curves of gradient flow. Stronger modes are learned first.",
+        "Gains that rise from near zero to one, in the order of the eigenvalues, on their curves.",
     )
 
 
-def first_order(problem: Problem, _: Found) -> Illustration:
-    """The error of gradient descent against the logistic curve, by its step."""
+def first_order(problem: Problem, _: Found) -> CaptionedFigure:
+    """Draw the error of gradient descent relative to the logistic curve, by step size."""
     maps, sizes = descent_maps(problem), duration() / STEPS
     errors = np.abs(np.diagonal(maps, axis1=1, axis2=2) - logistic_gains(problem)).max(axis=1)
-    return Illustration(
+    return CaptionedFigure(
         plots.against_formula(
-            {"greatest error of a gain": (sizes, errors)},
+            {"maximum error of a gain": (sizes, errors)},
             {"first order": (sizes, errors[-1] * sizes / sizes[-1])},
-            xlabel="step of gradient descent",
+            xlabel="step size of gradient descent",
             ylabel="error",
             xscale="log",
             yscale="log",
         ),
-        "Descent follows the flow to first order",
-        "The error at one time, with steps halved from run to run.",
-        "An error that falls in proportion to the step, on a line of slope one.",
+        "Gradient descent approximates gradient flow to first order",
+        "The error at a fixed time; each run halves the step size.",
+        "An error that is proportional to the step size, on a line of slope one.",
     )
 
 
-def bound(problem: Problem, _: Found) -> Illustration:
-    """Losses of trained non-linear encoders, above PCA's."""
+def bound(problem: Problem, _: Found) -> CaptionedFigure:
+    """Draw losses of trained non-linear encoders, above that of PCA."""
     part = representatives(problem)
     losses = {name: best_loss(part, code) for name, code in trained_codes(part).items()}
-    return Illustration(
-        plots.losses_above(losses, least_loss(part.pca, part.code), name="PCA, Σ λ left out"),
+    return CaptionedFigure(
+        plots.losses_above(losses, least_loss(part.pca, part.code), name="PCA, Σ λ of the rest"),
         "No encoder beats PCA under a linear decoder",
-        f"Encoders of {part.code} units trained for a while, each with the best linear decoder.",
-        "Losses of six networks, all at or right of the line of PCA.",
+        f"Partly trained encoders of {part.code} units, each with its optimal linear decoder.",
+        "Losses of six networks, all at or to the right of the line of PCA.",
     )
 
 
-def excess(problem: Problem, _: Found) -> Illustration:
-    """The excess over PCA's loss against the scale of a non-linear encoder."""
+def excess(problem: Problem, _: Found) -> CaptionedFigure:
+    """Draw the excess over PCA's loss against the scale of a non-linear encoder."""
     part = representatives(problem)
     cases = {
         "tanh": (Encoding(jnp.tanh, 0.0), 4, "ε⁴"),
         "tanh with a bias": (Encoding(jnp.tanh, BIAS), 2, "ε²"),
-        "ReLU": (Encoding(jax.nn.relu, 0.0), 0, "no fall"),
+        "ReLU": (Encoding(jax.nn.relu, 0.0), 0, "constant"),
         "logistic": (Encoding(jax.nn.sigmoid, 0.0), 4, None),
         "logistic with a bias": (Encoding(jax.nn.sigmoid, BIAS), 2, None),
     }
@@ -176,37 +178,38 @@ def excess(problem: Problem, _: Found) -> Illustration:
         measured[name] = (SCALES, found)
         if label:
             formula[label] = (SCALES, found[-1] * (SCALES / SCALES[-1]) ** power)
-    return Illustration(
+    return CaptionedFigure(
         plots.against_formula(
             measured,
             formula,
             xlabel="scale ε of the encoder",
-            ylabel="excess over PCA, of Σλ",
+            ylabel="excess over PCA, share of Σλ",
             xscale="log",
             yscale="log",
         ),
-        "How non-linear encoders come near PCA",
-        "The excess of the best linear decoder's loss over PCA's: fourth order in the scale where "
-        "the activation has an inflection, second elsewhere, and none for ReLU at zero.",
+        "Convergence of small non-linear encoders to PCA",
+        "The excess loss of the optimal linear decoder over PCA is of fourth order in the scale if "
+        "the activation has an inflection point there, of second order elsewhere, and does not "
+        "decrease for ReLU at zero.",
         "Excess losses against the scale, on lines of slope four, two and zero.",
     )
 
 
-def stream(problem: Problem, _: Found) -> Illustration:
-    """The subspace of the examples seen so far, on its way to that of all."""
+def stream(problem: Problem, _: Found) -> CaptionedFigure:
+    """Draw the angle between the subspace of the examples seen so far and that of all examples."""
     path = stream_path(problem)
     curves = {"largest principal angle": (path.steps, path.sines[:, 0])}
-    return Illustration(
+    return CaptionedFigure(
         plots.against_formula(curves, {}, xlabel="examples seen", **SINE),
-        "A stream knows what the whole data knows",
-        "PCA of merged batches against PCA of all the data. With the last batch the angle is "
-        "rounding: nothing was lost by forgetting the batches before.",
-        "Sine of an angle that falls slowly with the examples seen, and at the end to rounding.",
+        "Streaming PCA equals PCA of all data",
+        "PCA of merged batches against PCA of all data. After the last batch the angle is rounding "
+        "error, although earlier batches were discarded.",
+        "Sine of an angle that decreases slowly with the examples, and at the end to rounding.",
     )
 
 
-def rules(problem: Problem, found: Found) -> Illustration:
-    """Each unit's angle to its own component under Sanger's rule, and under Oja's."""
+def rules(problem: Problem, found: Found) -> CaptionedFigure:
+    """Draw each unit's angle to its component under Sanger's rule and under Oja's rule."""
     ones = np.ones((problem.code, problem.code))
     curves = {}
     if found[1].residual is not None:
@@ -215,10 +218,10 @@ def rules(problem: Problem, found: Found) -> Illustration:
             curves[f"Sanger, component {i + 1}"] = (sanger.steps, sanger.sines[:, i])
     oja = rule_path(problem, ones)
     curves["Oja, the worst component"] = (oja.steps, oja.sines.max(axis=1))
-    return Illustration(
+    return CaptionedFigure(
         plots.against_formula(curves, {}, xlabel="step", xscale="log", **SINE),
-        "Sanger's rule finds the components, Oja's the subspace",
-        "Sines of the angles between each unit and the component of its place, for the average of "
-        "each rule over the data.",
-        "Angles that fall to rounding one after the other for Sanger's rule, and none for Oja's.",
+        "Sanger's rule finds the components, Oja's rule the subspace",
+        "Sines of the angles between each unit and the component of the same index, for the "
+        "average of each rule over the data.",
+        "Angles that decrease to rounding one after another for Sanger's rule, but not for Oja's.",
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from aejax.report.run_figures import illustrations
+from aejax.report.run_figures import run_figures
 from aejax.runs.examples import load_seen_examples
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, check, history_of
@@ -47,7 +47,7 @@ def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_pa
 def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
     run = open_run(finished)
     examples = load_seen_examples(run)
-    found = {shown.title: shown for shown in illustrations(run, examples, [])}
+    found = {shown.title: shown for shown in run_figures(run, examples, [])}
     encoder, decoder = (run.params[part]["layer_0"] for part in ("encoder", "decoder"))
     x = np.asarray(examples.batch.x, float)
     h = expit(x @ encoder["kernel"] + encoder["bias"])
@@ -62,7 +62,7 @@ def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
 
 
 def test_certificates_of_verify_are_shown_where_they_are_given(run, tmp_path, aejax, monkeypatch):
-    monkeypatch.setattr("aejax.report.run_figures.illustrations", lambda *_: ())
+    monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     certificate = {
         **dict.fromkeys(("formula", "source", "reason"), "words"),
         **dict.fromkeys(("residual", "tolerance", "control"), 0.5),
@@ -75,7 +75,7 @@ def test_certificates_of_verify_are_shown_where_they_are_given(run, tmp_path, ae
 
 
 def test_another_checkpoint_goes_without_the_figures_of_the_best(run, tmp_path, aejax, monkeypatch):
-    monkeypatch.setattr("aejax.report.run_figures.illustrations", lambda *_: ())
+    monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     best = json.loads((run / "metrics.json").read_text())["step"]
     other = next(p.name for p in (run / "checkpoints").iterdir() if p.name != str(best))
     assert aejax("report", run).code == 0
@@ -195,7 +195,7 @@ def test_two_experiments_of_one_page_are_refused(tmp_path, aejax):
 
 
 def test_a_jacobian_too_large_is_left_out_and_said(finished, aejax, tmp_path, monkeypatch):
-    monkeypatch.setattr("aejax.report.run_figures.JACOBIAN_ENTRIES", 64 * 12 - 1)
+    monkeypatch.setattr("aejax.report.run_figures.MAX_JACOBIAN_ENTRIES", 64 * 12 - 1)
     outcome = aejax("report", finished, "--out", tmp_path / "report.html")
     assert outcome.code == 0
     assert "no figure of the Jacobian" in outcome.err

@@ -116,7 +116,7 @@ def test_a_figure_that_the_data_cannot_show_is_omitted_with_the_reason(tmp_path,
     words = f"--data {tmp_path}/flat.npy --code 2 --theorem optimal_loss optimal_map"
     page = page_of(aejax, tmp_path, words)
     assert len(page.of("img")) == 2
-    assert "No figure, as the data cannot show it: rank 1 < code 2" in page.text["p"]
+    assert "No figure; the data cannot show it: rank 1 < code 2" in page.text["p"]
     assert page.text["dt"].count("not identifiable") == 1
 
 
