@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs notebooks tutorial \
+.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs diagrams notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
@@ -111,11 +111,15 @@ bench-cuda:
 	python -m benchmarks.population --config.device cuda
 	python -m benchmarks.table
 
-# docs/_build/index.html: pages and the reference from docstrings; a warning is an error.
+# docs/_build/index.html: pages, executed notebooks and the API reference; a warning is an error.
 docs: $(DOCUMENTS)
 	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going docs docs/_build
 
-# docs/notebooks/*.ipynb of their sources, for Jupyter; the tests run the sources in quick form.
+# The diagrams of docs/architecture.md, from the layers that tests/test_layout.py enforces.
+diagrams: $(DEVELOPER)
+	$(BIN)/python -m docs.draw_diagrams
+
+# docs/notebooks/*.ipynb from their sources, for Jupyter; tests run the sources with small settings.
 notebooks: $(DEVELOPER)
 	$(BIN)/jupytext --quiet --to notebook docs/notebooks/*.py
 
@@ -131,4 +135,4 @@ constraints:
 	rm -rf .constraints
 
 clean:
-	rm -rf .venv .venv-* demo docs/_build docs/api
+	rm -rf .venv .venv-* demo docs/_build docs/api docs/repository

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
     path.relative_to(DOCS).as_posix(): path.read_text(encoding="utf-8")
     for path in sorted(DOCS.rglob("*.md"))
-    if path.relative_to(DOCS).parts[0] not in ("_build", "api")
+    if path.relative_to(DOCS).parts[0] not in ("_build", "api", "repository")
 }
 IN_TEST_HOW_TO = {  # which runs them, and asks more of them
     "how-to/binary_and_real_inputs.md",

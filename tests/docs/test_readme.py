@@ -1,4 +1,4 @@
-"""The README keeps its word: its code runs, its commands parse, its links lead somewhere."""
+"""The code of the README runs, its commands parse, its links and its image exist."""
 
 import re
 import shlex
@@ -18,15 +18,28 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_example_runs_and_learns():
-    (example,) = blocks("python")
-    names = {}
-    exec(example, names)
-    history, x_hat, x_test = names["history"], names["x_hat"], names["x_test"]
-    assert history[-1]["reconstruction"] < history[0]["reconstruction"]
-    error = np.mean(np.sum((x_hat - x_test) ** 2, axis=1))
-    blank = np.mean(np.sum((x_test.mean(axis=0) - x_test) ** 2, axis=1))
-    assert error < 0.5 * blank
+def test_the_example_has_fifteen_lines_and_prints_what_the_readme_shows(capsys):
+    (example,), (shown,) = blocks("python"), blocks("text")
+    assert len(example.splitlines()) == 15
+    exec(example, {})
+    words, values = zip(*map(separated, (capsys.readouterr().out, shown)), strict=True)
+    assert words[0] == words[1]
+    np.testing.assert_allclose(*values, rtol=0.05)
+    masked, denoised = values[0]
+    assert denoised < 0.5 * masked
+
+
+def separated(text: str) -> tuple[list[str], list[float]]:
+    """The text between numbers, and the numbers."""
+    numbers = r"\d+\.\d+"
+    return re.split(numbers, text), [float(number) for number in re.findall(numbers, text)]
+
+
+def test_an_image_is_shown_before_the_first_heading_of_a_section():
+    first, *_ = README.split("\n## ")
+    images = re.findall(r'<img src="([^"]+)"', first)
+    assert len(images) == README.count("<img") == 1
+    assert (ROOT / images[0]).exists()
 
 
 def commands(program: str) -> list[list[str]]:
