@@ -1,1 +1,1 @@
-"""Operations that models are built from."""
+"""Layer operations: activations, convolution, pooling, normalisation, low-precision products."""

@@ -1,4 +1,4 @@
-"""Activations that `jax.nn` does not have."""
+"""k-sparse (top-k) activation and straight-through binary units."""
 
 from collections.abc import Callable
 
@@ -13,25 +13,30 @@ from aejax.types import Array
 def top_k(*, k: int) -> Callable[[Array], Array]:
     """k-sparse activation: the k largest units of each example keep their values, the rest are 0.
 
-    h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Of
-    equal units the first are kept, so exactly k are. It is an activation and not a perturbation
-    because a k-sparse code is sparse at test time too: `dense(..., code_activation=top_k(k=...))`.
+    h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Ties
+    go to the first units, so exactly k are active. It is an activation, not a perturbation, because
+    a k-sparse code is sparse at test time too: `dense(..., code_activation=top_k(k=...))`.
 
     Args:
-        k: how many units stay, from 1 to the units of the code.
+        k: number of active units, from 1 to the size of the code.
 
     Returns:
         The activation, along the last axis.
 
     Raises:
-        ValueError: for k that is no integer, or below 1; from the activation, for fewer than k
-            units.
+        ValueError: if k is not an integer or below 1; from the activation, for fewer than k units.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.layers.activations import top_k
+        >>> top_k(k=2)(jnp.array([[0.1, 0.9, -2.0, 0.5]]))
+        Array([[0. , 0.9, 0. , 0.5]], dtype=float32)
 
     Source: Makhzani & Frey 2014, §2.1.
     """
     k = as_integer("top_k's k", k)
     if k < 1:
-        raise ValueError(f"top_k must keep one unit or more, got k = {k}")
+        raise ValueError(f"top_k needs k of at least 1, got k = {k}")
 
     def keep(z: Array) -> Array:
         values, units = jax.lax.top_k(z, k)
@@ -39,26 +44,33 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
         if k > z.shape[-1]:
-            raise ValueError(f"top_k cannot keep {k} of {z.shape[-1]} units; use a smaller k")
+            raise ValueError(f"top_k cannot select {k} of {z.shape[-1]} units; use a smaller k")
         return jnp.vectorize(keep, signature="(units)->(units)")(z)
 
     return activation
 
 
 def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Bits that can be trained through: h = 1[z > 0], with the derivative σ(z) (1 − σ(z)) of σ.
+    """Straight-through binary units: h = 1[z > 0] forward, derivative σ(z) (1 − σ(z)) backward.
 
-    The step has derivative 0 wherever it has one; that of the logistic, which is a soft step,
-    stands for it. So what flows back is not the gradient of the objective, but an estimate.
+    The derivative of the step is 0 almost everywhere, so that of the logistic function replaces it.
+    The result is an estimate of the gradient, not the gradient of the objective.
 
     Args:
-        z: logits, where 0 is the threshold.
+        z: logits; the threshold is 0.
 
     Returns:
-        0 or 1, shaped and typed like z.
+        0 or 1, with z's shape and dtype.
 
-    Source: Bengio, Léonard & Courville 2013 (the straight-through estimator; theirs takes the
-        derivative of the identity, or this one).
+    Example:
+        >>> import jax
+        >>> from aejax.layers.activations import straight_through
+        >>> value, slope = jax.value_and_grad(straight_through)(0.0)
+        >>> float(value), float(slope)
+        (0.0, 0.25)
+
+    Source: Bengio, Léonard & Courville 2013 (the straight-through estimator, with the derivative of
+        the identity or with this one).
     """
     h = jax.nn.sigmoid(z)
     return (z > 0).astype(h.dtype) + (h - jax.lax.stop_gradient(h))

@@ -1,7 +1,8 @@
-"""Batch normalisation without running statistics: those of the batch, or of the population.
+"""Batch normalisation with batch or population statistics, without running averages.
 
-A layer's parameters are {"scale": γ, "bias": β}. With {"mean", "variance"} beside them, which
-`training.calibrate` computes, these are used instead of the batch's. No state threads through.
+The parameters of a layer are {"scale": γ, "bias": β}. If they also contain {"mean", "variance"},
+which `training.calibrate` computes, those replace the batch statistics. No state is carried from
+step to step.
 """
 
 from typing import Any, NamedTuple
@@ -16,12 +17,12 @@ from aejax.types import Array, Params
 TRAINABLE_NAMES = frozenset({"scale", "bias"})
 STATISTICS_NAMES = frozenset({"mean", "variance"})
 OBSERVER = "observer"
-"""A function beside a layer's parameters that is called with its input's `Moments`: how
-`training.calibrate` sees them. It stands in no parameters that leave `calibrate`."""
+"""Key under which `training.calibrate` adds a callback to a layer's parameters, which receives the
+`Moments` of the layer's input. `calibrate` removes it before it returns."""
 
 
 class Moments(NamedTuple):
-    """Number, mean and variance (divided by the count) of some values, for each channel."""
+    """Count, mean and variance (divided by the count) of the values of each channel."""
 
     count: Float[Array, ""]
     mean: Float[Array, " channels"]
@@ -29,11 +30,11 @@ class Moments(NamedTuple):
 
 
 def init_batch_normalisation(channels: int, *, dtype: DTypeLike = float) -> Params:
-    """Parameters that leave the normalised values as they are: γ = 1, β = 0.
+    """Initial parameters γ = 1, β = 0, which leave the normalised values unchanged.
 
     Args:
         channels: length of the last axis.
-        dtype: of the parameters.
+        dtype: dtype of the parameters.
 
     Returns:
         {"scale": [channels], "bias": [channels]}.
@@ -44,24 +45,24 @@ def init_batch_normalisation(channels: int, *, dtype: DTypeLike = float) -> Para
 def batch_normalisation(
     params: Params, x: Float[Array, "batch *spatial channels"], *, epsilon: float = 1e-5
 ) -> Float[Array, "batch *spatial channels"]:
-    """γ (x − μ)/√(σ² + ε) + β for each channel.
+    """Batch normalisation γ (x − μ)/√(σ² + ε) + β of each channel.
 
-    μ and σ² are those of x over batch and spatial axes, unless the parameters carry the
-    population's. σ² divides by the count in both. A constant channel becomes β.
+    μ and σ² are taken over the batch and spatial axes of x, or from the parameters if they contain
+    population statistics. Both variances divide by the count. A constant channel becomes β.
 
     Args:
         params: {"scale", "bias"}, or these with {"mean", "variance"}, each [channels].
-        x: channels last.
-        epsilon: ε ≥ 0, which keeps a channel of small variance from being blown up.
+        x: input, channels last.
+        epsilon: ε ≥ 0, which bounds the gain of channels with a small variance.
 
     Returns:
         The normalised x.
 
     Raises:
-        ValueError: for a single value a channel, whose batch statistics say nothing.
+        ValueError: for a single value per channel, which has no batch statistics.
 
-    Source: Ioffe & Szegedy 2015, algorithms 1 and 2 (there the population's variance divides by
-    the count less one; here it is that of the data as one batch).
+    Source: Ioffe & Szegedy 2015, algorithms 1 and 2 (their population variance divides by the count
+    minus one; here it is that of the data as one batch).
     """
     mean, variance = _statistics(params, x)
     scale = params["scale"] * jax.lax.rsqrt(variance + epsilon)
@@ -71,11 +72,13 @@ def batch_normalisation(
 def moments(x: Float[Array, "batch *spatial channels"]) -> Moments:
     """Moments of each channel over all other axes.
 
+    The variance is computed from the deviations, so a large mean does not reduce its precision.
+
     Args:
-        x: channels last.
+        x: input, channels last.
 
     Returns:
-        The `Moments`, the variance from the deviations, so that large means cost no digits.
+        The `Moments`.
     """
     axes = tuple(range(x.ndim - 1))
     mean = jnp.mean(x, axis=axes)
@@ -84,14 +87,14 @@ def moments(x: Float[Array, "batch *spatial channels"]) -> Moments:
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:
-    """Moments of the values of both together, exact but for rounding.
+    """Moments of the union of two sets of values, exact up to rounding.
 
     Args:
-        a: of some values; perhaps of none.
-        b: of one value or more.
+        a: moments of the first set, which may be empty.
+        b: moments of the second set, which may not.
 
     Returns:
-        Their `Moments`.
+        The `Moments` of the union.
 
     Source: Chan, Golub & LeVeque 1983.
     """
@@ -106,13 +109,13 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
 
 def remove_statistics(params: Params) -> Params:
-    """The same parameters without the population's statistics, as training takes them.
+    """Remove the population statistics, which training does not accept, from parameters.
 
     Args:
-        params: any tree; what holds no statistics comes back as it is.
+        params: any tree of parameters; trees without statistics are returned unchanged.
 
     Returns:
-        A tree without "mean" and "variance" in its normalisation layers.
+        The tree without "mean" and "variance" in its normalisation layers.
     """
     if not isinstance(params, dict):
         return params
@@ -129,7 +132,7 @@ def _statistics(params: dict[str, Any], x: Array) -> tuple[Array, Array]:
         params[OBSERVER](found)
     elif x.size <= x.shape[-1]:
         raise ValueError(
-            f"batch statistics need two values a channel or more, got shape {list(x.shape)}; "
+            f"batch statistics need at least two values per channel, got shape {list(x.shape)}; "
             "use a larger batch, or parameters from training.calibrate"
         )
     return found.mean, found.variance

@@ -1,8 +1,8 @@
-"""Convolution, its matrix and its transpose, over any number of spatial axes, channels last.
+"""Convolution, transposed convolution and the convolution matrix, N-dimensional, channels last.
 
-A transposed convolution takes the kernel of the convolution that it transposes, so an encoder and
-its tied decoder share one array. On a processor, convolutions whose patches fit into memory are
-products of matrices (`patches`); all others are XLA's, in one place, `_correlated`.
+A transposed convolution takes the kernel of the convolution that it transposes, so that an encoder
+and its tied decoder share one array. On a CPU, convolutions whose patches fit into memory are
+computed by im2col (`convolution_patches`); all others are XLA's, called in `_lax_convolution`.
 """
 
 import math
@@ -37,21 +37,28 @@ def convolution(
     dilation: Sequence[int] | None = None,
     groups: int = 1,
 ) -> Float[Array, "batch *out_spatial outputs"]:
-    """Convolution as networks have it, the cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
+    """Convolution of neural networks: the cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
 
     Args:
-        x: the input, channels last.
-        kernel: W, as Flax keeps it; a group has `inputs / groups` of the inputs.
-        strides: s, steps between outputs; None means one.
+        x: input, channels last.
+        kernel: W in Flax's layout; each group has `inputs / groups` input channels.
+        strides: s, steps between outputs (default: one).
         padding: zeros (low, high) at the ends of each axis, "valid" or "same".
-        dilation: d, steps between the kernel's positions; None means one.
-        groups: how many groups of neighbours inputs and outputs are split into.
+        dilation: d, steps between the kernel's positions (default: one).
+        groups: number of groups of consecutive channels, as `feature_group_count` in JAX.
 
     Returns:
-        y, of the shape that `convolution_shape` says.
+        y, of the shape `convolution_shape`.
 
     Raises:
-        ValueError: where axes or channels disagree, and as `convolution_shape`.
+        ValueError: if axes or channels disagree, and as `convolution_shape`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.layers.convolution import convolution
+        >>> x, kernel = jnp.ones((1, 28, 28, 3)), jnp.ones((4, 4, 3, 16))
+        >>> convolution(x, kernel, strides=(2, 2), padding="same").shape
+        (1, 14, 14, 16)
 
     Source: Dumoulin & Visin 2016, ch. 1 and 2.
     """
@@ -62,9 +69,9 @@ def convolution(
     x, kernel = promote_arrays(x, kernel)
     if groups == 1 and convolution_patches.patches_fit(x.shape[0], kernel, out_shape):
         return convolution_patches.convolve(x, kernel, tuple(axes), out_shape)
-    axes, apart = _padding_apart(axes)
-    return _correlated(
-        pad_spatial(x, [(low, high, 0) for low, high in apart]),
+    axes, outer_padding = _split_padding(axes)
+    return _lax_convolution(
+        pad_spatial(x, [(low, high, 0) for low, high in outer_padding]),
         kernel,
         strides=[axis.stride for axis in axes],
         padding=[axis.padding for axis in axes],
@@ -84,26 +91,26 @@ def transposed_convolution(
     output_padding: Sequence[int] | None = None,
     groups: int = 1,
 ) -> Float[Array, "batch *out_spatial inputs"]:
-    """Transpose of a convolution: x_r = Σ W_q y_p, over all p and q with s p + d q − low = r.
+    """Transposed convolution: x_r = Σ W_q y_p, over all p and q with s p + d q − low = r.
 
-    Where a convolution is x ↦ x C, with its `convolution_matrix` C, this is y ↦ y Cᵀ, the gradient
-    of the convolution with respect to its input. It restores that input's shape, not its values.
+    If the convolution is x ↦ x C, with its `convolution_matrix` C, this is y ↦ y Cᵀ, the gradient
+    of the convolution with respect to its input. It restores the shape of x, not its values.
 
     Args:
-        y: shaped like the convolution's output, channels last.
+        y: array with the shape of the convolution's output, channels last.
         kernel: W of the convolution, from `inputs` to `outputs`.
-        strides: s of the convolution; None means one.
-        padding: of the convolution; "same" leads to s times as many positions.
-        dilation: d of the convolution; None means one.
-        output_padding: positions added at the high ends, each below its stride or its dilation;
-            `decoder_geometry` finds those that lead to a wanted shape. None means none.
-        groups: of the convolution.
+        strides: s of the convolution (default: one).
+        padding: padding of the convolution; "same" gives s times as many positions.
+        dilation: d of the convolution (default: one).
+        output_padding: positions added at the high ends, each below its stride or its dilation
+            (default: none); `decoder_geometry` finds those that give a wanted shape.
+        groups: number of groups of the convolution.
 
     Returns:
-        x, of the shape that `transposed_shape` says, with `groups` times the kernel's inputs.
+        x, of the shape `transposed_shape`, with `groups` times the kernel's input channels.
 
     Raises:
-        ValueError: where axes or channels disagree, and as `transposed_axes`.
+        ValueError: if axes or channels disagree, and as `transposed_axes`.
 
     Source: Dumoulin & Visin 2016, ch. 4.
     """
@@ -115,8 +122,8 @@ def transposed_convolution(
         return convolution_patches.convolve_transposed(
             y, kernel, tuple(axes), transposed_shape(shape, geometry)
         )
-    axes, apart = _padding_apart(axes)
-    x = _correlated(
+    axes, outer_padding = _split_padding(axes)
+    x = _lax_convolution(
         y,
         flipped(kernel, groups=groups),
         strides=[1] * len(axes),
@@ -125,24 +132,24 @@ def transposed_convolution(
         dilation=[axis.dilation for axis in axes],
         groups=groups,
     )
-    return pad_spatial(x, [(-low, -high, 0) for low, high in apart])
+    return pad_spatial(x, [(-low, -high, 0) for low, high in outer_padding])
 
 
 def zero_inserted(
     y: Float[Array, "batch *spatial outputs"], geometry: Geometry
 ) -> Float[Array, "batch *stretched outputs"]:
-    """What a transposed convolution convolves: s − 1 zeros between inputs, and zeros around them.
+    """Input of a transposed convolution with s − 1 zeros between its positions and zeros around.
 
     transposed_convolution(y, W) is convolution(zero_inserted(y), flipped(W)) with unit strides and
     the same dilation. There are e − 1 − low zeros at the low end and e − 1 − high + a at the high
-    one; a negative number crops.
+    end; a negative number crops.
 
     Args:
-        y: the input of the transposed convolution, channels last.
-        geometry: of the convolution whose transpose is meant.
+        y: input of the transposed convolution, channels last.
+        geometry: geometry of the convolution that is transposed.
 
     Returns:
-        y, stretched and padded.
+        y with the zeros inserted.
 
     Raises:
         ValueError: as `transposed_axes`.
@@ -156,14 +163,14 @@ def zero_inserted(
 def flipped(
     kernel: Float[Array, "*window group_inputs outputs"], *, groups: int = 1
 ) -> Float[Array, "*window group_outputs inputs"]:
-    """The kernel that a transposed convolution convolves with: reversed, from outputs to inputs.
+    """Kernel of a transposed convolution: W reversed in space, its channels exchanged.
 
     Args:
         kernel: W of the convolution that is transposed.
-        groups: of the convolution.
+        groups: number of groups of the convolution.
 
     Returns:
-        W reversed along each spatial axis, its inputs and outputs exchanged within each group.
+        W reversed along each spatial axis, with inputs and outputs exchanged within each group.
     """
     *window, inputs, outputs = kernel.shape
     by_group = jnp.flip(kernel, axis=range(len(window))).reshape(*window, inputs, groups, -1)
@@ -179,21 +186,21 @@ def convolution_matrix(
     dilation: Sequence[int] | None = None,
     groups: int = 1,
 ) -> Float[Array, "all_inputs all_outputs"]:
-    """The matrix C of a convolution: with x and y flattened, y = x C. A dense layer's kernel.
+    """Matrix C of a convolution: y = x C for flattened x and y, as the kernel of a dense layer.
 
-    Dumoulin & Visin write y = C x with columns; their matrix is this one's transpose.
+    Dumoulin & Visin write y = C x for column vectors; their matrix is the transpose of this one.
 
     Args:
         kernel: W.
-        shape: the spatial axes of the convolution's input.
-        strides: of the convolution; None means one.
-        padding: of the convolution.
-        dilation: of the convolution; None means one.
-        groups: of the convolution.
+        shape: spatial shape of the convolution's input.
+        strides: strides of the convolution (default: one).
+        padding: padding of the convolution.
+        dilation: dilation of the convolution (default: one).
+        groups: number of groups of the convolution.
 
     Returns:
-        C, from all positions and channels of the input to all of the output. It holds every zero,
-        so it is for small inputs.
+        C, from all positions and channels of the input to all of the output. It is a dense array,
+        zeros included, so it suits small inputs only.
 
     Raises:
         ValueError: as `convolution`.
@@ -208,16 +215,16 @@ def convolution_matrix(
     matrix = jnp.einsum("...igo,hg->...higo", by_group, jnp.eye(groups, dtype=kernel.dtype))
     matrix = matrix.reshape(*window, groups * inputs, outputs)
     for axis, out_size in zip(resolve_axes(shape, geometry), out_shape, strict=True):
-        # From [k, …] to […, o, i]: after all axes the channels come first.
-        met = axis.input_positions(out_size)[..., None] == np.arange(axis.size)
+        # From [k, …] to […, o, i]: after the last axis the channels come first.
+        matches = axis.input_positions(out_size)[..., None] == np.arange(axis.size)
         matrix = jnp.tensordot(
-            matrix, met.swapaxes(0, 1).astype(kernel.dtype), axes=(0, 0), precision="highest"
+            matrix, matches.swapaxes(0, 1).astype(kernel.dtype), axes=(0, 0), precision="highest"
         )
     order = [*range(3, matrix.ndim, 2), 0, *range(2, matrix.ndim, 2), 1]
     return matrix.transpose(order).reshape(-1, math.prod(out_shape) * outputs)
 
 
-def _correlated(
+def _lax_convolution(
     x: Array,
     kernel: Array,
     *,
@@ -227,7 +234,7 @@ def _correlated(
     dilation: Sequence[int],
     groups: int,
 ) -> Array:
-    """Cross-correlation of x, after stretch − 1 zeros between its positions and the padding."""
+    """XLA's cross-correlation of x with stretch − 1 zeros between its positions, padded."""
     spatial = "".join(chr(ord("a") + axis) for axis in range(len(strides)))
     return jax.lax.conv_general_dilated(
         x,
@@ -241,23 +248,23 @@ def _correlated(
     )
 
 
-def _padding_apart(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]:
-    """The axes, and what padding must be put on them outside the convolution proper.
+def _split_padding(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]:
+    """Axes of the convolution proper, and the padding to apply outside of it.
 
-    XLA (jaxlib 0.10.2, on CPU, in float64) takes an axis with kernel and stride 2 whose transpose
-    needs no zeros around it for an axis of groups, whatever its size, and ends the process.
+    Works around a crash of XLA (jaxlib 0.10.2, CPU, float64), which mistakes an axis with kernel
+    and stride 2 whose transpose needs no zeros around it for an axis of groups.
     """
-    mistaken = [
+    affected = [
         (axis.kernel, axis.stride, axis.dilation, axis.padding) == (2, 2, 1, (1, 1))
         for axis in axes
     ]
-    pairs = list(zip(axes, mistaken, strict=True))
-    inside = [axis._replace(padding=(0, 0)) if apart else axis for axis, apart in pairs]
-    return inside, [axis.padding if apart else (0, 0) for axis, apart in pairs]
+    pairs = list(zip(axes, affected, strict=True))
+    inside = [axis._replace(padding=(0, 0)) if split else axis for axis, split in pairs]
+    return inside, [axis.padding if split else (0, 0) for axis, split in pairs]
 
 
 def _around(axis: Axis) -> tuple[int, int]:
-    """Zeros around the stretched input of a transposed convolution."""
+    """Zeros (low, high) around the zero-inserted input of a transposed convolution."""
     low, high = (axis.span - 1 - padding for padding in axis.padding)
     return low, high + axis.output_padding
 
@@ -272,13 +279,13 @@ def _check_channels(
         )
     if inputs not in (None, groups * group_inputs):
         raise ValueError(
-            f"a kernel of {group_inputs} inputs in each of {groups} groups takes "
-            f"{groups * group_inputs} channels, got {inputs}; kernels are [*window, inputs / "
-            "groups, outputs]"
+            f"a kernel with {group_inputs} inputs in each of {groups} groups expects "
+            f"{groups * group_inputs} channels, got {inputs}; the shape of a kernel is [*window, "
+            "inputs / groups, outputs]"
         )
     if outputs not in (None, kernel_outputs):
         raise ValueError(
-            f"the transpose of a convolution to {kernel_outputs} channels takes "
-            f"{kernel_outputs}, got {outputs}; its kernel is the convolution's, [*window, inputs / "
-            "groups, outputs]"
+            f"the transpose of a convolution with {kernel_outputs} output channels expects "
+            f"{kernel_outputs} channels, got {outputs}; the shape of its kernel is that of the "
+            "convolution, [*window, inputs / groups, outputs]"
         )

@@ -1,9 +1,9 @@
-"""Convolution arithmetic: the sizes of convolutions and of their transposes, and the way back.
+"""Convolution arithmetic: output shapes of convolutions and of transposed convolutions.
 
-Axes do not interact. On one of i positions, a kernel of k with dilation d spans e = d (k − 1) + 1,
-and stride s and padding (low, high) give o = ⌊(i + low + high − e) / s⌋ + 1. The transposed
-convolution leads back, from i' = o to o' = s (i' − 1) + e − low − high + a, which is i where the
-output padding a is what the stride left over, (i + low + high − e) mod s.
+Axes do not interact. On an axis of i positions, a kernel of k positions with dilation d spans
+e = d (k − 1) + 1, and stride s and padding (low, high) give o = ⌊(i + low + high − e) / s⌋ + 1.
+The transposed convolution maps i' = o to o' = s (i' − 1) + e − low − high + a. This is i if the
+output padding a is the remainder of the stride, (i + low + high − e) mod s.
 """
 
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 Padding = Literal["same", "valid"] | Sequence[tuple[int, int]]
-"""Zeros (low, high) at the ends of each axis; "valid": none; "same": see `resolve_axes`."""
+"""Zeros (low, high) at the ends of each axis, "valid" (none) or "same" (see `resolve_axes`)."""
 
 
 class Geometry(NamedTuple):
-    """How a convolution, or its transpose, goes over its input: one entry for each spatial axis.
+    """Geometry of a convolution or of its transpose, with one entry for each spatial axis.
 
-    kernel:         positions of the kernel.
-    strides:        steps between its places; None means one.
-    padding:        of the convolution, also where its transpose is meant.
-    dilation:       steps between the kernel's positions; None means one.
-    output_padding: what a transposed convolution adds at the high ends; None means nothing.
+    kernel:         size of the kernel.
+    strides:        steps between outputs (default: one).
+    padding:        padding of the convolution, also for its transpose.
+    dilation:       steps between the kernel's positions (default: one).
+    output_padding: positions that a transposed convolution adds at the high ends (default: none).
     """
 
     kernel: Sequence[int]
@@ -33,7 +33,7 @@ class Geometry(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """A geometry on one axis of an input, with nothing left open."""
+    """Geometry on one axis of an input, with every default resolved."""
 
     size: int
     kernel: int
@@ -44,43 +44,44 @@ class Axis(NamedTuple):
 
     @property
     def span(self) -> int:
-        """Positions from the kernel's first to its last: e = d (k − 1) + 1."""
+        """Extent of the dilated kernel: e = d (k − 1) + 1."""
         return self.dilation * (self.kernel - 1) + 1
 
     @property
     def slack(self) -> int:
-        """How far the kernel can move: i + low + high − e."""
+        """Positions by which the kernel can move: i + low + high − e."""
         return self.size + sum(self.padding) - self.span
 
     def input_positions(self, outputs: int) -> np.ndarray:
-        """Input position under each of the kernel's.
+        """Input position of each kernel position, for each output.
 
         Args:
-            outputs: how many places the kernel takes.
+            outputs: number of outputs.
 
         Returns:
-            [outputs, kernel]; positions below zero, and from `size` on, lie in the padding.
+            [outputs, kernel]; positions below 0 or from `size` on are padding.
         """
         starts = self.stride * np.arange(outputs) - self.padding[0]
         return starts[:, None] + self.dilation * np.arange(self.kernel)
 
 
 def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
-    """A convolution's geometry on each axis of its input.
+    """Resolve the defaults of a convolution's geometry on each axis of its input.
 
-    "same" padding gives as many outputs as strides begin in the input, o = ⌈i / s⌉, with the fewest
-    zeros, max(s (o − 1) + e − i, 0): half of them low, an odd one high. With unit strides and an
-    odd kernel it is the half padding of Dumoulin & Visin.
+    "same" padding gives o = ⌈i / s⌉ outputs with the fewest zeros, max(s (o − 1) + e − i, 0): half
+    of them at the low end, an odd one at the high end. For unit strides and an odd kernel it is the
+    half padding of Dumoulin & Visin.
 
     Args:
-        shape: the spatial axes of the convolution's input.
-        geometry: of the convolution.
+        shape: spatial shape of the convolution's input.
+        geometry: geometry of the convolution.
 
     Returns:
-        One `Axis` for each.
+        One `Axis` per spatial axis.
 
     Raises:
-        ValueError: where lengths disagree, a number is out of range, or a word names no padding.
+        ValueError: if lengths disagree, an entry is out of range, or the padding is an unknown
+            string.
     """
     ones, none = (1,) * len(shape), (0,) * len(shape)
     strides = ones if geometry.strides is None else geometry.strides
@@ -90,7 +91,7 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
             raise ValueError(
-                f'padding must be "same", "valid" or one (low, high) an axis, got {padding!r}'
+                f'padding must be "same", "valid" or one (low, high) per axis, got {padding!r}'
             )
         padding = ((0, 0),) * len(shape)
     check_entries(len(shape), 1, kernel=geometry.kernel, strides=strides, dilation=dilation)
@@ -103,19 +104,25 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
 
 
 def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
-    """Spatial axes of a convolution's output: o = ⌊(i + low + high − e) / s⌋ + 1 each.
+    """Spatial shape of a convolution's output: o = ⌊(i + low + high − e) / s⌋ + 1 on each axis.
 
-    A pooling's too, whose window is the kernel.
+    It is also that of a pooling whose window is the kernel.
 
     Args:
-        shape: i, the spatial axes of the input.
-        geometry: of the convolution.
+        shape: i, spatial shape of the input.
+        geometry: geometry of the convolution.
 
     Returns:
-        o, one entry for each axis.
+        o, one entry per axis.
 
     Raises:
-        ValueError: as `resolve_axes`, and where a kernel does not fit in the padded input.
+        ValueError: as `resolve_axes`, and if a kernel does not fit in the padded input.
+
+    Example:
+        >>> from aejax import Geometry
+        >>> from aejax.layers.convolution_arithmetic import convolution_shape
+        >>> convolution_shape((28, 28), Geometry((4, 4), strides=(2, 2), padding="same"))
+        (14, 14)
 
     Source: Dumoulin & Visin 2016, relations 1 to 7, and 15 (dilation).
     """
@@ -124,23 +131,23 @@ def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ..
         raise ValueError(
             f"a kernel that spans {[axis.span for axis in axes]} positions does not fit in a "
             f"padded input of {[axis.slack + axis.span for axis in axes]}; use a smaller kernel, "
-            "less dilation, more padding, or fewer or smaller strides before it"
+            "less dilation, more padding, or fewer or smaller strides in the layers before"
         )
     return tuple(axis.slack // axis.stride + 1 for axis in axes)
 
 
 def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
-    """A transposed convolution's geometry on each axis of its input.
+    """Resolve the defaults of a transposed convolution's geometry on each axis of its input.
 
     "same" means the transpose of the convolution over s i' positions with "same" padding, and
-    chooses the output padding: o' = s i'.
+    chooses the output padding so that o' = s i'.
 
     Args:
-        shape: i', the spatial axes of its input, which is the convolution's output.
-        geometry: of the convolution whose transpose is meant, with the output padding.
+        shape: i', spatial shape of its input, which is the convolution's output.
+        geometry: geometry of the convolution that is transposed, with the output padding.
 
     Returns:
-        One `Axis` for each.
+        One `Axis` per spatial axis.
 
     Raises:
         ValueError: as `resolve_axes`; for an output padding together with "same", or one that is
@@ -149,8 +156,8 @@ def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
     if geometry.padding == "same":
         if geometry.output_padding is not None:
             raise ValueError(
-                '"same" padding chooses the output padding of a transposed convolution; leave '
-                "that out, give the padding as pairs, or name the wanted shape in decoder_geometry"
+                '"same" padding chooses the output padding of a transposed convolution; omit the '
+                "output padding, give the padding as pairs, or use decoder_geometry for a shape"
             )
         wanted = [axis.size * axis.stride for axis in resolve_axes(shape, geometry)]
         (geometry,) = decoder_geometry(shape, wanted, [geometry])
@@ -163,21 +170,21 @@ def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
         )
     if any(_transposed_size(axis) < 1 for axis in axes):
         raise ValueError(
-            f"a transposed convolution would leave {[_transposed_size(axis) for axis in axes]} "
-            f"positions of {list(shape)}; use less padding, or a larger kernel"
+            f"a transposed convolution of {list(shape)} positions would have "
+            f"{[_transposed_size(axis) for axis in axes]}; use less padding, or a larger kernel"
         )
     return axes
 
 
 def transposed_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
-    """Spatial axes of a transposed convolution's output: o' = s (i' − 1) + e − low − high + a each.
+    """Spatial shape of a transposed convolution's output: o' = s (i' − 1) + e − low − high + a.
 
     Args:
-        shape: i', the spatial axes of its input, which is the convolution's output.
-        geometry: of the convolution whose transpose is meant, with the output padding a.
+        shape: i', spatial shape of its input, which is the convolution's output.
+        geometry: geometry of the convolution that is transposed, with the output padding a.
 
     Returns:
-        o', one entry for each axis.
+        o', one entry per axis.
 
     Raises:
         ValueError: as `transposed_axes`.
@@ -190,24 +197,23 @@ def transposed_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...
 def decoder_geometry(
     code_shape: Sequence[int], shape: Sequence[int], layers: Sequence[Geometry]
 ) -> tuple[Geometry, ...]:
-    """The layers by which transposed convolutions lead from a code to exactly the wanted shape.
+    """Transposed convolutions with the output padding that gives exactly the wanted output shape.
 
-    Seen from the wanted shape, a layer that gives o' positions starts from the i' that its
-    convolution makes of them, with the output padding a = (o' + low + high − e) mod s. So each
-    layer has one choice at most, and they all lead back to one code.
+    From the output backwards: a layer with o' output positions has the i' inputs that its
+    convolution makes of them, and the output padding a = (o' + low + high − e) mod s. So the
+    paddings are unique, and so is the shape of the code that they need.
 
     Args:
-        code_shape: spatial axes of the code.
-        shape: the wanted spatial axes of the output.
-        layers: the transposed convolutions, from the code on; their output padding is what is
-            sought.
+        code_shape: spatial shape of the code.
+        shape: wanted spatial shape of the output.
+        layers: transposed convolutions, in order from the code; their output padding is ignored.
 
     Returns:
-        The layers, their paddings as pairs, with their output paddings.
+        The layers, with padding as pairs and with output padding.
 
     Raises:
-        ValueError: where no output paddings lead from this code to this shape: it names the code
-            from which they do; and as `convolution_shape`, where none does.
+        ValueError: if no output padding leads from this code to this shape (the message names the
+            code shape that is needed); and as `convolution_shape`.
 
     Source: Dumoulin & Visin 2016, relation 14.
     """
@@ -224,27 +230,27 @@ def decoder_geometry(
     if wanted != tuple(code_shape):
         raise ValueError(
             f"no output padding leads {len(layers)} such layers from a code of "
-            f"{list(code_shape)} to {list(shape)} positions: they start from a code of "
+            f"{list(code_shape)} to {list(shape)} positions: they need a code of "
             f"{list(wanted)}; use that code, or other strides, kernels or padding"
         )
     return tuple(reversed(found))
 
 
 def check_entries(axes: int, least: int, **named: Sequence) -> None:
-    """Refuse what has not one entry for each of the spatial axes, or one that is too small.
+    """Check that each argument has one sufficiently large entry per spatial axis.
 
     Args:
-        axes: how many spatial axes there are.
-        least: the least entry allowed.
-        named: entries by the name of what they say.
+        axes: number of spatial axes.
+        least: smallest entry allowed.
+        named: entries, by the name of the argument.
 
     Raises:
-        ValueError: naming what is wrong.
+        ValueError: naming the argument.
     """
     for name, values in named.items():
         if len(values) != axes or np.any(np.asarray(values) < least):
             raise ValueError(
-                f"{name} must hold one entry for each of {axes} spatial axes, each at least "
+                f"{name} must have one entry for each of {axes} spatial axes, each at least "
                 f"{least}, got {tuple(values)}"
             )
 

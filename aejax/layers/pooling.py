@@ -1,7 +1,7 @@
-"""Max pooling that says where each maximum lay, and the unpooling that puts values back there.
+"""N-dimensional max pooling with indices, and max unpooling; channels last.
 
-Any number of spatial axes, channels last. An index is flat over the unpadded spatial axes, row by
-row, of one example and one channel: PyTorch's convention.
+An index is flat (row-major) over the unpadded spatial axes of one example and one channel, as in
+PyTorch.
 """
 
 import math
@@ -25,24 +25,31 @@ def max_pool(
     padding: Padding = "valid",
     dilation: Sequence[int] | None = None,
 ) -> tuple[Shaped[Array, "batch *pooled channels"], Int[Array, "batch *pooled channels"]]:
-    """Greatest value of each window, and the flat index at which it lay.
+    """Max pooling, with the flat index of each maximum.
 
-    The pooled axes are as long as `convolution_shape` says, with the window for a kernel. Of equal
-    values the first in scan order wins, and alone has the gradient. NaN counts as the
-    greatest, and the first NaN wins (in PyTorch the last). Memory grows with the window's size.
+    The output shape is `convolution_shape` of the window. Ties go to the first position in scan
+    order, which alone receives the gradient. NaN counts as the maximum, and the first NaN is taken
+    (in PyTorch the last). Memory grows with the size of the window.
 
     Args:
         x: real input, channels last.
-        window: positions along each spatial axis, at least one each.
-        strides: steps between windows, at least one each; None means the window's.
-        padding: positions (low, high) added to each axis, never chosen, "valid" or "same".
-        dilation: steps between a window's positions, at least one each; None means one.
+        window: size along each spatial axis, at least one.
+        strides: steps between windows, at least one (default: the window).
+        padding: positions (low, high) added to each axis and never selected, "valid" or "same".
+        dilation: steps between the positions of a window, at least one (default: one).
 
     Returns:
-        The maxima, typed like x, and their int32 indices.
+        The maxima, with x's dtype, and their int32 indices.
 
     Raises:
-        ValueError: where lengths disagree, a number is out of range, or a window meets no input.
+        ValueError: if lengths disagree, an entry is out of range, or a window covers only padding.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.layers.pooling import max_pool, max_unpool
+        >>> values, indices = max_pool(jnp.array([[[1.0], [7.0], [4.0], [2.0]]]), window=(2,))
+        >>> indices.ravel().tolist(), max_unpool(values, indices, shape=(4,)).ravel().tolist()
+        ([1, 2], [0.0, 7.0, 4.0, 0.0])
 
     Source: Zeiler & Fergus 2014, §2.1 (switches); Badrinarayanan, Kendall & Cipolla 2017, §3.1.
     """
@@ -61,23 +68,23 @@ def max_unpool(
     *,
     shape: Sequence[int],
 ) -> Shaped[Array, "batch *spatial channels"]:
-    """Values put back at their indices, zero elsewhere: where `max_pool` found them.
+    """Max unpooling: each value at the index of its maximum, zero elsewhere.
 
-    Where windows overlap and share an index, the last value in scan order stays and alone has the
-    gradient; PyTorch on CPU keeps the same value, but passes the gradient to every one of them.
+    If overlapping windows share an index, the last value in scan order is used and alone receives
+    the gradient; PyTorch on CPU uses the same value, but passes the gradient to all of them.
 
     Args:
-        values: what to put back, channels last.
+        values: pooled values, channels last.
         indices: flat indices into the spatial axes, as `max_pool` returns them.
-        shape: the spatial axes of the result.
+        shape: spatial shape of the result.
 
     Returns:
-        Zeros but for the values, typed like them.
+        The unpooled array, with the dtype of the values.
 
     Raises:
-        ValueError: where values and indices differ in shape, or have another number of spatial axes
-            than the result; where indices are no integers, or a concrete one lies outside the
-            shape. A traced one outside is dropped with its value.
+        ValueError: if values and indices differ in shape, or in the number of spatial axes from the
+            result; if indices are not integers, or a concrete one is out of range. A traced index
+            out of range is dropped with its value.
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §3.2 (their fig. 3).
     """
@@ -86,21 +93,21 @@ def max_unpool(
     if indices.size:
         check_range("indices", jnp.stack([indices.min(), indices.max()]), 0, size - 1)
     batch, channels = values.shape[0], values.shape[-1]
-    places = indices.reshape(batch, -1, channels)
+    positions = indices.reshape(batch, -1, channels)
     examples = jnp.arange(batch)[:, None, None]
-    at = (examples, places, jnp.arange(channels))
-    order = jnp.broadcast_to(jnp.arange(1, places.shape[1] + 1)[:, None], places.shape)
+    at = (examples, positions, jnp.arange(channels))
+    order = jnp.broadcast_to(jnp.arange(1, positions.shape[1] + 1)[:, None], positions.shape)
     last = jnp.zeros((batch, size, channels), order.dtype).at[at].max(order)
-    kept = jnp.where(last[at] == order, values.reshape(places.shape), 0)
-    flat = jnp.zeros((batch, size, channels), values.dtype).at[at].add(kept)
+    selected = jnp.where(last[at] == order, values.reshape(positions.shape), 0)
+    flat = jnp.zeros((batch, size, channels), values.dtype).at[at].add(selected)
     return flat.reshape(batch, *shape, channels)
 
 
 def _check_unpooling(values: Array, indices: Array, shape: Sequence[int]) -> None:
     if values.shape != indices.shape or values.ndim != len(shape) + 2:
         raise ValueError(
-            "values and indices must have one shape, [batch, *pooled, channels], with an axis for "
-            f"each of the result's {list(shape)}, got {list(values.shape)} and "
+            "values and indices must have the same shape, [batch, *pooled, channels], with an axis "
+            f"for each of the result's {list(shape)}, got {list(values.shape)} and "
             f"{list(indices.shape)}"
         )
     if not jnp.issubdtype(indices.dtype, jnp.integer):
@@ -108,24 +115,24 @@ def _check_unpooling(values: Array, indices: Array, shape: Sequence[int]) -> Non
 
 
 def _gather(flat: Array, indices: Array) -> Array:
-    places = indices.reshape(flat.shape[0], -1, flat.shape[-1])
-    return jnp.take_along_axis(flat, places, axis=1).reshape(indices.shape)
+    positions = indices.reshape(flat.shape[0], -1, flat.shape[-1])
+    return jnp.take_along_axis(flat, positions, axis=1).reshape(indices.shape)
 
 
 def _positions(shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    """Flat input position of each window's places, [*pooled, places]; padding repeats the first."""
+    """Flat input index of each window position, [*pooled, window]; padding repeats the first."""
     pooled = convolution_shape(shape, geometry)
     inside, flat = np.ones((), bool), np.zeros((), int)
-    for number, (axis, size) in enumerate(zip(resolve_axes(shape, geometry), pooled, strict=True)):
-        places = axis.input_positions(size)
+    for i, (axis, size) in enumerate(zip(resolve_axes(shape, geometry), pooled, strict=True)):
+        positions = axis.input_positions(size)
         view = [1] * (2 * len(shape))
-        view[number], view[len(shape) + number] = places.shape
-        inside = inside & ((places >= 0) & (places < axis.size)).reshape(view)
-        flat = flat * axis.size + places.reshape(view)
+        view[i], view[len(shape) + i] = positions.shape
+        inside = inside & ((positions >= 0) & (positions < axis.size)).reshape(view)
+        flat = flat * axis.size + positions.reshape(view)
     flat, inside = flat.reshape(*pooled, -1), inside.reshape(*pooled, -1)
     if not inside.any(-1).all():
         raise ValueError(
-            f"every window must meet the input, got spatial shape {list(shape)} and {geometry}; "
+            f"every window must overlap the input, got spatial shape {list(shape)} and {geometry}; "
             "use less padding, or a larger window"
         )
     first = np.take_along_axis(flat, inside.argmax(-1)[..., None], axis=-1)

@@ -43,7 +43,7 @@ def test_values_and_gradients_are_pytorchs(params, x64):
 
 
 @pytest.mark.parametrize("first", [1, 7, 12])
-def test_merged_moments_are_those_of_both_together(first, x64):
+def test_merged_moments_are_those_of_the_union(first, x64):
     x = np.random.default_rng(first).normal(5, 2, size=(13, 2, 3))
     number, mean, variance = merge_moments(
         moments(jnp.array(x[:first])), moments(jnp.array(x[first:]))
@@ -53,7 +53,7 @@ def test_merged_moments_are_those_of_both_together(first, x64):
     np.testing.assert_allclose(variance, x.var((0, 1)), rtol=1e-12)
 
 
-def test_a_large_mean_costs_no_digits_of_the_variance():
+def test_variance_is_precise_for_a_large_mean():
     x = (10_000 + RNG.normal(size=(64, 8, 2))).astype(np.float32)
     halves = merge_moments(moments(jnp.array(x[:32])), moments(jnp.array(x[32:])))
     np.testing.assert_allclose(halves.variance, x.astype(float).var((0, 1)), rtol=1e-3)
@@ -67,9 +67,9 @@ def test_a_constant_channel_becomes_its_bias_and_has_finite_gradients():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient(params, x)))
 
 
-def test_a_lone_value_is_refused_unless_the_population_is_known():
+def test_a_single_value_per_channel_needs_population_statistics():
     x = jnp.ones((1, 1, 1, 3))
-    with pytest.raises(ValueError, match="two values a channel or more"):
+    with pytest.raises(ValueError, match="at least two values per channel"):
         batch_normalisation(init_batch_normalisation(3), x)
     known = init_batch_normalisation(3) | {"mean": jnp.zeros(3), "variance": jnp.ones(3)}
     np.testing.assert_allclose(batch_normalisation(known, x), x, rtol=1e-5)

@@ -42,7 +42,7 @@ def channels_first(array):
 
 
 def torch_kernel(kernel):
-    """[*window, in, out] as PyTorch keeps it, [out, in, *window]."""
+    """Kernel [*window, in, out] in PyTorch's layout, [out, in, *window]."""
     axes = range(kernel.ndim - 2)
     return torch.tensor(
         kernel.transpose(kernel.ndim - 1, kernel.ndim - 2, *axes).copy(), requires_grad=True
@@ -50,7 +50,7 @@ def torch_kernel(kernel):
 
 
 def assert_as_pytorch(ours, x, kernel, theirs, tolerance):
-    """Values, and the gradients of a product with drawn weights, relative to the largest."""
+    """Compare values and gradients (of a weighted sum), relative to the largest."""
     tensors = channels_first(x), torch_kernel(kernel)
     expected = theirs(*tensors)
     shape = (expected.shape[0], *expected.shape[2:], expected.shape[1])
@@ -74,7 +74,7 @@ def assert_as_pytorch(ours, x, kernel, theirs, tolerance):
         np.testing.assert_allclose(array, reference, rtol=0, atol=tolerance * largest)
 
 
-def convolution_as_pytorchs(seed, dtype, tolerance):
+def assert_convolution_matches_pytorch(seed, dtype, tolerance):
     x, kernel, options, _ = drawn(seed)
     x, kernel = x.astype(dtype), kernel.astype(dtype)
     theirs = partial(
@@ -87,11 +87,11 @@ def convolution_as_pytorchs(seed, dtype, tolerance):
     assert_as_pytorch(partial(convolution, **options), x, kernel, theirs, tolerance)
 
 
-def transpose_as_pytorchs(seed, dtype, tolerance):
+def assert_transpose_matches_pytorch(seed, dtype, tolerance):
     x, kernel, options, rng = drawn(seed)
     steps = np.maximum(options["strides"], options["dilation"])
     added = tuple(int(rng.integers(0, step)) for step in steps)
-    shape = np.array(x.shape[1:-1]) + np.sum(options["padding"], axis=1)  # so that some is left
+    shape = np.array(x.shape[1:-1]) + np.sum(options["padding"], axis=1)  # not empty
     y = rng.normal(size=(2, *shape, kernel.shape[-1])).astype(dtype)
     theirs = partial(
         getattr(torch.nn.functional, f"conv_transpose{x.ndim - 2}d"),
@@ -106,24 +106,24 @@ def transpose_as_pytorchs(seed, dtype, tolerance):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_convolution_and_its_transpose_are_pytorchs(seed, x64):
-    convolution_as_pytorchs(seed, *PRECISIONS[seed % 2])
-    transpose_as_pytorchs(seed, *PRECISIONS[seed % 2])
+def test_convolution_and_its_transpose_match_pytorch(seed, x64):
+    assert_convolution_matches_pytorch(seed, *PRECISIONS[seed % 2])
+    assert_transpose_matches_pytorch(seed, *PRECISIONS[seed % 2])
 
 
-def test_an_axis_that_xla_would_mistake_for_groups_is_pytorchs_too(x64):
+def test_an_axis_that_xla_would_mistake_for_groups_matches_pytorch(x64):
     _, kernel, options, _ = drawn(16)
     assert (kernel.shape[0], options["strides"][0], options["padding"][0]) == (2, 2, (1, 1))
-    convolution_as_pytorchs(16, np.float64, 1e-10)
-    transpose_as_pytorchs(16, np.float64, 1e-10)
+    assert_convolution_matches_pytorch(16, np.float64, 1e-10)
+    assert_transpose_matches_pytorch(16, np.float64, 1e-10)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(300))
-def test_three_hundred_drawn_convolutions_and_transposes_are_pytorchs(seed, x64):
+def test_random_convolutions_and_transposes_match_pytorch(seed, x64):
     for precision in PRECISIONS:
-        convolution_as_pytorchs(seed, *precision)
-        transpose_as_pytorchs(seed, *precision)
+        assert_convolution_matches_pytorch(seed, *precision)
+        assert_transpose_matches_pytorch(seed, *precision)
 
 
 def test_figure_2_1_of_the_guide_as_its_matrix():
@@ -137,7 +137,7 @@ def test_figure_2_1_of_the_guide_as_its_matrix():
     np.testing.assert_array_equal(convolution(x, kernel).ravel(), guide @ x.ravel())
 
 
-def test_figure_4_5_of_the_guide_as_its_stretched_input():
+def test_figure_4_5_of_the_guide_as_its_zero_inserted_input():
     y = jnp.array([[1.0, 2], [3, 4]])[None, ..., None]
     kernel = jnp.arange(1.0, 10).reshape(3, 3, 1, 1)
     guide = np.zeros((7, 7))
@@ -156,8 +156,8 @@ def test_figure_4_5_of_the_guide_as_its_stretched_input():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_transpose_is_the_transposed_matrix_the_gradient_and_a_stretched_convolution(seed):
-    """On whole numbers, so that all four are equal to the bit; paddings are asymmetric."""
+def test_a_transpose_is_the_transposed_matrix_the_gradient_and_a_zero_inserted_convolution(seed):
+    """On integers, so that all four are bit-identical; paddings are asymmetric."""
     x, kernel, options, rng = drawn(seed)
     options["padding"] = tuple((low, int(rng.integers(0, 3))) for low, _ in options["padding"])
     x, kernel = (jnp.asarray(np.round(3 * array), jnp.float32) for array in (x, kernel))
@@ -195,7 +195,7 @@ def test_convolutions_are_the_same_under_jit_and_vmap():
     np.testing.assert_array_equal(mapped, jnp.stack(one_by_one))
 
 
-def test_a_float32_kernel_meets_a_float64_input_as_arrays_do(x64):
+def test_a_float32_kernel_and_a_float64_input_promote_to_float64(x64):
     x, kernel = jnp.ones((1, 4, 1)), jnp.ones((3, 1, 2), jnp.float32)
     assert convolution(x, kernel).dtype == jnp.float64
 
@@ -203,19 +203,19 @@ def test_a_float32_kernel_meets_a_float64_input_as_arrays_do(x64):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda x, w: convolution(x, w), "takes 3 channels, got 6"),
+        (lambda x, w: convolution(x, w), "expects 3 channels, got 6"),
         (lambda x, w: convolution(x, w, groups=3), "groups must divide the kernel's 4 outputs"),
         (lambda x, w: convolution(x, w, groups=0), "groups must divide"),
-        (lambda x, w: convolution(x[..., :3], w[0]), "kernel must hold one entry for each of 2"),
-        (lambda x, w: convolution(x[..., :3], w, strides=(9,)), "strides must hold one entry"),
+        (lambda x, w: convolution(x[..., :3], w[0]), "kernel must have one entry for each of 2"),
+        (lambda x, w: convolution(x[..., :3], w, strides=(9,)), "strides must have one entry"),
         (lambda x, w: convolution(x[..., :3], w, dilation=(3, 3)), "does not fit"),
     ],
 )
-def test_what_cannot_be_convolved_is_refused(call, message):
+def test_an_invalid_convolution_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(jnp.ones((1, 5, 5, 6)), jnp.ones((3, 3, 3, 4)))
 
 
-def test_a_transpose_of_other_channels_is_refused():
+def test_a_transpose_with_the_wrong_number_of_channels_is_refused():
     with pytest.raises((ValueError, TypeCheckError)):
         transposed_convolution(jnp.ones((1, 5, 6)), jnp.ones((3, 3, 4)))

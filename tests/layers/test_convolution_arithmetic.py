@@ -1,4 +1,4 @@
-"""Convolution arithmetic against the guide's relations, and the way back to every size."""
+"""Convolution arithmetic against the guide's relations, and decoders for every input size."""
 
 import itertools
 from functools import partial
@@ -26,7 +26,7 @@ TABLE = [
     if i + 2 * p >= k
 ]
 
-# Number of the relation: what it is said of, and the output size o. k odd is its k = 2n + 1.
+# Number of the relation: its condition, and the output size o. Odd k is the guide's k = 2n + 1.
 CONVOLUTION = {
     1: (lambda i, k, p, s: s == 1 and p == 0, lambda i, k, p, s: (i - k) + 1),
     2: (lambda i, k, p, s: s == 1, lambda i, k, p, s: (i - k) + 2 * p + 1),
@@ -36,7 +36,7 @@ CONVOLUTION = {
     6: (lambda i, k, p, s: True, lambda i, k, p, s: (i + 2 * p - k) // s + 1),
 }
 
-# What a relation is said of, the zeros p' around the stretched input, and the size o' from o = i'.
+# Condition of a relation, the zeros p' around the zero-inserted input, and the size o' from o = i'.
 TRANSPOSE = {
     8: (CONVOLUTION[1][0], lambda k, p: k - 1, lambda o, k, p, s, a: o + (k - 1)),
     9: (CONVOLUTION[2][0], lambda k, p: k - p - 1, lambda o, k, p, s, a: o + (k - 1) - 2 * p),
@@ -62,8 +62,8 @@ TRANSPOSE = {
 
 @pytest.mark.parametrize("relation", CONVOLUTION)
 def test_the_guides_relations_of_a_convolution(relation):
-    said_of, size = CONVOLUTION[relation]
-    rows = [row for row in TABLE if said_of(*row)]
+    condition, size = CONVOLUTION[relation]
+    rows = [row for row in TABLE if condition(*row)]
     assert len(rows) > 20
     for i, k, p, s in rows:
         placements = range(-p, i + p - k + 1, s)
@@ -84,8 +84,8 @@ def test_the_guides_relation_7_of_a_pooling():
 
 @pytest.mark.parametrize("relation", TRANSPOSE)
 def test_the_guides_relations_of_a_transposed_convolution(relation):
-    said_of, around, size = TRANSPOSE[relation]
-    rows = [row for row in TABLE if said_of(*row)]
+    condition, around, size = TRANSPOSE[relation]
+    rows = [row for row in TABLE if condition(*row)]
     assert len(rows) > 20
     for i, k, p, s in rows:
         geometry = Geometry((k,), (s,), ((p, p),))
@@ -125,8 +125,8 @@ def geometries(draw, axes):
 
 
 @given(st.data(), st.integers(1, 4))
-def test_the_functions_have_the_shapes_that_the_arithmetic_says(data, axes):
-    """XLA's own inference of shapes is the reference."""
+def test_output_shapes_match_the_arithmetic(data, axes):
+    """XLA's shape inference is the reference."""
     shape = data.draw(st.tuples(*[st.integers(10, 15)] * axes))
     geometry = data.draw(geometries(axes))
     options = {name: getattr(geometry, name) for name in ("strides", "padding", "dilation")}
@@ -144,7 +144,7 @@ def test_the_functions_have_the_shapes_that_the_arithmetic_says(data, axes):
 
 
 @given(st.data(), st.integers(1, 3))
-def test_same_padding_is_that_of_xla(data, axes):
+def test_same_padding_matches_xla(data, axes):
     shape = data.draw(st.tuples(*[st.integers(1, 12)] * axes))
     geometry = data.draw(geometries(axes))._replace(padding="same")
     pairs = [axis.padding for axis in resolve_axes(shape, geometry)]
@@ -156,7 +156,7 @@ def test_same_padding_is_that_of_xla(data, axes):
     assert transposed_shape(shape, geometry) == wider
 
 
-def test_a_decoder_comes_back_to_every_size_through_several_layers():
+def test_a_decoder_of_several_layers_restores_every_size():
     encoder = [Geometry((5,), (2,)), Geometry((3,), (2,), ((1, 0),)), Geometry((2,), (3,), "same")]
     for wanted in range(11, 60):
         sizes = [(wanted,)]
@@ -169,9 +169,9 @@ def test_a_decoder_comes_back_to_every_size_through_several_layers():
         assert shape == (wanted,)
 
 
-def test_where_no_layers_lead_back_the_error_names_the_code_that_would():
+def test_the_error_names_the_code_shape_that_would_fit():
     layers = [Geometry((3, 3), (2, 2), "same")] * 2
-    with pytest.raises(ValueError, match=r"a code of \[6, 7\].* from a code of \[7, 7\]"):
+    with pytest.raises(ValueError, match=r"a code of \[6, 7\].* need a code of \[7, 7\]"):
         decoder_geometry((6, 7), (28, 28), layers)
     with pytest.raises(ValueError, match="does not fit"):
         decoder_geometry((1,), (2,), [Geometry((3,))])
@@ -182,15 +182,15 @@ def test_where_no_layers_lead_back_the_error_names_the_code_that_would():
     [
         (convolution_shape, (4,), Geometry((5,)), r"spans \[5\] .* padded input of \[4\]"),
         (convolution_shape, (4,), Geometry((3,), None, "valid", (2,)), r"spans \[5\]"),
-        (convolution_shape, (4, 4), Geometry((3,)), "kernel must hold one entry for each of 2"),
+        (convolution_shape, (4, 4), Geometry((3,)), "kernel must have one entry for each of 2"),
         (convolution_shape, (4,), Geometry((3,), (0,)), "strides must .* at least 1"),
         (convolution_shape, (4,), Geometry((3,), None, ((0, -1),)), "padding must .* at least 0"),
         (convolution_shape, (4,), Geometry((3,), None, "half"), "got 'half'"),
-        (transposed_shape, (4,), Geometry((1,), None, ((2, 2),)), r"leave \[0\] positions"),
+        (transposed_shape, (4,), Geometry((1,), None, ((2, 2),)), r"would have \[0\]"),
         (transposed_shape, (4,), Geometry((3,), (2,), "valid", None, (2,)), "must be below"),
         (transposed_shape, (4,), Geometry((3,), (2,), "same", None, (1,)), "chooses the output"),
     ],
 )
-def test_what_has_no_size_is_refused(function, shape, geometry, message):
+def test_an_invalid_geometry_is_refused(function, shape, geometry, message):
     with pytest.raises(ValueError, match=message):
         function(shape, geometry)

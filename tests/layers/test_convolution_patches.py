@@ -1,4 +1,4 @@
-"""Convolutions as products of patches, against XLA's own: values and every derivative."""
+"""Convolutions by im2col and col2im against XLA's: values and every derivative."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ GEOMETRIES = {
 
 
 def arrays(name):
-    """x, kernel and a y, of few numbers, in float64."""
+    """Small x, kernel and y of a geometry, and its options."""
     shape, window, options = GEOMETRIES[name]
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], (2, *shape, 3))
@@ -29,7 +29,7 @@ def arrays(name):
 
 
 def by_both(monkeypatch, function):
-    """What it gives by patches, and by XLA's convolutions."""
+    """Results of a function with im2col, and with XLA's convolutions."""
     own = jax.jit(function)()
     monkeypatch.setattr(convolution_patches, "MAX_PATCH_BYTES", 0)
     return own, jax.jit(lambda: function())()
@@ -42,7 +42,7 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize("name", GEOMETRIES)
-def test_values_and_all_derivatives_are_those_of_xla(name, monkeypatch, x64):
+def test_values_and_derivatives_match_xla(name, monkeypatch, x64):
     x, kernel, y, options = arrays(name)
 
     def convolved(x, kernel):
@@ -63,7 +63,7 @@ def test_values_and_all_derivatives_are_those_of_xla(name, monkeypatch, x64):
     assert_same(*by_both(monkeypatch, everything))
 
 
-def test_no_convolution_of_xla_is_left_where_patches_fit(monkeypatch):
+def test_xla_convolutions_are_used_only_if_patches_do_not_fit(monkeypatch):
     x, kernel, y, options = arrays("blocks of a stride")
 
     def both(x, y, kernel):
@@ -80,8 +80,8 @@ def test_no_convolution_of_xla_is_left_where_patches_fit(monkeypatch):
     assert "conv_general_dilated" in program()
 
 
-def test_they_fit_up_to_their_size_and_on_a_processor_alone(monkeypatch):
-    kernel = jnp.zeros((3, 3, 2, 5), jnp.float32)  # 18 numbers a patch, four bytes each
+def test_patches_fit_up_to_a_size_and_only_on_a_cpu(monkeypatch):
+    kernel = jnp.zeros((3, 3, 2, 5), jnp.float32)  # a patch has 18 elements of four bytes
     monkeypatch.setattr(convolution_patches, "MAX_PATCH_BYTES", 7 * 20 * 18 * 4)
     assert convolution_patches.patches_fit(7, kernel, (4, 5))
     assert not convolution_patches.patches_fit(8, kernel, (4, 5))
@@ -89,7 +89,7 @@ def test_they_fit_up_to_their_size_and_on_a_processor_alone(monkeypatch):
     assert not convolution_patches.patches_fit(7, kernel, (4, 5))
 
 
-def test_many_kernels_at_once_are_one_after_another():
+def test_vmap_over_kernels_equals_a_loop():
     x, kernel, _, options = arrays("one axis tiles")
     kernels = jnp.stack([kernel, 2 * kernel])
     found = jax.vmap(lambda kernel: convolution(x, kernel, **options))(kernels)
@@ -97,7 +97,7 @@ def test_many_kernels_at_once_are_one_after_another():
         np.testing.assert_allclose(each, convolution(x, alone, **options), rtol=1e-5, atol=1e-5)
 
 
-def test_few_bits_are_summed_in_float32():
+def test_bfloat16_accumulates_in_float32():
     x, kernel, _, options = (jnp.asarray(part, jnp.bfloat16) if i < 3 else part
                              for i, part in enumerate(arrays("blocks of a stride")))  # fmt: skip
     found = convolution(x, kernel, **options)

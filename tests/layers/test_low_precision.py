@@ -1,4 +1,4 @@
-"""Products of few bits, against NumPy in float64, and in every transformation."""
+"""Low-precision matrix products against NumPy in float64, under every JAX transformation."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ SMALL = (jnp.bfloat16, jnp.float16)
 
 
 def rounded(x, dtype):
-    """As the dtype holds it, in float64."""
+    """x rounded to the dtype, as float64."""
     return np.asarray(jnp.asarray(x, dtype), np.float64)
 
 
@@ -22,7 +22,7 @@ def operands(dtype):
 
 
 @pytest.mark.parametrize("dtype", SMALL)
-def test_sums_are_not_rounded_term_by_term(dtype):
+def test_products_accumulate_in_float32(dtype):
     exact = rounded(LEFT, dtype) @ rounded(RIGHT, dtype)
     found = matmul(*operands(dtype))
     assert found.dtype == dtype
@@ -31,7 +31,7 @@ def test_sums_are_not_rounded_term_by_term(dtype):
 
 
 @pytest.mark.parametrize("dtype", SMALL)
-def test_both_transposes_are_products_of_the_same_dtype(dtype):
+def test_both_transposes_have_the_same_dtype(dtype):
     found, transpose = jax.vjp(matmul, *operands(dtype))
     cotangent = jnp.asarray(OTHER, dtype)
     to_left, to_right = transpose(cotangent)
@@ -44,8 +44,7 @@ def test_both_transposes_are_products_of_the_same_dtype(dtype):
         np.testing.assert_allclose(np.asarray(own, np.float64), exact, rtol=0.01, atol=1e-3)
 
 
-def test_matrix_units_are_asked_for_in_every_direction():
-    """Operands of 16 bits and sums of 32: no product of the gradient's is of another kind."""
+def test_every_product_of_the_gradient_accumulates_bfloat16_in_float32():
 
     def loss(left, right):
         return jnp.sum(jnp.square(matmul(left, right).astype(jnp.float32)))
@@ -69,7 +68,7 @@ def test_forward_and_reverse_mode_agree():
 
 
 @pytest.mark.parametrize("axes", [(0, None), (None, 1), (2, 0)])
-def test_many_at_once_are_one_after_another(axes):
+def test_vmap_equals_a_loop(axes):
     stacked = [
         operand if axis is None else jnp.stack([operand, 2 * operand, -operand], axis=axis)
         for operand, axis in zip(operands(jnp.bfloat16), axes, strict=True)
@@ -85,7 +84,7 @@ def test_many_at_once_are_one_after_another(axes):
         np.testing.assert_array_equal(np.asarray(each), np.asarray(alone))
 
 
-def test_any_leading_axes_are_kept():
+def test_leading_axes_are_preserved():
     left, right = operands(jnp.bfloat16)
     boxed = matmul(left.reshape(4, 10, 300), right)
     assert boxed.shape == (4, 10, 20)
@@ -93,6 +92,6 @@ def test_any_leading_axes_are_kept():
     assert matmul(left[0], right).shape == (20,)
 
 
-def test_float32_is_jaxs_own_product():
+def test_float32_uses_the_ordinary_product():
     left, right = operands(jnp.float32)
     np.testing.assert_array_equal(matmul(left, right), left @ right)

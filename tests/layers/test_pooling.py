@@ -13,7 +13,7 @@ from aejax.layers.pooling import max_pool, max_unpool
 
 
 def _case(seed):
-    """A drawn pooling, half of the cases with many ties."""
+    """A random pooling; odd seeds give inputs with many ties."""
     rng = np.random.default_rng(seed)
     axes = int(rng.integers(1, 4))
     window, strides, dilation = (rng.integers(1, high, axes) for high in (4, 4, 3))
@@ -62,8 +62,8 @@ def _unpool_against_pytorch(values, indices, shape, tolerance):
     reference = _torch(values, axes)
     unpool = getattr(torch.nn.functional, f"max_unpool{axes}d")
     at = torch.tensor(np.moveaxis(np.asarray(indices), -1, 1).astype(np.int64))
-    room = tuple(n - m + 1 for n, m in zip(shape, indices.shape[1:-1], strict=True))
-    expected = unpool(reference, at, room, (1,) * axes, output_size=tuple(shape))
+    window = tuple(n - m + 1 for n, m in zip(shape, indices.shape[1:-1], strict=True))
+    expected = unpool(reference, at, window, (1,) * axes, output_size=tuple(shape))
     ours, back = jax.vjp(lambda v: max_unpool(v, indices, shape=shape), jnp.array(values))
     np.testing.assert_array_equal(ours, _last(expected))
     flat = np.asarray(indices).reshape(len(values), -1, values.shape[-1])
@@ -74,18 +74,18 @@ def _unpool_against_pytorch(values, indices, shape, tolerance):
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_pooling_and_unpooling_are_pytorchs(seed):
+def test_pooling_and_unpooling_match_pytorch(seed):
     _against_pytorch(seed, np.float32, 1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(300))
-def test_three_hundred_drawn_poolings_are_pytorchs(seed, x64):
+def test_random_poolings_match_pytorch(seed, x64):
     _against_pytorch(seed, np.float32, 1e-5)
     _against_pytorch(seed, np.float64, 1e-10)
 
 
-def test_a_value_shared_by_windows_keeps_the_last_and_its_gradient_alone():
+def test_the_last_value_of_a_shared_index_has_the_gradient():
     def unpooled(values):
         return max_unpool(values, jnp.array([[[1], [1], [2]]]), shape=(4,))
 
@@ -94,7 +94,7 @@ def test_a_value_shared_by_windows_keeps_the_last_and_its_gradient_alone():
     np.testing.assert_array_equal(back(jnp.ones_like(ours))[0].ravel(), [0, 1, 1])
 
 
-def test_a_window_of_minus_infinity_or_nan_keeps_an_index_inside_the_input():
+def test_a_window_of_minus_infinity_or_nan_has_an_index_inside_the_input():
     x = jnp.array([[[-jnp.inf], [-jnp.inf], [jnp.nan], [1.0]]])
     values, indices = max_pool(x, window=(2,), padding=((1, 1),))
     np.testing.assert_array_equal(values.ravel(), [-np.inf, np.nan, 1])
@@ -112,11 +112,11 @@ def test_pooling_is_the_same_under_jit_and_vmap():
     np.testing.assert_array_equal(mapped, jnp.stack([there_and_back(one) for one in x]))
 
 
-def test_what_cannot_be_pooled_is_refused():
+def test_an_invalid_pooling_is_refused():
     x = jnp.zeros((1, 3, 1))
-    with pytest.raises(ValueError, match="every window must meet"):
+    with pytest.raises(ValueError, match="every window must overlap"):
         max_pool(x, window=(2,), padding=((3, 0),))
-    with pytest.raises(ValueError, match="strides must hold one entry"):
+    with pytest.raises(ValueError, match="strides must have one entry"):
         max_pool(x, window=(2,), strides=(0,))
 
 
@@ -125,9 +125,14 @@ def test_what_cannot_be_pooled_is_refused():
     [
         ((1, 3, 1), jnp.full((1, 3, 1), 7), (5,), r"indices must lie in \[0, 4\], got \[7 7\]"),
         ((1, 3, 1), jnp.full((1, 3, 1), -1), (5,), r"indices must lie in \[0, 4\]"),
-        ((1, 3, 1), jnp.zeros((1, 2, 1), int), (5,), r"one shape.*got \[1, 3, 1\] and \[1, 2, 1\]"),
-        ((1, 3, 2), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have one shape"),
-        ((2, 3, 1), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have one shape"),
+        (
+            (1, 3, 1),
+            jnp.zeros((1, 2, 1), int),
+            (5,),
+            r"shape.*got \[1, 3, 1\] and \[1, 2, 1\]",
+        ),
+        ((1, 3, 2), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have the same shape"),
+        ((2, 3, 1), jnp.zeros((1, 3, 1), int), (5,), "values and indices must have the same shape"),
         (
             (1, 3, 1),
             jnp.zeros((1, 3, 1), int),
@@ -137,7 +142,7 @@ def test_what_cannot_be_pooled_is_refused():
         ((1, 3, 1), jnp.zeros((1, 3, 1)), (5,), "indices must be integers.*got float32"),
     ],
 )
-def test_what_cannot_be_unpooled_is_refused(values, indices, shape, message):
+def test_an_invalid_unpooling_is_refused(values, indices, shape, message):
     with pytest.raises((ValueError, TypeCheckError), match=f"{message}|Type-check"):
         max_unpool(jnp.zeros(values), indices, shape=shape)
     with pytest.raises(ValueError, match=message):

@@ -244,7 +244,7 @@ def test_it_learns_with_corruption_and_penalties():
         ({"channels": (2, 0)}, "one convolution or more"),
         ({"units": (0,)}, "one feature or more"),
         ({"geometry": [Geometry((3, 3))]}, "one for all of 2 layers, or one for each, got 1"),
-        ({"geometry": Geometry((3,))}, "kernel must hold one entry for each of 2"),
+        ({"geometry": Geometry((3,))}, "kernel must have one entry for each of 2"),
         ({"geometry": Geometry((3, 3), output_padding=(0, 0))}, "the decoder chooses it"),
         ({"geometry": Geometry((3, 3), (2, 2))}, "does not fit"),
         ({"decoder_channels": (3, 4)}, "lead from 3 channels through 2 layers"),
