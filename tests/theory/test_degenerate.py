@@ -128,7 +128,7 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():
     x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - 2e-5), 2.0, 1.0])
     (answer,) = theory.optimal_map(theory.pose(x, 3))
     assert answer.verdict == "not identifiable"
-    assert "least squares still moved after 30000 steps" in answer.reason
+    assert "least squares had not converged after 30000 steps" in answer.reason
     assert answer.residual > answer.tolerance
 
 

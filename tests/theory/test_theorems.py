@@ -121,7 +121,7 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     monkeypatch.setattr("aejax.theory.optimum.gradient.train_linear", stopped)
     answers = theory.gradient_training(theory.pose(X, 3))
     assert verdicts(answers) == ["not identifiable"] * 2
-    assert all("training had not ended after 5 steps" in answer.reason for answer in answers)
+    assert all("training had not converged after 5 steps" in answer.reason for answer in answers)
 
 
 def test_a_trained_map_bounds_the_angle_of_its_decoder(certificates):

@@ -1,1 +1,1 @@
-"""The course's theorem on the linear autoencoder, and its conditions."""
+"""The course's theorem on the linear autoencoder, and its assumptions."""

@@ -1,4 +1,4 @@
-"""What pulls at PCA's encoder where one of the course's four conditions is dropped."""
+"""Encoder gradient at the PCA solution when one of the course's four assumptions is violated."""
 
 import functools
 from collections.abc import Callable
@@ -18,33 +18,33 @@ from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Autoencoder, Batch, Loss, Params
 
 Assumption = Literal["encoder", "decoder", "centring", "loss"]
-"""A condition: a linear encoder, a linear decoder, centred inputs, squared error."""
+"""An assumption of the theorem: linear encoder, linear decoder, centred inputs, squared error."""
 
 DECODER_STEPS = 300
-"""Steps in which a decoder that has no closed form is trained for PCA's code."""
+"""Training steps of a decoder that has no closed form, for PCA's code."""
 
 REALS = (-jnp.inf, jnp.inf)
 
 arcsinh_loss = Loss(lambda output, x: jnp.square(jnp.arcsinh(output) - x), jnp.arcsinh, REALS)
-"""Squared error of a decoder with arsinh, which reaches every real number."""
+"""Squared error of the output arsinh(a), whose range is all of ℝ."""
 
 quartic_loss = Loss(lambda output, x: jnp.square(jnp.square(output - x)), jax.nn.identity, REALS)
 """(x̂ − x)⁴."""
 
 
 def encoder_gradient_norm(problem: Problem, violated: Assumption | None) -> float:
-    """Norm of the encoder's gradient at PCA's code with the best decoder, for Σλ = 1.
+    """‖∂L/∂(W_e, b)‖ at PCA's code with the optimal decoder for it, for Σλ = 1.
 
-    Features are divided by √(Σλ/n) first, so that their mean variance is one, and the gradient by
-    n. The decoder's own gradient is added where no condition is dropped, and subtracted where one
-    is: what a decoder that is not quite the best leaves is not the encoder's.
+    Features are divided by √(Σλ/n), so that their mean variance is one, and the gradient by n. The
+    norm of the decoder's gradient is added if no assumption is violated, and subtracted otherwise,
+    so that an inexact optimum of the decoder never favours the theorem.
 
     Args:
-        problem: the data.
-        dropped: the condition that is dropped, if any.
+        problem: data and code size.
+        violated: violated assumption, if any.
 
     Returns:
-        The norm.
+        The norm of the gradient.
     """
     features, code = problem.x.shape[1], problem.code
     model, loss = model_and_loss(features, code, violated)
@@ -71,23 +71,22 @@ def encoder_gradient_norm(problem: Problem, violated: Assumption | None) -> floa
 def model_and_loss(
     features: int, code: int, violated: Assumption | None
 ) -> tuple[Autoencoder, Loss]:
-    """The model and loss of the course, with one of its conditions dropped or none.
+    """The course's model and loss, with at most one assumption violated.
 
     Args:
         features: n.
         code: k.
-        dropped: the condition.
+        violated: violated assumption, if any.
 
     Returns:
-        What `aejax.objective` composes.
+        The model and the loss, as arguments of `aejax.objective`.
     """
     if violated == "encoder":
         model = dense((features, code), activation=jnp.tanh)
     else:
         model = linear(features, code, bias=violated != "centring")
-    return model, {"decoder": arcsinh_loss, "loss": quartic_loss}.get(
-        violated or "", losses.squared
-    )
+    others = {"decoder": arcsinh_loss, "loss": quartic_loss}
+    return model, others.get(violated or "", losses.squared)
 
 
 def _layer(kernel: Float64[np.ndarray, "inputs outputs"], width: int, *, biased: bool) -> Params:
@@ -101,7 +100,7 @@ def _best_decoder(
     encoder: Params,
     rows: Float64[np.ndarray, "examples features"],
 ) -> Params:
-    """PCA's where no condition is dropped, by least squares where that serves, else trained."""
+    """PCA's decoder, or the optimal one by least squares or, if it is non-linear, by training."""
     features, code = problem.x.shape[1], problem.code
     start = _layer(leading_components(problem.pca, code), features, biased=violated != "centring")
     if violated is None:
@@ -119,7 +118,7 @@ def _best_decoder(
 def _trained_decoder(
     problem: Problem, violated: Assumption, rows: Float64[np.ndarray, "examples features"]
 ) -> Params:
-    """Trained for PCA's code at unit variances, and given back for the code itself."""
+    """Train a decoder for PCA's code scaled to unit variance; return it for the unscaled code."""
     features, code = problem.x.shape[1], problem.code
     components = leading_components(problem.pca, code)
     variances = problem.pca.eigenvalues[:code] * features / least_loss(problem.pca, 0)

@@ -1,4 +1,4 @@
-"""The course's theorem: under four conditions the encoder is PCA."""
+"""Theorem of the course: under four assumptions the optimal encoder is PCA."""
 
 import functools
 
@@ -34,6 +34,7 @@ from aejax.theory.course.conditions import Assumption, encoder_gradient_norm
 from aejax.theory.learning.nonlinear_encoders import representatives
 from aejax.theory.optimum.optimum import swapped_components
 from aejax.theory.parameters.biases import already_centred
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
 
 COVARIANCE = Statement(
@@ -73,40 +74,41 @@ CONDITIONS: dict[Assumption, Statement] = {
 def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
     """Linear encoder, linear decoder, squared error, normalised inputs: the encoder is PCA.
 
-    S is the covariance that divides by m, not m − 1. The least of ‖R − H W_d‖² over H and W_d of
-    rank k is R's truncated SVD U_k Σ_k V_kᵀ (Eckart & Young), and H = R V_k with W_d = V_kᵀ
-    attains it. Said as "the encoder is PCA" that is loose: H = R V_k G with W_d = G⁻¹ V_kᵀ is as
-    good for every invertible G, and only span H = span U_k is determined. So the code that
-    alternating least squares finds is compared with U_k: its residual is the sine of the largest
-    principal angle, on the user's data with biases, or the spectral norm of H W_d − R V_k V_kᵀ over
-    σ_k if that is greater.
+    1. S = RᵀR is the covariance that divides by m, not m − 1.
+    2. ‖R − H W_d‖² is minimal at R's truncated SVD, H W_d = U_k Σ_k V_kᵀ (Eckart & Young), which
+       H = R V_k, W_d = V_kᵀ attains. "The encoder is PCA" is imprecise: H = R V_k G, W_d = G⁻¹ V_kᵀ
+       has the same loss for every invertible G; only span H = span U_k is determined.
+    3. Under the four assumptions the encoder's gradient vanishes at H = R V_k with the optimal
+       decoder, since V_kᵀ S V_⊥ = 0. It does not if one of the assumptions is violated.
 
-    Each condition: the encoder's gradient at H = R V_k, with the best decoder for that code. It is
-    zero where all four hold, as S V_⊥ has no part in V_k. Each control drops one condition, and
-    gives PCA's code the best decoder again: the gradient that is left says that another encoder is
-    better, and, while the encoder is linear, better than any that spans the same (G goes into the
-    decoder). A non-linear encoder cannot beat PCA under a linear decoder, but PCA's own weights
-    are not its best. Centred data needs no centring: not applicable. Nor is any of this where the
-    rank is k or less: PCA's code then keeps all of x, under any loss and decoder.
+    Verification of 2: the code found by alternating least squares on the user's data with biases.
+    The residual is the maximum of the sine of the largest principal angle between its span and
+    span U_k, and of ‖H W_d − R V_k V_kᵀ‖₂/σ_k.
+
+    Controls of 3: each violates one assumption and recomputes the optimal decoder for PCA's code.
+    A nonzero gradient shows that another encoder is better; if the encoder is linear, better than
+    every encoder with the same span, because the decoder absorbs G. A non-linear encoder cannot
+    improve on PCA with a linear decoder, but PCA's weights are not optimal for it. Centring is
+    not applicable to centred data, and nothing is if rank ≤ k: PCA's code then loses nothing.
 
     Args:
-        problem: the user's data, code size and key; where x is large, controls are measured on
-            evenly spaced examples, with PCA of their own.
+        problem: data, code size and key. For large x the controls are measured on evenly spaced
+            examples, with their own PCA.
 
     Returns:
-        Six certificates: covariance, code, and each of the four conditions.
+        Six certificates: covariance, code, and each of the four assumptions.
 
     Source: Bourlard & Kamp 1988.
     """
     stationary = _stationary_tolerance(problem)
-    kept = functools.cache(lambda: encoder_gradient_norm(problem, None))
+    gradient = functools.cache(lambda: encoder_gradient_norm(problem, None))
     part = functools.cache(lambda: representatives(problem))
     return (
         certify(
             COVARIANCE,
             _covariance_tolerance(problem),
             lambda: _covariance(problem),
-            obstacle=_single(problem),
+            obstacle=_zero_variance(problem),
         ),
         certify(
             CODE,
@@ -118,34 +120,34 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
             certify(
                 statement,
                 stationary,
-                lambda name=name: Evidence(kept(), encoder_gradient_norm(part(), name)),
-                obstacle=pca_obstacle(problem) or _needless(problem, name),
+                lambda name=name: Evidence(gradient(), encoder_gradient_norm(part(), name)),
+                obstacle=pca_obstacle(problem) or _harmless(problem, name),
             )
             for name, statement in CONDITIONS.items()
         ),
     )
 
 
-def _single(problem: Problem) -> Obstacle | None:
+def _zero_variance(problem: Problem) -> Obstacle | None:
     if rank(problem) > 0:
         return None
     return Obstacle("not applicable", zero_variance_message(problem))
 
 
-def _needless(problem: Problem, name: Assumption) -> Obstacle | None:
-    """Why a condition may be dropped on this data without harm."""
+def _harmless(problem: Problem, name: Assumption) -> Obstacle | None:
+    """Why the violation of an assumption has no effect on this data, if so."""
     return _lossless(problem) or (already_centred(problem) if name == "centring" else None)
 
 
 def _lossless(problem: Problem) -> Obstacle | None:
     if rank(problem) > problem.code:
         return None
-    reason = f"rank {rank(problem)} ≤ code {problem.code}: the code keeps all of x, as others do"
+    reason = f"rank {rank(problem)} ≤ code {problem.code}: PCA's code is lossless, as are others"
     return Obstacle("not applicable", reason)
 
 
 def _covariance_tolerance(problem: Problem) -> Tolerance:
-    """4 ρ σ_1 against λ_1: two for S of the factor, two for the covariance as it is summed."""
+    """4 ρ σ_1/λ_1: two ρ for S from the factor, two for the covariance as a sum."""
     largest, error = float(problem.pca.eigenvalues[0]), rounding(problem)
     basis = f"rounding {error:.1e} of σ against σ_1 = {np.sqrt(largest):.1e}"
     value = 4 * error / np.sqrt(largest) if largest > 0 else np.inf
@@ -153,7 +155,7 @@ def _covariance_tolerance(problem: Problem) -> Tolerance:
 
 
 def _code_tolerance(problem: Problem) -> Tolerance:
-    """That of the map, whose left singular subspace has the same gap, and two passes over σ_k."""
+    """`map_tolerance`, as the left singular subspace has the same gap, and two passes over σ_k."""
     closed, error = map_tolerance(problem), pass_rounding(problem)
     kept = float(np.sqrt(np.pad(problem.pca.eigenvalues, (0, problem.code))[problem.code - 1]))
     value = closed.value + 2 * error / kept if kept > 0 else np.inf
@@ -161,7 +163,7 @@ def _code_tolerance(problem: Problem) -> Tolerance:
 
 
 def _stationary_tolerance(problem: Problem) -> Tolerance:
-    """8 ρ/√Σλ, for Σλ = 1: a gradient of degree two in the data, with ρ the rounding of a pass."""
+    """8 ρ/√Σλ, for Σλ = 1: the gradient has degree two in the data; ρ is the rounding of a pass."""
     total, error = least_loss(problem.pca, 0), pass_rounding(problem)
     basis = f"rounding {error:.1e} of a row against √Σλ = {np.sqrt(total):.1e}"
     return Tolerance(
@@ -195,8 +197,7 @@ def _code(problem: Problem) -> Evidence:
             swapped_components(problem),
         )
     )
-    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
-    return Evidence(residual, control, doubt)
+    return Evidence(residual, control, convergence_doubt(solution, method="least squares"))
 
 
 def _sine(
@@ -204,7 +205,7 @@ def _sine(
     basis: Float64[np.ndarray, "examples code"],
     components: Float64[np.ndarray, "code features"],
 ) -> float:
-    """Sine of the largest principal angle between a code's span and that of R V_k, U_k."""
+    """Sine of the largest principal angle between the span of a code and that of R V_k."""
     scores, _ = np.linalg.qr((problem.x - problem.pca.mean) @ components.T)
     return float(np.linalg.norm(scores - basis @ (basis.T @ scores), ord=2))
 
@@ -214,7 +215,7 @@ def _departure(
     x_hat: Float64[np.ndarray, "examples features"],
     components: Float64[np.ndarray, "code features"],
 ) -> float:
-    """‖H W_d − R V_k V_kᵀ‖₂/σ_k, H W_d the reconstructions about the mean."""
+    """‖H W_d − R V_k V_kᵀ‖₂/σ_k, with H W_d the reconstructions minus the mean."""
     projected = problem.centred @ components.T @ components
     difference = x_hat - problem.pca.mean - projected
     weakest = np.sqrt(len(x_hat) * problem.pca.eigenvalues[problem.code - 1])

@@ -1,1 +1,1 @@
-"""Theorems on the optimum, and on the landscape around it."""
+"""Theorems on the optimum of the linear autoencoder and on its loss landscape."""

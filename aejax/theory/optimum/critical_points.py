@@ -1,4 +1,4 @@
-"""The theorem that the landscape has no other critical points: a search that looks for them."""
+"""Theorem: the linear autoencoder has no other critical points, tested by a numerical search."""
 
 from functools import partial
 
@@ -18,13 +18,13 @@ from aejax.theory.optimum.landscape import Landscape, landscape_or_obstacle, sub
 from aejax.types import Array, Key, Params
 
 NUM_STARTS, MAX_STEPS = 48, 100
-"""Random starts of the search, and the steps that each may take."""
+"""Number of random starts of the search, and maximum number of steps from each."""
 
 SCALED_TOLERANCE = 1e-12
-"""Gradient times kernel norm at which a search has found a critical point, for λ_1 = 1."""
+"""Gradient norm times kernel norm at which a critical point is accepted, for λ_1 = 1."""
 
 MAX_KERNEL_NORM = 10.0
-"""Norm of the kernels beyond which a point is left out: gradients vanish at infinity too."""
+"""Maximum norm of the kernels at a critical point: gradients also vanish at infinity."""
 
 EVERY = Statement(
     claim="whatever critical point a search finds is a projector on k or fewer eigenvectors",
@@ -34,24 +34,26 @@ EVERY = Statement(
 
 
 def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
-    """Where the gradient vanishes, saddles included, W_e W_d is a projector on eigenvectors.
+    """If ∇L = 0, at saddles too, then W_e W_d = Σ_{i∈I} v_i v_iᵀ for some set I, |I| ≤ k.
 
-    Levenberg–Marquardt steps lower ‖∇L‖, and not L, from random starts: they end at saddles as
-    gladly as at minima. With λ_n > 0 and λ_1 = 1, ‖∇L‖ ≤ g leaves W = W_e W_d within
-    ‖W_e‖ g/(2 λ_n) of W Wᵀ, and P S (I − P) within ‖W_d‖ g/2 beyond that of zero, so
-    ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap) to first order. The landscape is that of
-    `landscape_index`. Where a search ends elsewhere, in a valley of ‖∇L‖, it says nothing.
+    Verification: Levenberg–Marquardt steps minimise ‖∇L‖, not L, from random starts, so that they
+    converge to saddles as well as to minima; searches that end at a nonzero local minimum of ‖∇L‖
+    are discarded. The data and the code size are those of `landscape_index`.
 
-    Control: the eigenvectors, turned by a random rotation; the least distance of a map to them.
+    Tolerance: with λ_n > 0 and λ_1 = 1, ‖∇L‖ ≤ g implies that W = W_e W_d differs from W Wᵀ by at
+    most ‖W_e‖ g/(2 λ_n), and P S (I − P) from zero by at most ‖W_d‖ g/2 more. To first order
+    ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap).
+
+    Control: the minimum distance of a map to projectors on randomly rotated eigenvectors.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
 
     Returns:
         One certificate.
 
-    Source: Baldi & Hornik 1989; Yamashita & Fukushima 2001 (the steps converge quadratically to
-    critical points that are not isolated).
+    Source: Baldi & Hornik 1989; Yamashita & Fukushima 2001 (quadratic convergence to critical
+    points that are not isolated).
     """
     case, obstacle = landscape_or_obstacle(problem)
     least = case.eigenvalues[-1]
@@ -66,7 +68,7 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
-    """The maps W_e W_d of the critical points that the search finds from `STARTS` starts."""
+    """The maps W_e W_d of the critical points found from `NUM_STARTS` random starts."""
     with jax.enable_x64(True):
         size = (NUM_STARTS, len(case.eigenvalues), case.code)
         key_encoder, key_decoder = jax.random.split(key)
@@ -85,7 +87,7 @@ def distance_to_projectors(
     components: Float64[np.ndarray, "n n"],
     case: Landscape,
 ) -> Float64[np.ndarray, " found"]:
-    """Frobenius distance of each map to the nearest projector on k or fewer of the components."""
+    """Frobenius distance of each map to the nearest projector on at most k of the components."""
     rows = [components[list(subset)] for subset in subsets(case)]
     projectors = np.stack([each.T @ each for each in rows])
     return np.linalg.norm(maps[:, None] - projectors, axis=(2, 3)).min(axis=1)
@@ -93,7 +95,7 @@ def distance_to_projectors(
 
 @partial(jax.jit, static_argnames="code")
 def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
-    """Lower ‖∇L‖ from each point; the ends, and gradient norm times kernel norm at each."""
+    """Minimise ‖∇L‖ from each point; return the final points and ‖∇L‖ times the kernel norm."""
     model = linear(factor.shape[1], code, bias=False)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], points))
 
@@ -133,10 +135,10 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
 def _recognised(key: Key, case: Landscape) -> Evidence:
     maps = find_critical_points(key, case)
     if not len(maps):
-        return Evidence(float("inf"), 0.0, f"no search of {NUM_STARTS} ended at a critical point")
+        return Evidence(float("inf"), 0.0, f"none of {NUM_STARTS} searches found a critical point")
     with jax.enable_x64(True):
-        turn = np.asarray(jax.random.orthogonal(key, len(case.eigenvalues)))
+        rotation = np.asarray(jax.random.orthogonal(key, len(case.eigenvalues)))
     residual = distance_to_projectors(maps, case.components, case).max()
-    projecting = maps[np.trace(maps, axis1=1, axis2=2) > 0.5]  # zero belongs to every basis
-    turned = distance_to_projectors(projecting, turn @ case.components, case)
-    return Evidence(float(residual), float(turned.min(initial=np.inf)))
+    projecting = maps[np.trace(maps, axis1=1, axis2=2) > 0.5]  # the zero map fits every basis
+    rotated = distance_to_projectors(projecting, rotation @ case.components, case)
+    return Evidence(float(residual), float(rotated.min(initial=np.inf)))

@@ -1,4 +1,4 @@
-"""The theorem that gradient training from a random start ends at PCA."""
+"""Theorem: gradient training from a random start converges to PCA."""
 
 import functools
 from collections.abc import Callable
@@ -39,25 +39,26 @@ MAP = Statement(
 
 
 def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
-    """Gradient training from a random start reaches the loss Σ_{i>k} λ_i and the map V_k V_kᵀ.
+    """Gradient training from a random start converges to loss Σ_{i>k} λ_i and map V_k V_kᵀ.
 
-    For the loss has no other local minima, and its saddles are escaped. The loss is that of the
-    model on the user's data. The map's residual is ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k, which bounds the
-    sine of the largest principal angle between the decoder's row space and the principal subspace.
-    Where training stops before its gradient vanishes, a residual beyond the tolerance refutes
-    nothing.
+    The loss has no other local minima, and training escapes its saddles.
 
-    Gradient alone is hopeless where the eigengap or the least variance is so small that the loss in
-    float64 does not see the map: there the encoder's gradient is preconditioned by S⁻¹
-    (`train_preconditioned`), the certificates say so, and the statement is the same.
+    Verification: L-BFGS (`train_linear`); the loss of the model on the user's data; and
+    ‖R (W_e W_d − V_k V_kᵀ)‖₂/σ_k, which bounds the sine of the largest principal angle between the
+    decoder's row space and the principal subspace. If the eigengap or the smallest variance is so
+    small that the loss in float64 does not determine the map, the encoder's gradient is
+    preconditioned by S⁻¹ (`train_preconditioned`), and the certificates report it.
 
-    Controls: the loss of one code unit fewer; the map whose k-th component is the next one.
+    Tolerances: the error that the final gradient allows. If training stops before it converges, a
+    residual above the tolerance does not refute the theorem.
+
+    Controls: the loss for one code unit fewer; the map with component k + 1 in place of k.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
 
     Returns:
-        Two certificates, of the loss and of the map.
+        Two certificates: the loss, and the map.
 
     Source: Baldi & Hornik 1989.
     """
@@ -80,7 +81,7 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def choose_solver(problem: Problem) -> tuple[Callable[..., Solution], Tolerance, Tolerance]:
-    """The solver, and the tolerances of loss and map that it leaves."""
+    """The solver, and the tolerances of the loss and of the map for it."""
     plain = trained_map_tolerance(problem)
     if plain.value <= plain.cap:
         return train_linear, trained_loss_tolerance(problem), plain

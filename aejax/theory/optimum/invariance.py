@@ -1,4 +1,4 @@
-"""The theorem that the code is determined up to an invertible change."""
+"""Theorem: the code is determined only up to an invertible linear map."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Array, Key, Params
 
 CONDITION = 2.0
-"""Condition number of the random change of code."""
+"""Condition number of the random linear map of the code."""
 
 INVARIANT = Statement(
     claim="an invertible change of code, undone by the decoder, changes no reconstruction",
@@ -23,17 +23,20 @@ INVARIANT = Statement(
 
 
 def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
-    """(W_e G, b G, G⁻¹ W_d, c) reconstructs the user's data as (W_e, b, W_d, c) does.
+    """(W_e G, b G, G⁻¹ W_d, c) and (W_e, b, W_d, c) have equal reconstructions, for regular G.
 
-    G = U D V with random rotations U and V and stretches D from 2 to 4, at PCA's kernels with a
-    random b, of which PCA's shows nothing where the mean is zero. The residual is the root mean
-    square change of a reconstruction, relative to √(Σ λ). The theorem asks nothing of the spectrum:
-    it holds where the optimal map is not unique.
+    There is no condition on the spectrum: the optimal map need not be unique.
 
-    Control: the decoder undoes G by its transpose, as if G were a rotation.
+    Verification: G = U D V with random rotations U, V and singular values D from 2 to 4, at PCA's
+    kernels with a random b (PCA's own b is zero for centred data). The residual is the root mean
+    square change of a reconstruction, relative to √(Σ λ).
+
+    Tolerance: rounding of two passes, times the condition number of G.
+
+    Control: the decoder applies Gᵀ instead of G⁻¹, as if G were a rotation.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
 
     Returns:
         One certificate.
@@ -55,15 +58,16 @@ def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def change_code(params: Params, change: Array, undo: Array) -> Params:
-    """Parameters whose code is changed by a matrix [k, k] and decoded through another.
+    """Apply a linear map to the code, and another before decoding.
 
     Args:
-        params: of `aejax.linear`.
-        change: G, applied to the code from the right.
-        undo: what the decoder applies first; G⁻¹ leaves every reconstruction as it was.
+        params: parameters of `aejax.linear`.
+        change: G [k, k], which multiplies the code from the right.
+        undo: H [k, k], which multiplies the decoder from the left; H = G⁻¹ preserves the
+            reconstructions.
 
     Returns:
-        Params with W_e G, b G, undo W_d, c.
+        Parameters W_e G, b G, H W_d, c.
     """
     encoder, decoder = params["encoder"]["layer_0"], params["decoder"]["layer_0"]
     return {
@@ -75,11 +79,11 @@ def change_code(params: Params, change: Array, undo: Array) -> Params:
 
 
 def invertible_matrix(key: Key, size: int) -> Array:
-    """A random invertible matrix [size, size], far from orthogonal and well conditioned."""
+    """A random matrix [size, size] with singular values from 2 to 4: U diag(…) V."""
     key_left, key_right = jax.random.split(key)
-    stretches = jnp.geomspace(2.0, 2.0 * CONDITION, size)
+    singular_values = jnp.geomspace(2.0, 2.0 * CONDITION, size)
     left, right = jax.random.orthogonal(key_left, size), jax.random.orthogonal(key_right, size)
-    return (left * stretches) @ right
+    return (left * singular_values) @ right
 
 
 def _unchanged(problem: Problem, spread: float) -> Evidence:
@@ -100,7 +104,7 @@ def _unchanged(problem: Problem, spread: float) -> Evidence:
 
 
 def _biased(params: Params, key: Key, spread: float) -> Params:
-    """Parameters whose encoder's bias is moved at random, by a quarter of the data's spread."""
+    """Add a random vector, a quarter of the data's spread in length, to the encoder's bias."""
     layer = params["encoder"]["layer_0"]
     with jax.enable_x64(True):
         shift = jax.random.normal(key, layer["bias"].shape)

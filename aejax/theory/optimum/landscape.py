@@ -1,4 +1,4 @@
-"""The theorem that the landscape has no spurious minima: its critical points, and their index."""
+"""Theorem: critical points of the linear autoencoder, and the index of the Hessian at each."""
 
 from functools import partial
 from itertools import combinations
@@ -27,13 +27,13 @@ from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.types import Array, Key, Params
 
 MAX_ENUMERATED_FEATURES = 8
-"""Greatest number of features whose landscape is enumerated whole."""
+"""Maximum number of features whose critical points are all enumerated."""
 
 NUM_DIRECTIONS, NUM_UNITS = 6, 3
-"""Principal directions and code units that stand for wider data: 42 subsets."""
+"""Principal directions and code units that represent wider data: 42 subsets."""
 
 EIGENVALUE_TOLERANCE = 1e-6
-"""Eigenvalues closer than this, relative to λ_1, are not taken for distinct."""
+"""Minimum difference of two distinct eigenvalues, relative to λ_1."""
 
 CRITICAL = Statement(
     claim="a projector on any k or fewer eigenvectors is a critical point, with this loss",
@@ -52,8 +52,8 @@ class Landscape(NamedTuple):
     """The problem whose critical points are enumerated, scaled so that λ_1 = 1.
 
     factor:      T [rows, n].
-    eigenvalues: of TᵀT [n], falling.
-    components:  eigenvectors, one a row [n, n].
+    eigenvalues: λ of TᵀT [n], in descending order.
+    components:  eigenvectors as rows [n, n].
     code:        k < n.
     """
 
@@ -64,7 +64,7 @@ class Landscape(NamedTuple):
 
 
 class LocalDerivatives(NamedTuple):
-    """The loss about each of several points: its value, gradient norm and Hessian eigenvalues."""
+    """Value, gradient norm and Hessian eigenvalues of the loss at each of several points."""
 
     loss: Float64[np.ndarray, " points"]
     gradient: Float64[np.ndarray, " points"]
@@ -72,30 +72,36 @@ class LocalDerivatives(NamedTuple):
 
 
 def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
-    """Critical points are projectors on subsets of eigenvectors; one alone is a minimum.
+    """Critical points are projectors on subsets of eigenvectors; only one subset is a minimum.
 
-    L = ‖T − T W_e W_d‖²_F has −2 T̂ W_dᵀ and −2 W_eᵀ T̂ for gradients, T̂ = S (I − W_e W_d). Where S
-    is regular with distinct eigenvalues they vanish exactly at W_e = V_I C, W_d = D V_Iᵀ with
-    C D = I_r for a set I of r ≤ k eigenvectors. Along (X, Y) the Hessian is twice
-    tr (X W_d + W_e Y)ᵀ S (X W_d + W_e Y) − 2 tr T̂ᵀ X Y; a change of code makes C and Dᵀ = [I_r 0],
-    and it falls into blocks, in the eigenbasis: λ_i (X + Y)² for i, i' ∈ I; λ_j X² + λ_i Y² −
-    2 λ_j XY for i ∈ I, j ∉ I, of determinant λ_j (λ_i − λ_j); −2 λ_j XY for an unused unit and
-    j ∉ I; and nothing for an unused unit and i ∈ I. So follow the counts. Baldi & Hornik's proof
-    supposes kernels of full rank, r = k; the statement for r < k needs no such condition.
+    Let S be regular with distinct eigenvalues. The gradients of L = ‖T − T W_e W_d‖²_F are
+    −2 M W_dᵀ and −2 W_eᵀ M with M = S (I − W_e W_d). They vanish exactly at W_e = V_I C,
+    W_d = D V_Iᵀ with C D = I_r, for a set I of r ≤ k eigenvectors; then L = Σ_{j∉I} λ_j. The
+    Hessian there has #{i∈I, j∉I: λ_j > λ_i} + (k − r)(n − r) negative and k² − (k − r)² zero
+    eigenvalues, so only the k leading eigenvectors give a minimum.
 
-    Every subset is tried at a random C, with the gradient and `jax.hessian` of the loss through the
-    model's encode and decode. Up to 8 features it is the user's problem, on the directions that
-    have variance; beyond, that of 6 principal directions of distinct eigenvalues with 3 units.
+    Proof of the counts: along (X, Y) the Hessian is twice
+    tr (X W_d + W_e Y)ᵀ S (X W_d + W_e Y) − 2 tr Mᵀ X Y. A change of code makes C = Dᵀ = [I_r 0];
+    in the eigenbasis the form is then a sum of blocks: λ_i (X + Y)² for i, i' ∈ I;
+    λ_j X² + λ_i Y² − 2 λ_j XY, with determinant λ_j (λ_i − λ_j), for i ∈ I and j ∉ I; −2 λ_j XY for
+    an unused unit and j ∉ I; zero for an unused unit and i ∈ I. Baldi & Hornik assume kernels of
+    full rank, r = k; the statement for r < k does not need this assumption.
 
-    Controls: gradients, the least one where an eigenvector of the subset is turned by 45° towards
-    another; index, the curvature nearest to zero, which the formula would call flat if it were
-    wrong by one.
+    Verification: every subset is tested at a random C, with `jax.grad` and `jax.hessian` of the
+    loss through the model's encode and decode. With up to 8 features the data are the user's, in
+    the directions that have variance; with more they are 6 principal directions with distinct
+    eigenvalues, and 3 code units.
+
+    Tolerances: rounding of T, its eigenvectors and one pass; for the index, over the eigengap.
+
+    Controls: the smallest gradient after one eigenvector of the subset is rotated by 45° towards
+    another; the curvature closest to zero, which a count that is wrong by one would call flat.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
 
     Returns:
-        Two certificates, of the critical points and of their index.
+        Two certificates: the critical points, and their index.
 
     Source: Baldi & Hornik 1989; Kawaguchi 2016.
     """
@@ -117,13 +123,13 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def enumerated_landscape(problem: Problem) -> Landscape:
-    """The user's problem, or for more than 8 features its part on a few principal directions.
+    """The user's problem, restricted to a few principal directions if it has over 8 features.
 
     Args:
-        problem: whose data varies.
+        problem: data with variance, and code size.
 
     Returns:
-        The `Landscape`, of no more than 8 directions, in the order of their eigenvalues.
+        The `Landscape`, with at most 8 directions, in descending order of their eigenvalues.
     """
     eigenvalues = problem.pca.eigenvalues[: rank(problem)]
     features = problem.x.shape[1]
@@ -141,11 +147,11 @@ def enumerated_landscape(problem: Problem) -> Landscape:
 
 
 def landscape_or_obstacle(problem: Problem) -> tuple[Landscape, Obstacle | None]:
-    """The landscape, and why there is none to enumerate."""
+    """The landscape, and the reason why it cannot be enumerated, if there is one."""
     obstacle = pca_obstacle(problem)
     if obstacle is not None:
-        nothing = Landscape(np.zeros((1, 1)), np.ones(1), np.eye(1), 1)
-        return nothing, obstacle
+        placeholder = Landscape(np.zeros((1, 1)), np.ones(1), np.eye(1), 1)
+        return placeholder, obstacle
     case = enumerated_landscape(problem)
     count = len(case.eigenvalues)
     if count < 2:
@@ -159,7 +165,7 @@ def landscape_or_obstacle(problem: Problem) -> tuple[Landscape, Obstacle | None]
 
 
 def distinct_indices(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
-    """Indices of falling eigenvalues, each below the one before it by more than `SAME` λ_1."""
+    """Indices of descending eigenvalues, each below the one before it by more than `SAME` λ_1."""
     chosen = [0]
     for i, value in enumerate(eigenvalues):
         if eigenvalues[chosen[-1]] - value > EIGENVALUE_TOLERANCE * eigenvalues[0]:
@@ -168,7 +174,7 @@ def distinct_indices(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
 
 
 def subsets(case: Landscape) -> list[tuple[int, ...]]:
-    """Every set of k or fewer directions, the empty set first."""
+    """All sets of at most k directions, in order of size, from the empty set."""
     sizes = range(case.code + 1)
     return [chosen for r in sizes for chosen in combinations(range(len(case.eigenvalues)), r)]
 
@@ -176,18 +182,18 @@ def subsets(case: Landscape) -> list[tuple[int, ...]]:
 def predicted_index(
     eigenvalues: Float64[np.ndarray, " n"], subset: tuple[int, ...], code: int
 ) -> tuple[int, int]:
-    """Negative and zero eigenvalues of the Hessian where W projects on a subset of eigenvectors.
+    """Numbers of negative and zero Hessian eigenvalues where W projects on some eigenvectors.
 
-    A direction j ∉ I with λ_j = 0 bends nothing: it adds r + 2 (k − r) zero eigenvalues, and takes
-    the k − r negative ones of the unused units.
+    A direction j ∉ I with λ_j = 0 has no curvature: it adds r + 2 (k − r) zero eigenvalues, and
+    removes the k − r negative ones of the unused units.
 
     Args:
-        eigenvalues: of S, distinct where they are not zero.
-        subset: indices of I, of positive eigenvalues.
+        eigenvalues: eigenvalues of S; the nonzero ones are distinct.
+        subset: indices I of eigenvectors with positive eigenvalues.
         code: k ≥ r = |I|.
 
     Returns:
-        Negative and zero counts.
+        The number of negative and the number of zero eigenvalues.
 
     Source: see `landscape_index`.
     """
@@ -203,12 +209,12 @@ def critical_points(key: Key, case: Landscape, *, angle: float = 0.0) -> Params:
     """A random critical point for each subset, stacked: W_e = V_I C, W_d = D V_Iᵀ, C D = I.
 
     Args:
-        key: for C and D.
+        key: PRNG key for C and D.
         case: the landscape.
-        turn: angle by which the subset's last eigenvector is turned towards one outside it.
+        angle: rotation of the subset's last eigenvector towards one outside it (default: 0).
 
     Returns:
-        Params of `aejax.linear(n, k, bias=False)`, [subsets, …].
+        Parameters of `aejax.linear(n, k, bias=False)`, [subsets, …].
     """
     with jax.enable_x64(True):
         keys = jax.random.split(key, len(subsets(case)))
@@ -228,10 +234,12 @@ def local_derivatives(case: Landscape, points: Params) -> LocalDerivatives:
 def _kernels(
     key: Key, subset: tuple[int, ...], case: Landscape, angle: float
 ) -> tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, "k n"]]:
-    """W_e = V_I [I M] G and W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, G of condition two and M for unused units."""
+    """W_e = V_I [I M] G, W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, with cond G = 2 and M for the unused units."""
     key_change, key_unused = jax.random.split(key)
     r, size = len(subset), case.code
-    change = np.asarray(invertible_matrix(key_change, size)) / np.sqrt(8)  # stretches 1/√2 to √2
+    change = np.asarray(invertible_matrix(key_change, size)) / np.sqrt(
+        8
+    )  # singular values 1/√2 to √2
     unused = 0.5 * np.asarray(jax.random.normal(key_unused, (r, size - r)))
     rows = case.components[list(subset)]
     if angle and subset:
@@ -259,12 +267,12 @@ def _derivatives(points: Params, factor: Array, code: int) -> tuple[Array, Array
 
 
 def _gap(case: Landscape) -> float:
-    """Least distance of two eigenvalues of the landscape, or of one from zero."""
+    """Minimum distance between two eigenvalues of the landscape, or between one and zero."""
     return float(-np.diff(np.append(case.eigenvalues, 0)).max())
 
 
 def _backward_error(problem: Problem, case: Landscape) -> float:
-    """Rounding of T, of its eigenvectors and of a pass, for λ_1 = 1 and kernels below 4."""
+    """Rounding error of T, its eigenvectors and one pass, for λ_1 = 1 and kernel norms below 4."""
     return 16 * EPSILON * float(np.sqrt(problem.x.size) + case.factor.shape[1] * case.code)
 
 
@@ -280,7 +288,7 @@ def _gradient_tolerance(problem: Problem, case: Landscape) -> Tolerance:
 
 
 def _index_tolerance(problem: Problem, case: Landscape) -> Tolerance:
-    """A point as far from its critical set as its eigenvectors are wrong: error over gap."""
+    """Distance of a point from its critical set: the error of the eigenvectors over their gap."""
     error, gap = _backward_error(problem, case), _gap(case)
     value = error / gap if gap > 0 else float("inf")
     return Tolerance(value, CLOSED_FORM_CAP, _basis(problem, case))
@@ -290,20 +298,20 @@ def _vanishes(key: Key, case: Landscape) -> Evidence:
     expected = np.array(
         [np.delete(case.eigenvalues, list(chosen)).sum() for chosen in subsets(case)]
     )
-    measured, turned = (
+    exact, rotated = (
         local_derivatives(case, critical_points(key, case, angle=angle)) for angle in (0, np.pi / 4)
     )
-    residual = max(measured.gradient.max(), np.abs(measured.loss - expected).max())
-    return Evidence(float(residual), float(turned.gradient[1:].min()))
+    residual = max(exact.gradient.max(), np.abs(exact.loss - expected).max())
+    return Evidence(float(residual), float(rotated.gradient[1:].min()))
 
 
 def _counted(key: Key, case: Landscape) -> Evidence:
-    """How far curvatures are from flat where they should be, and the least that should not."""
+    """Largest violation of the predicted signs, and smallest curvature predicted to be nonzero."""
     curvatures = local_derivatives(case, critical_points(key, case)).curvatures
-    wrong, bent = [], []
-    for subset, falling in zip(subsets(case), curvatures, strict=True):
+    violations, curved = [], []
+    for subset, ascending in zip(subsets(case), curvatures, strict=True):
         negative, flat = predicted_index(case.eigenvalues, subset, case.code)
-        below, above = falling[:negative], falling[negative + flat :]
-        wrong += [*np.abs(falling[negative : negative + flat]), *below, *-above]
-        bent += [*np.abs(below), *np.abs(above)]
-    return Evidence(float(max(0.0, *wrong)), float(min(bent)))
+        below, above = ascending[:negative], ascending[negative + flat :]
+        violations += [*np.abs(ascending[negative : negative + flat]), *below, *-above]
+        curved += [*np.abs(below), *np.abs(above)]
+    return Evidence(float(max(0.0, *violations)), float(min(curved)))

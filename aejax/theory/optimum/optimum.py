@@ -1,8 +1,8 @@
-"""Theorems on the optimum of the linear autoencoder: its loss, and its map.
+"""Theorems: loss and map of the optimal linear autoencoder.
 
-S is taken as it comes, singular or not. The literature supposes it invertible; where it is not
-(a constant feature is enough), the optimal map is unique on the data alone: W_e may do anything
-on directions without variance. V_k V_kᵀ is then the optimal map of least norm.
+S may be singular. The literature assumes that it is invertible; if it is not (one constant feature
+suffices), the optimal map is unique on the data only, because W_e is arbitrary in directions
+without variance. V_k V_kᵀ is then the optimal map of minimum norm.
 """
 
 import jax
@@ -22,6 +22,7 @@ from aejax.theory.checking.tolerances import (
     map_obstacle,
     map_tolerance,
 )
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
 from aejax.types import Params
 
@@ -43,22 +44,24 @@ PROJECTOR = Statement(
 
 
 def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
-    """The optimal loss is Σ_{i>k} λ_i: PCA's parameters attain it, and nothing goes below.
+    """The minimum loss is Σ_{i>k} λ_i: PCA's parameters attain it, and no others have less.
 
-    Attained: the loss of `aejax.linear` with `pca_params`, through its own encode and decode on
-    the user's data. Minimal: by duality. A map W of rank k loses at least tr S − tr P S, P the
+    Lower bound, by duality: a map W of rank k has a loss of at least tr S − tr P S, with P the
     projector on its row space, and S ≼ tI + (S − tI)₊ gives tr P S ≤ kt + tr(S − tI)₊ for every
-    t ≥ 0; the bound's eigenvalues are those of x's covariance by `numpy.cov`, not of the SVD. Both
-    are relative to the loss, or to Σ λ where rank ≤ k and the loss is zero. A repeated eigenvalue
-    harms neither.
+    t ≥ 0. Repeated eigenvalues are allowed.
 
-    Controls: the code lacks its last component; the bound is that of one code unit fewer.
+    Verification: the loss of `aejax.linear` with `pca_params`, through its encode and decode on the
+    user's data, is compared with Σ_{i>k} λ_i, and with the bound at t = λ_{k+1} from eigenvalues of
+    `numpy.cov` instead of the SVD. Both residuals are relative to the loss, or to Σ λ if
+    rank ≤ k and the loss is zero.
+
+    Controls: a code without its last component; the bound for one code unit fewer.
 
     Args:
-        problem: the user's data and code size.
+        problem: data and code size.
 
     Returns:
-        Two certificates, attained and minimal.
+        Two certificates: the loss is attained, and it is minimal.
 
     Source: Eckart & Young 1936; Fan 1949; Baldi & Hornik 1989.
     """
@@ -70,15 +73,15 @@ def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def optimal_map(problem: Problem) -> tuple[Certificate, ...]:
-    """The optimal map is W_e W_d = V_k V_kᵀ, found by alternating least squares.
+    """The optimal map is W_e W_d = V_k V_kᵀ; for λ_k = λ_{k+1} it is not identifiable.
 
-    The residual is the spectral norm of the difference: between projectors, the sine of the
-    largest principal angle. Where λ_k = λ_{k+1} the subspace is not identifiable.
+    Verification: the map found by alternating least squares. The residual is the spectral norm of
+    the difference; between projectors this is the sine of the largest principal angle.
 
-    Control: the projector whose k-th component is the next one.
+    Control: the projector in which component k + 1 replaces component k.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
 
     Returns:
         One certificate.
@@ -92,34 +95,34 @@ def optimal_map(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def swapped_components(problem: Problem) -> Float64[np.ndarray, "code features"]:
-    """The leading components with the next one in the place of the k-th: a control of maps."""
+    """The k leading components with component k + 1 in place of component k: a control."""
     components = leading_components(problem.pca, problem.code)
     components[-1] = problem.pca.components[problem.code]
     return components
 
 
 def principal_params(problem: Problem, components: Float64[np.ndarray, "code features"]) -> Params:
-    """`pca_params` of components, in float64."""
+    """Parameters of `aejax.linear` from principal components, in float64."""
     with jax.enable_x64(True):
         return pca_params(jnp.asarray(components), jnp.asarray(problem.pca.mean))
 
 
 def relative_excess(problem: Problem, loss: float, least: float) -> float:
-    """|L − L*| relative to the scale of losses."""
+    """|L − L*|/`loss_scale`."""
     return abs(loss - least) / loss_scale(problem)
 
 
 def _attained(problem: Problem) -> Evidence:
     components = leading_components(problem.pca, problem.code)
-    lacking = components.copy()
-    lacking[last_component(problem)] = 0
+    fewer = components.copy()
+    fewer[last_component(problem)] = 0
     residual, control = (
         relative_excess(
             problem,
             reconstruction_loss(problem, principal_params(problem, rows)),
             least_loss(problem.pca, problem.code),
         )
-        for rows in (components, lacking)
+        for rows in (components, fewer)
     )
     return Evidence(residual, control)
 
@@ -140,7 +143,7 @@ def _dual_bound(
     eigenvalues: Float64[np.ndarray, " components"],
     code: int,
 ) -> float:
-    """tr S − kt − tr(S − tI)₊ at t = λ_{k+1}, which no map of rank k goes below."""
+    """tr S − kt − tr(S − tI)₊ at t = λ_{k+1}, a lower bound of the loss of maps of rank k."""
     threshold = eigenvalues[code] if code < len(eigenvalues) else 0.0
     excess = np.maximum(spectrum - threshold, 0).sum()
     return float(spectrum.sum() - code * threshold - excess)
@@ -155,5 +158,4 @@ def _projects(problem: Problem) -> Evidence:
             swapped_components(problem),
         )
     )
-    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
-    return Evidence(residual, control, doubt)
+    return Evidence(residual, control, convergence_doubt(solution, method="least squares"))

@@ -37,6 +37,7 @@ from aejax.theory.checking.tolerances import (
     pass_rounding,
 )
 from aejax.theory.optimum.optimum import relative_excess, swapped_components
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import MAX_STEPS, Solution, alternating_least_squares
 from aejax.types import Array, Key
 
@@ -254,4 +255,4 @@ def _without_loss(problem: Problem, raw: Problem, solution: Solution) -> Evidenc
 
 
 def _doubt(solution: Solution) -> str:
-    return "" if solution.converged else f"least squares still moved after {solution.steps} steps"
+    return convergence_doubt(solution, method="least squares")

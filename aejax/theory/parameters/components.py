@@ -179,8 +179,7 @@ def _plain(problem: Problem) -> Evidence:
             decoded_components(decoder),
         )
     )
-    doubt = "" if solution.converged else f"least squares still moved after {solution.steps} steps"
-    return Evidence(residual, control, doubt)
+    return Evidence(residual, control, convergence_doubt(solution, method="least squares"))
 
 
 def _regularised(problem: Problem) -> Evidence:

@@ -56,9 +56,9 @@ def minimise(
     return Solution(params, int(steps), bool(gradient_norm <= gradient_tolerance))
 
 
-def convergence_doubt(solution: Solution) -> str:
-    """The doubt that a training leaves which stopped before its gradient vanished."""
-    return "" if solution.converged else f"training had not ended after {solution.steps} steps"
+def convergence_doubt(solution: Solution, *, method: str = "training") -> str:
+    """`Evidence.doubt` of a solver that stopped before it converged; empty if it converged."""
+    return "" if solution.converged else f"{method} had not converged after {solution.steps} steps"
 
 
 @partial(jax.jit, static_argnames="loss")

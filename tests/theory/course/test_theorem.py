@@ -163,7 +163,7 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false(mo
     )
     answer = theory.course_conditions(theory.pose(X, 3))[1]
     assert answer.verdict == NO
-    assert "least squares still moved after 2 steps" in answer.reason
+    assert "least squares had not converged after 2 steps" in answer.reason
 
 
 NORMAL = np.random.default_rng(7).normal(size=(40, 6))

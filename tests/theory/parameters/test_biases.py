@@ -134,7 +134,7 @@ def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monke
     monkeypatch.setattr("aejax.theory.parameters.biases.affine_least_squares", stopped)
     answer = theory.free_biases(theory.pose(X, 3))[0]
     assert answer.verdict == "not identifiable"
-    assert "least squares still moved after 2 steps" in answer.reason
+    assert "least squares had not converged after 2 steps" in answer.reason
 
 
 NORMAL = np.random.default_rng(7).normal(size=(40, 6))

@@ -319,7 +319,7 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     )
     answers = ordered_recovery(PROBLEM)
     assert verdicts(answers) == [NO] * 4
-    assert all("training had not ended after" in answer.reason for answer in answers)
+    assert all("training had not converged after" in answer.reason for answer in answers)
 
 
 def test_rotation_stops_where_it_is_told_and_counts_its_steps():

@@ -86,4 +86,4 @@ def test_least_squares_stopped_short_is_not_identifiable_rather_than_false(monke
     monkeypatch.setattr(components, "alternating_least_squares", stopped)
     shown, _ = components.principal_components(theory.pose(X, 3))
     assert shown.verdict == "not identifiable"
-    assert "least squares still moved after 2 steps" in shown.reason
+    assert "least squares had not converged after 2 steps" in shown.reason

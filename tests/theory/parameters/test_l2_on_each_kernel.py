@@ -225,7 +225,9 @@ def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monke
     problem = theory.pose(X, 3)
     answers = theory.sum_regularisation(problem) + theory.product_regularisation(problem)[:1]
     assert verdicts(answers) == [NO] * 5
-    assert all("training had not ended after 5 steps" in answer.reason for answer in answers[:4])
+    assert all(
+        "training had not converged after 5 steps" in answer.reason for answer in answers[:4]
+    )
     assert "ridges still moved after 2 steps" in answers[4].reason
 
 

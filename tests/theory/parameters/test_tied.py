@@ -147,7 +147,7 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     monkeypatch.setattr("aejax.theory.parameters.tied.minimise", stopped)
     answers = theory.tied_weights(theory.pose(X, 3))
     assert verdicts(answers) == [NO, NO]
-    assert all("training had not ended after 5 steps" in answer.reason for answer in answers)
+    assert all("training had not converged after 5 steps" in answer.reason for answer in answers)
 
 
 NORMAL = np.random.default_rng(7).normal(size=(40, 6))

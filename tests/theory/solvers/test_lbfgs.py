@@ -47,7 +47,7 @@ def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
     solution = descended(data, max_steps=0)
     assert (solution.steps, solution.converged) == (0, False)
     np.testing.assert_array_equal(solution.params["x"], 0)
-    assert lbfgs.convergence_doubt(solution) == "training had not ended after 0 steps"
+    assert lbfgs.convergence_doubt(solution) == "training had not converged after 0 steps"
     assert lbfgs.convergence_doubt(solution._replace(converged=True)) == ""
 
 
