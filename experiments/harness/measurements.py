@@ -75,7 +75,7 @@ def orders() -> dict[str, Any]:
     problem = pose(load("digits").x_train.reshape(-1, 64), 10)
     descent = dynamics.orders(dynamics.descent_maps(problem), dynamics.logistic_gains(problem))
     return {
-        "steps": dynamics.STEPS.tolist(),
+        "steps": dynamics.STEP_COUNTS.tolist(),
         "descent": descent.tolist(),
         "encoders": {
             name: {

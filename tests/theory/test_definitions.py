@@ -96,11 +96,11 @@ def test_the_enumerated_expectation_is_that_of_many_draws():
 def test_of_wide_data_the_eight_features_of_greatest_variance_are_enumerated():
     scales = np.arange(1.0, 13)[np.random.default_rng(1).permutation(12)]
     x = scales * np.random.default_rng(2).uniform(-1, 1, size=(100, 12)).round(3)
-    part = expectations.few_features(theory.pose(x, 6))
+    part = expectations.enumerable_problem(theory.pose(x, 6))
     kept = np.flatnonzero(x.std(axis=0) >= np.sort(x.std(axis=0))[-8])
     np.testing.assert_allclose(part.pca.mean, x[:, kept].mean(axis=0))
     assert (part.x.shape, part.code) == ((100, 8), 4)
-    assert expectations.few_features(PROBLEM) is PROBLEM
+    assert expectations.enumerable_problem(PROBLEM) is PROBLEM
 
 
 def of_numbers(draw):
@@ -187,8 +187,8 @@ def test_noise_of_another_law_fails(name):
     key = jax.random.key(0)
     with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
         if "1 %" not in name:  # what is farther off is seen in a smaller sample
-            patch.setattr(monte_carlo, "NORMAL_SAMPLE", 2**17)
-            patch.setattr(monte_carlo, "MASKS_SAMPLE", 2**17)
+            patch.setattr(monte_carlo, "NORMAL_SAMPLE_SIZE", 2**17)
+            patch.setattr(monte_carlo, "MASK_SAMPLE_SIZE", 2**17)
         if name in GAUSSIAN:
             patch.setattr(monte_carlo, "_gaussian", of_numbers(GAUSSIAN[name]))
             answer = monte_carlo._gaussian_law(key, rows, 1.5)

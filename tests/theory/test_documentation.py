@@ -56,8 +56,8 @@ def test_a_section_has_a_numbered_statement_for_each_certificate(name):
 def test_the_numbers_of_steps_modes_and_directions_are_the_codes():
     words = " ".join(TEXT.split())
     for phrase in (
-        f"{dynamics.STEPS[0]} to {dynamics.STEPS[-1]} steps",
-        f"Modes weaker than {100 * dynamics.WEAKEST:.0f} %",
+        f"{dynamics.STEP_COUNTS[0]} to {dynamics.STEP_COUNTS[-1]} steps",
+        f"Modes weaker than {100 * dynamics.MIN_RELATIVE_EIGENVALUE:.0f} %",
         f"For {landscape.MAX_ENUMERATED_FEATURES} features or fewer",
         f"{landscape.NUM_DIRECTIONS} of its principal directions with {landscape.NUM_UNITS} units",
     ):

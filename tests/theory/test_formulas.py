@@ -72,7 +72,7 @@ def test_a_gain_is_wrong_by_the_rounding_of_its_steps_and_of_two_products():
 
 def runs(limit, first, second):
     """Values at the steps of descent, with an expansion of two terms that Richardson removes."""
-    steps = 1 / dynamics.STEPS[:, None, None]
+    steps = 1 / dynamics.STEP_COUNTS[:, None, None]
     return np.diag(limit) + np.diag(first) * steps + np.diag(second) * steps**2
 
 
@@ -108,9 +108,9 @@ def test_a_rule_is_given_momentum_where_its_steps_do_not_suffice_and_none_where_
     assert online.needed_momentum(PROBLEM, 1.001 * alone) == 0
     assert online.needed_momentum(PROBLEM, 0.999 * alone) == 1
     helped = (2 * logarithm / 30_000) ** 2 / 0.5
-    assert online._hopeless(PROBLEM, 1.001 * helped) is None
-    assert "steps, and has 30000" in online._hopeless(PROBLEM, 0.999 * helped).reason
-    assert online._hopeless(PROBLEM, 0.0) is not None
+    assert online._too_many_steps(PROBLEM, 1.001 * helped) is None
+    assert "steps, the maximum is 30000" in online._too_many_steps(PROBLEM, 0.999 * helped).reason
+    assert online._too_many_steps(PROBLEM, 0.0) is not None
     large = PROBLEM.moments._replace(factor=np.zeros((5000, 5000)))
     assert online.most_steps(PROBLEM._replace(moments=large)) == int(1e11 / (2 * 25e6 * CODE))
 
@@ -145,14 +145,14 @@ def test_tolerances_of_small_codes(monkeypatch):
         nonlinear_encoders.CURVED,
         nonlinear_encoders.Encoding(jax.numpy.tanh, 0.5),
     )
-    orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear_encoders.RUNS - 1)
+    orders = 2 + 1e-2 / 2.0 ** np.arange(nonlinear_encoders.NUM_SCALES - 1)
     orders[-1] += 1e-9
     monkeypatch.setattr(
         nonlinear_encoders, "excess_orders", lambda problem, encoding: (orders, 1e-6)
     )
     found = nonlinear_encoders._order(statement, PROBLEM, [encoding], [encoding], 2.0)
     moved = dynamics.richardson(orders) - dynamics.richardson(orders[:-1])
-    size = 0.5 / 2.0 ** (nonlinear_encoders.RUNS - 1)
+    size = 0.5 / 2.0 ** (nonlinear_encoders.NUM_SCALES - 1)
     relative = 2 * EPSILON * np.sqrt(EXAMPLES) / size / 1e-3
     assert found.tolerance == near(10 * abs(moved) + 16 * relative)
     assert found.residual == near(abs(dynamics.richardson(orders) - 2))
@@ -175,7 +175,7 @@ def test_of_large_data_networks_and_their_bound_are_those_of_its_representatives
 
 @pytest.mark.parametrize(("examples", "saturated"), [(2, True), (4, True), (5, False)])
 def test_a_code_holds_data_of_no_more_than_one_example_beyond_its_units(examples, saturated):
-    found = nonlinear_encoders._saturated(theory.pose(X[:examples], CODE))
+    found = nonlinear_encoders._too_few_examples(theory.pose(X[:examples], CODE))
     assert (found is not None) == saturated
 
 

@@ -82,7 +82,7 @@ NOT_HOLDING = {
         ("online_rules", 1),
     )
     | because(NO, r"the control's residual .* √loss \d\.\de-1[5-7]", ("free_biases", 2))
-    | because(NO, "rank 2 ≤ code 3: both subspaces hold all", ("masking_denoising", 1))
+    | because(NO, "rank 2 ≤ code 3: both subspaces contain all", ("masking_denoising", 1))
     | because(
         NA, "rank 2 ≤ code 3: the code keeps all", *(("course_conditions", i) for i in (2, 3, 4, 5))
     ),

@@ -17,7 +17,12 @@ from aejax.theory.noise.contraction import (
     untied_loss,
 )
 from aejax.theory.noise.gaussian import Regression, noise_variance
-from aejax.theory.noise.masking import RATE, masking_regression, reduced_rank_regression, varying
+from aejax.theory.noise.masking import (
+    RATE,
+    masking_regression,
+    reduced_rank_regression,
+    varying_features,
+)
 from aejax.theory.parameters.l2_on_each_kernel import vanishing_decay
 from aejax.theory.parameters.l2_on_the_product import ridge_least_squares
 from aejax.theory.solvers.penalised import (
@@ -87,7 +92,7 @@ def gaussian_noise(problem: Problem, _: Found) -> CaptionedFigure:
 
 def masks(problem: Problem, _: Found) -> CaptionedFigure:
     """Draw the rotation of the optimal subspace by masking, on the data and at equal variances."""
-    factor = problem.moments.factor[:, varying(problem)]
+    factor = problem.moments.factor[:, varying_features(problem)]
     scaled = factor / np.linalg.norm(factor, axis=0)
     curves = {
         name: (np.array(RATES), np.array([_rotation(rows, problem.code, rate) for rate in RATES]))

@@ -12,16 +12,16 @@ from aejax.theory.checking.distances import reconstruction
 from aejax.theory.checking.problem import Problem
 from aejax.theory.learning.dynamics import (
     RATE,
-    START,
-    STEPS,
+    START_GAIN,
+    STEP_COUNTS,
     descent_maps,
     duration,
     logistic_gains,
-    modes,
+    num_modes,
 )
 from aejax.theory.learning.encoder_bound import best_loss, trained_codes
 from aejax.theory.learning.nonlinear_encoders import (
-    BIAS,
+    NONZERO_BIAS,
     Encoding,
     relative_excess_loss,
     representatives,
@@ -110,15 +110,15 @@ def order(problem: Problem, found: Found) -> CaptionedFigure:
 
 def logistic(problem: Problem, _: Found) -> CaptionedFigure:
     """Draw the gains of the modes over time, and their logistic curves."""
-    eigenvalues = problem.pca.eigenvalues[: modes(problem)] / problem.pca.eigenvalues[0]
-    end = np.log((1 / START - 1) / (1 / FINAL_GAIN - 1)) / (RATE * eigenvalues[-1])
+    eigenvalues = problem.pca.eigenvalues[: num_modes(problem)] / problem.pca.eigenvalues[0]
+    end = np.log((1 / START_GAIN - 1) / (1 / FINAL_GAIN - 1)) / (RATE * eigenvalues[-1])
     times, gains = mode_curves(problem, duration=float(end))
     chosen = np.unique(np.linspace(0, len(eigenvalues) - 1, 5).round().astype(int))
     measured = {f"mode {i + 1}": (times[::8], gains[::8, i]) for i in chosen}
     curves = {
         f"λ/λ_1 = {eigenvalues[i]:.2f}": (
             times,
-            1 / (1 + (1 / START - 1) * np.exp(-RATE * eigenvalues[i] * times)),
+            1 / (1 + (1 / START_GAIN - 1) * np.exp(-RATE * eigenvalues[i] * times)),
         )
         for i in chosen
     }
@@ -133,7 +133,7 @@ def logistic(problem: Problem, _: Found) -> CaptionedFigure:
 
 def first_order(problem: Problem, _: Found) -> CaptionedFigure:
     """Draw the error of gradient descent relative to the logistic curve, by step size."""
-    maps, sizes = descent_maps(problem), duration() / STEPS
+    maps, sizes = descent_maps(problem), duration() / STEP_COUNTS
     errors = np.abs(np.diagonal(maps, axis1=1, axis2=2) - logistic_gains(problem)).max(axis=1)
     return CaptionedFigure(
         plots.against_formula(
@@ -167,10 +167,10 @@ def excess(problem: Problem, _: Found) -> CaptionedFigure:
     part = representatives(problem)
     cases = {
         "tanh": (Encoding(jnp.tanh, 0.0), 4, "ε⁴"),
-        "tanh with a bias": (Encoding(jnp.tanh, BIAS), 2, "ε²"),
+        "tanh with a bias": (Encoding(jnp.tanh, NONZERO_BIAS), 2, "ε²"),
         "ReLU": (Encoding(jax.nn.relu, 0.0), 0, "constant"),
         "logistic": (Encoding(jax.nn.sigmoid, 0.0), 4, None),
-        "logistic with a bias": (Encoding(jax.nn.sigmoid, BIAS), 2, None),
+        "logistic with a bias": (Encoding(jax.nn.sigmoid, NONZERO_BIAS), 2, None),
     }
     measured, formula = {}, {}
     for name, (encoding, power, label) in cases.items():

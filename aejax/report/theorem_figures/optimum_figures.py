@@ -11,7 +11,7 @@ from aejax.report.page import CaptionedFigure
 from aejax.theory.analysis.pca import leading_components, least_loss
 from aejax.theory.checking.certificate import Certificate
 from aejax.theory.checking.problem import EPSILON, Problem
-from aejax.theory.learning.single_precision import losses_of_precision
+from aejax.theory.learning.single_precision import reconstruction_differences
 from aejax.theory.optimum.critical_points import find_critical_points
 from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.theory.optimum.landscape import (
@@ -135,7 +135,7 @@ def precision(problem: Problem, _: Found) -> CaptionedFigure:
     components = np.arange(1, len(held) + 1)
     lost = [
         np.sqrt(np.mean(np.square(rows @ problem.pca.components.T), axis=0))
-        for rows in losses_of_precision(problem)
+        for rows in reconstruction_differences(problem)
     ]
     names = ("√λ_i, data", "error in float32", "error of 8-bit kernels")
     curves = {name: (components, each) for name, each in zip(names, [held, *lost], strict=True)}

@@ -1,1 +1,1 @@
-"""Theorems on how linear and non-linear autoencoders learn."""
+"""Theorems on learning: dynamics, non-linear encoders, streams, online rules and float32."""

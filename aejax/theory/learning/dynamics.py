@@ -1,4 +1,4 @@
-"""The theorem of learning dynamics: logistic curves, mode by mode, and what the flow conserves."""
+"""Theorem on learning dynamics: logistic curves of the modes, and the conserved imbalance."""
 
 import jax
 import jax.numpy as jnp
@@ -21,16 +21,16 @@ from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP, unit_
 from aejax.types import Array, Params
 
 RATE = 4.0
-"""c of the logistic curves, for a loss without a factor ½; with it, c = 2."""
+"""Rate c of the logistic curves for a loss without the factor ½; with the factor, c = 2."""
 
-START, END = 0.01, 0.25
-"""a₀, the gain at which every mode starts, and the gain that the first has at the end."""
+START_GAIN, END_GAIN = 0.01, 0.25
+"""Initial gain a₀ of every mode, and final gain of the first mode."""
 
-STEPS = 16 * 2 ** np.arange(7)
-"""Numbers of gradient steps to the end, whose limit is taken."""
+STEP_COUNTS = 16 * 2 ** np.arange(7)
+"""Numbers of gradient steps, from which the limit is extrapolated."""
 
-WEAKEST = 0.15
-"""Modes weaker than this, relative to λ_1, are not started: they would hardly move."""
+MIN_RELATIVE_EIGENVALUE = 0.15
+"""Minimum λ/λ_1 of a mode that is started; weaker modes would hardly move."""
 
 CURVE = Statement(
     claim="from a balanced start on the eigenvectors gradient flow learns each on a logistic curve",
@@ -52,17 +52,17 @@ CONSERVED = Statement(
 def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
     """Gradient flow Ẇ = −∇L from W_e = √a₀ V_k, W_d = √a₀ V_kᵀ learns a_i on a logistic curve.
 
-    W_e = V diag(p), W_d = diag(p) Vᵀ stays so, as ṗ = 2 λ p (1 − p²); a = p² has ȧ = 4 λ a (1 − a),
-    from which the curve: c = 4 for L without a ½. For equal a₀ the modes are learned in the order
-    of λ. The start must be balanced and aligned: from small random weights the curves hold
-    approximately (Saxe et al. state them for whitened inputs, which no autoencoder but PCA's own
-    has: here input and target correlate by S itself). As W_eᵀ ∂L/∂W_e = ∂L/∂W_d W_dᵀ for any
-    parameters, the flow conserves W_d W_dᵀ − W_eᵀ W_e (so it is with our kernels, which multiply
-    from the right); descent does so to first order in its step.
+    W_e = V diag(p), W_d = diag(p) Vᵀ is invariant, with ṗ = 2 λ p (1 − p²); so a = p² has
+    ȧ = 4 λ a (1 − a), whose solution is the curve, with c = 4 for L without ½. For equal a₀ the
+    modes are learned in the order of λ. The start must be balanced and aligned; from small random
+    weights the curves hold approximately. (Saxe et al. assume whitened inputs; in an autoencoder
+    the correlation of input and target is S itself.) As W_eᵀ ∂L/∂W_e = ∂L/∂W_d W_dᵀ for any
+    parameters, the flow conserves W_d W_dᵀ − W_eᵀ W_e (for kernels that multiply from the right);
+    gradient descent conserves it to first order in its step.
 
-    For data of λ_1 = 1, gradient descent on the model's own loss in 16 to 1024 steps of equal
-    length, up to a_1 = 1/4. Its error has an expansion in powers of the step, so that Richardson's
-    extrapolation gives the curve, and the order, far more exactly than the last run does. Until
+    The data is scaled to λ_1 = 1, and gradient descent on the model's own loss takes 16 to 1024
+    equal steps up to a_1 = 1/4. Its error has an expansion in powers of the step, so Richardson
+    extrapolation gives the curve and the order far more accurately than the last run. Up to
     a = 1/3 the first coefficient, −½ f ln(f/f₀) for ṗ = f, does not vanish.
 
     Controls: the curves and the order for c = 2; the sum of the two Gram matrices.
@@ -71,7 +71,7 @@ def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
         problem: the user's data, code size and key.
 
     Returns:
-        Three certificates, of the curves, the order and the conserved imbalance.
+        Three certificates: the curves, the order and the conserved imbalance.
 
     Source: Saxe, McClelland & Ganguli 2014; Baldi & Hornik 1995.
     """
@@ -82,43 +82,43 @@ def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
     error = 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) * problem.code)
     conserved = Tolerance(error, CLOSED_FORM_CAP, f"rounding {error:.1e} of two gradients")
     return (
-        certify(CURVE, _curve_tolerance(problem, maps), lambda: _follows(problem, maps)),
-        certify(ORDER, _order_tolerance(problem, maps), lambda: _first_order(problem, maps)),
-        certify(CONSERVED, conserved, lambda: _conserves(problem)),
+        certify(CURVE, _curve_tolerance(problem, maps), lambda: _curve_evidence(problem, maps)),
+        certify(ORDER, _order_tolerance(problem, maps), lambda: _order_evidence(problem, maps)),
+        certify(CONSERVED, conserved, lambda: _conservation_evidence(problem)),
     )
 
 
-def modes(problem: Problem) -> int:
-    """How many modes are started: those of the code that have 15 % of the largest eigenvalue."""
+def num_modes(problem: Problem) -> int:
+    """Number of modes that are started: those of the code with λ ≥ 0.15 λ_1."""
     eigenvalues = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
-    return int(np.sum(eigenvalues >= WEAKEST * eigenvalues[0]))
+    return int(np.sum(eigenvalues >= MIN_RELATIVE_EIGENVALUE * eigenvalues[0]))
 
 
 def logistic_gains(problem: Problem, *, rate: float = RATE) -> Float64[np.ndarray, " modes"]:
-    """a_i at the end, for λ_1 = 1: 1/(1 + (1/a₀ − 1) e^{−c λ_i t})."""
-    eigenvalues = problem.pca.eigenvalues[: modes(problem)] / problem.pca.eigenvalues[0]
-    return 1 / (1 + (1 / START - 1) * np.exp(-rate * eigenvalues * duration()))
+    """Final gains a_i = 1/(1 + (1/a₀ − 1) e^{−c λ_i t}), for λ_1 = 1."""
+    eigenvalues = problem.pca.eigenvalues[: num_modes(problem)] / problem.pca.eigenvalues[0]
+    return 1 / (1 + (1 / START_GAIN - 1) * np.exp(-rate * eigenvalues * duration()))
 
 
 def duration() -> float:
-    """t at which a mode of λ = 1 goes from `START` to `END`, with c = 4."""
-    return float(np.log((1 / START - 1) / (1 / END - 1)) / 4)
+    """Time in which a mode of λ = 1 grows from `START_GAIN` to `END_GAIN`, with c = 4."""
+    return float(np.log((1 / START_GAIN - 1) / (1 / END_GAIN - 1)) / 4)
 
 
 def descent_maps(problem: Problem) -> Float64[np.ndarray, "runs modes modes"]:
-    """V_k W_e W_d V_kᵀ at the end of gradient descent, for each number of steps."""
-    rows = problem.pca.components[: modes(problem)]
+    """V_k W_e W_d V_kᵀ at the end of gradient descent, for each of `STEP_COUNTS`."""
+    rows = problem.pca.components[: num_modes(problem)]
     decoder = np.zeros((problem.code, rows.shape[1]))
-    decoder[: len(rows)] = np.sqrt(START) * rows
+    decoder[: len(rows)] = np.sqrt(START_GAIN) * rows
     with jax.enable_x64(True):
         factor = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         start = linear_params(jnp.asarray(decoder.T), jnp.asarray(decoder))
-        ends = [_descend(start, factor, duration() / steps, int(steps)) for steps in STEPS]
+        ends = [_descend(start, factor, duration() / steps, int(steps)) for steps in STEP_COUNTS]
         return np.stack([rows @ np.asarray(end) @ rows.T for end in ends])
 
 
 def richardson(values: Float64[np.ndarray, "runs *shape"]) -> Float64[np.ndarray, "*shape"]:
-    """Limit of values at steps η, η/2, η/4, … that have an expansion in powers of η.
+    """Limit for η → 0 of values at steps η, η/2, η/4, … with an expansion in powers of η.
 
     Source: Hairer, Nørsett & Wanner 1993, §II.9.
     """
@@ -135,7 +135,7 @@ def _loss(params: Params, factor: Array) -> Array:
 
 @jax.jit
 def _descend(params: Params, factor: Array, step: float | Array, steps: int | Array) -> Array:
-    """W_e W_d after so many steps."""
+    """W_e W_d after gradient descent."""
 
     def descend(_: Array, params: Params) -> Params:
         gradient = jax.grad(_loss)(params, factor)
@@ -146,24 +146,27 @@ def _descend(params: Params, factor: Array, step: float | Array, steps: int | Ar
 
 
 def _rounding(problem: Problem) -> float:
-    """Rounding of a gain: √N ε for the N steps, and for the n terms of two inner products."""
-    return EPSILON * float(np.sqrt(STEPS[-1]) + 2 * np.sqrt(problem.x.shape[1]))
+    """Rounding of a gain: √N ε for N steps, and 2 √n ε for two inner products of n terms."""
+    return EPSILON * float(np.sqrt(STEP_COUNTS[-1]) + 2 * np.sqrt(problem.x.shape[1]))
 
 
 def _curve_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
-    """Ten times what the finest run still moves the limit, and rounding, which it amplifies by 8.
+    """Ten times the change of the limit by the finest run, plus ten times the rounding.
 
-    The amplification is Π (2^i + 1)/(2^i − 1) < 8.3.
+    The extrapolation amplifies rounding by Π (2^i + 1)/(2^i − 1) < 8.3.
     """
     moved = float(np.abs(richardson(maps) - richardson(maps[:-1])).max())
     error = _rounding(problem)
-    started = f"{modes(problem)} of {problem.code} units start, on modes of λ ≥ {WEAKEST} λ_1"
+    started = (
+        f"{num_modes(problem)} of {problem.code} units start, on modes of "
+        f"λ ≥ {MIN_RELATIVE_EIGENVALUE} λ_1"
+    )
     basis = f"{started}; the limit still moves by {moved:.1e}, rounding of a gain {error:.1e}"
     return Tolerance(10 * moved + 10 * error, CLOSED_FORM_CAP, basis)
 
 
 def _order_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
-    """The same for the orders; rounding is that of both errors, relative to the least of them."""
+    """The same for the orders; the rounding is that of two errors relative to the smallest."""
     gains = logistic_gains(problem)
     measured = orders(maps, gains)
     moved = float(np.abs(richardson(measured) - richardson(measured[:-1])).max())
@@ -174,7 +177,7 @@ def _order_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes mod
     return Tolerance(float(10 * moved + 10 * error), TRAINED_CAP, basis)
 
 
-def _follows(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
+def _curve_evidence(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
     limit = richardson(maps)
     residual, control = (
         float(np.abs(limit - np.diag(logistic_gains(problem, rate=rate))).max())
@@ -191,7 +194,7 @@ def orders(
     return np.log2(np.abs(errors[:-1] / errors[1:]))
 
 
-def _first_order(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
+def _order_evidence(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Evidence:
     residual, control = (
         float(np.abs(richardson(orders(maps, logistic_gains(problem, rate=rate))) - 1).max())
         for rate in (RATE, 2.0)
@@ -199,8 +202,8 @@ def _first_order(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]
     return Evidence(residual, control)
 
 
-def _conserves(problem: Problem) -> Evidence:
-    """Change of the imbalance, and of the sum, per unit of time, at random parameters."""
+def _conservation_evidence(problem: Problem) -> Evidence:
+    """Rate of change of the imbalance, and of the sum, at random parameters."""
     with jax.enable_x64(True):
         factor = jnp.asarray(unit_factor(problem))
         params = linear(factor.shape[1], problem.code, bias=False).init(problem.key)

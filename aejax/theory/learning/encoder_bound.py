@@ -1,4 +1,4 @@
-"""The theorem that no encoder of k units beats PCA under a linear decoder, on trained networks."""
+"""Theorem on the bound by PCA: with a linear decoder no encoder of k units has a lower loss."""
 
 from functools import partial
 
@@ -20,11 +20,11 @@ from aejax.theory.learning.nonlinear_encoders import representatives
 from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Array, Batch, Key
 
-EXAMPLES, STEPS, STEP = 256, 200, 1e-2
-"""Examples that a network is trained on, evenly spaced, and the steps of Adam and their size."""
+MAX_TRAINING_EXAMPLES, TRAINING_STEPS, LEARNING_RATE = 256, 200, 1e-2
+"""Maximum number of examples for training, and steps and learning rate of Adam."""
 
-NAMES = ("tanh", "logistic", "ReLU")
-"""The activations of the networks, each shallow and deep."""
+ACTIVATION_NAMES = ("tanh", "logistic", "ReLU")
+"""Activations of the shallow and of the deep networks."""
 
 BOUND = Statement(
     claim="no encoder of k units, linear or not, shallow or deep, beats PCA under a linear decoder",
@@ -36,18 +36,19 @@ BOUND = Statement(
 def encoders_bounded_by_pca(problem: Problem) -> tuple[Certificate, ...]:
     """With a linear decoder the rank bounds any encoder: L ≥ Σ_{i>k} λ_i.
 
-    x̂ − mean x̂ = (h − mean h) W_d has rank k or less on any data, and Eckart & Young's theorem
-    asks nothing else. So the bound needs neither a shape nor a trained end; it is tried on tanh,
-    logistic and ReLU encoders, of one layer and of two, each trained for a while by Adam from the
-    model's own start, and then given the best linear decoder on all of the data. It does not bind
-    non-linear decoders. The residual is by how much the least of them falls below, or by how much
-    the loss of PCA's own code, moved by a constant and put through the same least squares, misses
-    the bound, or the loss of PCA's parameters by `aejax.losses`.
+    x̂ − mean x̂ = (h − mean h) W_d has rank at most k on any data, which is the only assumption of
+    Eckart & Young's theorem. So the bound depends neither on the encoder's form nor on its
+    training. It is checked on tanh, logistic and ReLU encoders of one and two layers, trained
+    briefly by Adam from the model's own initialisation, and then combined with the best linear
+    decoder on all data. It does not hold for non-linear decoders. The residual is the maximum of
+    the amount by which the best network undercuts the bound, and of two errors of attainment: of
+    PCA's own code, shifted by a constant, under the same least squares, and of PCA's parameters
+    under `aejax.losses`.
 
-    Control: the bound of one unit fewer, which PCA's own encoder breaks.
+    Control: the bound for one unit fewer, which PCA's own encoder violates.
 
     Args:
-        problem: the user's data, code size and key; where x is large, evenly spaced examples.
+        problem: the user's data, code size and key; evenly spaced examples represent large data.
 
     Returns:
         One certificate.
@@ -56,27 +57,29 @@ def encoders_bounded_by_pca(problem: Problem) -> tuple[Certificate, ...]:
     """
     obstacle = pca_obstacle(problem)
     part = problem if obstacle else representatives(problem)
-    return (certify(BOUND, bound_tolerance(part), lambda: _bounded(part), obstacle=obstacle),)
+    return (certify(BOUND, bound_tolerance(part), lambda: _evidence(part), obstacle=obstacle),)
 
 
 def trained_codes(problem: Problem) -> dict[str, Float64[np.ndarray, "examples code"]]:
-    """The codes of all examples by networks that were trained for a while, by name."""
+    """Codes of all examples by the trained networks, by name of the network."""
     n, k = problem.x.shape[1], problem.code
     scale = np.sqrt(n / least_loss(problem.pca, 0))  # features of unit variance on average
     codes = {}
     with jax.enable_x64(True):
         rows = jnp.asarray(scale * problem.centred)
-        few = rows[:: -(-len(rows) // EXAMPLES)]
+        few = rows[:: -(-len(rows) // MAX_TRAINING_EXAMPLES)]
         for depth, sizes in (("shallow", (n, k)), ("deep", (n, 2 * k, k))):
             with jax.numpy_dtype_promotion("standard"):  # optax raises floats to int32 counters
                 found = np.asarray(_train(problem.key, few, rows, sizes))
-            codes |= {f"{depth} {name}": code for name, code in zip(NAMES, found, strict=True)}
+            codes |= {
+                f"{depth} {name}": code for name, code in zip(ACTIVATION_NAMES, found, strict=True)
+            }
     return codes
 
 
 @partial(jax.jit, static_argnames="sizes")
 def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
-    """Codes of all rows, by a network for each activation, trained on a few; compiled together."""
+    """Codes of all rows by one network per activation, trained on `few`; compiled together."""
 
     def trained(choice: Array) -> Array:
         def activation(x: Array) -> Array:
@@ -84,7 +87,7 @@ def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
 
         model = dense(sizes, decoder_sizes=(sizes[-1], sizes[0]), activation=activation)
         loss = objective(model, losses.squared)
-        optimizer = optax.adam(STEP)
+        optimizer = optax.adam(LEARNING_RATE)
 
         def step(carry: tuple, _: None) -> tuple:
             params, state = carry
@@ -93,25 +96,25 @@ def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
             return (optax.apply_updates(params, updates), state), None
 
         start = model.init(key)
-        (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=STEPS)
+        (params, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), length=TRAINING_STEPS)
         return model.encode(params, rows)
 
-    return jax.vmap(trained)(jnp.arange(len(NAMES)))
+    return jax.vmap(trained)(jnp.arange(len(ACTIVATION_NAMES)))
 
 
 def best_loss(problem: Problem, code: Float64[np.ndarray, "examples units"]) -> float:
-    """The loss of a code with its best linear decoder and bias, mean ‖x − x̂‖²."""
+    """Loss mean ‖x − x̂‖² of a code with its best linear decoder and bias."""
     centred = problem.centred
     basis, _ = np.linalg.qr(code - code.mean(axis=0))
     return float(np.sum(np.square(centred - basis @ (basis.T @ centred))) / len(centred))
 
 
-def _bounded(problem: Problem) -> Evidence:
+def _evidence(problem: Problem) -> Evidence:
     losses_found = [best_loss(problem, code) for code in trained_codes(problem).values()]
     below = least_loss(problem.pca, problem.code) - min(losses_found)
     kept = leading_components(problem.pca, last_component(problem) + 1)
     kernel = principal_params(problem, kept)["encoder"]["layer_0"]["kernel"]
-    offset = np.sqrt(problem.pca.eigenvalues[0])  # a bias must undo it
+    offset = np.sqrt(problem.pca.eigenvalues[0])  # requires a bias
     principal = best_loss(problem, problem.centred @ np.asarray(kernel) + offset)
     fewer = least_loss(problem.pca, last_component(problem)) - principal
     attained = reconstruction_loss(

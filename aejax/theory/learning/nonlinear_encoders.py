@@ -1,4 +1,4 @@
-"""The theorem that non-linear encoders do not beat PCA, and how fast they come near it."""
+"""Theorem on non-linear encoders at small scale: order of convergence of the loss to PCA's."""
 
 from functools import partial
 from typing import NamedTuple
@@ -27,17 +27,17 @@ from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, TRAINED_CAP
 from aejax.theory.learning.dynamics import richardson
 from aejax.types import Array, Batch
 
-ELEMENTS = 2**20
-"""Most elements of x; of more, evenly spaced examples are the data, with a PCA of their own."""
+MAX_ELEMENTS = 2**20
+"""Maximum number of elements of x; evenly spaced examples represent larger data."""
 
-BIAS = 0.5
-"""A bias at which neither tanh nor the logistic has an inflection."""
+NONZERO_BIAS = 0.5
+"""Bias at which neither tanh nor the logistic function has an inflection point."""
 
-RUNS = 8
-"""Scales ε of the encoder, from a half downwards, whose limit is taken."""
+NUM_SCALES = 8
+"""Number of scales ε of the encoder, from which the limit is extrapolated."""
 
-SEEN = 1e-20
-"""An excess below this, relative to Σ λ, is rounding, and its order says nothing."""
+MIN_RELATIVE_EXCESS = 1e-20
+"""Minimum excess relative to Σ λ; a smaller one is rounding, and its order undefined."""
 
 INFLECTION = Statement(
     claim="tanh and logistic encoders without bias approach PCA as the fourth power of their scale",
@@ -58,10 +58,10 @@ RECTIFIED = Statement(
 
 
 class Encoding(NamedTuple):
-    """An encoder of one layer about the principal components: h = f(ε z + b), |z| ≤ 1.
+    """Encoder of one layer on scaled principal scores: h = f(ε z + b), |z| ≤ 1.
 
     activation: f.
-    bias:       b, of every unit.
+    bias:       b, the same for every unit.
     """
 
     activation: Activation
@@ -69,25 +69,25 @@ class Encoding(NamedTuple):
 
 
 def small_codes(problem: Problem) -> tuple[Certificate, ...]:
-    """How the excess over PCA's loss falls with the scale ε of a non-linear encoder.
+    """Order at which the excess over PCA's loss vanishes with the scale ε of a non-linear encoder.
 
-    Let z be the k principal scores, each divided by its greatest magnitude, h = f(ε z + b), and the
-    decoder the best linear one with a bias. With P the projector on the centred h, X_k = R V_k V_kᵀ
+    Let z be the k principal scores, each divided by its maximum magnitude, h = f(ε z + b), and the
+    decoder the best linear one with a bias. With the projector P on the centred h, X_k = R V_k V_kᵀ
     and X' = R − X_k, the excess is ‖(I − P) X_k‖² − ‖P X'‖², as the rows of X_k and X' are
-    orthogonal; so it can be had without cancellation. (h − f(b))/ε is f' z + ε f'' z²/2 +
-    ε² f''' z³/6 + …: what turns P is of order ε, or ε² where f''(b) = 0, and the excess is of the
-    square of that: ε², or ε⁴. Bourlard & Kamp say that a code in the linear range of f attains
-    PCA; it comes near, at a rate that depends on the bias. ReLU is linear where b ≥ |ε z|, and
-    without a bias max(0, ε z) = ε max(0, z) spans the same at every ε.
+    orthogonal; this form has no cancellation. (h − f(b))/ε = f' z + ε f'' z²/2 + ε² f''' z³/6 + …,
+    so the rotation of P is of order ε, or ε² if f''(b) = 0, and the excess is of the squared order:
+    ε² or ε⁴. Bourlard & Kamp state that a code in the linear range of f attains PCA; it converges
+    to it, at a rate that depends on the bias. ReLU is linear if b ≥ |ε z|, and without a bias
+    max(0, ε z) = ε max(0, z) has the same span for every ε.
 
-    Orders are limits by Richardson's extrapolation, with ε² halved from run to run where the
-    expansion has even powers alone, and ε where it has all. Where every z takes so few values that
-    z³ (or z²) is a line, the excess is zero and has no order.
+    Orders are limits by Richardson extrapolation. From run to run, ε² is halved if the expansion
+    has only even powers, otherwise ε. If every z takes so few values that z³ (or z²) is linear, the
+    excess is zero and has no order.
 
-    The excess without cancellation is held to the one by definition, by `aejax.objective` with the
-    decoder of least squares, at the greatest scale, where both can be had.
+    At the largest scale, where both are accurate, the excess is also compared with its definition
+    by `aejax.objective` with the decoder of least squares.
 
-    Controls: the orders with the other bias and of ReLU without one; its excess.
+    Controls: the orders with the other bias, and of ReLU without a bias; the excess of ReLU.
 
     Args:
         problem: the user's data and code size.
@@ -97,12 +97,12 @@ def small_codes(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bourlard & Kamp 1988.
     """
-    obstacle = pca_obstacle(problem) or _saturated(problem)
+    obstacle = pca_obstacle(problem) or _too_few_examples(problem)
     if obstacle is not None:
         return refuse((INFLECTION, CURVED, RECTIFIED), obstacle)
     part = representatives(problem)
     smooth = (jnp.tanh, jax.nn.sigmoid)
-    straight, curved = ([Encoding(f, bias) for f in smooth] for bias in (0.0, BIAS))
+    straight, curved = ([Encoding(f, bias) for f in smooth] for bias in (0.0, NONZERO_BIAS))
     return (
         _order(INFLECTION, part, straight, curved, 4.0),
         _order(CURVED, part, curved, straight, 2.0),
@@ -111,8 +111,8 @@ def small_codes(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def representatives(problem: Problem) -> Problem:
-    """The problem itself, or where x is large that of evenly spaced examples."""
-    step = min(-(-problem.x.size // ELEMENTS), len(problem.x) // (problem.code + 2))
+    """The problem itself, or the problem of evenly spaced examples if x is large."""
+    step = min(-(-problem.x.size // MAX_ELEMENTS), len(problem.x) // (problem.code + 2))
     if step <= 1:
         return problem
     return every_nth(problem, step)
@@ -122,12 +122,12 @@ def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> 
     """(L − Σ_{i>k} λ_i)/Σ λ_i of the encoding at a scale ε, by `aejax.dense`, without cancellation.
 
     Args:
-        problem: the data.
+        problem: data and code size.
         encoding: f and b.
         scale: ε.
 
     Returns:
-        The excess with the best linear decoder.
+        The relative excess loss with the best linear decoder.
     """
     rows = problem.pca.components
     units = last_component(problem) + 1
@@ -143,15 +143,15 @@ def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> 
 
 
 def defined_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> float:
-    """The same by `aejax.objective`, with the decoder of least squares: wrong by ε, as it cancels.
+    """The same by `aejax.objective` and least squares, with cancellation: error ε.
 
     Args:
-        problem: the data.
+        problem: data and code size.
         encoding: f and b.
         scale: ε.
 
     Returns:
-        The excess.
+        The relative excess loss.
     """
     units, features = last_component(problem) + 1, problem.x.shape[1]
     centred, rows = problem.centred, problem.pca.components[:units]
@@ -169,8 +169,8 @@ def defined_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> f
     return (loss - least_loss(problem.pca, units)) / least_loss(problem.pca, 0)
 
 
-def _misdefined(problem: Problem, encodings: list[Encoding], scale: float) -> float:
-    """The greatest difference of the two."""
+def _definition_error(problem: Problem, encodings: list[Encoding], scale: float) -> float:
+    """Maximum difference of the two over the encodings."""
     return max(
         abs(
             relative_excess_loss(problem, encoding, scale)
@@ -199,23 +199,23 @@ def _encode(kernel: Array, bias: Array, x: Array, activation: Activation) -> Arr
 
 
 def scales(encoding: Encoding) -> Float64[np.ndarray, " runs"]:
-    """ε from a half down, by √2 from run to run where f is odd about b, and by 2 elsewhere."""
+    """Scales ε in descending order from ½, with ratio √2 if b = 0 and ratio 2 otherwise."""
     ratio = np.sqrt(2) if encoding.bias == 0 else 2.0
-    return 0.5 / ratio ** np.arange(RUNS)
+    return 0.5 / ratio ** np.arange(NUM_SCALES)
 
 
 def excess_orders(
     problem: Problem, encoding: Encoding
 ) -> tuple[Float64[np.ndarray, " ratios"], float]:
-    """log(e_i/e_{i+1})/log(ε_i/ε_{i+1}) for consecutive scales, and the least excess e."""
+    """log(e_i/e_{i+1})/log(ε_i/ε_{i+1}) for consecutive scales, and the smallest excess e."""
     sizes = scales(encoding)
     excess = np.array([relative_excess_loss(problem, encoding, size) for size in sizes])
     positive = np.maximum(excess, np.finfo(np.float64).tiny)
     return -np.diff(np.log(positive)) / np.log(sizes[0] / sizes[1]), float(excess.min())
 
 
-def _saturated(problem: Problem) -> Obstacle | None:
-    """Why every code of k units loses what PCA does: it holds as many numbers as the data."""
+def _too_few_examples(problem: Problem) -> Obstacle | None:
+    """Obstacle if there are at most k + 1 examples: every code of k units has PCA's loss."""
     examples = len(problem.x)
     if examples - 1 <= problem.code:
         reason = f"{examples} examples lie in the span of any code of {problem.code} units"
@@ -230,8 +230,8 @@ def _order(
     others: list[Encoding],
     order: float,
 ) -> Certificate:
-    """The limits of the orders, and what scales and rounding leave of them."""
-    errors, limits, words = [], [], []
+    """Certificate of the limits of the orders, with the error of extrapolation and rounding."""
+    errors, limits, shown = [], [], []
     for encoding in encodings:
         measured, least = excess_orders(problem, encoding)
         size = scales(encoding)[-1]
@@ -245,22 +245,24 @@ def _order(
             / np.sqrt(max(least, np.finfo(np.float64).tiny))
         )
         errors.append(float(10 * moved + 16 * relative))
-        words.append(f"{measured[-1]:.4f}")
-    basis = f"orders {', '.join(words)} between the last two scales of {len(problem.x)} examples"
+        shown.append(f"{measured[-1]:.4f}")
+    basis = f"orders {', '.join(shown)} between the last two scales of {len(problem.x)} examples"
     residual = max(abs(limit - order) for limit in limits)
-    residual = max(residual, _misdefined(problem, encodings, scales(encodings[0])[0]))
+    residual = max(residual, _definition_error(problem, encodings, scales(encodings[0])[0]))
 
     def measure() -> Evidence:
-        unfalling = Encoding(jax.nn.relu, 0.0)
-        pairs = [excess_orders(problem, other) for other in (*others, unfalling)]
-        controls = [abs(richardson(found) - order) for found, least in pairs if least > SEEN]
+        constant = Encoding(jax.nn.relu, 0.0)
+        pairs = [excess_orders(problem, other) for other in (*others, constant)]
+        controls = [
+            abs(richardson(found) - order) for found, least in pairs if least > MIN_RELATIVE_EXCESS
+        ]
         return Evidence(residual, float(min(controls, default=0.0)))
 
     return certify(statement, Tolerance(max(errors), TRAINED_CAP, basis), measure)
 
 
 def _rectified(problem: Problem) -> Certificate:
-    """16 √(mn) ε σ_1/σ_k: each z is a sum of terms of order σ_1, divided by one of order σ_k."""
+    """Tolerance 16 √(mn) ε σ_1/σ_k: z sums terms of order σ_1, divided by one of order σ_k."""
     roots = np.sqrt(problem.pca.eigenvalues[: last_component(problem) + 1])
     error = 16 * EPSILON * float(np.sqrt(problem.x.size) * roots[0] / roots[-1])
     basis = f"rounding {error:.1e} of scores, on {len(problem.x)} examples"
@@ -269,7 +271,7 @@ def _rectified(problem: Problem) -> Certificate:
         beyond, without = Encoding(jax.nn.relu, 1.0), Encoding(jax.nn.relu, 0.0)
         linear = max(abs(relative_excess_loss(problem, beyond, size)) for size in (1.0, 0.1))
         large, small = (relative_excess_loss(problem, without, size) for size in (1.0, 0.1))
-        defined = _misdefined(problem, [beyond, without], 1.0)
+        defined = _definition_error(problem, [beyond, without], 1.0)
         return Evidence(max(linear, abs(large - small), defined), min(large, small))
 
     return certify(RECTIFIED, Tolerance(error, CLOSED_FORM_CAP, basis), measure)

@@ -1,4 +1,4 @@
-"""The theorem that Oja's and Sanger's rules end at PCA: at its subspace, or at its components."""
+"""Theorem on online rules: Oja's finds the principal subspace, Sanger's the components."""
 
 from functools import cache
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from aejax.theory.solvers.hebbian import STEP_SIZE, averaged_rule, hebbian_updat
 from aejax.types import Array, Batch
 
 MAX_STEPS, MAX_WORK = 30_000, 1e11
-"""Most steps, and most multiplications of them all: about ten seconds on two cores."""
+"""Maximum number of steps and of their multiplications: about ten seconds on two cores."""
 
 OJA = Statement(
     claim="Oja's rule ends at an orthonormal basis of the principal subspace",
@@ -45,7 +45,7 @@ SANGER = Statement(
 
 
 class Learned(NamedTuple):
-    """Where a rule ended: W [n, k], after how many steps, and whether it had come to rest."""
+    """Result of a rule: final W [n, k], number of steps, and whether it converged."""
 
     kernel: Float64[np.ndarray, "features code"]
     steps: int
@@ -53,31 +53,30 @@ class Learned(NamedTuple):
 
 
 def online_rules(problem: Problem) -> tuple[Certificate, ...]:
-    """Oja's rule finds the principal subspace, and Sanger's the components themselves.
+    """Oja's rule converges to the principal subspace, and Sanger's rule to the components.
 
-    The averaged rule, the update's expectation over the data, is checked from a random orthonormal
-    start; a stream (`learn_online`) that stays bounded ends where it ends with probability one
-    (Ljung 1977). Along v_l, a small error of Sanger's w_j shrinks by λ_j − λ_l for l > j, by λ_j
-    for l < j, and by 2λ_j for l = j: all positive in this order alone. One of Oja's shrinks by
-    λ_j − λ_l for j ≤ k < l, and by λ_i + λ_j where it is not orthonormal.
-    So Oja's rule wants λ_k > λ_{k+1} and rank ≥ k, Sanger's λ_1 > … > λ_k > λ_{k+1} as well.
+    The averaged rule, the expectation of the update over the data, is run from a random orthonormal
+    start; the rule on a stream (`learn_online`), if bounded, converges to the same limit with
+    probability one (Ljung 1977). Along v_l, a small error of Sanger's w_j decays at the rate
+    λ_j − λ_l for l > j, λ_j for l < j, and 2λ_j for l = j: all are positive only in this order. An
+    error of Oja's rule decays at λ_j − λ_l for j ≤ k < l, and at λ_i + λ_j towards orthonormality.
+    So Oja's rule needs λ_k > λ_{k+1} and rank ≥ k, Sanger's rule also λ_1 > … > λ_k.
 
-    Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the greatest sine of the angle between w_i and v_i. Each update
-    is held to its definition as well, at a random basis: minus half of the decoder's gradient of
-    `aejax.objective`, in Sanger's rule of each unit with those before it alone.
+    Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the maximum sine of the angle between w_i and v_i. Each update is
+    also compared with its definition at a random basis: minus half of the decoder's gradient of
+    `aejax.objective`; for unit j in Sanger's rule, of the model of the first j units.
 
-    Controls: units that learn alone, each by Oja's rule of one unit, and all find v_1 (one unit is
-    always alone: there it is v_2); Oja's rule in the place of Sanger's, which finds the subspace
-    without the order.
+    Controls: units that learn independently by Oja's rule of one unit and all find v_1 (with a
+    single unit: v_2); Oja's rule in the place of Sanger's, which finds the subspace without order.
 
-    Where the eigengap asks for more steps than there is time for, the rule is given momentum, which
-    moves no point where it rests; the certificates say so.
+    If the eigengap requires too many steps, the rule runs with momentum, which does not change its
+    stationary points; the certificates state this.
 
     Args:
         problem: the user's data, code size and key.
 
     Returns:
-        Two certificates, of Oja's rule and of Sanger's.
+        Two certificates, for Oja's rule and for Sanger's rule.
 
     Source: Oja 1982; Oja 1989; Sanger 1989.
     """
@@ -91,24 +90,24 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             OJA,
             _tolerance(problem, last),
-            lambda: _subspace(problem, oja()),
-            obstacle=_hopeless(problem, last),
+            lambda: _subspace_evidence(problem, oja()),
+            obstacle=_too_many_steps(problem, last),
         ),
         certify(
             SANGER,
             _tolerance(problem, least),
-            lambda: _order(problem, oja(), needed_momentum(problem, least)),
-            obstacle=_alone(problem) or _hopeless(problem, least),
+            lambda: _order_evidence(problem, oja(), needed_momentum(problem, least)),
+            obstacle=_single_unit(problem) or _too_many_steps(problem, least),
         ),
     )
 
 
 def update_error(problem: Problem, *, ordered: bool) -> float:
-    """How far the update is from −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
+    """Error of the update against −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
 
     Args:
-        problem: the user's data, code size and key.
-        ordered: Sanger's rule, in which L of unit j is that of the first j units; else Oja's.
+        problem: data, code size and key.
+        ordered: True for Sanger's rule, where unit j uses L of the first j units; else Oja's rule.
 
     Returns:
         The norm of the difference.
@@ -120,15 +119,15 @@ def update_error(problem: Problem, *, ordered: bool) -> float:
     with jax.enable_x64(True):
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         kernel = random_basis(problem.key, rows.shape[1], code)
-        heard = [unit + 1 if ordered else code for unit in range(code)]
-        slopes = [_decoder_slope(kernel, rows, jnp.asarray(units)) for units in heard]
-        defined = jnp.stack([-slope[unit] / 2 for unit, slope in enumerate(slopes)], axis=1)
+        counts = [unit + 1 if ordered else code for unit in range(code)]
+        gradients = [_decoder_gradient(kernel, rows, jnp.asarray(units)) for units in counts]
+        defined = jnp.stack([-each[unit] / 2 for unit, each in enumerate(gradients)], axis=1)
         return float(jnp.linalg.norm(hebbian_update(kernel, rows, jnp.asarray(mask)) - defined))
 
 
 @jax.jit
-def _decoder_slope(kernel: Array, rows: Array, units: Array) -> Array:
-    """∂L/∂W_d of the autoencoder whose first units alone are on, at W_d = W_eᵀ."""
+def _decoder_gradient(kernel: Array, rows: Array, units: Array) -> Array:
+    """∂L/∂W_d of the autoencoder of the first `units` units, at W_d = W_eᵀ."""
     model = leading_units(linear(*kernel.shape, bias=False), units)
     encoder, batch = {"layer_0": {"kernel": kernel}}, Batch(np.sqrt(len(rows)) * rows)
 
@@ -146,16 +145,16 @@ def run_rule(
     momentum: float = 0.0,
     max_steps: int | None = None,
 ) -> Learned:
-    """The averaged rule of a mask M, see `hebbian_update`, until its update is rounding.
+    """Run the averaged rule of a mask M (see `hebbian_update`) until its update is rounding.
 
     Args:
-        problem: the user's data, which varies, code size k ≤ n, and key for the start.
-        listens: M [k, k].
+        problem: varying data, code size k ≤ n, and key of the start.
+        mask: M [k, k].
         momentum: β, see `averaged_rule`.
-        max_steps: stop here at the latest; None means `most_steps`.
+        max_steps: maximum number of steps (default: `most_steps`).
 
     Returns:
-        What was `Learned`.
+        The result as `Learned`.
 
     Source: Sanger 1989 (M upper triangular); Oja 1989 (all ones).
     """
@@ -169,52 +168,52 @@ def run_rule(
 
 
 def most_steps(problem: Problem) -> int:
-    """Steps that a rule is given: 30 000, or fewer where each costs much."""
+    """Maximum number of steps of a rule: 30 000, or fewer if a step is expensive."""
     return min(MAX_STEPS, int(MAX_WORK / (2 * problem.moments.factor.size * problem.code)))
 
 
 def update_rounding(problem: Problem) -> float:
-    """Norm at which an update is rounding, for λ_1 = 1: 16 ε √(nk), a few roundings an entry."""
+    """Rounding of an update for λ_1 = 1: 16 ε √(nk), a few roundings per entry."""
     return 16 * EPSILON * float(np.sqrt(problem.x.shape[1] * problem.code))
 
 
 def unit_gaps(problem: Problem) -> Float64[np.ndarray, " code"]:
-    """λ_i − λ_{i+1} for i = 1 … k, divided by λ_1; zero beyond the last eigenvalue."""
+    """(λ_i − λ_{i+1})/λ_1 for i = 1 … k; λ is zero beyond the last eigenvalue."""
     eigenvalues = np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1]
     return -np.diff(eigenvalues) / eigenvalues[0]
 
 
-def _alone(problem: Problem) -> Obstacle | None:
+def _single_unit(problem: Problem) -> Obstacle | None:
     if problem.code > 1:
         return None
     return Obstacle("not applicable", "code 1: Sanger's rule is Oja's")
 
 
 def needed_momentum(problem: Problem, gap: float) -> float:
-    """One where the rule alone would need too many steps, else zero: see `averaged_rule`."""
+    """Momentum of `averaged_rule`: 1 if plain steps would be too many, else 0."""
     return float(_steps(problem, STEP_SIZE * gap) > most_steps(problem))
 
 
 def _steps(problem: Problem, rate: float) -> float:
-    """Steps to rest from order one: ln(1/rest)/rate."""
+    """Steps from order one to the rounding of an update: ln(1/rounding)/rate."""
     return float(-np.log(update_rounding(problem)) / rate) if rate > 0 else np.inf
 
 
-def _hopeless(problem: Problem, gap: float) -> Obstacle | None:
-    """A gap so small that with momentum, of rate √(η gap), twice the steps do not suffice."""
+def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
+    """Obstacle if the gap needs too many steps with momentum too: twice those at rate √(η gap)."""
     needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), most_steps(problem)
     if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
         return None
-    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, and has {most}"
+    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {most}"
     return Obstacle("not identifiable", reason)
 
 
 def _tolerance(problem: Problem, gap: float) -> Tolerance:
     """4 g/gap for λ_1 = 1, and 2 ρ/(σ gap) of the components that it is compared with.
 
-    An update of norm g leaves, to first order, g/(λ_j − λ_l) in the part of w_j along v_l, l > j;
-    for l < j (Sanger) as much again, and g/λ_j; what is not orthonormal (Oja) is g/λ_k. No gap
-    exceeds λ_k, so three g/gap is the sum. Angles of the SVD: ρ/(σ_i − σ_{i+1}) (Wedin 1972),
+    To first order, an update of norm g leaves the component g/(λ_j − λ_l) of w_j along v_l, l > j;
+    for l < j (Sanger) the same again, and g/λ_j; the error of orthonormality (Oja) is g/λ_k. No gap
+    exceeds λ_k, so the sum is at most 3 g/gap. Angles of the SVD: ρ/(σ_i − σ_{i+1}) (Wedin 1972),
     where σ_i − σ_{i+1} ≥ (λ_i − λ_{i+1})/(2 σ_1).
     """
     rest, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
@@ -225,7 +224,7 @@ def _tolerance(problem: Problem, gap: float) -> Tolerance:
     return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
 
 
-def _subspace(problem: Problem, oja: Learned) -> Evidence:
+def _subspace_evidence(problem: Problem, oja: Learned) -> Evidence:
     target = projector(leading_components(problem.pca, problem.code))
 
     def error(kernel: Float64[np.ndarray, "features code"]) -> float:
@@ -239,7 +238,7 @@ def _subspace(problem: Problem, oja: Learned) -> Evidence:
     return Evidence(residual, error(other), _unfinished(oja))
 
 
-def _order(problem: Problem, oja: Learned, momentum: float) -> Evidence:
+def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence:
     upper = np.triu(np.ones((problem.code, problem.code)))
     sanger = run_rule(problem, upper, momentum=momentum)
 

@@ -1,4 +1,4 @@
-"""The theorem that single precision is enough: what float32 loses of PCA's reconstructions."""
+"""Theorem on float32: PCA's reconstructions lose only the rounding of float32."""
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +13,12 @@ from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Params
 
 Differences = Float64[np.ndarray, "examples features"]
-"""Differences of reconstructions from those of float64."""
+"""Differences between reconstructions and those in float64."""
 
 EPSILON_32 = float(np.finfo(np.float32).eps)
 
 SINGLE_CAP = 1e-4
-"""Greatest relative tolerance of what is computed in float32."""
+"""Maximum relative tolerance of a computation in float32."""
 
 SINGLE = Statement(
     claim="in float32 the optimum reconstructs as in float64, up to float32's own rounding",
@@ -30,13 +30,13 @@ SINGLE = Statement(
 def single_precision(problem: Problem) -> tuple[Certificate, ...]:
     """PCA's parameters and the data in float32 reconstruct as in float64, up to rounding.
 
-    The residual is the root mean square difference of a reconstruction, relative to √(Σ λ). Its
-    tolerance is float32's own: 2 ε₃₂ √n rms ‖x‖/√(Σ λ), for x̂ is two products of rows of n and k
-    with orthonormal kernels and the addition of biases. An offset that dwarfs the spread makes it
-    great, and beyond 10⁻⁴ float32 is no precision for the data: centre it first. Every number of a
-    reconstruction must be one of float32's, or something else was computed.
+    The residual is the root mean square difference of the reconstructions, relative to √(Σ λ). Its
+    tolerance is the rounding of float32, 2 ε₃₂ √n rms ‖x‖/√(Σ λ): x̂ is two products of rows of
+    length n and k with orthonormal kernels, plus biases. An offset much larger than the spread
+    makes it large; above 10⁻⁴ float32 is too coarse for the data, which should be centred first.
+    Every element of a reconstruction must be a float32 number, otherwise the residual is infinite.
 
-    Control: the kernels rounded to eight bits (of which three are the fraction's).
+    Control: the kernels rounded to float8 (e4m3: three bits of fraction).
 
     Args:
         problem: the user's data and code size.
@@ -51,7 +51,7 @@ def single_precision(problem: Problem) -> tuple[Certificate, ...]:
     basis = f"float32's rounding {error:.1e} of a row against the spread √(Σ λ) = {spread:.1e}"
     tolerance = Tolerance(error / spread if spread > 0 else np.inf, SINGLE_CAP, basis)
     obstacle = pca_obstacle(problem)
-    return (certify(SINGLE, tolerance, lambda: _rounded(problem, spread), obstacle=obstacle),)
+    return (certify(SINGLE, tolerance, lambda: _evidence(problem, spread), obstacle=obstacle),)
 
 
 def in_single_precision(params: Params) -> Params:
@@ -60,8 +60,8 @@ def in_single_precision(params: Params) -> Params:
         return jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
 
 
-def in_eight_bits(params: Params) -> Params:
-    """Parameters whose kernels are those that a float of eight bits holds; biases are kept."""
+def with_float8_kernels(params: Params) -> Params:
+    """Parameters in float32 with kernels rounded to float8 (e4m3) and unchanged biases."""
     return {
         side: {
             layer: {
@@ -74,12 +74,12 @@ def in_eight_bits(params: Params) -> Params:
     }
 
 
-def losses_of_precision(problem: Problem) -> tuple[Differences, Differences]:
-    """What reconstructions by PCA lose in float32, and by kernels of eight bits, row by row."""
+def reconstruction_differences(problem: Problem) -> tuple[Differences, Differences]:
+    """Errors of PCA's reconstructions in float32, and with float8 kernels, per example."""
     params = principal_params(problem, leading_components(problem.pca, problem.code))
     single = in_single_precision(params)
     with jax.enable_x64(True):
-        coarse = in_eight_bits(single)
+        coarse = with_float8_kernels(single)
     in_single, by_coarse = (
         reconstruction(problem, each, dtype=jnp.float32) for each in (single, coarse)
     )
@@ -87,10 +87,10 @@ def losses_of_precision(problem: Problem) -> tuple[Differences, Differences]:
     return in_single - x_hat, by_coarse - x_hat
 
 
-def _rounded(problem: Problem, spread: float) -> Evidence:
+def _evidence(problem: Problem, spread: float) -> Evidence:
     residual, control = (
         float(np.linalg.norm(lost) / np.sqrt(len(lost)) / spread)
-        for lost in losses_of_precision(problem)
+        for lost in reconstruction_differences(problem)
     )
     params = principal_params(problem, leading_components(problem.pca, problem.code))
     x_hat = reconstruction(problem, in_single_precision(params), dtype=jnp.float32)

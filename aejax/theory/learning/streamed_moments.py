@@ -1,8 +1,8 @@
-"""The theorem that a stream of batches, or many devices, know all that the whole data knows.
+"""Theorem on streams: moments of batches, merged in any order, give the PCA of all data.
 
-A linear autoencoder sees nothing of data but its moments, and moments of parts merge into those of
-the whole. So PCA needs one pass, in memory that grows with the square of the features and not with
-the examples, and parts may be merged in any order and by any tree.
+A linear autoencoder depends on its data only through the moments, and moments of parts can be
+merged. So PCA needs one pass, in memory quadratic in the features and independent of the number of
+examples, and batches or devices may be merged in any order and by any tree.
 """
 
 import functools
@@ -20,7 +20,7 @@ from aejax.theory.checking.problem import EPSILON, Problem, last_component, pca_
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array
 
-BATCHES = 16
+NUM_BATCHES = 16
 
 MERGED = Statement(
     claim="moments of batches, merged in any order, are the moments of all the data",
@@ -35,25 +35,26 @@ STREAMED = Statement(
 
 
 def merge_moments(first: Moments, second: Moments) -> Moments:
-    """Moments of two parts of the data together, from the moments of each.
+    """Merge the moments of two parts of the data.
 
     With shares p = m_a/m and q = m_b/m, and drift δ = x̄_b − x̄_a,
 
         S = p S_a + q S_b + pq δδᵀ,   x̄ = x̄_a + q δ.
 
-    For Σ_a (x − x̄)(x − x̄)ᵀ = m_a (S_a + q² δδᵀ), as x̄_a − x̄ = −q δ; for b likewise with p²; and
-    p q² + q p² = pq. The factor of S is that of the rows √p T_a, √q T_b and √(pq) δᵀ stacked, by
-    QR: S itself is never formed. The merge is associative and commutative up to rounding.
+    This follows from Σ_a (x − x̄)(x − x̄)ᵀ = m_a (S_a + q² δδᵀ), as x̄_a − x̄ = −q δ; for b
+    likewise with p²; and p q² + q p² = pq. The factor of S is the QR factor of the stacked rows √p
+    T_a, √q T_b and √(pq) δᵀ; S itself is never formed. The merge is associative and commutative up
+    to rounding.
 
     Args:
         first: moments of some examples.
-        second: moments of other examples, of the same features.
+        second: moments of other examples with the same features.
 
     Returns:
-        The `Moments` of all of them.
+        The `Moments` of all these examples.
 
     Raises:
-        ValueError: where the features differ in number.
+        ValueError: if the numbers of features differ.
 
     Source: Chan, Golub & LeVeque 1979 (updating formulae for variances).
     """
@@ -74,31 +75,31 @@ def merge_moments(first: Moments, second: Moments) -> Moments:
 
 
 def moments_of_stream(batches: Iterable[Shaped[np.ndarray | Array, "..."]]) -> Moments:
-    """Moments of all the data from one pass over batches, each of which may then be forgotten.
+    """Moments of all data from one pass over batches, which need not be stored.
 
-    Memory is a few copies of the largest batch and of an n × n matrix. A batch costs a QR of its
-    own rows and one of 2n rows, so batches of n examples or more waste least.
+    The memory is a few copies of the largest batch and of an n × n matrix. Each batch costs a QR of
+    its rows and a QR of 2n rows, so batches of at least n examples are the most efficient.
 
     Args:
-        batches: each [examples, features], of any size from one example, any real dtype.
+        batches: batches [examples, features] of one or more examples, of any real dtype.
 
     Returns:
-        `Moments`, float64, up to rounding those of the batches concatenated.
+        `Moments` in float64, up to rounding those of the concatenated batches.
 
     Raises:
-        ValueError: for no batch, a batch that is not a finite real matrix, or features that differ.
+        ValueError: if there is no batch, a batch is not a finite real matrix, or features differ.
 
     Source: Chan, Golub & LeVeque 1979; Demmel et al. 2012.
     """
     parts = map(moments, batches)
     first = next(parts, None)
     if first is None:
-        raise ValueError("a stream must hold one batch or more, got none")
+        raise ValueError("a stream must contain one batch or more, got none")
     return functools.reduce(merge_moments, parts, first)
 
 
 def merge_in_pairs(parts: Sequence[Moments]) -> Moments:
-    """Moments of all parts by a binary tree, as devices reduce them; one part or more."""
+    """Merge the moments of one or more parts by a binary tree, as a reduction over devices does."""
     level = list(parts)
     while len(level) > 1:
         pairs = [level[start : start + 2] for start in range(0, len(level), 2)]
@@ -107,23 +108,23 @@ def merge_in_pairs(parts: Sequence[Moments]) -> Moments:
 
 
 def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
-    """A stream's merged moments are those of all the data, and so is the autoencoder made of them.
+    """Merged moments of a stream, and the autoencoder computed from them, are those of all data.
 
-    Merged: for every split of the data into parts and every order and tree of merges. Checked in
-    sixteen batches of unequal size, merged one after the other, backwards, and in pairs, against
-    S and x̄ by their definition (residual: ‖ΔS‖₂/λ_1 or ‖Δx̄‖/σ_1, the greater). It does not
-    depend on the code. Streamed: the best map W = V_k V_kᵀ and its reconstructions' second
-    moments, relative to λ_1. It wants λ_k > λ_{k+1}; where rank ≤ k, W S W is S itself.
+    Merged: holds for every split of the data and every order and tree of merges. It is checked on
+    sixteen batches of unequal size, merged forwards, backwards and in pairs, against S and x̄ by
+    their definition (residual: max(‖ΔS‖₂/λ_1, ‖Δx̄‖/σ_1)), and does not depend on the code.
+    Streamed: the second moments of the reconstructions by the best map W = V_k V_kᵀ, relative to
+    λ_1. It needs λ_k > λ_{k+1}; if rank ≤ k, W S W is S itself.
 
     Control: merges without the mean correction δδᵀ, which give the covariance within batches. The
-    batches come in the order of the first component, as a stream that drifts: then that covariance
-    is less than S along v_1 whatever the data is, and by more the more batches there are.
+    batches are sorted by the first component, as in a stream with drift, so for any data that
+    covariance is smaller than S along v_1, and more so with more batches.
 
     Args:
         problem: the user's data and code size.
 
     Returns:
-        Two certificates, merged and streamed.
+        Two certificates: merged and streamed.
 
     Source: Chan, Golub & LeVeque 1979.
     """
@@ -131,16 +132,16 @@ def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
     merged, streamed = _merged_tolerance(problem), _streamed_tolerance(problem)
     constant, unfit = pca_obstacle(problem._replace(code=0)), pca_obstacle(problem)
     return (
-        certify(MERGED, merged, lambda: _merged(problem, merges()), obstacle=constant),
-        certify(STREAMED, streamed, lambda: _streamed(problem, merges()), obstacle=unfit),
+        certify(MERGED, merged, lambda: _merged_evidence(problem, merges()), obstacle=constant),
+        certify(STREAMED, streamed, lambda: _streamed_evidence(problem, merges()), obstacle=unfit),
     )
 
 
 def _factor(rows: Float64[np.ndarray, "rows n"], examples: int) -> Float64[np.ndarray, "r n"]:
-    """Triangular factor [min(m, n), n] of stacked rows, one more than m where m < n.
+    """Triangular factor [min(m, n), n] of stacked rows, which may be m + 1 if m < n.
 
-    Centred examples have rank below m, so the least singular value of m + 1 rows is nothing; the
-    last row of their triangle may be something, where a leading feature is constant.
+    Centred examples have rank below m, so the smallest singular value of m + 1 rows is zero and is
+    dropped; the last row of their triangle need not be zero if a leading feature is constant.
     """
     factor = triangular_factor(rows)
     if len(factor) <= examples:
@@ -150,16 +151,16 @@ def _factor(rows: Float64[np.ndarray, "rows n"], examples: int) -> Float64[np.nd
 
 
 def _drifting_parts(problem: Problem) -> list[Moments]:
-    """Moments of batches of increasing size, of the data in the order of its first component."""
+    """Moments of batches of increasing size, of the data sorted by its first component."""
     examples = len(problem.x)
     scores = (problem.x - problem.pca.mean) @ problem.pca.components[0]
-    bounds = np.ceil(examples * np.square(np.arange(1, BATCHES) / BATCHES)).astype(int)
+    bounds = np.ceil(examples * np.square(np.arange(1, NUM_BATCHES) / NUM_BATCHES)).astype(int)
     bounds = np.unique(bounds[bounds < examples])
     return [moments(batch) for batch in np.split(problem.x[np.argsort(scores)], bounds)]
 
 
 class _Merges(NamedTuple):
-    """Moments in every order, and merged as if all batches had the same mean: no drift is left."""
+    """Moments merged in several orders, and merged as if all batches had the same mean."""
 
     orders: tuple[Moments, ...]
     uncorrected: Moments
@@ -174,18 +175,18 @@ def _merges(problem: Problem) -> _Merges:
 
 
 def _stream_rounding(problem: Problem) -> float:
-    """Rounding of σ by way of batches: ρ + ε √B (√3 n σ_1 + ‖x‖_F/√m).
+    """Rounding of σ computed from B batches: ρ + ε √B (√3 n σ_1 + ‖x‖_F/√m).
 
-    The batches' QR factorisations, weighted by their shares, add up to ρ in the root mean square;
-    each of B merges adds that of 2n + 1 rows, and a mean.
+    The QR factorisations of the batches, weighted by their shares, add up to ρ in the root mean
+    square; each of the B merges adds the rounding of 2n + 1 rows and of a mean.
     """
     largest = float(np.sqrt(problem.pca.eigenvalues[0]))
     merge = np.sqrt(3) * problem.x.shape[1] * largest + problem.moments.magnitude
-    return rounding(problem) + EPSILON * float(np.sqrt(BATCHES) * merge)
+    return rounding(problem) + EPSILON * float(np.sqrt(NUM_BATCHES) * merge)
 
 
 def _merged_tolerance(problem: Problem) -> Tolerance:
-    """4 τ/σ_1, τ the rounding of a stream: 2 τ/σ_1 of merged S, and as much of S as defined."""
+    """4 τ/σ_1 with the rounding τ of a stream: 2 τ/σ_1 each for the merged and the defined S."""
     error, largest = _stream_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
     basis = f"rounding {error:.1e} of merged singular values against σ_1 = {largest:.1e}"
     value = 4 * error / largest if largest > 0 else np.inf
@@ -193,10 +194,10 @@ def _merged_tolerance(problem: Problem) -> Tolerance:
 
 
 def _streamed_tolerance(problem: Problem) -> Tolerance:
-    """8 (τ/σ_1) σ_k/(σ_k − σ_{k+1}), the merged tolerance by how a cut at k magnifies it.
+    """8 (τ/σ_1) σ_k/(σ_k − σ_{k+1}): the merged tolerance, amplified by the truncation at k.
 
-    First order: an error e of R turns v_i, i ≤ k, towards v_j, j > k, by e/(σ_i − σ_j) at most,
-    which moves R V_k V_kᵀ by e σ_i/(σ_i − σ_j), greatest at i = k; e itself comes on top.
+    To first order, an error e of R rotates v_i, i ≤ k, towards v_j, j > k, by at most
+    e/(σ_i − σ_j), which changes R V_k V_kᵀ by e σ_i/(σ_i − σ_j), maximal at i = k; e is added.
     """
     last = max(last_component(problem), 0)
     kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
@@ -206,7 +207,7 @@ def _streamed_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(value, CLOSED_FORM_CAP, basis)
 
 
-def _merged(problem: Problem, merges: _Merges) -> Evidence:
+def _merged_evidence(problem: Problem, merges: _Merges) -> Evidence:
     mean = problem.x.mean(axis=0)
     correction = (problem.x - mean).mean(axis=0)
     centred = problem.x - mean - correction
@@ -220,7 +221,7 @@ def _merged(problem: Problem, merges: _Merges) -> Evidence:
     return Evidence(max(map(error, merges.orders)), error(merges.uncorrected))
 
 
-def _streamed(problem: Problem, merges: _Merges) -> Evidence:
+def _streamed_evidence(problem: Problem, merges: _Merges) -> Evidence:
     own = _reconstructed_moments(problem.pca, problem.code)
 
     def error(merged: Moments) -> float:

@@ -1,1 +1,1 @@
-"""Theorems on noise: denoising, masking, contraction."""
+"""Theorems on denoising and contractive autoencoders."""

@@ -1,4 +1,4 @@
-"""The theorem of the linear contractive autoencoder: an infimum out of reach, or shrunk gains."""
+"""Theorem on linear contractive autoencoders: no minimum if untied, shrunk gains if tied."""
 
 import jax
 import jax.numpy as jnp
@@ -22,12 +22,12 @@ from aejax.theory.checking.certificate import (
 )
 from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, last_component, pca_obstacle
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, unit_factor
-from aejax.theory.noise.expectations import TRAINING_STEPS, few_features
+from aejax.theory.noise.expectations import TRAINING_STEPS, enumerable_problem
 from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Batch, Params
 
 STRETCHES = tuple(2.0**power for power in range(0, 11, 2))
-"""How far the decoder of the untied sequence is stretched, exact in floating point."""
+"""Factors t by which the untied sequence stretches the decoder: powers of two, so exact."""
 
 UNTIED = Statement(
     claim="an untied linear encoder escapes the contractive penalty: PCA's loss, never attained",
@@ -46,20 +46,20 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
     """J = L + μ mean ‖∂h/∂x‖²_F, which for a linear encoder is L + μ ‖W_e‖²_F.
 
     Untied: (W_e/t, t W_d) has the loss of (W_e, W_d) and 1/t² of its penalty, so inf J is PCA's
-    loss. It is not attained: J = Σ_{i>k} λ_i wants W_e = 0, and then J = Σ λ_i. So "a contractive
-    autoencoder" of the literature must be tied, or its decoder bounded. Tied: with W Wᵀ =
-    Σ g_l u_l u_lᵀ and s_l = u_lᵀ S u_l, J = tr S + Σ_l (g_l² − 2 g_l) s_l + μ g_l, least at
-    g_l = max(0, 1 − μ/(2 s_l)), which leaves tr S − Σ_l max(0, s_l − μ/2)²/s_l. That function of
-    s_l is convex and rising, and the eigenvalues of S majorise the s_l: so the u_l are the k
-    leading eigenvectors, and no start or spectrum has a better end.
+    loss. It is not attained: J = Σ_{i>k} λ_i requires W_e = 0, and then J = Σ λ_i. So a contractive
+    autoencoder in the sense of the literature must be tied or have a bounded decoder. Tied: with W
+    Wᵀ = Σ g_l u_l u_lᵀ and s_l = u_lᵀ S u_l, J = tr S + Σ_l (g_l² − 2 g_l) s_l + μ g_l, minimal at
+    g_l = max(0, 1 − μ/(2 s_l)) with the value tr S − Σ_l max(0, s_l − μ/2)²/s_l. The subtracted
+    function of s_l is convex and increasing, and the eigenvalues of S majorise the s_l: so the u_l
+    of the minimum are the k leading eigenvectors.
 
-    Both through `aejax.objective` with `penalties.contractive` on rows that have the data's
-    moments; a training from a random start must not go below the tied J, beyond 8 features on those
-    of greatest variance. μ/2 is √(λ_1 λ_k), or λ_1/2 if that is less, so that some gains vanish
-    where k > 2.
+    Both are evaluated by `aejax.objective` with `penalties.contractive` on rows with the data's
+    moments. Training from a random start must not reach a lower J than the tied formula; with more
+    than 8 features, this uses the 8 of largest variance. μ/2 is min(√(λ_1 λ_k), λ_1/2), so that
+    some gains vanish if k > 2.
 
-    Controls: the encoder shrunk without its decoder stretched; gains 1 − μ/λ_i, those of a penalty
-    on both kernels.
+    Controls: the encoder shrunk without stretching the decoder; the gains 1 − μ/λ_i of an L2
+    penalty on both kernels.
 
     Args:
         problem: the user's data, code size and key.
@@ -79,13 +79,13 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def spectrum(problem: Problem) -> Float64[np.ndarray, " code"]:
-    """λ_1 … λ_k for data of unit variance, zero beyond the data's rank."""
+    """λ_1 … λ_k for data of unit variance; zero beyond the rank of the data."""
     kept = np.pad(problem.pca.eigenvalues, (0, problem.code))[: problem.code]
     return kept / least_loss(problem.pca, 0)
 
 
 def penalty_weight(problem: Problem) -> float:
-    """μ, for data of unit variance: 2 √(λ_1 λ_k), and no more than λ_1; k no more than the rank."""
+    """μ = min(2 √(λ_1 λ_k), λ_1) for data of unit variance, with k at most the rank."""
     kept = spectrum(problem)
     return float(min(2 * np.sqrt(kept[0] * kept[last_component(problem)]), kept[0]))
 
@@ -98,16 +98,16 @@ def tied_gains(problem: Problem) -> Float64[np.ndarray, " code"]:
 
 
 def untied_loss(problem: Problem, stretch: float) -> float:
-    """Σ_{i>k} λ_i + μ r/t² for data of unit variance, r the components that the code keeps."""
+    """Σ_{i>k} λ_i + μ r/t² for data of unit variance and r kept components."""
     lost = least_loss(problem.pca, problem.code) / least_loss(problem.pca, 0)
     units = min(problem.code, len(problem.pca.components))
     return lost + penalty_weight(problem) * units / stretch**2
 
 
 def tied_loss(problem: Problem) -> float:
-    """Σ_{i>k} λ_i + Σ_{i≤k} μ − μ²/(4λ_i), or λ_i for λ_i ≤ μ/2, for data of unit variance.
+    """Σ_{i>k} λ_i + Σ_{i≤k} μ − μ²/(4λ_i), or λ_i if λ_i ≤ μ/2, for data of unit variance.
 
-    That is Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i without its cancellation.
+    Equal to Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i, without its cancellation.
     """
     kept, weight = spectrum(problem), penalty_weight(problem)
     shrunk = weight - weight**2 / (4 * np.maximum(kept, weight / 2))
@@ -120,12 +120,12 @@ def contractive_objective(
     encoder: Float64[np.ndarray, "n k"],
     decoder: Float64[np.ndarray, "k n"] | None = None,
 ) -> tuple[float, float]:
-    """J of the library's objective and the norm of its gradient, for data of unit variance.
+    """J by the library's objective and the norm of its gradient, for data of unit variance.
 
     Args:
-        problem: the data; T √p for its p rows has the data's moments as a mean over rows.
+        problem: data; the objective is evaluated on √p T for the p rows of its factor T.
         encoder: W_e.
-        decoder: W_d; None for tied kernels.
+        decoder: W_d (default: tied kernels).
 
     Returns:
         J, and ‖∇J‖.
@@ -141,7 +141,7 @@ def contractive_objective(
 
 
 def _contracted(params: Params, data: tuple[Array, float | Array]) -> Array:
-    """J by `aejax.objective`; of a tied model where the decoder has no kernel."""
+    """J by `aejax.objective`; the model is tied if the decoder has no kernel."""
     rows, weight = data
     shape = params["encoder"]["layer_0"]["kernel"].shape
     model = linear(*shape, tied=not params["decoder"]["layer_0"], bias=False)
@@ -159,8 +159,7 @@ def _objective(params: Params, rows: Array, weight: float | Array) -> tuple[Arra
 def _tolerance(problem: Problem, loss: float) -> Tolerance:
     """Rounding of the unit variance and of k kernels' columns, 4 (√(mn + n²) + 50) ε (1 + μ k)/J.
 
-    Components that are wrong by a backward error of S leave a gradient of that size, and no gap
-    has a part in it.
+    A backward error of S in the components leaves a gradient of that size, independent of any gap.
     """
     energy = 1 + penalty_weight(problem) * problem.code
     basis = f"rounding of variance and penalty {energy:.1e} against J = {loss:.1e}, for Σλ = 1"
@@ -195,17 +194,17 @@ def _shrinks(problem: Problem) -> Evidence:
             for gains in (tied_gains(problem), both)
         )
     )
-    part = few_features(problem)
+    part = enumerable_problem(problem)
     below = rescaled_residual(
-        trained_below(part),
+        undercut_by_training(part),
         _tolerance(part, tied_loss(part)),
         _tolerance(problem, tied_loss(problem)),
     )
     return Evidence(max(residual, below), control)
 
 
-def trained_below(problem: Problem) -> float:
-    """By how much a training of tied kernels from a random start goes below the formula's J."""
+def undercut_by_training(problem: Problem) -> float:
+    """Relative amount by which training of tied kernels undercuts the J of the formula."""
     with jax.enable_x64(True):
         data = (jnp.asarray(equivalent_batch(unit_factor(problem))), penalty_weight(problem))
         start = linear(problem.x.shape[1], problem.code, tied=True, bias=False).init(problem.key)

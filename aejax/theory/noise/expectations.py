@@ -1,7 +1,7 @@
 """Expected denoising objectives by enumeration, through the library's own objective.
 
-This is the definition that theorems on noise are held to. It knows no second moments: it takes a
-corruption outcome by outcome, each with its probability.
+This is the definition that the theorems on noise are compared with. It uses no second moments but
+the outcomes of a corruption and their probabilities.
 """
 
 import itertools
@@ -23,10 +23,10 @@ from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Batch, Key, Params
 
 MAX_ENUMERATED_FEATURES = 8
-"""Most features whose masks are enumerated; of more, those of greatest variance are taken."""
+"""Maximum number of features whose masks are enumerated."""
 
 TRAINING_STEPS = 200
-"""Steps of a training that must not go below a claimed optimum; it need not end."""
+"""Steps of a training that must not undercut a claimed optimum; it need not converge."""
 
 
 class Kernels(NamedTuple):
@@ -37,11 +37,11 @@ class Kernels(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """All that a corruption does to an example: x_corrupted = kept ∘ x + added.
+    """All outcomes of a corruption, x_corrupted = kept ∘ x + added.
 
-    kept:          factor of each element, an outcome a row.
-    added:         what is added to it.
-    probabilities: of the outcomes; they sum to one.
+    kept:          factor of each element, one row per outcome.
+    added:         summand of each element.
+    probabilities: probabilities of the outcomes, which sum to one.
     """
 
     kept: Float64[np.ndarray | Array, "outcomes n"]
@@ -57,10 +57,10 @@ def mask_outcomes(features: int, *, rate: float) -> Outcomes:
 
 
 def gaussian_outcomes(features: int, *, variance: float) -> Outcomes:
-    """The 2n points ±√n s e_j, of equal weight, in the place of N(0, s² I).
+    """Cubature of N(0, s² I): the 2n points ±√n s e_j with equal weights.
 
-    The cubature has the mean of every polynomial of degree three or less; the squared error of a
-    linear autoencoder is one of degree two.
+    It is exact for polynomials of degree three; the squared error of a linear autoencoder has
+    degree two.
 
     Source: Stroud 1957.
     """
@@ -69,14 +69,14 @@ def gaussian_outcomes(features: int, *, variance: float) -> Outcomes:
     return Outcomes(np.ones_like(added), added, np.full(2 * features, 0.5 / features))
 
 
-def few_features(problem: Problem) -> Problem:
-    """The problem itself, or where it has more than 8 features that of the 8 of greatest variance.
+def enumerable_problem(problem: Problem) -> Problem:
+    """The problem itself, or its restriction to the 8 features of largest variance if it has more.
 
     Args:
-        problem: whose data varies.
+        problem: problem whose data varies.
 
     Returns:
-        A problem whose masks can be enumerated, with 4 code units or fewer where it is a part.
+        A problem whose masks can be enumerated; a restriction has at most 4 code units.
     """
     if problem.x.shape[1] <= MAX_ENUMERATED_FEATURES:
         return problem
@@ -96,7 +96,7 @@ def expected_objective(params: Params, data: tuple[Batch, Outcomes]) -> Array:
         data: the batch and the outcomes.
 
     Returns:
-        The expectation, exact: the mean over examples and the one over outcomes commute.
+        The exact expectation, as the means over examples and over outcomes commute.
     """
     batch, outcomes = data
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
@@ -116,18 +116,18 @@ def distance_from_optimum(
     outcomes: Outcomes,
     key: Key,
 ) -> float:
-    """How far kernels and their loss are from the optimum of the expected objective.
+    """Distance of kernels and their loss from the optimum of the expected objective J.
 
     Args:
-        kernels: that are said to be optimal.
-        loss: that is said to be theirs.
-        examples: rows that are corrupted, and targets where they are others.
-        outcomes: of the corruption.
-        key: for the start of a training.
+        kernels: kernels claimed to be optimal.
+        loss: loss claimed for them.
+        examples: rows that are corrupted, and the targets if these differ from the rows.
+        outcomes: outcomes of the corruption.
+        key: PRNG key of the start of a training.
 
     Returns:
-        The greatest of |J − loss|, ‖∇J‖ at the kernels, and by how much a training of J itself
-        from a random start goes below the loss, all relative to the loss.
+        The maximum of |J − loss|, of ‖∇J‖ at the kernels, and of the amount by which training J
+        from a random start undercuts the loss, all relative to the loss.
     """
     with jax.enable_x64(True):
         data = (Batch(*map(jnp.asarray, examples)), Outcomes(*map(jnp.asarray, outcomes)))

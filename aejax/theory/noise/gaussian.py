@@ -1,9 +1,8 @@
-"""The theorem of the linear denoising autoencoder with Gaussian noise: damped principal components.
+"""Theorem on linear denoising autoencoders under Gaussian noise: damped principal components.
 
-The expectation of a denoising objective over its noise is a regression that needs no sample. For
-noise of covariance N on centred rows that are kept by a factor a, E‖R − R̃ W‖²_F is
-‖Y − X W‖²_F with X = [a T; N^½] and Y = [T; 0], as XᵀX = a² S + N and XᵀY = a S. So the model's own
-encode and decode give it exactly, on the rows of X.
+The expectation of a denoising objective over its noise is a regression. For centred rows scaled by
+a, plus noise of covariance N, E‖R − R̃ W‖²_F = ‖Y − X W‖²_F with X = [a T; N^½] and Y = [T; 0], as
+XᵀX = a² S + N and XᵀY = a S. The model's own encode and decode on the rows of X compute it exactly.
 """
 
 from typing import NamedTuple
@@ -32,7 +31,7 @@ from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.theory.noise.expectations import (
     Kernels,
     distance_from_optimum,
-    few_features,
+    enumerable_problem,
     gaussian_outcomes,
 )
 from aejax.types import Array
@@ -64,25 +63,25 @@ class Regression(NamedTuple):
 def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
     """With noise N(0, s² I) on x, the optimum is Σ_{i≤k} λ_i/(λ_i + s²) v_i v_iᵀ.
 
-    Noise of variance s² on x is s²/m on a row of R, and its m rows add up: E R̃ᵀR̃ = S + s² I. Then
-    E‖R − R̃ W‖²_F = ‖R − R W‖²_F + s² ‖W‖²_F. Its minimum of rank k projects the fit
-    S (S + s² I)⁻¹ S, whose eigenvalues λ²/(λ + s²) rise with λ, on its first k eigenvectors. So the
-    subspace is PCA's and the loss Σ_{i>k} λ_i + Σ_{i≤k} λ_i s²/(λ_i + s²), which is Σ λ − Σ_{i≤k}
-    λ_i²/(λ_i + s²) without its cancellation. s² is λ_k here, so that the weakest gain is a half.
-    A repeated eigenvalue harms nothing. Pretorius et al. state it for the sum over examples of
-    scalar modes, in which the noise's variance is m times that of a mean.
+    Noise of variance s² on x is s²/m on a row of R, and the m rows add up: E R̃ᵀR̃ = S + s² I, so
+    E‖R − R̃ W‖²_F = ‖R − R W‖²_F + s² ‖W‖²_F. The minimum of rank k projects the fit
+    S (S + s² I)⁻¹ S, whose eigenvalues λ²/(λ + s²) increase with λ, on its first k eigenvectors. So
+    the subspace is PCA's and the loss is Σ_{i>k} λ_i + Σ_{i≤k} λ_i s²/(λ_i + s²), equal to
+    Σ λ − Σ_{i≤k} λ_i²/(λ_i + s²) without its cancellation. Here s² = λ_k, so the smallest gain is
+    ½. Repeated eigenvalues are allowed. Pretorius et al. state it for sums over examples, where the
+    noise variance is m times that of a mean.
 
-    Both are held to the definition as well: the mean of `aejax.objective` over the noise, by a
-    cubature that is exact for it, of which the gradient must vanish, and which a training from a
-    random start must not take below. Beyond 8 features that is done on those of greatest variance.
+    Both statements are also compared with the definition, the mean of `aejax.objective` over the
+    noise by an exact cubature: its gradient must vanish, and training from a random start must not
+    reach a lower value. With more than 8 features, this uses the 8 of largest variance.
 
-    Controls: the components undamped, as PCA has them; the bound of one code unit fewer.
+    Controls: the undamped components of PCA; the bound for one code unit fewer.
 
     Args:
         problem: the user's data, code size and key.
 
     Returns:
-        Two certificates: what the damped components attain, and that nothing goes below.
+        Two certificates: the loss that the damped components attain, and that it is minimal.
 
     Source: Pretorius, Kroon & Kamper 2018; Bishop 1995a; Izenman 1975.
     """
@@ -100,7 +99,7 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def noise_variance(problem: Problem) -> float:
-    """s² = λ of the last component that the code keeps, so that its gain is a half."""
+    """s² = λ of the last component that the code keeps, so that its gain is ½."""
     return float(problem.pca.eigenvalues[last_component(problem)])
 
 
@@ -112,7 +111,7 @@ def gaussian_regression(problem: Problem, variance: float) -> Regression:
 
 
 def gaussian_loss(problem: Problem, variance: float) -> float:
-    """Σ_{i>k} λ_i + Σ_{i≤k} λ_i s²/(λ_i + s²), the least expected loss."""
+    """Σ_{i>k} λ_i + Σ_{i≤k} λ_i s²/(λ_i + s²), the minimal expected loss."""
     kept = problem.pca.eigenvalues[: problem.code]
     damped = float(np.sum(kept * variance / (kept + variance)))
     return least_loss(problem.pca, problem.code) + damped
@@ -139,7 +138,7 @@ def expected_loss(case: Regression, kernels: Kernels) -> tuple[float, float]:
 def regression_tolerance(problem: Problem, case: Regression, least: float) -> Tolerance:
     """Rounding of sums of p rows and n features: 2 (√(pn + mn) + 50) ε (‖Y‖²_F + ‖X‖_F ‖Y‖_F)/L.
 
-    For kernels of order one, which X in the units of Y, or of unit columns with ‖Y‖_F = 1, gives.
+    Valid for kernels of order one: X in the units of Y, or unit columns of X with ‖Y‖_F = 1.
     """
     noisy, target = (float(np.linalg.norm(rows)) for rows in case)
     energy = target**2 + noisy * target
@@ -184,8 +183,8 @@ def _bounded(problem: Problem, case: Regression, least: float, tolerance: Tolera
 
 
 def _by_cubature(problem: Problem, tolerance: Tolerance) -> float:
-    """How far kernels and loss are from the optimum of the library's objective under the noise."""
-    part = few_features(problem)
+    """Distance of kernels and loss from the optimum of the library's objective under the noise."""
+    part = enumerable_problem(problem)
     variance = noise_variance(part)
     least, case = gaussian_loss(part, variance), gaussian_regression(part, variance)
     scale = np.sqrt(least_loss(part.pca, 0))
@@ -201,7 +200,7 @@ def _by_cubature(problem: Problem, tolerance: Tolerance) -> float:
 
 
 def least_regression_loss(case: Regression, code: int) -> float:
-    """tr YᵀY − Σ_{i≤k} eig_i(YᵀX (XᵀX)⁻¹ XᵀY), which no W of rank k goes below; XᵀX regular.
+    """Minimal loss over W of rank k, tr YᵀY − Σ_{i≤k} eig_i(YᵀX (XᵀX)⁻¹ XᵀY), for regular XᵀX.
 
     Source: Izenman 1975 (reduced-rank regression).
     """

@@ -1,4 +1,4 @@
-"""The theorem of the linear denoising autoencoder with masking noise: reduced-rank regression."""
+"""Theorem on linear denoising autoencoders under masking noise: reduced-rank regression."""
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -20,7 +20,7 @@ from aejax.theory.checking.tolerances import TRAINED_CAP
 from aejax.theory.noise.expectations import (
     Kernels,
     distance_from_optimum,
-    few_features,
+    enumerable_problem,
     mask_outcomes,
 )
 from aejax.theory.noise.gaussian import (
@@ -50,25 +50,26 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
     """With each element of a centred row set to zero with probability q: reduced-rank regression.
 
     E R̃ᵀR = (1 − q) S, and E R̃ᵀR̃ is (1 − q)² S off the diagonal and (1 − q) S on it, so
-    M = (1 − q)² S + q (1 − q) diag S. The best map of rank k is the best map of all, (1 − q) M⁺ S,
-    projected on the k leading eigenvectors U_k of its fit (1 − q)² S M⁺ S. M ≽ q (1 − q) diag S is
-    singular in the constant features alone, which the pseudo-inverse leaves out; for features of
-    unit variance its condition is at most 1 + n (1 − q)/q, whatever the spectrum of S.
+    M = (1 − q)² S + q (1 − q) diag S. The best map of rank k is the best map of any rank,
+    (1 − q) M⁺ S, projected on the k leading eigenvectors U_k of its fit (1 − q)² S M⁺ S.
+    M ≽ q (1 − q) diag S is singular only in constant features, which the pseudo-inverse ignores;
+    for features of unit variance its condition number is at most 1 + n (1 − q)/q, for any S.
 
-    Where diag S = d I, M has S's eigenvectors and the fit has eigenvalues
-    (1 − q)² λ²/((1 − q)² λ + q (1 − q) d), which rise with λ: the subspace is PCA's. That is
-    sufficient and not necessary (S diagonal will do); in general it turns. Masking x itself, not
-    centred, and with biases, adds x̄_j² to the diagonal: then M = (1 − q)² S + q (1 − q)
-    diag(S_jj + x̄_j²), and zero is no longer the value that says nothing.
+    If diag S = d I, M has the eigenvectors of S and the fit has the eigenvalues
+    (1 − q)² λ²/((1 − q)² λ + q (1 − q) d), which increase with λ: the subspace is PCA's. The
+    condition is sufficient, not necessary (a diagonal S suffices); in general the subspace rotates.
+    Masking the uncentred x of a model with biases adds x̄_j² to the diagonal: then
+    M = (1 − q)² S + q (1 − q) diag(S_jj + x̄_j²), as zero is no longer the mean.
 
-    The second statement is tried on the user's features that vary, scaled to unit variance.
+    The second statement is checked on the varying features of the data, scaled to unit variance.
 
-    Both are held to the definition as well: the mean of `aejax.objective` over all 2ⁿ masks with
-    their probabilities, of which the gradient must vanish, and which a training from a random start
-    must not take below. Beyond 8 features that is done on those of greatest variance.
+    Both statements are also compared with the definition, the mean of `aejax.objective` over all 2ⁿ
+    masks weighted by their probabilities: its gradient must vanish, and training from a random
+    start must not reach a lower value. With more than 8 features, this uses the 8 of largest
+    variance.
 
-    Controls: PCA's map over 1 − q, optimal if the diagonal term is forgotten; the same features
-    with the one that weighs most in the first component at twice its scale.
+    Controls: PCA's map over 1 − q, optimal without the diagonal term; the same features with the
+    one of largest weight in the first component at twice its scale.
 
     Args:
         problem: the user's data, code size and key.
@@ -97,14 +98,14 @@ def masking_regression(factor: Float64[np.ndarray, "rows n"], *, rate: float = R
 
 
 def reduced_rank_regression(case: Regression, code: int) -> Kernels:
-    """The minimiser of ‖Y − X W_e W_d‖²_F, X of full column rank: W_e = X⁺ Y U_k, W_d = U_kᵀ.
+    """Minimise ‖Y − X W_e W_d‖²_F for X of full column rank: W_e = X⁺ Y U_k, W_d = U_kᵀ.
 
     Args:
         case: X [p, n] and Y [p, n'].
         code: k ≤ min(n, n').
 
     Returns:
-        The `Kernels`, W_d with orthonormal rows.
+        The `Kernels`; the rows of W_d are orthonormal.
 
     Source: Izenman 1975.
     """
@@ -115,8 +116,8 @@ def reduced_rank_regression(case: Regression, code: int) -> Kernels:
 
 
 def masking_kernels(problem: Problem) -> Kernels:
-    """The optimum under masks, in the coordinates of the data; zero on constant features."""
-    keep = varying(problem)
+    """Optimal kernels under masks, in the coordinates of the data; zero on constant features."""
+    keep = varying_features(problem)
     solution = reduced_rank_regression(_unit_regression(problem), problem.code)
     factor = problem.moments.factor[:, keep]
     units = np.linalg.norm(factor) / np.linalg.norm(factor, axis=0)
@@ -127,14 +128,14 @@ def masking_kernels(problem: Problem) -> Kernels:
     return Kernels(encoder, decoder)
 
 
-def varying(problem: Problem) -> Bool[np.ndarray, " features"]:
-    """The features whose standard deviation exceeds what rounding gives to a constant."""
+def varying_features(problem: Problem) -> Bool[np.ndarray, " features"]:
+    """Features whose standard deviation exceeds the rounding error of a constant feature."""
     return np.linalg.norm(problem.moments.factor, axis=0) > rounding(problem)
 
 
 def _unit_regression(problem: Problem) -> Regression:
-    """The regression on the features that vary, X of unit standard deviations and ‖Y‖_F = 1."""
-    factor = problem.moments.factor[:, varying(problem)]
+    """Regression on the varying features, scaled to unit standard deviations in X and ‖Y‖_F = 1."""
+    factor = problem.moments.factor[:, varying_features(problem)]
     noisy, target = masking_regression(factor)
     return Regression(noisy / np.linalg.norm(factor, axis=0), target / np.linalg.norm(factor))
 
@@ -142,12 +143,12 @@ def _unit_regression(problem: Problem) -> Regression:
 def equal_variance_gains(
     eigenvalues: Float64[np.ndarray, " components"], *, rate: float = RATE
 ) -> Float64[np.ndarray, " components"]:
-    """(1 − q) λ_i/((1 − q)² λ_i + q (1 − q)), the optimum's gains where all variances are one."""
+    """Optimal gains (1 − q) λ_i/((1 − q)² λ_i + q (1 − q)) if all variances are one."""
     return (1 - rate) * eigenvalues / ((1 - rate) ** 2 * eigenvalues + rate * (1 - rate))
 
 
 def _regresses(problem: Problem, case: Regression, least: float, tolerance: Tolerance) -> Evidence:
-    keep = varying(problem)
+    keep = varying_features(problem)
     loss, gradient = expected_loss(case, reduced_rank_regression(case, problem.code))
     factor, rows = problem.moments.factor, leading_components(problem.pca, problem.code)
     scale = np.linalg.norm(factor, axis=0)[keep] / np.linalg.norm(factor) / (1 - RATE)
@@ -157,11 +158,11 @@ def _regresses(problem: Problem, case: Regression, least: float, tolerance: Tole
 
 
 def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
-    """How far kernels and loss are from the optimum of the library's objective over all masks."""
-    part = few_features(problem)
+    """Distance of kernels and loss from the optimum of the library's objective over all masks."""
+    part = enumerable_problem(problem)
     case = _unit_regression(part)
     least = least_regression_loss(case, part.code)
-    factor = part.moments.factor[:, varying(part)]
+    factor = part.moments.factor[:, varying_features(part)]
     rows = equivalent_batch(factor)
     residual = distance_from_optimum(
         reduced_rank_regression(case, part.code),
@@ -174,11 +175,11 @@ def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
 
 
 def _subspace(problem: Problem) -> Certificate:
-    factor = problem.moments.factor[:, varying(problem)]
+    factor = problem.moments.factor[:, varying_features(problem)]
     scaled = factor / np.linalg.norm(factor, axis=0)
     values = np.linalg.svd(scaled, compute_uv=False)
     if problem.code >= rank(problem):
-        reason = f"rank {rank(problem)} ≤ code {problem.code}: both subspaces hold all of the data"
+        reason = f"rank {rank(problem)} ≤ code {problem.code}: both subspaces contain all data"
         (refused,) = refuse((SUBSPACE,), Obstacle("not identifiable", reason))
         return refused
     tolerance = _subspace_tolerance(scaled.shape, values, problem.code)
@@ -190,11 +191,11 @@ def _subspace_tolerance(
 ) -> Tolerance:
     """ε (√(pn) + 50) σ_1 (3 + ‖X‖/√(q (1 − q)))/(f_k − f_{k+1}), f the singular values of the fit.
 
-    For features of unit variance f = (1 − q) λ/√((1 − q)² λ + q (1 − q)), of order λ = σ² where σ
-    is small: its gap is the one that a subspace turns by (Wedin 1972), and the factor's own,
-    σ_k − σ_{k+1} ≥ 0.9 (f_k − f_{k+1}), is no smaller. The fit is Y projected on X's range, which
-    rounding of X turns by ‖X⁺‖ times itself, and X⁺ is no more than 1/√(q (1 − q)); the product
-    and the two singular value decompositions are the three.
+    For features of unit variance f = (1 − q) λ/√((1 − q)² λ + q (1 − q)), of order λ = σ² for small
+    σ. Its gap determines the rotation of the subspace (Wedin 1972); the gap of the factor,
+    σ_k − σ_{k+1} ≥ 0.9 (f_k − f_{k+1}), is not smaller. The fit is the projection of Y on the range
+    of X, which a rounding error of X rotates by ‖X⁺‖ ≤ 1/√(q (1 − q)) times its size; the three
+    counts the product and two singular value decompositions.
     """
     eigenvalues, spread = np.square(values), RATE * (1 - RATE)
     noisy = np.sqrt((1 - RATE) ** 2 * eigenvalues + spread)
@@ -209,24 +210,24 @@ def _subspace_tolerance(
 def _unturned(
     problem: Problem, scaled: Float64[np.ndarray, "rows n"], tolerance: Tolerance
 ) -> Evidence:
-    """How far the map is from the formula at equal variances, and turns where one is fourfold."""
+    """Error of the formula at equal variances; control: one variance is fourfold."""
     first = np.linalg.svd(scaled, full_matrices=False)[2][0]
     uneven = scaled.copy()
     uneven[:, np.abs(first).argmax()] *= 2
     turned, control = (_turn(factor, problem.code) for factor in (scaled, uneven))
-    defined = _by_enumeration_at_equal_variances(few_features(problem), tolerance)
+    defined = _by_enumeration_at_equal_variances(enumerable_problem(problem), tolerance)
     return Evidence(max(turned, _gain_error(scaled, problem.code), defined), control)
 
 
 def _turn(factor: Float64[np.ndarray, "rows n"], code: int) -> float:
-    """Sine of the largest angle between U_k and V_k."""
+    """Sine of the largest principal angle between U_k and V_k."""
     principal = np.linalg.svd(factor, full_matrices=False)[2][:code]
     rows = reduced_rank_regression(masking_regression(factor), code).decoder
     return float(np.linalg.norm(rows - (rows @ principal.T) @ principal, ord=2))
 
 
 def _gain_error(scaled: Float64[np.ndarray, "rows n"], code: int) -> float:
-    """‖W_e W_d − Σ_{i≤k} g_i v_i v_iᵀ‖₂ in the units of the greatest gain, 1/(1 − q)."""
+    """‖W_e W_d − Σ_{i≤k} g_i v_i v_iᵀ‖₂, relative to the largest possible gain 1/(1 − q)."""
     found, formula = (
         each.encoder @ each.decoder
         for each in (
@@ -245,8 +246,8 @@ def _equal_variance_kernels(scaled: Float64[np.ndarray, "rows n"], code: int) ->
 
 
 def _by_enumeration_at_equal_variances(part: Problem, tolerance: Tolerance) -> float:
-    """How far the formula is from the optimum of the library's objective over all masks."""
-    factor = part.moments.factor[:, varying(part)]
+    """Distance of the formula from the optimum of the library's objective over all masks."""
+    factor = part.moments.factor[:, varying_features(part)]
     scaled = factor / np.linalg.norm(factor, axis=0)
     eigenvalues = np.square(np.linalg.svd(scaled, compute_uv=False))
     saved = (1 - RATE) * eigenvalues * equal_variance_gains(eigenvalues)

@@ -1,4 +1,4 @@
-"""The expectations of the denoising theorems, against the library's own corruptions, sampled."""
+"""Theorem on sampled noise: Monte Carlo checks of the library's corruptions and their means."""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,28 +27,28 @@ from aejax.theory.noise.expectations import Kernels
 from aejax.theory.noise.gaussian import damped_kernels, noise_variance
 from aejax.theory.noise.masking import RATE, masking_kernels
 from aejax.theory.noise.noise_laws import (
-    ERRORS,
+    STANDARD_ERRORS,
     Deviation,
     independence_deviations,
+    largest_deviation,
     normal_deviations,
-    worst,
 )
 from aejax.types import Array, Batch, Corruption, Key
 
-ELEMENTS = 2**18
-"""Most elements of x that one draw corrupts; of more, evenly spaced examples stand for all."""
+MAX_ELEMENTS = 2**18
+"""Maximum number of elements of x per draw; larger data is represented by spaced examples."""
 
 DRAWS = (64, 4096)
-"""Fewest and most draws; between them, as many as corrupt 32 · `ELEMENTS`."""
+"""Minimum and maximum number of draws; in between, they corrupt 32 · `MAX_ELEMENTS`."""
 
-LAW_ELEMENTS = 2**11
-"""Most elements that one draw corrupts where the law of the noise is tested."""
+MAX_LAW_ELEMENTS = 2**11
+"""Maximum number of elements per draw in the tests of the distribution of the noise."""
 
-NORMAL_SAMPLE, MASKS_SAMPLE = 2**21, 2**22
-"""Elements of all draws together: masks of a rate 1 % off are then 12 standard errors away."""
+NORMAL_SAMPLE_SIZE, MASK_SAMPLE_SIZE = 2**21, 2**22
+"""Elements over all draws: a mask rate that is 1 % off is then 12 standard errors away."""
 
 SAMPLED_CAP = 0.1
-"""Greatest relative bound of a sampled mean. It is of statistics, and not of rounding."""
+"""Maximum relative bound of a sampled mean, which is statistical."""
 
 GAUSSIAN_DRAWS = Statement(
     claim="sampled Gaussian noise costs a linear autoencoder s² ‖W‖²_F on average",
@@ -73,12 +73,12 @@ MASKING_LAW = Statement(
 
 
 class Noise(NamedTuple):
-    """A corruption of the library, and the moments that the theory gives to it.
+    """A corruption of the library and its moments according to the theory.
 
-    make:  level -> the corruption, a factory that does not change from call to call.
-    level: of the noise, s or q.
-    kept:  a, in E x_corrupted = a x.
-    added: variance of each feature beyond that, a mean over examples.
+    make:  factory from a level to the corruption, the same object in every call.
+    level: level of the noise, s or q.
+    kept:  factor a of the mean, E x_corrupted = a x.
+    added: variance that the noise adds to each feature, averaged over the examples.
     """
 
     make: Callable[[float | Array], Corruption]
@@ -88,28 +88,28 @@ class Noise(NamedTuple):
 
 
 def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
-    """The library's noise has its law, and so its denoising objective the mean foretold.
+    """The library's noise has its stated distribution, and the denoising objective its expectation.
 
-    `aejax.objective` with `corruptions.gaussian` and `corruptions.masking` on the user's centred
-    examples, at the two theorems' optima, in float64. The mean over draws may be off by six of its
-    standard errors, as estimated from the draws (a normal mean is so once in 10⁸). This bound is
-    statistical: it falls as one over the root of the number of draws, and no number of them makes
-    it a thousandth of a control's residual. So the control, which is half of the noise foretold, is
-    asked to be beyond twice the bound, and no more.
+    The means: `aejax.objective` with `corruptions.gaussian` and `corruptions.masking` on the user's
+    centred examples, at the optima of the two theorems, in float64. The tolerance of the mean over
+    draws is six standard errors, estimated from the draws (a normal mean exceeds that once in 10⁸).
+    It decreases only as one over the root of the number of draws and cannot reach a thousandth of a
+    control's residual, so the control, half of the expected noise, must only exceed twice the
+    bound.
 
-    A mean of losses sees the noise's two moments, and these only as exactly as its standard error.
-    So the noise itself is tested, four million elements of it: that Gaussian noise has the moments
-    and the distribution function of a normal one, that masks are zeros and ones with the right
-    share of zeros, and that elements are uncorrelated along rows, columns and draws, their squares
-    as well. Tolerances are those of the variance and of the share of zeros, six standard errors;
-    what has another bound counts by its share of it. Noise 1 % too strong, masks of a rate 1 % off,
-    or uniform noise of equal variance are beyond them, and the reasons say by how much.
+    The distributions: a mean of losses depends on the first two moments of the noise only. So four
+    million elements of the noise are tested as well: Gaussian noise for its moments and its
+    distribution function, masks for zeros and ones with the right fraction of zeros, and both for
+    correlations along rows, columns and draws, of their squares too. The tolerances are six
+    standard errors of the variance and of the fraction of zeros; a statistic with another bound
+    counts in units of its bound. Noise that is 1 % too strong, a mask rate that is 1 % off, and
+    uniform noise of equal variance all exceed them, and the reasons state by how much.
 
     Args:
         problem: the user's data, code size and key.
 
     Returns:
-        Four certificates, of means under Gaussian and masking noise, and of the laws of both.
+        Four certificates: the means under Gaussian and masking noise, and both distributions.
 
     Source: Bishop 1995a; Wager, Wang & Liang 2013; Massart 1990.
     """
@@ -135,7 +135,7 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
 def expectation(
     rows: Float64[np.ndarray, "examples features"], kernels: Kernels, noise: Noise
 ) -> float:
-    """The denoising objective's mean over the noise, from the noise's two moments."""
+    """Mean of the denoising objective over the noise, from the first two moments of the noise."""
     weights = kernels.encoder @ kernels.decoder
     kept = np.mean(np.sum(np.square(noise.kept * rows @ weights - rows), axis=1))
     return float(kept + noise.added @ np.sum(np.square(weights), axis=1))
@@ -144,8 +144,8 @@ def expectation(
 def draw_losses(
     key: Key, rows: Float64[np.ndarray, "examples features"], kernels: Kernels, noise: Noise
 ) -> Float64[np.ndarray, " draws"]:
-    """The library's objective at draws of its corruption, 64 or more, in float64."""
-    draws = int(np.clip(32 * ELEMENTS // rows.size, *DRAWS))
+    """The library's objective at 64 or more draws of its corruption, in float64."""
+    draws = int(np.clip(32 * MAX_ELEMENTS // rows.size, *DRAWS))
     with jax.enable_x64(True):
         pair = (jnp.asarray(kernels.encoder), jnp.asarray(kernels.decoder))
         keys = jax.random.split(key, draws)
@@ -175,8 +175,8 @@ def _masking(level: float | Array) -> Corruption:
 
 
 def _rows(problem: Problem) -> Float64[np.ndarray, "examples features"]:
-    """Centred examples, evenly spaced where there are too many."""
-    step = -(-problem.x.size // ELEMENTS)
+    """Centred examples, or evenly spaced ones if there are too many."""
+    step = -(-problem.x.size // MAX_ELEMENTS)
     return problem.centred[:: min(step, len(problem.x))]
 
 
@@ -187,16 +187,15 @@ def _sampled(
     kernels: Kernels,
     noise: Noise,
 ) -> Certificate:
-    foretold = expectation(rows, kernels, noise)
+    expected = expectation(rows, kernels, noise)
     halved = expectation(rows, kernels, noise._replace(added=noise.added / 2))
     drawn = draw_losses(key, rows, kernels, noise)
-    residual, control = (abs(float(drawn.mean()) - loss) / foretold for loss in (foretold, halved))
-    bound = ERRORS * float(drawn.std(ddof=1)) / np.sqrt(len(drawn)) / foretold
-    basis = (
-        f"{ERRORS:.0f} standard errors of {len(drawn)} draws on {len(rows)} examples: {bound:.1e}"
-    )
+    residual, control = (abs(float(drawn.mean()) - loss) / expected for loss in (expected, halved))
+    bound = STANDARD_ERRORS * float(drawn.std(ddof=1)) / np.sqrt(len(drawn)) / expected
+    sample = f"{len(drawn)} draws on {len(rows)} examples"
+    basis = f"{STANDARD_ERRORS:.0f} standard errors of {sample}: {bound:.1e}"
     false = f"half of the noise would be {control / bound:.0f} bounds away; more needs more draws"
-    beyond = f"half of the noise, at {control:.1e}, would not be seen: {basis}"
+    beyond = f"half of the noise, at {control:.1e}, would not be detected: {basis}"
     return certify(
         statement,
         Tolerance(bound, SAMPLED_CAP, basis),
@@ -208,20 +207,20 @@ def _sampled(
 def corrupted_examples(
     key: Key, x: Float64[np.ndarray, "rows features"], corruption: Corruption, elements: int
 ) -> Float64[np.ndarray, "draws rows features"]:
-    """x_corrupted for as many draws as make a sample of so many elements, in float64."""
+    """x_corrupted of as many draws as give the requested number of elements, in float64."""
     with jax.enable_x64(True):
         keys = jax.random.split(key, max(2, elements // x.size))
         return np.asarray(jax.vmap(corruption, in_axes=(0, None))(keys, jnp.asarray(x)))
 
 
-def _few_rows(
+def _sampled_rows(
     rows: Float64[np.ndarray, "examples features"],
 ) -> Float64[np.ndarray, "rows features"]:
-    """Evenly spaced examples, repeated where there are few, of greatest magnitude one.
+    """Evenly spaced examples, repeated if there are few, scaled to a maximum magnitude of one.
 
-    They have no more than `LAW_ELEMENTS` elements, or are two.
+    They have at most `MAX_LAW_ELEMENTS` elements, but at least two examples are chosen.
     """
-    count = max(2, LAW_ELEMENTS // rows.shape[1])
+    count = max(2, MAX_LAW_ELEMENTS // rows.shape[1])
     chosen = rows[np.linspace(0, len(rows) - 1, count).astype(int)]
     return chosen / (np.abs(chosen).max() or 1)
 
@@ -229,25 +228,25 @@ def _few_rows(
 def _gaussian_law(
     key: Key, rows: Float64[np.ndarray, "examples features"], level: float
 ) -> Certificate:
-    x = level * _few_rows(rows)
-    noise = (corrupted_examples(key, x, _gaussian(level), NORMAL_SAMPLE) - x) / level
+    x = level * _sampled_rows(rows)
+    noise = (corrupted_examples(key, x, _gaussian(level), NORMAL_SAMPLE_SIZE) - x) / level
     deviations = normal_deviations(noise, x)
     (fourth,) = (each for each in deviations if each.name == "moment 4")
     return _law(
         GAUSSIAN_LAW,
         deviations,
-        ERRORS * float(np.sqrt(2 / noise.size)),
+        STANDARD_ERRORS * float(np.sqrt(2 / noise.size)),
         noise.size,
         f"the fourth moment of uniform noise, 9/5 for 3, would be {1.2 / fourth.bound:.0f}",
     )
 
 
 def _masking_law(key: Key, rows: Float64[np.ndarray, "examples features"]) -> Certificate:
-    x = 2 + _few_rows(rows)  # no element is zero before it is masked
-    found = corrupted_examples(key, x, _masking(RATE), MASKS_SAMPLE)
+    x = 2 + _sampled_rows(rows)  # no element is zero before masking
+    found = corrupted_examples(key, x, _masking(RATE), MASK_SAMPLE_SIZE)
     masked = found == 0
     spread = float(np.sqrt(RATE * (1 - RATE)))
-    bound = ERRORS * spread / float(np.sqrt(found.size))
+    bound = STANDARD_ERRORS * spread / float(np.sqrt(found.size))
     changed = float(np.mean(~masked & (found != x)))
     deviations = [
         Deviation("elements neither zero nor kept", changed, bound),
@@ -261,11 +260,11 @@ def _masking_law(key: Key, rows: Float64[np.ndarray, "examples features"]) -> Ce
 def _law(
     statement: Statement, deviations: list[Deviation], bound: float, elements: int, near: str
 ) -> Certificate:
-    """Residual: the deviation of most bounds, in the units of the statement's own bound."""
-    farthest = worst(deviations)
+    """Certificate whose residual is the largest deviation, in units of the statement's bound."""
+    farthest = largest_deviation(deviations)
     basis = (
-        f"{len(deviations)} statistics of {elements:.0e} elements, {ERRORS:.0f} standard errors "
-        f"each; the farthest is {farthest.name}, {farthest.ratio:.2f} bounds off"
+        f"{len(deviations)} statistics of {elements:.0e} elements, {STANDARD_ERRORS:.0f} standard "
+        f"errors each; the farthest is {farthest.name}, {farthest.ratio:.2f} bounds off"
     )
     false = f"a bound by sampling is beyond the margin, but {near} bounds away"
     return certify(

@@ -1,1 +1,1 @@
-"""Theorems on biases, tied weights, L2 and the order of components."""
+"""Theorems on biases, tied weights, L2 penalties and the order of components."""

@@ -1,7 +1,7 @@
-"""The theorem that free biases centre the data, and that without them the origin stays.
+"""Theorem on biases: free biases centre the data; without biases the data stays uncentred.
 
-An affine map sees data through its mean and covariance alone, so the solver is given sigma points
-with both, not centred. Nothing tells it that the best offset is the mean: it regresses.
+The loss of an affine map depends on the mean and the covariance of the data only. The solver
+therefore fits sigma points with the same mean and covariance, and has to find the offset itself.
 """
 
 import functools
@@ -46,12 +46,12 @@ FREE = Statement(
     formula="x̂ = x̄ + (x − x̄) V_k V_kᵀ, x centred or not",
     source="Bourlard & Kamp 1988",
 )
-NONE_MAP = Statement(
+UNCENTRED_MAP = Statement(
     claim="without biases the optimal map projects on singular vectors of the uncentred data",
     formula="W_e W_d = U_k U_kᵀ, with U_k the leading eigenvectors of xᵀx/m = S + x̄ᵀx̄",
     source="Eckart & Young 1936; Bourlard & Kamp 1988",
 )
-NONE_LOSS = Statement(
+UNCENTRED_LOSS = Statement(
     claim="without biases the optimal loss is that of the uncentred data",
     formula="mean ‖x̂ − x‖² = Σ_{i>k} ν_i, with ν the eigenvalues of xᵀx/m",
     source="Eckart & Young 1936; Bourlard & Kamp 1988",
@@ -59,21 +59,21 @@ NONE_LOSS = Statement(
 
 
 def free_biases(problem: Problem) -> tuple[Certificate, ...]:
-    """Free biases give x̂ = x̄ + (x − x̄) V_k V_kᵀ; no biases give the SVD of x as it lies.
+    """Free biases give x̂ = x̄ + (x − x̄) V_k V_kᵀ; no biases give the SVD of the uncentred x.
 
-    With W = W_e W_d and d = b W_d + c, the loss of x̂ = x W + d is
-    tr (I − W)ᵀ S (I − W) + ‖x̄ (I − W) − d‖². The second term vanishes at d = x̄ (I − W), whatever
-    W, and PCA minimises the first. The literature writes the best biases as if they were unique;
-    only d is, and b is free. Without biases the loss is tr (I − W)ᵀ (S + x̄ᵀx̄) (I − W). As
-    S + x̄ᵀx̄ exceeds S by rank one, ν_{i+1} ≤ λ_i ≤ ν_i: biases are worth one code unit at most.
+    With W = W_e W_d and d = b W_d + c, the loss of x̂ = x W + d is tr (I − W)ᵀ S (I − W) + ‖x̄ (I −
+    W) − d‖². The second term vanishes at d = x̄ (I − W) for every W, and PCA minimises the first.
+    The literature states the optimal biases as if they were unique; only d is unique, b is free.
+    Without biases the loss is tr (I − W)ᵀ (S + x̄ᵀx̄) (I − W). As S + x̄ᵀx̄ is S plus a matrix of
+    rank one, ν_{i+1} ≤ λ_i ≤ ν_i: biases save at most one code unit.
 
-    With biases the map is found by alternating affine least squares on points of mean x̄. Its
-    residual is the larger of ‖W − V_k V_kᵀ‖₂ and of the distance between the means of x̂ and x on
-    the user's data, over σ_k, beside the excess of its loss there. Without, map and loss are those
-    of alternating least squares on the uncentred factor, which is held to xᵀx/m.
+    With biases, alternating affine least squares on points of mean x̄ finds the map. The residual
+    is the maximum of ‖W − V_k V_kᵀ‖₂, of the distance between the means of x̂ and x on the user's
+    data divided by σ_k, and of the excess loss there. Without biases, map and loss come from
+    alternating least squares on the uncentred factor, whose Gram matrix is compared with xᵀx/m.
 
-    Controls: the k-th component is the next one; for the problem without biases, what PCA, which
-    centres, says of map and loss. Centred data cannot tell those apart: not applicable.
+    Controls: component k + 1 in the place of component k; without biases, the map and the loss of
+    PCA, which centres. On centred data these are equal, so the verdict is not applicable.
 
     Args:
         problem: the user's data, code size and key.
@@ -90,26 +90,26 @@ def free_biases(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             FREE,
             _free_tolerance(problem),
-            lambda: _free(problem),
+            lambda: _free_evidence(problem),
             obstacle=map_obstacle(problem),
         ),
         certify(
-            NONE_MAP,
+            UNCENTRED_MAP,
             map_tolerance(raw),
-            lambda: _without_map(problem, raw, solve()),
+            lambda: _map_evidence(problem, raw, solve()),
             obstacle=obstacle or map_obstacle(raw),
         ),
         certify(
-            NONE_LOSS,
+            UNCENTRED_LOSS,
             loss_tolerance(raw),
-            lambda: _without_loss(problem, raw, solve()),
+            lambda: _loss_evidence(problem, raw, solve()),
             obstacle=obstacle or map_obstacle(raw),
         ),
     )
 
 
 def uncentred(problem: Problem) -> Problem:
-    """The problem about the origin: the mean is zero and S + x̄ᵀx̄ = xᵀx/m is the covariance."""
+    """The problem of the uncentred data: mean zero and covariance S + x̄ᵀx̄ = xᵀx/m."""
     data = problem.moments
     factor = triangular_factor(np.concatenate([data.factor, data.mean[None]]))
     raw = data._replace(mean=np.zeros_like(data.mean), factor=factor)
@@ -117,7 +117,7 @@ def uncentred(problem: Problem) -> Problem:
 
 
 def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:
-    """Two points for each of the factor's r rows, x̄ ± √r T_j: their mean is x̄, their covariance S.
+    """Sigma points x̄ ± √r T_j for the r rows T_j of the factor: mean x̄ and covariance S.
 
     Source: Julier & Uhlmann 1997.
     """
@@ -128,13 +128,13 @@ def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:
 def affine_least_squares(problem: Problem, *, max_steps: int = MAX_STEPS) -> Solution:
     """Alternate between the best affine decoder and the best affine encoder, from a random start.
 
-    Given the code, the decoder W_d, c regresses the points on it with an intercept. Given the
-    decoder, the best encoder is (x − c) W_d⁺; a change of code makes its kernel orthonormal. It
-    stops where the row space of W_d moves by no more than rounding.
+    For a given code, the decoder W_d, c is the regression of the points on it with an intercept.
+    For a given decoder, the best encoder is (x − c) W_d⁺; a change of code makes its kernel
+    orthonormal. The iteration stops when the row space of W_d moves by at most the rounding error.
 
     Args:
-        problem: the user's data, of rank ≥ k, code size and key.
-        max_steps: stop here at the latest.
+        problem: data of rank ≥ k, code size and key.
+        max_steps: maximum number of steps.
 
     Returns:
         The `Solution`.
@@ -155,7 +155,7 @@ def affine_least_squares(problem: Problem, *, max_steps: int = MAX_STEPS) -> Sol
 
 
 def _rounded_movement(problem: Problem) -> float:
-    """The movement of a row space that is rounding: of a pass, ρ/σ_1, or of the points, 2 ε √N."""
+    """Rounding error of a row space: max(ρ/σ_1, 2 ε √N), of one pass and of N entries of points."""
     entries = 2 * problem.moments.factor.size
     of_pass = pass_rounding(problem) / float(np.sqrt(problem.pca.eigenvalues[0]))
     return max(of_pass, 2 * EPSILON * float(np.sqrt(entries)))
@@ -194,7 +194,7 @@ def _alternate(
 
 
 def _free_tolerance(problem: Problem) -> Tolerance:
-    """5 ρ/(σ_k − σ_{k+1}), with ρ the rounding of a pass.
+    """5 ρ/(σ_k − σ_{k+1}), with the rounding ρ of a pass.
 
     Three as for the map of the centred problem, and one for each of the two means.
     """
@@ -206,7 +206,7 @@ def _free_tolerance(problem: Problem) -> Tolerance:
 
 
 def already_centred(problem: Problem) -> Obstacle | None:
-    """Why biases are of no use: the mean is zero within the rounding of a pass."""
+    """Obstacle if the mean is zero within the rounding of a pass, so that biases change nothing."""
     distance, error = float(np.linalg.norm(problem.moments.mean)), pass_rounding(problem)
     if distance > error:
         return None
@@ -214,7 +214,7 @@ def already_centred(problem: Problem) -> Obstacle | None:
     return Obstacle("not applicable", reason)
 
 
-def _free(problem: Problem) -> Evidence:
+def _free_evidence(problem: Problem) -> Evidence:
     solution = affine_least_squares(problem)
     scale = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
     shift = reconstruction(problem, solution.params).mean(axis=0) - problem.pca.mean
@@ -231,10 +231,10 @@ def _free(problem: Problem) -> Evidence:
     loss = reconstruction_loss(problem, solution.params)
     excess = relative_excess(problem, loss, least_loss(problem.pca, problem.code))
     defined = rescaled_residual(excess, loss_tolerance(problem), _free_tolerance(problem))
-    return Evidence(max(residual, defined), control, _doubt(solution))
+    return Evidence(max(residual, defined), control, _unfinished(solution))
 
 
-def _without_map(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
+def _map_evidence(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
     residual, control = (
         map_error(solution.params, projector(leading_components(analysis, raw.code)))
         for analysis in (raw.pca, problem.pca)
@@ -242,17 +242,17 @@ def _without_map(problem: Problem, raw: Problem, solution: Solution) -> Evidence
     second = problem.x.T @ problem.x / len(problem.x)
     factor = raw.moments.factor
     defined = np.linalg.norm(factor.T @ factor - second, ord=2) / raw.pca.eigenvalues[0]
-    return Evidence(max(residual, float(defined)), control, _doubt(solution))
+    return Evidence(max(residual, float(defined)), control, _unfinished(solution))
 
 
-def _without_loss(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
+def _loss_evidence(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
     loss = reconstruction_loss(raw, solution.params)
     residual, control = (
         relative_excess(raw, loss, least_loss(analysis, raw.code))
         for analysis in (raw.pca, problem.pca)
     )
-    return Evidence(residual, control, _doubt(solution))
+    return Evidence(residual, control, _unfinished(solution))
 
 
-def _doubt(solution: Solution) -> str:
+def _unfinished(solution: Solution) -> str:
     return convergence_doubt(solution, method="least squares")

@@ -1,4 +1,4 @@
-"""The theorem that three ways of breaking the code's symmetry order it: one unit a component."""
+"""Theorem on ordered recovery: unequal L2, nested dropout and rotation align unit i with v_i."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -26,8 +26,8 @@ from aejax.theory.checking.tolerances import (
 from aejax.theory.parameters.components import component_sines
 from aejax.theory.parameters.curvature import decayed_curvature, nested_curvature, ordered_gains
 from aejax.theory.parameters.symmetry_breaking import (
+    increasing_decays,
     objective_error,
-    rising_decays,
     train_decayed,
     train_nested,
     train_rotated,
@@ -38,11 +38,11 @@ from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import Solution
 from aejax.theory.solvers.penalised import kernels
 
-WORK = 3e9
-"""Greatest work of a rotated training: its expected steps, times rows, features and code units."""
+MAX_WORK = 3e9
+"""Maximum work of a rotated training: expected steps × rows × features × code units."""
 
-STEP_WORK = 1e4
-"""Work of the smallest step."""
+MIN_STEP_WORK = 1e4
+"""Minimum work per step: the overhead of a step on small data."""
 
 UNEQUAL = Statement(
     claim="L2 regularisation that differs by code unit makes unit i the i-th principal component",
@@ -70,25 +70,27 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
     """Unit i is principal component i, up to sign: by unequal L2, nested dropout, or rotation.
 
     Unequal L2: as for equal μ (`sum_regularisation`), but with D = diag(μ) and the Sylvester
-    equation M Δ + Δ D = 0, W_e = W_dᵀ = K at every critical point, and M K = K D, M = S (I − K Kᵀ)
-    symmetric. Distinct μ make K's columns orthogonal eigenvectors of M, hence of S, of squared
-    length 1 − μ_i/λ: aligned at saddles too, whatever λ. A unit on λ saves (λ − μ)²₊/λ, whose mixed
-    derivative in λ and μ is no more than zero, so least μ pairs with largest λ. The literature's
-    bound μ_k < λ_k keeps all k units; beyond it those with μ_i ≥ λ_i vanish, and no more is lost.
+    equation M Δ + Δ D = 0, W_e = W_dᵀ = K at every critical point, and M K = K D with the symmetric
+    M = S (I − K Kᵀ). If the μ_i are distinct, the columns of K are orthogonal eigenvectors of M,
+    hence of S, of squared length 1 − μ_i/λ: aligned at saddles too, for every λ. A unit on λ saves
+    (λ − μ)²₊/λ, whose mixed derivative in λ and μ is ≤ 0, so the smallest μ pairs with the largest
+    λ. The bound μ_k < λ_k of the literature keeps all k units; beyond it only those with μ_i ≥ λ_i
+    vanish.
 
-    Nested dropout: each truncation has Eckart–Young's bound, and V_k attains all: the minimum is
-    Σ_b p_b Σ_{i>b} λ_i. So where p_b > 0 and λ_1 > … > λ_k > λ_{k+1}, R w_e,b w_d,b = R v_b v_bᵀ:
-    units are free in length only, which Rippel's orthonormal decoder fixes and nothing else needs.
+    Nested dropout: V_k attains the Eckart–Young bound of every truncation at once, so the minimum
+    is Σ_b p_b Σ_{i>b} λ_i. If p_b > 0 and λ_1 > … > λ_k > λ_{k+1}, then R w_e,b w_d,b = R v_b v_bᵀ:
+    only the lengths of units are free. Rippel's orthonormal decoder fixes them; nothing else needs
+    it.
 
-    Rotation: gradient and rotation are orthogonal (L is constant along the code's rotations), so
-    both vanish where their sum does: W_e spans eigenvectors and its covariance is diagonal. For
-    tied kernels, orthonormal there, it is V_k up to order and sign, and the order of `rotation` is
-    the only stable one. Untied kernels need W_eᵀ W_e = W_d W_dᵀ: the whitened code is stationary
-    for any rotation.
+    Rotation: gradient and rotation are orthogonal (L is constant along rotations of the code), so
+    both vanish if their sum does: W_e spans eigenvectors and the code's covariance is diagonal.
+    Tied kernels are orthonormal there, so W_e is V_k up to order and sign, and the order of
+    `rotation` is the only stable one. Untied kernels need W_eᵀ W_e = W_d W_dᵀ as well: the whitened
+    code is stationary for any rotation.
 
-    Each is trained from a random start. The closed form that is trained, which needs no truncation,
-    is held to the mean of `aejax.objective` over truncations, at random kernels. Residuals:
-    spectral norm of kernels less the formula, and for nested dropout the greatest sine of a row's
+    Each method is trained from a random start, on a closed form without truncations, which is
+    compared with the mean of `aejax.objective` over truncations at random kernels. Residuals: the
+    spectral norm of the kernels minus the formula; for nested dropout the maximum sine of a row's
     angle. Controls, which never align: equal μ; the formula with |1 − μ/λ| beyond the bound; a
     plain autoencoder; plain tied training.
 
@@ -100,49 +102,54 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Bao et al. 2020; Rippel, Gelbart & Adams 2014; Oftadeh et al. 2020.
     """
-    if obstacle := map_obstacle(problem) or _alone(problem):
+    if obstacle := map_obstacle(problem) or _single_unit(problem):
         return refuse((UNEQUAL, BEYOND, NESTED, ROTATED), obstacle)
     within, beyond = unequal_decays(problem), unequal_decays(problem, beyond=True)
     return (
         certify(
             UNEQUAL,
             _decayed_tolerance(problem, within),
-            lambda: _held(problem, _unequal(problem, within), decays=within),
+            lambda: _checked(problem, _unequal_evidence(problem, within), decays=within),
         ),
         certify(
             BEYOND,
             _decayed_tolerance(problem, beyond),
-            lambda: _held(problem, _vanishing(problem, beyond), decays=beyond),
+            lambda: _checked(problem, _vanishing_evidence(problem, beyond), decays=beyond),
         ),
-        certify(NESTED, _nested_tolerance(problem), lambda: _held(problem, _nested(problem))),
-        certify(ROTATED, _rotated_tolerance(problem), lambda: _rotated(problem)),
+        certify(
+            NESTED,
+            _nested_tolerance(problem),
+            lambda: _checked(problem, _nested_evidence(problem)),
+        ),
+        certify(ROTATED, _rotated_tolerance(problem), lambda: _rotated_evidence(problem)),
     )
 
 
 def unequal_decays(problem: Problem, *, beyond: bool = False) -> Float64[np.ndarray, " code"]:
-    """μ_i = λ_k i/(k + 1), below λ_k; or the same with μ_k = 2 λ_k, beyond it."""
+    """μ_i = λ_k i/(k + 1), all below λ_k; if `beyond`, μ_k = 2 λ_k instead."""
     least = float(problem.pca.eigenvalues[problem.code - 1])
-    decays = rising_decays(least, problem.code)
+    decays = increasing_decays(least, problem.code)
     if beyond:
         decays[-1] = 2 * least
     return decays
 
 
 def rotated_steps(problem: Problem) -> float:
-    """Steps that the rotated training needs: ln(1/g) over the rate of its slowest direction.
+    """Expected number of steps of the rotated training: ln(1/g) over its slowest rate.
 
-    A step of 1/(8 λ_1) with a rotation of weight 8 turns neighbours by (λ_i − λ_{i+1})/(2 λ_1) of
-    their angle, and tilts the last unit by (λ_k − λ_{k+1})/(4 λ_1) of its.
+    With steps of 1/(8 λ_1) and a rotation of weight 8, the angle between neighbouring units shrinks
+    at the relative rate (λ_i − λ_{i+1})/(2 λ_1), and the tilt of the last unit at
+    (λ_k − λ_{k+1})/(4 λ_1).
     """
     kept, left = _kept_and_left(problem)
     rate = min(float(-np.diff(kept).max()) / 2, float(kept[-1] - left) / 4) / kept[0]
     return float(-np.log(gradient_stop(problem)) / rate) if rate > 0 else np.inf
 
 
-def _alone(problem: Problem) -> Obstacle | None:
+def _single_unit(problem: Problem) -> Obstacle | None:
     if problem.code > 1:
         return None
-    return Obstacle("not applicable", "code 1: a single unit has no order, and nothing to align")
+    return Obstacle("not applicable", "code 1: a single unit has no order")
 
 
 def _kept_and_left(problem: Problem) -> tuple[Float64[np.ndarray, " code"], float]:
@@ -150,49 +157,49 @@ def _kept_and_left(problem: Problem) -> tuple[Float64[np.ndarray, " code"], floa
     return eigenvalues[: problem.code], float(eigenvalues[problem.code])
 
 
-def _over(problem: Problem, curvature: float, words: str) -> Tolerance:
-    """A gradient G leaves a step of G/(2 h); twice that."""
+def _tolerance(problem: Problem, curvature: float, detail: str) -> Tolerance:
+    """G/h: twice the distance G/(2 h) that a gradient of norm G leaves at curvature h."""
     error = gradient_error(problem)
-    basis = f"gradient {error:.1e} against the least curvature {curvature:.1e}{words}"
+    basis = f"gradient {error:.1e} against the least curvature {curvature:.1e}{detail}"
     return Tolerance(error / curvature if curvature > 0 else np.inf, TRAINED_CAP, basis)
 
 
 def _decayed_tolerance(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Tolerance:
     kept, left = _kept_and_left(problem)
     relative = decays / problem.pca.eigenvalues.sum()
-    return _over(problem, decayed_curvature(kept, left, relative), _gap_words(kept, left))
+    return _tolerance(problem, decayed_curvature(kept, left, relative), _gap_detail(kept, left))
 
 
 def _nested_tolerance(problem: Problem) -> Tolerance:
     kept, left = _kept_and_left(problem)
     curvature = nested_curvature(kept, left, uniform_survival(problem.code))
-    return _over(problem, curvature, _gap_words(kept, left))
+    return _tolerance(problem, curvature, _gap_detail(kept, left))
 
 
-def _gap_words(kept: Float64[np.ndarray, " code"], left: float) -> str:
+def _gap_detail(kept: Float64[np.ndarray, " code"], left: float) -> str:
     gap = float(-np.diff(np.append(kept, left)).max())
     return f" of Σλ = 1, where the least gap of λ_1 … λ_{{k+1}} is {gap:.1e}"
 
 
 def _rotated_tolerance(problem: Problem) -> Tolerance:
-    """G/δ + G/(λ_k − λ_{k+1}) + G/(4 λ_k), δ the least gap of λ_1 … λ_k; infinite beyond `WORK`.
+    """G/δ + G/(λ_k − λ_{k+1}) + G/(4 λ_k), δ = min gap of λ_1 … λ_k; infinite above `MAX_WORK`.
 
-    Twice what a direction of norm G leaves: tilts and stretches as of tied weights, in which a
-    stretch h_ij moves C by (λ_i + λ_j) h_ij ≤ G/4; and then turns of (2 G/8 + G/4)/δ.
+    Twice the error that a direction of norm G leaves: tilts and stretches as with tied weights,
+    where a stretch h_ij changes C by (λ_i + λ_j) h_ij ≤ G/4; and rotations of (2 G/8 + G/4)/δ.
     """
     (kept, left), error = _kept_and_left(problem), gradient_error(problem)
     turn, tilt = float(-np.diff(kept).max()), float(kept[-1] - left)
     basis = f"gradient {error:.1e} against gaps of {turn:.1e} and {tilt:.1e}, for Σλ = 1"
     steps = rotated_steps(problem)
-    if not steps * max(STEP_WORK, problem.moments.factor.size * problem.code) <= WORK:
+    if not steps * max(MIN_STEP_WORK, problem.moments.factor.size * problem.code) <= MAX_WORK:
         return Tolerance(np.inf, TRAINED_CAP, f"{basis}: some {steps:.0e} steps are too many")
     return Tolerance(error * (1 / turn + 1 / tilt + 1 / (4 * kept[-1])), TRAINED_CAP, basis)
 
 
-def _held(
+def _checked(
     problem: Problem, evidence: Evidence, *, decays: Float64[np.ndarray, " code"] | None = None
 ) -> Evidence:
-    """The evidence, with the distance of the objective from its definition, p_b = 1/k or μ."""
+    """Evidence whose residual includes the objective's error, with p_b = 1/k or with μ."""
     code = problem.code
     if decays is None:
         error = objective_error(
@@ -207,22 +214,22 @@ def _held(
     return evidence._replace(residual=max(evidence.residual, defined))
 
 
-def _unequal(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
+def _unequal_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
     solution = train_decayed(problem, decays)
     equal = np.full_like(decays, decays.mean())
     return Evidence(
-        _from_gains(problem, solution, ordered_gains(_leading(problem), decays)),
-        _from_gains(
+        _kernel_error(problem, solution, ordered_gains(_leading(problem), decays)),
+        _kernel_error(
             problem, train_decayed(problem, equal), ordered_gains(_leading(problem), equal)
         ),
         convergence_doubt(solution),
     )
 
 
-def _vanishing(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
+def _vanishing_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
     solution = train_decayed(problem, decays)
     residual, control = (
-        _from_gains(problem, solution, gains)
+        _kernel_error(problem, solution, gains)
         for gains in (
             ordered_gains(_leading(problem), decays),
             np.abs(1 - decays / _leading(problem)),
@@ -231,7 +238,7 @@ def _vanishing(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Eviden
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _nested(problem: Problem) -> Evidence:
+def _nested_evidence(problem: Problem) -> Evidence:
     solution = train_nested(problem, uniform_survival(problem.code))
     residual, control = (
         float(
@@ -245,11 +252,11 @@ def _nested(problem: Problem) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _rotated(problem: Problem) -> Evidence:
+def _rotated_evidence(problem: Problem) -> Evidence:
     solution = train_rotated(problem, max_steps=int(3 * rotated_steps(problem)) + 1000)
     target = leading_components(problem.pca, problem.code).T
     residual, control = (
-        _departure(np.asarray(each.params["encoder"]["layer_0"]["kernel"]), target)
+        _distance_up_to_signs(np.asarray(each.params["encoder"]["layer_0"]["kernel"]), target)
         for each in (solution, train_tied(problem))
     )
     return Evidence(residual, control, convergence_doubt(solution))
@@ -259,16 +266,18 @@ def _leading(problem: Problem) -> Float64[np.ndarray, " code"]:
     return problem.pca.eigenvalues[: problem.code]
 
 
-def _from_gains(problem: Problem, solution: Solution, gains: Float64[np.ndarray, " code"]) -> float:
-    """Distance of either kernel from V_k diag(±√g), the greater one."""
+def _kernel_error(
+    problem: Problem, solution: Solution, gains: Float64[np.ndarray, " code"]
+) -> float:
+    """Maximum distance of the two kernels from V_k diag(±√g)."""
     target = leading_components(problem.pca, problem.code).T * np.sqrt(gains)
     encoder, decoder = kernels(solution)
-    return max(_departure(encoder, target), _departure(decoder.T, target))
+    return max(_distance_up_to_signs(encoder, target), _distance_up_to_signs(decoder.T, target))
 
 
-def _departure(
+def _distance_up_to_signs(
     kernel: Float64[np.ndarray, "features code"], target: Float64[np.ndarray, "features code"]
 ) -> float:
-    """‖W diag(±1) − target‖ in spectral norm, with the signs that suit each unit."""
+    """‖W diag(±1) − target‖ in spectral norm, with the best sign of each unit."""
     signs = np.where(np.sum(kernel * target, axis=0) < 0, -1.0, 1.0)
     return float(np.linalg.norm(kernel * signs - target, ord=2))

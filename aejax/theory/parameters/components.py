@@ -1,4 +1,4 @@
-"""The theorem that principal components, and not their subspace alone, can be recovered."""
+"""Theorem on recovering the principal components themselves, in order, not only their subspace."""
 
 import jax
 import jax.numpy as jnp
@@ -53,21 +53,21 @@ DECODER = Statement(
 def principal_components(problem: Problem) -> tuple[Certificate, ...]:
     """Each v_i, in order and up to sign: from reconstructions, or from a regularised decoder.
 
-    R W_e W_d = R V_k V_kᵀ = U_k Σ_k V_kᵀ is its own SVD, whatever the code; so PCA of x̂ is PCA of
-    x, cut at k. The decoder alone is G⁻¹ V_kᵀ with any invertible G, and its singular vectors are
-    principal components only where G Gᵀ and Λ_k share eigenvectors. The literature reads them off
-    the decoder: that is right for the L2 penalty on both kernels, where W_d = Q D V_kᵀ with a
-    rotation Q, and D² = 1 − μ/λ keeps the order; not for a plain autoencoder, nor for a penalty on
-    the product. Each needs λ_1 > … > λ_k > λ_{k+1}, or the order is not there to be found (the
-    regularised decoder needs λ_k > λ_{k+1} for its last component).
+    R W_e W_d = R V_k V_kᵀ = U_k Σ_k V_kᵀ is its own SVD for every code, so PCA of x̂ is PCA of x
+    truncated at k. The decoder alone is G⁻¹ V_kᵀ with any invertible G, and its singular vectors
+    are principal components only if G Gᵀ and Λ_k share eigenvectors. The literature reads the
+    components from the decoder. That is correct for the L2 penalty on both kernels, where
+    W_d = Q D V_kᵀ with a rotation Q, and D² = 1 − μ/λ keeps the order; it is wrong for a plain
+    autoencoder and for a penalty on the product. Both ways need λ_1 > … > λ_k > λ_{k+1}; otherwise
+    the order is undefined (the regularised decoder needs λ_k > λ_{k+1} for its last component).
 
-    Residuals are the greatest sine of the angle between a recovered component and its own. The
-    plain autoencoder is that of alternating least squares, its code changed by a random G, on the
-    user's data with biases; the regularised one is trained by L-BFGS from a random start. Angles:
-    error over gap, of σ for reconstructions (Wedin 1972), of D² for the decoder (Davis & Kahan
-    1970).
+    Residuals are the maximum sine of the angle between a recovered and a principal component. The
+    plain autoencoder comes from alternating least squares, with its code changed by a random G, on
+    the user's data with biases; the regularised one is trained by L-BFGS from a random start. The
+    tolerance of an angle is error/gap: the gap of σ for reconstructions (Wedin 1972), of D² for the
+    decoder (Davis & Kahan 1970).
 
-    Controls: the decoder of that plain autoencoder; that of a penalty on the product.
+    Controls: the decoder of that plain autoencoder; the decoder of a penalty on the product.
 
     Args:
         problem: the user's data, code size and key.
@@ -77,25 +77,27 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
 
     Source: Plaut 2018; Kunin et al. 2019 (the regularised decoder).
     """
-    if obstacle := map_obstacle(problem) or _alone(problem):
+    if obstacle := map_obstacle(problem) or _single_unit(problem):
         return refuse((RECONSTRUCTIONS, DECODER), obstacle)
     return (
-        certify(RECONSTRUCTIONS, _reconstruction_tolerance(problem), lambda: _plain(problem)),
-        certify(DECODER, _decoder_tolerance(problem), lambda: _regularised(problem)),
+        certify(
+            RECONSTRUCTIONS, _reconstruction_tolerance(problem), lambda: _plain_evidence(problem)
+        ),
+        certify(DECODER, _decoder_tolerance(problem), lambda: _regularised_evidence(problem)),
     )
 
 
 def component_cosines(
     found: Float64[np.ndarray, "code features"], analysis: PCA
 ) -> Float64[np.ndarray, " code"]:
-    """|cos| of the angle between each recovered component, a unit row, and its own.
+    """|cos| of the angle between each recovered component and its principal component.
 
     Args:
-        found: recovered components, in order.
-        analysis: the principal components.
+        found: recovered components, unit rows in order.
+        analysis: PCA with the principal components.
 
     Returns:
-        One cosine a component: 1 where it was recovered, its sign aside.
+        One cosine per component; 1 for a component that was recovered up to its sign.
     """
     return np.abs(np.sum(found * leading_components(analysis, len(found)), axis=1))
 
@@ -103,7 +105,7 @@ def component_cosines(
 def component_sines(
     found: Float64[np.ndarray, "code features"], analysis: PCA
 ) -> Float64[np.ndarray, " code"]:
-    """sin of the same angles, which unlike √(1 − cos²) is exact for small ones."""
+    """sin of the same angles, without the cancellation of √(1 − cos²) at small angles."""
     own = leading_components(analysis, len(found))
     return np.linalg.norm(found - np.sum(found * own, axis=1, keepdims=True) * own, axis=1)
 
@@ -111,18 +113,18 @@ def component_sines(
 def decoded_components(
     decoder: Float64[np.ndarray, "code features"],
 ) -> Float64[np.ndarray, "code features"]:
-    """Right singular vectors of W_d [k, n], which are the left ones of the column convention."""
+    """Right singular vectors of W_d [k, n]; if examples are columns, the left ones."""
     return np.linalg.svd(decoder, full_matrices=False)[2]
 
 
 def reconstructed_components(
     x_hat: Float64[np.ndarray, "examples features"], code: int
 ) -> Float64[np.ndarray, "code features"]:
-    """The k leading principal components of reconstructions, their own mean subtracted."""
+    """The k leading principal components of the reconstructions, centred at their own mean."""
     return leading_components(pca_of_moments(moments(x_hat)), code)
 
 
-def _alone(problem: Problem) -> Obstacle | None:
+def _single_unit(problem: Problem) -> Obstacle | None:
     if problem.code > 1:
         return None
     reason = "code 1: the subspace is the component, and the decoder alone shows it"
@@ -130,15 +132,15 @@ def _alone(problem: Problem) -> Obstacle | None:
 
 
 def _least_gap(values: Float64[np.ndarray, " values"]) -> float:
-    """Least difference between neighbours of decreasing values."""
+    """Minimum difference between neighbours of values in descending order."""
     return float(-np.diff(values).max())
 
 
 def _reconstruction_tolerance(problem: Problem) -> Tolerance:
-    """9 ρ/min gap of σ, with ρ the rounding of a pass.
+    """9 ρ/min gap of σ, with the rounding ρ of a pass.
 
-    Three for the subspace, which tilts the last component at most by 3 ρ/(σ_k − σ_{k+1}); three
-    for x̂ and the two SVDs, which turn neighbours by twice (Wedin) their error over the gap.
+    Three for the subspace, which tilts the last component by at most 3 ρ/(σ_k − σ_{k+1}); two each
+    for x̂ and the two SVDs, which rotate neighbours by twice (Wedin) their error over the gap.
     """
     roots = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1])
     error, gap = pass_rounding(problem), _least_gap(roots)
@@ -149,10 +151,10 @@ def _reconstruction_tolerance(problem: Problem) -> Tolerance:
 def _decoder_tolerance(problem: Problem) -> Tolerance:
     """2 G/κ + 2 G/(κ' min gap of D²), and the rounding of v_i itself.
 
-    For Σλ = 1 a gradient G leaves the kernels within G/(2κ) of the minima along a direction of
-    curvature κ. A tilt out of the subspace turns component j by as much over d_j ≥ √½. Within the
-    subspace, where curvature is κ', W_dᵀ W_d moves by twice the distance, and its eigenvectors by
-    that over the gap of D². Both are doubled.
+    For Σλ = 1, a gradient of norm G leaves the kernels within G/(2κ) of the minima along a
+    direction of curvature κ. A tilt out of the subspace rotates component j by that distance over
+    d_j ≥ √½. Within the subspace, of curvature κ', W_dᵀ W_d moves by twice the distance, and its
+    eigenvectors by that over the gap of D². Both are doubled.
     """
     eigenvalues, code = unit_eigenvalues(problem), problem.code
     decay = half_decay(problem)
@@ -166,7 +168,7 @@ def _decoder_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + own), TRAINED_CAP, basis)
 
 
-def _plain(problem: Problem) -> Evidence:
+def _plain_evidence(problem: Problem) -> Evidence:
     solution = alternating_least_squares(problem.key, problem.moments, problem.code)
     with jax.enable_x64(True):
         change = invertible_matrix(problem.key, problem.code)
@@ -182,7 +184,7 @@ def _plain(problem: Problem) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution, method="least squares"))
 
 
-def _regularised(problem: Problem) -> Evidence:
+def _regularised_evidence(problem: Problem) -> Evidence:
     decay = half_decay(problem)
     summed, product = (
         train_penalised(problem, decay=decay),

@@ -1,4 +1,4 @@
-"""How sharply an ordered code is held: the least curvature about each of its optima, for Σλ = 1."""
+"""Minimum curvature of the objectives that order a code, at their optima, for Σλ = 1."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -7,23 +7,24 @@ Vector = Float64[np.ndarray, " code"]
 
 
 def ordered_gains(eigenvalues: Vector, decays: Vector) -> Vector:
-    """max(0, 1 − μ_i/λ_i): of unit i, and so zero where μ_i reaches λ_i."""
+    """max(0, 1 − μ_i/λ_i), the gain of unit i; zero if μ_i ≥ λ_i."""
     return np.maximum(eigenvalues - decays, 0) / np.maximum(eigenvalues, decays)
 
 
 def decayed_curvature(eigenvalues: Vector, left: float, decays: Vector) -> float:
-    """Least h with J − min J ≈ h ‖step‖² or more about W_e = W_dᵀ = V_k √g, under unequal L2.
+    """Minimum curvature h, J − min J ≳ h ‖step‖², at W_e = W_dᵀ = V_k √g under unequal L2.
 
-    Let X and Y be the steps of W_e and W_dᵀ in the eigenbasis: x_ac that of unit c towards v_a. To
-    second order J falls into blocks, with m_a = λ_a (1 − g_a), which is μ_a for a unit kept:
+    Let X and Y be the steps of W_e and W_dᵀ in the eigenbasis, where x_ac moves unit c towards v_a.
+    To second order J splits into blocks, with m_a = λ_a (1 − g_a), which is μ_a for a kept unit:
 
         a = c:      λ_c g_c (x + y)² − 2 m_c x y + μ_c (x² + y²);
         a < c ≤ k:  λ_a (√g_c x_ac + √g_a y_ca)² + λ_c (√g_a x_ca + √g_c y_ac)²
                     − 2 m_a x_ac y_ac − 2 m_c x_ca y_ca + μ_c (x_ac² + y_ac²) + μ_a (x_ca² + y_ca²);
         a > k:      (λ_a g_c + μ_c) x² + (λ_c g_c + μ_c) y² − 2 λ_a x y,
 
-    the last of determinant (λ_c − λ_a)(λ_a + μ_c) for a unit that is kept. It is least at an end of
-    0 ≤ λ_a ≤ λ_{k+1}: the least eigenvalue of a matrix that is linear in λ_a is concave in it.
+    the last of determinant (λ_c − λ_a)(λ_a + μ_c) for a kept unit. Its minimum over
+    0 ≤ λ_a ≤ λ_{k+1} is at an end of the interval: the smallest eigenvalue of a matrix that is
+    linear in λ_a is concave in λ_a.
 
     Args:
         eigenvalues: λ_1 ≥ … ≥ λ_k.
@@ -31,11 +32,11 @@ def decayed_curvature(eigenvalues: Vector, left: float, decays: Vector) -> float
         decays: μ.
 
     Returns:
-        h, which is zero where the optimum is not isolated.
+        h; zero if the optimum is not isolated.
     """
     gains = ordered_gains(eigenvalues, decays)
     missed = eigenvalues * (1 - gains)
-    own = 2 * eigenvalues * gains - missed + decays  # the other value, m + μ, exceeds an outside μ
+    own = 2 * eigenvalues * gains - missed + decays  # m + μ, the other one, exceeds μ
     outside = [
         _least(t * gains + decays, eigenvalues * gains + decays, t) for t in (0.0, float(left))
     ]
@@ -49,11 +50,12 @@ def decayed_curvature(eigenvalues: Vector, left: float, decays: Vector) -> float
 
 
 def nested_curvature(eigenvalues: Vector, left: float, survival: Vector) -> float:
-    """The same of nested dropout, in steps of a decoder of unit rows with its best encoder.
+    """Minimum curvature of nested dropout over decoders of unit rows, each with its best encoder.
 
-    With the encoder eliminated, unit c towards v_a, a > k, costs P_c (λ_c − λ_a) y²; and units
-    a < c towards each other (P_a − P_c) ((λ_c P_c/P_a) (y_ac + y_ca)² + (λ_a − λ_c) y_ca²). So it
-    needs distinct eigenvalues and p_b > 0, and its minimum is isolated but for the rows' lengths.
+    With the encoder eliminated, moving unit c towards v_a, a > k, costs P_c (λ_c − λ_a) y²; moving
+    units a < c towards each other costs (P_a − P_c) ((λ_c P_c/P_a) (y_ac + y_ca)² +
+    (λ_a − λ_c) y_ca²). So the eigenvalues must be distinct and p_b > 0, and the minimum is isolated
+    up to the lengths of the rows.
 
     Args:
         eigenvalues: λ_1 ≥ … ≥ λ_k.
@@ -61,7 +63,7 @@ def nested_curvature(eigenvalues: Vector, left: float, survival: Vector) -> floa
         survival: P.
 
     Returns:
-        h, which is zero where the optimum is not isolated.
+        h; zero if the optimum is not isolated.
     """
     outside = survival * (eigenvalues - left)
     later, sooner = np.tril_indices(len(survival), -1)
@@ -72,7 +74,7 @@ def nested_curvature(eigenvalues: Vector, left: float, survival: Vector) -> floa
 
 
 def _least(first: np.ndarray, second: np.ndarray, cross: np.ndarray | float) -> np.ndarray:
-    """Lesser eigenvalue of [[first, ±cross], [±cross, second]], without cancellation."""
+    """Smaller eigenvalue of [[first, ±cross], [±cross, second]], without cancellation."""
     half = (first + second) / 2
     return (first * second - np.square(cross)) / (half + np.hypot((first - second) / 2, cross))
 
@@ -83,7 +85,7 @@ def _pair(
     missed: Float64[np.ndarray, "2"],
     decays: Float64[np.ndarray, "2"],
 ) -> Float64[np.ndarray, "4 4"]:
-    """The block of a < c in (x_ac, y_ac, x_ca, y_ca): its lower triangle, which says all."""
+    """Lower triangle of the symmetric block of a < c in (x_ac, y_ac, x_ca, y_ca)."""
     (upper, lower), (kept_a, kept_c), root = eigenvalues, gains, np.sqrt(gains.prod())
     (missed_a, missed_c), (decay_a, decay_c) = missed, decays
     return np.array(

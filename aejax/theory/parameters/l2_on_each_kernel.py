@@ -1,4 +1,4 @@
-"""The theorem on L2 regularisation of both kernels: transposes, shrunk, and what vanishes."""
+"""Theorem on the L2 penalty on both kernels: transposes of each other, with shrunk gains."""
 
 import functools
 
@@ -62,23 +62,24 @@ VANISHED = Statement(
 def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     """With μ (‖W_e‖² + ‖W_d‖²): W_e = W_dᵀ, of squared singular values max(0, 1 − μ/λ_i).
 
-    Where J's gradient vanishes, μ W_e = S (I − W) W_dᵀ and μ W_dᵀ = (I − W)ᵀ S W_e. The second
+    If the gradient of J vanishes, μ W_e = S (I − W) W_dᵀ and μ W_dᵀ = (I − W)ᵀ S W_e. The second
     gives S W = W_dᵀ (μI + W_eᵀ S W_e) W_d, so M = S (I − W) is symmetric; W has the eigenvalues of
-    W_d W_e = I − μ (μI + W_eᵀ S W_e)⁻¹, in [0, 1), so M ≽ 0. The difference of the two,
-    (μI + M)(W_e − W_dᵀ) = 0, leaves W_e = W_dᵀ, at saddles too. The literature supposes S
-    invertible with distinct eigenvalues and μ < λ_k; none of these is needed for what is claimed
-    here, nor is rank ≥ k: unused units vanish. The gains: `sum_gains`.
+    W_d W_e = I − μ (μI + W_eᵀ S W_e)⁻¹, in [0, 1), so M ≽ 0. The difference of the two equations,
+    (μI + M)(W_e − W_dᵀ) = 0, implies W_e = W_dᵀ, at saddles too. The literature assumes S
+    invertible with distinct eigenvalues and μ < λ_k; the claims here need none of these, nor
+    rank ≥ k: unused units vanish. The gains: `sum_gains`.
 
     Trained by L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
-    then that on the user's data, with biases, which the penalty leaves alone. The residual of
-    singular values is the greatest error of a square, of both kernels. With G the gradient's norm
-    for Σλ = 1, the difference is 2 G/μ at most, for M ≽ 0; a square is wrong by G/κ to first
-    order, with curvature κ no less than μ, λ_i − μ for a kept component and μ − λ_i for a lost one.
-    Tilts between close eigenvalues change neither to first order, but may be large: four times
-    that is allowed. The loss is wrong by 10 G at most, for kernels within 10 of the minimum, and by
-    10 G²/κ where that is less.
+    evaluated on the user's data with biases, which the penalty ignores. The residual of the
+    singular values is the maximum error of their squares over both kernels. Let G be the gradient's
+    norm for Σλ = 1. As M ≽ 0, W_e − W_dᵀ is at most 2 G/μ. A square has the error G/κ to first
+    order, with a curvature κ of at least μ, λ_i − μ for a kept component or μ − λ_i for a lost one.
+    Tilts between close eigenvalues change neither to first order but may be large, so four times
+    that is allowed. The error of the loss is at most 10 G for kernels within 10 of the minimum, or
+    10 G²/κ if that is less.
 
-    Controls: J of PCA, unshrunk; encoder and decoder of the product loss; its gains.
+    Controls: J of PCA, unshrunk; encoder and decoder of the product loss; the gains of the product
+    loss.
 
     Args:
         problem: the user's data, code size and key.
@@ -93,17 +94,19 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     half, above = half_decay(problem), vanishing_decay(problem)
     train = functools.cache(lambda decay: train_penalised(problem, decay=decay))
     return (
-        certify(LOSS, _loss_tolerance(problem, half), lambda: _loses(problem, half, train(half))),
+        certify(
+            LOSS, _loss_tolerance(problem, half), lambda: _loss_evidence(problem, half, train(half))
+        ),
         certify(
             TRANSPOSES,
             _transpose_tolerance(problem, half),
-            lambda: _transposed(problem, half, train(half)),
+            lambda: _transpose_evidence(problem, half, train(half)),
         ),
         *(
             certify(
                 statement,
                 _gain_tolerance(problem, decay),
-                lambda decay=decay: _shrunk(problem, decay, train(decay)),
+                lambda decay=decay: _gain_evidence(problem, decay, train(decay)),
             )
             for statement, decay in ((SHRUNK, half), (VANISHED, above))
         ),
@@ -111,10 +114,10 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def vanishing_decay(problem: Problem) -> float:
-    """A μ above the least eigenvalue that the code keeps, where it is easiest to tell apart.
+    """μ above the smallest eigenvalue of the code, in the widest gap between eigenvalues.
 
-    Within the r leading eigenvalues, r the lesser of k and the rank, it is the geometric mean of
-    the two neighbours with the largest ratio; 2 λ_1, where all vanish, if no ratio is 1.1 or more.
+    It is the geometric mean of the two neighbours with the largest ratio among the min(k, rank)
+    leading eigenvalues; 2 λ_1, at which all components vanish, if no ratio is 1.1 or more.
     """
     kept = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
     ratios = kept[:-1] / kept[1:]
@@ -125,7 +128,7 @@ def vanishing_decay(problem: Problem) -> float:
 
 
 def _loss_tolerance(problem: Problem, decay: float) -> Tolerance:
-    """(2 √L ρ + ρ² + 10 G min(1, G/κ) Σλ)/J: rounding of rows, and where training stops."""
+    """(2 √L ρ + ρ² + 10 G min(1, G/κ) Σλ)/J: rounding and the training excess."""
     minimum = least_sum_loss(problem.pca.eigenvalues, problem.code, decay)
     error, total = pass_rounding(problem), least_loss(problem.pca, 0)
     gradient, curvature = gradient_error(problem), min(curvatures(problem, decay))
@@ -149,7 +152,7 @@ def _gain_tolerance(problem: Problem, decay: float) -> Tolerance:
     return Tolerance(4 * error / nearest if nearest > 0 else np.inf, TRAINED_CAP, basis)
 
 
-def _loses(problem: Problem, decay: float, solution: Solution) -> Evidence:
+def _loss_evidence(problem: Problem, decay: float, solution: Solution) -> Evidence:
     with jax.enable_x64(True):
         encoder, decoder = map(jnp.asarray, kernels(solution))
         params = centred_params(encoder, decoder, problem.moments)
@@ -162,7 +165,7 @@ def _loses(problem: Problem, decay: float, solution: Solution) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _transposed(problem: Problem, decay: float, solution: Solution) -> Evidence:
+def _transpose_evidence(problem: Problem, decay: float, solution: Solution) -> Evidence:
     product = train_penalised(problem, product=decay, max_steps=CONTROL_STEPS)
     residual, control = (
         float(np.linalg.norm(encoder - decoder.T, ord=2))
@@ -171,7 +174,7 @@ def _transposed(problem: Problem, decay: float, solution: Solution) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _shrunk(problem: Problem, decay: float, solution: Solution) -> Evidence:
+def _gain_evidence(problem: Problem, decay: float, solution: Solution) -> Evidence:
     code = problem.code
     eigenvalues = np.pad(problem.pca.eigenvalues, (0, code))[:code]
     found = np.stack([np.linalg.svd(kernel, compute_uv=False) for kernel in kernels(solution)])

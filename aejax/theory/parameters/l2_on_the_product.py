@@ -1,4 +1,4 @@
-"""The theorem on L2 regularisation of the product of both kernels: shrunk, and no more."""
+"""Theorem on the L2 penalty on the product of both kernels: a shrunk projector, a free code."""
 
 import jax
 import jax.numpy as jnp
@@ -50,20 +50,20 @@ INVARIANT = Statement(
 
 
 def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
-    """With μ ‖W_e W_d‖²: gains λ_i/(λ_i + μ), and an invertible change of code alters nothing.
+    """With μ ‖W_e W_d‖²: gains λ_i/(λ_i + μ), and J is invariant to an invertible change of code.
 
-    J is tr (W − W_0)ᵀ (S + μI) (W − W_0) and a constant, with W_0 = (S + μI)⁻¹ S. With
+    J is tr (W − W_0)ᵀ (S + μI) (W − W_0) plus a constant, with W_0 = (S + μI)⁻¹ S. With
     X = (S + μI)^½ W it is the distance of X to X_0 = (S + μI)^−½ S, whose singular values
-    τ_i = λ_i/√(λ_i + μ) grow with λ: Eckart–Young keeps the k leading components.
+    τ_i = λ_i/√(λ_i + μ) increase with λ: Eckart–Young keeps the k leading components.
 
-    Gradient training finds it, and slowly: G stretches valleys that J does not see. So it is found
-    by alternating ridge regressions from a random start, as alternating least squares on
-    X_0 = L⁻¹ S with the Cholesky factor L of S + μI, which knows no eigenvectors. X_0 is wrong by
-    ρ = n ε λ_1/√μ, and W by 3 ρ/(τ_k − τ_{k+1}), as a projector is, and by n ε (λ_1 + μ)/μ, for the
+    Gradient training reaches it slowly, as J is constant along changes G of the code. Alternating
+    ridge regressions from a random start are used instead: alternating least squares on
+    X_0 = L⁻¹ S with the Cholesky factor L of S + μI, which uses no eigenvectors. X_0 has the error
+    ρ = n ε λ_1/√μ, and W the error 3 ρ/(τ_k − τ_{k+1}) of a projector plus n ε (λ_1 + μ)/μ of the
     last solve. The gradient of J by `aejax.objective` must vanish at the formula; the invariance is
-    that of J on the user's data.
+    checked for J on the user's data.
 
-    Controls: the gains 1 − μ/λ_i of the sum loss; the sum loss, which G alters.
+    Controls: the gains 1 − μ/λ_i of the sum loss; the sum loss itself, which G changes.
 
     Args:
         problem: the user's data, code size and key.
@@ -77,8 +77,12 @@ def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
         return refuse((GAINS, INVARIANT), obstacle)
     decay = half_decay(problem)
     return (
-        certify(GAINS, _map_tolerance(problem, decay), lambda: _shrunk(problem, decay)),
-        certify(INVARIANT, _change_tolerance(problem, decay), lambda: _unchanged(problem, decay)),
+        certify(GAINS, _map_tolerance(problem, decay), lambda: _gain_evidence(problem, decay)),
+        certify(
+            INVARIANT,
+            _change_tolerance(problem, decay),
+            lambda: _invariance_evidence(problem, decay),
+        ),
     )
 
 
@@ -91,15 +95,15 @@ def shrunk_map(
 
 
 def ridge_least_squares(problem: Problem, decay: float) -> tuple[Solution, np.ndarray]:
-    """Where alternating ridge regressions end, and its map W_e W_d.
+    """Minimise J by alternating ridge regressions.
 
     Args:
-        problem: the user's data, of rank ≥ k, code size and key.
+        problem: data of rank ≥ k, code size and key.
         decay: μ.
 
     Returns:
-        The solution for X_0, of which only the decoder is J's; and W_e W_d [n, n], with
-        W_e = (S + μI)⁻¹ S U for the orthonormal U of the former.
+        The solution for X_0, whose decoder is also that of J; and W_e W_d [n, n], with
+        W_e = (S + μI)⁻¹ S U for the orthonormal encoder U of that solution.
     """
     gram = problem.moments.factor.T @ problem.moments.factor
     lower = np.linalg.cholesky(gram + decay * np.eye(len(gram)))
@@ -122,7 +126,7 @@ def _map_tolerance(problem: Problem, decay: float) -> Tolerance:
 
 
 def _change_tolerance(problem: Problem, decay: float) -> Tolerance:
-    """As for a change of code without a penalty, and the rounding of the penalty itself."""
+    """Tolerance of a change of code without a penalty, plus the rounding of the penalty."""
     minimum = penalised_objective(problem, _shrunk_params(problem, decay), decay, product_penalty)
     error, features = 2 * CONDITION * pass_rounding(problem), problem.x.shape[1]
     basis = f"rounding {error:.1e} of a row against J = {minimum:.1e}"
@@ -132,13 +136,15 @@ def _change_tolerance(problem: Problem, decay: float) -> Tolerance:
     )
 
 
-def _shrunk(problem: Problem, decay: float) -> Evidence:
+def _gain_evidence(problem: Problem, decay: float) -> Evidence:
     solution, found = ridge_least_squares(problem, decay)
     residual, control = (
         float(np.linalg.norm(found - shrunk_map(problem, gains(problem.pca.eigenvalues, decay)), 2))
         for gains in (product_gains, sum_gains)
     )
-    doubt = "" if solution.converged else f"ridges still moved after {solution.steps} steps"
+    doubt = (
+        "" if solution.converged else f"ridge regressions still moved after {solution.steps} steps"
+    )
     rows = leading_components(problem.pca, problem.code)
     gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
     gradient = product_gradient(problem, rows.T, gains[:, None] * rows, decay)
@@ -147,7 +153,7 @@ def _shrunk(problem: Problem, decay: float) -> Evidence:
     return Evidence(max(residual, defined), control, doubt)
 
 
-def _unchanged(problem: Problem, decay: float) -> Evidence:
+def _invariance_evidence(problem: Problem, decay: float) -> Evidence:
     params = _shrunk_params(problem, decay)
     with jax.enable_x64(True):
         change = invertible_matrix(problem.key, problem.code)
@@ -163,7 +169,7 @@ def _unchanged(problem: Problem, decay: float) -> Evidence:
 
 
 def _shrunk_params(problem: Problem, decay: float) -> Params:
-    """Parameters that attain the minimum: V_k, and V_kᵀ shrunk, about the mean."""
+    """Parameters of the minimum: V_k and the shrunk V_kᵀ, with biases for the mean."""
     components = leading_components(problem.pca, problem.code)
     gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
     with jax.enable_x64(True):

@@ -1,8 +1,8 @@
-"""What breaks a code's rotations: unequal L2, nested dropout, and the rotation-augmented gradient.
+"""Training that orders a code: unequal L2, nested dropout, and the rotation-augmented gradient.
 
-Written for J = Σ_b p_b ‖T − T W_e Π_b W_d‖² + Σ_i μ_i (‖W_e e_i‖² + ‖e_iᵀ W_d‖²), where Π_b keeps
-the first b code units. With P_i = Σ_{b≥i} p_b, the chance that unit i is kept, nested dropout has
-no μ; L2 has P = 1, uniform where all μ_i are the same; a plain autoencoder has both.
+The objective is J = Σ_b p_b ‖T − T W_e Π_b W_d‖² + Σ_i μ_i (‖W_e e_i‖² + ‖e_iᵀ W_d‖²), where Π_b
+keeps the first b code units, and P_i = Σ_{b≥i} p_b is the probability that unit i is kept. Nested
+dropout has μ = 0; L2 has P = 1, with equal μ_i if it is uniform; a plain autoencoder has both.
 """
 
 from collections.abc import Callable
@@ -25,19 +25,19 @@ from aejax.theory.parameters.tied import tied_loss
 from aejax.theory.solvers.lbfgs import MAX_STEPS, Solution, minimise
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
-ROTATION = 8.0
-"""Weight of the rotation beside the gradient of a loss without ½; none moves a stationary point."""
+ROTATION_WEIGHT = 8.0
+"""Weight of the rotation beside the gradient of a loss without ½; it moves no stationary point."""
 
 
 def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array:
-    """J, exactly, from second moments: the expectation over b needs no b.
+    """J in closed form from second moments, exact in expectation over b.
 
-    tr S − 2 Σ_i P_i (W_d S W_e)_ii + Σ_ij P_max(i,j) (W_eᵀ S W_e)_ij (W_d W_dᵀ)_ij, for units i and
-    j are both kept with the chance of the later one, which is the lesser.
+    tr S − 2 Σ_i P_i (W_d S W_e)_ii + Σ_ij P_max(i,j) (W_eᵀ S W_e)_ij (W_d W_dᵀ)_ij, as units i and
+    j are both kept with the probability of the later one, which is the smaller.
 
     Args:
         params: kernels W_e [n, k] and W_d [k, n].
-        data: T [rows, n], P [k] falling from 1, and μ [k].
+        data: T [rows, n], P [k] in descending order from 1, and μ [k].
 
     Returns:
         J, a scalar.
@@ -55,14 +55,14 @@ def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array
 
 
 def defined_objective(params: Params, data: tuple[Array, Array, Array]) -> Array:
-    """J by `aejax.objective`, truncation by truncation, with `penalties.l2` unit by unit.
+    """J by its definition: `aejax.objective` per truncation, with `penalties.l2` per unit.
 
     Args:
         params: kernels W_e [n, k] and W_d [k, n].
         data: T [rows, n], p [k], and μ [k].
 
     Returns:
-        Σ_b p_b of the objective of the first b units, with the penalty.
+        Σ_b p_b times the objective of the first b units, plus the penalty.
     """
     factor, probabilities, decays = data
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
@@ -95,16 +95,16 @@ def objective_error(
     probabilities: Float64[np.ndarray, " code"],
     decays: Float64[np.ndarray, " code"],
 ) -> float:
-    """How far `ordered_objective` and its gradient are from the definition, at random kernels.
+    """Error of `ordered_objective` and its gradient against the definition, at random kernels.
 
     Args:
-        problem: the user's data, code size and key; Σλ = 1 in both.
-        survival: P, of the closed form.
-        probabilities: p_b, of the definition.
+        problem: data, scaled to Σλ = 1, code size and key.
+        survival: P of the closed form.
+        probabilities: p_b of the definition.
         decays: μ, in the units of λ.
 
     Returns:
-        The greater difference, relative to 1 + J.
+        The maximum of both differences, relative to 1 + J.
     """
     size = (2, problem.x.shape[1], problem.code)
     with jax.enable_x64(True):
@@ -132,33 +132,33 @@ def _value_and_gradient(
 
 
 def uniform_survival(code: int) -> Float64[np.ndarray, " code"]:
-    """P_i = 1 − (i − 1)/k, of a truncation that is as likely at each unit."""
+    """P_i = 1 − (i − 1)/k, for truncations of uniform probability."""
     return 1 - np.arange(code) / code
 
 
-def rising_decays(least: float, code: int) -> Float64[np.ndarray, " code"]:
-    """μ_i = λ_k i/(k + 1): distinct, and all below λ_k."""
+def increasing_decays(least: float, code: int) -> Float64[np.ndarray, " code"]:
+    """μ_i = λ_k i/(k + 1), distinct and below λ_k."""
     return least * np.arange(1, code + 1) / (code + 1)
 
 
 def best_encoder(
     decoder: Float64[Array, "code features"], survival: Float64[Array, " code"]
 ) -> Float64[Array, "features code"]:
-    """W_e = W_dᵀ diag(P) N⁻¹, N_ij = P_max(i,j) (W_d W_dᵀ)_ij, the best for a decoder without μ.
+    """Optimal encoder of a decoder for μ = 0: W_dᵀ diag(P) N⁻¹, N_ij = P_max(i,j) (W_d W_dᵀ)_ij.
 
-    J is quadratic in W_e, with gradient 2 S (W_e N − W_dᵀ diag P). N is regular where no p_b is
-    zero and no row is, as P_max is then positive definite (Schur's product theorem); and the
-    encoder has no part in the null space of S, where J leaves it free.
+    J is quadratic in W_e, with gradient 2 S (W_e N − W_dᵀ diag P). N is regular if no p_b and no
+    row is zero, as P_max is then positive definite (Schur's product theorem). J does not determine
+    the encoder in the null space of S; this choice has no component there.
     """
     both = jnp.minimum(survival[:, None], survival)
     return jnp.linalg.solve(both * (decoder @ decoder.T), survival[:, None] * decoder).T
 
 
 def train_decayed(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Solution:
-    """Minimise J with P = 1 over both kernels with L-BFGS, from a random start, for Σλ = 1.
+    """Minimise J with P = 1 over both kernels by L-BFGS from a random start, for Σλ = 1.
 
     Args:
-        problem: the user's data, code size and key.
+        problem: data, code size and key.
         decays: μ, in the units of λ.
 
     Returns:
@@ -173,17 +173,17 @@ def train_decayed(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Sol
 
 
 def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> Solution:
-    """Minimise J with μ = 0 over the decoder with L-BFGS, the encoder being the best for it.
+    """Minimise J with μ = 0 by L-BFGS over the decoder, with the optimal encoder for each decoder.
 
-    Directions of little variance, in which an encoder hardly learns, are so left out; where this
-    gradient vanishes that of both kernels does. J does not depend on the length ℓ of a row, and its
-    gradient decays as 1/ℓ: a search that makes rows longer would take any point for stationary. So
-    ¼ Σ_i (ℓ_i² − 1)² is added. Its gradient lies along the rows and that of J across them, so it
-    moves no stationary direction, and rows are of unit length there.
+    Eliminating the encoder avoids its slow directions of small variance; if this gradient vanishes,
+    so does that of both kernels. J does not depend on the length ℓ of a row, and its gradient
+    decays as 1/ℓ, so a search that lengthens rows would accept any point as stationary. Therefore ¼
+    Σ_i (ℓ_i² − 1)² is added. Its gradient is parallel to the rows and that of J orthogonal to them,
+    so the stationary directions are unchanged, and the rows have unit length there.
 
     Args:
-        problem: the user's data, code size and key.
-        survival: P, falling from 1; all 1 for a plain autoencoder.
+        problem: data, code size and key.
+        survival: P, in descending order from 1; all 1 for a plain autoencoder.
 
     Returns:
         The `Solution`, of `aejax.linear` without biases, for Σλ = 1.
@@ -200,7 +200,7 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
             start,
             data,
             gradient_tolerance=stop,
-            max_steps=2 * MAX_STEPS,  # patches of photographs take 7000
+            max_steps=2 * MAX_STEPS,  # photo patches take 7000
         )
         decoder = solution.params["rows"]
         return solution._replace(params=linear_params(best_encoder(decoder, data[1]), decoder))
@@ -213,7 +213,7 @@ def _projected(params: Params, data: tuple[Array, Array]) -> Array:
 
 
 def _projected_of_unit_rows(params: Params, data: tuple[Array, Array]) -> Array:
-    """J of the best encoder and ¼ Σ_i (ℓ_i² − 1)², ℓ the lengths of the decoder's rows."""
+    """J with the optimal encoder, plus ¼ Σ_i (ℓ_i² − 1)² of the lengths ℓ of the decoder's rows."""
     lengths = jnp.sum(jnp.square(params["rows"]), axis=1)
     return _projected(params, data) + jnp.sum(jnp.square(lengths - 1)) / 4
 
@@ -221,10 +221,10 @@ def _projected_of_unit_rows(params: Params, data: tuple[Array, Array]) -> Array:
 def rotation(
     kernel: Float64[Array, "features code"], factor: Float64[Array, "rows features"]
 ) -> Float64[Array, "code code"]:
-    """Ω = ½ (tril C − triu C), diagonals aside, of the code's covariance C = W_eᵀ S W_e.
+    """Ω = ½ (tril C − triu C) without the diagonals, for the code's covariance C = W_eᵀ S W_e.
 
-    A code that turns by Ω has Ċ = C Ω − Ω C: half the Toda flow, the QR algorithm in continuous
-    time, which makes C diagonal with its entries in decreasing order.
+    Rotating the code by Ω gives Ċ = C Ω − Ω C: half the Toda flow, the QR algorithm in continuous
+    time, which makes C diagonal with its entries in descending order.
 
     Source: Bao et al. 2020; Deift, Nanda & Tomei 1983.
     """
@@ -236,18 +236,18 @@ def rotation(
 def augmented_gradient(
     kernel: Float64[Array, "features code"], factor: Float64[Array, "rows features"]
 ) -> Float64[Array, "features code"]:
-    """−∇‖T − T W Wᵀ‖² + 8 W Ω, the direction in which tied kernels move."""
+    """−∇‖T − T W Wᵀ‖² + 8 W Ω, the update direction of tied kernels."""
     params = {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
     gradient = jax.grad(tied_loss(*kernel.shape))(params, factor)["encoder"]["layer_0"]["kernel"]
-    return ROTATION * kernel @ rotation(kernel, factor) - gradient
+    return ROTATION_WEIGHT * kernel @ rotation(kernel, factor) - gradient
 
 
 def train_rotated(problem: Problem, *, max_steps: int) -> Solution:
-    """Follow the rotation-augmented gradient of tied kernels from a random start, steps 1/(8 λ_1).
+    """Follow the rotation-augmented gradient of tied kernels, in steps of 1/(8 λ_1).
 
     Args:
-        problem: the user's data, code size and key.
-        max_steps: stop here at the latest.
+        problem: data, code size and key of the random start.
+        max_steps: maximum number of steps.
 
     Returns:
         The `Solution`, of `aejax.linear` with tied kernels and without biases.
@@ -275,10 +275,10 @@ def _rotate(
         kernel = kernel + size * direction
         return kernel, augmented_gradient(kernel, factor), steps + 1
 
-    def going(carry: tuple) -> Array:
+    def unfinished(carry: tuple) -> Array:
         _, direction, steps = carry
         return (jnp.linalg.norm(direction) > stop) & (steps < max_steps)
 
     carry = (start, augmented_gradient(start, factor), jnp.asarray(0))
-    kernel, direction, steps = jax.lax.while_loop(going, step, carry)
+    kernel, direction, steps = jax.lax.while_loop(unfinished, step, carry)
     return kernel, steps, jnp.linalg.norm(direction) <= stop

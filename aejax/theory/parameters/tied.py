@@ -1,4 +1,4 @@
-"""The theorem that tied weights make the code's directions orthonormal."""
+"""Theorem on tied weights: the code directions are an orthonormal basis of the subspace."""
 
 import functools
 from collections.abc import Callable
@@ -48,21 +48,21 @@ SUBSPACE = Statement(
 
 
 def tied_weights(problem: Problem) -> tuple[Certificate, ...]:
-    """With W_d = W_eᵀ the minima are W_e = V_k Q, Q any rotation: orthonormal principal bases.
+    """With W_d = W_eᵀ the minima are W_e = V_k Q for any rotation Q: orthonormal principal bases.
 
     The gradient of ‖R − R W Wᵀ‖² is Γ = −4 S W + 2 S W K + 2 W A with K = WᵀW and A = WᵀSW, so
-    WᵀΓ = 2 (A (K − I) + (K − I) A): where it vanishes and every code unit has variance (A ≻ 0),
-    K = I, repeated eigenvalues or not, and ‖K − I‖ ≤ ‖Γ‖/(4 λ_min(A)) near it. W Wᵀ is then a
-    projector, and Eckart–Young leaves V_k V_kᵀ. Statements that every critical point is
-    orthonormal suppose that W has full rank, and must: W = 0, and fewer eigenvectors beside unused
-    units, are critical too. S may be singular: a symmetric W Wᵀ of rank k with
-    R W Wᵀ = R V_k V_kᵀ has no part in the null space, other than an untied W_e W_d.
+    WᵀΓ = 2 (A (K − I) + (K − I) A). If it vanishes and every code unit has variance (A ≻ 0), then
+    K = I, also for repeated eigenvalues, and ‖K − I‖ ≤ ‖Γ‖/(4 λ_min(A)) near it. W Wᵀ is then a
+    projector, and by Eckart–Young it is V_k V_kᵀ. The claim that every critical point is
+    orthonormal needs the assumption that W has full rank: W = 0, and fewer eigenvectors than units,
+    are critical points too. S may be singular: a symmetric W Wᵀ of rank k with
+    R W Wᵀ = R V_k V_kᵀ has no component in the null space, in contrast to an untied W_e W_d.
 
-    Trained by L-BFGS, by the model's own encode and decode with `tied=True`. Curvature is λ_k or
-    more against stretching, and the eigengap against tilting, whence the tolerances.
+    Trained by L-BFGS through the model's own encode and decode with `tied=True`. The tolerances
+    follow from the curvature, which is at least λ_k along stretches and the eigengap along tilts.
 
-    Controls: the encoder of an untied optimum, V_k G, which loses as little; the projector whose
-    k-th component is the next one.
+    Controls: the encoder V_k G of an untied optimum, with the same loss; the projector with
+    component k + 1 in the place of component k.
 
     Args:
         problem: the user's data, code size and key.
@@ -77,8 +77,8 @@ def tied_weights(problem: Problem) -> tuple[Certificate, ...]:
     train = functools.cache(lambda: train_tied(problem))
     stretch, tilt = _stretch_tolerance(problem), _tilt_tolerance(problem)
     return (
-        certify(ORTHONORMAL, stretch, lambda: _orthonormal(problem, train())),
-        certify(SUBSPACE, tilt, lambda: _subspace(problem, train())),
+        certify(ORTHONORMAL, stretch, lambda: _orthonormal_evidence(problem, train())),
+        certify(SUBSPACE, tilt, lambda: _subspace_evidence(problem, train())),
     )
 
 
@@ -94,7 +94,7 @@ def train_tied(problem: Problem, *, max_steps: int = MAX_STEPS) -> Solution:
 
 @functools.cache
 def tied_loss(features: int, code: int) -> Callable[[Params, Array], Array]:
-    """‖T − T W Wᵀ‖²_F of tied params, by the model's own encode and decode on the rows of T."""
+    """Loss ‖T − T W Wᵀ‖²_F of tied params, by the model's own encode and decode."""
     model = linear(features, code, tied=True, bias=False)
 
     def loss(params: Params, factor: Array) -> Array:
@@ -110,14 +110,14 @@ def _kept_and_left(problem: Problem) -> tuple[float, float]:
 
 
 def _stretch_tolerance(problem: Problem) -> Tolerance:
-    """‖K − I‖ ≤ G/(4 λ_k), with G the gradient's norm, for Σλ = 1; twice that."""
+    """Twice the bound ‖K − I‖ ≤ G/(4 λ_k), with the gradient's norm G for Σλ = 1."""
     kept, error = _kept_and_left(problem)[0], gradient_error(problem)
     basis = f"gradient {error:.1e} against λ_k/Σλ = {kept:.1e}"
     return Tolerance(error / (2 * kept), TRAINED_CAP, basis)
 
 
 def _tilt_tolerance(problem: Problem) -> Tolerance:
-    """‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1; twice that."""
+    """Twice the bound ‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1."""
     stretch = _stretch_tolerance(problem)
     (kept, left), error = _kept_and_left(problem), gradient_error(problem)
     value = stretch.value + error / (kept - left) if kept > left else np.inf
@@ -125,15 +125,15 @@ def _tilt_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(value, TRAINED_CAP, basis)
 
 
-def _orthonormal(problem: Problem, solution: Solution) -> Evidence:
+def _orthonormal_evidence(problem: Problem, solution: Solution) -> Evidence:
     with jax.enable_x64(True):
         change = np.asarray(invertible_matrix(problem.key, problem.code))
     untied = leading_components(problem.pca, problem.code).T @ change
-    residual, control = (_departure(kernel) for kernel in (_kernel(solution), untied))
+    residual, control = (_orthonormality_error(kernel) for kernel in (_kernel(solution), untied))
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _subspace(problem: Problem, solution: Solution) -> Evidence:
+def _subspace_evidence(problem: Problem, solution: Solution) -> Evidence:
     kernel = _kernel(solution)
     residual, control = (
         float(np.linalg.norm(kernel @ kernel.T - projector(components), ord=2))
@@ -149,6 +149,6 @@ def _kernel(solution: Solution) -> Float64[np.ndarray, "features code"]:
     return np.asarray(solution.params["encoder"]["layer_0"]["kernel"])
 
 
-def _departure(kernel: Float64[np.ndarray, "features code"]) -> float:
-    """‖KᵀK − I‖ in spectral norm, zero for orthonormal columns alone."""
+def _orthonormality_error(kernel: Float64[np.ndarray, "features code"]) -> float:
+    """‖KᵀK − I‖ in spectral norm; zero if and only if the columns are orthonormal."""
     return float(np.linalg.norm(kernel.T @ kernel - np.eye(kernel.shape[1]), ord=2))

@@ -1,1 +1,1 @@
-"""Trajectories of training that the figures of the theorems show."""
+"""Training trajectories for the figures of the theorems."""

@@ -1,7 +1,7 @@
-"""How soon each way of ordering a code aligns it with the principal components; what never does.
+"""Epochs until a code is aligned with the principal components, for each way of ordering it.
 
-One epoch is one gradient of all the data, by the same optimiser for every method. A random start
-knows no axes, so data of given eigenvalues may as well lie along them: T = diag(√λ).
+One epoch is one full-batch gradient step, with the same optimiser for every method. A random start
+is isotropic, so the eigenvectors are the axes without loss of generality: T = diag(√λ).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,26 +15,26 @@ from jaxtyping import Float64
 
 from aejax.theory.parameters.symmetry_breaking import (
     augmented_gradient,
+    increasing_decays,
     ordered_objective,
-    rising_decays,
     uniform_survival,
 )
 from aejax.types import Array, Key, Params
 
 METHODS = ("unequal L2", "nested dropout", "rotation", "equal L2", "plain")
-"""The three that order a code, and the two controls that do not."""
+"""Three methods that order a code, and two controls that do not."""
 
-STEP, MOMENTUM = 0.03, 0.9
-"""Of Nesterov's gradient descent, for λ_1 = 1."""
+LEARNING_RATE, MOMENTUM = 0.03, 0.9
+"""Settings of gradient descent with Nesterov momentum, for λ_1 = 1."""
 
-ALIGNED = 1e-3
-"""Misalignment at which a code counts as aligned."""
+MAX_MISALIGNMENT = 1e-3
+"""Maximum misalignment of an aligned code."""
 
 
 def misalignment(rows: Float64[Array, "code features"]) -> Float64[Array, ""]:
     """1 − mean cos² of the angle between unit i and axis i: zero for an aligned and ordered code.
 
-    Source: Bao et al. 2020, there with the best axis for each unit; here with its own.
+    Source: Bao et al. 2020, there with the best axis for each unit, here with axis i for unit i.
     """
     own = jnp.square(jnp.diagonal(rows)) / jnp.sum(jnp.square(rows), axis=1)
     return 1 - jnp.mean(own)
@@ -51,18 +51,18 @@ def epochs_to_alignment(
     """Epochs until a linear autoencoder from a random start is aligned with the components.
 
     Args:
-        key: for the start: kernels with entries of variance 1/n, so that neither side is large.
+        key: PRNG key of the start: kernels with entries of variance 1/n.
         eigenvalues: λ_1 > … > λ_k > λ_{k+1} ≥ … ≥ λ_n > 0.
         code: k < n.
-        method: how the code is ordered, or not.
-        max_epochs: after which it never is.
+        method: one of `METHODS`.
+        max_epochs: maximum number of epochs.
 
     Returns:
-        The epochs until `misalignment` is no more than 10⁻³; None for never.
+        The number of epochs until `misalignment` ≤ 10⁻³; None if `max_epochs` do not suffice.
 
     Raises:
-        ValueError: for a method that is none of `METHODS`.
-        FloatingPointError: where the training diverged.
+        ValueError: if the method is not one of `METHODS`.
+        FloatingPointError: if the training diverges.
 
     Source: Bao et al. 2020 (the comparison).
     """
@@ -72,12 +72,12 @@ def epochs_to_alignment(
     with jax.enable_x64(True):
         survival, decays = _weights(values, code, method)
         data = (jnp.asarray(np.diag(np.sqrt(values))), survival, decays)
-        direction = _turned if method == "rotation" else _descended
+        direction = _rotated_gradient if method == "rotation" else _gradient
         start = _start(key, len(values), code, tied=method == "rotation")
         epochs, error = _follow(start, data, direction, max_epochs)
         if not np.isfinite(error):
             raise FloatingPointError(f"{method} diverged after {int(epochs)} epochs")
-        return int(epochs) if error <= ALIGNED else None
+        return int(epochs) if error <= MAX_MISALIGNMENT else None
 
 
 def _start(key: Key, features: int, code: int, *, tied: bool) -> Params:
@@ -89,23 +89,23 @@ def _start(key: Key, features: int, code: int, *, tied: bool) -> Params:
 def _weights(
     eigenvalues: Float64[np.ndarray, " features"], code: int, method: str
 ) -> tuple[Array, Array]:
-    """P and μ of `ordered_objective`; equal L2 has the mean of the unequal weights."""
+    """P and μ of `ordered_objective`; for equal L2 the mean of the unequal μ."""
     survival, decays = np.ones(code), np.zeros(code)
     if method == "nested dropout":
         survival = uniform_survival(code)
     if method in ("unequal L2", "equal L2"):
-        decays = rising_decays(float(eigenvalues[code - 1]), code)
+        decays = increasing_decays(float(eigenvalues[code - 1]), code)
     if method == "equal L2":
         decays = np.full(code, decays.mean())
     return jnp.asarray(survival), jnp.asarray(decays)
 
 
-def _descended(params: Params, data: tuple[Array, Array, Array]) -> Params:
+def _gradient(params: Params, data: tuple[Array, Array, Array]) -> Params:
     return jax.grad(ordered_objective)(params, data)
 
 
-def _turned(params: Params, data: tuple[Array, Array, Array]) -> Params:
-    """Minus the rotation-augmented direction of tied kernels, in the place of a gradient."""
+def _rotated_gradient(params: Params, data: tuple[Array, Array, Array]) -> Params:
+    """Negative rotation-augmented direction of tied kernels, used as a gradient."""
     kernel = -augmented_gradient(params["encoder"]["layer_0"]["kernel"], data[0])
     return {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
 
@@ -122,18 +122,18 @@ def _follow(
     direction: Callable[[Params, tuple[Array, Array, Array]], Params],
     max_epochs: int | Array,
 ) -> tuple[Array, Array]:
-    optimizer = optax.sgd(STEP, momentum=MOMENTUM, nesterov=True)
+    optimizer = optax.sgd(LEARNING_RATE, momentum=MOMENTUM, nesterov=True)
 
     def epoch(carry: tuple) -> tuple:
         params, state, epochs = carry
         updates, state = optimizer.update(direction(params, data), state, params)
         return optax.apply_updates(params, updates), state, epochs + 1
 
-    def turning(carry: tuple) -> Array:
+    def misaligned(carry: tuple) -> Array:
         params, _, epochs = carry
-        return (misalignment(_rows(params)) > ALIGNED) & (epochs < max_epochs)
+        return (misalignment(_rows(params)) > MAX_MISALIGNMENT) & (epochs < max_epochs)
 
     params, _, epochs = jax.lax.while_loop(
-        turning, epoch, (start, optimizer.init(start), jnp.asarray(0))
+        misaligned, epoch, (start, optimizer.init(start), jnp.asarray(0))
     )
     return epochs, misalignment(_rows(params))

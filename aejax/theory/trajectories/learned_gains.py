@@ -1,4 +1,4 @@
-"""Gains that a training learns, v_iᵀ W_e W_d v_i, beside the formulas for them."""
+"""Gains v_iᵀ W_e W_d v_i of trained autoencoders, for comparison with the formulas."""
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +29,10 @@ def denoising_gains(problem: Problem) -> Float64[np.ndarray, " code"]:
     """Gains of a linear autoencoder trained by L-BFGS on the expected Gaussian denoising loss.
 
     Args:
-        problem: the user's data, code size and key; the noise has variance λ_k.
+        problem: data, code size and key; the noise has variance s² = λ_k.
 
     Returns:
-        What it learned of λ_i/(λ_i + s²).
+        Learned gains, predicted as λ_i/(λ_i + s²).
     """
     case = gaussian_regression(problem, noise_variance(problem))
     scale = np.sqrt(least_loss(problem.pca, 0))
@@ -47,10 +47,10 @@ def contractive_gains(problem: Problem) -> Float64[np.ndarray, " code"]:
     """Gains of a tied linear autoencoder trained by L-BFGS under the contractive penalty, μ ‖W‖².
 
     Args:
-        problem: the user's data, code size and key; μ is `contraction.penalty_weight`.
+        problem: data, code size and key; μ is `contraction.penalty_weight`.
 
     Returns:
-        What it learned of max(0, 1 − μ/(2λ_i)).
+        Learned gains, predicted as max(0, 1 − μ/(2λ_i)).
     """
     features, code = problem.x.shape[1], problem.code
     with jax.enable_x64(True):

@@ -1,4 +1,4 @@
-"""A saddle of the linear autoencoder: the way the loss falls from it, and a descent that leaves."""
+"""Gradient descent away from a saddle of the linear autoencoder, and the loss along the way out."""
 
 from typing import NamedTuple
 
@@ -13,19 +13,19 @@ from aejax.theory.solvers.linear_solvers import squared_error_of_factor
 from aejax.theory.trajectories.solver_paths import descend
 
 OFFSETS = np.linspace(-1.25, 1.25, 101)
-"""Distances from the saddle at which the loss is taken."""
+"""Distances from the saddle at which the loss is evaluated."""
 
-BESIDE, STEP, STEPS = 1e-3, 0.1, 400
-"""Distance at which the descent starts, its step for λ_1 = 1, and how many there are."""
+START_DISTANCE, STEP_SIZE, NUM_STEPS = 1e-3, 0.1, 400
+"""Distance of the start from the saddle, step size for λ_1 = 1, and number of steps."""
 
 
 class Escape(NamedTuple):
-    """What is seen from a saddle.
+    """Losses near a saddle and along the descent from it.
 
-    slice_losses: at `OFFSETS` along the direction of least curvature.
-    curvature:    that curvature, an eigenvalue of the Hessian.
-    path_losses:  of gradient descent from a thousandth beside the saddle, step by step.
-    levels:       the loss of the saddle, and the least, by the formula Σ_{i∉I} λ_i.
+    slice_losses: losses at `OFFSETS` along the direction of minimum curvature.
+    curvature:    minimum curvature, an eigenvalue of the Hessian.
+    path_losses:  losses of gradient descent from a point near the saddle, per step.
+    levels:       losses of the saddle and of the minimum, by the formula Σ_{i∉I} λ_i.
     """
 
     slice_losses: Float64[np.ndarray, " offsets"]
@@ -35,14 +35,13 @@ class Escape(NamedTuple):
 
 
 def escape(case: Landscape) -> Escape:
-    """The saddle where the first eigenvector gave its place to the (k + 1)-th, and the way out.
+    """Descend from the saddle of the eigenvectors I = {2, …, k + 1} to the minimum.
 
-    There I = {2, …, k + 1}. The least curvature, 1 + λ − √((1 − λ)² + 4) with λ = λ_{k+1} and
-    λ_1 = 1, belongs to the unit of that eigenvector and the direction of the first: descent turns
-    the one into the other, and ends at the minimum.
+    The minimum curvature is 1 + λ − √((1 − λ)² + 4) with λ = λ_{k+1} and λ_1 = 1. Its direction
+    rotates the unit of v_{k+1} into v_1; descent along it reaches the minimum.
 
     Args:
-        case: a landscape of distinct eigenvalues, see `aejax.theory.optimum.landscape.enumerable`.
+        case: landscape of distinct eigenvalues, see `aejax.theory.optimum.landscape.enumerable`.
 
     Returns:
         The `Escape`.
@@ -63,10 +62,12 @@ def escape(case: Landscape) -> Escape:
             return squared_error_of_factor(unravel(flat), factor)
 
         curvatures, directions = jnp.linalg.eigh(jax.hessian(loss)(saddle))
-        way = directions[:, 0]
-        along = jax.vmap(loss)(saddle + jnp.asarray(OFFSETS)[:, None] * way)
-        beside = unravel(saddle + BESIDE * way)
-        _, path = descend(beside, factor, squared_error_of_factor, factor, step=STEP, steps=STEPS)
+        direction = directions[:, 0]
+        along = jax.vmap(loss)(saddle + jnp.asarray(OFFSETS)[:, None] * direction)
+        beside = unravel(saddle + START_DISTANCE * direction)
+        _, path = descend(
+            beside, factor, squared_error_of_factor, factor, step=STEP_SIZE, steps=NUM_STEPS
+        )
     left = case.eigenvalues[case.code :].sum()
     swapped = left - case.eigenvalues[case.code] + case.eigenvalues[0]
     levels = (float(swapped), float(left))

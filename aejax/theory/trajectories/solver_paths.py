@@ -1,7 +1,7 @@
-"""How solvers come to their end: angles to the principal components, step by step.
+"""Convergence trajectories of the solvers: angles to the principal components per step.
 
-A path is the same solver stopped early, again and again, so that what is shown is what is
-certified. Stops are spaced geometrically: together they cost some three times the last.
+Each point of a path is a run of the certified solver that is stopped early. The stops are spaced
+geometrically, so all runs together cost about three times the longest one.
 """
 
 import functools
@@ -16,7 +16,7 @@ from jaxtyping import Float64, Int
 from aejax.theory.analysis.moments import moments
 from aejax.theory.analysis.pca import leading_components, pca_of_moments
 from aejax.theory.checking.problem import Problem
-from aejax.theory.learning.dynamics import START, modes
+from aejax.theory.learning.dynamics import START_GAIN, num_modes
 from aejax.theory.learning.online import needed_momentum, run_rule, unit_gaps
 from aejax.theory.learning.streamed_moments import merge_moments
 from aejax.theory.optimum.gradient import choose_solver
@@ -31,18 +31,18 @@ from aejax.theory.solvers.linear_solvers import (
 from aejax.theory.solvers.penalised import kernels
 from aejax.types import Array, Params
 
-STOPS = 16
-"""Most stops of a path."""
+MAX_STOPS = 16
+"""Maximum number of stops of a path."""
 
 TRAINING_STEPS = 2000
-"""Steps of gradient training that are followed, of which there may be many more."""
+"""Maximum number of steps of gradient training on a path."""
 
 
 class Path(NamedTuple):
-    """Angles on the way.
+    """Angles at each stop of a solver.
 
-    steps: of each stop.
-    sines: of the angles there, in [0, 1].
+    steps: number of steps of each stop.
+    sines: sines of the angles, in [0, 1].
     """
 
     steps: Int[np.ndarray, " stops"]
@@ -50,8 +50,8 @@ class Path(NamedTuple):
 
 
 def stops(last: int) -> Int[np.ndarray, " stops"]:
-    """Whole numbers from 1 to the last, spaced geometrically, 16 of them at most."""
-    return np.unique(np.geomspace(1, last, STOPS).round().astype(int))
+    """At most 16 integers from 1 to `last`, spaced geometrically."""
+    return np.unique(np.geomspace(1, last, MAX_STOPS).round().astype(int))
 
 
 def principal_sines(
@@ -60,11 +60,12 @@ def principal_sines(
     """Sines of the principal angles between two row spaces, the largest first.
 
     Args:
-        rows: linearly independent.
-        components: orthonormal.
+        rows: linearly independent rows.
+        components: orthonormal rows.
 
     Returns:
-        ‖Q − Q P‖'s singular values, Q an orthonormal basis and P the projector: exact if small.
+        Singular values of Q − Q P, with an orthonormal basis Q and the projector P, which are
+        accurate for small angles.
 
     Source: Björck & Golub 1973.
     """
@@ -74,7 +75,7 @@ def principal_sines(
 
 
 def training_path(problem: Problem) -> Path:
-    """Principal angles between decoder and subspace in gradient training, as it is certified."""
+    """Principal angles between decoder and principal subspace in gradient training."""
     solver, *_ = choose_solver(problem)
 
     def solve(steps: int) -> Solution:
@@ -95,7 +96,7 @@ def least_squares_path(problem: Problem) -> Path:
 
 
 def tied_path(problem: Problem) -> tuple[Path, Float64[np.ndarray, " stops"]]:
-    """The same in training with tied weights, and ‖W_eᵀW_e − I‖₂ there."""
+    """Principal angles in training with tied weights, and ‖W_eᵀW_e − I‖₂ at each stop."""
 
     def kernel(steps: int) -> Float64[np.ndarray, "n k"]:
         params = train_tied(problem, max_steps=steps).params
@@ -111,14 +112,14 @@ def tied_path(problem: Problem) -> tuple[Path, Float64[np.ndarray, " stops"]]:
 
 
 def rule_path(problem: Problem, mask: Float64[np.ndarray, "k k"]) -> Path:
-    """Angles between each unit and its own component under an on-line rule, on average.
+    """Angle between each unit and its component under an averaged online rule.
 
     Args:
-        problem: the user's data, code size and key.
-        listens: which units hear of which, see `aejax.theory.learning.online.hebbian_update`.
+        problem: data, code size and key.
+        mask: M [k, k] of the rule, see `aejax.theory.solvers.hebbian.hebbian_update`.
 
     Returns:
-        A `Path` of one angle a component, in order.
+        A `Path` with one angle per component, in order.
     """
     momentum = needed_momentum(problem, float(unit_gaps(problem).min()))
 
@@ -131,14 +132,14 @@ def rule_path(problem: Problem, mask: Float64[np.ndarray, "k k"]) -> Path:
 
 
 def stream_path(problem: Problem, *, batches: int = 32) -> Path:
-    """Principal angles to the subspace of all the data, of that of the batches seen so far.
+    """Principal angles between the subspace of the batches so far and that of all data.
 
     Args:
-        problem: the user's data, which is cut into batches in a random order, and code size.
-        batches: how many; those without which there are not yet k components are passed over.
+        problem: data, split into batches in a random order, code size and key.
+        batches: number of batches; the first ones are omitted until there are k components.
 
     Returns:
-        A `Path` whose steps are the examples seen.
+        A `Path` whose steps are the numbers of examples so far.
     """
     order = np.asarray(jax.random.permutation(problem.key, len(problem.x)))
     components = leading_components(problem.pca, problem.code)
@@ -159,15 +160,15 @@ def mode_curves(
     """Gains v_iᵀ W_e W_d v_i under gradient descent from W_e = W_dᵀ = √a₀ V_k, for λ_1 = 1.
 
     Args:
-        problem: the user's data and code size.
-        duration: t at the end.
-        steps: of descent, of equal length.
+        problem: data and code size.
+        duration: final time t.
+        steps: number of equal steps of the descent.
 
     Returns:
-        The times from 0 to the end, and the gains of each mode that is started.
+        The times from 0 to `duration`, and the gains of each started mode.
     """
-    rows = problem.pca.components[: modes(problem)]
-    start = np.sqrt(START) * np.pad(rows, ((0, problem.code - len(rows)), (0, 0)))
+    rows = problem.pca.components[: num_modes(problem)]
+    start = np.sqrt(START_GAIN) * np.pad(rows, ((0, problem.code - len(rows)), (0, 0)))
     with jax.enable_x64(True):
         factor = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         params = {
@@ -196,18 +197,18 @@ def descend(
     step: float | Array,
     steps: int,
 ) -> tuple[Params, Array]:
-    """Gradient descent on ‖T − T W_e W_d‖²_F, and what is seen of it.
+    """Gradient descent on ‖T − T W_e W_d‖²_F with an observation of every step.
 
     Args:
-        params: kernels of a linear autoencoder without biases.
+        params: initial kernels of a linear autoencoder without biases.
         factor: T.
-        observe: of params and data.
-        data: for `observe`.
-        step: its size.
-        steps: how many.
+        observe: function of params and `data`.
+        data: second argument of `observe`.
+        step: step size.
+        steps: number of steps.
 
     Returns:
-        The params at the end, and observations [steps + 1, …] from the start to the end.
+        The final params, and the observations [steps + 1, …] from the initial to the final params.
     """
 
     def follow(params: Params, _: None) -> tuple[Params, Array]:
@@ -219,8 +220,8 @@ def descend(
     return end, jnp.concatenate([observe(params, data)[None], seen])
 
 
-def _to_subspace(problem: Problem, solve: Callable[[int], Solution], most: int) -> Path:
+def _to_subspace(problem: Problem, solve: Callable[[int], Solution], max_steps: int) -> Path:
     components = leading_components(problem.pca, problem.code)
-    found = [solve(int(step)) for step in stops(min(solve(most).steps, most))]
+    found = [solve(int(step)) for step in stops(min(solve(max_steps).steps, max_steps))]
     sines = [principal_sines(kernels(each)[1], components) for each in found]
     return Path(np.array([each.steps for each in found]), np.stack(sines))

@@ -40,7 +40,7 @@ def integrate(start):
 
 def test_scipy_integrates_the_flow_of_the_kernels_to_the_logistic_curves():
     rows = theory.pca(X).components[:3]
-    start = np.sqrt(dynamics.START) * np.concatenate([rows.T.ravel(), rows.ravel()])
+    start = np.sqrt(dynamics.START_GAIN) * np.concatenate([rows.T.ravel(), rows.ravel()])
     encoder, decoder = integrate(start)
     gains = rows @ encoder @ decoder @ rows.T
     np.testing.assert_allclose(gains, np.diag(dynamics.logistic_gains(PROBLEM)), atol=1e-10)
@@ -48,9 +48,9 @@ def test_scipy_integrates_the_flow_of_the_kernels_to_the_logistic_curves():
 
 def test_the_first_mode_ends_where_it_should_and_modes_are_learned_in_the_order_of_lambda():
     gains = dynamics.logistic_gains(PROBLEM)
-    assert gains[0] == pytest.approx(dynamics.END)
+    assert gains[0] == pytest.approx(dynamics.END_GAIN)
     assert (np.diff(gains) < 0).all()
-    assert (gains > dynamics.START).all()
+    assert (gains > dynamics.START_GAIN).all()
 
 
 def test_scipy_conserves_the_imbalance_of_a_random_start():
@@ -76,9 +76,12 @@ def test_the_error_is_that_of_the_modified_equation(maps):
     def speed(p):
         return 2 * values * p * (1 - p**2)
 
-    end, step = np.sqrt(dynamics.logistic_gains(PROBLEM)), dynamics.duration() / dynamics.STEPS[-1]
+    end, step = (
+        np.sqrt(dynamics.logistic_gains(PROBLEM)),
+        dynamics.duration() / dynamics.STEP_COUNTS[-1],
+    )
     error = np.diag(maps[-1]) - dynamics.logistic_gains(PROBLEM)
-    first = -step * end * speed(end) * np.log(speed(end) / speed(np.sqrt(dynamics.START)))
+    first = -step * end * speed(end) * np.log(speed(end) / speed(np.sqrt(dynamics.START_GAIN)))
     np.testing.assert_allclose(error, first, rtol=5e-3)
 
 

@@ -94,7 +94,9 @@ def test_the_best_loss_is_that_of_scikit_learns_regression():
 
 def test_trained_networks_have_learned_and_differ():
     codes = encoder_bound.trained_codes(PROBLEM)
-    assert set(codes) == {f"{d} {n}" for d in ("shallow", "deep") for n in encoder_bound.NAMES}
+    assert set(codes) == {
+        f"{d} {n}" for d in ("shallow", "deep") for n in encoder_bound.ACTIVATION_NAMES
+    }
     losses = {name: encoder_bound.best_loss(PROBLEM, code) for name, code in codes.items()}
     assert len(set(losses.values())) == 6
     assert min(losses.values()) >= 1.75
@@ -171,11 +173,11 @@ def test_another_order_than_four_does_not_hold(activation, verdict, monkeypatch)
 
 
 def test_large_data_is_represented_by_evenly_spaced_examples(monkeypatch):
-    monkeypatch.setattr(nonlinear_encoders, "ELEMENTS", 60)
+    monkeypatch.setattr(nonlinear_encoders, "MAX_ELEMENTS", 60)
     part = nonlinear_encoders.representatives(PROBLEM)
     np.testing.assert_array_equal(part.x, X[::4])
     np.testing.assert_allclose(part.pca.eigenvalues, theory.pca(X[::4]).eigenvalues)
-    monkeypatch.setattr(nonlinear_encoders, "ELEMENTS", 1)
+    monkeypatch.setattr(nonlinear_encoders, "MAX_ELEMENTS", 1)
     assert len(nonlinear_encoders.representatives(PROBLEM).x) >= 5
 
 

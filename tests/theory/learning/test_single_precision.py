@@ -53,14 +53,14 @@ def test_kernels_of_sixteen_bits_fail(monkeypatch):
     lost = [lost_by_numpy(X, 3, stored) for stored in (ml_dtypes.bfloat16, np.float16)]
     for rows in lost:
         monkeypatch.setattr(
-            single_precision, "losses_of_precision", lambda _, rows=rows: (rows, 99 * X)
+            single_precision, "reconstruction_differences", lambda _, rows=rows: (rows, 99 * X)
         )
         (certificate,) = theory.single_precision(PROBLEM)
         assert certificate.verdict == "fails"
 
 
 def test_what_is_lost_is_given_row_by_row():
-    single, coarse = single_precision.losses_of_precision(PROBLEM)
+    single, coarse = single_precision.reconstruction_differences(PROBLEM)
     assert single.shape == coarse.shape == X.shape
     np.testing.assert_allclose(coarse, lost_by_numpy(X, 3, ml_dtypes.float8_e4m3fn), atol=1e-5)
 

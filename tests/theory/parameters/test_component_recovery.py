@@ -239,7 +239,7 @@ def test_gradient_and_rotation_are_orthogonal_and_the_rotation_is_that_of_sanger
         )
     covariance = kernel.T @ factor.T @ factor @ kernel
     np.testing.assert_allclose(turn, (np.tril(covariance, -1) - np.triu(covariance, 1)) / 2)
-    rotated = symmetry_breaking.ROTATION * kernel @ turn
+    rotated = symmetry_breaking.ROTATION_WEIGHT * kernel @ turn
     assert abs(np.sum(rotated * (whole - rotated))) < 1e-10 * np.sum(whole**2)
 
 
@@ -328,7 +328,7 @@ def test_rotation_stops_where_it_is_told_and_counts_its_steps():
 
 
 def test_a_rotation_that_would_take_too_long_is_not_begun(monkeypatch):
-    monkeypatch.setattr(component_recovery, "WORK", 1e3)
+    monkeypatch.setattr(component_recovery, "MAX_WORK", 1e3)
     monkeypatch.setattr(component_recovery, "train_rotated", lambda *_, **__: 1 / 0)
     answers = ordered_recovery(PROBLEM)
     assert verdicts(answers) == [HOLDS, HOLDS, HOLDS, NO]

@@ -228,7 +228,7 @@ def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monke
     assert all(
         "training had not converged after 5 steps" in answer.reason for answer in answers[:4]
     )
-    assert "ridges still moved after 2 steps" in answers[4].reason
+    assert "ridge regressions still moved after 2 steps" in answers[4].reason
 
 
 def test_ridges_end_where_gradient_training_of_the_product_loss_ends():

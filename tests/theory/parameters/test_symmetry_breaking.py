@@ -48,7 +48,7 @@ def test_a_rotated_training_takes_steps_of_an_eighth_of_the_largest_eigenvalue()
 
 
 def test_weights_rise_below_the_last_eigenvalue_and_survival_falls_from_one():
-    np.testing.assert_allclose(symmetry_breaking.rising_decays(6.0, 5), [1, 2, 3, 4, 5])
+    np.testing.assert_allclose(symmetry_breaking.increasing_decays(6.0, 5), [1, 2, 3, 4, 5])
     counted = [np.mean(np.arange(1, 5) >= i) for i in range(1, 5)]  # of b uniform on 1 … k
     np.testing.assert_allclose(symmetry_breaking.uniform_survival(4), counted)
     decays = component_recovery.unequal_decays(theory.pose(X, 3), beyond=True)

@@ -101,7 +101,7 @@ def test_rotation_is_soonest_and_the_controls_never_align_at_any_width(features)
 
 
 def test_a_training_that_diverges_is_not_taken_for_one_that_never_aligns(monkeypatch):
-    monkeypatch.setattr(alignment_times, "STEP", 10.0)
+    monkeypatch.setattr(alignment_times, "LEARNING_RATE", 10.0)
     with pytest.raises(FloatingPointError, match="plain diverged after"):
         epochs_to_alignment(jax.random.key(0), spectrum(7), 3, "plain")
 

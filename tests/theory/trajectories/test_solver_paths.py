@@ -26,7 +26,7 @@ def test_stops_run_from_one_to_the_last_and_are_few():
         steps = solver_paths.stops(last)
         assert (steps[0], steps[-1]) == (1, last)
         assert np.all(np.diff(steps) > 0)
-        assert len(steps) <= solver_paths.STOPS
+        assert len(steps) <= solver_paths.MAX_STOPS
 
 
 def test_principal_sines_are_those_of_scipy_and_exact_for_small_angles():
