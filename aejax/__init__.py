@@ -43,7 +43,7 @@ from aejax.types import Pass as Pass
 
 
 def __getattr__(name: str) -> Any:
-    """Rooms that load more than JAX and Flax do open when they are first named."""
+    """Import heavy subpackages on first attribute access (PEP 562)."""
     if name in {"checkpoints", "estimator", "interchange", "plots", "report", "theory"}:
         return import_module(f"aejax.{name}")
     raise AttributeError(f"module 'aejax' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Examples as people hold them, taken for a `Batch` where the meaning is clear."""
+"""Conversion of arrays and data frames to a `Batch`."""
 
 from typing import Any
 
@@ -8,47 +8,46 @@ import numpy as np
 
 from aejax.types import Batch
 
-GIVE = "give aejax.Batch(x), or aejax.Batch(x, target, weight)"
+ADVICE = "give aejax.Batch(x), or aejax.Batch(x, target, weight)"
 
 
 def as_batch(data: Any, name: str = "the data") -> Batch:
-    """The `Batch` that is meant by a batch, an array or a data frame.
+    """Convert to a `Batch` of arrays.
 
     Args:
-        data: a `Batch` of arrays or of what NumPy makes arrays of; or x alone, an array or a data
-            frame, [examples, *input].
-        name: what the messages call it.
+        data: a `Batch` of array-likes, or x alone as an array or data frame, [examples, *input].
+        name: name of the data in error messages.
 
     Returns:
-        A `Batch` of arrays in the machine's byte order; long doubles become float64.
+        A `Batch` of arrays in native byte order; long doubles become float64.
 
     Raises:
-        ValueError: for anything else, such as a tuple, which may be two arrays or one.
+        ValueError: for anything else; a list or tuple is ambiguous.
     """
     if isinstance(data, Batch):
         given = {name: value for name, value in data._asdict().items() if value is not None}
         return Batch(**{name: _array(name, value) for name, value in given.items()})
     if isinstance(data, (list, tuple, dict)) or not _is_array(data):
-        raise ValueError(f"{name} must be examples, got {_kind(data)}; {GIVE}")
+        raise ValueError(f"{name} must be examples, got {_type_name(data)}; {ADVICE}")
     return Batch(_array("x", data))
 
 
 def check_lengths(batch: Batch) -> None:
-    """Refuse arrays that do not have one entry for each example.
+    """Check that x, target and weight have the same length.
 
     Args:
-        batch: any number of examples.
+        batch: batch of any size.
 
     Raises:
-        ValueError: with the lengths, or the array without any.
+        ValueError: if the lengths differ, or an array has no axis.
     """
     for field, array in batch._asdict().items():
         if array is not None and array.ndim < 1:
-            raise ValueError(f"{field} must be [examples, …], got the single value {array}")
+            raise ValueError(f"{field} must be [examples, …], got the scalar {array}")
     lengths = {array.shape[0] for array in batch if array is not None}
     if len(lengths) != 1:
         raise ValueError(
-            f"x, target and weight must have one entry an example, got lengths {sorted(lengths)}"
+            f"x, target and weight must have one entry per example, got lengths {sorted(lengths)}"
         )
 
 
@@ -61,27 +60,26 @@ def _array(field: str, value: Any) -> Any:
         return value
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise ValueError(
-            f"{field} is a masked array, of which values are missing; fill them in, and leave them "
-            "out of the loss by a weight of zero"
+            f"{field} is a masked array with missing values; fill them in, and exclude them from "
+            "the loss by a weight of zero"
         )
     try:
         array = np.asarray(value)
-    except Exception as error:  # ragged lists, tensors of other libraries: each in its own way
-        raise ValueError(f"{field} cannot be made an array: {error}; {GIVE}") from error
-    numbers = jnp.issubdtype(array.dtype, np.number) or jnp.issubdtype(array.dtype, np.bool_)
-    if not numbers:
+    except Exception as error:  # ragged lists and tensors of other libraries raise various errors
+        raise ValueError(f"{field} cannot be converted to an array: {error}; {ADVICE}") from error
+    numeric = jnp.issubdtype(array.dtype, np.number) or jnp.issubdtype(array.dtype, np.bool_)
+    if not numeric:
         raise ValueError(
-            f"{field} must be an array of real numbers, got {_kind(value)} of dtype {array.dtype}"
+            f"{field} must be an array of real numbers, got {_type_name(value)} of dtype "
+            f"{array.dtype}"
         )
-    if array.dtype == np.longdouble:  # which JAX lacks
+    if array.dtype == np.longdouble:  # not supported by JAX
         return array.astype(np.float64)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _kind(value: Any) -> str:
-    held = [type(entry).__name__ for entry in value] if isinstance(value, (list, tuple)) else []
-    return (
-        f"{type(value).__name__} ({', '.join(held)})"
-        if 0 < len(held) <= 4
-        else (type(value).__name__)
-    )
+def _type_name(value: Any) -> str:
+    """Type of a value, with the types of its entries for a short list or tuple."""
+    name = type(value).__name__
+    entries = [type(entry).__name__ for entry in value] if isinstance(value, (list, tuple)) else []
+    return f"{name} ({', '.join(entries)})" if 0 < len(entries) <= 4 else name

@@ -1,7 +1,7 @@
-"""What the components of an objective must return, checked by shape and dtype while tracing.
+"""Checks of the shapes and dtypes that the components of an objective return.
 
-Broadcasting makes a number of nearly any two shapes. Here one that was not meant is an error, which
-names the component; nothing is computed, so a compiled step costs nothing more.
+The checks run while tracing and add no cost to a compiled step. They turn silent broadcasting into
+an error that names the component.
 """
 
 import inspect
@@ -14,13 +14,13 @@ from aejax.types import Array, Batch
 
 
 def describe(value: Any) -> str:
-    """A value in the words of an error: "float32 [4, 5]", or a tree of such, or its type's name.
+    """Describe a value for an error message: "float32 [4, 5]", a tree of these, or its type.
 
     Args:
         value: an array, a tree of arrays, or anything else.
 
     Returns:
-        The words.
+        The description.
     """
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype} {list(value.shape)}"
@@ -30,15 +30,15 @@ def describe(value: Any) -> str:
 
 
 def check_callable(component: str, function: Any, arguments: str) -> None:
-    """Refuse what cannot be called as a component is: no function, or the factory of one.
+    """Check that a component is a function of the expected arguments, not a factory of one.
 
     Args:
-        component: its name in the message.
-        function: what was given.
-        arguments: the names of the arguments that it will be called with.
+        component: name in the error message.
+        function: the component.
+        arguments: names of the positional arguments, separated by spaces.
 
     Raises:
-        ValueError: naming the component, with how it is called.
+        ValueError: if the component is not callable with these arguments.
     """
     names = ", ".join(arguments.split())
     if not callable(function):
@@ -46,7 +46,7 @@ def check_callable(component: str, function: Any, arguments: str) -> None:
         raise ValueError(f"the {component} must be a function of ({names}), got {given}")
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # of a builtin: only the call tells
+    except (TypeError, ValueError):  # builtins may have no signature
         return
     try:
         signature.bind(*arguments.split())
@@ -54,19 +54,19 @@ def check_callable(component: str, function: Any, arguments: str) -> None:
         name = getattr(function, "__qualname__", type(function).__name__)
         raise ValueError(
             f"the {component} is called with ({names}), but {name} takes "
-            f"({', '.join(signature.parameters)}); of a factory, give what it returns"
+            f"({', '.join(signature.parameters)}); call a factory first and pass its result"
         ) from None
 
 
 def check_components(model: Any, loss: Any) -> None:
-    """Refuse what is no autoencoder, or no loss with its link.
+    """Check that the model is an autoencoder and the loss has a link function.
 
     Args:
-        model: with encode and decode.
-        loss: with elementwise, mean and support.
+        model: object with encode and decode.
+        loss: object with elementwise, mean and support.
 
     Raises:
-        ValueError: naming which of the two it is.
+        ValueError: if one of them is not.
     """
     if not hasattr(model, "encode") or not hasattr(model, "decode"):
         raise ValueError(
@@ -78,49 +78,49 @@ def check_components(model: Any, loss: Any) -> None:
     if not all(hasattr(loss, name) for name in ("elementwise", "mean", "support")):
         given = repr(loss) if isinstance(loss, str) else getattr(loss, "__name__", describe(loss))
         raise ValueError(
-            "the loss must be an aejax.Loss, which has its link, such as aejax.losses.squared, "
-            f"got {given}"
+            "the loss must be an aejax.Loss, a loss with its link function, such as "
+            f"aejax.losses.squared, got {given}"
         )
 
 
 def check_shape_and_dtype(component: str, given: Any, returned: Any) -> None:
-    """Refuse a component that changes the shape or the dtype of what it is given.
+    """Check that a component preserves the shape and dtype of its argument.
 
     Args:
-        component: its name in the message.
-        given: an array, or a tree of arrays.
-        returned: what the component made of it. A tree may become another one (a mean and a
-            variance a sample), of which nothing more is asked.
+        component: name in the error message.
+        given: argument of the component, an array or a tree of arrays.
+        returned: result of the component. A tree may be mapped to another structure (mean and
+            variance to a sample), which is not checked further.
 
     Raises:
-        ValueError: naming the component, with what it was given and what it returned.
+        ValueError: if shape or dtype differ.
     """
     if jax.tree.structure(given) == jax.tree.structure(returned):
         pairs = zip(jax.tree.leaves(given), jax.tree.leaves(returned), strict=True)
-        kept = all(describe(before) == describe(after) for before, after in pairs)
+        preserved = all(describe(before) == describe(after) for before, after in pairs)
     else:
-        kept = not hasattr(given, "shape") and bool(jax.tree.leaves(returned))
-    if not kept:
+        preserved = not hasattr(given, "shape") and bool(jax.tree.leaves(returned))
+    if not preserved:
         raise ValueError(
-            f"the {component} must keep shape and dtype: it was given {describe(given)} and "
+            f"the {component} must preserve shape and dtype: it was given {describe(given)} and "
             f"returned {describe(returned)}"
         )
 
 
 def check_output(batch: Batch, output: Any) -> None:
-    """Refuse an output, or a target, that is not one for each example.
+    """Check that target and output have one entry per example.
 
     Args:
-        batch: the examples [batch, *input] and their targets.
-        output: what `decode` returned for them.
+        batch: examples [batch, *input] with their targets.
+        output: output of `decode` for these examples.
 
     Raises:
-        ValueError: naming which of the two it is.
+        ValueError: if one of them has another batch size.
     """
     examples = batch.x.shape[:1]
     for name, value in (("target", batch.target), ("output of decode", output)):
-        missing = value is None and name == "target"  # then it is x
-        if not missing and getattr(value, "shape", ())[:1] != examples:
+        default = value is None and name == "target"  # the target is x
+        if not default and getattr(value, "shape", ())[:1] != examples:
             raise ValueError(
                 f"the {name} must be [batch, …] with one entry for each of the {examples[0]} "
                 f"examples, got {describe(value)}"
@@ -128,38 +128,39 @@ def check_output(batch: Batch, output: Any) -> None:
 
 
 def check_losses(output: Array, target: Array, losses: Any) -> None:
-    """Refuse element-wise losses of another shape than the target: output and target do not match.
+    """Check that elementwise losses have the shape of the target.
 
     Args:
-        output: [batch, *output], with at least as many elements as the target.
-        target: [batch, *target].
-        losses: what the loss returned for them.
+        output: output of the decoder, [batch, *output], with at least as many elements as the
+            target.
+        target: target of the loss, [batch, *target].
+        losses: result of the loss for them.
 
     Raises:
-        ValueError: with the three shapes.
+        ValueError: if the shapes do not match.
     """
     elements = jnp.size(target)
     if jnp.shape(losses) != jnp.shape(target) or jnp.size(output) < elements:
         raise ValueError(
-            "the loss must return one value for each element of the target and broadcast nothing: "
+            "the loss must return one value for each element of the target, without broadcasting: "
             f"output {describe(output)} and target {describe(target)} gave {describe(losses)}; "
-            "give output and target one shape"
+            "give output and target the same shape"
         )
 
 
 def broadcastable_weight(losses: Array, weight: Any) -> Array:
-    """The weights of a batch, laid out so that they multiply its element-wise losses.
+    """Reshape the weights of a batch so that they broadcast against its elementwise losses.
 
     Args:
-        losses: [batch, *elements].
-        weight: [batch], one for each example; or [batch, *elements], each of the elements' axes as
-            long as the losses' or 1.
+        losses: elementwise losses, [batch, *elements].
+        weight: one weight per example, [batch], or per element, [batch, *elements], where the axes
+            after the first may have length 1.
 
     Returns:
-        [batch, …] with as many axes as the losses.
+        The weights, [batch, …] with as many axes as the losses.
 
     Raises:
-        ValueError: for weights of another shape.
+        ValueError: if the weights have another shape.
     """
     weight = jnp.asarray(weight)
     batch, *elements = losses.shape
@@ -167,27 +168,26 @@ def broadcastable_weight(losses: Array, weight: Any) -> Array:
         return weight.reshape(batch, *[1] * len(elements))
     fits = weight.ndim == losses.ndim and weight.shape[0] == batch
     if not fits or any(
-        size not in (1, whole) for size, whole in zip(weight.shape[1:], elements, strict=True)
+        size not in (1, full) for size, full in zip(weight.shape[1:], elements, strict=True)
     ):
-        one = [batch, *[1] * len(elements)]
         raise ValueError(
-            f"weight must be [{batch}], a value for each example, or have the axes of the losses, "
-            f"{list(losses.shape)}, each but the first as long or 1 ({one} to {list(losses.shape)})"
-            f", got {describe(weight)}"
+            f"weight must be [{batch}], one value per example, or have the axes of the losses, "
+            f"{list(losses.shape)}, where all but the first may have length 1, got "
+            f"{describe(weight)}"
         )
     return weight
 
 
 def check_penalty(name: str, value: Any, examples: int) -> None:
-    """Refuse what a penalty may not return: anything but a scalar or one value for each example.
+    """Check that a penalty returned a scalar or one value per example.
 
     Args:
-        name: of the penalty.
-        value: what it returned.
-        examples: of the batch.
+        name: name of the penalty.
+        value: result of the penalty.
+        examples: batch size.
 
     Raises:
-        ValueError: naming the penalty.
+        ValueError: if the result has another shape, or is not real.
     """
     if not _is_real(value) or jnp.shape(value) not in ((), (examples,)):
         raise ValueError(
@@ -198,14 +198,14 @@ def check_penalty(name: str, value: Any, examples: int) -> None:
 
 
 def check_weighted_penalty(name: str, weighted: Any) -> None:
-    """Refuse what is no penalty with its weight, one number.
+    """Check a pair of scalar weight and penalty.
 
     Args:
-        name: of the penalty.
-        weighted: (λ, penalty); λ may be traced.
+        name: name of the penalty.
+        weighted: pair (λ, penalty); λ may be traced.
 
     Raises:
-        ValueError: naming the penalty.
+        ValueError: if it is not such a pair.
     """
     if not isinstance(weighted, tuple) or len(weighted) != 2 or not callable(weighted[1]):
         raise ValueError(
@@ -216,12 +216,12 @@ def check_weighted_penalty(name: str, weighted: Any) -> None:
     check_callable(f"penalty {name!r}", penalty, "record")
     if not _is_real(weight) or jnp.shape(weight) != ():
         raise ValueError(
-            f"the weight of the penalty {name!r} must be one number, got {describe(weight)}"
+            f"the weight of the penalty {name!r} must be a scalar, got {describe(weight)}"
         )
 
 
 def _is_real(value: Any) -> bool:
-    """Whether it is a number or an array, and not complex: only its real part would count."""
+    """Whether a value is a real scalar or array: complex values would lose their imaginary part."""
     if isinstance(value, (int, float)):
         return True
     return hasattr(value, "dtype") and not jnp.issubdtype(value.dtype, jnp.complexfloating)

@@ -1,4 +1,4 @@
-"""Checks of a hyperparameter, made where its value is concrete: its range, or that it counts."""
+"""Checks of hyperparameters: ranges of concrete values, and integers."""
 
 import operator
 from typing import Any
@@ -10,16 +10,16 @@ from aejax.types import Array
 
 
 def check_range(name: str, value: float | Array, low: float, high: float) -> None:
-    """Refuse a concrete value outside [low, high]; a traced one passes, so that it can be vmapped.
+    """Check that a concrete value lies in [low, high]. Traced values pass, so they can be vmapped.
 
     Args:
-        name: what the value is called in the message.
-        value: a number, or an array of them.
-        low: least value allowed.
-        high: greatest value allowed.
+        name: name of the value in the error message.
+        value: scalar or array.
+        low: minimum.
+        high: maximum.
 
     Raises:
-        ValueError: naming the value and its range; NaN lies in no range.
+        ValueError: if a value is outside the range or NaN.
     """
     if isinstance(value, Tracer):
         return
@@ -28,23 +28,23 @@ def check_range(name: str, value: float | Array, low: float, high: float) -> Non
 
 
 def as_integer(name: str, value: Any) -> int:
-    """An integer, NumPy's and JAX's among them, as Python's.
+    """Convert a Python, NumPy or JAX integer to a Python int.
 
     Args:
-        name: what the value is called in the message.
-        value: a count, such as epochs.
+        name: name of the value in the error message.
+        value: scalar integer.
 
     Returns:
-        The same integer.
+        The int.
 
     Raises:
-        ValueError: naming the value, for a float, also a whole one, a bool, or anything else.
+        ValueError: for any other type: floats, even integral ones, and booleans included.
     """
-    truth = isinstance(value, bool) or getattr(value, "dtype", None) == np.dtype(bool)
+    boolean = isinstance(value, bool) or getattr(value, "dtype", None) == np.dtype(bool)
     try:
-        number = None if truth else operator.index(value)
+        integer = None if boolean else operator.index(value)
     except TypeError:
-        number = None
-    if number is None:
+        integer = None
+    if integer is None:
         raise ValueError(f"{name} must be an integer, got {type(value).__name__} {value!r}")
-    return number
+    return integer

@@ -1,4 +1,4 @@
-"""The key that is meant by a typed key, an integer seed, or the raw words of an old-style key."""
+"""Conversion of integer seeds and legacy keys to typed PRNG keys."""
 
 import operator
 from typing import Any
@@ -11,23 +11,23 @@ from aejax.types import Key
 
 
 def typed_key(key: Any) -> Key:
-    """One typed key.
+    """Convert to a single typed key.
 
     Args:
-        key: a typed key, as `jax.random.key` makes it; an integer seed in [0, 2³²); or the words
-            [2] of an old-style key, as `jax.random.PRNGKey` makes it.
+        key: typed key from `jax.random.key`, integer seed in [0, 2³²), or legacy key from
+            `jax.random.PRNGKey`, uint32 [2].
 
     Returns:
-        The key; of a seed `jax.random.key(seed)`.
+        The typed key; `jax.random.key(seed)` for a seed.
 
     Raises:
-        ValueError: for anything else.
+        ValueError: for anything else, arrays of several keys included.
     """
     dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", ())
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         if shape == ():
             return key
-        raise ValueError(f"key must be one key, got keys of shape {list(shape)}; take one of them")
+        raise ValueError(f"key must be a single key, got keys of shape {list(shape)}; select one")
     if dtype == np.uint32 and shape == jax.random.key_data(jax.random.key(0)).shape:
         return jax.random.wrap_key_data(jnp.asarray(key))
     try:

@@ -1,6 +1,7 @@
-"""The objective: one pass through the model, and the one place where terms are reduced and summed.
+"""Training objectives: the forward pass, and the reduction of loss and penalties to a scalar.
 
-Every element-wise loss is summed over features, every per-example term averaged over the batch.
+All reduction happens here: elementwise losses are summed over features, and per-example terms are
+averaged over the batch.
 """
 
 from collections.abc import Mapping
@@ -39,13 +40,13 @@ from aejax.types import (
 )
 
 
-@dataclass(frozen=True, eq=False)  # compared and hashed by identity, so that jit can hold it
+@dataclass(frozen=True, eq=False)  # hashed by identity, so that it can be a static jit argument
 class Objective:
-    """What training minimises. Call it: (params, batch, key) -> (scalar, terms by name).
+    """The function to minimise, callable as (params, batch, key) -> (scalar, terms).
 
     J = mean_b Σ_i weight_bi ℓ(output, target)_bi + Σ_j λ_j Ω_j
 
-    terms holds "reconstruction" and every penalty Ω_j by its name, unweighted.
+    `terms` maps "reconstruction" and the name of each penalty Ω_j to its unweighted value.
     """
 
     model: Autoencoder
@@ -58,7 +59,7 @@ class Objective:
     def __call__(
         self, params: Params, batch: BatchLike, key: KeyLike
     ) -> tuple[Array, dict[str, Array]]:
-        """The weighted sum of all terms, and each term unweighted."""
+        """Return the weighted sum of all terms, and the unweighted terms by name."""
         record = forward(self, params, batch, key)
         terms = {"reconstruction": jnp.mean(reconstruction_losses(self.loss, record))}
         total = terms["reconstruction"]
@@ -79,26 +80,36 @@ def objective(
     perturbation: Perturbation | None = None,
     penalties: Mapping[str, tuple[float | Array, Penalty]] | None = None,
 ) -> Objective:
-    """Compose a model, a loss, what happens to inputs and codes, and weighted penalties.
+    """Compose an autoencoder, a loss, optional noise and weighted penalties into an `Objective`.
 
     Args:
         model: the autoencoder.
-        loss: the reconstruction loss with its link.
-        augmentation: what takes the place of x, as input and as target.
-        corruption: what happens to x before it is encoded; the target stays clean.
-        perturbation: what happens to the code before it is decoded.
+        loss: reconstruction loss with its link function.
+        augmentation: random transformation of x, used as both input and target.
+        corruption: noise on the input of the encoder; the target stays clean.
+        perturbation: noise on the code before it is decoded.
         penalties: name -> (weight λ, penalty Ω). Weights may be traced.
 
     Returns:
-        The `Objective`, to be called as (params, batch, key) -> (scalar, terms by name).
+        The `Objective`, callable as (params, batch, key) -> (scalar, terms).
 
     Raises:
-        ValueError: for a penalty called "reconstruction" or "loss", without a weight, or whose
-            weight is not one number; for a component of another kind, such as a factory in the
-            place of what it returns; and from the call, as `forward` and `reconstruction_losses`,
-            and for a penalty that returns neither a scalar nor one value for each example.
+        ValueError: if a penalty is named "reconstruction" or "loss", or is not a pair of a scalar
+            weight and a function; if a component has the wrong type or signature, such as a factory
+            instead of its result. The call raises it as `forward` and `reconstruction_losses` do,
+            and if a penalty returns neither a scalar nor one value per example.
 
     Source: Goodfellow, Bengio & Courville 2016, §14.2.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> penalties = {"l2": (1e-4, aejax.penalties.l2())}
+        >>> objective = aejax.objective(
+        ...     aejax.dense((8, 3)), aejax.losses.bernoulli, penalties=penalties)
+        >>> params = objective.model.init(jax.random.key(0))
+        >>> value, terms = objective(params, jnp.full((4, 8), 0.5), jax.random.key(1))
+        >>> sorted(terms)
+        ['l2', 'reconstruction']
     """
     check_components(model, loss)
     for name, function, arguments in (
@@ -111,29 +122,30 @@ def objective(
     penalties = dict(penalties or {})
     reserved = penalties.keys() & {"reconstruction", "loss"}
     if reserved:
-        raise ValueError(f"a penalty cannot be called {reserved.pop()!r}: the objective uses it")
+        raise ValueError(
+            f"a penalty cannot be called {reserved.pop()!r}: the name is reserved; rename it"
+        )
     for name, weighted in penalties.items():
         check_weighted_penalty(name, weighted)
     return Objective(model, loss, augmentation, corruption, perturbation, penalties)
 
 
 def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike) -> Pass:
-    """One pass: augmentation, corruption, encode, perturbation, decode.
+    """Run one forward pass: augmentation, corruption, encode, perturbation, decode.
 
     Args:
-        objective: the composition.
-        params: the model's parameters.
-        batch: examples, a `Batch` or x alone; x is [batch, *input], floating point.
-        key: split here, once, among corruption, perturbation and penalties, and before them an
-            augmentation.
+        objective: the composed objective.
+        params: parameters of the model.
+        batch: a `Batch`, or x alone; x is [batch, *input] with a floating-point dtype.
+        key: PRNG key, split among augmentation, corruption, perturbation and penalties.
 
     Returns:
-        The `Pass`.
+        The record of the pass.
 
     Raises:
-        ValueError: for an empty batch, an x that is not floating point, an augmentation of examples
-            that have targets or weights of their own, an augmentation, corruption or perturbation
-            that changes shape or dtype, or an output that is not one for each example.
+        ValueError: if the batch is empty or x is not floating point; if there is an augmentation
+            and the batch has targets or weights; if an augmentation, corruption or perturbation
+            changes shape or dtype; if output and x differ in batch size.
     """
     batch = jax.tree.map(jnp.asarray, as_batch(batch, "the batch"))
     _check_batch(batch)
@@ -154,13 +166,13 @@ def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike
 
 
 def noiseless(objective: Objective) -> Objective:
-    """The same objective on examples and codes as they are: what validation measures.
+    """Remove augmentation, corruption and perturbation, for validation.
 
     Args:
         objective: any objective.
 
     Returns:
-        It, without augmentation, corruption and perturbation.
+        The noise-free objective, with the same model, loss and penalties.
     """
     return replace(objective, augmentation=None, corruption=None, perturbation=None)
 
@@ -169,12 +181,19 @@ def reconstruct(objective: Objective, params: Params, x: Array) -> Array:
     """Reconstruction x̂ = g(decode(encode(x))), without corruption or perturbation.
 
     Args:
-        objective: gives the model and the loss's link g.
-        params: the model's parameters.
-        x: [batch, *input].
+        objective: objective with the model and the link function g.
+        params: parameters of the model.
+        x: clean input, [batch, *input].
 
     Returns:
         x̂, [batch, *output].
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> objective = aejax.objective(aejax.dense((8, 3)), aejax.losses.bernoulli)
+        >>> params = objective.model.init(jax.random.key(0))
+        >>> aejax.reconstruct(objective, params, jnp.zeros((4, 8))).shape
+        (4, 8)
     """
     model = objective.model
     return objective.loss.mean(model.decode(params, model.encode(params, x)))
@@ -184,21 +203,21 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
     """Reconstruction loss of each example: Σ_i weight_i ℓ(output, target)_i.
 
     Args:
-        loss: the element-wise loss.
-        record: one pass.
+        loss: the elementwise loss.
+        record: record of a forward pass.
 
     Returns:
-        One value an example: [batch].
+        One value per example, [batch].
 
     Raises:
-        ValueError: for a loss that returns another shape than the target's, an output with fewer
-            elements than the target, or weights that are neither [batch] nor of the target's axes.
+        ValueError: if the loss does not return the shape of the target, the output has fewer
+            elements than the target, or the weights fit neither [batch] nor the target's axes.
     """
     target = record.batch.x if record.batch.target is None else record.batch.target
     if not jnp.issubdtype(target.dtype, jnp.floating):
-        if target.shape == record.output.shape:  # bits or counts
+        if target.shape == record.output.shape:  # binary values or counts
             target = target.astype(record.output.dtype)
-        elif target.dtype == jnp.bool_:  # labels of two classes
+        elif target.dtype == jnp.bool_:  # binary class labels
             target = target.astype(jnp.int32)
     losses = loss.elementwise(record.output, target)
     check_losses(record.output, target, losses)
@@ -211,8 +230,8 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
 def _augmented(augmentation: Augmentation, batch: Batch, key: Key) -> Batch:
     if batch.target is not None or batch.weight is not None:
         raise ValueError(
-            "an augmentation moves x alone, and these examples have targets or weights of their "
-            "own: leave them or the augmentation out"
+            "an augmentation transforms only x, but the batch has targets or weights; "
+            "remove them, or the augmentation"
         )
     x = augmentation(key, batch.x)
     check_shape_and_dtype("augmentation", batch.x, x)
@@ -221,7 +240,7 @@ def _augmented(augmentation: Augmentation, batch: Batch, key: Key) -> Batch:
 
 def _check_batch(batch: Batch) -> None:
     if batch.x.ndim < 1:
-        raise ValueError(f"x must be [batch, *input], got the single value {batch.x}")
+        raise ValueError(f"x must be [batch, *input], got the scalar {batch.x}")
     if batch.x.shape[0] == 0:
         raise ValueError(f"the batch is empty: x has shape {list(batch.x.shape)}")
     if not jnp.issubdtype(batch.x.dtype, jnp.floating):

@@ -1,4 +1,4 @@
-"""Promotion of dtypes, spelled out for `jax_numpy_dtype_promotion="strict"`."""
+"""Explicit dtype promotion, for `jax_numpy_dtype_promotion="strict"`."""
 
 import jax
 import jax.numpy as jnp
@@ -9,28 +9,28 @@ from aejax.types import Array
 
 
 def promote_dtypes(a: DTypeLike, b: DTypeLike) -> np.dtype:
-    """The dtype that two promote to.
+    """Promote two dtypes by JAX's standard rules, in any promotion mode.
 
     Args:
         a: a dtype.
         b: a dtype.
 
     Returns:
-        Theirs, by JAX's standard rules, whatever the mode.
+        Their common dtype.
     """
     with jax.numpy_dtype_promotion("standard"):
         return jnp.promote_types(a, b)
 
 
 def promote_arrays(a: Array, b: Array) -> tuple[Array, Array]:
-    """Both arrays in the dtype that they promote to.
+    """Cast two arrays to their common dtype.
 
     Args:
         a: an array of any shape.
         b: an array of any shape.
 
     Returns:
-        Both, cast where they must be.
+        Both arrays.
     """
     dtype = promote_dtypes(a.dtype, b.dtype)
     return a.astype(dtype), b.astype(dtype)

@@ -1,4 +1,4 @@
-"""Pieces by their names, for the shells that take words: the command line and the estimators."""
+"""Registry: activations, losses, corruptions, penalties and optimisers by name."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, get_args
@@ -20,7 +20,7 @@ Optimizer = Literal["adam", "muon", "sgd"]
 
 
 def activation(name: str) -> Callable[[Array], Array]:
-    """An activation of `jax.nn`, or tanh.
+    """Activation function of `jax.nn`.
 
     Args:
         name: one of `Activation`.
@@ -29,40 +29,52 @@ def activation(name: str) -> Callable[[Array], Array]:
         The function.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
     """
     _check("activation", name, Activation)
     return getattr(jax.nn, name)
 
 
 def loss(name: str) -> Loss:
-    """A reconstruction loss with its link.
+    """Reconstruction loss of `aejax.losses`, with its link function.
 
     Args:
         name: one of `NamedLoss`.
 
     Returns:
-        The `Loss` of `aejax.losses`.
+        The loss.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
+
+    Example:
+        >>> from aejax import registry
+        >>> registry.loss("bernoulli").support
+        (0.0, 1.0)
     """
     _check("loss", name, NamedLoss)
     return getattr(losses, name.replace("-", "_"))
 
 
 def corruption(name: str, level: float | Array) -> Corruption | None:
-    """A corruption at a level.
+    """Corruption of `aejax.corruptions` at a given level.
 
     Args:
         name: one of `NamedCorruption`.
-        level: rate of masking and salt and pepper, standard deviation of Gaussian noise.
+        level: rate of masking or of salt and pepper, or standard deviation of Gaussian noise;
+            a scalar.
 
     Returns:
         The corruption; None for "none".
 
     Raises:
-        ValueError: for another name, and for a level out of the corruption's range.
+        ValueError: if the name is unknown or the level is out of range.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import registry
+        >>> registry.corruption("masking", 1.0)(jax.random.key(0), jnp.ones(3)).tolist()
+        [0.0, 0.0, 0.0]
     """
     _check("corruption", name, NamedCorruption)
     match name:
@@ -76,16 +88,16 @@ def corruption(name: str, level: float | Array) -> Corruption | None:
 
 
 def image_interpolation(name: str) -> interpolation.Interpolation:
-    """How values between pixels are found.
+    """Interpolation method of `aejax.augmentations.interpolation`.
 
     Args:
         name: one of `NamedInterpolation`.
 
     Returns:
-        The function of `aejax.augmentations.interpolation`.
+        The function.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
     """
     _check("interpolation", name, NamedInterpolation)
     return getattr(interpolation, name)
@@ -94,18 +106,25 @@ def image_interpolation(name: str) -> interpolation.Interpolation:
 def weighted_penalties(
     weights: Mapping[str, float], *, rho: float, one_logistic_layer: bool
 ) -> dict[str, tuple[float, Penalty]]:
-    """Penalties by name with their weights; those of weight zero are left out.
+    """Weighted penalties by name, without those of weight zero.
 
     Args:
-        weights: λ ≥ 0 of any of l2, l1, sparsity and contraction.
-        rho: the mean activation ρ that KL sparsity asks for.
-        one_logistic_layer: the encoder is one; its contraction then has a closed form.
+        weights: λ ≥ 0 by name; the names are l2, l1, sparsity and contraction.
+        rho: target mean activation ρ of KL sparsity.
+        one_logistic_layer: whether the encoder is a single logistic layer, for which the
+            contractive penalty has a closed form.
 
     Returns:
-        What `aejax.objective` takes as penalties.
+        Dict of name -> (weight, penalty), the `penalties` of `aejax.objective`.
 
     Raises:
-        ValueError: for a weight below zero or not finite, and for ρ out of its range.
+        ValueError: if a weight is negative or not finite, or ρ is out of range.
+
+    Example:
+        >>> from aejax import registry
+        >>> sorted(registry.weighted_penalties(
+        ...     {"l2": 1e-4, "l1": 0.0}, rho=0.05, one_logistic_layer=False))
+        ['l2']
     """
     for name, weight in weights.items():
         if not 0 <= weight < float("inf"):
@@ -125,13 +144,13 @@ def optimizer(name: str, learning_rate: optax.ScalarOrSchedule) -> optax.Gradien
 
     Args:
         name: one of `Optimizer`.
-        learning_rate: a number or an optax schedule.
+        learning_rate: scalar or optax schedule.
 
     Returns:
         The optimizer.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
     """
     _check("optimizer", name, Optimizer)
     match name:

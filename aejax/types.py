@@ -1,6 +1,7 @@
-"""The words of the house: arrays, keys, parameters, and the records that pass between rooms.
+"""Shared types: arrays, PRNG keys, parameter trees, and the records that modules exchange.
 
-Every model, loss, corruption and penalty is a pure function of these, so each composes with each.
+Models, losses, corruptions and penalties are pure functions of these types, so any combination of
+them can be composed.
 """
 
 from collections.abc import Callable
@@ -12,25 +13,25 @@ import numpy as np
 
 Array = jax.Array
 Key = jaxtyping.Key[Array, ""]
-"""One typed random key, as `jax.random.key` makes it."""
+"""A single typed PRNG key, as `jax.random.key` returns it."""
 
 KeyLike = Key | int | np.integer | jaxtyping.UInt32[Array | np.ndarray, "words"]
-"""What is taken for one key (`keys.typed_key`): a typed key, a seed, or an old-style key."""
+"""Anything that `keys.typed_key` converts to a key: a typed key, an integer seed, a legacy key."""
 
 Params = Any
-"""Parameters: a tree of arrays; of aejax's models a nested dict of leaves `kernel` and `bias`."""
+"""Parameters: a tree of arrays. For the models of aejax a nested dict of `kernel` and `bias`."""
 
 Code = Any
 """A code h: an array [batch, *code], or a tree of such arrays."""
 
 Corruption = Callable[[Key, Array], Array]
-"""(key, x) -> x_corrupted, of x's shape and dtype."""
+"""(key, x) -> x_corrupted, with the shape and dtype of x."""
 
 Augmentation = Callable[[Key, Array], Array]
-"""(key, x) -> other examples of x's shape and dtype, each to be reconstructed as it is."""
+"""(key, x) -> new examples with the shape and dtype of x, used as both input and target."""
 
 Perturbation = Callable[[Key, Code], Code]
-"""(key, code) -> latent: what happens to the code before it is decoded."""
+"""(key, code) -> latent: noise added to the code before it is decoded."""
 
 
 class Autoencoder(NamedTuple):
@@ -38,7 +39,7 @@ class Autoencoder(NamedTuple):
 
     init:   key -> params.
     encode: (params, x [batch, *input]) -> code h.
-    decode: (params, code) -> output [batch, *output], before the loss's link.
+    decode: (params, code) -> output [batch, *output], before the link function of the loss.
     """
 
     init: Callable[[Key], Params]
@@ -47,14 +48,13 @@ class Autoencoder(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Examples: the input x, what its output is compared with, and how much each element counts.
+    """Examples with optional targets and weights; a whole data set is a `Batch` too.
 
-    x:      [batch, *input], the clean input.
-    target: what the loss compares the output with; None means x itself. Perhaps integer labels.
-    weight: of each example, [batch], or of each element, with the axes of the element-wise loss,
-            each but the first as long or 1; None means one. Zero leaves an element out.
-
-    A whole data set is a `Batch` too: its batch axis is as long as the data.
+    x:      clean input, [batch, *input].
+    target: target of the loss, for example integer labels (default: x itself).
+    weight: weight of each example, [batch], or of each element of the loss: its axes are those of
+            the elementwise loss, and all but the first may have length 1 (default: 1).
+            A weight of zero excludes an element.
     """
 
     x: Array
@@ -63,15 +63,15 @@ class Batch(NamedTuple):
 
 
 BatchLike = Any
-"""What is taken for a `Batch` (`examples.as_batch`): one, or x alone, array or data frame."""
+"""Anything that `batch_inputs.as_batch` accepts: a `Batch`, or x as an array or data frame."""
 
 
 class Loss(NamedTuple):
-    """A reconstruction loss and its link g, together so that decoder and loss cannot disagree.
+    """A reconstruction loss with its link function g, so that decoder and loss cannot disagree.
 
-    elementwise: (output, target) -> loss of each element, shaped like the target.
+    elementwise: (output, target) -> loss of each element, with the shape of the target.
     mean:        output -> reconstruction x̂ = g(output), the mean that the loss implies.
-    support:     the range (low, high) in which the loss makes sense of a target.
+    support:     interval (low, high) of valid targets.
     """
 
     elementwise: Callable[[Array, Array], Array]
@@ -80,10 +80,16 @@ class Loss(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """One pass through an autoencoder: all that a penalty may look at.
+    """Record of one forward pass: everything that a penalty can depend on.
 
-    code is h = encode(x_corrupted); latent is the code after its perturbation, from which the
-    output was decoded. key is for penalties that sample.
+    model:       the autoencoder.
+    params:      its parameters.
+    batch:       the clean examples.
+    key:         PRNG key for penalties that sample.
+    x_corrupted: input of the encoder.
+    code:        h = encode(params, x_corrupted).
+    latent:      code after the perturbation, the input of the decoder.
+    output:      decode(params, latent), before the link function.
     """
 
     model: Autoencoder
@@ -97,4 +103,5 @@ class Pass(NamedTuple):
 
 
 Penalty = Callable[[Pass], Array]
-"""One pass -> [batch], or a scalar where the term belongs to the parameters or the whole batch."""
+"""Record of a forward pass -> one value per example, [batch], or a scalar for a term that belongs
+to the parameters or to the batch as a whole."""

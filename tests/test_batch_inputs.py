@@ -1,4 +1,4 @@
-"""What is taken for a batch: every array and data frame, in its own values; never a guess."""
+"""Arrays and data frames are converted to a `Batch`; ambiguous inputs are refused."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ X = np.arange(12.0, dtype=np.float32).reshape(4, 3)
         Batch(pd.DataFrame(X), target=None),
     ],
 )
-def test_an_array_of_any_library_is_x(data):
+def test_arrays_of_any_library_become_x(data):
     batch = as_batch(data)
     assert isinstance(batch, Batch)
     np.testing.assert_array_equal(batch.x, X)
@@ -44,7 +44,7 @@ def test_an_array_of_any_library_is_x(data):
     st.sampled_from("<>="),
     st.booleans(),
 )
-def test_values_are_kept_in_every_dtype_and_order_of_bytes(kind, order, fortran):
+def test_values_are_preserved_for_every_dtype_byte_order_and_memory_order(kind, order, fortran):
     given_x = np.array(X, dtype=np.dtype(kind).newbyteorder(order), order="F" if fortran else "C")
     found = as_batch(Batch(given_x, weight=given_x[:, 0]))
     assert np.asarray(found.x).dtype.isnative
@@ -66,25 +66,25 @@ def test_traced_arrays_and_shapes_pass():
         ({"x": X}, "got dict"),
         (None, "got NoneType"),
         ("mnist", "got str"),
-        (csr_matrix(X), "got csr_matrix|cannot be made|of real numbers"),
-        (Batch([[1.0], [1.0, 2.0]]), "x cannot be made an array"),
+        (csr_matrix(X), "got csr_matrix|cannot be converted|of real numbers"),
+        (Batch([[1.0], [1.0, 2.0]]), "x cannot be converted to an array"),
         (
             Batch(X, target=np.array(["a"] * 4)),
             "target must be an array of real numbers, got ndarr",
         ),
         (pd.DataFrame({"name": ["a", "b"]}), "x must be an array of real numbers, got DataFrame"),
-        (np.ma.masked_greater(X, 5), "x is a masked array, of which values are missing"),
+        (np.ma.masked_greater(X, 5), "x is a masked array with missing values"),
         (np.array(["2020-01-01"], "datetime64[D]"), "x must be an array of real numbers"),
     ],
 )
-def test_what_is_no_batch_is_refused_with_what_to_give(data, message):
+def test_other_inputs_are_refused_with_advice(data, message):
     with pytest.raises(ValueError, match=message):
         as_batch(data)
 
 
-def test_every_array_has_an_entry_for_each_example():
+def test_arrays_of_different_lengths_are_refused():
     check_lengths(Batch(jnp.asarray(X), weight=jnp.ones(4)))
-    with pytest.raises(ValueError, match=r"one entry an example, got lengths \[3, 4\]"):
+    with pytest.raises(ValueError, match=r"one entry per example, got lengths \[3, 4\]"):
         check_lengths(Batch(jnp.asarray(X), weight=jnp.ones(3)))
-    with pytest.raises(ValueError, match=r"weight must be \[examples, …\], got the single value"):
+    with pytest.raises(ValueError, match=r"weight must be \[examples, …\], got the scalar"):
         check_lengths(Batch(jnp.asarray(X), weight=jnp.asarray(1.0)))

@@ -1,4 +1,4 @@
-"""Counts are integers of any library; nothing is rounded in silence."""
+"""Counts accept integers of any library; floats are refused, not rounded."""
 
 import inspect
 
@@ -13,7 +13,7 @@ from aejax.models import boltzmann
 
 
 @pytest.mark.parametrize("value", [3, np.int8(3), np.uint64(3), jnp.asarray(3), np.asarray(3)])
-def test_integers_of_every_library_are_pythons(value):
+def test_integers_of_every_library_become_python_integers(value):
     assert type(as_integer("epochs", value)) is int
     assert as_integer("epochs", value) == 3
 
@@ -21,13 +21,13 @@ def test_integers_of_every_library_are_pythons(value):
 @pytest.mark.parametrize(
     "value", [3.0, 2.5, np.float64(3), jnp.asarray(3.0), "3", True, np.True_, None, [3]]
 )
-def test_all_else_is_refused_by_name(value):
+def test_other_values_are_refused_by_name(value):
     with pytest.raises(ValueError, match="epochs must be an integer, got"):
         as_integer("epochs", value)
 
 
 dense, convolutional, refined, top_k, estimated, divergence, accumulated = map(
-    inspect.unwrap,  # as users call them, without the tests' check of annotations
+    inspect.unwrap,  # without the type checks that the tests add
     (
         aejax.dense,
         aejax.convolutional,
@@ -54,7 +54,7 @@ COUNTS = {
 
 @pytest.mark.parametrize("count", [2.0, 2.5, np.float64(2), True, "2"])
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts_of_units_steps_and_samples_are_integers(name, count):
+def test_counts_of_units_steps_and_samples_must_be_integers(name, count):
     COUNTS[name](np.int64(4))
     with pytest.raises(ValueError, match=f"{name} must be an integer, got"):
         COUNTS[name](count)

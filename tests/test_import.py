@@ -1,35 +1,35 @@
-"""`import aejax` is quick, and changes nothing for those who import it."""
+"""`import aejax` loads no heavy packages and has no side effects."""
 
 import subprocess
 import sys
 
 import aejax
 
-# Not rich, which Flax imports itself.
+# Without rich, which Flax itself imports.
 HEAVY = {"grain", "matplotlib", "orbax", "pandas", "safetensors", "sklearn", "tensorflow"}
 HEAVY |= {"tensorflow_datasets"}
-FOR_COMMANDS = {"tyro", "tensorboardX"}
+COMMAND_ONLY = {"tyro", "tensorboardX"}
 
 
-def loaded_by(statement: str, *options: str) -> str:
-    words = [sys.executable, *options, "-c", statement]
-    return subprocess.run(words, capture_output=True, text=True, check=True).stderr
+def run_python(statement: str, *options: str) -> str:
+    command = [sys.executable, *options, "-c", statement]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr
 
 
 def test_importing_aejax_imports_nothing_heavy():
-    lines = loaded_by("import aejax", "-X", "importtime").splitlines()
+    lines = run_python("import aejax", "-X", "importtime").splitlines()
     packages = {line.rpartition("|")[2].strip().partition(".")[0] for line in lines}
     assert {"aejax", "jax", "flax", "optax"} <= packages
-    assert not packages & (HEAVY | FOR_COMMANDS)
+    assert not packages & (HEAVY | COMMAND_ONLY)
 
 
-def test_the_command_starts_without_what_only_some_commands_need():
-    heavy = (HEAVY | FOR_COMMANDS) - {"tyro"}
-    loaded_by(f"import sys, aejax.cli; assert not sys.modules.keys() & {heavy}")
+def test_importing_the_command_line_imports_nothing_heavy():
+    heavy = (HEAVY | COMMAND_ONLY) - {"tyro"}
+    run_python(f"import sys, aejax.cli; assert not sys.modules.keys() & {heavy}")
 
 
-def test_a_history_does_without_pytorch_and_leaves_it_to_others():
-    loaded_by(
+def test_tensorboard_logging_does_not_import_pytorch():
+    run_python(
         "import sys, tempfile; from pathlib import Path; from aejax.runs.history import recorded; "
         "folder = Path(tempfile.mkdtemp()); "
         "recorded(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
@@ -37,19 +37,19 @@ def test_a_history_does_without_pytorch_and_leaves_it_to_others():
     )
 
 
-def test_importing_aejax_leaves_jax_as_it_was():
-    loaded_by(
+def test_importing_aejax_does_not_change_jax_configuration():
+    run_python(
         "import jax; before = dict(jax.config.values); import aejax, aejax.cli; "
         "assert dict(jax.config.values) == before; assert not jax.config.jax_enable_x64"
     )
 
 
-def test_the_estimators_come_when_they_are_named():
-    loaded_by(
+def test_estimators_are_imported_on_first_access():
+    run_python(
         "import sys, aejax; assert 'sklearn' not in sys.modules; "
         "aejax.estimator.LinearAutoencoder; assert 'sklearn' in sys.modules"
     )
 
 
-def test_what_is_not_there_is_no_attribute():
+def test_unknown_attributes_raise_attribute_error():
     assert not hasattr(aejax, "diffusion")

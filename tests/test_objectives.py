@@ -1,4 +1,4 @@
-"""The one place where terms are reduced, weighted and summed."""
+"""Reduction and weighting of the objective's terms, and checks of its components."""
 
 import jax
 import jax.numpy as jnp
@@ -22,14 +22,14 @@ def output_of(x: jax.Array) -> np.ndarray:
     return np.asarray(MODEL.decode(PARAMS, MODEL.encode(PARAMS, x)))
 
 
-def test_sum_over_features_mean_over_the_batch():
+def test_loss_is_summed_over_features_and_averaged_over_the_batch():
     total, terms = aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X), KEY)
     expected = np.mean(np.sum((output_of(X) - X) ** 2, axis=1))
     np.testing.assert_allclose(terms["reconstruction"], expected, rtol=1e-6)
     assert total == terms["reconstruction"]
 
 
-def test_terms_are_unweighted_and_the_total_weighs_them():
+def test_terms_are_unweighted_and_the_total_is_weighted():
     weighed = {"decay": (0.5, penalties.l2()), "sparse": (2.0, penalties.l1())}
     total, terms = aejax.objective(MODEL, losses.squared, penalties=weighed)(PARAMS, Batch(X), KEY)
     record = aejax.forward(aejax.objective(MODEL, losses.squared), PARAMS, Batch(X), KEY)
@@ -40,20 +40,20 @@ def test_terms_are_unweighted_and_the_total_weighs_them():
 
 
 def test_the_target_stays_clean_under_corruption():
-    wiped = aejax.objective(MODEL, losses.squared, corruption=corruptions.masking(rate=1.0))
-    _, terms = wiped(PARAMS, Batch(X), KEY)
+    masked = aejax.objective(MODEL, losses.squared, corruption=corruptions.masking(rate=1.0))
+    _, terms = masked(PARAMS, Batch(X), KEY)
     expected = np.mean(np.sum((output_of(jnp.zeros_like(X)) - X) ** 2, axis=1))
     np.testing.assert_allclose(terms["reconstruction"], expected, rtol=1e-6)
 
 
-def test_target_and_weight_of_the_batch_are_used():
+def test_target_and_weight_of_the_batch_enter_the_loss():
     target, weight = X[::-1], jnp.zeros_like(X).at[:, 2].set(3.0)
     _, terms = aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X, target, weight), KEY)
     expected = np.mean(3 * (output_of(X)[:, 2] - target[:, 2]) ** 2)
     np.testing.assert_allclose(terms["reconstruction"], expected, rtol=1e-6)
 
 
-def test_the_perturbation_reaches_the_decoder_and_not_the_code():
+def test_perturbation_changes_the_latent_but_not_the_code():
     objective = aejax.objective(
         MODEL, losses.squared, perturbation=lambda key, code: code + jax.random.normal(key, (4, 3))
     )
@@ -63,7 +63,7 @@ def test_the_perturbation_reaches_the_decoder_and_not_the_code():
     np.testing.assert_array_equal(record.output, MODEL.decode(PARAMS, record.latent))
 
 
-def test_corruption_and_perturbation_draw_from_different_keys():
+def test_corruption_perturbation_and_penalties_use_different_keys():
     seen = []
 
     def spy(key, array):
@@ -76,7 +76,7 @@ def test_corruption_and_perturbation_draw_from_different_keys():
     assert len({tuple(key) for key in seen}) == 3
 
 
-def test_noiseless_and_reconstruct_leave_the_noise_out():
+def test_noiseless_and_reconstruct_apply_no_noise():
     noisy = aejax.objective(
         MODEL,
         losses.bernoulli,
@@ -90,7 +90,7 @@ def test_noiseless_and_reconstruct_leave_the_noise_out():
     np.testing.assert_allclose(aejax.reconstruct(noisy, PARAMS, X), x_hat, rtol=1e-6)
 
 
-def test_weights_and_rates_may_be_vmapped():
+def test_weights_and_rates_can_be_vmapped():
     def total(weight, rate):
         objective = aejax.objective(
             MODEL,
@@ -106,7 +106,7 @@ def test_weights_and_rates_may_be_vmapped():
 
 
 @pytest.mark.parametrize("name", ["reconstruction", "loss"])
-def test_a_penalty_cannot_take_a_name_of_the_objectives(name):
+def test_reserved_penalty_names_are_refused(name):
     with pytest.raises(ValueError, match=f"cannot be called '{name}'"):
         aejax.objective(MODEL, losses.squared, penalties={name: (1.0, penalties.l2())})
 
@@ -116,14 +116,14 @@ def test_an_empty_batch_is_refused():
         aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X[:0]), KEY)
 
 
-def test_integers_are_refused_with_what_to_do():
+def test_integer_inputs_are_refused_with_advice():
     with pytest.raises(ValueError, match="floating point, got int32; scale it first"):
         aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X.astype(int)), KEY)
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 5)])
-def test_a_weight_of_each_example_is_meant_whatever_the_sizes(shape):
-    """Also where there are as many examples as features, and NumPy would weigh features."""
+def test_one_weight_per_example_is_applied_along_the_batch_axis(shape):
+    """Also if batch size and feature count agree, where NumPy would broadcast along features."""
     x, weight = jnp.concatenate([X, X[:1]]), jnp.asarray([3.0, 0.0, 1.0, 0.5, 2.0])
     square = Batch(
         x, weight=weight if shape == (4,) else jnp.broadcast_to(weight[:, None], (5, *shape[1:]))
@@ -134,8 +134,8 @@ def test_a_weight_of_each_example_is_meant_whatever_the_sizes(shape):
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (1, 5), (3,), (5, 4), (4, 2), (4, 5, 1), (4, 1, 1)])
-def test_a_weight_of_another_shape_is_refused_by_name(shape):
-    with pytest.raises(ValueError, match=r"weight must be \[4\], a value for each example, or"):
+def test_weights_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"weight must be \[4\], one value per example, or"):
         aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X, weight=jnp.ones(shape)), KEY)
 
 
@@ -144,12 +144,12 @@ SHAPES = st.lists(st.integers(1, 3), min_size=0, max_size=3).map(tuple)
 
 @property_test(examples=40)
 @given(SHAPES.filter(len), SHAPES)
-def test_weights_are_a_value_for_each_example_or_of_the_losses_axes_or_refused(losses, weight):
+def test_weights_fit_the_batch_or_the_losses_axes_or_are_refused(losses, weight):
     values = np.arange(1.0, 1 + np.prod(losses)).reshape(losses)
     weights = np.arange(2.0, 2 + np.prod(weight)).reshape(weight)
-    own_axes = len(weight) == len(losses) and weight[0] == losses[0]
-    own_axes = own_axes and all(w in (1, n) for w, n in zip(weight, losses, strict=True))
-    if not own_axes and weight != losses[:1]:
+    same_axes = len(weight) == len(losses) and weight[0] == losses[0]
+    same_axes = same_axes and all(w in (1, n) for w, n in zip(weight, losses, strict=True))
+    if not same_axes and weight != losses[:1]:
         with pytest.raises(ValueError, match="weight must be"):
             broadcastable_weight(jnp.asarray(values), weights)
         return
@@ -163,7 +163,7 @@ def test_weights_are_a_value_for_each_example_or_of_the_losses_axes_or_refused(l
 
 
 @pytest.mark.parametrize("shape", [(4, 3), (7,), (1,), (4, 1), (1, 4), "None", "list"])
-def test_a_penalty_of_another_shape_is_refused_by_name(shape):
+def test_penalties_of_another_shape_are_refused_by_name(shape):
     value = {"None": None, "list": [1.0]}.get(shape) if isinstance(shape, str) else jnp.ones(shape)
     odd = aejax.objective(MODEL, losses.squared, penalties={"odd": (1.0, lambda record: value)})
     with pytest.raises(
@@ -175,7 +175,7 @@ def test_a_penalty_of_another_shape_is_refused_by_name(shape):
 @pytest.mark.parametrize(
     "value", [2, 2.0, jnp.asarray(2.0), np.float64(2), jnp.asarray([1.0, 2, 3, 2])]
 )
-def test_a_penalty_is_a_number_or_a_value_for_each_example(value):
+def test_a_penalty_returns_a_scalar_or_one_value_per_example(value):
     even = aejax.objective(MODEL, losses.squared, penalties={"even": (1.0, lambda record: value)})
     total, terms = even(PARAMS, Batch(X), KEY)
     assert terms["even"] == 2
@@ -183,8 +183,8 @@ def test_a_penalty_is_a_number_or_a_value_for_each_example(value):
 
 
 @pytest.mark.parametrize("weight", [jnp.ones(4), [1.0], None, "1"])
-def test_a_weight_of_a_penalty_that_is_not_one_number_is_refused_by_name(weight):
-    with pytest.raises(ValueError, match=r"weight of the penalty 'l1' must be one number"):
+def test_penalty_weights_that_are_not_scalars_are_refused_by_name(weight):
+    with pytest.raises(ValueError, match=r"weight of the penalty 'l1' must be a scalar"):
         check_weighted_penalty("l1", (weight, penalties.l1()))
 
 
@@ -196,27 +196,27 @@ def test_a_penalty_without_a_weight_is_refused_by_name(weighted):
         check_weighted_penalty("l1", weighted)
 
 
-def own_loss(elementwise) -> Loss:
+def custom_loss(elementwise) -> Loss:
     return Loss(elementwise, jax.nn.identity, support=(-jnp.inf, jnp.inf))
 
 
-def test_a_loss_of_ones_own_that_broadcasts_is_refused():
+def test_a_custom_loss_that_broadcasts_is_refused():
     wide, narrow = jnp.ones((5, 5)), jnp.ones((5, 1))
-    difference = own_loss(lambda output, target: (output - target) ** 2)
+    difference = custom_loss(lambda output, target: (output - target) ** 2)
     for output, target in [(wide, narrow), (narrow, wide), (wide, jnp.ones(5))]:
         model = aejax.Autoencoder(lambda key: {}, lambda _, x: x, lambda _, h, to=output: to)
-        with pytest.raises(ValueError, match="broadcast nothing: output float32"):
+        with pytest.raises(ValueError, match="without broadcasting: output float32"):
             aejax.objective(model, difference)({}, Batch(wide, target), KEY)
 
 
 def test_a_loss_that_reduces_is_refused():
-    summed = own_loss(lambda output, target: jnp.sum((output - target) ** 2, axis=1))
-    with pytest.raises(ValueError, match=r"gave float32 \[4\]; give output and target one shape"):
+    summed = custom_loss(lambda output, target: jnp.sum((output - target) ** 2, axis=1))
+    with pytest.raises(ValueError, match=r"gave float32 \[4\]; give output and target the same"):
         aejax.objective(MODEL, summed)(PARAMS, Batch(X), KEY)
 
 
-def test_a_loss_may_take_more_outputs_than_targets():
-    """A mean and a log-variance of each element: the Gaussian negative log-likelihood."""
+def test_a_loss_may_use_more_outputs_than_targets():
+    """Mean and log-variance of each element: the Gaussian negative log-likelihood."""
 
     def elementwise(output, target):
         mean, log_variance = jnp.split(output, 2, axis=1)
@@ -224,7 +224,7 @@ def test_a_loss_may_take_more_outputs_than_targets():
 
     model = aejax.dense((5, 3), decoder_sizes=(3, 10))
     params = model.init(KEY)
-    total, _ = aejax.objective(model, own_loss(elementwise))(params, Batch(X), KEY)
+    total, _ = aejax.objective(model, custom_loss(elementwise))(params, Batch(X), KEY)
     mean, log_variance = np.split(np.asarray(model.decode(params, model.encode(params, X))), 2, 1)
     expected = ((X - mean) ** 2 / np.exp(log_variance) + log_variance) / 2
     np.testing.assert_allclose(total, np.mean(np.sum(expected, axis=1)), rtol=1e-5)
@@ -246,28 +246,28 @@ def test_a_loss_may_take_more_outputs_than_targets():
 def test_noise_that_changes_shape_or_dtype_is_refused_by_name(component, change):
     objective = aejax.objective(MODEL, losses.squared, **{component: change})
     with pytest.raises(
-        ValueError, match=f"the {component} must keep shape and dtype: it was given"
+        ValueError, match=f"the {component} must preserve shape and dtype: it was given"
     ):
         objective(PARAMS, Batch(X), KEY)
 
 
-def test_a_perturbation_may_make_a_sample_of_a_tree():
+def test_a_perturbation_may_map_a_tree_to_a_sample():
     model = MODEL._replace(encode=lambda params, x: {"mean": MODEL.encode(params, x), "scale": x})
     sample = aejax.objective(model, losses.squared, perturbation=lambda key, code: code["mean"])
     total, _ = sample(PARAMS, Batch(X), KEY)
     assert total == aejax.objective(MODEL, losses.squared)(PARAMS, Batch(X), KEY)[0]
 
 
-@pytest.mark.parametrize("lost", [lambda h: jnp.sum(h, axis=0), lambda h: h[:1], lambda h: None])
-def test_an_output_without_the_batch_axis_is_refused(lost):
-    model = MODEL._replace(decode=lambda params, code: lost(MODEL.decode(params, code)))
+@pytest.mark.parametrize("reduce", [lambda h: jnp.sum(h, axis=0), lambda h: h[:1], lambda h: None])
+def test_an_output_without_the_batch_axis_is_refused(reduce):
+    model = MODEL._replace(decode=lambda params, code: reduce(MODEL.decode(params, code)))
     with pytest.raises(
         ValueError, match=r"the output of decode must be \[batch, …\] with one entry"
     ):
         aejax.objective(model, losses.squared)(PARAMS, Batch(X), KEY)
 
 
-def test_a_target_of_other_examples_is_refused():
+def test_a_target_of_another_batch_size_is_refused():
     with pytest.raises(
         ValueError, match=r"the target must be \[batch, …\] with one entry for each of"
     ):
@@ -275,7 +275,7 @@ def test_a_target_of_other_examples_is_refused():
 
 
 @pytest.mark.parametrize("loss", [losses.bernoulli, losses.squared, losses.categorical])
-def test_targets_may_be_bits(loss):
+def test_targets_may_be_boolean(loss):
     bits = np.asarray(X) > 0.5
     objective = aejax.objective(MODEL, loss)
     total, _ = objective(PARAMS, Batch(X, bits), KEY)
@@ -285,7 +285,7 @@ def test_targets_may_be_bits(loss):
         assert objective(PARAMS, Batch(X, bits.astype(int)), KEY)[0] == expected
 
 
-def test_labels_of_two_classes_may_be_bits():
+def test_binary_labels_may_be_boolean():
     bits = np.asarray(X[:, 0]) > 0.5
     objective = aejax.objective(aejax.dense((5, 2)), losses.squared)
     params = objective.model.init(KEY)
@@ -296,10 +296,10 @@ def test_labels_of_two_classes_may_be_bits():
 
 
 def test_complex_penalties_and_weights_are_refused():
-    """Only the real part of a weight would count."""
+    """Only the real part of a complex weight would count."""
     complex_penalty = {"odd": (1.0, lambda record: jnp.sum(record.code) * 1j)}
     with pytest.raises(ValueError, match=r"penalty 'odd' must return .* got complex64 \[\]"):
         aejax.objective(MODEL, losses.squared, penalties=complex_penalty)(PARAMS, Batch(X), KEY)
     for weight in (1j, np.complex64(1j), jnp.complex64(1j)):
-        with pytest.raises(ValueError, match="weight of the penalty 'odd' must be one number"):
+        with pytest.raises(ValueError, match="weight of the penalty 'odd' must be a scalar"):
             check_weighted_penalty("odd", (weight, penalties.l2()))

@@ -1,4 +1,4 @@
-"""An option that is left out is the documented one: spelled out, it gives the same."""
+"""Omitted options equal their documented defaults, passed explicitly."""
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,11 @@ THIRDS = Geometry((3, 3), (2, 2), "same")
 IMAGE = (5, 6, 1)
 
 
-def record_of(model: aejax.Autoencoder) -> aejax.Pass:
+def forward_record(model: aejax.Autoencoder) -> aejax.Pass:
     return aejax.forward(aejax.objective(model, losses.squared), model.init(KEY), X, KEY)
 
 
-def step_of(optimizer: optax.GradientTransformation) -> jax.Array:
+def first_update(optimizer: optax.GradientTransformation) -> jax.Array:
     return optimizer.update({"kernel": X}, optimizer.init({"kernel": X}), {"kernel": X})[0][
         "kernel"
     ]
@@ -40,11 +40,11 @@ def image_output(**options) -> jax.Array:
     return output(aejax.convolutional(IMAGE, (2,), **options), x)
 
 
-def moved(**options) -> jax.Array:
+def augmented(**options) -> jax.Array:
     return augmentations.affine(rotation=0.3, **options)(KEY, X[:, None])
 
 
-def start(objective: aejax.Objective) -> jax.Array:
+def initial_kernel(objective: aejax.Objective) -> jax.Array:
     return objective.model.init(KEY)["encoder"]["layer_0"]["kernel"]
 
 
@@ -66,43 +66,42 @@ PAIRS = {
         lambda: output(aejax.mixed_precision(MODEL, compute=jnp.bfloat16)),
     ),
     "affine": (
-        lambda: moved(),
-        lambda: moved(stretch=0.0, shear=0.0, shift=0.0, interpolation=linear),
+        lambda: augmented(),
+        lambda: augmented(stretch=0.0, shear=0.0, shift=0.0, interpolation=linear),
     ),
     "contractive, estimated": (
-        lambda: penalties.contractive_estimated()(record_of(MODEL)),
+        lambda: penalties.contractive_estimated()(forward_record(MODEL)),
         lambda: penalties.contractive_estimated(samples=1, probe=jax.random.rademacher)(
-            record_of(MODEL)
+            forward_record(MODEL)
         ),
     ),
     "higher-order contractive": (
-        lambda: penalties.higher_order_contractive(sigma=0.5)(record_of(MODEL)),
-        lambda: penalties.higher_order_contractive(sigma=0.5, samples=1)(record_of(MODEL)),
+        lambda: penalties.higher_order_contractive(sigma=0.5)(forward_record(MODEL)),
+        lambda: penalties.higher_order_contractive(sigma=0.5, samples=1)(forward_record(MODEL)),
     ),
     "contrastive divergence": (
-        lambda: boltzmann.contrastive_divergence(KINDS)(record_of(RBM)),
-        lambda: boltzmann.contrastive_divergence(KINDS, steps=1)(record_of(RBM)),
+        lambda: boltzmann.contrastive_divergence(KINDS)(forward_record(RBM)),
+        lambda: boltzmann.contrastive_divergence(KINDS, steps=1)(forward_record(RBM)),
     ),
     "muon": (
-        lambda: step_of(training.muon(0.1)),
-        lambda: step_of(training.muon(0.1, momentum=0.95, steps=5)),
+        lambda: first_update(training.muon(0.1)),
+        lambda: first_update(training.muon(0.1, momentum=0.95, steps=5)),
     ),
 }
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_what_is_left_out_is_what_is_documented(name):
-    left_out, spelled_out = PAIRS[name]
-    np.testing.assert_array_equal(left_out(), spelled_out())
+def test_omitted_options_equal_documented_defaults(name):
+    implicit, explicit = PAIRS[name]
+    np.testing.assert_array_equal(implicit(), explicit())
 
 
-def test_machines_start_small():
-    kernel = start(training.rbm_objective((400, 100)))
-    assert float(kernel.std()) == pytest.approx(0.01, rel=0.02)  # 40 000 draws
+def test_rbm_kernels_start_with_standard_deviation_0_01():
+    kernel = initial_kernel(training.rbm_objective((400, 100)))
+    assert float(kernel.std()) == pytest.approx(0.01, rel=0.02)  # 40 000 values
 
 
-def test_calibration_reads_batches_of_128():
-    """As many as memory is taken for, and no more."""
+def test_calibration_batch_size_defaults_to_128():
     model = aejax.models.segnet(
         aejax.models.BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2
     )
@@ -113,4 +112,4 @@ def test_calibration_reads_batches_of_128():
         return model.encode(params, x)
 
     training.calibrate(model._replace(encode=encode), model.init(KEY), jnp.zeros((130, 2, 2, 1)))
-    assert set(sizes) == {130, 128, 2}  # the first of shapes alone
+    assert set(sizes) == {130, 128, 2}  # 130: abstract evaluation of the whole data

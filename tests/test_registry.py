@@ -1,4 +1,4 @@
-"""Names mean the pieces that they name."""
+"""Registry: names map to the functions of the library."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from aejax import losses, penalties, registry
 from aejax.augmentations import interpolation
 
 
-def test_names_are_those_pieces():
+def test_names_map_to_library_functions():
     assert registry.activation("gelu") is jax.nn.gelu
     assert registry.loss("squared-logistic") is losses.squared_logistic
     assert registry.corruption("none", 0.5) is None
@@ -18,24 +18,26 @@ def test_names_are_those_pieces():
 
 
 @pytest.mark.parametrize(
-    ("name", "moved"), [("masking", 0.5), ("gaussian", 1.0), ("salt-and-pepper", 0.5)]
+    ("name", "changed"), [("masking", 0.5), ("gaussian", 1.0), ("salt-and-pepper", 0.5)]
 )
-def test_a_corruption_comes_at_its_level(name, moved):
+def test_corruptions_have_the_given_level(name, changed):
     x = jnp.full((40, 50), 2.0)
     share = np.mean(np.asarray(registry.corruption(name, 0.5)(jax.random.key(0), x) != x))
-    assert share == pytest.approx(moved, abs=6 * 0.5 / np.sqrt(x.size))
+    assert share == pytest.approx(changed, abs=6 * 0.5 / np.sqrt(x.size))
 
 
 @pytest.mark.parametrize(("name", "change"), [("sgd", -0.19), ("adam", -0.1), ("muon", -0.1)])
-def test_an_optimizer_steps_at_its_rate(name, change):
+def test_optimizers_use_the_given_learning_rate(name, change):
     optimizer = registry.optimizer(name, 0.1)
     params = jnp.ones(())
     update, _ = optimizer.update(jnp.ones(()), optimizer.init(params), params)
-    assert float(update) == pytest.approx(change, rel=1e-5)  # Nesterov's first: (1 + 0.9) · 0.1
+    assert float(update) == pytest.approx(
+        change, rel=1e-5
+    )  # sgd: (1 + 0.9) · 0.1, the first Nesterov step
 
 
 @pytest.mark.parametrize("one_logistic_layer", [False, True])
-def test_weights_of_zero_are_left_out_and_the_others_are_the_penalties(one_logistic_layer):
+def test_weighted_penalties_skip_zero_weights(one_logistic_layer):
     weights = {"l2": 0.5, "l1": 0.0, "sparsity": 0.0, "contraction": 2.0}
     found = registry.weighted_penalties(weights, rho=0.05, one_logistic_layer=one_logistic_layer)
     assert {name: weight for name, (weight, _) in found.items()} == {"l2": 0.5, "contraction": 2.0}

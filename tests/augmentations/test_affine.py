@@ -110,5 +110,5 @@ def test_a_corruption_comes_after_it_and_draws_another_key():
 def test_targets_and_weights_cannot_follow(part):
     objective = aejax.objective(MODEL, losses.squared, augmentation=halved)
     x = IMAGES.reshape(5, -1)
-    with pytest.raises(ValueError, match="targets or weights of their own"):
+    with pytest.raises(ValueError, match="the batch has targets or weights"):
         objective(MODEL.init(KEY), Batch(x, **{part: x}), KEY)

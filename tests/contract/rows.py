@@ -1,6 +1,7 @@
-"""One row a piece: how to call it, where it is strained, and which properties it cannot have.
+"""Rows of the contract tests: one per model, loss, corruption, penalty and objective.
 
-A new model, loss, corruption, penalty or objective is one row here, and is then held to all.
+Each row states how to call the component, extreme inputs, and properties that it cannot have. A
+new component is one new row.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,24 +15,23 @@ from aejax import Batch, augmentations, corruptions, losses, models, penalties, 
 from aejax.models import BASIC, segnet
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
-DISCRETE = "its output jumps, or is the input: no derivative to compare"
-KEYLESS = "it takes no key"
+NO_KEY = "it takes no key"
 
 
 class Row(NamedTuple):
-    """A piece as a pure function of arrays.
+    """A component as a pure function of arrays.
 
-    name:      of the test.
-    pieces:    the piece's own functions, and the argument names that each must have, in order.
-    function:  called with draw's inputs.
-    draw:      key -> inputs, floating dtype by JAX's default.
-    extremes:  a float -> inputs strained to it, each to give finite values and gradients.
-    misshapen: inputs that must be refused.
-    without:   property -> why the piece has it not.
+    name:       test id.
+    signatures: public functions of the component, with the argument names that each must have.
+    function:   function to test, called with the inputs of `draw`.
+    draw:       key -> inputs in JAX's default floating dtype.
+    extremes:   extreme inputs, for which values and gradients must be finite.
+    misshapen:  inputs that must be refused.
+    without:    property -> reason why the component lacks it.
     """
 
     name: str
-    pieces: Sequence[tuple[Callable[..., Any], str]]
+    signatures: Sequence[tuple[Callable[..., Any], str]]
     function: Callable[..., Any]
     draw: Callable[[jax.Array], tuple[Any, ...]]
     extremes: tuple[tuple[Any, ...], ...]
@@ -39,12 +39,12 @@ class Row(NamedTuple):
     without: Mapping[str, str] = {}
 
 
-def x_of(key: jax.Array, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
-    """Examples in (0, 1), away from the edges so that finite differences stay inside."""
+def random_x(key: jax.Array, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
+    """Random examples in [0.1, 0.9], so that finite differences stay inside (0, 1)."""
     return jax.random.uniform(key, (EXAMPLES, *shape), minval=0.1, maxval=0.9)
 
 
-def strained(value: float, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
+def constant_x(value: float, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
     return jnp.full((EXAMPLES, *shape), value)
 
 
@@ -56,10 +56,10 @@ def model_row(
         name,
         [(model.init, "key"), (model.encode, "params x"), (model.decode, "params code")],
         lambda params, x: model.decode(params, model.encode(params, x)),
-        lambda key: (model.init(key), x_of(key, shape)),
-        tuple((params, strained(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)),
+        lambda key: (model.init(key), random_x(key, shape)),
+        tuple((params, constant_x(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)),
         (params, jnp.ones((EXAMPLES, *shape[:-1], shape[-1] + 1))),
-        {"same key": "only init takes a key; the model's own test checks it", **without},
+        {"same key": "only init takes a key; the tests of the model check it", **without},
     )
 
 
@@ -69,14 +69,14 @@ def loss_row(name: str, loss: aejax.Loss, first: str) -> Row:
         name,
         [(loss.elementwise, f"{first} x")],
         loss.elementwise,
-        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES)), x_of(key)),
+        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES)), random_x(key)),
         tuple(
-            (strained(output), strained(target))
+            (constant_x(output), constant_x(target))
             for output in (-1e4, -90.0, 0.0, 90.0, 1e4)
             for target in (low, 0.5, high)
         ),
         (jnp.ones((EXAMPLES, FEATURES)), jnp.ones((EXAMPLES, 1))),
-        {"same key": KEYLESS},
+        {"same key": NO_KEY},
     )
 
 
@@ -85,7 +85,7 @@ def labels_row(name: str, loss: aejax.Loss, classes: int) -> Row:
         return jax.random.randint(key, (EXAMPLES, FEATURES), 0, classes)
 
     def logits(value: float) -> jax.Array:
-        return strained(value, (FEATURES, classes)).at[..., 0].multiply(-1)
+        return constant_x(value, (FEATURES, classes)).at[..., 0].multiply(-1)
 
     return Row(
         name,
@@ -94,7 +94,7 @@ def labels_row(name: str, loss: aejax.Loss, classes: int) -> Row:
         lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES, classes)), labels_of(key)),
         tuple((logits(value), labels_of(jax.random.key(0))) for value in (-1e4, 0.0, 90.0, 1e4)),
         (logits(0.0), jnp.zeros((EXAMPLES, 1), int)),
-        {"same key": KEYLESS},
+        {"same key": NO_KEY},
     )
 
 
@@ -103,10 +103,10 @@ def corruption_row(name: str, corruption: Callable[..., jax.Array]) -> Row:
         name,
         [(corruption, "key x")],
         corruption,
-        lambda key: (key, x_of(key)),
-        tuple((jax.random.key(0), strained(value)) for value in (0.0, -1e4, 1e4)),
+        lambda key: (key, random_x(key)),
+        tuple((jax.random.key(0), constant_x(value)) for value in (0.0, -1e4, 1e4)),
         (),
-        {"misshapen": "it takes arrays of every shape"},
+        {"misshapen": "it accepts arrays of any shape"},
     )
 
 
@@ -120,13 +120,17 @@ def objective_row(name: str, objective: aejax.Objective, **without: str) -> Row:
             *((penalty, "record") for _, penalty in objective.penalties.values()),
         ],
         objective,
-        lambda key: (objective.model.init(key), Batch(x_of(key)), key),
-        tuple((params, Batch(strained(value)), key) for value in (0.0, 1.0))
+        lambda key: (objective.model.init(key), Batch(random_x(key)), key),
+        tuple((params, Batch(constant_x(value)), key) for value in (0.0, 1.0))
         + tuple(
-            (jax.tree.map(lambda leaf, scale=scale: leaf * scale, params), Batch(x_of(key)), key)
+            (
+                jax.tree.map(lambda leaf, scale=scale: leaf * scale, params),
+                Batch(random_x(key)),
+                key,
+            )
             for scale in (0.0, 1e3, -1e3)
         ),
-        (params, Batch(x_of(key), target=jnp.ones((EXAMPLES, 1))), key),
+        (params, Batch(random_x(key), target=jnp.ones((EXAMPLES, 1))), key),
         without,
     )
 
@@ -206,7 +210,7 @@ ROWS = [
     model_row(
         "binary code, straight through",
         aejax.binary_code(LOGITS, activation=aejax.straight_through),
-        check_grads="its derivative is the logistic's, not its own",
+        check_grads="its gradient is that of the logistic function",
     ),
     model_row("leading units", aejax.leading_units(LOGITS, 2)),
     model_row("refined", aejax.refined(LOGITS, losses.bernoulli, steps=2)),
@@ -232,7 +236,7 @@ ROWS = [
             aejax.objective(DENSE[model], LOSSES[loss][0]),
             **{"same key": "it samples nothing"},
         )
-        # every model under one loss, and every other loss under one model
+        # every model with one loss, and every other loss with one model
         for model, loss in [
             *((model, "squared") for model in DENSE),
             ("undercomplete", "squared logistic"),
@@ -242,7 +246,7 @@ ROWS = [
     objective_row(
         "contrastive divergence",
         training.rbm_objective((FEATURES, CODE), steps=2),
-        check_grads="the end of its Gibbs chain is held fixed in the gradient",
+        check_grads="its gradient treats the end of the Gibbs chain as a constant",
     ),
     objective_row(
         "binary code sharpened by noise",

@@ -1,4 +1,7 @@
-"""Every piece is held to the same properties; a row that lacks one says why."""
+"""Properties that every model, loss, corruption, penalty and objective must have.
+
+A row of `rows.py` that lacks a property states the reason.
+"""
 
 import inspect
 from collections.abc import Callable
@@ -16,7 +19,7 @@ KEYS = jax.random.split(jax.random.key(7), 10)
 
 
 def rows(property_name: str) -> Callable:
-    """Parametrise over all rows; those without the property skip with their reason."""
+    """Parametrise over all rows; rows without the property are skipped with their reason."""
     return pytest.mark.parametrize(
         "row",
         [
@@ -39,7 +42,7 @@ def assert_trees_close(a, b, tolerance: float = 2e-6) -> None:
 
 
 def differentiable(row: Row, inputs: tuple) -> tuple[Callable, tuple]:
-    """The row's function of its floating inputs alone, to a scalar."""
+    """The row's function restricted to its floating inputs and summed to a scalar."""
     leaves, tree = jax.tree.flatten(inputs)
     floating = [jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in leaves]
 
@@ -53,13 +56,13 @@ def differentiable(row: Row, inputs: tuple) -> tuple[Callable, tuple]:
 
 
 @rows("argument order")
-def test_arguments_have_the_house_names_in_the_house_order(row):
-    for piece, names in row.pieces:
-        assert list(inspect.signature(piece).parameters) == names.split()
+def test_arguments_have_standard_names_in_standard_order(row):
+    for function, names in row.signatures:
+        assert list(inspect.signature(function).parameters) == names.split()
 
 
 @rows("same key")
-def test_same_key_gives_the_same_output_and_another_key_another(row):
+def test_same_key_gives_same_output_and_another_key_differs(row):
     inputs = row.draw(KEYS[0])
     swapped = tuple(KEYS[1] if is_key(value) else value for value in inputs)
     once, twice, other = row.function(*inputs), row.function(*inputs), row.function(*swapped)
@@ -90,7 +93,7 @@ def test_vmap_equals_loop(row):
 
 
 @rows("one trace")
-def test_ten_steps_are_traced_once(row):
+def test_ten_calls_are_traced_once(row):
     traces = 0
 
     @jax.jit
@@ -122,15 +125,15 @@ def test_gradients_agree_with_finite_differences_in_float64(row, x64):
 
 @rows("dtype")
 @pytest.mark.parametrize("x64", [False, True])
-def test_the_floating_dtype_of_the_inputs_is_kept(row, x64):
+def test_floating_dtype_of_inputs_is_preserved(row, x64):
     with jax.enable_x64(x64):
         for output in jax.tree.leaves(row.function(*row.draw(KEYS[0]))):
             assert output.dtype == (jnp.float64 if x64 else jnp.float32)
 
 
 @rows("strict promotion")
-def test_strict_promotion_of_dtypes_has_no_complaint(row):
-    """Of values and derivatives alike; nothing but shapes is computed."""
+def test_strict_dtype_promotion_raises_nothing(row):
+    """For values and derivatives, by abstract evaluation."""
     with jax.numpy_dtype_promotion("strict"):
         inputs = row.draw(KEYS[0])
         function, floating = differentiable(row, inputs)

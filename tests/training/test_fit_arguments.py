@@ -181,8 +181,8 @@ def test_long_doubles_train_as_doubles():
 def test_a_gradient_is_not_its_factory():
     objective = aejax.objective(aejax.dense((3, 2)), losses.squared)
     options = {"epochs": 1, "key": 0, "gradient_of": training.accumulated}
-    with pytest.raises(ValueError, match=r"gradient_of is called with .*; of a factory, give what"):
+    with pytest.raises(ValueError, match=r"gradient_of is called with .*; call a factory first"):
         training.fit(objective, optax.sgd(0.1), np.ones((4, 3)), **options)
     stream = Stream(lambda rows: np.ones((len(rows), 3)), 4, 2)
-    with pytest.raises(ValueError, match=r"gradient_of is called with .*; of a factory, give what"):
+    with pytest.raises(ValueError, match=r"gradient_of is called with .*; call a factory first"):
         training.fit_stream(objective, optax.sgd(0.1), stream, **options)

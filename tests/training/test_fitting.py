@@ -297,7 +297,7 @@ def test_sparsity_of_a_code_that_is_not_logistic_is_refused():
 
 
 def test_targets_of_another_length_are_refused():
-    with pytest.raises(ValueError, match=r"one entry an example, got lengths \[49, 50\]"):
+    with pytest.raises(ValueError, match=r"one entry per example, got lengths \[49, 50\]"):
         training.fit(OBJECTIVE, OPTIMIZER, Batch(X, target=X[:49]), epochs=1, key=KEY)
 
 
