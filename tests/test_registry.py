@@ -31,9 +31,7 @@ def test_optimizers_use_the_given_learning_rate(name, change):
     optimizer = registry.optimizer(name, 0.1)
     params = jnp.ones(())
     update, _ = optimizer.update(jnp.ones(()), optimizer.init(params), params)
-    assert float(update) == pytest.approx(
-        change, rel=1e-5
-    )  # sgd: (1 + 0.9) · 0.1, the first Nesterov step
+    assert float(update) == pytest.approx(change, rel=1e-5)  # sgd: (1 + 0.9) · 0.1
 
 
 @pytest.mark.parametrize("one_logistic_layer", [False, True])

@@ -8,9 +8,9 @@ import pytest
 import aejax
 from aejax.interchange import deserialise, serialise
 from aejax.models import mixed_precision
-from tests.contract.rows import DENSE, ROWS, SEGNET, x_of
+from tests.contract.rows import DENSE, ROWS, SEGNET, random_x
 
-MODELS = {row.name: row for row in ROWS if row.pieces[0][1] == "key"}
+MODELS = {row.name: row for row in ROWS if row.signatures[0][1] == "key"}
 
 
 @pytest.mark.parametrize("batch", [1, 5])
@@ -37,20 +37,20 @@ def test_any_batch_and_a_tree_of_arrays(tmp_path, batch):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_is_exported_for_any_batch(tmp_path, name):
-    init, encode, decode = (piece for piece, _ in MODELS[name].pieces)
+    init, encode, decode = (function for function, _ in MODELS[name].signatures)
     params, x = init(jax.random.key(0)), MODELS[name].draw(jax.random.key(1))[1]
     assert_exported(tmp_path, lambda x: [encode(params, x), decode(params, encode(params, x))], x)
 
 
 def test_a_decoder_of_a_tree_is_exported(tmp_path):
     params = SEGNET.init(jax.random.key(0))
-    code = SEGNET.encode(params, x_of(jax.random.key(1), (3, 5, 1)))
+    code = SEGNET.encode(params, random_x(jax.random.key(1), (3, 5, 1)))
     assert_exported(tmp_path, lambda code: SEGNET.decode(params, code), code)
 
 
 def test_a_model_of_low_precision_is_exported(tmp_path):
     model = mixed_precision(DENSE["deep"])
-    params, x = model.init(jax.random.key(0)), x_of(jax.random.key(1))
+    params, x = model.init(jax.random.key(0)), random_x(jax.random.key(1))
     assert_exported(tmp_path, lambda x: model.encode(params, x), x)
 
 
