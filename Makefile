@@ -111,9 +111,9 @@ bench-cuda:
 	python -m benchmarks.population --config.device cuda
 	python -m benchmarks.table
 
-# docs/_build/index.html: pages, executed notebooks and the API reference; a warning is an error.
+# docs/_build/html/index.html: pages, executed notebooks and the API reference; a warning is an error.
 docs: $(DOCUMENTS)
-	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going docs docs/_build
+	$(BIN)/sphinx-build --builder html --fail-on-warning --keep-going docs docs/_build/html
 
 # The diagrams of docs/architecture.md, from the layers that tests/test_layout.py enforces.
 diagrams: $(DEVELOPER)

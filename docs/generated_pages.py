@@ -93,7 +93,7 @@ def api_page(module: ModuleType) -> str:
     names = public_names(module)
     parts = [f".. automodule:: {prefix}\n   :no-members:"]
     if names:
-        table = "\n".join(f"   ~{prefix}.{name}" for name in names)
+        table = "\n".join(f"   {name}" for name in names)
         parts.append(f".. autosummary::\n   :nosignatures:\n\n{table}")
     for name in names:
         value = getattr(module, name)

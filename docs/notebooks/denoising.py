@@ -5,11 +5,11 @@
 # ---
 
 # %% [markdown]
-# # What noise teaches
+# # Denoising autoencoders
 #
-# An autoencoder with more units than pixels could copy. Corrupt its input and not its target, and
-# it cannot: to put back what is missing it must know what digits look like. How much noise teaches
-# most?
+# An autoencoder with more code units than pixels can copy its input. If the input is corrupted and
+# the target is clean, copying is not optimal: to restore missing pixels, the autoencoder must learn
+# the structure of digits. This notebook compares three rates of masking noise.
 
 # %%
 # %matplotlib inline
@@ -31,8 +31,8 @@ model = aejax.dense((64, 128))
 # %% [markdown]
 # ## Three rates, several seeds, one program
 #
-# The rate may be an array: all rates and seeds train at once, one population in one compiled
-# program.
+# The rate may be a traced array, so all rates and seeds train at once, as one population in one
+# compiled program.
 
 # %%
 rates = jnp.array([0.0, 0.25, 0.5])
@@ -55,10 +55,10 @@ curves = {f"q = {q:g}": np.asarray(loss) for q, loss in zip(rates, measured["los
 plots.seed_curves(curves, quantity="training loss, nats")
 
 # %% [markdown]
-# ## Repair
+# ## Denoising error
 #
-# Each is shown the same test digits with a quarter of their pixels missing. The squared error that
-# is left, mean over seeds:
+# Each autoencoder reconstructs the same test digits with a quarter of their pixels missing. The
+# remaining squared error, as a mean over seeds:
 
 # %%
 plain, _ = make(0.0)
@@ -70,22 +70,28 @@ def error(params):
 
 
 errors = jax.vmap(jax.vmap(error))(states.params)
-print(f"damage {jnp.mean(jnp.sum((damaged - x_test) ** 2, axis=1)):.2f}")
+print(f"masked: {jnp.mean(jnp.sum((damaged - x_test) ** 2, axis=1)):.2f}")
 for rate, of_seeds in zip(rates, errors, strict=True):
-    print(f"q = {rate:g}: {of_seeds.mean():.2f} left, seeds {np.round(of_seeds.astype(float), 2)}")
+    print(f"q = {rate:g}: {of_seeds.mean():.2f}, seeds {np.round(of_seeds.astype(float), 2)}")
 
 # %% [markdown]
-# ## Look
+# ## Filters and reconstructions
 #
-# Filters of the first seed, without noise and with half of the pixels missing; and what it repairs.
+# Filters of the first seed without noise:
 
 # %%
 first = jax.tree.map(lambda leaf: leaf[:, 0], states.params)
 kernels = first["encoder"]["layer_0"]["kernel"]
 plots.filters(kernels[0], (8, 8), count=32)
 
+# %% [markdown]
+# With half of the pixels missing during training:
+
 # %%
 plots.filters(kernels[2], (8, 8), count=32)
+
+# %% [markdown]
+# Test digits, masked digits and reconstructions, trained with a rate of 0.25:
 
 # %%
 params = jax.tree.map(lambda leaf: leaf[1], first)

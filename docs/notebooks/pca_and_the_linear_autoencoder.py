@@ -7,8 +7,8 @@
 # %% [markdown]
 # # PCA and the linear autoencoder
 #
-# An autoencoder with linear units and squared error finds the subspace that PCA finds, and no more:
-# its units are another basis of that subspace. Here both are fitted to the same digits.
+# An autoencoder with linear units and squared error finds the same subspace as PCA, but another
+# basis of it. This notebook fits both to the same digits.
 
 # %%
 # %matplotlib inline
@@ -28,20 +28,20 @@ x = jnp.asarray(digits.x_train.reshape(-1, 64) / 16, float)
 # %% [markdown]
 # ## PCA
 #
-# The loss that no linear autoencoder with four units can go below is the variance that PCA leaves
-# out, the sum of the other eigenvalues:
+# The minimum loss of a linear autoencoder with four units is the variance that PCA does not
+# explain, the sum of the remaining eigenvalues:
 
 # %%
 analysis = theory.pca(x)
 components, least = analysis.components[:CODE], analysis.eigenvalues[CODE:].sum()
-print(f"least loss {least:.4f}")
+print(f"minimum loss {least:.4f}")
 plots.spectrum(analysis.eigenvalues, CODE)
 
 # %% [markdown]
 # ## The autoencoder, by gradient descent
 #
 # `linear` has no activations. `squared` sums over features and averages over examples, so that its
-# value can be held against the eigenvalues as it stands.
+# value is comparable with the eigenvalues.
 
 # %%
 objective = aejax.objective(aejax.linear(64, CODE), losses.squared)
@@ -54,8 +54,9 @@ print(f"loss {history[-1]['loss']:.4f}, PCA's {least:.4f}")
 # %% [markdown]
 # ## The same subspace, another basis
 #
-# The principal angles between the decoder's rows and PCA's components are near zero. The cosines
-# between single rows and single components are not near one: nothing in the loss asks for that.
+# The principal angles between the span of the decoder's rows and PCA's components are close to
+# zero. The cosines between single rows and single components are not close to one, because the loss
+# does not depend on the basis.
 
 # %%
 decoder = np.asarray(state.params["decoder"]["layer_0"]["kernel"], float)
@@ -69,8 +70,8 @@ plots.alignment({"plain linear autoencoder": cosines})
 # %% [markdown]
 # ## PCA's own parameters
 #
-# They are one of the minima: put in by hand, they have the least loss. `aejax verify --data digits`
-# checks this and the other theorems of the [theory](../theory.md), each beside a false statement.
+# The parameters of PCA are one of the minima. `aejax verify --data digits` checks this and the
+# other theorems of the [theory](../theory.md), each beside a false statement.
 
 # %%
 pca_params = models.pca_params(

@@ -36,9 +36,9 @@ TOPICS = {
 HEAD = """# Gallery
 
 The committed figures of all experiments. Each experiment is one readable file that tests one claim
-of the course on autoencoders. The title is the claim and links to the file; the verdict follows
-from comparisons over random seeds, which the [table of experiments](../experiments/README.md)
-explains. `make experiments-table` writes this page from the committed records.
+of the course on autoencoders. The title states the claim; the verdict follows from comparisons over
+random seeds, as the [table of experiments](../experiments/README.md) explains.
+`make experiments-table` writes this page from the committed records.
 """
 
 
@@ -72,9 +72,9 @@ def main() -> None:
 def _entry(name: str, record: Mapping[str, Any]) -> str:
     title, caption = record["about"]["title"].rstrip("."), record["about"]["figure"]
     return (
-        f"### [{title}](../experiments/{name}.py)\n\n"
+        f"### {title}\n\n"
         f"![{caption}](../experiments/results/{name}.png)\n\n"
-        f"{caption} Verdict: *{record['verdict']}*."
+        f"{caption} Verdict: *{record['verdict']}*. [Experiment](../experiments/{name}.py)."
     )
 
 
