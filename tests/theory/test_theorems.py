@@ -168,7 +168,7 @@ def test_an_unknown_theorem_is_refused_with_those_there_are():
 
 @pytest.mark.parametrize("code", [0, -2])
 def test_a_code_below_one_is_refused(code):
-    with pytest.raises(ValueError, match=f"code must be one or more, got {code}"):
+    with pytest.raises(ValueError, match=f"code must be at least 1, got {code}"):
         first.certificates(X, code)
 
 

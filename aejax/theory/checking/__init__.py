@@ -1,1 +1,1 @@
-"""Certificates, the problem that they are about, and their tolerances."""
+"""Certificates of theorems, the problem (data and code size), and tolerances."""

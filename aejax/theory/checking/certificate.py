@@ -1,4 +1,4 @@
-"""A certificate: what a theorem claims, what was measured, and the one rule that judges it."""
+"""Certificates: a theorem's claim, its measured residual, and the rule that gives the verdict."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,23 +8,23 @@ Verdict = Literal["holds", "fails", "not identifiable", "not applicable"]
 ControlVerdict = Literal["rejected", "not rejected", "none"]
 
 CONTROL_MARGIN = 1000.0
-"""A control is rejected where its residual exceeds this many tolerances."""
+"""Number of tolerances that a control's residual must exceed for the control to be rejected."""
 
 
 class Certificate(NamedTuple):
-    """A theorem, checked on data.
+    """The result of a theorem's check on data.
 
     claim:     the theorem in words.
     formula:   the theorem in symbols.
-    source:    author, year, and where it is proved.
-    residual:  how far the data is from the formula; None where it was not measured.
-    tolerance: the residual that rounding explains; None where none could be given.
+    source:    author and year of the proof.
+    residual:  distance of the data from the formula; None if not measured.
+    tolerance: maximum residual that rounding explains; None if not measured.
     verdict:   `holds`, `fails`, `not identifiable` or `not applicable`.
-    reason:    what the verdict and the tolerance rest on, with its numbers.
-    control:   residual of a nearby false statement, put through the same code; None where it was
-               not measured, or where the reason says why no control applies.
+    reason:    explanation of the verdict and the tolerance, with numbers.
+    control:   residual of a similar but false statement, computed by the same code; None if not
+               measured, or if the reason explains why there is no control.
 
-    `_asdict()` gives plain strings and finite numbers, which JSON holds.
+    `_asdict()` contains strings, finite floats and None only, so it can be written as JSON.
     """
 
     claim: str
@@ -38,7 +38,7 @@ class Certificate(NamedTuple):
 
     @property
     def control_verdict(self) -> ControlVerdict:
-        """Whether the false statement was told apart; `none` where the reason says why not."""
+        """Whether the false statement was rejected; `none` if there was no control."""
         if self.control is None or self.tolerance is None:
             return "none"
         return "rejected" if _rejected(self.control, self.tolerance) else "not rejected"
@@ -56,7 +56,7 @@ class Certificate(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """What a theorem says: the fields of a `Certificate` that no data changes."""
+    """The statement of a theorem: the fields of a `Certificate` that do not depend on data."""
 
     claim: str
     formula: str
@@ -64,11 +64,11 @@ class Statement(NamedTuple):
 
 
 class Tolerance(NamedTuple):
-    """The residual that rounding explains.
+    """Maximum residual that rounding explains.
 
-    value: the tolerance, which may be infinite.
-    cap:   beyond it a residual says nothing, and the statement is not identifiable.
-    basis: the quantities that it was derived from, in words and numbers.
+    value: tolerance, possibly infinite.
+    cap:   maximum useful tolerance; above it the statement is not identifiable.
+    basis: quantities from which the tolerance was derived, as text.
     """
 
     value: float
@@ -77,27 +77,27 @@ class Tolerance(NamedTuple):
 
 
 def rescaled_residual(residual: float, own: Tolerance, tolerance: Tolerance) -> float:
-    """A residual that has a tolerance of its own, in the units of the statement's.
+    """Rescale a residual that has its own tolerance to the tolerance of the statement.
 
     Args:
-        residual: of another measurement of the same statement.
-        own: its tolerance; one that is infinite makes it say nothing.
-        tolerance: of the statement.
+        residual: residual of another measurement of the same statement.
+        own: tolerance of that residual; if it is infinite, the result is zero.
+        tolerance: tolerance of the statement.
 
     Returns:
-        The residual that is as many of the statement's tolerances as this is of its own.
+        residual · tolerance/own.
     """
     return residual * tolerance.value / own.value if math.isfinite(own.value) else 0.0
 
 
 class Evidence(NamedTuple):
-    """What was measured.
+    """Measurements for a certificate.
 
     residual: distance of the data from the statement.
-    control:  residual of a nearby false statement through the same code, or the words why no
-              control applies.
-    doubt:    why a residual beyond the tolerance would not refute the statement: a solver that
-              stopped short. Empty where it would.
+    control:  residual of a similar but false statement, computed by the same code, or the reason
+              why there is no control.
+    doubt:    why a residual above the tolerance would not refute the statement, such as a solver
+              that stopped before it converged; empty if it would.
     """
 
     residual: float
@@ -106,7 +106,7 @@ class Evidence(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """Why the data cannot answer, known before anything is measured."""
+    """Why the data cannot decide a statement, known before any measurement."""
 
     verdict: Verdict
     reason: str
@@ -119,27 +119,27 @@ def certify(
     *,
     obstacle: Obstacle | None = None,
 ) -> Certificate:
-    """Judge a statement: the one place where a verdict is made.
+    """Measure a statement and give its verdict: the only function that decides verdicts.
 
-    It `holds` where residual ≤ tolerance ≤ cap and control > 1000 · tolerance. It `fails` where
-    the residual exceeds the tolerance (or is not a number) and the evidence has no doubt. An
-    obstacle is the verdict itself. All else is `not identifiable`: a tolerance beyond its cap, a
-    solver that stopped short, or a control that the data cannot tell from the statement.
+    An obstacle determines the verdict. Otherwise the statement `holds` if
+    residual ≤ tolerance ≤ cap and control > 1000 · tolerance, and `fails` if the residual exceeds
+    the tolerance (or is NaN) without doubt. All else is `not identifiable`: a tolerance above its
+    cap, a solver that did not converge, or a control that is not rejected.
 
     Args:
         statement: claim, formula and source.
         tolerance: value, cap and basis.
-        measure: called only where its answer would count, since it may train.
-        obstacle: why the data cannot answer.
+        measure: measurement, called only if no obstacle and no cap prevents it, as it may train.
+        obstacle: why the data cannot decide the statement (default: None).
 
     Returns:
-        The `Certificate`; residual, tolerance and control are None where nothing was measured.
+        The `Certificate`; residual, tolerance and control are None if nothing was measured.
     """
     if obstacle is not None:
         return _unmeasured(statement, obstacle)
     if not 0 <= tolerance.value <= tolerance.cap:
-        beyond = f"a tolerance of {tolerance.value:.0e} exceeds the cap {tolerance.cap:.0e}"
-        reason = f"{beyond}: {tolerance.basis}"
+        excess = f"a tolerance of {tolerance.value:.0e} exceeds the cap {tolerance.cap:.0e}"
+        reason = f"{excess}: {tolerance.basis}"
         return _unmeasured(statement, Obstacle("not identifiable", reason))
     evidence = measure()
     verdict, reason = _judge(evidence, tolerance)
@@ -149,21 +149,21 @@ def certify(
 
 
 def refuse(statements: Sequence[Statement], obstacle: Obstacle) -> tuple[Certificate, ...]:
-    """Certificates of statements that the data cannot answer, where even a tolerance has no sense.
+    """Certificates of statements that the data cannot decide and that have no tolerance.
 
     Args:
-        statements: of one theorem.
-        obstacle: why.
+        statements: statements of one theorem.
+        obstacle: why the data cannot decide them.
 
     Returns:
-        A certificate each, unmeasured.
+        One unmeasured certificate per statement.
     """
     return tuple(_unmeasured(statement, obstacle) for statement in statements)
 
 
 def _judge(evidence: Evidence, tolerance: Tolerance) -> tuple[Verdict, str]:
     residual, control, doubt = evidence
-    if not residual <= tolerance.value:  # so written that a residual of NaN does not hold
+    if not residual <= tolerance.value:  # true for NaN too
         excess = f"residual {residual:.1e} exceeds the tolerance; {tolerance.basis}"
         return ("not identifiable", f"{doubt}; {excess}") if doubt else ("fails", excess)
     if isinstance(control, str):
@@ -175,7 +175,7 @@ def _judge(evidence: Evidence, tolerance: Tolerance) -> tuple[Verdict, str]:
 
 
 def _rejected(control: float, tolerance: float) -> bool:
-    return bool(control > CONTROL_MARGIN * tolerance)  # a number of NumPy compares as NumPy's
+    return bool(control > CONTROL_MARGIN * tolerance)  # not numpy.bool
 
 
 def _unmeasured(statement: Statement, obstacle: Obstacle) -> Certificate:
@@ -183,5 +183,5 @@ def _unmeasured(statement: Statement, obstacle: Obstacle) -> Certificate:
 
 
 def _finite(value: float) -> float | None:
-    """The number as JSON can hold it: NaN and infinity become None, and the reason names them."""
+    """A float for JSON: NaN and infinity become None; the reason reports them."""
     return float(value) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""How far parameters of a linear autoencoder are from what a theorem says of them."""
+"""Distances between a linear autoencoder and the values that a theorem predicts."""
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,9 @@ from aejax.types import Params
 def reconstruction(
     problem: Problem, params: Params, *, dtype: DTypeLike = jnp.float64
 ) -> Float64[np.ndarray, "examples features"]:
-    """x̂ of the user's data, by the model's own `encode` and `decode`, computed in a dtype.
+    """x̂ of the user's data, by the model's `encode` and `decode` in a dtype (default: float64).
 
-    Products are as precise as the dtype, also where an accelerator's default is coarser.
+    Matrix products have the full precision of the dtype on accelerators too.
     """
     model = linear(problem.x.shape[1], problem.code)
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
@@ -33,9 +33,9 @@ def reconstruction_loss(problem: Problem, params: Params) -> float:
 
 
 def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
-    """How far W = W_e W_d is from a target map: the spectral norm of the difference.
+    """‖W − target‖₂ for W = W_e W_d.
 
-    Between orthogonal projectors it is the sine of their largest principal angle.
+    Between orthogonal projectors this is the sine of the largest principal angle.
     """
     return float(np.linalg.norm(linear_map(params) - target, ord=2))
 
@@ -43,11 +43,11 @@ def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
 def map_error_on_data(
     problem: Problem, params: Params, target: Float64[np.ndarray, "n n"]
 ) -> float:
-    """How far W = W_e W_d is from a target map on the data: ‖R (W − target)‖₂/σ_k.
+    """‖R (W − target)‖₂/σ_k for W = W_e W_d: distance between the maps on the data.
 
-    Where the target is V_k V_kᵀ and the error δ, the sine of the largest principal angle between
-    W's row space and the principal subspace is at most δ/(1 − δ). Nothing is asked of W on
-    directions without variance, in which training leaves the encoder as it started.
+    If the target is V_k V_kᵀ and the distance δ, the sine of the largest principal angle between
+    W's row space and the principal subspace is at most δ/(1 − δ). W is arbitrary in directions
+    without variance, in which training does not change the encoder.
     """
     weakest = np.sqrt(problem.pca.eigenvalues[problem.code - 1])
     difference = problem.moments.factor @ (linear_map(params) - target)

@@ -1,7 +1,6 @@
-"""The problem that every theorem is asked about: the user's data, a code size, and a key.
+"""The problem that theorems are checked on: the user's data, a code size and a PRNG key.
 
-Every theorem is a function of one record, as every penalty is, so that the data is analysed once
-and a new theorem touches nothing else.
+Each theorem is a function of one `Problem`, so that the data are analysed once for all of them.
 """
 
 from collections.abc import Callable
@@ -20,33 +19,33 @@ from aejax.types import Array, Key
 EPSILON = float(np.finfo(np.float64).eps)
 
 DEFLATION = 50.0
-"""Roundings ε at which LAPACK's iterations for singular values take a matrix for diagonal.
+"""Deflation threshold of LAPACK's SVD, in units of ε, for matrices of every size.
 
-An off-diagonal entry is zero where it is below u^(−1/8) u of its neighbours, u = ε/2 (Demmel &
-Kahan 1990), or below 64 u of the largest (divide and conquer), whatever the size of the matrix.
+An off-diagonal entry is set to zero if it is below u^(−1/8) u relative to its neighbours, u = ε/2
+(Demmel & Kahan 1990), or below 64 u relative to the largest entry (divide and conquer).
 """
 
 
 MODERATE_EXPONENT = 32
-"""Data whose spread is within 2^±32 is measured in the user's own unit.
+"""Maximum |e| of a spread 2^e for which data are not rescaled.
 
-Products of two of its variances, λ², lie within 10^±39, far from where float64 loses digits.
+Products of two variances, λ², are then within 10^±39, far from overflow and underflow in float64.
 """
 
 
 class Problem(NamedTuple):
-    """The user's data, posed.
+    """The user's data, scaled and analysed, with a code size and a key.
 
-    x:         [m, n], float64: the data divided by 2^exponent, by which no digit changes.
-    centred:   x − x̄ [m, n], float64, of the data as it was stored: exact where x itself, for an
-               offset, is not.
-    code:      k, the size of the code.
-    key:       for theorems that draw; each uses it as if it were alone, so that it answers the same
-               alone as among the others.
-    moments:   of x.
-    pca:       of x.
-    exponent:  0 but for data whose variances, or products of two, float64 could not hold.
-    precision: relative rounding error of a value as it was stored: ε of its dtype, 0 for integers.
+    x:         [m, n], float64: the data divided by 2^exponent, which is exact.
+    centred:   x − x̄ [m, n], float64, computed in the stored dtype, so that a large offset costs no
+               accuracy.
+    code:      k, the code size.
+    key:       PRNG key of random starts and draws. Every theorem uses the same key, so that its
+               result does not depend on which other theorems are checked.
+    moments:   moments of x.
+    pca:       principal components of x.
+    exponent:  0, except for data whose variances or their products would over- or underflow.
+    precision: relative rounding error of stored values: ε of their dtype, 0 for integers.
     """
 
     x: Float64[np.ndarray, "examples features"]
@@ -60,34 +59,33 @@ class Problem(NamedTuple):
 
 
 Theorem = Callable[[Problem], tuple[Certificate, ...]]
-"""A theorem: what it claims of a problem, each claim with its certificate."""
+"""A theorem: a function from a problem to one certificate per claim."""
 
 
 def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = None) -> Problem:
-    """Pose the problem: centre and scale the data exactly, and analyse it once for every theorem.
+    """Centre, scale and analyse data for the theorems.
 
-    Theorems are independent of units and origin, and so are the verdicts: data is centred in the
-    dtype in which it was stored, and measured in a power of two where its own unit is too small or
-    too large for float64 to square variances.
+    Theorems do not depend on units and origin, nor do their verdicts: data are centred in their
+    stored dtype, and divided by a power of two if squared variances would over- or underflow.
 
     Args:
         x: [examples, features], any real dtype, finite.
-        code: k ≥ 1, the size of the code.
-        key: for random starts and random changes of code; None means `jax.random.key(0)`.
+        code: code size k ≥ 1.
+        key: PRNG key of random starts and draws (default: `jax.random.key(0)`).
 
     Returns:
         The `Problem`.
 
     Raises:
-        ValueError: where x is not a finite real matrix, or the code size is below one.
+        ValueError: if x is not a finite real matrix, or the code size is below one.
     """
     if code < 1:
-        raise ValueError(f"code must be one or more, got {code}")
+        raise ValueError(f"code must be at least 1, got {code}")
     x = real_array(x)
     scaled, exponent = scale_to_unit(x)
     rows, mean, _ = centred(scaled)
     scaled = scaled.astype(np.float64)
-    # A spread below the rounding of an offset is none; the offset itself must stay in range too.
+    # A spread below the rounding of the offset is zero; the offset must stay in range too.
     size = max(np.abs(rows).max(), EPSILON * np.abs(scaled).max())
     unit = exponent + int(np.frexp(size)[1])
     unit = unit if abs(unit) > MODERATE_EXPONENT else 0
@@ -99,7 +97,7 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
 
 
 def every_nth(problem: Problem, step: int) -> Problem:
-    """The problem of evenly spaced examples alone, one in so many, with a PCA of its own."""
+    """The problem for every `step`-th example, with its own PCA."""
     x, rows = problem.x[::step], problem.centred[::step]
     shift = rows.mean(axis=0)
     rows = rows - shift
@@ -110,12 +108,12 @@ def every_nth(problem: Problem, step: int) -> Problem:
 def rounding(problem: Problem) -> float:
     """Rounding error of R's singular values, ε ((√(mn) + 50) σ_1 + ‖x‖_F/√m).
 
-    The first term is that of the factorisations (a backward error of γ_{mn}), with √N ε for γ_N,
-    which holds with high probability, and of where their iterations stop; the second is that of x
-    as it was stored, which an offset makes large against the spread: see `stored_rounding`.
+    The first term is the backward error γ_{mn} of the factorisations, with √N ε for γ_N (with high
+    probability), plus the deflation threshold; the second is `stored_rounding`, which is large if
+    the offset is large relative to the spread.
 
     Args:
-        problem: the problem.
+        problem: data.
 
     Returns:
         The error ρ, in the units of σ.
@@ -128,25 +126,25 @@ def rounding(problem: Problem) -> float:
 
 
 def stored_rounding(problem: Problem) -> float:
-    """Rounding error of a row of x as it was stored in float64, ε ‖x‖_F/√m; none of integers.
+    """Rounding error of a row of x in float64, ε ‖x‖_F/√m; zero for integers.
 
-    Data that was stored more coarsely is taken as it is, for its values are exact in float64.
+    Values stored in a dtype of lower precision count as exact.
     """
     return min(problem.precision, EPSILON) * problem.moments.magnitude
 
 
 def rank(problem: Problem) -> int:
-    """Number of singular values of R beyond its rounding error."""
+    """Number of singular values of R above the rounding error."""
     return int(np.sum(problem.pca.eigenvalues > rounding(problem) ** 2))
 
 
 def last_component(problem: Problem) -> int:
-    """Index from zero of the last principal component that the code keeps and the data has."""
+    """Index (from 0) of the last principal component that the data have and the code represents."""
     return min(problem.code, rank(problem)) - 1
 
 
 def pca_obstacle(problem: Problem) -> Obstacle | None:
-    """Why no statement about principal components applies: a code as wide as x, or no variance."""
+    """Why statements about principal components do not apply: k ≥ n, or no variance."""
     features = problem.x.shape[1]
     if problem.code >= features:
         reason = f"code {problem.code} ≥ {features} features: the identity attains zero loss"
@@ -158,6 +156,6 @@ def pca_obstacle(problem: Problem) -> Obstacle | None:
 
 
 def zero_variance_message(problem: Problem) -> str:
-    """That no feature varies beyond rounding, and the variance that there is, in x's own unit."""
+    """Message for data without variance, with Σ λ in the user's unit."""
     total = np.ldexp(least_loss(problem.pca, 0), 2 * problem.exponent)
     return f"no feature varies beyond rounding (Σ λ = {total:.1e})"

@@ -1,4 +1,4 @@
-"""What rounding explains: tolerances from machine epsilon, sizes, the spectrum and its gap."""
+"""Tolerances of the theorems, from machine epsilon, matrix sizes, the spectrum and its gap."""
 
 import numpy as np
 from jaxtyping import Float64
@@ -17,30 +17,30 @@ from aejax.theory.checking.problem import (
 )
 
 CLOSED_FORM_CAP = 1e-8
-"""Greatest relative tolerance of a closed form, and of any loss."""
+"""Maximum relative tolerance of closed forms, and of losses."""
 
 TRAINED_CAP = 1e-6
-"""Greatest tolerance of a map that was trained by gradient."""
+"""Maximum tolerance of maps trained by gradient."""
 
 GRADIENT_TOLERANCE = 1e-12
 """Gradient norm at which training stops, for data whose variances sum to one."""
 
 
 def loss_scale(problem: Problem) -> float:
-    """What a loss is relative to: Σ_{i>k} λ_i; where rank ≤ k, and that is zero, Σ λ_i."""
+    """Scale of relative losses: Σ_{i>k} λ_i, or Σ λ_i if rank ≤ k, where the former is zero."""
     return least_loss(problem.pca, problem.code if rank(problem) > problem.code else 0)
 
 
 def pass_rounding(problem: Problem) -> float:
-    """Rounding error of a row that went through a model with biases: ρ + ε √n ‖x‖_F/√m."""
+    """Rounding error of a row after a pass through a model with biases: ρ + ε √n ‖x‖_F/√m."""
     features = problem.x.shape[1]
     return rounding(problem) + EPSILON * float(np.sqrt(features)) * problem.moments.magnitude
 
 
 def loss_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of a loss L, relative to its scale: (2 √L ρ + ρ²)/scale, ρ a pass's rounding.
+    """Relative tolerance of a loss L: (2 √L ρ + ρ²)/scale, with ρ the rounding of a pass.
 
-    For ‖e + d‖² − ‖e‖² ≤ 2 ‖e‖ ‖d‖ + ‖d‖², with e the error of reconstruction, d of rounding.
+    ‖e + d‖² − ‖e‖² ≤ 2 ‖e‖ ‖d‖ + ‖d‖² for a reconstruction error e and a rounding error d.
     """
     error, root = pass_rounding(problem), float(np.sqrt(least_loss(problem.pca, problem.code)))
     value = _ratio(2 * root * error + error**2, loss_scale(problem))
@@ -49,9 +49,9 @@ def loss_tolerance(problem: Problem) -> Tolerance:
 
 
 def bound_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of a bound that is made of S's eigenvalues: √(mn) ε Σλ/scale.
+    """Relative tolerance of a bound computed from S's eigenvalues: √(mn) ε Σλ/scale more.
 
-    Each eigenvalue carries an absolute error in proportion to λ_1, and the bound sums them.
+    Each eigenvalue has an absolute error proportional to λ_1, and the bound sums them.
     """
     total, scale = least_loss(problem.pca, 0), loss_scale(problem)
     value = loss_tolerance(problem).value + EPSILON * _ratio(np.sqrt(problem.x.size) * total, scale)
@@ -62,8 +62,8 @@ def bound_tolerance(problem: Problem) -> Tolerance:
 def map_tolerance(problem: Problem) -> Tolerance:
     """Tolerance of the projector V_k V_kᵀ: 3 ρ/(σ_k − σ_{k+1}), in spectral norm.
 
-    One ρ for the SVD, one for the least squares that it is compared with, and one for where those
-    stop: what their row space still moves, summed over the steps that they leave out.
+    One ρ for the SVD, one for the alternating least squares that it is compared with, and one for
+    their stopping criterion (the remaining movement of their row space).
 
     Source: Wedin 1972 (a singular subspace moves by the perturbation over its gap).
     """
@@ -73,13 +73,12 @@ def map_tolerance(problem: Problem) -> Tolerance:
 
 
 def training_excess_bound(problem: Problem) -> float:
-    """Excess loss at which training may end: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ).
+    """Maximum excess loss after training: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ).
 
-    The loss L in float64 is blind to ε L, and one near zero to ρ². A gradient that stops at g, for
-    data whose variances sum to one, leaves g²/δ in the flattest direction: δ is the least of the
-    eigengap, for the decoder, and of the least variance in the data, for the encoder. As the
-    parameters lie within order one of the optimum, it leaves no more than g. Ten is for the code
-    of a random start, whose scales are of order one but not one.
+    The loss L in float64 has errors ε L and, near zero, ρ². For data with Σλ = 1, a gradient norm g
+    leaves an excess of g²/δ in the flattest direction, with δ the minimum of the eigengap (decoder)
+    and of the smallest variance (encoder); and at most g, as the distance of the parameters from
+    the optimum is of order one. The factor 10 allows for the scale of the code of a random start.
     """
     eigenvalues = problem.pca.eigenvalues
     total, loss = least_loss(problem.pca, 0), least_loss(problem.pca, problem.code)
@@ -91,7 +90,7 @@ def training_excess_bound(problem: Problem) -> float:
 
 
 def trained_loss_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of a trained loss: that of a closed form, and the excess that training leaves."""
+    """Tolerance of a trained loss: `loss_tolerance` plus the excess loss after training."""
     closed, excess = loss_tolerance(problem), training_excess_bound(problem)
     value = closed.value + _ratio(excess, loss_scale(problem))
     basis = f"{closed.basis}, and excess loss {excess:.1e} against {loss_scale(problem):.1e}"
@@ -99,11 +98,11 @@ def trained_loss_tolerance(problem: Problem) -> Tolerance:
 
 
 def trained_map_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of a map W that was found by lowering the loss: √(3 E/(λ_k − λ_{k+1})).
+    """Tolerance of a map W from training: √(3 E/(λ_k − λ_{k+1})), with E the excess loss.
 
-    Excess loss E bounds the map: ‖R (W − V_k V_kᵀ)‖²_F ≤ 3 λ_k E/(λ_k − λ_{k+1}). For with P the
-    projector on W's row space, ‖R (P − V_k V_kᵀ)‖²_F is at most (λ_k + λ_{k+1})/(λ_k − λ_{k+1})
-    times the excess of P; and ‖R (W − P)‖²_F adds to the excess in full.
+    ‖R (W − V_k V_kᵀ)‖²_F ≤ 3 λ_k E/(λ_k − λ_{k+1}): let P be the projector on W's row space. Then
+    ‖R (P − V_k V_kᵀ)‖²_F is at most (λ_k + λ_{k+1})/(λ_k − λ_{k+1}) times the excess loss of P, and
+    the excess loss of W is that of P plus ‖R (W − P)‖²_F.
     """
     kept, left = _singular_values(problem)
     gap, excess = kept**2 - left**2, training_excess_bound(problem)
@@ -112,12 +111,11 @@ def trained_map_tolerance(problem: Problem) -> Tolerance:
 
 
 def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
-    """That of a closed form, and the excess that a balanced pair leaves at its end.
+    """Tolerance of a loss trained with a preconditioner: `loss_tolerance` plus the excess loss.
 
-    For Σλ = 1 a gradient G leaves the tilt of component i towards j with an excess of
-    G²/(σ_i − σ_j), whose curvature is σ_i − σ_j, or with λ_i − λ_j, the most that a tilt can cost:
-    the lesser of the two, summed over i ≤ k < j. A unit that the data does not need, of sides a,
-    adds a⁴ at a gradient of 2a³, which is less than G^(4/3).
+    For Σλ = 1 and a gradient norm G, a rotation of component i towards j, of curvature σ_i − σ_j,
+    has an excess of at most min(G²/(σ_i − σ_j), λ_i − λ_j); the excess sums over i ≤ k < j. An
+    unneeded unit whose sides have norm a adds a⁴ at a gradient of 2a³, which is below G^(4/3).
     """
     closed, error = loss_tolerance(problem), gradient_error(problem)
     eigenvalues = unit_eigenvalues(problem)
@@ -131,12 +129,13 @@ def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
 
 
 def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of R W/σ_k from a balanced pair of gradient G: 2 G/(√σ_k (σ_k − σ_{k+1})), Σλ = 1.
+    """Tolerance of R W/σ_k with a preconditioner: 2 G/(√σ_k (σ_k − σ_{k+1})), for Σλ = 1.
 
-    With P and Q the projectors on the row space of W_d and the columns of A = T W_e, the two
-    gradients leave A W_d within G/(2 s) of T P and of Q T, s² = σ_k the least value of A and of
-    W_d. So P and Q are singular subspaces up to e = G/s, wrong by the angle e/(σ_k − σ_{k+1})
-    (Wedin 1972), and A W_d is wrong by 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}) at most.
+    G is the final gradient norm of the balanced pair A = T W_e, W_d, whose smallest singular values
+    are s, s² = σ_k. Let P and Q be the projectors on the row space of W_d and the column space of
+    A. The two gradients bound ‖A W_d − T P‖ and ‖A W_d − Q T‖ by G/(2 s). So P and Q are singular
+    subspaces up to e = G/s, with an angle error of e/(σ_k − σ_{k+1}) (Wedin 1972), and the error of
+    A W_d is at most 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}).
     """
     (kept, left), error = _unit_singular_values(problem), gradient_error(problem)
     basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - left:.1e}"
@@ -145,44 +144,44 @@ def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
 
 
 def unit_factor(problem: Problem) -> Float64[np.ndarray, "rows features"]:
-    """T, divided by √Σλ: the data on which trainings are alike, since its variances sum to one."""
+    """T/√Σλ: the training data scaled to unit total variance."""
     return problem.moments.factor / np.sqrt(least_loss(problem.pca, 0))
 
 
 def unit_eigenvalues(problem: Problem) -> Float64[np.ndarray, " features"]:
-    """λ/Σλ of all n directions, zeros included."""
+    """λ/Σλ of all n directions, including zeros."""
     eigenvalues = problem.pca.eigenvalues / least_loss(problem.pca, 0)
     return np.pad(eigenvalues, (0, problem.x.shape[1] - len(eigenvalues)))
 
 
 def gradient_rounding(problem: Problem) -> float:
-    """8 ε (√N + 50) σ_1/√Σλ, what rounding does to a gradient, for unit data.
+    """Rounding error of a gradient for Σλ = 1: 8 ε (√N + 50) σ_1/√Σλ.
 
-    The objective is of degree four in the kernels, whose norms are at most about one, and of degree
-    two in the data. That is T, of N entries, of which the components are too: how far T is from x
-    has no part in the comparison.
+    The objective has degree four in the kernels, whose norms are about one or less, and degree two
+    in the data: T, with N entries. The components are computed from T too, so that the rounding of
+    T itself does not matter.
     """
     largest = float(np.sqrt(problem.pca.eigenvalues[0] / least_loss(problem.pca, 0)))
     return 8 * EPSILON * float(np.sqrt(problem.moments.factor.size) + DEFLATION) * largest
 
 
 def gradient_stop(problem: Problem) -> float:
-    """g, the norm at which a training's gradient has vanished: 10⁻¹², or 8 ε ‖x‖_F/√(m Σλ).
+    """Gradient norm g at which training stops, for Σλ = 1: max(10⁻¹², 8 ε ‖x‖_F/√(m Σλ)).
 
-    The latter is what an offset costs x as it is stored. To train further is to fit what rounding
-    has made of the data: two equal eigenvalues that it sets apart, which takes for ever.
+    The latter is the rounding of x, which is large if x has a large offset. Further training would
+    fit this rounding: it separates equal eigenvalues, and converges extremely slowly.
     """
     stored = 8 * stored_rounding(problem) / float(np.sqrt(least_loss(problem.pca, 0)))
     return max(GRADIENT_TOLERANCE, stored)
 
 
 def gradient_error(problem: Problem) -> float:
-    """Norm of the exact gradient where training has ended, for unit data: g and its rounding."""
+    """Maximum norm of the exact gradient after training, for Σλ = 1: g plus rounding."""
     return gradient_stop(problem) + gradient_rounding(problem)
 
 
 def map_obstacle(problem: Problem) -> Obstacle | None:
-    """Why no statement about the optimal map can be answered, whatever the tolerance."""
+    """Why statements about the optimal map cannot be decided, whatever the tolerance."""
     if problem.code > rank(problem):
         reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
         return pca_obstacle(problem) or Obstacle("not identifiable", reason)
@@ -190,16 +189,17 @@ def map_obstacle(problem: Problem) -> Obstacle | None:
 
 
 def _coarsely_stored(problem: Problem) -> Obstacle | None:
-    """A gap that the rounding of x to a type of low precision may have made, or have closed."""
+    """Obstacle if the spectral gap is within the rounding of x to its low-precision dtype."""
     (kept, left), stored = _singular_values(problem), problem.precision * problem.moments.magnitude
     if problem.precision <= EPSILON or kept - left > stored:
         return None
-    reason = f"the gap σ_k − σ_{{k+1}} = {kept - left:.1e} is within the rounding {stored:.1e} of x"
-    return Obstacle("not identifiable", f"{reason} as it was stored")
+    gap = f"the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
+    reason = f"{gap} is within the rounding {stored:.1e} of x in its stored dtype"
+    return Obstacle("not identifiable", reason)
 
 
 def _singular_values(problem: Problem) -> tuple[float, float]:
-    """σ_k and σ_{k+1}, where k is no more than the rank; zero beyond the last."""
+    """σ_k and σ_{k+1}, for k at most the rank; zero beyond the last."""
     last = max(last_component(problem), 0)
     kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
     return float(kept), float(left)

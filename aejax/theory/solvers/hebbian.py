@@ -1,8 +1,8 @@
-"""Oja's and Sanger's rules: the linear autoencoder learned on line, from a stream or on average.
+"""Oja's and Sanger's (generalised Hebbian) rules: online learning of the linear autoencoder.
 
-Each unit learns from what its code and the reconstruction tell it: ΔW = η (x − x̂) yᵀ, y = Wᵀx,
-with x̂ = W y (Oja), or with the reconstruction of unit j from units 1 … j alone (Sanger). Oja's is
-the gradient of the squared error with respect to the decoder alone, at tied weights W_d = W_eᵀ.
+ΔW = η (x − x̂) yᵀ with y = Wᵀx. Oja's rule has x̂ = W y; in Sanger's rule unit j uses the
+reconstruction from units 1 … j only. Oja's rule is the negative gradient of the squared error with
+respect to the decoder only, at tied weights W_d = W_eᵀ.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from aejax.theory.analysis.moments import real_matrix
 from aejax.types import Array, Key, Params
 
 STEP_SIZE = 0.5
-"""Step of the averaged rules, for λ_1 = 1: half of what keeps the fastest mode, 2λ_1, stable."""
+"""Step size of the averaged rules for λ_1 = 1: half the limit of stability for the mode 2λ_1."""
 
 
 def hebbian_update(
@@ -25,11 +25,11 @@ def hebbian_update(
     rows: Float[Array, "rows features"],
     mask: Float[Array, "code code"],
 ) -> Float[Array, "features code"]:
-    """RᵀR W − W (M ∘ WᵀRᵀR W): one update of a batch, its rows centred and divided by √batch.
+    """RᵀR W − W (M ∘ WᵀRᵀR W): update of a batch R, with rows centred and divided by √batch.
 
-    M_ij = 1 where unit j subtracts unit i's reconstruction from its input: all ones for Oja, the
-    upper triangle for Sanger, the diagonal for units that learn alone. With T of the moments in the
-    place of a batch it is the update's expectation over the data.
+    M_ij = 1 if unit j subtracts unit i's reconstruction from its input: all ones (Oja), upper
+    triangular (Sanger), or diagonal (independent units). With the factor T of the moments as the
+    batch, this is the expected update over the data.
     """
     code = rows @ kernel
     return rows.T @ code - kernel @ (mask * (code.T @ code))
@@ -43,25 +43,25 @@ def learn_online(
     horizon: float,
     ordered: bool = True,
 ) -> Params:
-    """Learn a linear autoencoder from a stream, by Sanger's rule or Oja's, in float64.
+    """Learn a linear autoencoder from a stream by Sanger's or Oja's rule, in float64.
 
-    Step t has size h/(h + t), for rows that are centred with the mean of all seen so far and
-    divided by the root of their total variance: Σ η = ∞ and Σ η² < ∞, as convergence with
-    probability one requires. The squared sines of angles fall as 1/t where h exceeds
-    Σλ/(2 × the least gap of λ_1 … λ_{k+1}), else more slowly; a larger h lets noise in for longer.
+    Rows are centred by the running mean and divided by the square root of their running total
+    variance. Step t has size η = h/(h + t), so that Σ η = ∞ and Σ η² < ∞, as almost sure
+    convergence requires. The squared sines of the angles decay as 1/t if h exceeds
+    Σλ/(2 × the smallest gap of λ_1 … λ_{k+1}), else more slowly; a larger h prolongs the noise.
 
     Args:
-        key: for the start, a random orthonormal basis.
-        batches: each [examples, features], of any size; their order must not drift.
-        code: k, from one to the number of features.
+        key: PRNG key of the initial random orthonormal basis.
+        batches: batches [examples, features] of any size; their distribution must not drift.
+        code: code size k, from 1 to the number of features.
         horizon: h > 0, in batches.
-        ordered: Sanger's rule; Oja's where false.
+        ordered: Sanger's rule if true, Oja's if false (default: true).
 
     Returns:
-        Params of `aejax.linear(n, k)`, W_e = W and W_d = Wᵀ, for x itself.
+        Parameters of `aejax.linear(n, k)` for x: W_e = W, W_d = Wᵀ, and biases.
 
     Raises:
-        ValueError: for no batch, or a batch that is not a finite real matrix.
+        ValueError: if there is no batch, or a batch is not a finite real matrix.
 
     Source: Oja 1982; Sanger 1989.
     """
@@ -72,7 +72,7 @@ def learn_online(
             update = _update(kernel, rows, np.triu(mask) if ordered else mask)
             kernel, mean = kernel + horizon / (horizon + step) * update, mean_so_far
         if kernel is None:
-            raise ValueError("a stream must hold one batch or more, got none")
+            raise ValueError("a stream must contain one batch or more, got none")
         return pca_params(kernel.T, jnp.asarray(mean))
 
 
@@ -82,26 +82,26 @@ def averaged_rule(
     rows: Float64[Array, "rows features"],
     mask: Float64[Array, "code code"],
     momentum: float | Array,
-    rest: float | Array,
+    tolerance: float | Array,
     max_steps: int | Array,
 ) -> tuple[Float64[Array, "features code"], Int[Array, ""], Float64[Array, ""]]:
-    """Follow a rule's expectation over the data, in steps of `STEP`, until its update is at rest.
+    """Iterate the expected update of a rule until the norm of the update is small.
 
-    With momentum the velocity is U ← β U + ΔW, and W ← W + η U. That rests where ΔW = 0, as the
-    rule does; only sooner: an error of rate h shrinks by about 1 − √(ηh) a step in place of 1 − ηh.
-    β is t/(t + 3) in step t since the velocity last turned against the update, when t is zero
-    again: a constant β would have to be fitted to h, and may diverge.
+    With momentum, U ← β U + ΔW and W ← W + η U, with η = `STEP_SIZE`. The fixed points are those of
+    the rule, ΔW = 0, but an error of rate h decays by about 1 − √(ηh) per step instead of 1 − ηh.
+    β = t/(t + 3) at step t after the last restart; a restart (t = 0) follows when the velocity
+    points against the update. A constant β would have to be tuned to h and may diverge.
 
     Args:
-        start: W.
-        rows: T, of λ_1 = 1.
-        listens: M, see `hebbian_update`.
-        momentum: the greatest β, in [0, 1]; zero for the rule alone.
-        rest: norm of the update at which W is returned.
-        max_steps: stop here at the latest.
+        start: initial W.
+        rows: T, scaled to λ_1 = 1.
+        mask: M of `hebbian_update`.
+        momentum: maximum β, in [0, 1]; zero for the rule without momentum.
+        tolerance: norm of the update at which the iteration stops.
+        max_steps: maximum number of steps.
 
     Returns:
-        W, the steps, and the norm of the update at W.
+        W, the number of steps, and the norm of the update at W.
 
     Source: Polyak 1964 (momentum); O'Donoghue & Candès 2015 (its restart).
     """
@@ -113,25 +113,25 @@ def averaged_rule(
         kernel = kernel + STEP_SIZE * velocity
         return kernel, velocity, hebbian_update(kernel, rows, mask), steps + 1, since
 
-    def moving(carry: tuple) -> Array:
+    def unconverged(carry: tuple) -> Array:
         _, _, update, steps, _ = carry
-        return (jnp.linalg.norm(update) > rest) & (steps < max_steps)
+        return (jnp.linalg.norm(update) > tolerance) & (steps < max_steps)
 
     none, first = jnp.asarray(0), hebbian_update(start, rows, mask)
     carry = (start, jnp.zeros_like(start), first, none, none)
-    kernel, _, update, steps, _ = jax.lax.while_loop(moving, step, carry)
+    kernel, _, update, steps, _ = jax.lax.while_loop(unconverged, step, carry)
     return kernel, steps, jnp.linalg.norm(update)
 
 
 def random_basis(key: Key, features: int, code: int) -> Float64[Array, "features code"]:
-    """W [n, k] with random orthonormal columns: the start of either rule."""
+    """W [n, k] with random orthonormal columns: the initial value of both rules."""
     return jnp.linalg.qr(jax.random.normal(key, (features, code), jnp.float64))[0]
 
 
 def _unit_rows(
     batches: Iterable[Shaped[np.ndarray | Array, "..."]],
 ) -> Iterator[tuple[Float64[np.ndarray, "rows n"], Float64[np.ndarray, " n"]]]:
-    """Each batch as rows of a matrix of norm about one, and the mean of all seen so far."""
+    """Each batch, centred and scaled to a norm of about one, and the running mean."""
     mean, seen, power = 0.0, 0, 0.0
     for batch in batches:
         x = real_matrix(batch)

@@ -1,4 +1,4 @@
-"""Gradient training of any objective from any start, and how near its end is to a minimum."""
+"""Gradient training with L-BFGS."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,15 +12,15 @@ from aejax.theory.checking.tolerances import GRADIENT_TOLERANCE
 from aejax.types import Array, Params
 
 MAX_STEPS = 5000
-"""Steps after which a training that has not ended is given up."""
+"""Maximum number of training steps."""
 
 
 class Solution(NamedTuple):
-    """Where a solver stopped.
+    """The result of a solver.
 
-    params:    float64, for use under `jax.enable_x64(True)`.
-    steps:     how many it took.
-    converged: whether it stopped by its own measure, not at the last step allowed.
+    params:    parameters in float64, for use under `jax.enable_x64(True)`.
+    steps:     number of steps.
+    converged: whether the stopping criterion was met before the maximum number of steps.
     """
 
     params: Params
@@ -39,12 +39,12 @@ def minimise(
     """Minimise loss(params, data) with L-BFGS, in the precision of its arguments.
 
     Args:
-        loss: to be minimised; compiled once for each loss and each shape of data, so it should be
-            one function, and not a new closure at each call.
-        start: where to start.
-        data: a tree of arrays and numbers that the loss is given.
-        gradient_tolerance: stop where the gradient's norm is no greater.
-        max_steps: stop here at the latest.
+        loss: function (params, data) -> scalar; compiled once for each function object and shape
+            of data, so do not pass a new closure at each call.
+        start: initial parameters.
+        data: pytree of arrays, the second argument of the loss.
+        gradient_tolerance: gradient norm at which to stop (default: 10⁻¹²).
+        max_steps: maximum number of steps (default: 5000).
 
     Returns:
         The `Solution`.
@@ -85,10 +85,10 @@ def _lbfgs(
         gradient_norm = optax.tree.norm(optax.tree.get(state, "grad"))
         return optax.apply_updates(params, updates), state, steps + 1, gradient_norm
 
-    def going(carry: tuple) -> Array:
+    def unconverged(carry: tuple) -> Array:
         _, _, steps, gradient_norm = carry
         return (gradient_norm > gradient_tolerance) & (steps < max_steps)
 
     carry = (start, optimizer.init(start), jnp.asarray(0), jnp.asarray(jnp.inf))
-    params, _, steps, gradient_norm = jax.lax.while_loop(going, step, carry)
+    params, _, steps, gradient_norm = jax.lax.while_loop(unconverged, step, carry)
     return params, steps, gradient_norm

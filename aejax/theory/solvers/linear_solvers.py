@@ -1,8 +1,8 @@
-"""The linear autoencoder's optimum by three routes that know nothing of the data's spectrum.
+"""Solvers of the linear autoencoder: L-BFGS, preconditioned L-BFGS, alternating least squares.
 
-They see the data through its moments' factor T alone, which is exact: the loss is a function of
-S = RᵀR = TᵀT (see `moments`). They return parameters of `aejax.linear(n, k)` for x itself: the
-best biases for kernels W_e, W_d are b = −x̄ W_e and c = x̄, which leave the centred problem.
+None of them computes an eigendecomposition. They use the data through the factor T only, which is
+exact, because the loss is a function of S = RᵀR = TᵀT (see `moments`). They return parameters of
+`aejax.linear(n, k)` for x: the optimal biases b = −x̄ W_e and c = x̄ reduce it to centred data.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ from aejax.theory.solvers.lbfgs import Solution, minimise
 from aejax.types import Array, Key, Params
 
 MAX_STEPS = 30_000
-"""Steps after which a solver that has not ended is given up."""
+"""Maximum number of solver steps."""
 
 
 def train_linear(
@@ -32,16 +32,15 @@ def train_linear(
 ) -> Solution:
     """Train a linear autoencoder from a random start with L-BFGS, in float64.
 
-    Minimises ‖T − T W_e W_d‖²_F, which is ‖R − R W_e W_d‖²_F, over both kernels, by the model's
-    own `encode` and `decode` on the rows of T. T is divided by its norm first: that scales the
-    loss and moves no optimum.
+    Minimises ‖T − T W_e W_d‖²_F = ‖R − R W_e W_d‖²_F over both kernels, by the model's `encode` and
+    `decode` on the rows of T. T is divided by its norm, which rescales the loss only.
 
     Args:
-        key: for the start, which is the model's own `init`.
-        data: moments of x, which varies.
-        code: k ≥ 1.
-        gradient_tolerance: stop where the gradient's norm is no greater, for T of unit norm.
-        max_steps: stop here at the latest.
+        key: PRNG key of the model's `init`.
+        data: moments of data with variance.
+        code: code size k ≥ 1.
+        gradient_tolerance: gradient norm at which to stop, for T of unit norm (default: 10⁻¹²).
+        max_steps: maximum number of steps (default: 30 000).
 
     Returns:
         The `Solution`.
@@ -64,7 +63,7 @@ def train_linear(
 
 
 def squared_error_of_factor(params: Params, factor: Array) -> Array:
-    """‖T − T W_e W_d‖²_F, by the model's own encode and decode on the rows of T [rows, n]."""
+    """‖T − T W_e W_d‖²_F, by the model's encode and decode on the rows of T [rows, n]."""
     model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
     return losses.squared_error(model.decode(params, model.encode(params, factor)), factor).sum()
 
@@ -79,21 +78,22 @@ def train_preconditioned(
 ) -> Solution:
     """Train a linear autoencoder from a random start with L-BFGS and a preconditioned encoder.
 
-    With A = T W_e the loss is ‖T − A W_d‖²_F, and a gradient step of A is one of W_e along
-    S⁻¹ ∂L/∂W_e = −2 (I − W_e W_d) W_dᵀ: what is flat for want of variance is flat no more, and S is
-    never inverted. A change of code first makes the two sides balanced, AᵀA = W_d W_dᵀ, and once
-    more near the end. There the curvatures are σ_i ± σ_j for i ≤ k < j: the condition is
-    2σ_1/(σ_k − σ_{k+1}) in place of one that λ_1/(λ_k − λ_{k+1}) and λ_1/λ_n multiply.
+    With A = T W_e the loss is ‖T − A W_d‖²_F. A gradient step of A is a step of W_e along
+    S⁻¹ ∂L/∂W_e = −2 (I − W_e W_d) W_dᵀ, without the inversion of S, so that directions of small
+    variance are no longer flat. The pair is balanced, AᵀA = W_d W_dᵀ, at the start and once more
+    near the end. The curvatures there are σ_i ± σ_j for i ≤ k < j, so the condition number is
+    2σ_1/(σ_k − σ_{k+1}) instead of the product of λ_1/(λ_k − λ_{k+1}) and λ_1/λ_n.
 
     Args:
-        key: for the start, which is the model's own `init`.
-        data: moments of x, which varies.
-        code: k ≥ 1.
-        gradient_tolerance: stop where the gradient's norm is no greater, for T of unit norm.
-        max_steps: stop here at the latest, before and after the second balance.
+        key: PRNG key of the model's `init`.
+        data: moments of data with variance.
+        code: code size k ≥ 1.
+        gradient_tolerance: gradient norm at which to stop, for T of unit norm (default: 10⁻¹²).
+        max_steps: maximum number of steps before the second balancing, and again after it
+            (default: 30 000).
 
     Returns:
-        The `Solution`, W_e of least norm for its A.
+        The `Solution`; W_e has minimum norm for its A.
 
     Source: Liu & Nocedal 1989 (L-BFGS); the preconditioner derived here.
     """
@@ -112,21 +112,23 @@ def train_preconditioned(
 
 @jax.jit
 def balance(codes: Array, decoder: Array) -> dict[str, Array]:
-    """The pair A G, G⁻¹ W_d with the same Gram matrix on both sides.
+    """Replace A, W_d by A G, G⁻¹ W_d with equal Gram matrices, AᵀA = W_d W_dᵀ.
 
     Args:
         codes: A [rows, k].
         decoder: W_d [k, n].
 
     Returns:
-        A and W_d, of which A W_d is unchanged.
+        The new A and W_d, with the same product.
     """
     (left, upper), (right, lower) = jnp.linalg.qr(codes), jnp.linalg.qr(decoder.T)
-    turn, sizes, other = jnp.linalg.svd(upper @ lower.T, full_matrices=False)
+    u, sizes, v_transposed = jnp.linalg.svd(upper @ lower.T, full_matrices=False)
     unused = codes.shape[1] - len(sizes)
     return {
-        "codes": jnp.pad(left @ (turn * jnp.sqrt(sizes)), ((0, 0), (0, unused))),
-        "decoder": jnp.pad((jnp.sqrt(sizes)[:, None] * other) @ right.T, ((0, unused), (0, 0))),
+        "codes": jnp.pad(left @ (u * jnp.sqrt(sizes)), ((0, 0), (0, unused))),
+        "decoder": jnp.pad(
+            (jnp.sqrt(sizes)[:, None] * v_transposed) @ right.T, ((0, unused), (0, 0))
+        ),
     }
 
 
@@ -141,22 +143,22 @@ def alternating_least_squares(
     *,
     max_steps: int = MAX_STEPS,
 ) -> Solution:
-    """Alternate between the best decoder and the best encoder, in float64, from a random start.
+    """Alternate between the optimal decoder and the optimal encoder, in float64.
 
-    Given W_e, the best decoder regresses T on T W_e; given W_d, the best encoder of least norm is
-    the pseudo-inverse W_d⁺, whose map projects on W_d's row space. A change of code alters
-    neither, so it is chosen to make W_e orthonormal, by QR. The row space converges as
-    (λ_{k+1}/λ_k)^steps. The stop is where it moves no more than rounding moves it, which is
-    2 ε √N σ̂_1/σ̂_k for the N entries of T, with the ratio from the code's QR.
+    Given W_e, the optimal decoder is the regression of T on T W_e; given W_d, the optimal encoder
+    of minimum norm is the pseudo-inverse W_d⁺. Both are determined up to a change of code, chosen
+    so that W_e is orthonormal (QR): this is subspace iteration. The row space converges as
+    (λ_{k+1}/λ_k)^steps. The iteration stops when the row space moves by no more than rounding,
+    2 ε √N σ̂_1/σ̂_k for the N entries of T, with the ratio from the QR of the code.
 
     Args:
-        key: for the start, a Gaussian encoder.
-        data: moments of x, of rank ≥ k.
-        code: k ≥ 1.
-        max_steps: stop here at the latest.
+        key: PRNG key of the initial Gaussian encoder.
+        data: moments of data of rank ≥ k.
+        code: code size k ≥ 1.
+        max_steps: maximum number of steps (default: 30 000).
 
     Returns:
-        The `Solution`, W_e orthonormal and W_d the least-squares decoder of it.
+        The `Solution`: W_e orthonormal, and W_d its least-squares decoder.
 
     Source: Baldi & Hornik 1989 (the two conditions of a critical point).
     """
@@ -180,13 +182,13 @@ def _alternate(
         sizes = jnp.abs(jnp.diagonal(triangle))
         return following, steps + 1, movement * sizes.min() / sizes.max()
 
-    def unfinished(carry: tuple) -> Array:
+    def unconverged(carry: tuple) -> Array:
         _, steps, movement = carry
         return (movement > step_tolerance) & (steps < max_steps)
 
     start, _ = jnp.linalg.qr(jax.random.normal(key, (factor.shape[1], code), factor.dtype))
     carry = (start, jnp.asarray(0), jnp.asarray(jnp.inf))
-    encoder, steps, movement = jax.lax.while_loop(unfinished, step, carry)
+    encoder, steps, movement = jax.lax.while_loop(unconverged, step, carry)
     basis, triangle = jnp.linalg.qr(factor @ encoder)
     decoder = jax.scipy.linalg.solve_triangular(triangle, basis.T @ factor)
     return encoder, decoder, steps, movement <= step_tolerance

@@ -1,7 +1,7 @@
-"""The linear autoencoder with an L2 penalty, on each kernel or on their product: closed forms.
+"""Linear autoencoders with an L2 penalty on each kernel, or on the product: closed forms, training.
 
-Written for J = ‖R − R W_e W_d‖²_F + μ (‖W_e‖²_F + ‖W_d‖²_F), the sum loss, and
-J = ‖R − R W_e W_d‖²_F + μ ‖W_e W_d‖²_F, the product loss: `aejax.objective` with the weight μ.
+The sum loss is J = ‖R − R W_e W_d‖²_F + μ (‖W_e‖²_F + ‖W_d‖²_F); the product loss is
+J = ‖R − R W_e W_d‖²_F + μ ‖W_e W_d‖²_F. Both are `aejax.objective` with a penalty of weight μ.
 """
 
 import functools
@@ -25,14 +25,14 @@ from aejax.theory.solvers.linear_solvers import Solution
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
 CONTROL_STEPS = 500
-"""Steps of a training that is a control, which need not end."""
+"""Training steps of a control, which need not converge."""
 
 
 def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[np.ndarray, " n"]:
-    """Gains of the sum loss, max(0, 1 − μ/λ): of W_e W_d, and squared singular values of each.
+    """Gains of the sum loss, max(0, 1 − μ/λ): singular values of W_e W_d, squared ones of each.
 
-    A map with gain s needs μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality where W_e = W_dᵀ; and
-    λ (1 − s)² + 2 μ s is least there.
+    A map with gain s has μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality for W_e = W_dᵀ; the gain
+    minimises λ (1 − s)² + 2 μ s.
 
     Source: Kunin et al. 2019 (the sum loss, for μ < λ_k; here for any μ > 0).
     """
@@ -42,7 +42,7 @@ def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[n
 def product_gains(
     eigenvalues: Float64[np.ndarray, " n"], decay: float
 ) -> Float64[np.ndarray, " n"]:
-    """Gains of the product loss, 1/(1 + μ/λ) = λ/(λ + μ), where λ (1 − s)² + μ s² is least.
+    """Gains of the product loss, λ/(λ + μ), which minimise λ (1 − s)² + μ s².
 
     Source: Kunin et al. 2019 (the product loss).
     """
@@ -50,17 +50,17 @@ def product_gains(
 
 
 def least_sum_loss(eigenvalues: Float64[np.ndarray, " n"], code: int, decay: float) -> float:
-    """min J of the sum loss: 2μ − μ²/λ_i of each i ≤ k with λ_i > μ, and λ_i of every other.
+    """min J of the sum loss: Σ (2μ − μ²/λ_i) over i ≤ k with λ_i > μ, plus Σ λ_i of the others.
 
     Args:
-        eigenvalues: λ of S, in decreasing order.
+        eigenvalues: λ of S, in descending order.
         code: k.
         decay: μ > 0.
 
     Returns:
         The minimum.
 
-    Source: Kunin et al. 2019 (its value, for μ < λ_k); derived here for any μ.
+    Source: Kunin et al. 2019 (for μ < λ_k); derived here for any μ > 0.
     """
     gains = sum_gains(eigenvalues, decay)
     gains[code:] = 0
@@ -68,22 +68,23 @@ def least_sum_loss(eigenvalues: Float64[np.ndarray, " n"], code: int, decay: flo
 
 
 def half_decay(problem: Problem) -> float:
-    """μ = λ_r/2 with r the lesser of k and the rank: no component that the code has vanishes."""
+    """μ = λ_r/2 with r = min(k, rank): all components of the code have nonzero gains."""
     return float(problem.pca.eigenvalues[min(problem.code, rank(problem)) - 1]) / 2
 
 
 def curvatures(problem: Problem, decay: float) -> tuple[float, float]:
-    """Least curvatures of the sum loss at its minima, for Σλ = 1 and μ < λ_k.
+    """Minimum curvatures of the sum loss at its minima, for Σλ = 1 and μ < λ_k.
 
-    Out of the subspace, (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ) over j ≤ k < p: of the Hessian's 2 × 2
-    blocks, determinant over trace. Within it, 2 min(μ, λ_k − μ), rotations aside.
+    Out of the principal subspace: the minimum over j ≤ k < p of
+    (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ), determinant over trace of 2 × 2 blocks of the Hessian.
+    Within it: 2 min(μ, λ_k − μ), apart from rotations.
 
     Args:
-        problem: the user's data and code size; k is the rank where that is less.
+        problem: data and code size; if the rank is below k, it replaces k.
         decay: μ, in the units of λ.
 
     Returns:
-        The two, the former zero where λ_k = λ_{k+1}.
+        Both curvatures; the first is zero if λ_k = λ_{k+1}.
     """
     eigenvalues, units = unit_eigenvalues(problem), min(problem.code, rank(problem))
     relative = decay / float(problem.pca.eigenvalues.sum())
@@ -104,13 +105,13 @@ def train_penalised(
     """Train a linear autoencoder on centred data with L2 penalties, from a random start.
 
     Args:
-        problem: the user's data, code size and key.
-        decay: μ of the sum loss, in the units of λ.
-        product: μ of the product loss, in the units of λ.
-        max_steps: stop here at the latest.
+        problem: data, code size and key.
+        decay: μ of the sum loss, in the units of λ (default: 0).
+        product: μ of the product loss, in the units of λ (default: 0).
+        max_steps: maximum number of steps (default: 5000).
 
     Returns:
-        The `Solution`, of `aejax.linear` without biases.
+        The `Solution`, with parameters of `aejax.linear` without biases.
     """
     features, total = problem.x.shape[1], float(problem.pca.eigenvalues.sum())
     with jax.enable_x64(True):

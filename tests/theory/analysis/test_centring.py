@@ -106,4 +106,4 @@ def test_a_gap_within_the_rounding_of_a_coarse_dtype_is_not_identifiable():
     x = np.repeat(np.eye(4), 10, axis=0) @ np.linalg.qr(GENERATOR.normal(size=(4, 4)))[0]
     (answer,) = theory.optimal_map(theory.pose(x.astype(np.float16), 2))
     assert answer.verdict == "not identifiable"
-    assert "as it was stored" in answer.reason
+    assert "in its stored dtype" in answer.reason
