@@ -26,8 +26,8 @@ import tyro
 
 import aejax
 from aejax import Batch, losses, training
-from aejax.runs.compilation_cache import keep_compiled
-from aejax.runs.malloc import keep_memory
+from aejax.runs.compilation_cache import enable_compilation_cache
+from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.types import Array
 from benchmarks.interleaved import interleaved, record
 
@@ -94,8 +94,8 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 
 def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
     """Only what must be: data, one program, its calls, and the loss that they end with."""
-    keep_compiled()
-    keep_memory()
+    enable_compilation_cache()
+    raise_malloc_thresholds()
     with np.load(archive) as arrays:
         x = jnp.asarray(arrays["x_train"] / np.float32(255))
     model = aejax.dense([*map(int, sizes.split())], code_activation=jax.nn.identity)

@@ -26,7 +26,7 @@ import tyro
 import aejax
 from aejax import Batch, data, losses, training
 from aejax.data.streams import memory_mapped
-from aejax.runs.malloc import keep_memory
+from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.training import (
     ONE_DEVICE,
     Stream,
@@ -57,7 +57,7 @@ QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2)
 
 def measure(config: Config) -> dict[str, Any]:
     """By batch size and way: seconds, and the ratio of the time in memory to them."""
-    keep_memory()  # as every command of aejax does
+    raise_malloc_thresholds()  # as every command of aejax does
     pixels = np.random.default_rng(0).integers(
         256, size=(config.rows, config.sizes[0]), dtype=np.uint8
     )

@@ -20,7 +20,7 @@ import jax
 from matplotlib.figure import Figure
 
 from aejax import data
-from aejax.runs.configuration import Moves, Training
+from aejax.runs.configuration import AffineAugmentation, Training
 from aejax.runs.recipes import RECIPES
 from experiments.harness import Comparison, Remember, Results, below, execute, flat
 from experiments.harness.compressors import recipe_reconstruction
@@ -89,7 +89,7 @@ def without(config: Config, features: int) -> dict[str, Training]:
     each = {
         "refinement": replace(whole, sizes=encoder, refinement_steps=0),
         "wide decoder": replace(whole, sizes=encoder, decoder_sizes=()),
-        "moved digits": replace(whole, augmentation=Moves()),
+        "moved digits": replace(whole, augmentation=AffineAugmentation()),
         "cubic interpolation": replace(
             whole, augmentation=replace(recipe.augmentation, interpolation="linear")
         ),

@@ -30,9 +30,10 @@ def test_importing_the_command_line_imports_nothing_heavy():
 
 def test_tensorboard_logging_does_not_import_pytorch():
     run_python(
-        "import sys, tempfile; from pathlib import Path; from aejax.runs.history import recorded; "
+        "import sys, tempfile; from pathlib import Path; "
+        "from aejax.runs.history import history_writer; "
         "folder = Path(tempfile.mkdtemp()); "
-        "recorded(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
+        "history_writer(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
         "assert 'tensorboardX' in sys.modules and 'torch' not in sys.modules; import torch"
     )
 

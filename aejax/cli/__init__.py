@@ -1,3 +1,3 @@
-"""The command line: where files, progress and pictures live, so that the library needs none."""
+"""Command-line interface. Nothing else in the package imports it."""
 
 from aejax.cli.main import main as main

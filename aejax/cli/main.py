@@ -1,4 +1,4 @@
-"""The command `aejax`: words to a command, errors to one line and an exit code."""
+"""The command `aejax`: runs a subcommand and turns errors into a short message and an exit code."""
 
 import os
 import signal
@@ -20,18 +20,18 @@ from aejax.cli.commands.train import Train, train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.error_messages import UnwritableError
-from aejax.cli.process.output import degrade_characters, discard, flush
-from aejax.cli.process.path_options import check_encoding, expanded
+from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
+from aejax.cli.process.path_options import check_encoding, expand_home
 from aejax.cli.process.signals import Interrupted
-from aejax.runs.compilation_cache import keep_compiled
+from aejax.runs.compilation_cache import enable_compilation_cache
 from aejax.runs.configuration import Training
-from aejax.runs.malloc import keep_memory
+from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.runs.recipes import RECIPES
 from aejax.runs.run import read_configuration
 from aejax.training import LostProcessError
 
-DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # and 1, verify's, where a verification failed
-CLOSED_PIPE = SIGNALLED + 13  # SIGPIPE's number, which Windows lacks
+DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # `aejax verify` returns 1 if a verification fails
+CLOSED_PIPE = SIGNALLED + 13  # 13 is SIGPIPE, which Windows lacks
 
 Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcommand("prepare")]
 Command = (
@@ -55,100 +55,103 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     ListData: list_data,
     PrepareData: prepare_data,
 }
-DESCRIPTION = """Train, verify and look at autoencoders.
+DESCRIPTION = """Train, verify, inspect and export autoencoders.
 
 Exit codes: 0 done, 1 a verification failed, 2 bad input, 128 + n stopped by signal n. Errors are
-one or two lines on stderr; --debug anywhere shows the traceback. Compiled programs are kept in the
-user's cache folder, or in JAX_COMPILATION_CACHE_DIR; --no-compilation-cache keeps none.
+one or two lines on stderr; --debug also shows the traceback. Compiled programs are cached in the
+user's cache directory or in JAX_COMPILATION_CACHE_DIR; --no-compilation-cache disables the cache.
+Both options are accepted at any position.
 """
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Run one command.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line.
 
     Args:
-        words: the command line without the program's name; the process's own unless given.
+        arguments: command line without the program name (default: `sys.argv[1:]`).
 
     Returns:
         The exit code.
     """
-    degrade_characters()
+    replace_unencodable()
     try:
         try:
-            return _answer(list(sys.argv[1:] if words is None else words))
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
         finally:
-            flush()
+            flush_output()
     except BrokenPipeError:
-        discard()
+        discard_output()
         return CLOSED_PIPE
-    except OSError as error:  # a full disk, say
-        discard()
-        _complain(f"standard output cannot be written to: {error}")
+    except OSError as error:  # e.g. a full disk
+        discard_output()
+        _print_error(f"standard output cannot be written to: {error}")
         return BAD_INPUT
     except SystemExit as stop:
         if not stop.code:
             raise
-        return CLOSED_PIPE  # rich ends so where it finds the pipe closed
+        return CLOSED_PIPE  # rich raises SystemExit if the pipe is closed
 
 
-def _answer(words: list[str]) -> int:
-    """The exit code of one command, once its complaint has been printed, if it has one."""
-    debug, fresh = ("--debug" in words), ("--no-compilation-cache" in words)
-    words = [word for word in words if word not in {"--debug", "--no-compilation-cache"}]
+def _run(arguments: list[str]) -> int:
+    """Run a command, print its error message if it fails, and return its exit code."""
+    debug, no_cache = ("--debug" in arguments), ("--no-compilation-cache" in arguments)
+    arguments = [each for each in arguments if each not in {"--debug", "--no-compilation-cache"}]
     try:
-        check_encoding(words)
-        command = _command(words)
-        keep_memory()
-        if not fresh:
-            keep_compiled()
+        check_encoding(arguments)
+        command = _command(arguments)
+        raise_malloc_thresholds()
+        if not no_cache:
+            enable_compilation_cache()
         return ACTIONS[type(command)](command) or DONE
     except KeyboardInterrupt as stop:
-        _complain(str(stop) or "interrupted")
+        _print_error(str(stop) or "interrupted")
         return SIGNALLED + signal.SIGINT
     except Interrupted as stop:
-        _complain(str(stop))
+        _print_error(str(stop))
         return SIGNALLED + stop.number
     except (LostProcessError, UnwritableError) as error:
         if debug:
             traceback.print_exc()
-        _complain(str(error))
+        _print_error(str(error))
         sys.stdout.flush()
         sys.stderr.flush()
-        # JAX would wait for the process that is gone, and what has still to be written would fail.
+        # A normal exit would wait for the lost process or retry the writes that failed.
         os._exit(BAD_INPUT)
     except BrokenPipeError:
         raise
     except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        _complain(str(error) or "out of memory")
+        _print_error(str(error) or "out of memory")
         return BAD_INPUT
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        _complain(f"out of memory: {error}")
+        _print_error(f"out of memory: {error}")
         return BAD_INPUT
 
 
-def _command(words: Sequence[str]) -> Any:
-    """The command; one that starts from a run or a recipe is parsed again over its settings.
+def _command(arguments: Sequence[str]) -> Any:
+    """Parse the command line.
 
-    What is not said then stays as it is there.
+    A `train` command that starts from a run or a recipe is parsed twice: the second time, the
+    settings of the run or recipe are the defaults.
     """
-    command = expanded(parse(Command, words, prog="aejax", description=DESCRIPTION))
-    settings = _settings(command) if isinstance(command, Train) else None
+    command = expand_home(parse(Command, arguments, prog="aejax", description=DESCRIPTION))
+    settings = _initial_settings(command) if isinstance(command, Train) else None
     if settings is None:
         return command
     start = replace(command, training=settings)
-    return expanded(parse(Train, words[1:], prog="aejax train", default=start))
+    return expand_home(parse(Train, arguments[1:], prog="aejax train", default=start))
 
 
-def _settings(command: Train) -> Training | None:
+def _initial_settings(command: Train) -> Training | None:
+    """Settings of the recipe or run that a command starts from."""
     if command.recipe is not None:
         return RECIPES[command.recipe].training
     run = command.out if command.resume else command.from_
     return None if run is None else read_configuration(run)
 
 
-def _complain(message: str) -> None:
+def _print_error(message: str) -> None:
     print("aejax:", "\n".join(message.splitlines()[:2]), file=sys.stderr)

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from aejax.data.files import read_npz
-from aejax.runs.atomic_files import check_file, replaced
+from aejax.runs.atomic_files import check_not_directory, temporary_file
 
 SUFFIXES = (".npy", ".npz", ".csv")
 
@@ -24,47 +24,46 @@ def check_destination(path: Path) -> None:
         ValueError: a suffix other than `.npy`, `.npz` and `.csv`.
         IsADirectoryError: the destination is a directory.
     """
-    check_file(path)
+    check_not_directory(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"out must end in {', '.join(SUFFIXES)}, got {path}")
 
 
-def companions(path: Path) -> dict[str, np.ndarray]:
-    """The arrays that a file holds beside its examples, such as labels.
+def other_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays that a file contains besides the examples, such as labels.
 
     Args:
-        path: a file that `aejax.data.load_array` reads.
+        path: file that `aejax.data.load_array` can read.
 
     Returns:
-        Name -> array; empty unless the file is an `.npz` with an `x`.
+        Arrays by name; empty if the file is not an `.npz` with an `x`.
     """
     arrays = read_npz(path) if path.suffix == ".npz" else {}
     return {name: array for name, array in arrays.items() if name != "x"} if "x" in arrays else {}
 
 
 def write_examples(
-    path: Path, name: str, array: np.ndarray, beside: Mapping[str, np.ndarray]
+    path: Path, name: str, array: np.ndarray, others: Mapping[str, np.ndarray]
 ) -> list[str]:
     """Write one array of examples in the format that the suffix names, atomically.
 
     - `.npy`: the array alone.
-    - `.npz`: the array as `x`, and beside it, under their names, the arrays with one entry per
-      example.
-    - `.csv`: a header of `name_0`, `name_1`, …, then one row per example, features in C order,
-      with as many digits as give the same numbers back.
+    - `.npz`: the array as `x`, and the other arrays that have one entry per example.
+    - `.csv`: a header `name_0`, `name_1`, …, then one row per example, features in C order, with
+      enough digits to restore the values exactly.
 
     Args:
-        path: destination file, as `check_destination` accepts it.
-        name: what the columns of a `.csv` file are called.
+        path: destination file that `check_destination` accepts.
+        name: prefix of the column names of a `.csv` file.
         array: [examples, *features].
-        beside: arrays to be stored with it.
+        others: other arrays by name.
 
     Returns:
-        Names of the arrays beside it that are left out.
+        Names of the other arrays that are not stored.
     """
-    fitting = {key: found for key, found in beside.items() if found.shape[:1] == array.shape[:1]}
+    fitting = {key: found for key, found in others.items() if found.shape[:1] == array.shape[:1]}
     kept = fitting if path.suffix == ".npz" else {}
-    with replaced(path) as partial, partial.open("wb") as file:
+    with temporary_file(path) as partial, partial.open("wb") as file:
         match path.suffix:
             case ".npy":
                 np.save(file, array, allow_pickle=False)
@@ -72,11 +71,11 @@ def write_examples(
                 _write_npz(file, {"x": array, **kept})
             case _:
                 _write_csv(file, name, array.reshape(len(array), -1))
-    return [key for key in beside if key not in kept]
+    return [key for key in others if key not in kept]
 
 
 def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
-    """As `np.savez`, which takes no array called `file`."""
+    """Write an `.npz` file; `np.savez` cannot store an array named `file`."""
     with ZipFile(file, "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

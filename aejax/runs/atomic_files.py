@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a temporary file is renamed to its destination."""
 
 import os
 from collections.abc import Iterator
@@ -9,53 +9,53 @@ import numpy as np
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file under another name, then rename it into place.
+    """Write a text file atomically, in UTF-8.
 
     Args:
-        path: where; its folder is made if it is missing.
-        text: what.
+        path: destination file; its parent directory is created.
+        text: contents of the file.
     """
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file under another name, then rename it into place.
+    """Write a binary file atomically.
 
     Args:
-        path: where; its folder is made if it is missing.
-        data: what.
+        path: destination file; its parent directory is created.
+        data: contents of the file.
     """
-    with replaced(path) as partial:
+    with temporary_file(path) as partial:
         partial.write_bytes(data)
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write one `.npy` file under another name, then rename it into place.
+    """Write a `.npy` file atomically.
 
     Args:
-        path: where; its folder is made if it is missing.
-        array: what; never pickled.
+        path: destination file; its parent directory is created.
+        array: the array; ValueError if its dtype would have to be pickled.
     """
-    with replaced(path) as partial, partial.open("wb") as file:
+    with temporary_file(path) as partial, partial.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Write a file under a temporary name and rename it to its own when it is complete.
+def temporary_file(path: Path) -> Iterator[Path]:
+    """Provide a temporary file that replaces the destination when it is complete.
 
     Args:
-        path: destination file; its parent directory is created. A symbolic link stays, and the file
-            that it leads to is replaced. A pipe or a device (`/dev/stdout`) is written to directly.
+        path: destination file; its parent directory is created. The target of a symbolic link is
+            replaced, not the link. A pipe or a device (`/dev/stdout`) is written to directly.
 
     Yields:
-        The temporary name. Where writing fails, that file is removed and the destination is left
-        as it was.
+        Path of the temporary file. It is removed if writing fails; the destination is then
+        unchanged.
 
     Raises:
         IsADirectoryError: the destination is a directory.
     """
-    check_file(path)
+    check_not_directory(path)
     if path.exists() and not path.is_file():  # a rename would delete the pipe or the device
         yield path
         return
@@ -70,8 +70,8 @@ def replaced(path: Path) -> Iterator[Path]:
         raise
 
 
-def check_file(path: Path) -> None:
-    """Refuse a destination that is a directory, before anything is computed for it.
+def check_not_directory(path: Path) -> None:
+    """Refuse a destination that is a directory.
 
     Args:
         path: destination file.

@@ -1,4 +1,4 @@
-"""The pieces that a run's settings name: normalisation, model, objective, optimizer."""
+"""Factories from the settings of a run: normalisation, model, objective, optimizer."""
 
 import dataclasses
 from functools import partial
@@ -13,16 +13,23 @@ from aejax.corruptions import on_images
 from aejax.data import LazyArray, Normalisation, identity, standardise, unit_range
 from aejax.models import convolutional, dense, mixed_precision, refined
 from aejax.objectives import Objective, objective
-from aejax.runs.configuration import Moves, Training
+from aejax.runs.configuration import AffineAugmentation, Training
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
 
 def make_normalisation(
     training: Training, x_train: np.ndarray | LazyArray, *, low: float | None, high: float | None
 ) -> Normalisation:
-    """The invertible scaling, a shift and a scale a feature, with statistics of the train examples.
+    """Make the normalisation, with one shift and one scale per feature.
 
-    They may lie in memory or not.
+    Args:
+        training: settings of the run.
+        x_train: train examples, in memory or lazy, whose statistics are used.
+        low: lower bound of the values, if it is known.
+        high: upper bound of the values, if it is known.
+
+    Returns:
+        The normalisation.
     """
     match training.normalise:
         case "unit-range" if low is not None and high is not None:
@@ -37,7 +44,7 @@ def make_normalisation(
 
 
 def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
-    """The autoencoder of flat examples that have this shape; ValueError where they do not fit."""
+    """Make the autoencoder of flattened examples; ValueError if the settings do not fit them."""
     features = prod(shape)
     sizes = training.sizes or (features, 128, 16)
     if sizes[0] != features:
@@ -46,14 +53,12 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
             f"say --sizes {' '.join(map(str, (features, *sizes[1:])))}"
         )
     if training.channels and training.decoder_sizes:
-        raise ValueError("a decoder of convolutions mirrors its encoder: leave decoder-sizes out")
+        raise ValueError("a convolutional decoder mirrors its encoder: remove --decoder-sizes")
     activation, code_activation = _activations(training)
     make = (
         partial(dense, sizes, decoder_sizes=_decoder_sizes(training, sizes))
         if not training.channels
-        else partial(
-            _convolutional, _image_shape(shape, "channels are"), training.channels, sizes[1:]
-        )
+        else partial(_convolutional, _image_shape(shape, "channels"), training.channels, sizes[1:])
     )
     return make(
         activation=registry.activation(activation),
@@ -63,12 +68,12 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
 
 
 def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
-    """The objective that the settings describe, in full precision."""
+    """Make the objective in full precision."""
     return _objective_of(make_model(training, shape), training, shape)
 
 
 def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Objective:
-    """The objective as it is trained; what has been trained is used in full precision."""
+    """Make the objective for training, in mixed precision if the settings say so."""
     model = make_model(training, shape)
     if training.precision == "mixed":
         model = mixed_precision(model)
@@ -76,21 +81,21 @@ def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Object
 
 
 def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
-    """The optimizer that the settings describe, for a run of so many steps."""
+    """Make the optimizer for a run of this number of steps."""
     rate = training.learning_rate
-    rise = min(round(training.warm_up / training.epochs * steps), steps - 1)
-    start = 0.0 if rise else rate
+    warm_up_steps = min(round(training.warm_up / training.epochs * steps), steps - 1)
+    start = 0.0 if warm_up_steps else rate
     if training.schedule == "cosine":
-        schedule = optax.warmup_cosine_decay_schedule(start, rate, rise, steps)
+        schedule = optax.warmup_cosine_decay_schedule(start, rate, warm_up_steps, steps)
     else:
-        schedule = optax.warmup_constant_schedule(start, rate, rise)
+        schedule = optax.warmup_constant_schedule(start, rate, warm_up_steps)
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
     return optax.chain(clip, registry.optimizer(training.optimizer, schedule))
 
 
-def make_augmentation(moves: Moves) -> Augmentation | None:
-    """The augmentation of images that the settings describe; None where nothing moves."""
-    ranges = dataclasses.asdict(moves)
+def make_augmentation(settings: AffineAugmentation) -> Augmentation | None:
+    """Make the augmentation of images; None if all ranges are 0."""
+    ranges = dataclasses.asdict(settings)
     interpolation = registry.image_interpolation(ranges.pop("interpolation"))
     if not any(ranges.values()):
         return None
@@ -111,26 +116,26 @@ def _objective_of(model: Autoencoder, training: Training, shape: tuple[int, ...]
 
 
 def _decoder_sizes(training: Training, sizes: tuple[int, ...]) -> tuple[int, ...] | None:
-    """From the code to the output, None for the mirror; ValueError where they do not join."""
+    """Sizes from the code to the output, None for the mirror image of the encoder."""
     ends = sizes[-1], sizes[0]
     found = training.decoder_sizes
     if found and (len(found) < 2 or (found[0], found[-1]) != ends):
         raise ValueError(
-            f"decoder-sizes go from the code to the output, from {ends[0]} to {ends[1]}, "
+            f"decoder-sizes must go from the code size {ends[0]} to the output size {ends[1]}, "
             f"got {' '.join(map(str, found))}"
         )
     return found or None
 
 
 def _activations(training: Training) -> tuple[registry.Activation, registry.Activation]:
-    """Of hidden layers, and of the code."""
+    """Activations of the hidden layers and of the code."""
     return training.activation, training.code_activation or training.activation
 
 
 def _convolutional(
     image: tuple[int, ...], channels: tuple[int, ...], units: tuple[int, ...], **settings: Any
 ) -> Autoencoder:
-    """Convolutions and dense layers, between flat examples."""
+    """Make an autoencoder with convolutions and dense layers for flattened examples."""
     model = convolutional(image, channels, units=units, **settings)
 
     def encode(params: Params, x: Array) -> Code:
@@ -144,30 +149,32 @@ def _convolutional(
 
 
 def _augmentation(training: Training, shape: tuple[int, ...]) -> Augmentation | None:
+    """Augmentation of flattened images."""
     augmentation = make_augmentation(training.augmentation)
     if augmentation is None:
         return None
-    *image, channels = _image_shape(shape, "augmentation is")
+    *image, channels = _image_shape(shape, "augmentation")
     if channels != 1:
-        raise ValueError(f"augmentation is for images of one channel, got {channels}")
+        raise ValueError(f"augmentation requires images of one channel, got {channels}")
     return on_images(augmentation, image_shape=tuple(image))
 
 
-def _image_shape(shape: tuple[int, ...], what: str) -> tuple[int, ...]:
-    """[height, width, channels] of the examples; ValueError where they are no images."""
+def _image_shape(shape: tuple[int, ...], option: str) -> tuple[int, ...]:
+    """[height, width, channels] of the examples; ValueError if they are not images."""
     if len(shape) not in (2, 3):
         raise ValueError(
-            f"{what} for images, [height, width] or [height, width, channels], "
+            f"{option} requires images, [height, width] or [height, width, channels], "
             f"but the data's examples have shape {list(shape)}"
         )
     return (*shape, 1)[:3]
 
 
 def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
+    """Weights and penalties by name."""
     weights, (_, code_activation) = training.penalty, _activations(training)
     dense_layers = 0 if training.channels else len(training.sizes) - 1
     if weights.sparsity and code_activation != "sigmoid":
-        raise ValueError("KL sparsity needs a code in [0, 1]: say --code-activation sigmoid")
+        raise ValueError("KL sparsity requires a code in [0, 1]: say --code-activation sigmoid")
     return registry.weighted_penalties(
         {
             "l2": weights.l2,

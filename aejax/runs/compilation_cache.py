@@ -1,30 +1,30 @@
-"""Compiled programs, kept from one command to the next where the platform keeps caches."""
+"""Persistent compilation cache in the user's cache directory."""
 
 import jax
 from platformdirs import user_cache_path
 
-FOLDER = "jax_compilation_cache_dir"
-"""JAX's setting of where they lie."""
+DIRECTORY_OPTION = "jax_compilation_cache_dir"
+"""JAX's configuration option for JAX_COMPILATION_CACHE_DIR."""
 
-LARGEST = 2**30
-"""Bytes of programs that are kept; the least recently used go first."""
+MAX_CACHE_BYTES = 2**30
+"""Maximum size of the cache; the least recently used programs are evicted first."""
 
-WORTH_KEEPING = 0.1
-"""Seconds of compilation from which a program is kept."""
+MIN_COMPILE_SECONDS = 0.1
+"""Minimum compile time of a program that is cached."""
 
 
-def keep_compiled() -> None:
-    """Let JAX keep compiled programs, unless it has been told where (JAX_COMPILATION_CACHE_DIR).
+def enable_compilation_cache() -> None:
+    """Enable JAX's compilation cache, unless JAX_COMPILATION_CACHE_DIR has enabled it already.
 
-    Where the folder cannot be made, everything is compiled anew, as without.
+    Nothing is changed if the directory cannot be created.
     """
-    if getattr(jax.config, FOLDER) is not None:
+    if getattr(jax.config, DIRECTORY_OPTION) is not None:
         return
     folder = user_cache_path("aejax") / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
-    jax.config.update(FOLDER, str(folder))
-    jax.config.update("jax_compilation_cache_max_size", LARGEST)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+    jax.config.update(DIRECTORY_OPTION, str(folder))
+    jax.config.update("jax_compilation_cache_max_size", MAX_CACHE_BYTES)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", MIN_COMPILE_SECONDS)

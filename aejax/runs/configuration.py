@@ -1,4 +1,4 @@
-"""What a run trains: every setting with its meaning, checked, to JSON and back."""
+"""Settings of a training run: meanings, ranges, and conversion to and from JSON."""
 
 import dataclasses
 import json
@@ -16,110 +16,110 @@ TUPLES = "sizes", "decoder_sizes", "channels"
 
 @dataclass(frozen=True)
 class Penalties:
-    """Weights λ of the penalties; zero leaves one out."""
+    """Weights λ of the penalties; a weight of 0 disables a penalty."""
 
     l2: float = 0.0
-    """weight of the L2 penalty on kernels, Σ W²"""
+    """weight of the L2 penalty on the kernels, Σ W²"""
     l1: float = 0.0
     """weight of the L1 penalty on the code, Σ |h|"""
     sparsity: float = 0.0
-    """weight of KL sparsity, for a sigmoid code"""
+    """weight of the KL sparsity penalty; requires a sigmoid code"""
     rho: float = 0.05
-    """mean activation ρ that KL sparsity asks of each code unit"""
+    """target mean activation ρ of each code unit for the KL sparsity penalty"""
     contraction: float = 0.0
-    """weight of the contractive penalty, the squared norm of the encoder's Jacobian"""
+    """weight of the contractive penalty, the squared Frobenius norm of the encoder's Jacobian"""
 
 
 @dataclass(frozen=True)
-class Moves:
-    """Images moved anew in every step, input and target alike; zero leaves one out."""
+class AffineAugmentation:
+    """Ranges of a random affine augmentation of input and target; 0 disables a part."""
 
     rotation: float = 0.0
-    """greatest turn, in radians"""
+    """maximum rotation angle (rad)"""
     stretch: float = 0.0
-    """greatest logarithm by which height and width grow or shrink"""
+    """maximum absolute logarithm of the factors that scale height and width"""
     shear: float = 0.0
-    """greatest shear, columns a row"""
+    """maximum shear, in columns per row"""
     shift: float = 0.0
-    """greatest shift up, down, left and right, in pixels"""
+    """maximum horizontal and vertical shift, in pixels"""
     interpolation: registry.NamedInterpolation = "linear"
-    """between pixels; cubic keeps images sharper"""
+    """interpolation between pixels; cubic blurs less"""
 
 
 @dataclass(frozen=True)
 class Training:
-    """Everything that decides the parameters a run ends with."""
+    """All settings that determine the trained parameters."""
 
     data: str = "digits"
-    """digits, photos, mnist, fashion_mnist, another TFDS name, or a path to .npy, .npz or IDX"""
+    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or a .npy, .npz or IDX path"""
     data_dir: Path | None = None
-    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    """directory of prepared TFDS data sets (default: that of TFDS)"""
     normalise: Literal["unit-range", "standardise", "none"] = "unit-range"
-    """how raw values are scaled"""
+    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
     sizes: tuple[int, ...] = ()
-    """features of input, hidden layers and code, as in 784 500 30; (input, 128, 16) unless given"""
+    """sizes of input, hidden layers and code, e.g. 784 500 30 (default: input 128 16)"""
     decoder_sizes: tuple[int, ...] = ()
-    """from the code to the output, as in 30 500 784; the mirror of sizes unless given"""
+    """sizes from the code to the output, e.g. 30 500 784 (default: sizes in reverse order)"""
     channels: tuple[int, ...] = ()
-    """of convolutions that halve an image, before the layers of sizes; dense layers alone unless
-    given"""
+    """channels of stride-2 convolutions that precede the dense layers (default: no convolutions)"""
     activation: registry.Activation = "sigmoid"
-    """of hidden layers"""
+    """activation of the hidden layers"""
     code_activation: registry.Activation | None = None
-    """of the code; as the hidden layers unless given"""
+    """activation of the code (default: that of the hidden layers)"""
     tied: bool = False
-    """the decoder uses the encoder's kernels, transposed"""
+    """tie the weights: the decoder uses the transposed kernels of the encoder"""
     refinement_steps: int = 0
-    """down the reconstruction error, which the code takes from where the encoder put it"""
+    """number of gradient steps on the reconstruction error that refine the encoder's code"""
     refinement_rate: float = 0.03
-    """length of these steps, per gradient"""
+    """step size of the refinement steps"""
     loss: registry.NamedLoss = "bernoulli"
-    """reconstruction loss, with its output: logistic, linear, logistic, tanh"""
+    """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh"""
     corruption: registry.NamedCorruption = "none"
-    """what happens to the input before it is encoded"""
+    """corruption of the input during training"""
     corruption_level: float = 0.25
-    """rate of masking and salt and pepper, or standard deviation of Gaussian noise"""
-    augmentation: Moves = field(default_factory=Moves)
-    """images moved anew in every step"""
+    """probability (masking, salt-and-pepper) or standard deviation (gaussian) of the corruption"""
+    augmentation: AffineAugmentation = field(default_factory=AffineAugmentation)
+    """random affine augmentation of images, resampled at every step"""
     penalty: Penalties = field(default_factory=Penalties)
     """weights of the penalties"""
     precision: Literal["full", "mixed"] = "full"
-    """float32; or training in bfloat16 between parameters and losses in float32"""
+    """float32, or mixed: bfloat16 layers with float32 parameters and losses"""
     optimizer: registry.Optimizer = "adam"
-    """Adam, Muon in bfloat16, or stochastic gradient descent with Nesterov momentum 0.9"""
+    """Adam, Muon in bfloat16, or SGD with Nesterov momentum 0.9"""
     learning_rate: float = 1e-3
-    """at its highest"""
+    """maximum learning rate"""
     warm_up: float = 0.0
-    """epochs in which the learning rate rises to it, from zero"""
+    """number of epochs of linear warm-up from 0 to the maximum learning rate"""
     schedule: Literal["constant", "cosine"] = "constant"
-    """whether the learning rate then stays, or falls to zero over the other epochs"""
+    """learning rate after the warm-up: constant, or cosine decay to 0"""
     clip: float | None = None
-    """greatest norm of the gradient; unbounded unless given"""
+    """maximum global norm of the gradient (default: no clipping)"""
     epochs: int = 20
-    """passes over the data"""
+    """number of epochs"""
     batch_size: int | None = None
-    """examples a step; 128 unless given, or all train examples where they are fewer"""
+    """examples per step (default: 128, or all train examples if there are fewer)"""
     validation: float = 0.1
-    """share of the train examples held out to measure on after each epoch; 0 for none"""
+    """fraction of the train examples held out for validation after each epoch; 0 for none"""
     patience: int | None = None
-    """stop after so many epochs in a row without a lower validation loss"""
+    """stop after this number of epochs without a lower validation loss (default: never)"""
     seed: int = 0
-    """of parameters, order, noise and the validation split"""
+    """seed of parameters, order of the examples, noise and validation split"""
     stream: bool = False
-    """the data stay on disk and are read batch by batch: .npy, images, array_record, TFDS"""
+    """read batches from disk instead of loading the data: .npy, images, array_record or TFDS"""
     steps_per_epoch: int | None = None
-    """of a stream, after which it is measured and saved; a pass over the data unless given"""
+    """steps of one epoch of a stream (default: one pass over the data)"""
     skip: int = 0
-    """examples of a stream that may be left out because they cannot be read"""
+    """maximum number of unreadable examples of a stream that are skipped"""
     image_mode: ImageMode | None = None
-    """what the images of a streamed folder are converted to; as stored unless given"""
+    """Pillow mode to which the images of a streamed folder are converted (default: as stored)"""
 
 
-def identity_of(training: Training) -> dict[str, Any]:
-    """The settings that a resumed run must share.
+def fixed_settings(training: Training) -> dict[str, Any]:
+    """Settings that cannot change when a run is resumed.
 
-    Not among them: where the data lie, what of them may be left out, and how far to go. The epochs
-    belong to them where the schedule depends on them.
+    The directory of the data, the number of skipped examples and the number of epochs may change;
+    the epochs only if the schedule does not depend on them. Options that did not exist in earlier
+    versions are included only if they are used.
     """
     settings = _as_json(training)
     del settings["data_dir"], settings["skip"]
@@ -140,53 +140,53 @@ def identity_of(training: Training) -> dict[str, Any]:
 
 
 def dumps(training: Training) -> str:
-    """The settings as JSON."""
+    """Settings as JSON text."""
     return json.dumps(_as_json(training), indent=2) + "\n"
 
 
 def loads(text: str) -> Training:
-    """The settings from `dumps`'s JSON; ValueError where the text is anything else."""
+    """Parse the JSON text of `dumps`; ValueError if it is anything else."""
     try:
         settings = json.loads(text)
         data_dir = settings["data_dir"]
         settings |= {
             "data_dir": None if data_dir is None else Path(data_dir),
             **{name: tuple(settings[name]) for name in TUPLES if name in settings},
-            "augmentation": made(Moves, settings["augmentation"]),
-            "penalty": made(Penalties, settings["penalty"]),
+            "augmentation": build_record(AffineAugmentation, settings["augmentation"]),
+            "penalty": build_record(Penalties, settings["penalty"]),
         }
-        return made(Training, settings)
+        return build_record(Training, settings)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"not a configuration of this version: {error}") from error
 
 
 def check(training: Training) -> None:
-    """Refuse settings out of their range, before any data are read.
+    """Raise ValueError for a setting outside its range, before any data are read.
 
-    What only a piece knows (a rate, a weight, a ρ) is refused where the piece is made or tried.
+    Ranges that belong to one component (a rate, a weight, ρ) are checked when it is created.
     """
     ranges = {
         "epochs must be at least 1": training.epochs >= 1,
         "batch-size must be at least 1": training.batch_size is None or training.batch_size >= 1,
         "patience must be at least one epoch": training.patience is None or training.patience >= 1,
-        "validation must be a share in [0, 1)": 0 <= training.validation < 1,
+        "validation must be a fraction in [0, 1)": 0 <= training.validation < 1,
         "learning-rate must be above 0": training.learning_rate > 0,
         "refinement-steps must be 0 or more": training.refinement_steps >= 0,
         "refinement-rate must be above 0": training.refinement_rate > 0,
         "warm-up must be 0 or more, and shorter than the epochs": (
             0 <= training.warm_up < training.epochs
         ),
-        "steps-per-epoch must be at least 1, and of a --stream": (
+        "steps-per-epoch must be at least 1, and requires --stream": (
             training.steps_per_epoch is None or (training.stream and training.steps_per_epoch >= 1)
         ),
-        "skip must be 0, or more of a --stream": training.skip == 0
+        "skip must be 0, or positive with --stream": training.skip == 0
         or (training.stream and training.skip > 0),
-        "image-mode must be of a --stream": training.image_mode is None or training.stream,
+        "image-mode must be used with --stream": training.image_mode is None or training.stream,
         "clip must be above 0": training.clip is None or training.clip > 0,
-        "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX would cut a greater one
+        "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX truncates larger seeds
     }
-    for rule, kept in ranges.items():
-        if not kept:
+    for rule, is_satisfied in ranges.items():
+        if not is_satisfied:
             setting = rule.partition(" ")[0]
             raise ValueError(f"{rule}, got {getattr(training, setting.replace('-', '_'))}")
 
@@ -197,22 +197,22 @@ def _as_json(training: Training) -> dict[str, Any]:
     return settings | {name: list(settings[name]) for name in TUPLES}
 
 
-def made(kind: type, values: Any) -> Any:
-    """A record of this kind from its fields, as JSON gives them.
+def build_record(kind: type, values: Any) -> Any:
+    """Build a dataclass or NamedTuple from its fields in JSON and check their types.
 
     Args:
-        kind: a dataclass or NamedTuple whose annotations are plain types, unions and literals.
-        values: field -> value.
+        kind: dataclass or NamedTuple annotated with plain types, tuples, unions and literals.
+        values: values by field name.
 
     Returns:
         The record.
 
     Raises:
-        ValueError: naming the first field whose value is of another type.
-        TypeError: a field is missing or unknown, or the values are no dict.
+        ValueError: a value has another type than its field; the message names the field.
+        TypeError: a field is missing or unknown, or the values are not a dict.
     """
     if not isinstance(values, dict):
-        raise TypeError(f"{kind.__name__} is an object of its fields, got {values!r}")
+        raise TypeError(f"{kind.__name__} must be a JSON object, got {values!r}")
     hints = get_type_hints(kind)
     for name, value in values.items():
         if name in hints and not _fits(value, hints[name]):
@@ -221,7 +221,7 @@ def made(kind: type, values: Any) -> Any:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of a type that a setting has."""
+    """Whether a value has the annotated type."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
         return any(_fits(value, part) for part in parts)
@@ -229,6 +229,6 @@ def _fits(value: Any, hint: Any) -> bool:
         return value in parts
     if origin is tuple:
         return all(_fits(element, parts[0]) for element in value)
-    if isinstance(value, bool):  # which Python takes for an integer
+    if isinstance(value, bool):  # bool is a subclass of int
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, device, XLA's flags, revision of the code."""
+"""Software versions, device, XLA flags and code revision of a run."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ PLATFORMS_OPTION = "jax_platforms"
 
 
 def environment() -> dict[str, str]:
-    """Versions, device, XLA's flags and git revision, as plain text by name."""
+    """Versions, device, XLA flags and git revision, as text by name."""
     device = jax.devices()[0]
     return {
         "python": platform.python_version(),
@@ -39,13 +39,13 @@ def check_platform() -> None:
         reason = next(iter(str(error).splitlines()), "there is none")
         platforms = getattr(jax.config, PLATFORMS_OPTION)
         raise ValueError(
-            f"JAX_PLATFORMS={platforms} names no device of this machine: unset it, or say cpu\n"
-            f"{reason}"
+            f"JAX_PLATFORMS={platforms} names no device of this machine: unset it, or "
+            f"set it to cpu\n{reason}"
         ) from error
 
 
 def _revision() -> str:
-    """The commit of the checkout that holds this file, with a mark where it was altered."""
+    """Git commit of the checkout that contains this file; `-dirty` marks uncommitted changes."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"],

@@ -11,7 +11,7 @@ from aejax.data import Normalisation
 from aejax.objectives import Objective
 from aejax.runs.configuration import Training
 from aejax.runs.in_memory_examples import ShownExamples, load_in_memory
-from aejax.runs.run import Run, located
+from aejax.runs.run import Run, with_data_path
 from aejax.runs.streamed_examples import load_streamed
 from aejax.training import Placement, TrainState
 from aejax.training.batches import resolve_batch_size
@@ -84,9 +84,11 @@ def load_examples(configuration: Training) -> Examples:
 
 def load_seen_examples(run: Run) -> ShownExamples:
     """Load the test examples of a run; ValueError if its data have changed since."""
-    examples = load_examples(located(run.configuration, run.about.folder))
+    examples = load_examples(with_data_path(run.configuration, run.about.folder))
     if examples.fingerprint != run.about.fingerprint:
-        raise ValueError(f"{run.configuration.data} is no longer the data that the run has seen")
+        raise ValueError(
+            f"{run.configuration.data} is no longer the data that the run was trained on"
+        )
     return examples.shown()
 
 

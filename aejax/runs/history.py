@@ -1,4 +1,4 @@
-"""A run's history on disk: one JSON object a line, and TensorBoard events beside it."""
+"""History of a run on disk: JSON Lines, one object per epoch, and TensorBoard events."""
 
 import json
 import sys
@@ -10,55 +10,55 @@ from typing import Any, cast
 from aejax import checkpoints
 from aejax.interchange.sealed_json import DIGEST, parse_object, seal, unseal
 from aejax.runs.atomic_files import write_text
-from aejax.runs.integrity import identity_in
+from aejax.runs.integrity import read_identity
 from aejax.runs.run import checkpoints_folder, history_file
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
 
 def read_run_history(run: Path) -> list[Record]:
-    """The records of the run in a folder.
+    """Read the history of a run.
 
     Args:
-        run: the folder.
+        run: folder of the run.
 
     Returns:
-        One record an epoch, from the first on; none where the run was exported without them.
+        One record per epoch from the first epoch; empty for an exported run.
 
     Raises:
-        ValueError: as `read_history`, and where the history ends before the last checkpoint.
+        ValueError: as in `read_history`, or the history ends before the last checkpoint.
     """
     path = history_file(run)
-    records = read_history(path, identity_in(run))
+    records = read_history(path, read_identity(run))
     saved = checkpoints.read_index(checkpoints_folder(run)).values()
     check_length(path, records, max((entry.epoch for entry in saved), default=0))
     return records
 
 
 def check_length(path: Path, records: Sequence[Record], epochs: int) -> None:
-    """Refuse a history that ends before the epoch of a checkpoint, by ValueError."""
+    """Raise ValueError for a history that ends before the epoch of a checkpoint."""
     if len(records) < epochs:
         raise ValueError(
-            f"{path} holds {len(records)} epochs, but the checkpoint is of {epochs}; put it back "
+            f"{path} holds {len(records)} epochs, but the checkpoint is of {epochs}; restore it "
             "from a copy, or resume from an earlier checkpoint (--resume --checkpoint STEP)"
         )
 
 
 def read_history(path: Path, identity: str | None = None) -> list[Record]:
-    """The records of a history file, in order.
+    """Read a history file.
 
-    A last line without its end was being written when the run was killed; it is left out.
+    An incomplete last line, written by a run that was killed, is ignored.
 
     Args:
-        path: a `.jsonl` file; one that is missing has no records.
-        identity: of the run, with which every line's digest is salted. A line without a digest is
-            an earlier version's, and is read only where there is no identity.
+        path: `.jsonl` file; a missing file has no records.
+        identity: identity of the run, which salts the digest of each line. Lines without a digest
+            (of earlier versions) are accepted only if there is no identity.
 
     Returns:
-        One record an epoch, from the first on.
+        One record per epoch from the first epoch.
 
     Raises:
-        ValueError: naming the line that is not its epoch's record, as it was written for this run.
+        ValueError: a line is not the record of its epoch as written for this run.
     """
     if not path.exists():
         return []
@@ -67,19 +67,19 @@ def read_history(path: Path, identity: str | None = None) -> list[Record]:
 
 
 @contextmanager
-def recorded(
+def history_writer(
     path: Path, events: Path, history: Sequence[Record], identity: str | None = None
 ) -> Iterator[Callback]:
-    """A callback that appends each record to a history file and to TensorBoard events.
+    """Write the records of a run to a history file and to TensorBoard events.
 
     Args:
-        path: the `.jsonl` file, first rewritten to hold `history` alone.
-        events: the folder of TensorBoard's events.
-        history: the records of the epochs that a resumed run keeps.
-        identity: of the run, with which every line's digest is salted.
+        path: `.jsonl` file, which is first rewritten with the records in `history`.
+        events: folder of the TensorBoard events.
+        history: records of the epochs before a resumed run starts.
+        identity: identity of the run, which salts the digest of each line.
 
     Yields:
-        The callback for `fit`.
+        A callback for `fit` that appends one record.
     """
     write_text(path, "".join(_line(record, identity) for record in history))
     step = history[-1]["step"] if history else 0
@@ -98,10 +98,10 @@ def recorded(
 
 
 def _summary_writer() -> Any:
-    """tensorboardX's. It imports PyTorch where there is one, for seconds and to no use here."""
+    """Import tensorboardX's writer without PyTorch, whose unused import would take seconds."""
     hidden = "torch" not in sys.modules
     if hidden:
-        sys.modules["torch"] = cast(Any, None)  # Python's sign of what is not to be found
+        sys.modules["torch"] = cast(Any, None)  # None makes `import torch` fail
     try:
         from tensorboardX import SummaryWriter
     finally:
@@ -120,10 +120,10 @@ def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record
         if DIGEST in record or identity is not None:
             record = unseal(line, salt=identity or "")
         if not _has_numbers(record):
-            raise ValueError("a term is missing or no number")
+            raise ValueError("a term is missing or not a number")
         if record["epoch"] == epoch and isinstance(record["step"], int):
             return record
-        problem = "another epoch's"
+        problem = "it is the record of another epoch"
     except (ValueError, KeyError) as error:
         problem = str(error)
     raise ValueError(
@@ -132,11 +132,11 @@ def _record(line: bytes, epoch: int, path: Path, identity: str | None) -> Record
 
 
 def _has_numbers(terms: Any) -> bool:
-    """Whether these are terms of an objective by name, the loss among them, each one a float."""
+    """Whether these are the terms of an objective by name, with a loss, and all are floats."""
     if not isinstance(terms, dict) or "loss" not in terms:
         return False
-    numbers = (value for name, value in terms.items() if name not in ("validation", DIGEST))
-    return all(map(_is_number, numbers)) and (
+    values = (value for name, value in terms.items() if name not in ("validation", DIGEST))
+    return all(map(_is_number, values)) and (
         "validation" not in terms or _has_numbers(terms["validation"])
     )
 
@@ -149,6 +149,6 @@ def _is_number(value: Any) -> bool:
 def _flat(record: Record) -> Iterator[tuple[str, float]]:
     for name, value in record.items():
         if name == "validation":
-            yield from ((f"validation/{term}", number) for term, number in value.items())
+            yield from ((f"validation/{term}", value) for term, value in value.items())
         elif name not in ("epoch", "step"):
             yield f"train/{name}", value

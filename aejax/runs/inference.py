@@ -1,4 +1,4 @@
-"""A trained run applied to raw examples: codes and reconstructions, in blocks of bounded memory.
+"""Codes and reconstructions of raw examples by a trained run, in blocks of bounded memory.
 
 Normalisation happens on the host in NumPy, the model in one compiled program per block shape.
 """
@@ -14,15 +14,15 @@ from aejax.runs.in_memory_examples import flat_normalised
 from aejax.runs.run import Run
 from aejax.types import Array, Code
 
-EXAMPLES_AT_ONCE = 4096
-"""Number of examples that one call of the compiled program takes."""
+MAX_BLOCK_SIZE = 4096
+"""Maximum number of examples per call of the compiled program."""
 
 Map = Callable[[np.ndarray | LazyArray], np.ndarray]
-"""A function of arrays, in memory or not, whose first axis is the batch axis."""
+"""A function of arrays or lazy arrays whose first axis is the batch axis."""
 
 
-def new_examples(run: Run, x: Array | np.ndarray) -> Array:
-    """Raw examples as the run's model takes them; ValueError where their features differ."""
+def model_inputs(run: Run, x: Array | np.ndarray) -> Array:
+    """Flatten and normalise raw examples for the model; ValueError for another feature shape."""
     shape = run.about.feature_shape
     if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
         raise ValueError(
@@ -32,35 +32,35 @@ def new_examples(run: Run, x: Array | np.ndarray) -> Array:
 
 
 def encode(run: Run, x: Array | np.ndarray) -> Array:
-    """Raw examples to codes."""
-    return run.objective.model.encode(run.params, new_examples(run, x))
+    """Encode raw examples; a pure function of arrays."""
+    return run.objective.model.encode(run.params, model_inputs(run, x))
 
 
 def decode(run: Run, code: Array) -> Array:
-    """Codes to raw examples."""
+    """Decode codes to raw examples; a pure function of arrays."""
     x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
     raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
     return jnp.asarray(raw)
 
 
 def encoder(run: Run) -> Map:
-    """The run's encoder.
+    """Make a compiled encoder.
 
     Args:
-        run: the trained run.
+        run: trained run.
 
     Returns:
         A function: raw examples [examples, *features] -> float32 codes [examples, *code].
     """
     compiled = jax.jit(lambda x: run.objective.model.encode(run.params, x))
-    return _in_blocks(lambda x: compiled(new_examples(run, x)))
+    return _in_blocks(lambda x: compiled(model_inputs(run, x)))
 
 
 def decoder(run: Run) -> Map:
-    """The run's decoder.
+    """Make a compiled decoder.
 
     Args:
-        run: the trained run.
+        run: trained run.
 
     Returns:
         A function: codes [examples, *code] -> reconstructions [examples, *features], float64, in
@@ -80,8 +80,8 @@ def decoder(run: Run) -> Map:
 
 def _in_blocks(function: Callable[[np.ndarray], object]) -> Map:
     def mapped(x: np.ndarray | LazyArray) -> np.ndarray:
-        starts = range(0, len(x), EXAMPLES_AT_ONCE)
-        blocks = (x[start : start + EXAMPLES_AT_ONCE] for start in starts)
+        starts = range(0, len(x), MAX_BLOCK_SIZE)
+        blocks = (x[start : start + MAX_BLOCK_SIZE] for start in starts)
         return np.concatenate([np.asarray(function(block)) for block in blocks])
 
     return mapped

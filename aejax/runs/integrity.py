@@ -1,14 +1,15 @@
-"""The identity of a run, and the SHA-256 of its files, in `digests.json` of its folder.
+"""Identity of a run and SHA-256 digests of its files, in `digests.json` of its folder.
 
-Every file that a run is read from is covered, by the identity too, so that an altered file, and one
-of another run, is refused by name:
-settings, figures and exported parameters by `digests.json`, which is sealed by a digest of its own;
-each line of the history by a digest that is salted with the identity; checkpoints by their own
-`digests.json` and by the index beside their folder, and the identity is part of what they are
-compared by.
+Commands refuse files that have been altered or belong to another run, and name them:
+- settings, metrics and exported parameters have digests in `digests.json`, which contains a digest
+  of itself;
+- each line of the history has a digest, salted with the identity;
+- checkpoints have a `digests.json` of their own and an index beside their folder; the identity is
+  part of the configuration that they are compared by.
 
-A folder without `digests.json` (of an earlier version, or deleted on purpose) is read unchecked but
-for its checkpoints, which then say what the identity is; the next `train --resume` writes it.
+If `digests.json` is missing (in runs of earlier versions, or because it was deleted on purpose),
+only checkpoints are verified, and the identity is read from them. The next `train --resume` writes
+the file.
 """
 
 import hashlib
@@ -23,19 +24,19 @@ from aejax import checkpoints
 from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs.atomic_files import write_bytes, write_text
 
-RUN = "identity in digests.json"
-"""The key of the identity in the configuration that checkpoints are compared by."""
+IDENTITY_KEY = "identity in digests.json"
+"""Key of the identity in the configuration that checkpoints are compared by."""
 
-FILES = ("configuration.json", "about.json", "metrics.json", "parameters.safetensors")
-"""Files that commands read, which a folder of an earlier version may hold already."""
+COVERED_FILES = ("configuration.json", "about.json", "metrics.json", "parameters.safetensors")
+"""Files that commands read and that a folder of an earlier version may contain already."""
 
 
 class Digests(NamedTuple):
-    """What `digests.json` holds.
+    """Contents of `digests.json`.
 
-    run:   the identity; None for a run that an earlier version began.
-    files: the SHA-256 that a file may have, by name; None stands for a file that is missing. There
-           are two while a file is being replaced, so that a kill leaves one of them.
+    run:   identity of the run; None for a run that an earlier version started.
+    files: allowed SHA-256 digests of each file by name; None means that the file is missing. While
+           a file is replaced, its old and its new digest are both allowed.
     """
 
     run: str | None
@@ -43,26 +44,27 @@ class Digests(NamedTuple):
 
 
 def new_identity() -> str:
-    """An identity that no other run has."""
+    """Create a random identity."""
     return secrets.token_hex(16)
 
 
 def identity_file(run: Path) -> Path:
-    """Where the identity and the digests of a run lie."""
+    """Path of the identity and the digests of a run."""
     return run / "digests.json"
 
 
-def identity_in(run: Path) -> str | None:
-    """The identity of the run in a folder; None for one that an earlier version began.
+def read_identity(run: Path) -> str | None:
+    """Read the identity of a run.
 
     Args:
-        run: the folder.
+        run: folder of the run.
 
     Returns:
-        The identity, from `digests.json`, or else from the newest checkpoint.
+        The identity in `digests.json` or, without this file, in the newest checkpoint; None for a
+        run that an earlier version started.
 
     Raises:
-        ValueError: where `digests.json` is not what was written.
+        ValueError: `digests.json` is damaged.
     """
     digests = _read(run)
     if digests is not None:
@@ -70,43 +72,43 @@ def identity_in(run: Path) -> str | None:
     folder = run / "checkpoints"
     with suppress(ValueError, IndexError):
         newest = checkpoints.steps(folder)[-1]
-        return checkpoints.contents(folder / str(newest))["configuration"].get(RUN)
+        return checkpoints.contents(folder / str(newest))["configuration"].get(IDENTITY_KEY)
     return None
 
 
-def check_file(path: Path) -> None:
-    """Refuse a file of a run that is not what was written.
+def check_digest(path: Path) -> None:
+    """Compare a file of a run with its digest.
 
     Args:
-        path: the file, directly in the run's folder; it may be missing.
+        path: file in the folder of the run; it may be missing.
 
     Raises:
-        ValueError: naming the file that is altered, missing or of another run.
+        ValueError: the file is altered, missing, or belongs to another run.
     """
     digests = _read(path.parent)
     if digests is None:
         return
     found = _digest(path)
     if found not in digests.files.get(path.name, [None]):
-        complaint = "is missing" if found is None else "is not what was written for this run"
+        problem = "is missing" if found is None else "is not what was written for this run"
         raise ValueError(
-            f"{path} {complaint}; put it back from a copy, or, if it was changed on purpose, "
+            f"{path} {problem}; restore it from a copy, or, if it was changed on purpose, "
             f"delete {identity_file(path.parent)}: the folder is then read unchecked"
         )
 
 
 def write_files(run: Path, identity: str | None, contents: Mapping[str, bytes]) -> None:
-    """Replace files of a run; a kill at any moment leaves each as it was or as it shall be.
+    """Replace files of a run; if the process is killed, each file is either old or new.
 
     Args:
-        run: the folder; it is created if it is missing.
-        identity: of the run. Where the folder holds another run's files, these are forgotten.
-        contents: bytes by the file's name.
+        run: folder of the run; it is created if it is missing.
+        identity: identity of the run. Digests of another run in this folder are dropped.
+        contents: contents of the files by name.
     """
     before = _read(run)
     files: dict[str, list[str | None]] = {}
     if before is None:
-        files = {name: [_digest(run / name)] for name in FILES}
+        files = {name: [_digest(run / name)] for name in COVERED_FILES}
     elif before.run == identity:
         files = before.files
     after: dict[str, list[str | None]] = {}
@@ -124,14 +126,14 @@ def _read(run: Path) -> Digests | None:
     try:
         digests = Digests(**unseal(path.read_bytes()))
         if not all(isinstance(known, list) for known in digests.files.values()):
-            raise TypeError("its files must each have a list of digests")
+            raise TypeError("each file must have a list of digests")
         return digests
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{path} is damaged: {error}; put it back from a copy, or delete it: the folder is "
-            "then read unchecked"
+            f"{path} is damaged: {error}; restore it from a copy, or delete it: the folder is then "
+            "read unchecked"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""JSON files that people may have edited or damaged."""
+"""JSON files that may have been edited or damaged."""
 
 import json
 from pathlib import Path
@@ -9,13 +9,13 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Args:
-        path: the file.
+        path: source file.
 
     Returns:
-        What it holds.
+        The parsed value.
 
     Raises:
-        FileNotFoundError: no such file.
+        FileNotFoundError: the file does not exist.
         ValueError: the file is not UTF-8, not JSON, or nested too deeply.
     """
     try:
@@ -23,4 +23,4 @@ def read_json(path: Path) -> Any:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     except RecursionError as error:
-        raise ValueError(f"{path} is nested too deeply to be one of ours") from error
+        raise ValueError(f"{path} is nested too deeply to be a file of aejax") from error

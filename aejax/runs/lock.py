@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""Lock of a run's folder against concurrent runs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Hold a run's folder, which is made if it is missing; the lock dies with its process.
+    """Lock the folder of a run; the lock is released when the process ends.
 
     Args:
-        run: the folder.
+        run: folder of the run; it is created if it is missing.
 
     Raises:
-        ValueError: where another process holds it.
+        ValueError: another process holds the lock.
     """
     run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run / ".lock")

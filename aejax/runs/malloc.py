@@ -1,22 +1,26 @@
-"""Memory that steps need again and again stays with the process."""
+"""Thresholds of glibc's malloc, raised so that freed buffers are reused."""
 
 import contextlib
 import ctypes
 
-KEPT = 2**28
-"""Bytes of a block that is kept when it is freed, and half of what is kept in all."""
+MMAP_THRESHOLD_BYTES = 2**28
+"""Size from which a block is mapped separately and returned to the system when it is freed.
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
-"""Names of glibc's, in malloc.h."""
+Twice as much free memory at the top of the heap is kept before it is returned.
+"""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""Parameters of mallopt, from malloc.h."""
 
 
-def keep_memory() -> None:
-    """Keep what one step frees for the next: by default Linux takes large blocks back at once.
+def raise_malloc_thresholds() -> None:
+    """Keep the memory that one training step frees for the next step.
 
-    It then clears their pages anew for every step, which can take a tenth of a step that is a
-    program of its own. Where the C library is not glibc, nothing is changed.
+    By default, glibc returns large blocks to Linux at once, which must then provide zeroed pages
+    for every step. This can take a tenth of a step that is a program by itself. Nothing is changed
+    if the C library is not glibc.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):
-        settings = ctypes.CDLL(None).mallopt
-        settings(MMAP_THRESHOLD, KEPT)
-        settings(TRIM_THRESHOLD, 2 * KEPT)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        mallopt(M_TRIM_THRESHOLD, 2 * MMAP_THRESHOLD_BYTES)

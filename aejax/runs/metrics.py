@@ -1,4 +1,4 @@
-"""The figures of a finished run: what the autoencoder loses on test examples, and what PCA does."""
+"""Metrics of a finished run: test reconstruction errors of the autoencoder and of PCA."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -18,20 +18,22 @@ PCA_SKIPPED = {"pca_test_error": None, "pca_method": "skipped"}
 
 
 def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]:
-    """Reconstruction error on the test examples, beside that of PCA with as many components.
+    """Test reconstruction errors of the autoencoder and of PCA with as many components.
 
     Args:
-        run: a trained run.
-        examples: of its data.
-        pca: whether to measure PCA too, which takes long where examples and features are many.
+        run: trained run.
+        examples: examples of its data.
+        pca: whether to measure PCA, which takes long for many examples and features.
 
     Returns:
-        What `metrics.json` holds. "pca_method" is "exact", "randomised, N passes" (see
-        `truncated_pca`), "skipped", or None where PCA would keep everything.
+        Contents of `metrics.json`. "pca_method" is "exact", "randomised, N passes" (see
+        `truncated_pca`), "skipped", or None if PCA would reconstruct the train data exactly.
     """
     example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
-    code = jax.eval_shape(run.objective.model.encode, run.params, example).size  # also if spatial
-    # The parameters are an argument, so that the program is any run's of this shape, and kept.
+    code = jax.eval_shape(
+        run.objective.model.encode, run.params, example
+    ).size  # number of units, also of spatial codes
+    # As the parameters are an argument, the cached program serves all runs of this shape.
     reconstructed = partial(jax.jit(reconstruct, static_argnums=0), run.objective, run.params)
     test_examples, test_error = _mean_error(reconstructed, examples.test_batches())
     return {
@@ -47,7 +49,7 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
 def _mean_error(
     reconstructed: Callable[[np.ndarray], Any], batches: Iterable[np.ndarray]
 ) -> tuple[int, float]:
-    """How many examples there are, and their mean error."""
+    """Number of examples, and their mean error."""
     count, total = 0, 0.0
     for x in batches:
         count, total = count + len(x), total + len(x) * _error(np.asarray(reconstructed(x)), x)
@@ -55,11 +57,13 @@ def _mean_error(
 
 
 def _pca_baseline(examples: Examples, code: int) -> dict[str, Any]:
-    """PCA of train examples, on the test examples; no error where it would keep everything."""
+    """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
     if code >= min(x_train.shape):
         return {"pca_test_error": None, "pca_method": None} | count
-    from aejax.theory.analysis.truncated_pca import truncated_pca  # with SciPy's linear algebra
+    from aejax.theory.analysis.truncated_pca import (
+        truncated_pca,  # SciPy's linear algebra is slow to import
+    )
 
     analysis, passes = truncated_pca(x_train, code)
     test = (block for batch in examples.test_batches() for _, block in blocks(batch))
@@ -69,7 +73,7 @@ def _pca_baseline(examples: Examples, code: int) -> dict[str, Any]:
 
 
 def _projected(analysis: PCA, x: np.ndarray) -> np.ndarray:
-    """What the components keep of x."""
+    """Reconstruction of x from its principal components."""
     return analysis.mean + (x - analysis.mean) @ analysis.components.T @ analysis.components
 
 

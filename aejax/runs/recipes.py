@@ -1,9 +1,9 @@
-"""Named settings of `aejax train`: the models of the experiments, to start from."""
+"""Named settings of `aejax train`: the models of the experiments."""
 
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from aejax.runs.configuration import Moves, Penalties, Training
+from aejax.runs.configuration import AffineAugmentation, Penalties, Training
 
 RecipeName = Literal[
     "linear",
@@ -21,19 +21,19 @@ RecipeName = Literal[
 
 
 class Recipe(NamedTuple):
-    """Settings under a name.
+    """Settings of one named model.
 
-    words:    what they make.
+    summary:  one line for `aejax train --help`.
     training: the settings.
     """
 
-    words: str
+    summary: str
     training: Training
 
 
 _MNIST = Training(data="mnist", batch_size=100, learning_rate=3e-3)
 _FEATURES = replace(_MNIST, sizes=(784, 144))
-"""The overcomplete, sparse and contractive codes that are compared with one another."""
+"""Settings that the sparse and the contractive model share."""
 
 _GELU = replace(_MNIST, activation="gelu", code_activation="identity", schedule="cosine")
 
@@ -41,7 +41,7 @@ _THIRTY = replace(
     _GELU,
     sizes=(784, 1000, 500, 250, 30),
     loss="squared-logistic",
-    augmentation=Moves(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35),
+    augmentation=AffineAugmentation(rotation=0.105, stretch=0.07, shear=0.105, shift=0.35),
     precision="mixed",
     optimizer="muon",
     learning_rate=8e-3,
@@ -53,7 +53,7 @@ _THIRTY = replace(
 
 RECIPES: dict[RecipeName, Recipe] = {
     "linear": Recipe(
-        "linear units: the subspace of PCA-12",
+        "linear units; learns the 12-D PCA subspace",
         replace(
             _MNIST,
             sizes=(784, 12),
@@ -64,7 +64,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "denoising": Recipe(
-        "masking noise, tied kernels",
+        "masking noise and tied weights",
         Training(
             data="mnist",
             sizes=(784, 256),
@@ -76,15 +76,15 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "sparse": Recipe(
-        "KL sparsity: few units on at a time",
+        "KL sparsity penalty: few active units",
         replace(_FEATURES, penalty=Penalties(sparsity=3.0, rho=0.05)),
     ),
     "contractive": Recipe(
-        "a small Jacobian of the encoder",
+        "penalty on the encoder's Jacobian",
         replace(_FEATURES, penalty=Penalties(contraction=1.0)),
     ),
     "overcomplete": Recipe(
-        "more units than pixels, and noise",
+        "more units than pixels; masking noise",
         replace(
             _MNIST,
             sizes=(784, 1024),
@@ -94,11 +94,11 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "tied": Recipe(
-        "one kernel, encoder's and decoder's",
+        "decoder uses the encoder's kernel",
         replace(_MNIST, sizes=(784, 64), tied=True, schedule="cosine"),
     ),
     "weight-decay": Recipe(
-        "L2: small weights",
+        "L2 penalty on the kernels",
         replace(
             _MNIST,
             sizes=(784, 32),
@@ -108,12 +108,12 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "deep": Recipe(
-        "two hidden layers to 30 numbers",
+        "two hidden layers and a 30-D code",
         replace(_GELU, sizes=(784, 83, 83, 30), epochs=50, batch_size=50),
     ),
-    "thirty-numbers": Recipe("784-1000-500-250-30, moved images", _THIRTY),
+    "thirty-numbers": Recipe("784-1000-500-250-30; augmentation", _THIRTY),
     "refined": Recipe(
-        "30 numbers by a wide decoder's gradient",
+        "30-D code refined by gradient steps",
         replace(
             _THIRTY,
             sizes=(784, 30),
@@ -125,8 +125,8 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "convolutional": Recipe(
-        "two convolutions to 30 numbers",
+        "two convolutions and a 30-D code",
         replace(_GELU, sizes=(784, 30), channels=(16, 32), activation="relu"),
     ),
 }
-"""By name, one line each in `aejax train --help`."""
+"""Recipe by name."""

@@ -1,4 +1,4 @@
-"""A run's folder: what lies where, and how it is opened again."""
+"""Folder of a run: paths of its files, reading, writing, and opening a trained run."""
 
 import json
 from dataclasses import replace
@@ -17,21 +17,21 @@ from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
 from aejax.runs.builders import make_objective, make_optimizer
-from aejax.runs.configuration import Training, dumps, identity_of, loads
+from aejax.runs.configuration import Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
-from aejax.runs.integrity import RUN, check_file, identity_in, write_files
+from aejax.runs.integrity import IDENTITY_KEY, check_digest, read_identity, write_files
 from aejax.runs.json_files import read_json
 from aejax.types import Params
 
 
 class About(NamedTuple):
-    """What a run was trained on, kept beside its settings.
+    """Environment and data of a run, stored in `about.json`.
 
-    environment:   versions, device, revision.
-    fingerprint:   of the data.
-    feature_shape: of one raw example.
-    folder:        directory from which a relative path to the data leads to them, or None where the
-                   data have a name or an absolute path.
+    environment:   versions, device and code revision.
+    fingerprint:   fingerprint of the data.
+    feature_shape: shape of one raw example.
+    folder:        directory that a relative path to the data refers to; None if the data are given
+                   by a name or an absolute path.
     """
 
     environment: dict[str, str]
@@ -41,7 +41,7 @@ class About(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A run that has been trained: what encodes and reconstructs new data."""
+    """A trained run, which encodes and reconstructs new data."""
 
     configuration: Training
     about: About
@@ -52,50 +52,50 @@ class Run(NamedTuple):
 
 
 def configuration_file(run: Path) -> Path:
-    """Where a run's settings lie."""
+    """Path of the settings."""
     return run / "configuration.json"
 
 
 def about_file(run: Path) -> Path:
-    """Where the environment, the data's fingerprint and the feature shape lie."""
+    """Path of the environment, the data's fingerprint and the feature shape."""
     return run / "about.json"
 
 
 def history_file(run: Path) -> Path:
-    """Where the records of the epochs lie."""
+    """Path of the records of the epochs."""
     return run / "history.jsonl"
 
 
 def metrics_file(run: Path) -> Path:
-    """Where the figures of the finished run lie."""
+    """Path of the metrics of a finished run."""
     return run / "metrics.json"
 
 
 def checkpoints_folder(run: Path) -> Path:
-    """Where the checkpoints lie."""
+    """Path of the checkpoints."""
     return run / "checkpoints"
 
 
 def parameters_file(run: Path) -> Path:
-    """Where the parameters lie that `aejax export` has written."""
+    """Path of the parameters of an exported run."""
     return run / "parameters.safetensors"
 
 
 def read_configuration(run: Path) -> Training:
-    """The settings of a run; FileNotFoundError or ValueError where the folder holds none."""
+    """Read the settings of a run; FileNotFoundError or ValueError if there are no valid ones."""
     path = configuration_file(run)
     if not path.is_file():
-        raise FileNotFoundError(f"{run} is no run: it holds no {path.name}")
+        raise FileNotFoundError(f"{run} is not a run: it does not contain {path.name}")
     try:
         settings = loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    check_file(path)
+    check_digest(path)
     return settings
 
 
 def read_about(run: Path) -> About:
-    """What the run was trained on; ValueError where the file is not what `train` wrote."""
+    """Read environment and data of a run; ValueError if the file is not what `train` wrote."""
     path = about_file(run)
     try:
         about = read_json(path)
@@ -108,43 +108,43 @@ def read_about(run: Path) -> About:
         found = About(dict(about["environment"]), str(about["fingerprint"]), shape, folder)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
-    check_file(path)
+    check_digest(path)
     return found
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
-    """The figures of a finished run, empty where there are none; ValueError as `read_about`."""
+    """Read the metrics of a run, empty if it is not finished; ValueError as in `read_about`."""
     path = metrics_file(run)
     metrics = read_json(path) if path.exists() else {}
-    check_file(path)
+    check_digest(path)
     return metrics
 
 
 def write_metrics(run: Path, metrics: dict[str, Any]) -> None:
-    """Write what `read_metrics` reads."""
-    write_files(run, identity_in(run), {metrics_file(run).name: _json(metrics).encode()})
+    """Write the metrics of a run."""
+    write_files(run, read_identity(run), {metrics_file(run).name: _json(metrics).encode()})
 
 
 def write_settings(
     run: Path, configuration: Training, about: About, *, identity: str | None
 ) -> None:
-    """Write what `read_configuration` and `read_about` read, for a run of this identity."""
+    """Write the settings of a run with this identity, and its environment and data."""
     files = {about_file(run): _json(about._asdict()), configuration_file(run): dumps(configuration)}
     write_files(run, identity, {path.name: text.encode() for path, text in files.items()})
 
 
 def write_configuration(run: Path, configuration: Training) -> None:
-    """Replace the settings of a run, which is resumed with others."""
+    """Replace the settings of a run that is resumed with other settings."""
     name = configuration_file(run).name
-    write_files(run, identity_in(run), {name: dumps(configuration).encode()})
+    write_files(run, read_identity(run), {name: dumps(configuration).encode()})
 
 
-def decisive_settings(
+def checkpoint_settings(
     configuration: Training, data_fingerprint: str, identity: str | None
 ) -> dict[str, Any]:
-    """What a run's checkpoints share: the settings that decide them, the data, and the identity."""
-    settings = identity_of(configuration) | {"data fingerprint": data_fingerprint}
-    return settings if identity is None else settings | {RUN: identity}
+    """Settings that all checkpoints of a run share: fixed settings, data, and identity."""
+    settings = fixed_settings(configuration) | {"data fingerprint": data_fingerprint}
+    return settings if identity is None else settings | {IDENTITY_KEY: identity}
 
 
 def _json(document: dict[str, Any]) -> str:
@@ -152,23 +152,23 @@ def _json(document: dict[str, Any]) -> str:
 
 
 def data_folder(configuration: Training) -> str | None:
-    """The working directory where the settings name data by a relative path, else None."""
+    """Working directory if the data are given by a relative path, else None."""
     data = configuration.data
-    named = data in EMBEDDED_DATASETS.keys() | TENSORFLOW_FREE.keys() or data.startswith("tfds:")
-    is_relative = not named and not Path(data).is_absolute() and Path(data).exists()
+    is_named = data in EMBEDDED_DATASETS.keys() | TENSORFLOW_FREE.keys() or data.startswith("tfds:")
+    is_relative = not is_named and not Path(data).is_absolute() and Path(data).exists()
     return str(Path.cwd()) if is_relative else None
 
 
-def located(configuration: Training, folder: str | None) -> Training:
-    """The settings with a path to the data that leads to them from the working directory.
+def with_data_path(configuration: Training, folder: str | None) -> Training:
+    """Settings whose path to the data is valid in the working directory.
 
     Args:
         configuration: settings of a run.
-        folder: as `About.folder` has it.
+        folder: `About.folder` of the run.
 
     Returns:
-        The settings with the path below that folder, where it exists; else as they are, since the
-        data may have been moved to the working directory.
+        The settings with the path below the folder if it exists there; otherwise unchanged, since
+        the data may have been moved to the working directory.
     """
     if folder is None or not Path(folder, configuration.data).exists():
         return configuration
@@ -188,13 +188,23 @@ def check_location(path: Path) -> None:
     try:
         location.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"the folder {location!r} holds bytes that are not UTF-8") from error
+        raise ValueError(f"the folder {location!r} contains bytes that are not UTF-8") from error
 
 
 def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
-    """Read a run's settings and the parameters of its best checkpoint, or of the one named.
+    """Open a run, trained or exported.
 
-    What `aejax export` has written of a run is one too, of those parameters and no other.
+    Args:
+        run: folder of the run.
+        checkpoint: step of the checkpoint (default: the best checkpoint). An exported run contains
+            only the parameters that were exported.
+
+    Returns:
+        The run, with its parameters in full precision.
+
+    Raises:
+        FileNotFoundError: the folder is not a run.
+        ValueError: a file of the run is damaged, or there is no such checkpoint.
     """
     check_platform()
     check_location(run)
@@ -202,7 +212,7 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     objective = make_objective(configuration, about.feature_shape)
     saved = checkpoints_folder(run).exists() or checkpoints.read_index(checkpoints_folder(run))
     if not saved:
-        check_file(parameters_file(run))
+        check_digest(parameters_file(run))
     if parameters_file(run).exists() and not saved and checkpoint is None:
         found = _read_exported(run, about, objective)
     else:
@@ -220,7 +230,7 @@ def _read_checkpoint(
     state, normalisation = checkpoints.restore(
         folder,
         jax.eval_shape(start, jax.random.key(0)),
-        configuration=decisive_settings(configuration, about.fingerprint, identity_in(run)),
+        configuration=checkpoint_settings(configuration, about.fingerprint, read_identity(run)),
         normalisation=_normalisation_like(about),
         step=step,
     )
@@ -238,16 +248,18 @@ def _read_exported(
     found_arrays, expected_arrays = array_names(params), array_names(expected)
     if found_arrays != expected_arrays:
         raise ValueError(
-            f"{path} does not hold the model of {configuration_file(run).name}: "
+            f"{path} does not contain the model of {configuration_file(run).name}: "
             f"{differences(found_arrays, expected_arrays)}"
         )
     step = description.get("step")
     if type(step) is not int or step < 0:
-        raise ValueError(f"{path}: its step must be a count of steps, got {step!r}; export it anew")
+        raise ValueError(
+            f"{path}: its step must be a non-negative integer, got {step!r}; export the run again"
+        )
     normalisation = Normalisation(**params.pop("normalisation"))
     return jax.tree.map(jnp.asarray, params), normalisation, step
 
 
 def _normalisation_like(about: About) -> Normalisation:
-    """Of the shape that a run's normalisation has."""
+    """A normalisation of the same shape as the run's."""
     return Normalisation(*[np.zeros(about.feature_shape)] * 2)

@@ -11,7 +11,7 @@ from aejax.cli.commands.report import _certificates
 from aejax.interchange.sealed_json import seal
 from aejax.report.page import certificate_table
 from aejax.runs.history import read_history
-from aejax.runs.integrity import check_file
+from aejax.runs.integrity import check_digest
 from aejax.runs.run import open_run
 from tests.cli.conftest import check
 from tests.faults.test_hostile_files import anything
@@ -192,7 +192,7 @@ def test_a_report_is_not_made_of_other_data(tmp_path, small, aejax):
         == 0
     )
     np.save(small, np.load(small)[::-1])
-    check(aejax("report", tmp_path / "run"), "no longer the data that the run has seen")
+    check(aejax("report", tmp_path / "run"), "no longer the data that the run was trained on")
 
 
 RECORD = {"epoch": 1, "step": 4, "loss": 1.0, "validation": {"loss": 2.0}}
@@ -246,7 +246,7 @@ def test_digests_of_another_type_are_refused(tmp_path, files):
     (tmp_path / "about.json").write_text("{}")
     (tmp_path / "digests.json").write_text(json.dumps(seal({"run": "a", "files": files})))
     with pytest.raises(ValueError, match=r"digests\.json is damaged"):
-        check_file(tmp_path / "about.json")
+        check_digest(tmp_path / "about.json")
 
 
 def test_a_residual_beyond_every_float_is_refused(tmp_path):

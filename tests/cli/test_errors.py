@@ -59,15 +59,15 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
     [
         ("--sizes 6 0", "at least two layers of one feature or more | (6, 0)"),
         ("--sizes 6", "at least two layers"),
-        ("--decoder-sizes 3 6", "from the code to the output, from 2 to 6, got 3 6"),
-        ("--decoder-sizes 2 4 6 --channels 2", "mirrors its encoder: leave decoder-sizes out"),
+        ("--decoder-sizes 3 6", "from the code size 2 to the output size 6, got 3 6"),
+        ("--decoder-sizes 2 4 6 --channels 2", "mirrors its encoder: remove --decoder-sizes"),
         ("--decoder-sizes 2 4 6 --tied", "a tied decoder mirrors its encoder"),
         ("--sizes 7 2", "the data have 6 features, but sizes start with 7 | --sizes 6 2"),
         ("--batch-size 31", "batch size must lie between 1 and the number of examples"),
         ("--batch-size 0", "batch-size must be at least 1, got 0"),
         ("--epochs 0", "epochs must be at least 1, got 0"),
-        ("--validation 1", "validation must be a share in [0, 1), got 1.0"),
-        ("--validation -0.1", "validation must be a share in [0, 1), got -0.1"),
+        ("--validation 1", "validation must be a fraction in [0, 1), got 1.0"),
+        ("--validation -0.1", "validation must be a fraction in [0, 1), got -0.1"),
         ("--validation 0.99", "x is empty"),
         ("--patience 3 --validation 0", "patience needs validation data"),
         ("--patience 0", "patience must be at least one epoch, got 0"),
@@ -84,9 +84,9 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
         ("--penalty.l1 inf", "weight of penalty l1"),
         ("--warm-up 1", "warm-up must be 0 or more, and shorter than the epochs, got 1.0"),
         ("--warm-up -1", "warm-up must be 0 or more, and shorter than the epochs, got -1.0"),
-        ("--channels 4", "channels are for images | shape [6]"),
+        ("--channels 4", "channels requires images | shape [6]"),
         ("--channels 0 --data images.npy", "channels must name one convolution or more | (0,)"),
-        ("--augmentation.shift 1", "augmentation is for images | shape [6]"),
+        ("--augmentation.shift 1", "augmentation requires images | shape [6]"),
         ("--augmentation.shift 1 --data colours.npy", "images of one channel, got 3"),
         ("--augmentation.shift -1 --data images.npy", "greatest shift must | got -1.0"),
         ("--keep 0", "keep must be at least 1, got 0"),
@@ -111,8 +111,8 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
         ("train --epoch 3", "--epoch, 3 | --epochs INT"),
         ("train --epochs many", "--epochs | 'many'"),
         ("train --recipe soup", "'soup' | 'denoising' | 'thirty-numbers'"),
-        ("train --recipe tied --resume --out nowhere", "--recipe starts from its own settings"),
-        ("train --recipe tied --from nowhere", "--recipe starts from its own settings"),
+        ("train --recipe tied --resume --out nowhere", "--recipe cannot be combined"),
+        ("train --recipe tied --from nowhere", "--recipe cannot be combined"),
         ("train --recipe tied --data small.npy", "the data have 6 features | --sizes 6 64"),
         ("train --optimizer newton", "'newton' | 'adam' | 'sgd'"),
         ("encode runs/digits", "DATA"),
@@ -121,10 +121,13 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
             "verify --data small.npy --theorem fermat",
             "no theorem fermat; there are course_conditions",
         ),
-        ("encode small.npy small.npy", "small.npy is no run: it holds no configuration.json"),
-        ("report nowhere", "nowhere is no run"),
-        ("export nowhere", "nowhere is no run"),
-        ("train --resume --out nowhere", "nowhere is no run"),
+        (
+            "encode small.npy small.npy",
+            "small.npy is not a run: it does not contain configuration.json",
+        ),
+        ("report nowhere", "nowhere is not a run"),
+        ("export nowhere", "nowhere is not a run"),
+        ("train --resume --out nowhere", "nowhere is not a run"),
         ("data prepare digits", "needs no preparation"),
         ("data prepare mnist --data-dir d --manual-dir .", "lacks train-images-idx3-ubyte.gz"),
     ],
@@ -211,10 +214,10 @@ def test_an_interrupt_says_how_to_go_on(folder, aejax, monkeypatch):
     monkeypatch.setattr("aejax.training.fit", interrupt)
     outcome = aejax(f"train --data small.npy {SMALL} --out run")
     assert outcome == (130, "", outcome.err)
-    assert "interrupted; go on with: aejax train --resume --out run" in outcome.err
+    assert "interrupted; resume with: aejax train --resume --out run" in outcome.err
     monkeypatch.undo()
     monkeypatch.chdir(folder)
-    said = outcome.err.partition("go on with: aejax ")[2]
+    said = outcome.err.partition("resume with: aejax ")[2]
     resumed = aejax(f"{said} --json")
     assert resumed.code == 0
     assert json.loads(resumed.out) == json.loads((folder / "run/metrics.json").read_text())

@@ -11,7 +11,7 @@ import pytest
 
 from aejax.interchange.sealed_json import unseal
 from aejax.runs import integrity
-from aejax.runs.integrity import RUN, check_file, identity_in, write_files
+from aejax.runs.integrity import IDENTITY_KEY, check_digest, read_identity, write_files
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
 
@@ -35,11 +35,11 @@ def test_the_digests_are_those_of_the_files(finished):
     assert expected.items() <= document["files"].items()
     assert len(document["run"]) == 32
     saved = [json.loads(path.read_text()) for path in finished.glob("checkpoints/*/about.json")]
-    assert {about["configuration"][RUN] for about in saved} == {document["run"]}
+    assert {about["configuration"][IDENTITY_KEY] for about in saved} == {document["run"]}
 
 
 def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
-    assert identity_in(finished) != identity_in(other)
+    assert read_identity(finished) != read_identity(other)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def as_of_old(run: Path) -> None:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     for checkpoint in (run / "checkpoints").iterdir():
         about = json.loads((checkpoint / "about.json").read_text())
-        del about["configuration"][RUN]
+        del about["configuration"][IDENTITY_KEY]
         (checkpoint / "about.json").write_text(json.dumps(about, indent=2))
         digests = json.loads((checkpoint / "digests.json").read_text())
         digests["about.json"] = hashlib.sha256((checkpoint / "about.json").read_bytes()).hexdigest()
@@ -132,7 +132,7 @@ def test_a_run_of_an_earlier_version_opens_and_resumes_as_it_would_have(finished
     shutil.rmtree(run / "checkpoints" / "36")
     history = (run / "history.jsonl").read_text().splitlines(keepends=True)
     (run / "history.jsonl").write_text("".join(history[:5]))
-    assert identity_in(run) is None
+    assert read_identity(run) is None
     assert open_run(run).step in (24, 30)
     assert aejax("train --resume --out", run).code == 0
     assert state_of(run) == state_of(finished)
@@ -146,7 +146,7 @@ def test_without_its_digests_a_run_still_has_its_identity(finished, run, aejax):
     (run / "digests.json").write_text("{")
     check(aejax("report", run), "digests.json is damaged | delete it")
     (run / "digests.json").unlink()
-    assert identity_in(run) == identity_in(finished)
+    assert read_identity(run) == read_identity(finished)
     assert open_run(run).step == open_run(finished).step
 
 
@@ -169,19 +169,19 @@ def test_a_kill_while_files_are_replaced_leaves_each_old_or_new(tmp_path, monkey
         assert call < 4  # digests, two files, digests
     monkeypatch.undo()
     for name in "abc":
-        check_file(tmp_path / name)
+        check_digest(tmp_path / name)
     assert (tmp_path / "a").read_bytes() == (b"old a" if call < 2 else b"new a")
     (tmp_path / "a").write_bytes(b"none of them")
     with pytest.raises(ValueError, match=r"a is not what was written for this run; .* delete"):
-        check_file(tmp_path / "a")
+        check_digest(tmp_path / "a")
 
 
 def test_files_of_another_identity_are_forgotten(tmp_path):
     write_files(tmp_path, "first", {"a": b"a"})
     write_files(tmp_path, "second", {"b": b"b"})
-    assert identity_in(tmp_path) == "second"
+    assert read_identity(tmp_path) == "second"
     with pytest.raises(ValueError, match="a is not what was written for this run"):
-        check_file(tmp_path / "a")
+        check_digest(tmp_path / "a")
 
 
 def test_an_identity_is_not_drawn_twice():

@@ -90,7 +90,7 @@ def test_other_data_of_the_same_name_are_not_taken_for_the_runs(home, aejax):
     np.save(home / "elsewhere/small.npy", np.zeros((30, 6)))
     assert load_seen_examples(open_run(home / "run")).raw.any()
     (home / "small.npy").unlink()
-    check(aejax("report", home / "run"), "no longer the data that the run has seen")
+    check(aejax("report", home / "run"), "no longer the data that the run was trained on")
 
 
 def test_a_run_repeated_beside_moved_data_knows_where_they_are(home, aejax, monkeypatch):

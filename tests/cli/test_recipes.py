@@ -34,7 +34,7 @@ def test_help_has_a_line_for_every_recipe(aejax):
     assert set(get_args(RecipeName)) == RECIPES.keys()
     lines = [line.strip("│ ") for line in aejax("train --help").out.splitlines()]
     for name, recipe in RECIPES.items():
-        assert any(line.startswith(f"{name}: {recipe.words}") for line in lines), name
+        assert any(line.startswith(f"{name}: {recipe.summary}") for line in lines), name
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -108,10 +108,13 @@ def test_a_run_is_not_repeated_on_other_data_nor_silently_elsewhere(run, tmp_pat
     out = tmp_path / "again"
     elsewhere = aejax("train --epochs 1 --from", run, "--out", out)
     assert elsewhere.code == 0
-    assert "aejax: the last bits may differ: jax was 0.0.1, now" in elsewhere.err
+    assert "aejax: the results may differ in the last bits: jax was 0.0.1, now" in elsewhere.err
     (run / "about.json").write_text(json.dumps(about | {"fingerprint": "0"}))
     check(aejax("train --from", run, "--out", tmp_path / "other"), "not the data of the run")
-    check(aejax("train --resume --from", run, "--out", out), "--from | --resume | say either")
+    check(
+        aejax("train --resume --from", run, "--out", out),
+        "--from | --resume | use only one of them",
+    )
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -142,7 +145,7 @@ def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
     assert f"{number.name}: stopped after epoch 2 of {EPOCHS}, which is saved" in stopped.err
     assert handlers == {each: signal.getsignal(each) for each in handlers}
     monkeypatch.undo()
-    words = stopped.err.partition("go on with: aejax ")[2]
+    words = stopped.err.partition("resume with: aejax ")[2]
     assert aejax(words.strip()).code == 0
     assert state_of(out) == state_of(finished)
     assert history_of(out) == history_of(finished)

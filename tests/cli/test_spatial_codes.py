@@ -45,7 +45,7 @@ def test_no_pca_is_claimed_where_the_code_is_as_large_as_the_data(x, tmp_path, a
     words = "--channels 4 --sizes 36 --loss squared --batch-size 32 --epochs 1 --quiet"
     data = f"train --data {tmp_path / 'x.npy'} --normalise standardise"
     done = aejax(f"{data} {words} --out", tmp_path / "run")
-    assert "PCA, 36 components:  none; they would keep all" in done.out
+    assert "PCA, 36 components:  none; they would reconstruct" in done.out
     assert json.loads((tmp_path / "run/metrics.json").read_text())["pca_test_error"] is None
     found = aejax("report", tmp_path / "run")
     assert found.code == 0, found.err

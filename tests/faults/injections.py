@@ -108,7 +108,7 @@ def disk_filled(trial: Trial) -> list[Ended]:
         ended = wait(child)
         if ended.code == 0:
             raise Missed
-        _check(ended, 2, "No space left on device", "Make room, and go on with")
+        _check(ended, 2, "No space left on device", "Free some space, then resume with")
         ballast.unlink()
         _finish(trial)
     return [ended]
@@ -299,7 +299,7 @@ def stop(
     elif ended.code == 0 and last:  # the epoch in hand was the last
         return ended
     elif ended.code != -number:  # it had begun to listen
-        how = f"go on with: aejax train --resume --out {RUN}"
+        how = f"resume with: aejax train --resume --out {RUN}"
         told = how in ended.said or not epochs(folder) or ended.said == "aejax: interrupted\n"
         _check(ended, 128 + number, "" if told else how)
     return ended

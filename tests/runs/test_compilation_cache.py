@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import pytest
 
-from aejax.runs.compilation_cache import keep_compiled
+from aejax.runs.compilation_cache import enable_compilation_cache
 
 SETTINGS = (
     "jax_compilation_cache_dir",
@@ -29,7 +29,7 @@ def unset():
 
 def test_the_platforms_folder_is_used_within_bounds(unset, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    keep_compiled()
+    enable_compilation_cache()
     folder = Path(jax.config.jax_compilation_cache_dir)
     assert folder.is_dir()
     assert "aejax" in folder.parts
@@ -38,7 +38,7 @@ def test_the_platforms_folder_is_used_within_bounds(unset, tmp_path, monkeypatch
 
 def test_the_users_own_folder_is_left_alone(unset, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
-    keep_compiled()
+    enable_compilation_cache()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
 
 
@@ -47,7 +47,7 @@ def test_a_folder_that_cannot_be_made_is_done_without(unset, tmp_path, monkeypat
     monkeypatch.setattr(
         "aejax.runs.compilation_cache.user_cache_path", lambda _: tmp_path / "file" / "aejax"
     )
-    keep_compiled()
+    enable_compilation_cache()
     assert jax.config.jax_compilation_cache_dir is None
 
 

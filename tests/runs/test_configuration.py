@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aejax.runs.configuration import Training, check, dumps, identity_of, loads
+from aejax.runs.configuration import Training, check, dumps, fixed_settings, loads
 
 # A run's folder names its settings in full, and older ones must mean the same for ever.
 DEFAULTS = {
@@ -117,22 +117,22 @@ def test_settings_survive_json():
 
 
 def test_a_resumed_run_shares_what_decides_its_parameters_and_nothing_else():
-    plain = identity_of(Training())
+    plain = fixed_settings(Training())
     assert plain["penalty.rho"] == 0.05
     assert plain["augmentation.interpolation"] == "linear"
     for free in ({"data_dir": Path("elsewhere")}, {"epochs": 50}):
-        assert identity_of(replace(Training(), **free)) == plain
-    streamed = identity_of(Training(stream=True))
-    assert identity_of(Training(stream=True, skip=3)) == streamed
-    assert identity_of(Training(stream=True, steps_per_epoch=2)) != streamed
+        assert fixed_settings(replace(Training(), **free)) == plain
+    streamed = fixed_settings(Training(stream=True))
+    assert fixed_settings(Training(stream=True, skip=3)) == streamed
+    assert fixed_settings(Training(stream=True, steps_per_epoch=2)) != streamed
     decaying = Training(schedule="cosine")
-    assert identity_of(replace(decaying, epochs=50)) != identity_of(decaying)
+    assert fixed_settings(replace(decaying, epochs=50)) != fixed_settings(decaying)
 
 
 @pytest.mark.parametrize(
     "name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream", "image_mode"]
 )
 def test_the_identity_of_an_older_run_lacks_what_it_did_not_use(name):
-    assert name not in identity_of(Training())
+    assert name not in fixed_settings(Training())
     used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True, image_mode="L")
-    assert name in identity_of(used)
+    assert name in fixed_settings(used)

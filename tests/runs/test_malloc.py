@@ -7,7 +7,7 @@ import pytest
 
 FAULTS = """
 import ctypes, resource, sys
-from aejax.runs.malloc import keep_memory
+from aejax.runs.malloc import raise_malloc_thresholds
 
 C = ctypes.CDLL(None)
 C.malloc.restype, C.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
@@ -23,7 +23,7 @@ def faults(size):
 
 size = 40 * 2**20  # more than glibc keeps by itself
 if sys.argv[1] == "kept":
-    keep_memory()
+    raise_malloc_thresholds()
     faults(size)
 print(faults(size))
 """

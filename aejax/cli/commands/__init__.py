@@ -1,1 +1,1 @@
-"""The commands of `aejax`, one file a command."""
+"""Subcommands of `aejax`, one file each."""

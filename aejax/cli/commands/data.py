@@ -1,4 +1,4 @@
-"""`aejax data list` and `aejax data prepare`."""
+"""`aejax data list` and `aejax data prepare`: data sets known by name."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,39 +13,39 @@ from aejax import data
 
 @dataclass(frozen=True)
 class ListData:
-    """List the data sets known by name, and whether they are ready.
+    """List the data sets known by name and whether they are ready for use.
 
     Example: aejax data list
     """
 
     data_dir: Path | None = None
-    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    """directory of prepared TFDS data sets (default: that of TFDS)"""
 
 
 @dataclass(frozen=True)
 class PrepareData:
-    """Prepare a data set: download or read its archives, check them, write it where TFDS looks.
+    """Download a data set, verify its archives, and prepare it in the format of TFDS.
 
     Example: aejax data prepare mnist --manual-dir downloads
     """
 
     name: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-    """mnist, fashion_mnist, or any other TFDS name (which needs the extra aejax[tfds])"""
+    """mnist, fashion_mnist, or another TFDS name (requires the extra aejax[tfds])"""
     manual_dir: Path | None = None
-    """a folder that holds the original archives: nothing is downloaded then"""
+    """directory of the original archives, to prepare them without a download"""
     data_dir: Path | None = None
-    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    """directory of prepared TFDS data sets (default: that of TFDS)"""
 
 
 def list_data(command: ListData) -> None:
-    """Print the table of data sets."""
-    table = Table("name", "what it is", "ready")
+    """Print a table of the data sets."""
+    table = Table("name", "description", "ready")
     for known in data.available(command.data_dir):
         table.add_row(known.name, known.description, "yes" if known.prepared else "no")
     Console(highlight=False).print(table)
 
 
 def prepare_data(command: PrepareData) -> None:
-    """Prepare the data set that the command names; print where it lies."""
+    """Prepare a data set and print its directory."""
     path = data.prepare(command.name, data_dir=command.data_dir, manual_dir=command.manual_dir)
     print(f"{command.name}: {path}")

@@ -1,4 +1,4 @@
-"""`aejax explore`: a page, served to this machine alone, to look into a run."""
+"""`aejax explore`: interactive web page of a run, served on the loopback interface."""
 
 import secrets
 from contextlib import suppress
@@ -16,23 +16,23 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Explore:
-    """Look into a run with a browser: change codes, click units, draw on inputs.
+    """Explore a run in a browser: edit codes, inspect code units, draw on inputs.
 
     Example: aejax explore runs/digits
 
-    It is served to this machine alone, under an address that nobody can guess; Ctrl-C ends it.
+    The page is served to this machine only, at an address with a random token. Ctrl-C stops it.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """the run's folder"""
+    """folder of the run"""
     port: int = 0
-    """of the address; 0 takes any that is free"""
+    """port of the server; 0 selects a free port"""
     checkpoint: int | None = None
-    """step of the checkpoint; the best unless given"""
+    """step of the checkpoint (default: the best checkpoint)"""
 
 
 def explore(command: Explore) -> None:
-    """Print the page's address and serve it until Ctrl-C."""
+    """Print the address of the page and serve it until Ctrl-C."""
     try:
         from aejax.cli.explorer.application import application
         from aejax.cli.explorer.serving import listen, server

@@ -1,4 +1,4 @@
-"""`aejax export`: a run in files that other programs read, without aejax."""
+"""`aejax export`: parameters and compiled functions of a run for use without aejax."""
 
 import json
 import sys
@@ -14,9 +14,9 @@ import tyro
 
 from aejax import interchange
 from aejax.runs.atomic_files import write_bytes, write_text
-from aejax.runs.configuration import identity_of
+from aejax.runs.configuration import fixed_settings
 from aejax.runs.inference import decode, encode
-from aejax.runs.integrity import identity_in, write_files
+from aejax.runs.integrity import read_identity, write_files
 from aejax.runs.run import (
     Run,
     checkpoints_folder,
@@ -27,27 +27,26 @@ from aejax.runs.run import (
 )
 
 EXPORTED_PRECISION = 1e-4
-"""Rounding error of raw examples, in units of the data's scale, beyond which `export` warns."""
+"""Rounding error of raw float32 examples, relative to the scale of the data, that is reported."""
 
 
 @dataclass(frozen=True)
 class Export:
-    """Write a run for other programs: parameters, and encode and decode as StableHLO.
+    """Export the parameters of a run, and its encode and decode functions as StableHLO.
 
     Example: aejax export runs/digits --out exported
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """the run's folder"""
+    """folder of the run"""
     out: Path = Path("exported")
-    """the folder for parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo,
-    description.json, and the run's configuration.json and about.json, with which aejax opens it"""
+    """output folder; `aejax encode` and the other commands accept it in place of the run"""
     checkpoint: int | None = None
-    """step of the checkpoint; the best unless given"""
+    """step of the checkpoint (default: the best checkpoint)"""
 
 
 def export(command: Export) -> None:
-    """Write the folder as the command says; print what lies in it."""
+    """Write the exported files and print their names and sizes."""
     _check_destination(command)
     run = open_run(command.run, checkpoint=command.checkpoint)
     command.out.mkdir(parents=True, exist_ok=True)
@@ -62,14 +61,14 @@ def export(command: Export) -> None:
         path = command.out / f"parameters.{suffix}"
         interchange.save_parameters(path, _parameters(run), description=description)
     write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
-    identity, parameters = identity_in(command.run), parameters_file(command.out)
+    identity, parameters = read_identity(command.run), parameters_file(command.out)
     write_settings(command.out, run.configuration, run.about, identity=identity)
     write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
     lost = _lost_digits(run)
     if lost > EXPORTED_PRECISION:
         print(
-            f"aejax: the data lie so far from zero that float32 rounds them by {lost:.1g} of their "
-            "range, so the exported functions give other codes than aejax encode",
+            f"aejax: the data are so far from zero that float32 rounds them by {lost:.1g} of their "
+            "range: the codes of the exported functions differ from those of aejax encode",
             file=sys.stderr,
         )
     for path in sorted(command.out.iterdir()):
@@ -77,7 +76,7 @@ def export(command: Export) -> None:
 
 
 def _check_destination(command: Export) -> None:
-    """Refuse the folder of another run, whose settings would be replaced by those of this one."""
+    """Refuse the folder of another run, since its settings would be overwritten."""
     out = command.out
     is_exported = parameters_file(out).exists() and not checkpoints_folder(out).exists()
     is_run = checkpoints_folder(out).exists() or configuration_file(out).exists()
@@ -86,7 +85,7 @@ def _check_destination(command: Export) -> None:
 
 
 def _lost_digits(run: Run) -> float:
-    """Greatest rounding error of raw float32 examples, in units of the normalisation's scale."""
+    """Maximum rounding error of raw float32 examples, relative to the normalisation's scale."""
     shift, scale = (np.abs(np.asarray(part, np.float64)) for part in run.normalisation)
     return float(np.max((shift + scale) / scale, initial=0)) * float(np.finfo(np.float32).eps) / 2
 
@@ -97,6 +96,7 @@ def _parameters(run: Run) -> dict[str, Any]:
 
 
 def _description(run: Run, code: jax.ShapeDtypeStruct) -> dict[str, Any]:
+    """Contents of `description.json`: how to call the functions, and the origin of the run."""
     shape = ", ".join(map(str, run.about.feature_shape))
     width = ", ".join(map(str, code.shape[1:]))
     return {
@@ -108,7 +108,7 @@ def _description(run: Run, code: jax.ShapeDtypeStruct) -> dict[str, Any]:
         "normalisation": "r = (x - shift) / scale, before the first layer",
         "kernels": "[inputs, outputs]: h = f(x @ kernel + bias)",
         "step": run.step,
-        "configuration": identity_of(run.configuration),
+        "configuration": fixed_settings(run.configuration),
         "environment": run.about.environment,
         "data_fingerprint": run.about.fingerprint,
     }

@@ -1,4 +1,4 @@
-"""`aejax report`: a run as one HTML page, or experiments as a page each and an index."""
+"""`aejax report`: HTML report of a run, or of a folder of experiments."""
 
 import math
 import shlex
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import tyro
 
 from aejax.runs.atomic_files import write_text
-from aejax.runs.configuration import identity_of, made
+from aejax.runs.configuration import build_record, fixed_settings
 from aejax.runs.examples import load_seen_examples
 from aejax.runs.history import read_run_history
 from aejax.runs.json_files import read_json
@@ -19,9 +19,9 @@ from aejax.theory import Certificate
 
 @dataclass(frozen=True)
 class Report:
-    """Write a run as one self-contained HTML page: figures, settings, curves, environment.
+    """Write a self-contained HTML report of a run: figures, settings, curves, environment.
 
-    Of a folder of experiments' results it writes one page an experiment, and an index of them all.
+    For a folder of experiment results, write one page per experiment and an index.
 
     Example: aejax report runs/digits --out report.html
 
@@ -29,19 +29,18 @@ class Report:
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """the run's folder, or a folder of experiments' results, however deep they lie"""
+    """folder of the run, or folder of experiment results, searched recursively"""
     out: Path | None = None
-    """where the page goes; report.html in the run's folder unless given. Of experiments, the
-    folder where the pages go; report/ in theirs unless given"""
+    """output file of a run (default: RUN/report.html) or output folder (default: RUN/report)"""
     certificates: Path | None = None
-    """a JSON file that `aejax verify` wrote, to show its certificates too"""
+    """JSON file of `aejax verify` whose certificates are included"""
     checkpoint: int | None = None
-    """step of the checkpoint; the best unless given"""
+    """step of the checkpoint (default: the best checkpoint)"""
 
 
 def write_report(command: Report) -> None:
-    """Write the page as the command says; print where it lies."""
-    from aejax import report  # here with its figures: matplotlib is slow to import
+    """Write the report and print its path."""
+    from aejax import report  # matplotlib is slow to import
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
 
@@ -57,7 +56,7 @@ def write_report(command: Report) -> None:
         title=f"An autoencoder of {run.configuration.data}",
         summary=_summary(run, command.run),
         figures=list(run_figures(run, examples, history)),
-        configuration=identity_of(run.configuration) | {"epochs": run.configuration.epochs},
+        configuration=fixed_settings(run.configuration) | {"epochs": run.configuration.epochs},
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,
         certificates=certificates,
@@ -69,15 +68,15 @@ def write_report(command: Report) -> None:
 
 
 def _summary(run: Run, folder: Path) -> dict[str, float | str]:
-    """The run's figures, where the checkpoint shown is the one that they were measured on."""
+    """Step of the checkpoint, and the metrics if they were measured at this step."""
     summary: dict[str, float | str] = {"step": str(run.step)}
     metrics = read_metrics(folder)
     try:
         if metrics and metrics["step"] == run.step:
-            _check_figures(metrics)
+            _check_metrics(metrics)
             summary["test reconstruction error"] = metrics["test_error"]
             if metrics["pca_test_error"] is not None:
-                method = metrics.get("pca_method", "exact")  # runs before it was said
+                method = metrics.get("pca_method", "exact")  # runs of earlier versions
                 exact = "" if method == "exact" else f" ({method})"
                 name = f"PCA with {metrics['code']} components{exact}"
                 summary[name] = metrics["pca_test_error"]
@@ -88,7 +87,8 @@ def _summary(run: Run, folder: Path) -> dict[str, float | str]:
     return summary
 
 
-def _check_figures(metrics: dict[str, Any]) -> None:
+def _check_metrics(metrics: dict[str, Any]) -> None:
+    """Raise TypeError for a metric of another type."""
     kinds = {"test_error": float, "pca_test_error": float | None, "code": int}
     for name, kind in kinds.items():
         if not isinstance(metrics[name], kind):
@@ -96,35 +96,36 @@ def _check_figures(metrics: dict[str, Any]) -> None:
 
 
 def _commands(run: Path) -> dict[str, str]:
-    """What can be done with a run, as commands in the folder where the report was written."""
+    """Further commands for the run, by purpose, for the current directory."""
     name = shlex.quote(str(run))
     return {
-        "look into it": f"aejax explore {name}",
-        "codes of new data": f"aejax encode {name} new.npy --out codes.npy",
-        "reconstructions of new data": f"aejax reconstruct {name} new.npy --out found.npy",
-        "for programs without aejax": f"aejax export {name} --out exported",
-        "go on training": f"aejax train --resume --out {name} --epochs MORE",
-        "repeat it to the bit": f"aejax train --from {name} --out ANOTHER",
+        "explore it": f"aejax explore {name}",
+        "encode new data": f"aejax encode {name} new.npy --out codes.npy",
+        "reconstruct new data": f"aejax reconstruct {name} new.npy --out reconstructions.npy",
+        "export it for use without aejax": f"aejax export {name} --out exported",
+        "resume training": f"aejax train --resume --out {name} --epochs MORE",
+        "repeat it bit-identically": f"aejax train --from {name} --out ANOTHER",
     }
 
 
 def _certificates(path: Path | None) -> list[Certificate]:
+    """Read the certificates of `aejax verify --json`."""
     if path is None:
         return []
     found = read_json(path)
     try:
         if not isinstance(found, list):
-            raise TypeError("it holds no list")
+            raise TypeError("it is not a list")
         return [_certificate(fields) for fields in found]
-    # Of fields too few, too many, of another type, or beyond every float.
+    # Missing or additional fields, fields of another type, or integers beyond the range of floats.
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax verify --json` wrote: {error}") from error
 
 
 def _certificate(fields: Any) -> Certificate:
     if not isinstance(fields, dict):
-        raise TypeError("a certificate is an object")
-    certificate = made(Certificate, fields)
+        raise TypeError("a certificate must be an object")
+    certificate = build_record(Certificate, fields)
     for name in ("residual", "tolerance", "control"):
         value = fields[name]
         if value is not None and not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""`aejax train`: one run in one folder, from its settings to its figures."""
+"""`aejax train`: trains a run, or resumes or repeats one, and writes its folder."""
 
 import json
 import signal
@@ -20,30 +20,30 @@ from aejax.cli.process.devices import (
     make_placement,
     max_over_processes,
 )
-from aejax.cli.process.error_messages import explained, stoppable
+from aejax.cli.process.error_messages import explain_errors, interruptible
 from aejax.cli.process.progress import progress_bar
-from aejax.cli.process.signals import Interrupted, Noted, deferred
+from aejax.cli.process.signals import Interrupted, ReceivedSignals, defer_signals
 from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.examples import Examples, load_examples, total_steps, with_batch_size
-from aejax.runs.history import check_length, read_history, recorded
-from aejax.runs.integrity import identity_in, new_identity
+from aejax.runs.history import check_length, history_writer, read_history
+from aejax.runs.integrity import new_identity, read_identity
 from aejax.runs.lock import locked
 from aejax.runs.metrics import measure
 from aejax.runs.recipes import RECIPES, RecipeName
 from aejax.runs.run import (
     About,
     check_location,
+    checkpoint_settings,
     checkpoints_folder,
     configuration_file,
     data_folder,
-    decisive_settings,
     history_file,
-    located,
     open_run,
     parameters_file,
     read_about,
+    with_data_path,
     write_configuration,
     write_metrics,
     write_settings,
@@ -54,50 +54,51 @@ from aejax.training.records import Callback, Record
 
 @dataclass(frozen=True)
 class Train:
-    """Train an autoencoder, or go on with a run.
+    """Train an autoencoder, or resume a run.
 
     Example: aejax train --data digits --sizes 64 128 16 --corruption masking --out runs/digits
 
     Example: aejax train --recipe thirty-numbers --out runs/thirty-numbers
 
-    Ctrl-C or SIGTERM ends the run after the epoch in hand, saved; the second one at once.
+    Ctrl-C or SIGTERM stops the run after the current epoch and saves it; a second signal stops it
+    at once.
     """
 
     training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
-    """what is trained"""
+    """settings of the training"""
     recipe: Annotated[
         RecipeName | None,
         tyro.conf.arg(
             metavar="NAME",
-            help="start from settings of this name; options beside it win:\n"
-            + "\n".join(f"{name}: {recipe.words}" for name, recipe in RECIPES.items()),
+            help="start from named settings, which other options override:\n"
+            + "\n".join(f"{name}: {recipe.summary}" for name, recipe in RECIPES.items()),
         ),
     ] = None
     out: Path = Path("runs/latest")
-    """the run's folder"""
+    """folder of the run"""
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """repeat the run in this folder in a new --out: its settings need not be said again"""
+    """folder of a run to repeat with the same settings, in a new --out"""
     resume: bool = False
-    """go on with the run in --out; its settings need not be said again"""
+    """resume the run in --out with its settings"""
     checkpoint: int | None = None
-    """resume from the checkpoint of this step; the newest unless given"""
+    """step of the checkpoint to resume from (default: the newest)"""
     keep: int = 3
-    """how many of the newest checkpoints stay; the best stays besides"""
+    """number of newest checkpoints to keep; the best is always kept"""
     save_every: int = 1
-    """epochs between checkpoints; the last epoch is always saved"""
+    """number of epochs between checkpoints; the last epoch is always saved"""
     devices: Annotated[Devices, tyro.conf.arg(name="")] = field(default_factory=Devices)
     pca: bool = True
-    """compare with PCA of as many components; --no-pca saves its time"""
+    """measure the test error of PCA with the same number of components"""
     quiet: bool = False
-    """no progress bar"""
+    """hide the progress bar"""
     json: bool = False
-    """print the figures as JSON, for programs"""
+    """print the metrics as JSON"""
 
 
 def train(command: Train) -> None:
-    """Train as the command says; write the run's folder; print its figures."""
+    """Train, write the folder of the run, and print its metrics."""
     _check(command)
-    with stoppable(command.out) as signals:
+    with interruptible(command.out) as signals:
         metrics = _train(command, signals)
     if not is_main_process():
         return
@@ -107,14 +108,14 @@ def train(command: Train) -> None:
         _print(metrics, command.out)
 
 
-def _train(command: Train, signals: Noted) -> dict[str, Any]:
+def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     configuration, out = command.training, command.out
-    initialize_distributed(command.devices)  # before anything else asks JAX for its devices
+    initialize_distributed(command.devices)  # before JAX initialises its backends
     check_platform()
-    _refuse_used(command)
+    _check_unused(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
-    examples = load_examples(located(configuration, folder))
+    examples = load_examples(with_data_path(configuration, folder))
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     configuration = with_batch_size(configuration, examples)
@@ -124,8 +125,8 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
     key = jax.random.key(configuration.seed)
     state = sharding.init_sharded(placement, objective, optimizer, key)
     examples.check(configuration, objective, state)
-    with explained(out), locked(out) if is_main_process() else nullcontext():
-        _refuse_used(command)
+    with explain_errors(out), locked(out) if is_main_process() else nullcontext():
+        _check_unused(command)
         state, history = _start(command, examples, folder, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
             examples.fit(configuration, objective, optimizer, state, history, callbacks, placement)
@@ -133,61 +134,62 @@ def _train(command: Train, signals: Noted) -> dict[str, Any]:
         if is_main_process():
             write_metrics(out, metrics)
     if examples.skipped:
-        numbers = ", ".join(map(str, sorted(examples.skipped)))
-        print(f"aejax: left out, as they cannot be read: examples {numbers}", file=sys.stderr)
+        indices = ", ".join(map(str, sorted(examples.skipped)))
+        print(f"aejax: left out, as they cannot be read: examples {indices}", file=sys.stderr)
     return metrics
 
 
 def _check(command: Train) -> None:
-    """Refuse what can be refused before any data are read."""
+    """Raise ValueError for invalid options before any data are read."""
     check(command.training)
     check_location(command.out)
-    for name, number in (("save-every", command.save_every), ("keep", command.keep)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}")
+    for name, value in (("save-every", command.save_every), ("keep", command.keep)):
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
     if command.from_ is not None and command.resume:
-        raise ValueError("--from starts a run of its own, --resume goes on with one: say either")
+        raise ValueError("--from starts a new run, --resume continues one: use only one of them")
     if command.recipe is not None and (command.resume or command.from_ is not None):
-        raise ValueError("--recipe starts from its own settings, not a run's: leave it out")
+        raise ValueError(
+            "--recipe cannot be combined with --resume or --from, which use the settings of a run"
+        )
     if command.checkpoint is not None and not command.resume:
-        raise ValueError("--checkpoint says where to resume from: say --resume too")
+        raise ValueError("--checkpoint requires --resume")
 
 
-def _refuse_used(command: Train) -> None:
+def _check_unused(command: Train) -> None:
+    """Raise ValueError if the output folder contains a run that the command does not resume."""
     if not is_main_process():
         return
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
-        raise ValueError(f"{command.out} holds a run: go on with --resume, or choose another --out")
+        raise ValueError(f"{command.out} holds a run: say --resume, or choose another --out")
     if parameters_file(command.out).exists() and not checkpoints.read_index(
         checkpoints_folder(command.out)
     ):
         raise ValueError(
             f"{command.out} holds exported parameters and no checkpoint to resume from: resume the "
-            "run that it was exported from, or repeat it in another folder with --from"
+            "run that was exported, or repeat it in another folder with --from"
         )
 
 
 def _data_folder(command: Train) -> str | None:
-    """Directory in which a relative path to the data was given, to this run or to its origin."""
+    """Directory from which a relative path to the data leads, for this run or the repeated one."""
     run = command.out if command.resume else command.from_
     recorded = None if run is None else read_about(run).folder
     if recorded is not None and Path(recorded, command.training.data).exists():
         return recorded
-    return data_folder(command.training)  # where the data have been moved to, in a run --from
+    return data_folder(command.training)  # also if the data of a repeated run have moved
 
 
 def _start(
     command: Train, examples: Examples, folder: str | None, state: TrainState
 ) -> tuple[TrainState, list[Record]]:
-    """Where training starts, and the history up to there; the run's settings are written."""
+    """Restore or write the run; return the state to train from and the history up to it."""
     history: list[Record] = []
-    # A run that was killed before its first checkpoint starts anew.
-    place = checkpoints_folder(command.out)
-    saved = (
-        checkpoints.steps(place) or checkpoints.read_index(place) or command.checkpoint is not None
-    )
-    if command.resume and saved:
+    # A run that was killed before its first checkpoint starts from the beginning.
+    folder_of_steps = checkpoints_folder(command.out)
+    has_saved = checkpoints.steps(folder_of_steps) or checkpoints.read_index(folder_of_steps)
+    if command.resume and (has_saved or command.checkpoint is not None):
         state, history = _resume(command, examples, state)
         if is_main_process():
             write_configuration(command.out, command.training)
@@ -200,12 +202,12 @@ def _start(
 def _resume(
     command: Train, examples: Examples, like: TrainState
 ) -> tuple[TrainState, list[Record]]:
-    """The state of a checkpoint, and the history up to it."""
-    folder, identity = checkpoints_folder(command.out), identity_in(command.out)
+    """Restore the state of a checkpoint and the history up to it."""
+    folder, identity = checkpoints_folder(command.out), read_identity(command.out)
     state, _ = checkpoints.restore(
         folder,
         like,
-        configuration=decisive_settings(command.training, examples.fingerprint, identity),
+        configuration=checkpoint_settings(command.training, examples.fingerprint, identity),
         normalisation=examples.normalisation,
         step=command.checkpoint,
     )
@@ -222,13 +224,14 @@ def _callbacks(
     examples: Examples,
     state: TrainState,
     history: list[Record],
-    signals: Noted,
+    signals: ReceivedSignals,
 ) -> Iterator[list[Callback]]:
+    """Callbacks of `fit`: history, checkpoints with graceful stops, and the progress bar."""
     out, epochs = command.out, command.training.epochs
     past = list(history)
     quiet = command.quiet or not is_main_process()
-    identity = identity_in(out) if is_main_process() else None  # only this process reads or writes
-    settings = decisive_settings(command.training, examples.fingerprint, identity)
+    identity = read_identity(out) if is_main_process() else None
+    settings = checkpoint_settings(command.training, examples.fingerprint, identity)
 
     def save(state: TrainState, record: Record) -> None:
         past.append(record)
@@ -247,14 +250,14 @@ def _callbacks(
         if stop:
             raise Interrupted(
                 f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "
-                f"go on with: aejax train --resume --out {out}",
+                f"resume with: aejax train --resume --out {out}",
                 stop,
             )
 
     with (
-        deferred(signals) as pending_signal,
+        defer_signals(signals) as pending_signal,
         checkpoints.in_background() as save_soon,
-        recorded(history_file(out), out / "tensorboard", history, identity)
+        history_writer(history_file(out), out / "tensorboard", history, identity)
         if is_main_process()
         else nullcontext() as record_epoch,
         progress_bar(epochs, done=int(state.epoch), quiet=quiet) as show,
@@ -263,20 +266,22 @@ def _callbacks(
 
 
 def _compare(repeated: About, examples: Examples) -> None:
-    """Refuse to repeat a run on other data; warn where something else may change its bits."""
+    """Refuse to repeat a run on other data; warn if the results may differ in the last bits."""
     if repeated.fingerprint != examples.fingerprint:
         raise ValueError(
             "these are not the data of the run to be repeated: their fingerprint is "
-            f"{examples.fingerprint}, and was {repeated.fingerprint}"
+            f"{examples.fingerprint}, but was {repeated.fingerprint}"
         )
     now = environment()
-    others = [
+    changes = [
         f"{name} was {repeated.environment.get(name)}, now {now[name]}"
         for name in now
         if repeated.environment.get(name) != now[name]
     ]
-    if others:
-        print(f"aejax: the last bits may differ: {'; '.join(others)}", file=sys.stderr)
+    if changes:
+        print(
+            f"aejax: the results may differ in the last bits: {'; '.join(changes)}", file=sys.stderr
+        )
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:
@@ -288,5 +293,5 @@ def _print(metrics: dict[str, Any], out: Path) -> None:
         method = "" if metrics["pca_method"] == "exact" else f" ({metrics['pca_method']})"
         print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}{method}")
     else:
-        print(f"  PCA, {metrics['code']} components:  none; they would keep all of the train data")
+        print(f"  PCA, {metrics['code']} components:  none; they would reconstruct all train data")
     print(f"run: {out}")

@@ -1,4 +1,4 @@
-"""`aejax verify`: the theorems that tie linear autoencoders to PCA, checked on data."""
+"""`aejax verify`: numerical certificates of the theorems about linear autoencoders and PCA."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aejax.data import load
-from aejax.runs.atomic_files import check_file, write_text
+from aejax.runs.atomic_files import check_not_directory, write_text
 from aejax.runs.environment import check_platform, environment
 from aejax.theory import THEOREMS, Certificate, pose
 from aejax.theory.theorems import certificates_by_theorem, check_names
@@ -29,52 +29,53 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Verify:
-    """Verify the theorems on the train examples of a data set, in float64.
+    """Verify the theorems about linear autoencoders on the train examples of a data set.
 
     Example: aejax verify --data digits --code 10 --report theorems.html
     """
 
     data: str = "digits"
-    """digits, photos, mnist, fashion_mnist, another TFDS name, or a path to .npy, .npz or IDX"""
+    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or a .npy, .npz or IDX path"""
     code: int = 10
-    """code size k"""
+    """number k of code units"""
     data_dir: Path | None = None
-    """where TFDS keeps prepared data sets; TFDS's own convention unless given"""
+    """directory of prepared TFDS data sets (default: that of TFDS)"""
     theorem: Annotated[
-        tuple[str, ...], tyro.conf.arg(help=f"of {', '.join(THEOREMS)}; all unless given")
+        tuple[str, ...],
+        tyro.conf.arg(help=f"theorems to verify (default: all): {', '.join(THEOREMS)}"),
     ] = ()
     seed: int = 0
-    """of random starts and random changes of code"""
+    """seed of random initial values and random changes of the code"""
     json: Path | None = None
-    """also write the certificates there, as a list of objects"""
+    """also write the certificates to this file, as a JSON list of objects"""
     report: Path | None = None
-    """also write them there as one HTML page, each theorem with its picture on this data"""
+    """also write an HTML report to this file, with figures of the theorems on these data"""
 
 
 def verify(command: Verify) -> int:
-    """Print the certificates as a table; return 1 where one fails, else 0."""
+    """Print a table of the certificates; return 1 if one of them fails, else 0."""
     check_names(command.theorem)
-    if not 0 <= command.seed < 2**32:  # JAX would cut a greater one
+    if not 0 <= command.seed < 2**32:  # JAX truncates larger seeds
         raise ValueError(f"seed must lie in [0, 2³²), got {command.seed}")
     for path in (command.json, command.report):
         if path is not None:
-            check_file(path)
+            check_not_directory(path)
     check_platform()
     x = load(command.data, data_dir=command.data_dir).x_train
     rows = np.asarray(x).reshape(len(x), -1)
     problem = pose(rows, command.code, key=jax.random.key(command.seed))
-    answers = certificates_by_theorem(problem, command.theorem or tuple(THEOREMS))
-    found = [certificate for each in answers.values() for certificate in each]
+    certificates = certificates_by_theorem(problem, command.theorem or tuple(THEOREMS))
+    found = [certificate for each in certificates.values() for certificate in each]
     if command.json is not None:
         text = json.dumps([c._asdict() for c in found], indent=2, allow_nan=False)
         write_text(command.json, text + "\n")
     unit = f", in units of 2^{problem.exponent}" if problem.exponent else ""
     _print(found, f"{command.data}, {x.shape[0]} examples, code of {command.code}{unit}")
     if command.report is not None:
-        from aejax.report.theorem_report import theorems_page  # here: matplotlib is slow to import
+        from aejax.report.theorem_report import theorems_page  # matplotlib is slow to import
 
         about = environment() | {"seed": str(command.seed)}
-        page = theorems_page(problem, answers, data=Path(command.data).name, environment=about)
+        page = theorems_page(problem, certificates, data=Path(command.data).name, environment=about)
         write_text(command.report, page)
         print(f"report: {command.report}")
     return int(any(certificate.verdict == "fails" for certificate in found))
@@ -92,12 +93,12 @@ def _print(found: Sequence[Certificate], title: str) -> None:
         theorem = Text(certificate.claim)
         theorem.append(f"\n{certificate.formula}", style="bold")
         theorem.append(f"\n{certificate.source}; {certificate.reason}", style="dim")
-        numbers = (certificate.residual, certificate.tolerance)
+        values = (certificate.residual, certificate.tolerance)
         verdict = Text(certificate.verdict, style=STYLES[certificate.verdict])
-        control = f"{certificate.control_verdict}\n{_number(certificate.control)}"
-        table.add_row(theorem, *map(_number, numbers), verdict, control)
+        control = f"{certificate.control_verdict}\n{_formatted(certificate.control)}"
+        table.add_row(theorem, *map(_formatted, values), verdict, control)
     Console(highlight=False).print(table)
 
 
-def _number(value: float | None) -> str:
+def _formatted(value: float | None) -> str:
     return "–" if value is None else f"{value:.1e}"

@@ -22,7 +22,7 @@ PAGE = {
     "/": ("cli/explorer/page/index.html", "text/html"),
     "/explorer.js": ("cli/explorer/page/explorer.js", "text/javascript"),
     "/explorer.css": ("cli/explorer/page/explorer.css", "text/css"),
-    "/report.css": ("report.css", "text/css"),
+    "/report.css": ("report/report.css", "text/css"),
 }
 """Address -> file of the package, and its media type."""
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.runs.in_memory_examples import ShownExamples
-from aejax.runs.inference import Map, decoder, encoder, new_examples
+from aejax.runs.inference import Map, decoder, encoder, model_inputs
 from aejax.runs.run import Run
 from aejax.types import Array
 
@@ -82,7 +82,7 @@ def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
         return jnp.mean(jax.grad(activation)(x), axis=0)
 
     def gradient(x: np.ndarray, unit: int) -> np.ndarray:
-        found = normalised(new_examples(run, x), jnp.asarray(unit))
+        found = normalised(model_inputs(run, x), jnp.asarray(unit))
         return np.asarray(found, np.float64).reshape(x.shape[1:]) / run.normalisation.scale
 
     return gradient

@@ -1,4 +1,8 @@
-"""Words to a command through tyro, whose complaints become errors like all others."""
+"""Command-line parsing with tyro, whose error messages become ordinary exceptions.
+
+tyro has no public interface to its error messages (`tyro._errors` is private and changes without
+notice): it prints them in a box and exits. The text is therefore extracted from the box.
+"""
 
 import io
 from collections.abc import Sequence
@@ -7,44 +11,44 @@ from typing import Any
 
 import tyro
 
-FRAME = "╭╮╰╯│─+| "
-"""What a box is drawn with, also where there is ASCII alone."""
+BOX_CHARACTERS = "╭╮╰╯│─+| "
+"""Characters that tyro draws boxes with, in Unicode and in ASCII."""
 
 
-def parse(command: Any, words: Sequence[str], **settings: Any) -> Any:
-    """`tyro.cli`, but what it would draw in a box is raised as a ValueError of two lines.
+def parse(command: Any, arguments: Sequence[str], **settings: Any) -> Any:
+    """Parse a command line with `tyro.cli`, and raise its errors as ValueError.
 
     Args:
-        command: the type that the words describe.
-        words: the command line.
-        settings: for `tyro.cli`.
+        command: type of the command.
+        arguments: command line without the program name.
+        settings: keyword arguments of `tyro.cli`.
 
     Returns:
         The command.
 
     Raises:
-        ValueError: the complaint, and where to find help.
-        SystemExit: once help has been shown.
+        ValueError: two lines, the error and how to show the help.
+        SystemExit: after the help has been printed.
     """
     box = io.StringIO()
     try:
         with redirect_stderr(box):
-            return tyro.cli(command, args=words, **settings)
+            return tyro.cli(command, args=arguments, **settings)
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(_unboxed(box.getvalue())) from stop
+        raise ValueError(_text_in(box.getvalue())) from stop
 
 
-def _unboxed(box: str) -> str:
-    """The paragraphs of a box, the last (where to find help) on a line of its own."""
+def _text_in(box: str) -> str:
+    """Text of an error box: its paragraphs on one line, the last (help) on a second line."""
     _, *rows, _ = box.splitlines()
     paragraphs = [""]
     for row in rows:
-        text = row.strip(FRAME)
+        text = row.strip(BOX_CHARACTERS)
         if text.strip("-"):
             paragraphs[-1] += f" {text}"
         else:
             paragraphs.append("")
-    *complaint, advice = (paragraph.strip() for paragraph in paragraphs if paragraph)
-    return "; ".join(complaint) + f"\n{advice}"
+    *messages, advice = (paragraph.strip() for paragraph in paragraphs if paragraph)
+    return "; ".join(messages) + f"\n{advice}"

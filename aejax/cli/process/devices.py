@@ -1,4 +1,4 @@
-"""On which devices a run is computed: of this process, or of several that train together."""
+"""Devices that a run is computed on, in one process or in several (`jax.distributed`)."""
 
 import os
 from dataclasses import dataclass
@@ -14,46 +14,46 @@ from aejax.training import ONE_DEVICE, Placement
 
 @dataclass(frozen=True)
 class Devices:
-    """On which devices a run is computed; its numbers are those of one device."""
+    """Devices that a run is computed on. The choice does not change the results."""
 
     mesh: Literal["none", "data", "sharded"] = "none"
-    """one device; or all of all processes, which share each batch; or share parameters and
-    optimiser state besides"""
+    """none: one device; data: split batches over all devices; sharded: parameters too"""
     model: int = 1
-    """of a mesh: devices among which layers of 1024 units and more are divided"""
+    """number of devices that share each layer of 1024 units or more; requires --mesh"""
     coordinator: str | None = None
-    """host:port of process 0, the same for all processes; JAX_COORDINATOR_ADDRESS unless given"""
+    """host:port of process 0 (default: JAX_COORDINATOR_ADDRESS)"""
     processes: int | None = None
-    """that train together, each started by itself; JAX_NUM_PROCESSES, or as a cluster's environment
-    says, unless given"""
+    """number of processes (default: JAX_NUM_PROCESSES or the cluster's environment)"""
     process_id: int | None = None
-    """of this one, from 0 on; JAX_PROCESS_ID, or as a cluster's environment says, unless given"""
+    """index of this process, from 0 (default: JAX_PROCESS_ID or the cluster's environment)"""
 
 
 def initialize_distributed(devices: Devices) -> None:
-    """Meet the other processes, where there are any; ValueError where they would not share work."""
+    """Connect to the other processes, if any; ValueError if they would not share a mesh."""
     address = devices.coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     if address is None and devices.processes is None:
         return
     if devices.mesh == "none":
-        raise ValueError("several processes share a mesh: say --mesh data or --mesh sharded")
+        raise ValueError("several processes must share a mesh: say --mesh data or --mesh sharded")
     if address is None:
-        raise ValueError("several processes meet at process 0: say --coordinator HOST:PORT")
+        raise ValueError("several processes connect to process 0: say --coordinator HOST:PORT")
     if not jax.distributed.is_initialized():
         jax.distributed.initialize(
             address,
-            devices.processes or _number("JAX_NUM_PROCESSES"),
-            _number("JAX_PROCESS_ID") if devices.process_id is None else devices.process_id,
+            devices.processes or _environment_integer("JAX_NUM_PROCESSES"),
+            _environment_integer("JAX_PROCESS_ID")
+            if devices.process_id is None
+            else devices.process_id,
         )
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes for all."""
+    """Whether this is process 0, which writes all files."""
     return jax.process_index() == 0
 
 
 def make_placement(devices: Devices) -> Placement:
-    """Where the arrays of a run lie; ValueError where the devices cannot be divided so."""
+    """Placement of the arrays of a run; ValueError if the devices cannot be divided as required."""
     if devices.mesh == "none":
         if devices.model != 1:
             raise ValueError("--model divides layers among the devices of a mesh: say --mesh data")
@@ -64,17 +64,18 @@ def make_placement(devices: Devices) -> Placement:
     return placement if devices.mesh == "data" else sharding.fully_sharded(placement)
 
 
-def max_over_processes(number: int) -> int:
-    """The greatest of the numbers that the processes give: what one was asked, all are."""
+def max_over_processes(value: int) -> int:
+    """Maximum of a value over all processes."""
     if jax.process_count() == 1:
-        return number
-    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
+        return value
+    return int(np.max(multihost_utils.process_allgather(np.int32(value))))
 
 
-def _number(name: str) -> int | None:
+def _environment_integer(name: str) -> int | None:
+    """Value of an environment variable, or None if it is not set."""
     text = os.environ.get(name)
     if text is None:
         return None
     if not text.isdecimal():
-        raise ValueError(f"{name} must be a number, got {text!r}")
+        raise ValueError(f"{name} must be a non-negative integer, got {text!r}")
     return int(text)

@@ -1,4 +1,4 @@
-"""How a run that cannot go on says so, and what its user does then."""
+"""Messages for fatal errors and signals: the cause, and how to resume the run."""
 
 import errno
 import logging
@@ -11,46 +11,48 @@ from pathlib import Path
 from typing import Any
 
 from aejax import checkpoints
-from aejax.cli.process.signals import Interrupted, Noted, raised
+from aejax.cli.process.signals import Interrupted, ReceivedSignals, raise_on_signal
 from aejax.runs.run import checkpoints_folder, configuration_file
 from aejax.training import NonFiniteLossError
 
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PERMISSION_ERRORS = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 @contextmanager
-def stoppable(out: Path) -> Iterator[Noted]:
-    """Ctrl-C and SIGTERM end a run at once, with a word on how to go on.
+def interruptible(out: Path) -> Iterator[ReceivedSignals]:
+    """Stop a run at Ctrl-C or SIGTERM with a message that says how to resume it.
 
     Args:
-        out: the run's folder.
+        out: folder of the run.
 
     Yields:
-        The signals that came.
+        The signals received.
     """
     try:
-        with raised() as noted:
-            yield noted
+        with raise_on_signal() as received:
+            yield received
     except KeyboardInterrupt as stop:
         if stop.args == (signal.SIGTERM,):
-            raise Interrupted(f"SIGTERM: stopped; {_go_on(out)}", signal.SIGTERM) from stop
-        raise KeyboardInterrupt(f"interrupted; {_go_on(out)}") from stop
+            raise Interrupted(f"SIGTERM: stopped; {_how_to_resume(out)}", signal.SIGTERM) from stop
+        raise KeyboardInterrupt(f"interrupted; {_how_to_resume(out)}") from stop
 
 
 class UnwritableError(OSError):
-    """A run's folder cannot be written to; what threads have still to write there fails too."""
+    """The folder of a run cannot be written; pending writes of other threads fail as well."""
 
 
 @contextmanager
-def explained(out: Path) -> Iterator[None]:
-    """What a run fails of is raised again with what to do about it.
+def explain_errors(out: Path) -> Iterator[None]:
+    """Re-raise the error of a run with a message that says what to do.
 
     Args:
-        out: the run's folder.
+        out: folder of the run.
 
     Raises:
-        UnwritableError: the process has to end by it at once: threads go on failing, in silence.
+        FloatingPointError: the loss is not finite; the message names the last good checkpoint.
+        UnwritableError: the folder cannot be written. The process must exit at once, since errors
+            in other threads remain silenced.
     """
     with ExitStack() as quiet:
         quiet.enter_context(_quiet_threads())
@@ -62,38 +64,39 @@ def explained(out: Path) -> Iterator[None]:
             good = "there is none" if step is None else str(folder / str(step))
             raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
         except OSError as error:
-            if error.errno not in FULL | CLOSED:
+            if error.errno not in DISK_FULL_ERRORS | PERMISSION_ERRORS:
                 raise
             quiet.pop_all()
             advice = (
-                f"\nMake room, and {_go_on(out)}"
-                if error.errno in FULL
+                f"\nFree some space, then {_how_to_resume(out)}"
+                if error.errno in DISK_FULL_ERRORS
                 else "; choose another --out"
             )
             raise UnwritableError(f"{out}: {error.strerror}{advice}") from error
 
 
-def _go_on(out: Path) -> str:
+def _how_to_resume(out: Path) -> str:
     started = configuration_file(out).exists()
-    return f"go on with: aejax train --resume --out {out}" if started else "start the run again"
+    return f"resume with: aejax train --resume --out {out}" if started else "start the run again"
 
 
 @contextmanager
 def _quiet_threads() -> Iterator[None]:
-    """What fails in Orbax's threads is raised in ours too: their own accounts would flood it.
+    """Silence duplicate tracebacks of Orbax worker threads; the main thread re-raises the error.
 
-    Orbax says it by its log. TensorStore's threads, which end other writes after the first has
-    failed, find the event loop closed in which Orbax waited for them.
+    Orbax logs its errors. TensorStore's threads, which finish other writes after the first failure,
+    raise because Orbax has closed its event loop.
     """
     log, hook = logging.getLogger("absl"), sys.unraisablehook
     level = log.level
 
-    def drop(dropped: Any) -> None:
-        late = (dropped.exc_type, str(dropped.exc_value)) == (RuntimeError, "Event loop is closed")
-        if not late or threading.current_thread() is threading.main_thread():
-            hook(dropped)
+    def hide_late_errors(unraisable: Any) -> None:
+        error = (unraisable.exc_type, str(unraisable.exc_value))
+        is_late = error == (RuntimeError, "Event loop is closed")
+        if not is_late or threading.current_thread() is threading.main_thread():
+            hook(unraisable)
 
-    sys.unraisablehook = drop
+    sys.unraisablehook = hide_late_errors
     log.setLevel(logging.CRITICAL)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Paths among a command's options, as a shell or a home directory gives them."""
+"""Paths in command-line options: encoding and expansion of `~`."""
 
 import os
 from collections.abc import Sequence
@@ -6,37 +6,38 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-ABSOLUTE = {"data_dir"}
-"""Options that a run's settings keep, and that must mean the same from another directory."""
+ABSOLUTE_OPTIONS = {"data_dir"}
+"""Options that are stored with a run and must not depend on the working directory."""
 
 
-def check_encoding(words: Sequence[str]) -> None:
-    """Refuse bytes that are no text: file formats and libraries below could not keep such a name.
+def check_encoding(arguments: Sequence[str]) -> None:
+    """Refuse arguments that are not valid text, which file formats and libraries cannot store.
 
     Args:
-        words: the command line.
+        arguments: the command line.
 
     Raises:
-        ValueError: for a word that holds bytes which the locale's encoding cannot decode.
+        ValueError: an argument contains bytes that the locale's encoding cannot decode.
     """
-    for word in words:
+    for argument in arguments:
         try:
-            word.encode()
+            argument.encode()
         except UnicodeEncodeError as error:
-            raise ValueError(f"the argument {word!r} holds bytes that are not UTF-8") from error
+            message = f"the argument {argument!r} contains bytes that are not UTF-8"
+            raise ValueError(message) from error
 
 
-def expanded(command: Any) -> Any:
-    """A command whose paths start from the home directory where they start with `~`.
+def expand_home(command: Any) -> Any:
+    """Expand `~` in the paths of a command.
 
-    The shell expands `--out ~/x` but not `--out=~/x`. A `~` that is no user's stays. Text that is a
-    path or the name of a data set is left to `aejax.data.load`.
+    The shell expands `--out ~/x` but not `--out=~/x`. `~name` is unchanged if there is no such
+    user. `aejax.data.load` expands the argument that is a path or the name of a data set.
 
     Args:
-        command: a dataclass, perhaps with dataclasses in it.
+        command: dataclass, possibly nested.
 
     Returns:
-        The same command with its `Path` fields expanded.
+        The same command with expanded `Path` fields.
     """
     return replace(
         command, **{f.name: _expanded(f.name, getattr(command, f.name)) for f in fields(command)}
@@ -45,8 +46,8 @@ def expanded(command: Any) -> Any:
 
 def _expanded(name: str, value: Any) -> Any:
     if is_dataclass(value):
-        return expanded(value)
+        return expand_home(value)
     if not isinstance(value, Path):
         return value
     path = Path(os.path.expanduser(value))
-    return path.absolute() if name in ABSOLUTE else path
+    return path.absolute() if name in ABSOLUTE_OPTIONS else path

@@ -1,4 +1,4 @@
-"""A progress bar with loss, examples a second and time left."""
+"""Progress bar with loss, examples per second and remaining time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from aejax.training.records import Callback, Record
 
 @contextmanager
 def progress_bar(epochs: int, *, done: int, quiet: bool) -> Iterator[Callback]:
-    """A callback that moves a bar on stderr; nothing is drawn where stderr is no terminal.
+    """Show a progress bar on stderr if stderr is a terminal.
 
     Args:
-        epochs: where the bar ends.
-        done: epochs that a resumed run has behind it.
-        quiet: draw nothing at all.
+        epochs: total number of epochs.
+        done: number of epochs before a resumed run starts.
+        quiet: whether to hide the bar.
 
     Yields:
-        The callback for `fit`.
+        A callback for `fit` that advances the bar.
     """
     console = Console(stderr=True)
     bar = Progress(

@@ -1,4 +1,4 @@
-"""A run that is asked to stop does so between two epochs, with everything saved."""
+"""SIGINT and SIGTERM handlers that stop a run at once, or after it has saved an epoch."""
 
 import signal
 import sys
@@ -11,72 +11,75 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Interrupted(Exception):  # noqa: N818 -- it says what happened, and nothing went wrong
-    """A run stopped as it was asked to; the message says how to go on."""
+class Interrupted(Exception):  # noqa: N818 -- a requested stop is not an error
+    """A run was stopped on request; the message says how to resume it."""
 
     def __init__(self, message: str, number: signal.Signals):
         super().__init__(message)
         self.number = number
 
 
-Noted = list[signal.Signals]
-"""Signals that came, in their order."""
+ReceivedSignals = list[signal.Signals]
+"""Signals in the order of their arrival."""
 
 Handler = Callable[[int, FrameType | None], None]
 
 
 @contextmanager
-def raised() -> Iterator[Noted]:
-    """SIGINT and SIGTERM raise KeyboardInterrupt(signal), and are noted.
+def raise_on_signal() -> Iterator[ReceivedSignals]:
+    """Record SIGINT and SIGTERM and raise KeyboardInterrupt(signal).
 
-    Python drops what is raised while it collects garbage: then the note is all that is left.
+    Python swallows an exception that is raised during garbage collection, so the signal is recorded
+    as well.
 
     Yields:
-        The signals noted; `deferred` takes them.
+        The signals received; `defer_signals` takes them.
     """
-    noted: Noted = []
+    received: ReceivedSignals = []
 
     def stop(number: int, _: FrameType | None) -> None:
-        noted.append(signal.Signals(number))
-        raise KeyboardInterrupt(noted[-1])
+        received.append(signal.Signals(number))
+        raise KeyboardInterrupt(received[-1])
 
-    def drop(dropped: Any) -> None:
-        if not issubclass(dropped.exc_type, KeyboardInterrupt):
-            hook(dropped)
+    def hide_interrupts(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            hook(unraisable)
 
-    hook, sys.unraisablehook = sys.unraisablehook, drop
+    hook, sys.unraisablehook = sys.unraisablehook, hide_interrupts
     try:
-        with _handled(stop):
-            yield noted
+        with _handler(stop):
+            yield received
     finally:
-        if sys.unraisablehook is drop:  # not where a run that fails has put another in its place
+        if sys.unraisablehook is hide_interrupts:  # `explain_errors` may have replaced it
             sys.unraisablehook = hook
 
 
 @contextmanager
-def deferred(noted: Noted) -> Iterator[Callable[[], signal.Signals | None]]:
-    """SIGINT and SIGTERM are noted instead of obeyed; the second one is obeyed at once.
+def defer_signals(
+    received: ReceivedSignals,
+) -> Iterator[Callable[[], signal.Signals | None]]:
+    """Record the first SIGINT or SIGTERM without acting on it; the second has its former effect.
 
     Args:
-        noted: where; what it holds already has come before.
+        received: list that the signal is appended to; it contains the signals received before.
 
     Yields:
-        A function that gives the first signal noted, or None.
+        A function that returns the first signal received, or None.
     """
 
-    def note(number: int, _: FrameType | None) -> None:
-        noted.append(signal.Signals(number))
+    def record(number: int, _: FrameType | None) -> None:
+        received.append(signal.Signals(number))
         restore()
 
-    with _handled(note) as restore:
-        yield lambda: noted[0] if noted else None
+    with _handler(record) as restore:
+        yield lambda: received[0] if received else None
 
 
 @contextmanager
-def _handled(handler: Handler) -> Iterator[Callable[[], None]]:
-    """Another handler of both; it yields what brings the former back.
+def _handler(handler: Handler) -> Iterator[Callable[[], None]]:
+    """Install a handler of both signals; yields a function that restores the former handlers.
 
-    Outside the main thread, where Python takes no handlers, nothing is changed.
+    Outside the main thread, where Python does not allow handlers, nothing is changed.
     """
     main = threading.current_thread() is threading.main_thread()
     before = {each: signal.signal(each, handler) for each in SIGNALS if main}

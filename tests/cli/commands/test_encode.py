@@ -53,7 +53,7 @@ def test_reconstructions_come_in_the_units_and_shape_of_the_data(finished, new, 
 
 
 def test_any_number_of_examples_is_taken_in_parts(finished, new, tmp_path, aejax, monkeypatch):
-    monkeypatch.setattr("aejax.runs.inference.EXAMPLES_AT_ONCE", 16)
+    monkeypatch.setattr("aejax.runs.inference.MAX_BLOCK_SIZE", 16)
     path, x = new
     np.save(tmp_path / "flat.npy", x.reshape(50, 64).astype(np.uint8))
     aejax("encode", finished, tmp_path / "flat.npy", "--out", tmp_path / "parts.npy")

@@ -90,7 +90,7 @@ def test_parameters_of_another_model_are_refused(exported, tmp_path, capsys):
     (folder / "digests.json").unlink()  # as an earlier version wrote it
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert "does not hold the model" in said
+    assert "does not contain the model" in said
     assert "encoder.layer_0.kernel was 'float32[64, 12]', now 'float32[64, 11]'" in said
 
 

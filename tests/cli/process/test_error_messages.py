@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import tensorstore
 
-from aejax.cli.process.error_messages import explained
+from aejax.cli.process.error_messages import explain_errors
 
 
-def told_too_late(thread_of_its_own: bool = True) -> None:
+def raise_in_destructor(thread_of_its_own: bool = True) -> None:
     """End a write of TensorStore after the event loop was closed in which it was waited for."""
     promise, future = tensorstore.Promise.new()
 
@@ -42,10 +42,10 @@ def unraisable(monkeypatch):
 
 
 def test_orbax_closed_loop_is_no_news(tmp_path, unraisable):
-    told_too_late()
+    raise_in_destructor()
     assert unraisable == ["Event loop is closed"]
-    with explained(tmp_path):
-        told_too_late()
+    with explain_errors(tmp_path):
+        raise_in_destructor()
     assert len(unraisable) == 1
 
 
@@ -54,8 +54,8 @@ def test_any_other_error_that_cannot_be_raised_is_told(tmp_path, unraisable):
         def __del__(self) -> None:
             raise RuntimeError("broken")
 
-    with explained(tmp_path):
-        told_too_late(thread_of_its_own=False)
+    with explain_errors(tmp_path):
+        raise_in_destructor(thread_of_its_own=False)
         thread = threading.Thread(target=Broken)
         thread.start()
         thread.join()
@@ -65,15 +65,15 @@ def test_any_other_error_that_cannot_be_raised_is_told(tmp_path, unraisable):
 OUT_OF_ROOM = """
 import atexit, os, sys, threading
 from aejax.cli import main as command
-from aejax.cli.process.error_messages import explained, stoppable
+from aejax.cli.process.error_messages import explain_errors, interruptible
 from aejax.cli.commands.train import Train
-from tests.cli.process.test_error_messages import told_too_late
+from tests.cli.process.test_error_messages import raise_in_destructor
 program = sys.modules["aejax.cli.main"]
 
 def train(given):
     atexit.register(lambda: open("/dev/full", "w").write("what is left to be written"))
-    atexit.register(told_too_late)
-    with stoppable(given.out), explained(given.out):
+    atexit.register(raise_in_destructor)
+    with interruptible(given.out), explain_errors(given.out):
         os.write(os.open("/dev/full", os.O_WRONLY), b"x")
 
 program.ACTIONS[Train] = train
@@ -94,6 +94,6 @@ def test_a_run_without_room_says_two_lines_and_ends(tmp_path, option):
     *before, first, second = process.stderr.splitlines()
     assert process.returncode == 2
     assert first == "aejax: run: No space left on device"
-    assert second == "Make room, and start the run again"
+    assert second == "Free some space, then start the run again"
     assert ("Traceback (most recent call last):" in before) == bool(option)
     assert bool(before) == bool(option)

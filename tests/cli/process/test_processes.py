@@ -40,7 +40,8 @@ def test_a_number_in_the_environment_that_is_none_is_refused(tmp_path, aejax, mo
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1")
     monkeypatch.setenv("JAX_NUM_PROCESSES", "two")
     words = f"{SETTINGS} --epochs 1 --mesh data --out"
-    check(aejax(words, tmp_path / "run"), "JAX_NUM_PROCESSES must be a number, got 'two'")
+    message = "JAX_NUM_PROCESSES must be a non-negative integer, got 'two'"
+    check(aejax(words, tmp_path / "run"), message)
 
 
 def test_a_mesh_of_one_device_is_that_device(finished, tmp_path, aejax):
