@@ -125,7 +125,7 @@ def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
     from aejax.cli.commands import train
 
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-    measured = train.recorded
+    measured = train.history_writer
 
     @contextmanager
     def signalled(*arguments):
@@ -139,7 +139,7 @@ def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
             yield record_and_signal
 
     out = tmp_path / "run"
-    monkeypatch.setattr(train, "recorded", signalled)
+    monkeypatch.setattr(train, "history_writer", signalled)
     stopped = aejax(f"{SETTINGS} --epochs {EPOCHS} --save-every 5 --out", out)
     assert stopped.code == 128 + number
     assert f"{number.name}: stopped after epoch 2 of {EPOCHS}, which is saved" in stopped.err
