@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 KEYS = re.findall(
-    r"^## (.+)$", (ROOT / "docs" / "references.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    r"^### (.+)$", (ROOT / "docs" / "references.md").read_text(encoding="utf-8"), flags=re.MULTILINE
 )
 YEAR = re.compile(r"\b(?:19|20)\d\d[ab]?\b")
 FILES = [
