@@ -1,6 +1,6 @@
-"""Augmentations: other examples made of those there are, (key, x) -> x. The target goes with them.
+"""Random affine augmentation of images, (key, x) -> x_augmented.
 
-A corruption is undone by the decoder; an augmented example is one to be reconstructed as it is.
+An augmented example is input and target at once. The target of a corrupted one is the clean x.
 """
 
 from functools import partial
@@ -22,31 +22,38 @@ def affine(
     shift: float = 0.0,
     interpolation: Interpolation = linear,
 ) -> Augmentation:
-    """Each image turned, stretched, sheared and shifted about its centre, by draws of its own.
+    """Random rotation, scaling, shear and shift of each image about its centre.
 
-    The pixel at y, x is taken from c + A (y − c_y, x − c_x) + t, zero outside:
-    A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α) with α, s, u, v and t uniform. What is trained on moved
-    images and used on others sees the difference that interpolation makes: the linear one blurs.
+    The pixel at (y, x) is sampled from c + A (y − c_y, x − c_x) + t, zero outside, with
+    A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α) and uniform α, s, u, v and t. Linear interpolation
+    blurs, so a model trained on augmented images sees sharper ones in evaluation.
 
     Args:
-        rotation: greatest |α|, in radians.
-        stretch: greatest |u| and |v|, the logarithms of height and width.
-        shear: greatest |s|.
-        shift: greatest |t| in each direction, in pixels.
-        interpolation: between pixels; `interpolation.cubic` keeps images sharper than `linear`.
+        rotation: maximum |α|, in radians.
+        stretch: maximum |u| and |v|, the logarithms of the factors of height and width.
+        shear: maximum |s|.
+        shift: maximum |t| in each direction, in pixels.
+        interpolation: interpolation between pixels; `interpolation.cubic` blurs less than `linear`.
 
     Returns:
-        The augmentation of images [batch, height, width]; `corruptions.on_images` takes it to flat
-        examples.
+        The augmentation of images [batch, height, width]. For flat examples, see
+        `corruptions.on_images`.
 
     Raises:
-        ValueError: for a concrete negative range; from the augmentation, for x of another rank.
+        ValueError: for a concrete negative maximum; from the augmentation, for x of another rank.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import augmentations
+        >>> augment = augmentations.affine(rotation=0.2, shift=2.0)
+        >>> augment(jax.random.key(0), jnp.ones((5, 28, 28))).shape
+        (5, 28, 28)
 
     Source: Simard, Steinkraus & Platt 2003, §2.
     """
     ranges = {"rotation": rotation, "stretch": stretch, "shear": shear, "shift": shift}
-    for name, greatest in ranges.items():
-        check_range(f"greatest {name}", greatest, 0, jnp.inf)
+    for name, maximum in ranges.items():
+        check_range(f"maximum {name}", maximum, 0, jnp.inf)
 
     def augment(key: Key, x: Array) -> Array:
         if x.ndim != 3:
@@ -55,20 +62,20 @@ def affine(
                 "wrap the augmentation in corruptions.on_images(…, image_shape=…)"
             )
         draws = jax.random.uniform(key, (x.shape[0], 6), x.dtype, minval=-1.0)
-        greatest = jnp.array([rotation, stretch, stretch, shear, shift, shift], x.dtype)
-        return jax.vmap(partial(_moved, interpolation))(x, draws * greatest)
+        maxima = jnp.array([rotation, stretch, stretch, shear, shift, shift], x.dtype)
+        return jax.vmap(partial(_transform, interpolation))(x, draws * maxima)
 
     return augment
 
 
-def _moved(
+def _transform(
     interpolation: Interpolation, image: Float[Array, "height width"], draw: Float[Array, "6"]
 ) -> Array:
     angle, log_height, log_width, shear, down, right = draw
-    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
-    sizes = jnp.exp(jnp.array([log_height, log_width]))
-    matrix = jnp.array([[1.0, 0.0], [shear, 1.0]]) @ (sizes[:, None] * turn)
+    rotation = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    factors = jnp.exp(jnp.array([log_height, log_width]))
+    matrix = jnp.array([[1.0, 0.0], [shear, 1.0]]) @ (factors[:, None] * rotation)
     centre = (jnp.array(image.shape, image.dtype) - 1) / 2
-    places = jnp.moveaxis(jnp.indices(image.shape, image.dtype), 0, -1) - centre
-    sources = places @ matrix.T.astype(image.dtype) + centre + jnp.array([down, right])
+    positions = jnp.moveaxis(jnp.indices(image.shape, image.dtype), 0, -1) - centre
+    sources = positions @ matrix.T.astype(image.dtype) + centre + jnp.array([down, right])
     return interpolation(image, sources)

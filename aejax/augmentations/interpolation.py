@@ -1,7 +1,8 @@
-"""Values of an image between its pixels: (image, places) -> values, zero beyond the edge.
+"""Linear and cubic-convolution interpolation of images: (image, points) -> values, zero outside.
 
-Linear interpolation is an average of pixels: what it moves by half a pixel it blurs as well. Cubic
-convolution weighs some of them negatively, which keeps edges nearly as sharp as they were.
+Linear interpolation averages pixels, so a shift by half a pixel blurs. Cubic convolution has some
+negative weights, which preserve edges. It is written here because
+`jax.scipy.ndimage.map_coordinates` stops at order one.
 """
 
 from collections.abc import Callable
@@ -13,54 +14,54 @@ from jaxtyping import Float
 from aejax.types import Array
 
 Interpolation = Callable[
-    [Float[Array, "height width"], Float[Array, "*places 2"]], Float[Array, "*places"]
+    [Float[Array, "height width"], Float[Array, "*points 2"]], Float[Array, "*points"]
 ]
-"""An image [height, width] and places (y, x), in pixels from its first one -> values there."""
+"""Image [height, width], points (y, x) in pixels from the centre of the first one -> values."""
 
 
 def linear(
-    image: Float[Array, "height width"], places: Float[Array, "*places 2"]
-) -> Float[Array, "*places"]:
-    """The mean of the four pixels around a place, each weighted by its nearness.
+    image: Float[Array, "height width"], points: Float[Array, "*points 2"]
+) -> Float[Array, "*points"]:
+    """Bilinear interpolation between the four pixels around each point.
 
     Args:
-        image: [height, width].
-        places: [*places, 2], y and x.
+        image: image [height, width].
+        points: points [*points, 2], y and x.
 
     Returns:
-        Values [*places], between the least and the greatest pixel and zero.
+        Values [*points], within the range of the pixels and zero.
     """
-    return map_coordinates(image, [places[..., 0], places[..., 1]], order=1, cval=0.0)
+    return map_coordinates(image, [points[..., 0], points[..., 1]], order=1, cval=0.0)
 
 
 def cubic(
-    image: Float[Array, "height width"], places: Float[Array, "*places 2"]
-) -> Float[Array, "*places"]:
-    """Cubic convolution of the sixteen pixels around a place, cut to the range of all pixels.
+    image: Float[Array, "height width"], points: Float[Array, "*points 2"]
+) -> Float[Array, "*points"]:
+    """Cubic convolution of the sixteen pixels around each point, clipped to the image's range.
 
         u(s) = 3/2 |s|³ − 5/2 |s|² + 1 for |s| ≤ 1,
         u(s) = −1/2 |s|³ + 5/2 |s|² − 4 |s| + 2 for 1 < |s| < 2,   0 beyond,
 
-    in each direction. It is exact for images that are quadratic in y and x, and it overshoots at
-    edges: what lies beyond the range of the image and zero is cut.
+    in each direction. It is exact for images that are quadratic in y and x. It overshoots at edges,
+    so values are clipped to the range of the pixels and zero.
 
     Args:
-        image: [height, width].
-        places: [*places, 2], y and x.
+        image: image [height, width].
+        points: points [*points, 2], y and x.
 
     Returns:
-        Values [*places], between the least and the greatest pixel and zero.
+        Values [*points], within the range of the pixels and zero.
 
     Source: Keys 1981, Cubic convolution interpolation for digital image processing, eq. 15.
     """
-    surrounded = jnp.pad(image, 2)
-    first = jnp.floor(places)[..., None] + jnp.arange(-1, 3, dtype=places.dtype)  # [*places, 2, 4]
-    weights = _weight(places[..., None] - first)
-    greatest = jnp.array(surrounded.shape)[:, None] - 1
-    rows, columns = jnp.moveaxis(jnp.clip(first.astype(int) + 2, 0, greatest), -2, 0)
-    around = surrounded[rows[..., :, None], columns[..., None, :]]
-    values = jnp.einsum("...i,...j,...ij", weights[..., 0, :], weights[..., 1, :], around)
-    return jnp.clip(values, jnp.min(surrounded), jnp.max(surrounded))
+    padded = jnp.pad(image, 2)
+    near = jnp.floor(points)[..., None] + jnp.arange(-1, 3, dtype=points.dtype)  # [*points, 2, 4]
+    weights = _weight(points[..., None] - near)
+    last = jnp.array(padded.shape)[:, None] - 1
+    rows, columns = jnp.moveaxis(jnp.clip(near.astype(int) + 2, 0, last), -2, 0)
+    pixels = padded[rows[..., :, None], columns[..., None, :]]
+    values = jnp.einsum("...i,...j,...ij", weights[..., 0, :], weights[..., 1, :], pixels)
+    return jnp.clip(values, jnp.min(padded), jnp.max(padded))
 
 
 def _weight(distance: Array) -> Array:

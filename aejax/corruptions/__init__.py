@@ -1,8 +1,8 @@
-"""Corruptions of the input: (key, x) -> x_corrupted. The target stays the clean x.
+"""Corruptions of the input: (key, x) -> x_corrupted. The target remains the clean x.
 
-Each factory takes the level of its noise, which may be traced, and returns the corruption. So a
-level can be a hyperparameter (`training.fit_population`), be scheduled (`training.epoch` scanned
-over levels), or be drawn anew for each example (`random_level`).
+Each factory takes a noise level, which may be traced, and returns the corruption. So the level can
+be a hyperparameter (`training.fit_population`), follow a schedule (`training.epoch` scanned over
+levels), or be drawn for each example (`random_level`).
 """
 
 from aejax.corruptions.block_masks import block_masking as block_masking

@@ -1,4 +1,4 @@
-"""Masks with a shape, for images: a block, or patches."""
+"""Block and patch masking of images."""
 
 import math
 
@@ -10,18 +10,18 @@ from aejax.types import Array, Corruption, Key
 
 
 def block_masking(*, size: tuple[int, int]) -> Corruption:
-    """Block masking: in each image, one block at a uniformly drawn place becomes 0.
+    """Block masking: in each image, one block at a uniformly random position becomes 0.
 
     Args:
-        size: (height, width) of the block, in pixels. It lies wholly inside the image.
+        size: (height, width) of the block in pixels. The block is entirely inside the image.
 
     Returns:
         The corruption of images [batch, height, width] or [batch, height, width, channels]; all
-        channels of a pixel go together. `on_images` takes it to flat examples.
+        channels of a pixel are masked together. For flat examples, see `on_images`.
 
     Raises:
-        ValueError: for a block without pixels; from the corruption, for x of another rank or
-            smaller than the block.
+        ValueError: for an empty block; from the corruption, if x has another rank or is smaller
+            than the block.
 
     Source: Pathak et al. 2016, §3.3 (one block, where they mask several).
     """
@@ -42,19 +42,26 @@ def block_masking(*, size: tuple[int, int]) -> Corruption:
 
 
 def patch_masking(*, size: tuple[int, int], rate: float | Array) -> Corruption:
-    """Patch masking: of the patches that tile an image, an exact share, drawn anew, becomes 0.
+    """Patch masking: an exact fraction of the patches that tile an image becomes 0.
 
     Args:
-        size: (height, width) of a patch, in pixels; the patches tile the image without overlap.
-        rate: q in [0, 1]. Of n patches round(q n) are masked, drawn without replacement.
+        size: (height, width) of a patch in pixels; the patches tile the image without overlap.
+        rate: fraction q in [0, 1] of masked patches: round(q n) of n, drawn without replacement.
 
     Returns:
         The corruption of images [batch, height, width] or [batch, height, width, channels]; all
-        channels of a pixel go together. `on_images` takes it to flat examples.
+        channels of a pixel are masked together. For flat examples, see `on_images`.
 
     Raises:
-        ValueError: for a patch without pixels or a concrete rate outside [0, 1]; from the
-            corruption, for x of another rank or that the patches do not tile.
+        ValueError: for an empty patch or a concrete rate outside [0, 1]; from the corruption, if x
+            has another rank or a size that the patches do not tile.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import corruptions
+        >>> corrupt = corruptions.patch_masking(size=(7, 7), rate=0.75)
+        >>> float(corrupt(jax.random.key(0), jnp.ones((2, 28, 28))).mean())
+        0.25
 
     Source: He et al. 2022, §3.
     """
@@ -76,14 +83,14 @@ def patch_masking(*, size: tuple[int, int], rate: float | Array) -> Corruption:
 
 
 def on_images(corruption: Corruption, *, image_shape: tuple[int, ...]) -> Corruption:
-    """A corruption of images, for examples that are laid out otherwise, such as flat vectors.
+    """Apply a corruption of images to examples of another shape, such as flat vectors.
 
     Args:
-        corruption: of images [batch, *image_shape].
+        corruption: corruption of images [batch, *image_shape].
         image_shape: (height, width) or (height, width, channels).
 
     Returns:
-        The corruption of x [batch, *input] whose input has as many elements as the image.
+        The corruption of x [batch, *input]; an input has as many elements as an image.
 
     Raises:
         ValueError: from the corruption, for x of another size.
@@ -102,7 +109,7 @@ def on_images(corruption: Corruption, *, image_shape: tuple[int, ...]) -> Corrup
 
 def _check_size(name: str, size: tuple[int, int]) -> None:
     if min(size) < 1:
-        raise ValueError(f"a {name} must be one pixel or more on each side, got {size}")
+        raise ValueError(f"a {name} must be at least one pixel high and wide, got {size}")
 
 
 def _image_size(x: Array) -> tuple[int, int]:
@@ -115,12 +122,12 @@ def _image_size(x: Array) -> tuple[int, int]:
 
 
 def _interval(key: Key, count: int, side: int, part: int) -> Array:
-    """[count, side]: true on `part` neighbours at a uniformly drawn place."""
+    """Masks [count, side], each true on `part` consecutive positions from a random start."""
     start = jax.random.randint(key, (count, 1), 0, side - part + 1)
-    place = jnp.arange(side)
-    return (place >= start) & (place < start + part)
+    position = jnp.arange(side)
+    return (position >= start) & (position < start + part)
 
 
 def _masked(x: Array, mask: Array) -> Array:
-    """x, with 0 where the mask [batch, height, width] is true."""
+    """x with 0 where the mask [batch, height, width] is true."""
     return jnp.where(mask.reshape(mask.shape + (1,) * (x.ndim - 3)), jnp.zeros_like(x), x)

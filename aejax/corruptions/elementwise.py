@@ -1,4 +1,4 @@
-"""Noise on the elements of x, each for itself."""
+"""Gaussian, masking and salt-and-pepper corruptions, independent for each element."""
 
 import sys
 
@@ -20,6 +20,13 @@ def masking(*, rate: float | Array) -> Corruption:
 
     Raises:
         ValueError: for a concrete rate outside [0, 1].
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import corruptions
+        >>> x_corrupted = corruptions.masking(rate=0.3)(jax.random.key(0), jnp.ones((1000, 100)))
+        >>> round(float(x_corrupted.mean()), 2)
+        0.7
 
     Source: Vincent et al. 2008, §2.3.
     """
@@ -43,6 +50,13 @@ def gaussian(*, sigma: float | Array) -> Corruption:
     Raises:
         ValueError: for a concrete σ below 0 or not finite.
 
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import corruptions
+        >>> x_corrupted = corruptions.gaussian(sigma=0.5)(jax.random.key(0), jnp.ones((1000, 100)))
+        >>> round(float(x_corrupted.mean()), 2), round(float(x_corrupted.std()), 2)
+        (1.0, 0.5)
+
     Source: Vincent et al. 2010, §3.3.
     """
     check_range("Gaussian sigma", sigma, 0, sys.float_info.max)
@@ -57,18 +71,25 @@ def gaussian(*, sigma: float | Array) -> Corruption:
 def salt_and_pepper(
     *, rate: float | Array, low: float | Array = 0.0, high: float | Array = 1.0
 ) -> Corruption:
-    """Salt-and-pepper noise: with probability q an element becomes low or high, by a fair coin.
+    """Salt-and-pepper noise: an element becomes low or high, each with probability q/2.
 
     Args:
         rate: q in [0, 1].
-        low: the smallest value that x takes.
-        high: the largest.
+        low: smallest value of x.
+        high: largest value of x.
 
     Returns:
         The corruption (key, x) -> x_corrupted, of x's shape and dtype.
 
     Raises:
         ValueError: for a concrete rate outside [0, 1].
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from aejax import corruptions
+        >>> corrupt = corruptions.salt_and_pepper(rate=0.5)
+        >>> jnp.unique(corrupt(jax.random.key(0), jnp.full((10, 100), 0.5))).tolist()
+        [0.0, 0.5, 1.0]
 
     Source: Vincent et al. 2010, §3.3.
     """

@@ -1,4 +1,4 @@
-"""A level of noise that is drawn, not set."""
+"""Corruptions whose noise level is drawn at random for each example."""
 
 import sys
 from collections.abc import Callable
@@ -12,25 +12,25 @@ from aejax.types import Array, Corruption, Key
 def random_level(
     make: Callable[[float | Array], Corruption], *, low: float | Array, high: float | Array
 ) -> Corruption:
-    """A corruption whose level is drawn for each example, uniformly between low and high.
+    """Corruption whose noise level is drawn for each example, uniformly between low and high.
 
-    `random_level(lambda sigma: gaussian(sigma=sigma), low=0.1, high=1.0)` trains one denoiser for
-    all these σ.
+    With `random_level(lambda sigma: gaussian(sigma=sigma), low=0.1, high=1.0)` one denoiser is
+    trained for all these σ.
 
     Args:
-        make: level -> corruption: any factory of a corruption.
-        low: the least level.
-        high: the greatest.
+        make: level -> corruption, any factory of corruptions.
+        low: smallest level.
+        high: largest level.
 
     Returns:
         The corruption (key, x) -> x_corrupted, of x's shape and dtype.
 
     Raises:
-        ValueError: for a concrete low above high or not finite, or where make refuses one of them.
+        ValueError: for a concrete low above high or not finite, or if `make` rejects one of them.
 
     Source: Geras & Sutton 2015 (many levels of noise for one autoencoder).
     """
-    check_range("the span of levels, high − low,", high - low, 0, sys.float_info.max)
+    check_range("the range of levels, high − low,", high - low, 0, sys.float_info.max)
     for level in (low, high):
         make(level)
 

@@ -1,7 +1,7 @@
-"""Penalties: functions of one `Pass`, unweighted, and the plain formulas beneath them.
+"""Penalties: unweighted functions of one forward `Pass`, and their formulas as array functions.
 
-A penalty on the code takes `select`, which picks the part of the code's tree that it means; the
-default takes the code itself.
+A penalty on the code has the argument `select`, which selects one array of the code's pytree; by
+default the code is that array.
 """
 
 from aejax.penalties.contractive import contractive as contractive

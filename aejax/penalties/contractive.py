@@ -1,4 +1,4 @@
-"""Contractive penalties, exact: the squared Frobenius norm of the encoder's Jacobian."""
+"""Exact contractive penalties: the squared Frobenius norm of the encoder's Jacobian."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,22 @@ from aejax.types import Array, Params, Pass, Penalty
 def squared_jacobian_norm(
     encode: Callable[[Array], Array], x: Float[Array, "batch *input"]
 ) -> Float[Array, " batch"]:
-    """Squared Frobenius norm of the encoder's Jacobian at each example: ‖∂h/∂x‖²_F, exact.
+    """Squared Frobenius norm ‖∂h/∂x‖²_F of the encoder's Jacobian at each example, exact.
 
-    Differentiates along the smaller of input and code: `jacfwd` or `jacrev`.
+    Uses `jacfwd` or `jacrev`, whichever needs fewer derivatives.
 
     Args:
-        encode: [batch, *input] -> code [batch, *code], each example for itself.
-        x: where the Jacobian is taken.
+        encode: [batch, *input] -> code [batch, *code], independent for each example.
+        x: examples at which the Jacobian is evaluated.
 
     Returns:
-        One value an example.
+        One value per example.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import penalties
+        >>> penalties.squared_jacobian_norm(lambda x: 2 * x[:, :3], jnp.ones((2, 5)))
+        Array([12., 12.], dtype=float32)
 
     Source: Rifai et al. 2011, eq. 1.
     """
@@ -39,13 +45,13 @@ def squared_jacobian_norm(
 def contractive(*, select: Select = jax.nn.identity) -> Penalty:
     """Contractive penalty ‖∂h/∂x‖²_F at the clean x, exact for any encoder.
 
-    For one logistic layer `contractive_logistic` gives the same at a small part of the cost.
+    For one logistic layer, `contractive_logistic` gives the same values at a fraction of the cost.
 
     Args:
-        select: the part of the code's tree that is meant.
+        select: code -> the array of the code's pytree that is penalised (default: the code).
 
     Returns:
-        The penalty, one value an example: [batch].
+        The penalty, one value per example: [batch].
 
     Source: Rifai et al. 2011, eq. 1.
     """
@@ -62,11 +68,11 @@ def logistic_squared_jacobian_norm(
     """‖∂h/∂x‖²_F of one logistic layer h = σ(x W + b): Σ_l (h_l (1 − h_l))² Σ_i W_il².
 
     Args:
-        kernel: W.
-        code: h, the layer's activations at the examples, in [0, 1].
+        kernel: kernel W of the layer.
+        code: activations h of the layer, in [0, 1].
 
     Returns:
-        One value an example.
+        One value per example.
 
     Source: Rifai et al. 2011, §5.1 (their closed form for a logistic encoder).
     """
@@ -77,10 +83,10 @@ def contractive_logistic() -> Penalty:
     """Contractive penalty at the clean x for a dense encoder of one logistic layer, in closed form.
 
     Returns:
-        The penalty, one value an example: [batch].
+        The penalty, one value per example: [batch].
 
     Raises:
-        ValueError: when called with an encoder of more than one layer, or of a convolution.
+        ValueError: from the penalty, for an encoder of several layers or a convolutional one.
 
     Source: Rifai et al. 2011, §5.1.
     """
@@ -99,7 +105,7 @@ def _only_kernel(params: Params) -> Array:
     kernels = [layer["kernel"] for layer in layers if isinstance(layer, dict) and "kernel" in layer]
     if len(layers) != 1 or [kernel.ndim for kernel in kernels] != [2]:
         raise ValueError(
-            "contractive_logistic needs an encoder of one logistic dense layer, with params as "
-            f"aejax.dense has them, got {len(layers)} layers, or a convolution; use contractive()"
+            "contractive_logistic needs an encoder of one logistic dense layer, with the params of "
+            f"aejax.dense, got {len(layers)} layers, or a convolution; use contractive()"
         )
     return kernels[0]

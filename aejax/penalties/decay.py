@@ -1,4 +1,4 @@
-"""Penalties on the parameters."""
+"""L2 penalty (weight decay) on kernels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,10 @@ from aejax.types import Array, Params, Pass, Penalty
 
 
 def kernels(params: Params) -> list[Array]:
-    """All kernels in params, in tree order: the leaves named `kernel`. Biases are not among them.
+    """All leaves of params named `kernel`, in tree order.
 
     Args:
-        params: a tree of parameters, nested dicts or objects with attributes.
+        params: tree of parameters: nested dicts or objects with attributes.
 
     Returns:
         The kernels; a tied kernel is stored, and so counted, once.
@@ -29,15 +29,24 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
     There is no factor ½, so the gradient of λ Σ W² is 2 λ W.
 
     Args:
-        select: params -> a tree of the arrays that are meant (default: the leaves named `kernel`).
+        select: params -> the penalised arrays, as a tree (default: the leaves named `kernel`).
             For weights of other names: `l2(select=lambda params: [params.encoder.weight])`.
 
     Returns:
         The penalty, a scalar.
 
     Raises:
-        ValueError: for a `select` that is no function; when called, where it finds nothing in the
-            params, or other than floating-point arrays, such as a mask of them.
+        ValueError: if `select` is not a function; from the penalty, if it returns no arrays, or
+            anything but floating-point arrays, such as a mask.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, aejax
+        >>> weighted = {"l2": (1e-4, aejax.penalties.l2())}
+        >>> model = aejax.dense((5, 3))
+        >>> objective = aejax.objective(model, aejax.losses.squared, penalties=weighted)
+        >>> params = jax.tree.map(jnp.ones_like, model.init(jax.random.key(0)))
+        >>> float(objective(params, jnp.ones((2, 5)), jax.random.key(1))[1]["l2"])
+        30.0
 
     Source: Krogh & Hertz 1991, eq. 2 (with λ/2).
     """
@@ -48,14 +57,14 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
         for leaf in selected:
             if not jnp.issubdtype(getattr(leaf, "dtype", type(leaf)), jnp.floating):
                 raise ValueError(
-                    "the select of penalties.l2 must return the arrays that are meant, not their "
-                    f"names or a mask of them, got {describe(leaf)}"
+                    "the select of penalties.l2 must return the penalised arrays, not their names "
+                    f"or a mask, got {describe(leaf)}"
                 )
         if not selected:
             raise ValueError(
-                "penalties.l2 found no kernel: its select, by default the leaves named 'kernel', "
-                f"gives nothing of the params, whose leaves are {_names(record.params)}; give "
-                "penalties.l2(select=lambda params: [...]) the arrays that are meant"
+                "penalties.l2 found no kernel: its select (default: the leaves named 'kernel') "
+                f"returned nothing from params whose leaves are {_names(record.params)}; use "
+                "penalties.l2(select=lambda params: [...]) with the penalised arrays"
             )
         return sum(
             (jnp.sum(jnp.square(kernel)) for kernel in selected),
@@ -66,7 +75,7 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
 
 
 def _name(key: Any) -> Any:
-    """Of one step of a path: a dict's key, or an attribute's name."""
+    """Name of one entry of a tree path: a dict key or an attribute name."""
     return getattr(key, "key", getattr(key, "name", None))
 
 

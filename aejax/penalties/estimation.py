@@ -1,4 +1,4 @@
-"""The contractive penalty estimated from random directions, at the cost of a few passes."""
+"""Contractive penalty by Hutchinson's stochastic estimator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from aejax.penalties.parameter_selection import Select, selected_encoder
 from aejax.types import Array, Key, Pass, Penalty
 
 Probe = Callable[..., Array]
-"""(key, shape, dtype) -> directions: independent entries of mean 0 and variance 1."""
+"""(key, shape, dtype) -> random directions with independent entries of mean 0 and variance 1."""
 
 
 def estimated_squared_jacobian_norm(
@@ -26,18 +26,18 @@ def estimated_squared_jacobian_norm(
     """Hutchinson's estimate of ‖∂h/∂x‖²_F: the mean of ‖J v‖² over random v with E v vᵀ = I.
 
     Unbiased. With G = JᵀJ, its variance is 2(‖G‖²_F − Σ_i G_ii²)/samples for v_i = ±1 and
-    2‖G‖²_F/samples for normal v. A sample costs one forward-mode derivative of the whole batch,
-    where the exact norm costs as many as the smaller of input and code has elements.
+    2‖G‖²_F/samples for normal v. One sample costs one forward-mode derivative of the batch; the
+    exact norm needs one derivative per element of the input or the code, whichever is smaller.
 
     Args:
-        key: of the directions.
-        encode: [batch, *input] -> code [batch, *code], each example for itself.
-        x: where the Jacobian is taken.
-        samples: directions an example, at least one.
-        probe: the law of the directions: `jax.random.rademacher` or `jax.random.normal`.
+        key: key of the random directions.
+        encode: [batch, *input] -> code [batch, *code], independent for each example.
+        x: examples at which the Jacobian is evaluated.
+        samples: number of directions per example, at least one.
+        probe: distribution of the directions, `jax.random.rademacher` or `jax.random.normal`.
 
     Returns:
-        One value an example.
+        One value per example.
 
     Raises:
         ValueError: for fewer than one sample.
@@ -56,15 +56,15 @@ def estimated_squared_jacobian_norm(
 def contractive_estimated(
     *, samples: int = 1, probe: Probe = jax.random.rademacher, select: Select = jax.nn.identity
 ) -> Penalty:
-    """Contractive penalty ‖∂h/∂x‖²_F at the clean x, estimated without bias for any encoder.
+    """Unbiased estimate of the contractive penalty ‖∂h/∂x‖²_F at the clean x, for any encoder.
 
     Args:
-        samples: random directions an example; more of them lessen the variance, as 1/samples.
-        probe: the law of the directions: `jax.random.rademacher` or `jax.random.normal`.
-        select: the part of the code's tree that is meant.
+        samples: number of random directions per example; the variance decreases as 1/samples.
+        probe: distribution of the directions, `jax.random.rademacher` or `jax.random.normal`.
+        select: code -> the array of the code's pytree that is penalised (default: the code).
 
     Returns:
-        The penalty, one value an example: [batch]. It draws with the pass's key.
+        The penalty, one value per example: [batch]. It uses the key of the `Pass`.
 
     Raises:
         ValueError: for fewer than one sample.
@@ -83,6 +83,6 @@ def contractive_estimated(
 
 
 def check_samples(samples: Any) -> None:
-    """Refuse a number of samples that is no integer, or below one."""
+    """Check that the number of samples is an integer of at least one."""
     if as_integer("samples", samples) < 1:
-        raise ValueError(f"samples must be 1 or more, got {samples}")
+        raise ValueError(f"samples must be at least 1, got {samples}")

@@ -1,4 +1,4 @@
-"""The higher-order contractive penalty: how much the encoder's Jacobian changes around x."""
+"""Higher-order contractive penalty: the change of the encoder's Jacobian around x."""
 
 import sys
 from collections.abc import Callable
@@ -19,21 +19,21 @@ def squared_jacobian_change(
     x: Float[Array, "batch *input"],
     displacement: Float[Array, "batch *input"],
 ) -> Float[Array, " batch"]:
-    """‖J(x) − J(x + ε)‖²_F for one displacement ε an example, J = ∂h/∂x exact.
+    """‖J(x) − J(x + ε)‖²_F for one displacement ε per example, with the exact J = ∂h/∂x.
 
     Args:
-        encode: [batch, *input] -> code [batch, *code], each example for itself.
+        encode: [batch, *input] -> code [batch, *code], independent for each example.
         x: examples.
-        displacement: ε, one an example.
+        displacement: displacement ε of each example.
 
     Returns:
-        One value an example.
+        One value per example.
 
     Source: Rifai, Mesnil et al. 2011 (Higher order contractive auto-encoder).
     """
 
     def change_of_one(x: Array, displacement: Array) -> Array:
-        # The Jacobian of h(x) − h(x + ε), at constant ε, is J(x) − J(x + ε).
+        # The Jacobian of h(x) − h(x + ε) for constant ε is J(x) − J(x + ε).
         return squared_jacobian_norm(lambda x: encode(x) - encode(x + displacement), x[None])[0]
 
     return jax.vmap(change_of_one)(x, displacement)
@@ -44,16 +44,16 @@ def higher_order_contractive(
 ) -> Penalty:
     """Higher-order contractive penalty E_ε ‖J(x) − J(x + ε)‖²_F at the clean x, ε ~ N(0, σ² I).
 
-    The expectation is the mean over samples of ε. For small σ it is σ² times the squared norm of
-    the encoder's second derivatives. It is the second term of a pair: `contractive` is the first.
+    The expectation is estimated by the mean over samples of ε. For small σ it is σ² times the
+    squared norm of the encoder's second derivatives. Used together with `contractive`.
 
     Args:
         sigma: standard deviation σ ≥ 0 of the displacements, in units of x.
-        samples: displacements an example.
-        select: the part of the code's tree that is meant.
+        samples: number of displacements per example.
+        select: code -> the array of the code's pytree that is penalised (default: the code).
 
     Returns:
-        The penalty, one value an example: [batch]. It draws with the pass's key.
+        The penalty, one value per example: [batch]. It uses the key of the `Pass`.
 
     Raises:
         ValueError: for a concrete σ below 0 or not finite, or fewer than one sample.

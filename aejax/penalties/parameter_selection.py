@@ -1,21 +1,21 @@
-"""Which part of the code's tree a penalty means, and the encoder of that part."""
+"""Selection of the array in the code's pytree that a penalty applies to."""
 
 from collections.abc import Callable
 
 from aejax.types import Array, Code, Pass
 
 Select = Callable[[Code], Array]
-"""The part of the code's tree that is meant: code -> array [batch, *code]."""
+"""Selects one array of the code's pytree: code -> array [batch, *code]."""
 
 
 def selected_encoder(record: Pass, select: Select) -> Callable[[Array], Array]:
-    """x -> the selected part of its code, with the pass's parameters.
+    """Encoder that returns the selected array of the code.
 
     Args:
-        record: gives the model and its parameters.
-        select: the part of the code's tree that is meant.
+        record: forward pass, with the model and its parameters.
+        select: code -> the array of the code's pytree.
 
     Returns:
-        The function, from [batch, *input] to [batch, *code].
+        The function from [batch, *input] to [batch, *code].
     """
     return lambda x: select(record.model.encode(record.params, x))

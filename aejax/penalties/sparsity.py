@@ -1,4 +1,4 @@
-"""Sparsity penalties: few units of the code active, on each example or on average."""
+"""Sparsity penalties on the code: L1 and KL divergence of the mean activation."""
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,10 @@ def l1(*, select: Select = jax.nn.identity) -> Penalty:
     """L1 penalty on the code: Σ_l |h_l|.
 
     Args:
-        select: the part of the code's tree that is meant.
+        select: code -> the array of the code's pytree that is penalised (default: the code).
 
     Returns:
-        The penalty, one value an example: [batch].
+        The penalty, one value per example: [batch].
 
     Source: Goodfellow, Bengio & Courville 2016, §14.2.1.
     """
@@ -34,21 +34,27 @@ def l1(*, select: Select = jax.nn.identity) -> Penalty:
 def bernoulli_kl(
     rho: float | Float[Array, "*#units"], rho_hat: Float[Array, "*units"]
 ) -> Float[Array, "*units"]:
-    """KL divergence between Bernoulli laws: ρ log(ρ/ρ̂) + (1−ρ) log((1−ρ)/(1−ρ̂)), in nats.
+    """KL divergence of Bernoulli distributions: ρ log(ρ/ρ̂) + (1−ρ) log((1−ρ)/(1−ρ̂)), in nats.
 
-    Zero at ρ̂ = ρ, where it is least; its derivative is −ρ/ρ̂ + (1−ρ)/(1−ρ̂). ρ̂ is kept ε (the
-    machine epsilon of its dtype) away from 0 and 1, so that the value stays finite there; beyond
-    those bounds the derivative is zero, as is the logistic's own there.
+    The minimum is zero, at ρ̂ = ρ; the derivative is −ρ/ρ̂ + (1−ρ)/(1−ρ̂). ρ̂ is clipped to
+    [ε, 1 − ε], with the machine epsilon ε of its dtype, so that the value is finite; where it is
+    clipped the derivative is zero, as is that of the logistic function there.
 
     Args:
-        rho: ρ, the wanted mean activation, in [0, 1].
-        rho_hat: ρ̂, the measured one, in [0, 1].
+        rho: target mean activation ρ, in [0, 1].
+        rho_hat: measured mean activation ρ̂, in [0, 1].
 
     Returns:
         The divergence of each unit.
 
     Raises:
         ValueError: for a concrete ρ or ρ̂ outside [0, 1].
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import penalties
+        >>> round(float(penalties.bernoulli_kl(0.05, jnp.array(0.5))), 3)
+        0.495
 
     Source: Ng 2011, Sparse autoencoder, §3.
     """
@@ -61,18 +67,19 @@ def bernoulli_kl(
 
 
 def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Penalty:
-    """KL sparsity: Σ_l KL(ρ ‖ ρ̂_l), with ρ̂ the mean of a logistic code over the batch.
+    """KL sparsity penalty: Σ_l KL(ρ ‖ ρ̂_l), where ρ̂ is the mean of a logistic code over the batch.
 
     Args:
-        rho: ρ, the wanted mean activation, in [0, 1].
-        select: the part of the code's tree that is meant; its values must lie in [0, 1].
+        rho: target mean activation ρ, in [0, 1].
+        select: code -> the array of the code's pytree that is penalised, with values in [0, 1]
+            (default: the code).
 
     Returns:
-        The penalty, a scalar: it belongs to the batch.
+        The penalty, a scalar of the batch.
 
     Raises:
-        ValueError: for a concrete ρ outside [0, 1]; when called outside jit, as `fit` does once
-            before it compiles, for a code outside [0, 1].
+        ValueError: for a concrete ρ outside [0, 1]; from the penalty outside of jit, as `fit` calls
+            it once before it compiles, for a code outside [0, 1].
 
     Source: Ng 2011, Sparse autoencoder, §3.
     """
@@ -87,13 +94,13 @@ def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Pena
 
 
 def _check_code(code: Array) -> None:
-    """Refuse a concrete code that no logistic layer gives; its mean alone would not show it."""
+    """Check that a concrete code is in [0, 1]; its mean alone would not show that it is not."""
     if isinstance(code, Tracer):
         return
     low, high = np.min(code), np.max(code)
     if not (low >= 0 and high <= 1):
         raise ValueError(
-            "KL sparsity takes each activation for a probability, but this code reaches from "
-            f"{low:g} to {high:g}; give it a logistic code (code_activation=jax.nn.sigmoid), or "
-            "use penalties.l1()"
+            "KL sparsity treats each activation as a probability, but this code ranges from "
+            f"{low:g} to {high:g}; use a logistic code (code_activation=jax.nn.sigmoid), or "
+            "penalties.l1()"
         )

@@ -17,60 +17,60 @@ EVERY = {"rotation": 0.3, "stretch": 0.2, "shear": 0.4, "shift": 1.5}
 
 def by_scipy(image, draw):
     angle, log_height, log_width, shear, down, right = draw
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = np.array([[1, 0], [shear, 1]]) @ np.diag(np.exp([log_height, log_width])) @ turn
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = np.array([[1, 0], [shear, 1]]) @ np.diag(np.exp([log_height, log_width])) @ rotation
     centre = (np.array(image.shape) - 1) / 2
     offset = centre - matrix @ centre + [down, right]
-    padded = np.pad(image, 9)  # SciPy leaves out what lies less than a pixel beyond the edge
+    padded = np.pad(image, 9)  # SciPy is zero already within one pixel beyond the edge
     offset = offset + 9 - matrix @ np.full(2, 9)
-    moved = scipy.ndimage.affine_transform(padded, matrix, offset, order=1, cval=0)
-    return moved[9:-9, 9:-9]
+    transformed = scipy.ndimage.affine_transform(padded, matrix, offset, order=1, cval=0)
+    return transformed[9:-9, 9:-9]
 
 
-def test_each_image_is_moved_as_scipy_moves_it():
-    moved = augmentations.affine(**EVERY)(KEY, IMAGES)
+def test_augmented_images_match_scipys_affine_transform():
+    augmented = augmentations.affine(**EVERY)(KEY, IMAGES)
     draws = np.asarray(jax.random.uniform(KEY, (5, 6), minval=-1.0))
     draws = draws * [0.3, 0.2, 0.2, 0.4, 1.5, 1.5]
-    for image, draw, found in zip(np.asarray(IMAGES), draws, moved, strict=True):
+    for image, draw, found in zip(np.asarray(IMAGES), draws, augmented, strict=True):
         np.testing.assert_allclose(found, by_scipy(image, draw), atol=2e-5)
 
 
-def test_nothing_asked_for_is_nothing_done():
+def test_the_default_is_the_identity():
     np.testing.assert_allclose(augmentations.affine()(KEY, IMAGES), IMAGES, atol=1e-6)
 
 
 def test_cubic_interpolation_blurs_less():
-    """Noise that is moved by fractions of a pixel keeps more of its variance."""
+    """Noise shifted by a fraction of a pixel retains more of its variance."""
     images = jax.random.uniform(KEY, (20, 21, 21))
     linear, sharper = (
-        np.asarray(augmentations.affine(shift=0.5, interpolation=way)(KEY, images))[:, 2:-2, 2:-2]
-        for way in (interpolation.linear, interpolation.cubic)
+        np.asarray(augmentations.affine(shift=0.5, interpolation=each)(KEY, images))[:, 2:-2, 2:-2]
+        for each in (interpolation.linear, interpolation.cubic)
     )
     assert np.var(linear) < 0.9 * np.var(sharper) < 0.9 * np.var(images)
 
 
-def test_draws_fill_their_range_and_no_more():
-    """A shift of one bright row, by as many pixels as its centre of mass moves."""
+def test_shifts_are_uniform_up_to_the_maximum():
+    """The shift of one bright row is that of its centre of mass."""
     row = jnp.zeros((200, 21, 21)).at[:, 10].set(1.0)
-    moved = np.asarray(augmentations.affine(shift=4.0)(KEY, row)).sum(axis=2)
-    shifts = (moved * np.arange(21)).sum(axis=1) / moved.sum(axis=1) - 10
+    shifted = np.asarray(augmentations.affine(shift=4.0)(KEY, row)).sum(axis=2)
+    shifts = (shifted * np.arange(21)).sum(axis=1) / shifted.sum(axis=1) - 10
     assert 3.8 < np.abs(shifts).max() <= 4.0 + 1e-4
     assert abs(shifts.mean()) < 0.5
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_a_negative_range_is_refused(name):
-    with pytest.raises(ValueError, match=f"greatest {name} must lie in .*, got -1"):
+def test_a_negative_maximum_is_refused(name):
+    with pytest.raises(ValueError, match=f"maximum {name} must lie in .*, got -1"):
         augmentations.affine(**{name: -1.0})
 
 
-def test_flat_examples_want_on_images():
+def test_flat_examples_need_on_images():
     flat = IMAGES.reshape(5, -1)
     with pytest.raises(ValueError, match=r"wrap the augmentation in corruptions\.on_images"):
         augmentations.affine(shift=1.0)(KEY, flat)
-    moved = corruptions.on_images(augmentations.affine(**EVERY), image_shape=(9, 7))(KEY, flat)
+    found = corruptions.on_images(augmentations.affine(**EVERY), image_shape=(9, 7))(KEY, flat)
     np.testing.assert_array_equal(
-        moved.reshape(5, 9, 7), augmentations.affine(**EVERY)(KEY, IMAGES)
+        found.reshape(5, 9, 7), augmentations.affine(**EVERY)(KEY, IMAGES)
     )
 
 
@@ -93,21 +93,21 @@ def test_an_augmented_example_is_input_and_target():
     )
 
 
-def test_a_corruption_comes_after_it_and_draws_another_key():
+def test_augmentation_and_corruption_use_different_keys():
     seen = []
 
-    def noted(key, x):
+    def record(key, x):
         seen.append((key, x))
         return x
 
-    objective = aejax.objective(MODEL, losses.squared, augmentation=noted, corruption=noted)
+    objective = aejax.objective(MODEL, losses.squared, augmentation=record, corruption=record)
     objective(MODEL.init(KEY), Batch(IMAGES.reshape(5, -1)), KEY)
     (first, _), (second, _) = seen
     assert not np.array_equal(jax.random.key_data(first), jax.random.key_data(second))
 
 
 @pytest.mark.parametrize("part", ["target", "weight"])
-def test_targets_and_weights_cannot_follow(part):
+def test_augmentation_with_targets_or_weights_is_refused(part):
     objective = aejax.objective(MODEL, losses.squared, augmentation=halved)
     x = IMAGES.reshape(5, -1)
     with pytest.raises(ValueError, match="the batch has targets or weights"):

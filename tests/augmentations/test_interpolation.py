@@ -1,4 +1,4 @@
-"""Values between pixels: polynomials', those of JAX's resampling, and the pixels themselves."""
+"""Interpolation against polynomials, `jax.image.scale_and_translate` and the pixels themselves."""
 
 import jax
 import jax.numpy as jnp
@@ -13,28 +13,28 @@ EACH = pytest.mark.parametrize("interpolation", [linear, cubic])
 
 
 @EACH
-def test_on_pixels_it_is_the_pixel(interpolation):
-    places = jnp.stack(jnp.indices((9, 7), float), axis=-1)
-    np.testing.assert_allclose(interpolation(IMAGE, places), IMAGE, atol=1e-6)
+def test_interpolation_at_pixels_is_the_pixel(interpolation):
+    points = jnp.stack(jnp.indices((9, 7), float), axis=-1)
+    np.testing.assert_allclose(interpolation(IMAGE, points), IMAGE, atol=1e-6)
 
 
 @pytest.mark.parametrize(("interpolation", "degree"), [(linear, 1), (cubic, 2)])
-def test_polynomials_are_kept_up_to_their_degree(x64, interpolation, degree):
-    """In y and in x; one degree more is not kept, or the test would see nothing."""
+def test_polynomials_are_exact_up_to_a_degree(x64, interpolation, degree):
+    """In y and in x; one degree more is not exact."""
     y, x = jnp.indices((9, 7), float)
 
     def value(y, x, degree):
         return (y - 4.0) ** degree * (2.0 - (x - 3.0) ** degree)
 
-    places = WITHIN.astype(float)
-    for kept, power in ((True, degree), (False, degree + 1)):
-        found = interpolation(value(y, x, power), places)
-        assert np.allclose(found, value(*places.T, power), atol=1e-10) == kept
+    points = WITHIN.astype(float)
+    for exact, power in ((True, degree), (False, degree + 1)):
+        found = interpolation(value(y, x, power), points)
+        assert np.allclose(found, value(*points.T, power), atol=1e-10) == exact
 
 
 @pytest.mark.parametrize(("interpolation", "method"), [(linear, "linear"), (cubic, "cubic")])
-def test_a_stretched_and_shifted_image_is_that_of_jaxs_own_resampling(interpolation, method):
-    image = jnp.pad(IMAGE, 4)  # JAX weighs what lies near the edge in another way
+def test_scaling_and_translation_match_jax_image(interpolation, method):
+    image = jnp.pad(IMAGE, 4)  # JAX has other weights near the edge
     scale, shift = jnp.array([1.3, 0.9]), jnp.array([0.4, 1.7])
     wanted = jax.image.scale_and_translate(
         image, image.shape, (0, 1), scale, shift, method, antialias=False
@@ -46,10 +46,10 @@ def test_a_stretched_and_shifted_image_is_that_of_jaxs_own_resampling(interpolat
 
 
 @EACH
-def test_beyond_the_edge_is_zero_and_nothing_leaves_the_range(interpolation):
-    places = jax.random.uniform(jax.random.key(2), (500, 2), minval=-9.0, maxval=18.0)
-    values = np.asarray(interpolation(IMAGE, places))
-    far = ((places < -2) | (places > jnp.array([10.0, 8.0]))).any(axis=1)
+def test_values_are_zero_outside_and_within_the_range_of_the_image(interpolation):
+    points = jax.random.uniform(jax.random.key(2), (500, 2), minval=-9.0, maxval=18.0)
+    values = np.asarray(interpolation(IMAGE, points))
+    far = ((points < -2) | (points > jnp.array([10.0, 8.0]))).any(axis=1)
     assert far.sum() > 100
     assert (values[far] == 0).all()
     assert values.min() >= 0

@@ -88,7 +88,7 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
         ("--channels 0 --data images.npy", "channels must name one convolution or more | (0,)"),
         ("--augmentation.shift 1", "augmentation requires images | shape [6]"),
         ("--augmentation.shift 1 --data colours.npy", "images of one channel, got 3"),
-        ("--augmentation.shift -1 --data images.npy", "greatest shift must | got -1.0"),
+        ("--augmentation.shift -1 --data images.npy", "maximum shift must | got -1.0"),
         ("--keep 0", "keep must be at least 1, got 0"),
         ("--save-every 0", "save-every must be at least 1, got 0"),
         ("--checkpoint 3", "--resume"),

@@ -1,7 +1,7 @@
-"""Corruptions against the laws they draw from, within bounds that follow from the sample size.
+"""Corruptions against their distributions, within bounds that follow from the sample size.
 
-A share of N draws with probability q lies within z √(q(1−q)/N) of q but for once in 10⁹ where
-z = 6.1; the mean and variance of N normal draws likewise.
+The fraction of N draws of probability q differs from q by more than z √(q(1−q)/N), z = 6.1, with
+probability 10⁻⁹; likewise the mean and variance of N normal draws.
 """
 
 from functools import partial
@@ -50,7 +50,7 @@ def test_gaussian_noise_is_normal_with_its_deviation(sigma):
     assert stats.kstest(noise, "norm").pvalue > 1e-9
 
 
-def test_no_gaussian_noise_changes_nothing():
+def test_gaussian_noise_of_sigma_0_is_the_identity():
     x = jnp.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(corruptions.gaussian(sigma=0.0)(KEY, x), x)
 
@@ -72,19 +72,19 @@ def test_a_block_is_masked_whole_inside_each_image_and_equally_often_everywhere(
     if channels:
         assert np.all(masked == masked[..., :1])
         masked = masked[..., 0]
-    places = [
+    corners = [
         (rows.min(), columns.min())
         for rows, columns in (np.nonzero(mask) for mask in masked)
         if len(rows) == 6 and np.ptp(rows) == 1 and np.ptp(columns) == 2
     ]
-    assert len(places) == len(images)  # every mask is one whole block of 2 by 3
-    _, counts = np.unique(places, axis=0, return_counts=True)
+    assert len(corners) == len(images)  # every mask is one block of 2 by 3
+    _, counts = np.unique(corners, axis=0, return_counts=True)
     assert len(counts) == 4 * 4
     assert stats.chisquare(counts).pvalue > 1e-9
 
 
 @pytest.mark.parametrize(("rate", "share"), [(0.0, 0), (0.25, 2), (0.5, 3), (1.0, 6)])
-def test_patches_are_masked_whole_and_in_an_exact_share(rate, share):
+def test_whole_patches_are_masked_in_an_exact_fraction(rate, share):
     images = jnp.ones((500, 4, 9))
     masked = np.asarray(corruptions.patch_masking(size=(2, 3), rate=rate)(KEY, images) == 0)
     patches = masked.reshape(500, 2, 2, 3, 3).swapaxes(2, 3).reshape(500, 6, 6)
@@ -95,7 +95,7 @@ def test_patches_are_masked_whole_and_in_an_exact_share(rate, share):
         assert len(np.unique(patches[..., 0], axis=0)) == comb(6, share)
 
 
-def test_what_no_mask_covers_is_left_alone():
+def test_unmasked_pixels_are_unchanged():
     images = jax.random.uniform(jax.random.key(1), (20, 4, 4, 2), minval=0.5)
     for corruption in (
         corruptions.block_masking(size=(2, 2)),
@@ -105,7 +105,7 @@ def test_what_no_mask_covers_is_left_alone():
         np.testing.assert_array_equal(found[found != 0], np.asarray(images)[found != 0])
 
 
-def test_image_masks_reach_flat_examples_through_on_images():
+def test_on_images_applies_a_mask_to_flat_examples():
     flat = jax.random.uniform(jax.random.key(1), (20, 24))
     block = corruptions.block_masking(size=(2, 2))
     found = corruptions.on_images(block, image_shape=(4, 6))(KEY, flat)
@@ -126,25 +126,25 @@ def test_image_masks_reach_flat_examples_through_on_images():
         ),
     ],
 )
-def test_images_that_a_mask_does_not_fit_are_refused(corruption, shape, message):
+def test_images_of_an_unsuitable_shape_are_refused(corruption, shape, message):
     with pytest.raises(ValueError, match=message):
         corruption(KEY, jnp.ones(shape))
 
 
-def test_masks_without_pixels_are_refused():
+def test_empty_masks_are_refused():
     for make in (corruptions.block_masking, partial(corruptions.patch_masking, rate=0.5)):
-        with pytest.raises(ValueError, match=r"one pixel or more on each side, got \(0, 2\)"):
+        with pytest.raises(ValueError, match=r"at least one pixel high and wide, got \(0, 2\)"):
             make(size=(0, 2))
 
 
-def test_a_random_level_is_uniform_over_the_examples_and_one_for_each():
+def test_random_levels_are_uniform_and_one_per_example():
     x = jnp.zeros((2000, 500))
     between = corruptions.random_level(
         lambda sigma: corruptions.gaussian(sigma=sigma), low=0.5, high=2.0
     )
     noise = np.asarray(between(KEY, x), np.float64)
     levels = noise.std(axis=1)
-    # A deviation measured from 500 values errs by σ/√1000, which blurs the law a little.
+    # A deviation estimated from 500 values has the standard error σ/√1000.
     assert stats.kstest(levels, "uniform", args=(0.5, 1.5)).statistic < 0.06
     standard = (noise / levels[:, None])[:, :100]
     assert stats.kstest(standard.ravel(), "norm").pvalue > 1e-9
@@ -163,8 +163,8 @@ def test_a_random_level_works_for_every_corruption_with_a_level():
         assert abs(shares[0] - shares[1]) > 1e-3
 
 
-def test_a_span_of_levels_upside_down_or_out_of_range_is_refused():
-    with pytest.raises(ValueError, match="span of levels"):
+def test_an_invalid_range_of_levels_is_refused():
+    with pytest.raises(ValueError, match="range of levels"):
         corruptions.random_level(lambda q: corruptions.masking(rate=q), low=0.5, high=0.4)
     with pytest.raises(ValueError, match="masking rate must lie in"):
         corruptions.random_level(lambda q: corruptions.masking(rate=q), low=0.5, high=1.4)
@@ -179,13 +179,13 @@ def test_a_span_of_levels_upside_down_or_out_of_range_is_refused():
     ],
 )
 @pytest.mark.parametrize("rate", [-0.1, 1.1, np.nan, np.inf])
-def test_rates_outside_their_range_are_refused(make, rate):
+def test_invalid_rates_are_refused(make, rate):
     with pytest.raises(ValueError, match=r"rate must lie in \[0, 1\]"):
         make(rate=rate)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, np.nan, np.inf])
-def test_a_deviation_outside_its_range_is_refused(sigma):
+def test_an_invalid_sigma_is_refused(sigma):
     with pytest.raises(ValueError, match="sigma must lie in"):
         corruptions.gaussian(sigma=sigma)
 

@@ -39,8 +39,8 @@ def test_l2_counts_a_tied_kernel_once():
     np.testing.assert_allclose(penalties.l2()(record), np.sum(np.square(kernel)), rtol=1e-6)
 
 
-def test_l2_of_no_kernel_is_refused_and_takes_the_weights_that_are_meant(record):
-    """Equinox calls them weight, and keeps them in objects."""
+def test_l2_without_a_kernel_is_refused_unless_weights_are_selected(record):
+    """Equinox names them `weight`, in objects with attributes."""
     Layer = namedtuple("Layer", ["weight", "bias"])
     layer = record.params["encoder"]["layer_0"]
     named = record._replace(params={"encoder": Layer(layer["kernel"], layer["bias"])})
@@ -53,9 +53,9 @@ def test_l2_of_no_kernel_is_refused_and_takes_the_weights_that_are_meant(record)
 
 
 @pytest.mark.parametrize("params", [{}, (1,), {"encoder": []}, {"encoder": {"layer_0": {}}}])
-def test_the_closed_form_of_other_params_is_refused(record, params):
+def test_contractive_logistic_refuses_other_params(record, params):
     with pytest.raises(
-        ValueError, match="needs an encoder of one logistic dense layer, with params"
+        ValueError, match="needs an encoder of one logistic dense layer, with the params"
     ):
         penalties.contractive_logistic()(record._replace(params=params))
 
@@ -71,13 +71,13 @@ def test_l1_is_the_codes_one_norm(record):
     np.testing.assert_allclose(penalties.l1()(record), np.linalg.norm(record.code, 1, axis=1))
 
 
-def test_select_picks_a_part_of_the_codes_tree(record):
+def test_select_penalises_one_array_of_the_code(record):
     nested = record._replace(code={"mean": -2 * record.code, "other": None})
     picked = penalties.l1(select=lambda code: code["mean"])(nested)
     np.testing.assert_allclose(picked, 2 * penalties.l1()(record))
 
 
-def test_bernoulli_kl_is_scipys_entropy(x64):
+def test_bernoulli_kl_matches_scipys_entropy(x64):
     for rho in (0.0, 0.05, 0.5, 1.0):
         for rho_hat in (0.01, 0.05, 0.7):
             expected = entropy([rho, 1 - rho], [rho_hat, 1 - rho_hat])
@@ -97,7 +97,7 @@ def test_bernoulli_kl_has_its_minimum_zero_at_rho_and_the_courses_derivative(x64
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_bernoulli_kl_stays_finite_at_dead_and_saturated_units(x64):
+def test_bernoulli_kl_is_finite_for_dead_and_saturated_units(x64):
     with jax.enable_x64(x64):
         dead = jnp.asarray([0.0, 1.0])
         value, gradient = jax.value_and_grad(lambda r: penalties.bernoulli_kl(0.05, r).sum())(dead)
@@ -107,27 +107,27 @@ def test_bernoulli_kl_stays_finite_at_dead_and_saturated_units(x64):
 
 
 @pytest.mark.parametrize("rho_hat", [-0.1, 1.5, np.nan])
-def test_bernoulli_kl_refuses_means_that_no_logistic_code_has(rho_hat):
+def test_bernoulli_kl_refuses_means_outside_0_and_1(rho_hat):
     with pytest.raises(ValueError, match=r"logistic code, must lie in \[0, 1\]"):
         penalties.bernoulli_kl(0.05, jnp.asarray([rho_hat]))
 
 
-def test_kl_sparsity_takes_the_mean_over_the_batch(record):
+def test_kl_sparsity_uses_the_mean_over_the_batch(record):
     rho_hat = np.mean(record.code, axis=0)
     expected = sum(entropy([0.1, 0.9], [r, 1 - r]) for r in rho_hat)
     np.testing.assert_allclose(penalties.kl_sparsity(rho=0.1)(record), expected, rtol=1e-10)
 
 
 @pytest.mark.parametrize("shift", [-0.01, 1.01, np.nan])
-def test_kl_sparsity_refuses_a_code_outside_zero_and_one_whatever_its_mean(record, shift):
+def test_kl_sparsity_refuses_codes_outside_0_and_1_even_if_their_mean_is_inside(record, shift):
     code = record.code.at[0, 0].set(shift)
     assert np.isnan(shift) or 0 < np.mean(code[:, 0]) < 1
-    with pytest.raises(ValueError, match=r"this code reaches from .* use penalties\.l1"):
+    with pytest.raises(ValueError, match=r"this code ranges from .* or penalties\.l1"):
         penalties.kl_sparsity(rho=0.1)(record._replace(code=code))
 
 
 @pytest.mark.parametrize("rho_hat", [1e-5, 1 - 1e-5])
-def test_kl_sparsity_pushes_hard_but_boundedly_at_dead_and_saturated_units(rho_hat):
+def test_the_slope_of_bernoulli_kl_is_bounded_at_dead_and_saturated_units(rho_hat):
     slope = jax.grad(lambda r: penalties.bernoulli_kl(0.05, r))(jnp.float32(rho_hat))
     assert slope == pytest.approx(-0.05 / rho_hat + 0.95 / (1 - rho_hat), rel=1e-2)
     assert abs(slope) <= 1 / np.finfo(np.float32).eps
@@ -155,7 +155,7 @@ def test_contractive_of_a_logistic_layer_is_its_closed_form(record):
     np.testing.assert_allclose(exact(record), closed(record), rtol=1e-13)
 
 
-def test_contractive_looks_at_the_clean_input(record):
+def test_contractive_penalises_at_the_clean_input(record):
     shifted = record._replace(x_corrupted=record.x_corrupted + 1, code=record.code * 0)
     for penalty in (penalties.contractive(), penalties.contractive_logistic()):
         np.testing.assert_array_equal(penalty(shifted), penalty(record))
@@ -209,12 +209,12 @@ def test_hutchinsons_estimate_is_the_mean_over_its_samples(record):
 
 
 def test_rademacher_directions_are_exact_for_orthogonal_columns_of_the_jacobian(record):
-    x = record.batch.x  # a diagonal Jacobian: JᵀJ has nothing off its diagonal
+    x = record.batch.x  # the Jacobian of tanh is diagonal, and so is JᵀJ
     found = penalties.estimated_squared_jacobian_norm(record.key, jnp.tanh, x, samples=1)
     np.testing.assert_allclose(found, np.sum(1 / np.cosh(x) ** 4, axis=1), rtol=1e-12)
 
 
-def test_jacobian_change_is_that_of_jacobians_by_finite_differences(record):
+def test_jacobian_change_matches_finite_differences(record):
     x, displacement = record.batch.x[:2], 0.3 * record.batch.x[2:4]
     encode = partial(record.model.encode, record.params)
 
@@ -229,17 +229,17 @@ def test_jacobian_change_is_that_of_jacobians_by_finite_differences(record):
         np.testing.assert_allclose(value, np.sum(change**2), rtol=1e-4)
 
 
-def test_higher_order_contraction_of_squares_has_its_known_mean(record):
+def test_higher_order_contraction_of_squares_has_the_known_mean(record):
     squares = record._replace(model=record.model._replace(encode=lambda params, x: x**2))
     sigma, samples = 0.3, 4000  # J = 2 diag x, so ‖J(x) − J(x + ε)‖² = 4 ‖ε‖²
     found = penalties.higher_order_contractive(sigma=sigma, samples=samples)(squares)
     features = record.batch.x.shape[1]
     expected, variance = 4 * features * sigma**2, 32 * features * sigma**4
     assert np.all(np.abs(found - expected) <= norm.isf(0.5e-9) * np.sqrt(variance / samples))
-    assert len(np.unique(found)) == len(found)  # each example has displacements of its own
+    assert len(np.unique(found)) == len(found)  # displacements differ between examples
 
 
-def test_higher_order_contraction_leaves_a_linear_encoder_alone(x64):
+def test_higher_order_contraction_of_a_linear_encoder_is_zero(x64):
     record = record_of(aejax.linear(5, 3), jnp.ones((2, 5)))
     found = penalties.higher_order_contractive(sigma=1.0)(record)
     np.testing.assert_allclose(found, 0, atol=1e-28)
@@ -249,12 +249,12 @@ def test_higher_order_contraction_leaves_a_linear_encoder_alone(x64):
     "make", [penalties.contractive_estimated, partial(penalties.higher_order_contractive, sigma=1)]
 )
 def test_fewer_than_one_sample_is_refused(make):
-    with pytest.raises(ValueError, match="samples must be 1 or more, got 0"):
+    with pytest.raises(ValueError, match="samples must be at least 1, got 0"):
         make(samples=0)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, np.nan, np.inf])
-def test_higher_order_contraction_refuses_a_deviation_outside_its_range(sigma):
+def test_higher_order_contraction_refuses_an_invalid_sigma(sigma):
     with pytest.raises(ValueError, match="sigma must lie in"):
         penalties.higher_order_contractive(sigma=sigma)
 
@@ -272,15 +272,15 @@ def test_hyperparameters_may_be_vmapped(record):
     np.testing.assert_allclose(together, one_by_one, rtol=1e-12)
 
 
-def test_l2_takes_arrays_and_neither_names_nor_a_mask(record):
-    """A mask as optax takes it would add a constant: the number of its True."""
+def test_l2_refuses_names_and_masks(record):
+    """A mask, as for optax, would add a constant: the number of its True entries."""
     for select in (
         lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params),
         lambda params: [jnp.ones((), bool)],
         lambda params: ["kernel"],
         lambda params: [3],
     ):
-        with pytest.raises(ValueError, match="must return the arrays that are meant, not their"):
+        with pytest.raises(ValueError, match="must return the penalised arrays, not their"):
             penalties.l2(select=select)(record)
     with pytest.raises(ValueError, match=r"select of penalties\.l2 is called with \(params\)"):
         penalties.l2(select=lambda: [])
