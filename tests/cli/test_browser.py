@@ -135,13 +135,13 @@ def test_a_slider_changes_the_reconstruction_as_the_decoder_says(open_page, addr
     told(page, "#error", np.sum((moved - x) ** 2))
     np.testing.assert_allclose(shown(page, "#decoded"), grey(moved), atol=1)
     assert np.abs(grey(moved) - grey(x_hat)).max() > 2  # more than rounding
-    page.get_by_role("button", name="the example's own code").click()
+    page.get_by_role("button", name="reset to the code of the example").click()
     np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
 
 
 def test_a_click_on_a_unit_shows_its_filter_and_what_excites_it(open_page, address, run):
     page = open_page(address)
-    page.get_by_role("button", name="what unit 5 answers to").click()
+    page.get_by_role("button", name="inspect unit 5").click()
     told(page, "#unit-number", 5)
     page.wait_for_load_state("networkidle")
     colours = shown(page, "#filter").astype(int)

@@ -281,8 +281,8 @@ def test_no_request_raises_or_is_answered_with_a_server_error(
 @pytest.fixture
 def port(monkeypatch):
     """Of a real server of at most four connections, each for half a second."""
-    monkeypatch.setattr(serving, "CONNECTIONS", 4)
-    monkeypatch.setattr(serving, "CONNECTION_SECONDS", 0.5)
+    monkeypatch.setattr(serving, "MAX_CONNECTIONS", 4)
+    monkeypatch.setattr(serving, "MAX_CONNECTION_SECONDS", 0.5)
     server = serving.server(application(VIEW, "token"))
     with serving.listen("127.0.0.1", 0) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

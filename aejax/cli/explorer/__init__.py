@@ -1,1 +1,1 @@
-"""A trained run to be looked into with a browser: numbers, their addresses, and the page."""
+"""Interactive exploration of a trained run in a browser: data, HTTP routes, server and page."""

@@ -1,4 +1,4 @@
-"""Who may use the explorer: pages that it served itself, on this machine, with the token."""
+"""Access control of the explorer: token, loopback host (against DNS rebinding), same origin."""
 
 import hmac
 from urllib.parse import urlsplit
@@ -8,22 +8,22 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
-"""Host names by which a browser reaches this machine; any other was given to its address."""
+"""Host names of the loopback interface; any other name may be due to DNS rebinding."""
 
-REFUSAL = "Refused: open the address that `aejax explore` printed, token and all.\n"
+REFUSAL = "Refused: open the complete address that `aejax explore` printed, with its token.\n"
 
 
-def guarded(application: ASGIApp, token: str) -> ASGIApp:
-    """An application that refuses every request but those of its own page.
+def restrict_access(application: ASGIApp, token: str) -> ASGIApp:
+    """Restrict an application to the requests of its own page.
 
     Args:
-        application: for scopes of type http and lifespan.
-        token: the first part of every address.
+        application: ASGI application for scopes of type http and lifespan.
+        token: secret first segment of every path.
 
     Returns:
-        The application. Refused with status 403: an address without the token, a `Host` that is not
-        this machine (DNS rebinding), an `Origin` that is not that host (another site's page).
-        Websockets are closed.
+        The application. It refuses with status 403: a path without the token, a `Host` that is not
+        the loopback interface (DNS rebinding), and an `Origin` other than that host (cross-site
+        requests). Websockets are closed.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -52,5 +52,5 @@ def _allowed(scope: Scope, token: str) -> bool:
 def _host_name(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
-    except ValueError:  # brackets that hold no address
+    except ValueError:  # brackets without an address
         return None

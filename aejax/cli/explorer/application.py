@@ -1,4 +1,4 @@
-"""The explorer's addresses: the page, and the numbers that it asks for, behind a token."""
+"""HTTP routes of the explorer: the page and its data, below a secret token."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
 from aejax.cli.explorer import views
-from aejax.cli.explorer.access import guarded
+from aejax.cli.explorer.access import restrict_access
 from aejax.cli.explorer.views import View
 
 PAGE = {
@@ -24,55 +24,55 @@ PAGE = {
     "/explorer.css": ("cli/explorer/page/explorer.css", "text/css"),
     "/report.css": ("report/report.css", "text/css"),
 }
-"""Address -> file of the package, and its media type."""
+"""File of the package and its media type, by route."""
 
 MINIMUM_BODY_LIMIT = 2**20
-"""Bytes that every request's body may have."""
+"""Minimum over all requests of the maximum body size, in bytes."""
 
 BYTES_PER_NUMBER = 64
-"""Bytes of a body for each number of an example or a code: JavaScript writes at most 25."""
+"""Bytes of a body allowed per scalar of an example or a code; JavaScript writes at most 25."""
 
 BODY_SECONDS = 30.0
-"""Time that a body may take to arrive."""
+"""Timeout of receiving a body."""
 
 
 def application(view: View, token: str) -> ASGIApp:
-    """The explorer as an ASGI application.
+    """Make the ASGI application of the explorer.
 
     Args:
-        view: what is looked at.
-        token: the first part of every address; without it everything is refused.
+        view: run and examples.
+        token: secret first segment of every path.
 
     Returns:
-        The application: the page at /TOKEN/, and beneath it the functions of `views`. Errors come
-        as {"error": …} with status 400; 404 for what does not exist, 405 for another method, 408
-        for a body that does not arrive in time, 413 for one that is too long. What `guarded`
-        refuses comes with status 403.
+        The application: the page at /TOKEN/, and below it the functions of `views`. Errors are
+        {"error": …} with status 400 (invalid values), 404 (unknown path or index), 405 (method),
+        408 (body not received in time) or 413 (body too large). Requests that `restrict_access`
+        refuses have status 403.
     """
     post = partial(Route, methods=["POST"])
     routes = [
-        Route("/description", _answering(lambda _: views.description(view))),
-        Route("/example/{number}", _answering(partial(_numbered, views.example, view))),
-        Route("/unit/{number}", _answering(partial(_numbered, views.unit, view))),
-        post("/decoded/{number}", _answering(partial(_posted, views.decoded, view))),
-        post("/repaired/{number}", _answering(partial(_posted, views.repaired, view))),
+        Route("/description", _json_endpoint(lambda _: views.description(view))),
+        Route("/example/{number}", _json_endpoint(partial(_get_view, views.example, view))),
+        Route("/unit/{number}", _json_endpoint(partial(_get_view, views.unit, view))),
+        post("/decoded/{number}", _json_endpoint(partial(_post_view, views.decoded, view))),
+        post("/repaired/{number}", _json_endpoint(partial(_post_view, views.repaired, view))),
         *(Route(address, partial(_file, *file)) for address, file in PAGE.items()),
     ]
-    errors = {HTTPException: _refused}
+    errors = {HTTPException: _error_response}
     inner = Starlette(routes=[Mount(f"/{token}", routes=routes)], exception_handlers=errors)
-    return guarded(inner, token)
+    return restrict_access(inner, token)
 
 
-def _answering(
+def _json_endpoint(
     answer: Callable[[Request], Any],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """An address that answers in JSON, also where what it was asked makes no sense."""
+    """Make an endpoint that returns JSON and converts errors to HTTP statuses."""
 
     async def respond(request: Request) -> Response:
         try:
             found = answer(request)
             return JSONResponse(await found if isinstance(found, Awaitable) else found)
-        except views.Unknown as error:
+        except views.UnknownIndexError as error:
             raise HTTPException(404, str(error)) from error
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, str(error)) from error
@@ -80,32 +80,32 @@ def _answering(
     return respond
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _error_response(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
 
-def _numbered(show: Callable[[View, int], Any], view: View, request: Request) -> Any:
-    return show(view, _number(request))
+def _get_view(show: Callable[[View, int], Any], view: View, request: Request) -> Any:
+    return show(view, _index(request))
 
 
-async def _posted(show: Callable[[View, int, Any], Any], view: View, request: Request) -> Any:
-    numbers = max(view.codes[0].size, view.x[0].size)
-    body = await _body(request, max(MINIMUM_BODY_LIMIT, BYTES_PER_NUMBER * numbers))
-    # As float64 at once, so that an integer of any length is a number, perhaps an infinite one.
-    return show(view, _number(request), json.loads(body, parse_int=float))
+async def _post_view(show: Callable[[View, int, Any], Any], view: View, request: Request) -> Any:
+    size = max(view.codes[0].size, view.x[0].size)
+    body = await _body(request, max(MINIMUM_BODY_LIMIT, BYTES_PER_NUMBER * size))
+    # Integers are parsed as floats, so that an integer of any length is valid, possibly infinite.
+    return show(view, _index(request), json.loads(body, parse_int=float))
 
 
-def _number(request: Request) -> int:
-    """The index in the address; 404 for what is none, or beyond every array."""
+def _index(request: Request) -> int:
+    """Index in the path; status 404 if it is not an index of any array."""
     text = request.path_params["number"]
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise HTTPException(404, "an index is a whole number of at most 18 digits, from 0")
+        raise HTTPException(404, "an index is a non-negative integer of at most 18 digits")
     return int(text)
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """The request's body, of which no more than the limit is ever held."""
+    """Receive the body of a request, reading at most `limit` bytes plus one chunk."""
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -116,7 +116,7 @@ async def _body(request: Request, limit: int) -> bytes:
     except TimeoutError as error:
         raise HTTPException(408, f"the body took longer than {BODY_SECONDS:g} s") from error
     except ClientDisconnect as error:
-        raise HTTPException(400, "the body was not sent to its end") from error
+        raise HTTPException(400, "the body was sent incompletely") from error
     return bytes(body)
 
 

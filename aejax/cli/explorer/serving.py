@@ -1,4 +1,4 @@
-"""The explorer's server: few connections at a time, and none of them for long."""
+"""HTTP server of the explorer, with a limited number and duration of connections."""
 
 import asyncio
 import socket
@@ -7,21 +7,21 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS = 64
-"""Connections at a time from which on a request is answered with status 503."""
+MAX_CONNECTIONS = 64
+"""Number of simultaneous connections from which requests receive status 503."""
 
-CONNECTION_SECONDS = 60.0
-"""Time after which a connection is closed, whether or not its client has sent or read anything."""
+MAX_CONNECTION_SECONDS = 60.0
+"""Time after which a connection is closed, whatever its client does."""
 
 
 def server(application: ASGIApp) -> uvicorn.Server:
-    """A server for one machine's browser.
+    """Make a server for the browser of one machine.
 
-    Each connection carries one request, so that a slow client holds one of few connections, for a
-    bounded time, whatever it does.
+    Each connection carries one request, so that a slow client occupies one connection for a bounded
+    time.
 
     Args:
-        application: for scopes of type http.
+        application: ASGI application for scopes of type http.
 
     Returns:
         The server, to be run on a listening socket.
@@ -33,34 +33,36 @@ def server(application: ASGIApp) -> uvicorn.Server:
         ws="none",
         lifespan="off",
         log_level="warning",
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
         headers=[("Connection", "close")],
     )
     return uvicorn.Server(configuration)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Args:
         host: address of an interface.
-        port: 0 takes any that is free.
+        port: port, or 0 for a free port.
 
     Returns:
         The socket.
 
     Raises:
-        OSError: the port cannot be had.
+        OSError: the port is not available.
     """
     try:
         return socket.create_server((host, port))
     except OSError as error:
         raise OSError(
-            f"port {port} cannot be had ({error.strerror}): --port 0 takes any"
+            f"port {port} is not available ({error.strerror}): --port 0 selects a free one"
         ) from error
 
 
 class _TimedConnection(H11Protocol):
+    """A connection that is closed after a fixed time."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.loop.call_later(CONNECTION_SECONDS, transport.abort)
+        self.loop.call_later(MAX_CONNECTION_SECONDS, transport.abort)

@@ -1,4 +1,4 @@
-"""What the explorer shows, as plain numbers in the units of the data."""
+"""Data of the explorer page, as JSON values in the units of the data set."""
 
 import math
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from aejax.runs.inference import Map, decoder, encoder, model_inputs
 from aejax.runs.run import Run
 from aejax.types import Array
 
-EXCITING = 12
-"""Examples that are shown of each unit."""
+MAX_UNIT_EXAMPLES = 12
+"""Maximum number of examples that are shown for a unit."""
 
-AVERAGED = 256
-"""Examples over which a unit's gradient is averaged."""
+MAX_GRADIENT_EXAMPLES = 256
+"""Maximum number of examples that the gradient of a unit is averaged over."""
 
 
 class View(NamedTuple):
-    """A run with the test examples that it is looked at with.
+    """A run and its test examples.
 
-    A unit is one scalar of the code, whatever the code's shape, in C order.
+    A unit is one scalar of the code; spatial codes are flattened in C order.
 
-    title:    of the page.
+    title:    title of the page.
     x:        raw test examples, [examples, *features].
-    labels:   their classes, or None.
-    codes:    of the examples, [examples, units].
-    encode:   raw examples to codes [examples, units].
-    decode:   codes [examples, units] to raw examples.
-    gradient: (raw examples, unit) -> the unit's mean gradient in raw units, [*features].
+    labels:   classes of the examples, or None.
+    codes:    codes of the examples, [examples, units].
+    encode:   raw examples -> codes [examples, units].
+    decode:   codes [examples, units] -> raw examples.
+    gradient: (raw examples, unit) -> mean gradient of the unit in raw units, [*features].
     """
 
     title: str
@@ -43,19 +43,19 @@ class View(NamedTuple):
     gradient: Callable[[np.ndarray, int], np.ndarray]
 
 
-class Unknown(LookupError):  # noqa: N818 -- what it names does not exist, and nothing went wrong
-    """No example or unit has this number."""
+class UnknownIndexError(LookupError):
+    """There is no example or unit with this index."""
 
 
 def view(run: Run, examples: ShownExamples) -> View:
-    """A run and the test examples of its data.
+    """Encode the test examples of a run for the explorer.
 
     Args:
-        run: the run.
-        examples: those of its data.
+        run: trained run.
+        examples: test examples of its data.
 
     Returns:
-        The `View`, with the codes of all test examples.
+        The run, the examples and their codes.
     """
     encoded, decoded = encoder(run), decoder(run)
     codes = encoded(examples.raw)
@@ -72,7 +72,7 @@ def view(run: Run, examples: ShownExamples) -> View:
 
 
 def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
-    """The mean gradient ∂h/∂x of one unit over raw examples, compiled once for all units."""
+    """Make the mean gradient ∂h/∂x of one unit over raw examples, compiled once for all units."""
 
     @jax.jit
     def normalised(x: Array, unit: Array) -> Array:
@@ -89,15 +89,15 @@ def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
 
 
 def description(view: View) -> dict[str, Any]:
-    """How the page is laid out.
+    """Shape and ranges of the examples and units.
 
     Args:
-        view: what is looked at.
+        view: run and examples.
 
     Returns:
-        The image's shape, [height, width, channels] (other examples are a strip one pixel high),
-        the number of examples, their lowest and highest value, and of each unit the lowest and
-        highest activation.
+        The shape of an image, [height, width, channels] (other examples are shown as one row of
+        pixels), the number of examples, their minimum and maximum value, and the minimum and
+        maximum activation of each unit.
     """
     shape = view.x.shape[1:]
     image = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
@@ -115,119 +115,123 @@ def example(view: View, number: int) -> dict[str, Any]:
     """A test example, its code and its reconstruction.
 
     Args:
-        view: what is looked at.
+        view: run and examples.
         number: index of the example.
 
     Returns:
-        Its class (or None), x, code, x_hat, and their squared error.
+        Class (or None), x, code, x_hat, and squared error.
 
     Raises:
-        Unknown: where there is no such example.
+        UnknownIndexError: there is no such example.
     """
-    x = view.x[_known("example", number, len(view.x))]
+    x = view.x[_checked_index("example", number, len(view.x))]
     label = None if view.labels is None else int(view.labels[number])
     code = view.codes[number]
-    return {"label": label, "x": _numbers(x), "code": _numbers(code)} | _against(view, x, code)
+    return {"label": label, "x": _as_list(x), "code": _as_list(code)} | _compared(view, x, code)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
+@np.errstate(over="ignore", invalid="ignore")  # errors that are not finite are refused below
 def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
-    """What a code is decoded to, against an example.
+    """Decode a code and compare the output with an example.
 
     Args:
-        view: what is looked at.
-        number: of the example.
-        code: one number a unit, as JSON gives it.
+        view: run and examples.
+        number: index of the example.
+        code: parsed JSON, one number per unit.
 
     Returns:
-        x_hat, and its squared error against the example.
+        x_hat and its squared error.
 
     Raises:
-        Unknown: where there is no such example.
-        ValueError: for a code of another size, of what is no finite number, or so large that a
-            squared error is not finite.
+        UnknownIndexError: there is no such example.
+        ValueError: the code has another size, contains something else than finite numbers, or is
+            so large that the squared error is not finite.
     """
-    x = view.x[_known("example", number, len(view.x))]
-    return _against(view, x, _given("a code", code, view.codes.shape[1:]).astype(np.float32))
+    x = view.x[_checked_index("example", number, len(view.x))]
+    return _compared(
+        view, x, _finite_array("a code", code, view.codes.shape[1:]).astype(np.float32)
+    )
 
 
 def unit(view: View, number: int) -> dict[str, Any]:
-    """What a unit answers to.
+    """Filter of a unit, and the examples with its highest activations.
 
     Args:
-        view: what is looked at.
-        number: of the unit.
+        view: run and examples.
+        number: index of the unit.
 
     Returns:
-        Its filter, the mean gradient ∂h/∂x over test examples (of a single layer that is its
-        kernel, but for a factor); and the examples that excite it most, with their activations.
+        The filter, that is, the mean gradient ∂h/∂x over test examples (for a single layer, a
+        multiple of the unit's kernel); the examples with the highest activations, and these.
 
     Raises:
-        Unknown: where there is no such unit.
+        UnknownIndexError: there is no such unit.
     """
-    activations = view.codes[:, _known("unit", number, view.codes.shape[1])]
-    highest = np.argsort(-activations, kind="stable")[:EXCITING]
+    activations = view.codes[:, _checked_index("unit", number, view.codes.shape[1])]
+    highest = np.argsort(-activations, kind="stable")[:MAX_UNIT_EXAMPLES]
     return {
-        "filter": _numbers(view.gradient(view.x[:AVERAGED], number)),
+        "filter": _as_list(view.gradient(view.x[:MAX_GRADIENT_EXAMPLES], number)),
         "examples": highest.tolist(),
-        "activations": _numbers(activations[highest]),
-        "x": [_numbers(x) for x in view.x[highest]],
+        "activations": _as_list(activations[highest]),
+        "x": [_as_list(x) for x in view.x[highest]],
     }
 
 
-@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
+@np.errstate(over="ignore", invalid="ignore")  # errors that are not finite are refused below
 def repaired(view: View, number: int, x: Any) -> dict[str, Any]:
-    """What the run makes of an example that has been drawn on.
+    """Reconstruct an edited example.
 
     Args:
-        view: what is looked at.
-        number: of the example.
-        x: what became of it, flat, as JSON gives it.
+        view: run and examples.
+        number: index of the original example.
+        x: parsed JSON, the values of the edited example in C order.
 
     Returns:
-        code, x_hat, its squared error against the example, and that of x as "damage".
+        code, x_hat, and the squared errors of x_hat ("error") and of x ("damage") against the
+        original example.
 
     Raises:
-        Unknown: where there is no such example.
-        ValueError: for an x of another size, of what is no finite number, or so large that a
-            squared error is not finite.
+        UnknownIndexError: there is no such example.
+        ValueError: x has another size, contains something else than finite numbers, or is so large
+            that a squared error is not finite.
     """
-    clean = view.x[_known("example", number, len(view.x))]
-    drawn = _given("an example", x, (clean.size,)).reshape(clean.shape)
+    clean = view.x[_checked_index("example", number, len(view.x))]
+    drawn = _finite_array("an example", x, (clean.size,)).reshape(clean.shape)
     code = view.encode(drawn[None])[0]
-    found = {"code": _numbers(code), "damage": _error(drawn, clean)}
-    return found | _against(view, clean, code)
+    found = {"code": _as_list(code), "damage": _error(drawn, clean)}
+    return found | _compared(view, clean, code)
 
 
-def _against(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
-    """What a code is decoded to, and its squared error against an example."""
+def _compared(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
+    """Decoded code, and its squared error against an example."""
     x_hat = view.decode(code[None])[0]
     error = _error(x_hat, x)
     if not math.isfinite(error):
         raise ValueError("the values are so large that the squared error is not finite")
-    return {"x_hat": _numbers(x_hat), "error": error}
+    return {"x_hat": _as_list(x_hat), "error": error}
 
 
-def _known(what: str, number: int, count: int) -> int:
+def _checked_index(what: str, number: int, count: int) -> int:
+    """Index below count; raises UnknownIndexError otherwise."""
     if not 0 <= number < count:
-        raise Unknown(f"there is no {what} {number}: they are 0 to {count - 1}")
+        raise UnknownIndexError(f"there is no {what} {number}: they are 0 to {count - 1}")
     return number
 
 
-def _given(what: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A list of finite JSON numbers, float64."""
+def _finite_array(what: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Convert a list of finite JSON numbers to float64."""
     refusal = ValueError(f"{what} is a list of {math.prod(shape)} numbers")
     try:
         leaves = np.asarray(values, object)
         numbers = leaves.astype(np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise refusal from error
-    if not all(type(leaf) in (int, float) for leaf in leaves.flat):  # NumPy takes "1" and True
+    if not all(type(leaf) in (int, float) for leaf in leaves.flat):  # NumPy converts "1" and True
         raise refusal
     if numbers.shape != shape:
         raise ValueError(f"{what} has {math.prod(shape)} numbers, got shape {list(numbers.shape)}")
     if not np.isfinite(numbers).all():
-        raise ValueError(f"{what} holds a value that is NaN or infinite")
+        raise ValueError(f"{what} contains a value that is NaN or infinite")
     return numbers
 
 
@@ -235,5 +239,5 @@ def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
     return float(np.sum(np.square(np.asarray(x_hat, np.float64) - x)))
 
 
-def _numbers(array: np.ndarray) -> list[float]:
+def _as_list(array: np.ndarray) -> list[float]:
     return np.asarray(array, float).ravel().tolist()

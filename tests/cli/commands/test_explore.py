@@ -208,7 +208,7 @@ def test_a_port_that_cannot_be_had(finished, aejax):
     check(aejax("explore --port 70000", finished), "port must lie in [0, 65535], got 70000")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        check(aejax(f"explore --port {port}", finished), f"port {port} cannot be had | --port 0")
+        check(aejax(f"explore --port {port}", finished), f"port {port} is not available | --port 0")
 
 
 def test_without_its_libraries_it_says_what_to_install(finished, aejax, monkeypatch):

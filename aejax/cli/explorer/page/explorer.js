@@ -1,16 +1,16 @@
-// The explorer's page: what is clicked, moved or drawn is asked of the server and drawn again.
+// The explorer page: sends clicks, slider movements and strokes to the server, shows the results.
 
 const find = (id) => document.getElementById(id);
 const plain = (number) => Number(number.toPrecision(3)).toString();
 
-const about = await asked("description");
+const about = await request("description");
 const [height, width, channels] = about.shape;
-let number = 0; // of the example
-let example; // as the server describes it
-let code; // of the example, until a slider is moved
-let drawn; // the example's values, drawn on
+let number = 0; // index of the example
+let example; // description of the example by the server
+let code; // code of the example, as edited with the sliders
+let drawn; // values of the example, as edited with the brush
 
-async function asked(address, content) {
+async function request(address, content) {
   const sent = content === undefined ? {} : { method: "POST", body: JSON.stringify(content) };
   const response = await fetch(address, sent).catch(() => undefined);
   const answer = await response?.json().catch(() => undefined);
@@ -21,13 +21,13 @@ async function asked(address, content) {
   return answer;
 }
 
-// Of answers that overtake one another only the last that was asked for is shown.
+// Answers may arrive out of order: only that of the last request is shown.
 function latest(show) {
-  let asking = 0;
+  let requests = 0;
   return async (address, content) => {
-    const mine = ++asking;
-    const answer = await asked(address, content);
-    if (mine === asking) show(answer);
+    const mine = ++requests;
+    const answer = await request(address, content);
+    if (mine === requests) show(answer);
   };
 }
 
@@ -68,7 +68,7 @@ const sliders = about.units.map(([low, high], unit) => {
   const step = (high - low) / 1000 || "any";
   row.className = "slider";
   Object.assign(button, { type: "button", textContent: unit, onclick: () => showUnit(unit) });
-  button.setAttribute("aria-label", `what unit ${unit} answers to`);
+  button.setAttribute("aria-label", `inspect unit ${unit}`);
   Object.assign(slider, { type: "range", min: low, max: high, step, oninput: () => move(unit) });
   slider.setAttribute("aria-label", `unit ${unit}`);
   row.append(button, slider, value);
