@@ -60,7 +60,7 @@ DESCRIPTION = """Train, verify, inspect and export autoencoders.
 Exit codes: 0 done, 1 a verification failed, 2 bad input, 128 + n stopped by signal n. Errors are
 one or two lines on stderr; --debug also shows the traceback. Compiled programs are cached in the
 user's cache directory or in JAX_COMPILATION_CACHE_DIR; --no-compilation-cache disables the cache.
-Both options are accepted at any position.
+--debug and --no-compilation-cache are accepted at any position.
 """
 
 

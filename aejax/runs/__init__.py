@@ -1,1 +1,1 @@
-"""A run in a folder: settings, builders, examples, history and metrics."""
+"""Training runs in folders: settings, builders, examples, history and metrics."""

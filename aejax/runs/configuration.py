@@ -53,19 +53,19 @@ class Training:
     data: str = "digits"
     """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or a .npy, .npz or IDX path"""
     data_dir: Path | None = None
-    """directory of prepared TFDS data sets (default: that of TFDS)"""
+    """directory of prepared TFDS data sets; None: that of TFDS"""
     normalise: Literal["unit-range", "standardise", "none"] = "unit-range"
     """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
     sizes: tuple[int, ...] = ()
-    """sizes of input, hidden layers and code, e.g. 784 500 30 (default: input 128 16)"""
+    """sizes of input, hidden layers and code, e.g. 784 500 30; if empty: input 128 16"""
     decoder_sizes: tuple[int, ...] = ()
-    """sizes from the code to the output, e.g. 30 500 784 (default: sizes in reverse order)"""
+    """sizes from the code to the output, e.g. 30 500 784; if empty: sizes in reverse order"""
     channels: tuple[int, ...] = ()
-    """channels of stride-2 convolutions that precede the dense layers (default: no convolutions)"""
+    """channels of stride-2 convolutions before the dense layers; if empty: no convolutions"""
     activation: registry.Activation = "sigmoid"
     """activation of the hidden layers"""
     code_activation: registry.Activation | None = None
-    """activation of the code (default: that of the hidden layers)"""
+    """activation of the code; None: that of the hidden layers"""
     tied: bool = False
     """tie the weights: the decoder uses the transposed kernels of the encoder"""
     refinement_steps: int = 0
@@ -93,25 +93,25 @@ class Training:
     schedule: Literal["constant", "cosine"] = "constant"
     """learning rate after the warm-up: constant, or cosine decay to 0"""
     clip: float | None = None
-    """maximum global norm of the gradient (default: no clipping)"""
+    """maximum global norm of the gradient; None: no clipping"""
     epochs: int = 20
     """number of epochs"""
     batch_size: int | None = None
-    """examples per step (default: 128, or all train examples if there are fewer)"""
+    """examples per step; None: 128, or all train examples if there are fewer"""
     validation: float = 0.1
     """fraction of the train examples held out for validation after each epoch; 0 for none"""
     patience: int | None = None
-    """stop after this number of epochs without a lower validation loss (default: never)"""
+    """stop after this number of epochs without a lower validation loss; None: never"""
     seed: int = 0
     """seed of parameters, order of the examples, noise and validation split"""
     stream: bool = False
     """read batches from disk instead of loading the data: .npy, images, array_record or TFDS"""
     steps_per_epoch: int | None = None
-    """steps of one epoch of a stream (default: one pass over the data)"""
+    """steps of one epoch of a stream; None: one pass over the data"""
     skip: int = 0
     """maximum number of unreadable examples of a stream that are skipped"""
     image_mode: ImageMode | None = None
-    """Pillow mode to which the images of a streamed folder are converted (default: as stored)"""
+    """Pillow mode to which the images of a streamed folder are converted; None: as stored"""
 
 
 def fixed_settings(training: Training) -> dict[str, Any]:

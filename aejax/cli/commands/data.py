@@ -19,7 +19,7 @@ class ListData:
     """
 
     data_dir: Path | None = None
-    """directory of prepared TFDS data sets (default: that of TFDS)"""
+    """directory of prepared TFDS data sets; None: that of TFDS"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PrepareData:
     manual_dir: Path | None = None
     """directory of the original archives, to prepare them without a download"""
     data_dir: Path | None = None
-    """directory of prepared TFDS data sets (default: that of TFDS)"""
+    """directory of prepared TFDS data sets; None: that of TFDS"""
 
 
 def list_data(command: ListData) -> None:

@@ -34,7 +34,7 @@ class Encode:
     out: Path = Path("codes.npy")
     """output file: .npy or .npz, float32 [examples, code]; or .csv, one row per example"""
     checkpoint: int | None = None
-    """step of the checkpoint (default: the best checkpoint)"""
+    """step of the checkpoint; None: the best checkpoint"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Reconstruct:
     """Reconstruct new data with a trained run; the output has the units of the train data.
 
     Example: aejax reconstruct runs/digits new.npy --out reconstructions.npy
+
+    The values are float32, or float64 if rounding to float32 would change them noticeably.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -51,7 +53,7 @@ class Reconstruct:
     out: Path = Path("reconstructions.npy")
     """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example"""
     checkpoint: int | None = None
-    """step of the checkpoint (default: the best checkpoint)"""
+    """step of the checkpoint; None: the best checkpoint"""
 
 
 def encode(command: Encode) -> None:

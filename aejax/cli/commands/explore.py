@@ -28,7 +28,7 @@ class Explore:
     port: int = 0
     """port of the server; 0 selects a free port"""
     checkpoint: int | None = None
-    """step of the checkpoint (default: the best checkpoint)"""
+    """step of the checkpoint; None: the best checkpoint"""
 
 
 def explore(command: Explore) -> None:

@@ -35,6 +35,9 @@ class Export:
     """Export the parameters of a run, and its encode and decode functions as StableHLO.
 
     Example: aejax export runs/digits --out exported
+
+    The files are parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo,
+    description.json, and the configuration.json and about.json of the run.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -42,7 +45,7 @@ class Export:
     out: Path = Path("exported")
     """output folder; `aejax encode` and the other commands accept it in place of the run"""
     checkpoint: int | None = None
-    """step of the checkpoint (default: the best checkpoint)"""
+    """step of the checkpoint; None: the best checkpoint"""
 
 
 def export(command: Export) -> None:

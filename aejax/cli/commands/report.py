@@ -31,11 +31,11 @@ class Report:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run, or folder of experiment results, searched recursively"""
     out: Path | None = None
-    """output file of a run (default: RUN/report.html) or output folder (default: RUN/report)"""
+    """output file, or output folder of experiments; None: report.html or report/ in RUN"""
     certificates: Path | None = None
     """JSON file of `aejax verify` whose certificates are included"""
     checkpoint: int | None = None
-    """step of the checkpoint (default: the best checkpoint)"""
+    """step of the checkpoint; None: the best checkpoint"""
 
 
 def write_report(command: Report) -> None:

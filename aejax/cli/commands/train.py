@@ -81,7 +81,7 @@ class Train:
     resume: bool = False
     """resume the run in --out with its settings"""
     checkpoint: int | None = None
-    """step of the checkpoint to resume from (default: the newest)"""
+    """step of the checkpoint to resume from; None: the newest"""
     keep: int = 3
     """number of newest checkpoints to keep; the best is always kept"""
     save_every: int = 1

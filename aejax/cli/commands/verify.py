@@ -29,7 +29,7 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Verify:
-    """Verify the theorems about linear autoencoders on the train examples of a data set.
+    """Verify theorems about linear autoencoders on the train examples of a data set, in float64.
 
     Example: aejax verify --data digits --code 10 --report theorems.html
     """
@@ -39,10 +39,10 @@ class Verify:
     code: int = 10
     """number k of code units"""
     data_dir: Path | None = None
-    """directory of prepared TFDS data sets (default: that of TFDS)"""
+    """directory of prepared TFDS data sets; None: that of TFDS"""
     theorem: Annotated[
         tuple[str, ...],
-        tyro.conf.arg(help=f"theorems to verify (default: all): {', '.join(THEOREMS)}"),
+        tyro.conf.arg(help=f"theorems to verify; if empty: all of {', '.join(THEOREMS)}"),
     ] = ()
     seed: int = 0
     """seed of random initial values and random changes of the code"""

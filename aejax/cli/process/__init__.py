@@ -1,1 +1,1 @@
-"""What surrounds a command in its process: signals, errors, devices, compilation cache."""
+"""Process-level parts of the command line: arguments, signals, errors, output and devices."""

@@ -21,11 +21,11 @@ class Devices:
     model: int = 1
     """number of devices that share each layer of 1024 units or more; requires --mesh"""
     coordinator: str | None = None
-    """host:port of process 0 (default: JAX_COORDINATOR_ADDRESS)"""
+    """host:port of process 0; None: JAX_COORDINATOR_ADDRESS"""
     processes: int | None = None
-    """number of processes (default: JAX_NUM_PROCESSES or the cluster's environment)"""
+    """number of processes; None: JAX_NUM_PROCESSES or the cluster's environment"""
     process_id: int | None = None
-    """index of this process, from 0 (default: JAX_PROCESS_ID or the cluster's environment)"""
+    """index of this process, from 0; None: JAX_PROCESS_ID or the cluster's environment"""
 
 
 def initialize_distributed(devices: Devices) -> None:
