@@ -1,1 +1,1 @@
-"""Closed forms: PCA, moments, mixtures, back-propagation."""
+"""Closed forms: moments, PCA, logistic PCA, Gaussian mixtures, backpropagation."""

@@ -1,14 +1,14 @@
-"""The course's derivatives by hand: the chain rule through one hidden layer, no automatic one.
+"""Manual backpropagation through one logistic hidden layer: the course's derivatives.
 
 z = x W + b,  h = σ(z),  a = h W* + c,  x̂ = g(a), with m examples and the loss summed over
-features and averaged over examples. An error δ is a derivative by what stands before it; those
-below hold one row an example, and already carry the 1/m of the average:
+features and averaged over examples. An error δ_a is the derivative ∂L/∂a, with one row per example
+and the factor 1/m of the average:
 
 δ_a = ∂L/∂a              ∂L/∂W* = hᵀ δ_a      ∂L/∂c = Σ_i δ_a,i
 δ_z = (δ_a W*ᵀ) h (1−h)   ∂L/∂W = xᵀ δ_z       ∂L/∂b = Σ_i δ_z,i
 
-A gradient has the shape of the params of `dense((features, units))`, so that terms are weighted
-and added as trees.
+Gradients have the tree structure of the parameters of `dense((features, units))`, so that terms
+can be weighted and added as trees.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from jaxtyping import Float
 from aejax.types import Array, Params
 
 OutputError = Callable[[Array, Array], Array]
-"""(a, x) -> δ_a, one of the three below."""
+"""(a, x) -> δ_a: one of the three functions below."""
 
 
 def squared_output_error(
@@ -80,12 +80,12 @@ def cross_entropy_output_error(
 def loss_gradient(
     params: Params, x: Float[Array, "batch features"], output_error: OutputError
 ) -> Params:
-    """Gradient of a reconstruction loss of one logistic hidden layer, by backpropagation.
+    """Gradient of a reconstruction loss with one logistic hidden layer.
 
     Args:
-        params: of `dense((features, units))`; those of a tied model through `aejax.untied`.
-        x: examples, which are their own targets.
-        output_error: (a, x) -> δ_a of the loss.
+        params: parameters of `dense((features, units))`; for a tied model, apply `aejax.untied`.
+        x: inputs and targets.
+        output_error: function (a, x) -> δ_a of the loss.
 
     Returns:
         ∂L/∂params.
@@ -106,13 +106,12 @@ def kl_sparsity_gradient(
 ) -> Params:
     """Gradient of KL sparsity Ω = Σ_l KL(ρ ‖ ρ̂_l), ρ̂ the mean of h over the m examples.
 
-    ∂Ω/∂h_il = (−ρ/ρ̂_l + (1 − ρ)/(1 − ρ̂_l))/m: every example bears an m-th of it, and
-    ∂ρ̂_l/∂W_jl = (1/m) Σ_i h_il (1 − h_il) x_ij.
+    ∂Ω/∂h_il = (−ρ/ρ̂_l + (1 − ρ)/(1 − ρ̂_l))/m and ∂ρ̂_l/∂W_jl = (1/m) Σ_i h_il (1 − h_il) x_ij.
 
     Args:
-        params: of `dense((features, units))`.
-        x: examples.
-        rho: ρ in [0, 1]. Where a unit's mean is 0 or 1 to rounding the formula is not finite.
+        params: parameters of `dense((features, units))`.
+        x: inputs.
+        rho: ρ in [0, 1]. The result is not finite if a unit's mean rounds to 0 or 1.
 
     Returns:
         ∂Ω/∂params; the decoder's is zero.
@@ -128,17 +127,17 @@ def kl_sparsity_gradient(
 def contractive_gradient(params: Params, x: Float[Array, "batch features"]) -> Params:
     """Gradient of Ω = (1/m) Σ_i ‖∂h/∂x‖²_F = (1/m) Σ_il s_il² ‖w_l‖², s = h (1 − h).
 
-    W enters twice: through ‖w_l‖² = Σ_j W_jl², with derivative 2 W_jl Σ_i s_il²/m, and through z,
+    Ω depends on W through ‖w_l‖² = Σ_j W_jl², with derivative 2 W_jl Σ_i s_il²/m, and through z,
     with ∂s²/∂z = 2 s² (1 − 2h).
 
     Args:
-        params: of `dense((features, units))`.
-        x: examples, clean.
+        params: parameters of `dense((features, units))`.
+        x: clean inputs.
 
     Returns:
         ∂Ω/∂params; the decoder's is zero.
 
-    Source: Rifai et al. 2011 (the penalty, whose derivative this is).
+    Source: Rifai et al. 2011 (the penalty).
     """
     kernel = params["encoder"]["layer_0"]["kernel"]
     h = _code(params, x)
@@ -153,7 +152,7 @@ def l2_gradient(params: Params) -> Params:
     """Gradient of Ω = Σ W² over all kernels: 2 W, and zero for biases.
 
     Args:
-        params: of any dense autoencoder, tied or not.
+        params: parameters of a dense autoencoder, tied or untied.
 
     Returns:
         ∂Ω/∂params.
@@ -170,10 +169,10 @@ def tied_gradient(gradient: Params) -> Params:
     """Gradient of the tied model, W* = Wᵀ, from that of the untied one: ∂L/∂W + (∂L/∂W*)ᵀ.
 
     Args:
-        gradient: by the params of the untied model, at W* = Wᵀ.
+        gradient: gradient with respect to the parameters of the untied model, at W* = Wᵀ.
 
     Returns:
-        The gradient by the params of `dense((features, units), tied=True)`.
+        The gradient with respect to the parameters of `dense((features, units), tied=True)`.
 
     Source: the chain rule, with W on both paths.
     """
@@ -190,7 +189,7 @@ def _code(params: Params, x: Array) -> Array:
 
 
 def _encoder_gradient(x: Array, h: Array, delta_h: Array) -> Params:
-    """From δ_h = ∂/∂h to kernel and bias: δ_z = δ_h h (1 − h)."""
+    """Gradient with respect to kernel and bias from δ_h: δ_z = δ_h h (1 − h)."""
     delta_z = delta_h * h * (1 - h)
     return {"layer_0": {"kernel": x.T @ delta_z, "bias": jnp.sum(delta_z, axis=0)}}
 

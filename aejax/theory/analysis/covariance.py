@@ -1,9 +1,9 @@
-"""Principal components from the covariance or Gram matrix: faster than the SVD, half its digits.
+"""PCA by eigendecomposition of the covariance or Gram matrix: faster than the SVD, half its digits.
 
-Where examples are fewer than features, the Gram matrix takes the covariance's place: the smaller
-of the two is formed. Examples are centred before they are multiplied, so that an offset costs no
-digits, and scaled by a power of two, so that no square over- or underflows. The scale is that of
-the differences: a constant feature, however large, costs the others nothing.
+The smaller matrix is computed: the Gram matrix if there are fewer examples than features. Examples
+are centred before multiplication, so that an offset costs no digits, and scaled by a power of two,
+so that no square over- or underflows. The scale is that of the spread, so that a large constant
+feature does not affect the others.
 """
 
 from typing import NamedTuple
@@ -21,15 +21,15 @@ from aejax.theory.analysis.moments import Moments
 from aejax.theory.analysis.pca import PCA, orient_signs
 
 MAX_UNINTERRUPTED_SIZE = 1024
-"""Size of a matrix whose eigenvectors take so little time that no signal has to interrupt it."""
+"""Maximum matrix size for which the eigendecomposition need not be interruptible."""
 
 FEATURES_PER_BLOCK = 4096
-"""Features of which a Gram matrix is accumulated at a time."""
+"""Number of features per block in the accumulation of a Gram matrix."""
 
 MAX_SCALED_EXPONENT = 126
-"""Exponent that scaled examples stay below, so that float32 holds them before they are centred."""
+"""Maximum exponent of scaled examples, so that they do not overflow float32 before centring."""
 
-_ROWS = 256
+_ROWS_PER_SUM = 256
 
 
 def analyse_covariance(
@@ -38,15 +38,15 @@ def analyse_covariance(
     """Moments and components by `covariance_pca`.
 
     Args:
-        x: finite, of float32 or float64.
-        dtype: of the products and eigenvectors (default: x's own).
+        x: finite data, float32 or float64.
+        dtype: dtype of the products and eigenvectors (default: that of x).
 
     Returns:
-        The moments, whose factor T = Λ^½ Vᵀ has orthogonal rows here and is not triangular, and
-        the components.
+        The moments, with the factor T = Λ^½ Vᵀ (orthogonal rows, not triangular), and the
+        components.
 
     Raises:
-        ValueError: for numbers whose squares overflow float64.
+        ValueError: if squares of x overflow float64.
     """
     analysis, residue = _analyse(x, dtype, min(x.shape))
     factor = np.sqrt(analysis.eigenvalues)[:, None] * analysis.components
@@ -60,58 +60,58 @@ def covariance_pca(
     dtype: DTypeLike | None = None,
     components: int | None = None,
 ) -> PCA:
-    """Principal components by the eigenvectors of S = RᵀR, or of R Rᵀ where that is smaller.
+    """Principal components by the eigenvectors of S = RᵀR, or of R Rᵀ if that is smaller.
 
-    S squares the condition number: an eigenvalue is known to about ε λ_1, where `pca(x)` knows it
-    to about ε √(λ_1 λ_i), with ε of `dtype` here and of float64 there. Products of matrices are
-    nearly all of its time. x is read twice, block by block: for its mean and range, and for S;
-    sums of blocks are accumulated in float64.
+    S squares the condition number: eigenvalues have an error of about ε λ_1, with ε of `dtype`,
+    against ε √(λ_1 λ_i) of `pca(x)`, with ε of float64. Nearly all of the time is matrix products.
+    x is read twice, block by block: for its mean and range, and for S. Sums of blocks are
+    accumulated in float64.
 
     Args:
-        x: finite, of float32 or float64.
-        dtype: of the products and eigenvectors (default: x's own).
-        components: how many leading ones to return (default: all).
+        x: finite data, float32 or float64.
+        dtype: dtype of the products and eigenvectors (default: that of x).
+        components: number of leading components (default: all).
 
     Returns:
-        `PCA`. Eigenvalues that rounding has taken below zero are zero.
+        `PCA`. Eigenvalues that are negative because of rounding are set to zero.
 
     Raises:
-        ValueError: for numbers whose squares overflow float64.
+        ValueError: if squares of x overflow float64.
 
     Source: Golub & Van Loan 2013, §8.6.
     """
-    most = min(x.shape)
-    return _analyse(x, dtype, most if components is None else min(components, most))[0]
+    limit = min(x.shape)
+    return _analyse(x, dtype, limit if components is None else min(components, limit))[0]
 
 
-class Normaliser(NamedTuple):
-    """The affine map x -> (x − mean)·scale that brings examples near 0 and to about unit range.
+class Scaler(NamedTuple):
+    """The affine map x -> (x − mean)·scale to data of about zero mean and unit range.
 
-    mean:  of each feature, float64, up to the rounding of one sum.
+    mean:  mean of each feature, float64, up to the rounding of one sum.
     scale: a power of two, so that scaling is exact.
     """
 
     mean: Float64[np.ndarray, " features"]
     scale: float
 
-    def map(self, block: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-        """The examples of a block, centred and scaled, in a dtype."""
+    def apply(self, block: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+        """Centre and scale a block of examples, in a dtype."""
         rows = block.astype(dtype, copy=False) * np.asarray(self.scale, dtype)
         rows -= (self.mean * self.scale).astype(dtype)
         return rows
 
 
-def find_normaliser(x: Float[np.ndarray, "examples features"]) -> Normaliser:
-    """The centring and scaling of examples, from one pass over them.
+def find_scaler(x: Float[np.ndarray, "examples features"]) -> Scaler:
+    """Compute centring and scaling in one pass over the data.
 
     Args:
-        x: finite.
+        x: finite data.
 
     Returns:
-        The `Origin`.
+        The `Scaler`.
 
     Raises:
-        ValueError: for numbers whose squares overflow float64.
+        ValueError: if squares of x overflow float64.
     """
     total, largest = np.zeros(x.shape[1]), 0.0
     low, high = np.full(x.shape[1], np.inf), np.full(x.shape[1], -np.inf)
@@ -119,39 +119,37 @@ def find_normaliser(x: Float[np.ndarray, "examples features"]) -> Normaliser:
         low, high = np.minimum(low, block.min(axis=0)), np.maximum(high, block.max(axis=0))
         largest = max(float(high.max()), -float(low.min()))
         if not np.isfinite(largest * largest * x.shape[1]):
-            raise ValueError("x must hold finite numbers whose squares do not overflow float64")
+            raise ValueError("x must contain finite numbers whose squares do not overflow float64")
         total += block.sum(axis=0, dtype=np.float64)
-    limit = -int(np.finfo(x.dtype).minexp)  # beyond it the scale itself would overflow
+    limit = -int(np.finfo(x.dtype).minexp)  # a larger scale would overflow
     exponent = min(
         -np.frexp(float((high - low).max()) or largest)[1],
         MAX_SCALED_EXPONENT - np.frexp(largest)[1],
     )
-    # The mean of a constant feature is its value, which a sum can round away from.
+    # The mean of a constant feature is its value; the mean of a rounded sum may differ.
     mean = np.clip(total / x.shape[0], low, high)
-    return Normaliser(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
+    return Scaler(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
 
 
 def _analyse(x: np.ndarray, dtype: DTypeLike | None, components: int) -> tuple[PCA, np.ndarray]:
-    """Leading components, and the residue of their mean (see `Moments`)."""
-    origin = find_normaliser(x)
+    """Leading components, and the residue of the mean (see `Moments`)."""
+    scaler = find_scaler(x)
     analyse = _from_gram if x.shape[0] < x.shape[1] else _from_covariance
-    shift, eigenvalues, vectors = analyse(x, origin, np.dtype(dtype or x.dtype), components)
-    eigenvalues = np.maximum(eigenvalues, 0).astype(np.float64) / origin.scale / origin.scale
-    mean, residue = two_sum(origin.mean, shift / origin.scale)
+    shift, eigenvalues, vectors = analyse(x, scaler, np.dtype(dtype or x.dtype), components)
+    eigenvalues = np.maximum(eigenvalues, 0).astype(np.float64) / scaler.scale / scaler.scale
+    mean, residue = two_sum(scaler.mean, shift / scaler.scale)
     return PCA(mean, eigenvalues, orient_signs(vectors.astype(np.float64))), residue
 
 
 Analysis = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""What the origin missed of the mean, eigenvalues in descending order, eigenvectors as rows."""
+"""Correction of the mean, eigenvalues in descending order, eigenvectors as rows."""
 
 
-def _from_covariance(
-    x: np.ndarray, origin: Normaliser, dtype: np.dtype, components: int
-) -> Analysis:
+def _from_covariance(x: np.ndarray, scaler: Scaler, dtype: np.dtype, components: int) -> Analysis:
     examples, features = x.shape
     total, second = np.zeros(features), np.zeros((features, features))
     for _, block in blocks(x):
-        rows = origin.map(block, dtype)
+        rows = scaler.apply(block, dtype)
         total += _sum(rows)
         second += rows.T @ rows
     shift = total / examples
@@ -159,8 +157,8 @@ def _from_covariance(
     return shift, eigenvalues[:components], vectors[:components]
 
 
-def _from_gram(x: np.ndarray, origin: Normaliser, dtype: np.dtype, components: int) -> Analysis:
-    """R Rᵀ = U Λ Uᵀ gives RᵀU = V Λ^½, made orthonormal by QR also where λ_i = 0."""
+def _from_gram(x: np.ndarray, scaler: Scaler, dtype: np.dtype, components: int) -> Analysis:
+    """R Rᵀ = U Λ Uᵀ gives RᵀU = V Λ^½; QR gives orthonormal V also for λ_i = 0."""
     examples, features = x.shape
     gram, shift = np.zeros((examples, examples)), np.zeros(features)
     columns = [
@@ -168,7 +166,7 @@ def _from_gram(x: np.ndarray, origin: Normaliser, dtype: np.dtype, components: i
     ]
 
     def centred(part: slice) -> np.ndarray:
-        rows = Normaliser(origin.mean[part], origin.scale).map(np.asarray(x[:, part]), dtype)
+        rows = Scaler(scaler.mean[part], scaler.scale).apply(np.asarray(x[:, part]), dtype)
         shift[part] = rows.mean(axis=0, dtype=np.float64)
         return rows - shift[part].astype(dtype)
 
@@ -185,14 +183,15 @@ def _eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues in descending order, and eigenvectors as rows."""
     if len(matrix) > MAX_UNINTERRUPTED_SIZE:
         eigenvalues, vectors = interruptible(np.linalg.eigh, matrix)
-    else:  # several times faster; but its threads would share the cores with NumPy's, which spin
+    else:  # several times faster; one thread, as NumPy's BLAS threads busy-wait on the cores
         with threadpool_limits(1):
             eigenvalues, vectors = linalg.eigh(matrix, driver="evd")
     return eigenvalues[::-1], vectors.T[::-1]
 
 
 def _sum(rows: np.ndarray) -> np.ndarray:
-    """Of some rows at a time by BLAS in their dtype, and of these in float64: memory is slower."""
-    whole = len(rows) // _ROWS * _ROWS
-    sums = np.ones(_ROWS, rows.dtype) @ rows[:whole].reshape(-1, _ROWS, rows.shape[1])
-    return sums.sum(axis=0, dtype=np.float64) + rows[whole:].sum(axis=0, dtype=np.float64)
+    """Sum of rows: groups of rows by BLAS in their dtype, then the groups in float64."""
+    grouped = len(rows) // _ROWS_PER_SUM * _ROWS_PER_SUM
+    groups = rows[:grouped].reshape(-1, _ROWS_PER_SUM, rows.shape[1])
+    sums = (np.ones(_ROWS_PER_SUM, rows.dtype) @ groups).sum(axis=0, dtype=np.float64)
+    return sums + rows[grouped:].sum(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Gaussian mixtures under Gaussian noise: the score and the optimal denoiser in closed form."""
+"""Gaussian mixtures with Gaussian noise: score and optimal denoiser in closed form."""
 
 import sys
 from typing import NamedTuple
@@ -14,9 +14,9 @@ from aejax.types import Array, Key
 class GaussianMixture(NamedTuple):
     """The density p(x) = Σ_k π_k N(x; μ_k, Σ_k).
 
-    weights:     π, positive, of sum one.
+    weights:     π, positive, with sum one.
     means:       μ.
-    covariances: Σ, symmetric and positive definite (semi-definite where noise is added).
+    covariances: Σ, symmetric and positive definite (semi-definite if noise is added).
     """
 
     weights: Float[Array, " components"]
@@ -25,17 +25,17 @@ class GaussianMixture(NamedTuple):
 
 
 def convolve_gaussian(mixture: GaussianMixture, sigma: float | Array) -> GaussianMixture:
-    """The law of x̃ = x + σ ε, ε ~ N(0, I): p_σ = p * N(0, σ² I), with covariances Σ_k + σ² I.
+    """Distribution of x̃ = x + σ ε, ε ~ N(0, I): p_σ = p * N(0, σ² I), with covariances Σ_k + σ² I.
 
     Args:
-        mixture: the law of x.
-        sigma: σ ≥ 0.
+        mixture: distribution of x.
+        sigma: standard deviation σ ≥ 0.
 
     Returns:
-        The law of x̃.
+        The distribution of x̃.
 
     Raises:
-        ValueError: for a concrete σ below 0 or not finite.
+        ValueError: if σ is concrete, and negative or not finite.
     """
     check_range("sigma", sigma, 0, sys.float_info.max)
     noise = jnp.square(sigma) * jnp.eye(mixture.means.shape[1], dtype=mixture.means.dtype)
@@ -46,12 +46,12 @@ def sample(key: Key, mixture: GaussianMixture, count: int) -> Float[Array, "exam
     """Draw x ~ p.
 
     Args:
-        key: of the components and of the draws within them.
+        key: PRNG key.
         mixture: p.
-        count: how many.
+        count: number of draws.
 
     Returns:
-        The draws, one a row.
+        The draws, one per row.
     """
     key_component, key_noise = jax.random.split(key)
     component = jax.random.categorical(key_component, jnp.log(mixture.weights), shape=(count,))
@@ -67,10 +67,10 @@ def log_density(
 
     Args:
         mixture: p, with positive definite covariances.
-        x: where.
+        x: points of evaluation.
 
     Returns:
-        One value an example.
+        One value per point.
     """
     return jax.nn.logsumexp(_log_joint(mixture, x), axis=1)
 
@@ -82,10 +82,10 @@ def score(
 
     Args:
         mixture: p, with positive definite covariances.
-        x: where.
+        x: points of evaluation.
 
     Returns:
-        The gradient at each example.
+        The score at each point.
     """
     responsibilities = jax.nn.softmax(_log_joint(mixture, x), axis=1)
     return -jnp.einsum("ek,eki->ei", responsibilities, _whitened(mixture, x))
@@ -99,13 +99,13 @@ def posterior_mean(
 ) -> Float[Array, "examples features"]:
     """E[x | x̃] = Σ_k r_k(x̃) (μ_k + Σ_k (Σ_k + σ² I)⁻¹ (x̃ − μ_k)): the optimal denoiser.
 
-    No function of x̃ has a smaller mean squared error. r are the responsibilities in the law of x̃.
-    It satisfies Tweedie's identity (E[x | x̃] − x̃)/σ² = ∇ log p_σ(x̃).
+    No function of x̃ has a smaller mean squared error. r are the responsibilities for x̃ under p_σ.
+    Tweedie's identity: (E[x | x̃] − x̃)/σ² = ∇ log p_σ(x̃).
 
     Args:
-        mixture: the law of x.
+        mixture: distribution of x.
         x_corrupted: x̃ = x + σ ε.
-        sigma: σ > 0, or 0 where the covariances are positive definite.
+        sigma: σ > 0, or 0 if the covariances are positive definite.
 
     Returns:
         The mean of x at each x̃.
@@ -124,14 +124,14 @@ def parzen_posterior_mean(
     *,
     sigma: float | Array,
 ) -> Float[Array, "points features"]:
-    """E[x | x̃] where x is one of the examples: their mean with weights N(x̃; x_i, σ² I).
+    """E[x | x̃] for x uniform over the examples: their mean with weights N(x̃; x_i, σ² I).
 
-    The optimal denoiser of the examples themselves, and so what the denoising objective's minimiser
-    over all functions is; its score is that of their Parzen density.
+    The optimal denoiser for the examples, that is, the minimiser of the denoising objective over
+    all functions; it estimates the score of their Parzen density.
 
     Args:
-        x: the examples.
-        x_corrupted: where.
+        x: examples.
+        x_corrupted: points x̃ of evaluation.
         sigma: σ > 0.
 
     Returns:
@@ -140,11 +140,11 @@ def parzen_posterior_mean(
     Source: Vincent 2011, §4.
     """
 
-    def at(point: Array) -> Array:
+    def posterior_at(point: Array) -> Array:
         distances = jnp.sum(jnp.square(point - x), axis=1)
         return jax.nn.softmax(-distances / (2 * jnp.square(sigma))) @ x
 
-    return jax.lax.map(at, x_corrupted, batch_size=256)
+    return jax.lax.map(posterior_at, x_corrupted, batch_size=256)
 
 
 def _whitened(mixture: GaussianMixture, x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Long calls into compiled code that Ctrl-C and SIGTERM can still interrupt."""
+"""Long calls into compiled code that Ctrl-C and SIGTERM can interrupt."""
 
 import threading
 from collections.abc import Callable
@@ -8,22 +8,21 @@ T = TypeVar("T")
 
 
 def interruptible(function: Callable[..., T], *args: Any) -> T:
-    """Call a function so that Python handles signals while it runs.
+    """Call a function in a daemon thread, so that signals are handled while it runs.
 
-    Python runs signal handlers in the main thread, and between two of its own instructions: a call
-    into LAPACK holds them up for minutes. Here the call runs in a daemon thread. Where a handler
-    raises, the exception leaves at once, and the thread ends with its call or with the process.
+    Python runs signal handlers in the main thread between bytecode instructions, so that a call
+    into LAPACK delays them for minutes. If a handler raises, the exception propagates immediately;
+    the thread ends when its call returns, or with the process.
 
     Args:
-        function: one that releases the global interpreter lock: NumPy's linear algebra does,
-            SciPy's does not.
-        args: its arguments.
+        function: function that releases the GIL; NumPy's linear algebra does, SciPy's does not.
+        args: positional arguments.
 
     Returns:
-        What the function returns.
+        The result of the function.
 
     Raises:
-        BaseException: what the function, or a signal handler, raises.
+        BaseException: any exception raised by the function or by a signal handler.
     """
     results: list[T] = []
     errors: list[BaseException] = []
@@ -31,7 +30,7 @@ def interruptible(function: Callable[..., T], *args: Any) -> T:
     def run() -> None:
         try:
             results.append(function(*args))
-        except BaseException as error:  # raised again in the caller's thread
+        except BaseException as error:  # re-raised in the calling thread
             errors.append(error)
 
     thread = threading.Thread(target=run, daemon=True)

@@ -1,6 +1,6 @@
-"""Logistic PCA: natural parameters of low rank for data in [0, 1], by a bound in closed form.
+"""Logistic PCA: low-rank natural parameters for data in [0, 1], by majorisation–minimisation.
 
-Not a theorem but the rival that a deep autoencoder of binary pixels is measured against.
+The baseline for deep autoencoders of binary pixels.
 """
 
 from functools import partial
@@ -19,9 +19,9 @@ class LogisticPCA(NamedTuple):
 
     components: V [k, n].
     bias:       Δ [n].
-    loss:       mean over examples of −log p(x) and of their codes' ridge, and the ridge of V and Δ.
-    steps:      passes over the data.
-    converged:  whether the last pass lowered the loss by less than the tolerance.
+    loss:       minimised loss: mean of −log p(x) plus the ridge penalties of C, V and Δ.
+    steps:      number of passes over the data.
+    converged:  whether the relative decrease of the loss in the last pass is within the tolerance.
     """
 
     components: Float[Array, "code features"]
@@ -41,29 +41,29 @@ def logistic_pca(
     max_steps: int = 500,
     batch_size: int = 1000,
 ) -> LogisticPCA:
-    """Fit Θ = C V + Δ by maximum likelihood with a ridge, to convergence.
+    """Fit Θ = C V + Δ by maximum likelihood with a ridge penalty.
 
     Minimises (1/m) Σ_i [Σ_j log(1 + e^θ_ij) − x_ij θ_ij + ρ/2 ‖c_i‖²] + ρ/2 (‖V‖² + ‖Δ‖²). With
-    w(θ) = tanh(θ/2)/(2θ), log(1 + e^θ) ≤ θ/2 + w(θ₀) (θ² − θ₀²)/2 + const. touches at ±θ₀. The
-    bound is quadratic in C given V, and in V and Δ given C: each pass solves for the codes of one
-    batch after the other, and adds up the normal equations of V and Δ, so memory does not grow
-    with the examples. No pass raises the loss. The likelihood alone has no minimum where a feature
-    is always zero; the ridge gives it one.
+    w(θ) = tanh(θ/2)/(2θ), log(1 + e^θ) ≤ θ/2 + w(θ₀) (θ² − θ₀²)/2 + const., with equality at ±θ₀.
+    The bound is quadratic in C given V, and in V and Δ given C. Each pass solves for the codes
+    batch by batch and accumulates the normal equations of V and Δ, so that memory does not depend
+    on the number of examples. No pass increases the loss. Without the ridge there is no minimum if
+    a feature is always zero.
 
     Args:
-        key: for the start, V normal with variance 1/k.
-        x: in [0, 1], of the dtype in which everything is computed.
-        code: k ≥ 1.
-        ridge: ρ > 0.
-        tolerance: stop where a pass lowers the loss by this share of it, or less.
-        max_steps: stop here at the latest.
-        batch_size: examples whose k × k systems are held at once.
+        key: PRNG key of the initial V, normal with variance 1/k.
+        x: data in [0, 1]; computations are in its dtype.
+        code: code size k ≥ 1.
+        ridge: ρ > 0 (default: 0.01).
+        tolerance: relative decrease of the loss in a pass at which to stop (default: 10⁻⁵).
+        max_steps: maximum number of passes (default: 500).
+        batch_size: number of examples whose k × k systems are in memory at a time (default: 1000).
 
     Returns:
         `LogisticPCA`.
 
     Raises:
-        ValueError: for values outside [0, 1], a code below one, or a ridge that is not positive.
+        ValueError: for values outside [0, 1], a code size below one, or a ridge ≤ 0.
 
     Source: Schein, Saul & Ungar 2003; Jaakkola & Jordan 2000 (the bound).
     """
@@ -86,20 +86,20 @@ def logistic_codes(
     steps: int = 50,
     batch_size: int = 1000,
 ) -> Float[Array, "examples code"]:
-    """The most likely codes C of examples, the data's own or new ones, given V and Δ.
+    """Most likely codes C of examples (training or new data), given V and Δ.
 
     Args:
         fit: V and Δ.
-        x: in [0, 1].
-        ridge: ρ, as it was fitted.
-        steps: rounds of the bound, from c = 0.
-        batch_size: examples whose k × k systems are held at once.
+        x: data in [0, 1].
+        ridge: ρ > 0, as in the fit (default: 0.01).
+        steps: number of iterations of the bound, from c = 0 (default: 50).
+        batch_size: number of examples whose k × k systems are in memory at a time (default: 1000).
 
     Returns:
         C [examples, k].
 
     Raises:
-        ValueError: for values outside [0, 1] or a ridge that is not positive.
+        ValueError: for values outside [0, 1], or a ridge ≤ 0.
 
     Source: Schein, Saul & Ungar 2003.
     """
@@ -132,11 +132,11 @@ def _check(x: Shaped[Array, "..."], code: int, ridge: float) -> None:
             "x must be [examples, features] with values in [0, 1]; scale it with data.unit_range"
         )
     if code < 1 or not ridge > 0:
-        raise ValueError(f"code must be one or more and ridge positive, got {code} and {ridge}")
+        raise ValueError(f"code must be at least 1 and ridge positive, got {code} and {ridge}")
 
 
 def _batches(x: Array, size: int) -> tuple[Array, Array]:
-    """[batches, size, n] with rows of ½ at the end, and the weight of each row: one, or zero."""
+    """[batches, size, n], padded with rows of ½, and row weights: one, or zero for padding."""
     missing = -len(x) % size
     rows = jnp.pad(x, ((0, missing), (0, 0)), constant_values=0.5)
     weights = jnp.pad(jnp.ones(len(x), x.dtype), (0, missing))
@@ -144,14 +144,14 @@ def _batches(x: Array, size: int) -> tuple[Array, Array]:
 
 
 def _curvature(theta: Array) -> Array:
-    """w(θ) = tanh(θ/2)/(2θ), ¼ at zero."""
+    """w(θ) = tanh(θ/2)/(2θ), with w(0) = ¼."""
     small = jnp.abs(theta) < 1e-2
     safe = jnp.where(small, 1.0, theta)
     return jnp.where(small, 0.25 - jnp.square(theta) / 48, jnp.tanh(safe / 2) / (2 * safe))
 
 
 def _outer(rows: Array) -> Array:
-    """Each row's products with itself, flat: [rows, k k]."""
+    """Outer product of each row with itself, flattened: [rows, k k]."""
     return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
 
 
@@ -166,7 +166,7 @@ def _solve(curvature: Array, slope: Array, ridge: float | Array) -> Array:
 def _encode(
     components: Array, bias: Array, rows: Array, codes: Array, ridge: float | Array
 ) -> Array:
-    """The codes that minimise the bound at the old ones."""
+    """Codes that minimise the bound around the current codes."""
     weights = _curvature(codes @ components + bias)
     slope = (rows - 0.5 - weights * bias) @ components.T
     return _solve(weights @ _outer(components.T), slope, ridge)
@@ -186,7 +186,7 @@ def _codes(
 
 
 class _Sums(NamedTuple):
-    """Of a pass, over the examples: normal equations of (V, Δ) by feature, and the loss."""
+    """Sums over examples: normal equations of (V, Δ) for each feature, and the loss."""
 
     curvature: Array
     slope: Array
@@ -205,7 +205,7 @@ def _fit(
 ) -> tuple[Array, Array, Array, Array, Array]:
     k, n = components.shape
     count, dtype = jnp.sum(weights), batches.dtype
-    nothing = _Sums(jnp.zeros((n, (k + 1) ** 2), dtype), jnp.zeros((n, k + 1), dtype), 0 * count)
+    zero = _Sums(jnp.zeros((n, (k + 1) ** 2), dtype), jnp.zeros((n, k + 1), dtype), 0 * count)
 
     def step(carry: tuple) -> tuple:
         components, bias, codes, before, steps, _ = carry
@@ -217,19 +217,19 @@ def _fit(
                 jnp.add, sums, _sums(components, bias, rows, weights, codes, ridge)
             ), codes
 
-        sums, codes = jax.lax.scan(of_batch, nothing, (batches, weights, codes))
+        sums, codes = jax.lax.scan(of_batch, zero, (batches, weights, codes))
         norms = jnp.sum(jnp.square(components)) + jnp.sum(jnp.square(bias))
         loss = sums.loss / count + ridge / 2 * norms
         solved = _solve(sums.curvature / count, sums.slope / count, ridge)
         return solved[:, :k].T, solved[:, k], codes, loss, steps + 1, (before - loss) / loss
 
-    def unfinished(carry: tuple) -> Array:
+    def unconverged(carry: tuple) -> Array:
         *_, steps, change = carry
         return (change > tolerance) & (steps < max_steps)
 
     codes, before = jnp.zeros((*weights.shape, k), dtype), jnp.asarray(jnp.inf, dtype)
     start = (components, bias, codes, before, jnp.asarray(0), before)
-    components, bias, _, loss, steps, change = jax.lax.while_loop(unfinished, step, start)
+    components, bias, _, loss, steps, change = jax.lax.while_loop(unconverged, step, start)
     return components, bias, loss, steps, change
 
 
@@ -241,7 +241,7 @@ def _sums(
     codes: Array,
     ridge: float | Array,
 ) -> _Sums:
-    """What a batch adds, at its codes."""
+    """Contribution of a batch, given its codes."""
     theta = codes @ components + bias
     design = jnp.pad(codes, ((0, 0), (0, 1)), constant_values=1.0)
     each = jnp.sum(jax.nn.softplus(theta) - rows * theta, axis=1)

@@ -1,8 +1,8 @@
-"""The first and second moments of data, all that a linear autoencoder can see of it.
+"""First and second moments of data, which determine the loss of every linear autoencoder.
 
-The loss of any linear map W on normalised data R is ‖R − R W‖²_F = tr (I − W)ᵀ S (I − W), a
-function of S = RᵀR alone. S is kept as a triangular factor T with TᵀT = S, so that R may be
-replaced by T exactly, n rows instead of m, and no condition number is squared by forming S.
+The loss of a linear map W on normalised data R is ‖R − R W‖²_F = tr (I − W)ᵀ S (I − W), a function
+of S = RᵀR only. S is represented by a triangular factor T with TᵀT = S, so that T (n rows) can
+replace R (m rows) exactly, and the condition number is not squared.
 """
 
 from typing import NamedTuple
@@ -17,15 +17,15 @@ from aejax.types import Array
 class Moments(NamedTuple):
     """Moments of x [m, n], float64.
 
-    At an offset of 10¹² a mean in float64 is 10⁻⁴ off, and so would be the difference of two
-    batches' means. So the mean is kept as an unevaluated sum of two numbers, mean + residue.
+    The mean is stored as an unevaluated sum of two float64 numbers, mean + residue: at an offset of
+    10¹² one number has an error of 10⁻⁴, as would the difference between the means of two batches.
 
-    examples:  m, the number of examples.
+    examples:  number of examples m.
     mean:      x̄ [n].
     factor:    T [min(m, n), n], upper triangular (trapezoidal where m < n), TᵀT = S = RᵀR.
-    magnitude: ‖x‖_F/√m, the root mean square length of a row before centring, which sets the
+    magnitude: ‖x‖_F/√m, the root mean square norm of a row before centring; it determines the
                rounding errors of x − x̄ and of a pass through a model with biases.
-    residue:   what the rounding of `mean` to float64 leaves out of x̄ [n].
+    residue:   x̄ − mean [n], the rounding error of `mean`.
     """
 
     examples: int
@@ -38,17 +38,16 @@ class Moments(NamedTuple):
 def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
     """Moments of the course's normalised data, r_ij = (x_ij − x̄_j)/√m.
 
-    An offset of 10⁶ costs no accuracy beyond what x itself has lost: see `centring.centred`.
+    An offset costs no accuracy beyond the rounding of x itself: see `centring.centred`.
 
     Args:
-        x: [examples, features], any real dtype; taken to float64.
+        x: [examples, features], any real dtype; converted to float64.
 
     Returns:
         `Moments`, float64.
 
     Raises:
-        ValueError: for another rank, no examples or features, values that are not real, NaN,
-            infinity, or numbers whose squares overflow.
+        ValueError: if x is not a finite real matrix, is empty, or its squares overflow.
 
     Source: Demmel et al. 2012 (T by QR factorisations of blocks of rows).
     """
@@ -67,7 +66,7 @@ def moments_of_centred(
 
 
 def rms_row_norm(x: Float64[np.ndarray, "examples features"]) -> float:
-    """‖x‖_F/√m, the root mean square length of a row."""
+    """‖x‖_F/√m, the root mean square norm of a row."""
     return float(np.linalg.norm(x) / np.sqrt(len(x)))
 
 
@@ -79,9 +78,9 @@ def equivalent_batch(factor: Float64[np.ndarray, "rows n"]) -> Float64[np.ndarra
 def triangular_factor(
     r: Float64[np.ndarray, "m n"], *, block: int = 4096
 ) -> Float64[np.ndarray, "rows n"]:
-    """T [min(m, n), n] with TᵀT = RᵀR: each block of rows is reduced with the T of those before.
+    """T [min(m, n), n] with TᵀT = RᵀR, by sequential QR of blocks of rows (TSQR).
 
-    One QR factorisation of all rows gives the same, several times slower where there are many.
+    For many rows this is several times faster than one QR factorisation of all of them.
     """
     factor = r[:0]
     for start in range(0, len(r), block):
@@ -91,8 +90,8 @@ def triangular_factor(
 
 
 def real_matrix(x: Shaped[np.ndarray | Array, "..."]) -> Float64[np.ndarray, "examples features"]:
-    """The data as a float64 matrix, or a `ValueError` that says what it is instead."""
+    """x as a float64 matrix; `ValueError` if it is not a finite real matrix or squares overflow."""
     x = real_array(x).astype(np.float64)
     if not np.isfinite(np.vdot(x, x)):
-        raise ValueError("x must hold finite numbers whose squares do not overflow float64")
+        raise ValueError("x must contain finite numbers whose squares do not overflow float64")
     return x

@@ -10,13 +10,13 @@ from aejax.types import Array
 
 
 class PCA(NamedTuple):
-    """Principal components, float64, with r = min(m, n); eigenvalues beyond r are zero.
+    """Principal components in float64, with r = min(m, n); further eigenvalues are zero.
 
     mean:        x̄ [n].
-    eigenvalues: λ_1 ≥ … ≥ λ_r ≥ 0 [r], of S = RᵀR. S divides by m: scikit-learn's
+    eigenvalues: λ_1 ≥ … ≥ λ_r ≥ 0 [r] of S = RᵀR. S divides by m; scikit-learn's
                  `explained_variance_` divides by m − 1 and is m/(m − 1) times as large.
-    components:  V_rᵀ [r, n], one unit eigenvector a row. The sign of each makes its entry of
-                 largest magnitude positive, the first such entry where several tie.
+    components:  V_rᵀ [r, n], one unit eigenvector per row. Signs: the (first) entry of largest
+                 magnitude in each row is positive.
     """
 
     mean: Float64[np.ndarray, " features"]
@@ -28,13 +28,13 @@ def pca(x: Shaped[np.ndarray | Array, "..."]) -> PCA:
     """Principal components of x by the singular value decomposition R = U Σ Vᵀ, λ_i = σ_i².
 
     Args:
-        x: [examples, features], any real dtype; taken to float64.
+        x: [examples, features], any real dtype; converted to float64.
 
     Returns:
         `PCA`, float64.
 
     Raises:
-        ValueError: where x is not a finite real matrix.
+        ValueError: if x is not a finite real matrix.
 
     Source: Bourlard & Kamp 1988; Eckart & Young 1936.
     """
@@ -50,29 +50,29 @@ def pca_of_moments(data: Moments) -> PCA:
 def orient_signs(
     components: Float64[np.ndarray, "components features"],
 ) -> Float64[np.ndarray, "components features"]:
-    """Each row with the sign that makes its entry of largest magnitude positive."""
+    """Flip the sign of rows so that the entry of largest magnitude in each is positive."""
     largest = np.abs(components).argmax(axis=1)
     signs = np.sign(components[np.arange(len(components)), largest])
     return components * signs[:, None]
 
 
 def leading_components(analysis: PCA, code: int) -> Float64[np.ndarray, "code features"]:
-    """V_kᵀ [k, n]; where the data has fewer components than k, rows of zeros, unused code units."""
+    """V_kᵀ [k, n], padded with zero rows (unused code units) if there are fewer components."""
     components = analysis.components[:code]
     return np.pad(components, ((0, code - len(components)), (0, 0)))
 
 
 def least_loss(analysis: PCA, code: int) -> float:
-    """The least loss of a linear autoencoder with k code units, Σ_{i>k} λ_i.
+    """Minimum loss of a linear autoencoder with k code units, Σ_{i>k} λ_i.
 
     The loss is the mean over examples of Σ_j (x̂_j − x_j)², which is ‖R − R W_e W_d‖²_F.
 
     Args:
-        analysis: of the data.
-        code: k ≥ 0.
+        analysis: principal components of the data.
+        code: code size k ≥ 0.
 
     Returns:
-        The sum of the eigenvalues that k components leave out.
+        The minimum loss.
 
     Source: Eckart & Young 1936; Baldi & Hornik 1989.
     """

@@ -1,4 +1,4 @@
-"""Data whose spectrum is known before it is made."""
+"""Synthetic data with a given covariance spectrum."""
 
 from collections.abc import Sequence
 
@@ -18,21 +18,20 @@ def with_spectrum(
 ) -> Float64[np.ndarray, "examples features"]:
     """Random centred data whose covariance has given eigenvalues, up to rounding.
 
-    x = √m U Λ^½ Vᵀ, U with orthonormal columns that sum to zero, V with orthonormal columns, both
-    from the QR of normal draws. By Eckart–Young the least loss of k code units is then
-    Σ_{i>k} λ_i, which a test may know in advance.
+    x = √m U Λ^½ Vᵀ with orthonormal columns of V, and of U, which also sum to zero, both from the
+    QR of normal draws. By Eckart–Young the minimum loss of k code units is Σ_{i>k} λ_i.
 
     Args:
-        key: for U and V.
-        eigenvalues: of S = xᵀx/m; those that the features leave over are zero.
-        examples: m, more than there are eigenvalues: centring costs one.
-        features: n, as many as the eigenvalues or more; as many unless given.
+        key: PRNG key of U and V.
+        eigenvalues: eigenvalues of S = xᵀx/m; any further ones are zero.
+        examples: m, greater than the number of eigenvalues, because of the centring.
+        features: n, at least the number of eigenvalues (default: their number).
 
     Returns:
         x [m, n], float64, with mean zero.
 
     Raises:
-        ValueError: where an eigenvalue is negative or not finite, or m or n is too small.
+        ValueError: if an eigenvalue is negative or not finite, or m or n is too small.
     """
     values = np.asarray(eigenvalues, np.float64)
     count, features = len(values), features or len(values)
@@ -40,7 +39,7 @@ def with_spectrum(
         raise ValueError(f"eigenvalues must be finite and not negative, got {values.tolist()}")
     if examples <= count or features < count:
         raise ValueError(
-            f"{count} eigenvalues take more than {count} examples and {count} features or more, "
+            f"{count} eigenvalues need more than {count} examples and at least {count} features, "
             f"got {examples} and {features}"
         )
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))

@@ -12,7 +12,7 @@ from aejax.theory.analysis.interruptible import interruptible
 PROGRAM = """
 import signal, sys
 import numpy as np
-from aejax.theory.interruptible import interruptible
+from aejax.theory.analysis.interruptible import interruptible
 
 def stop(*_):
     raise KeyboardInterrupt

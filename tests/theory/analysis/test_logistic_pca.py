@@ -147,7 +147,7 @@ def test_it_beats_pca_on_held_out_digits_in_the_callers_float32():
         (2 * X, 2, {}, r"values in \[0, 1\]"),
         (X * np.nan, 2, {}, r"values in \[0, 1\]"),
         (X[:0], 2, {}, r"\[examples, features\]"),
-        (X, 0, {}, "one or more and ridge positive, got 0"),
+        (X, 0, {}, "at least 1 and ridge positive, got 0"),
         (X, 2, {"ridge": 0.0}, "got 2 and 0.0"),
     ],
 )

@@ -35,7 +35,7 @@ def test_another_key_gives_other_data_and_the_same_key_the_same():
         ([2.0, -1.0], {"examples": 9}, r"not negative, got \[2.0, -1.0\]"),
         ([np.inf], {"examples": 9}, "finite"),
         ([2.0, 1.0], {"examples": 2}, "more than 2 examples .* got 2 and 2"),
-        ([2.0, 1.0], {"examples": 9, "features": 1}, "2 features or more, got 9 and 1"),
+        ([2.0, 1.0], {"examples": 9, "features": 1}, "at least 2 features, got 9 and 1"),
     ],
 )
 def test_what_cannot_be_is_refused(eigenvalues, sizes, message):
