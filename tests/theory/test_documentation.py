@@ -39,7 +39,7 @@ def test_a_section_states_proves_and_names_its_function_and_the_test_of_its_cont
     positions = [section.index(part) for part in PARTS]
     assert positions == sorted(positions)
     assert f"**Checked by** `aejax.theory.{name}`" in section
-    assert "**The control breaks**" in section or "**no control is judged**" in section
+    assert "**The control changes**" in section or "**no control is judged**" in section
     assert named_tests(section.replace("\n", " "))
     assert section.count("$") >= 4
 
