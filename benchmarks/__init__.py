@@ -1,1 +1,1 @@
-"""Measurements, each a command that writes its table under `results/`."""
+"""Benchmarks, each a module that is run by name and writes its results below `results/`."""

@@ -1,13 +1,14 @@
 """Deep autoencoders and wide dictionaries on a GPU, in float32, tf32 and bfloat16.
 
-784-1000-500-250-30 and its mirror, and 4096-65536 and back, logistic units, squared error, Adam,
-at batches from a thousand to 65 536 rows. aejax's epoch is one scan. PyTorch's is a loop of
-compiled steps that replay CUDA graphs, with fused Adam; and a loop of one CUDA graph a step, which
-holds gradient and Adam too. The share is of the device's rate of bfloat16 products, measured in the
-same rounds: 6 operations a parameter and row.
+Encoders of widths 784-1000-500-250-30 and 4096-65536 with mirrored decoders, logistic units,
+squared error and Adam, with batches of 1024 to 65 536 rows. An epoch of aejax is one `lax.scan`. An
+epoch of PyTorch is a loop of compiled steps that replay CUDA graphs, with fused Adam, or a loop
+that replays one CUDA graph per step, which contains the gradient and Adam. *share* is the rate of
+arithmetic (6 operations per parameter and row) divided by that of a large bfloat16 matrix product,
+which is measured in the same rounds.
 
 Command:  python -m benchmarks.accelerator
-Run time: not known; it has not run on a GPU yet. It needs one, and PyTorch built for it.
+Run time: unknown: it has not run yet. It needs a GPU and a PyTorch build for it.
 """
 
 import gc
@@ -32,32 +33,32 @@ from benchmarks.interleaved import interleaved, record
 from benchmarks.pytorch_epochs import pytorch_epoch, pytorch_graph_epoch
 
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
-"""By name: how JAX multiplies float32."""
+"""JAX's matmul precision for float32 operands, by name."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     models: tuple[tuple[int, ...], ...] = ((784, 1000, 500, 250, 30), (4096, 65536))
-    """units of the encoders' layers; the decoders mirror them"""
+    """layer widths of each encoder, the input first; the decoders mirror them"""
     rows: tuple[int, ...] = (262_144, 16_384)
-    """examples of an epoch of each model, where that is a batch at least"""
+    """number of examples per epoch of each model, at least one batch"""
     batch_sizes: tuple[int, ...] = (1024, 8192, 65536)
-    """examples a step"""
+    """batch sizes"""
     product: int = 8192
-    """side of the matrices whose product is the device's rate"""
+    """side of the square matrices whose product gives the device's rate"""
     rounds: int = 5
-    """epochs of each way that count"""
+    """timed epochs of each variant"""
     device: str = "cuda"
-    """PyTorch's name of the device; JAX takes its default"""
+    """device of PyTorch; JAX uses its default device"""
 
 
 QUICK = Config(models=((16, 8),), rows=(64,), batch_sizes=(32,), product=64, rounds=2, device="cpu")
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By model, batch and precision: seconds, rows a second, share of the rate, ratios."""
+    """Seconds, rows per second, share and ratios by model, batch size and precision."""
     return {
         f"{'-'.join(map(str, sizes))}, batch {batch_size}, {precision}": _case(
             config, sizes, max(rows, batch_size), batch_size, precision
@@ -69,53 +70,55 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs room beside it
+    """Run the benchmark, write its results and print them."""
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # PyTorch needs memory too
     found = measure(config)
     record("accelerator", asdict(config), found, peers=("torch",))
-    for case, ways in found.items():
-        for name, each in ways.items():
+    for case, variants in found.items():
+        for name, each in variants.items():
             print(case, name, each["rows a second"], "rows/s, share", each["share"], each["ratio"])
 
 
 def _case(
     config: Config, sizes: tuple[int, ...], rows: int, batch_size: int, precision: str
 ) -> dict[str, dict]:
-    """All ways of one training in one precision. What they hold on the device goes with them."""
+    """Time all variants of one training in one precision, then free their device memory."""
     x = np.random.default_rng(0).uniform(size=(rows, sizes[0])).astype(np.float32)
-    few_bits, graphs = precision == "bfloat16", config.device == "cuda"
-    theirs = {"sizes": sizes, "x": x, "batch_size": batch_size, "few_bits": few_bits}
-    ways = {
+    low_precision, graphs = precision == "bfloat16", config.device == "cuda"
+    theirs = {"sizes": sizes, "x": x, "batch_size": batch_size, "low_precision": low_precision}
+    variants = {
         "PyTorch, compiled": pytorch_epoch(
             **theirs, compiled="reduce-overhead" if graphs else None, device=config.device
         )
     }
     if graphs:
-        ways["PyTorch, one graph a step"] = pytorch_graph_epoch(**theirs)
+        variants["PyTorch, one graph a step"] = pytorch_graph_epoch(**theirs)
     model = aejax.dense(sizes, code_activation=jax.nn.identity)
-    objective = aejax.objective(aejax.mixed_precision(model) if few_bits else model, losses.squared)
-    ways["aejax"] = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
-    multiplied = partial(_multiplied, precision)
-    ways = {name: partial(_within, multiplied, way) for name, way in ways.items()}
-    timed = interleaved(ways | {"a product": _product(config.product)}, rounds=config.rounds)
+    objective = aejax.objective(
+        aejax.mixed_precision(model) if low_precision else model, losses.squared
+    )
+    variants["aejax"] = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
+    context = partial(_matmul_precision, precision)
+    variants = {name: partial(_within, context, variant) for name, variant in variants.items()}
+    timed = interleaved(variants | {"a product": _product(config.product)}, rounds=config.rounds)
     rate = 2 * config.product**3 / timed.pop("a product")["median"]
     operations = 12 * sum(a * b for a, b in pairwise(sizes)) * rows
     for each in timed.values():
         each["rows a second"] = round(rows / each["median"])
         each["share"] = round(operations / each["median"] / rate, 3)
-    del ways, theirs
+    del variants, theirs
     _free(config.device)
     return timed
 
 
-def _within(context: Callable[[], AbstractContextManager], way: Callable[[], Any]) -> None:
+def _within(context: Callable[[], AbstractContextManager], variant: Callable[[], Any]) -> None:
     with context():
-        way()
+        variant()
 
 
 @contextmanager
-def _multiplied(precision: str) -> Iterator[None]:
-    """Products of float32 as asked, in JAX and in PyTorch."""
+def _matmul_precision(precision: str) -> Iterator[None]:
+    """Set the precision of float32 matrix products in JAX and in PyTorch."""
     import torch
 
     before = torch.get_float32_matmul_precision()
@@ -134,7 +137,7 @@ def _product(side: int) -> Callable[[], Any]:
 
 
 def _free(device: str) -> None:
-    """Give back what a case had: its compiled steps, their graphs and their memory."""
+    """Free the compiled steps, CUDA graphs and device memory of a case."""
     import torch
 
     jax.clear_caches()

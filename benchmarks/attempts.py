@@ -1,14 +1,14 @@
-"""What was tried to make training in float32 faster on a processor, beside training as it is.
+"""Attempts to make float32 training faster on a CPU, compared with the current code.
 
-784-1000-500-250-30 and its mirror, squared error, Adam, an epoch as one scan: with all of XLA's
-products by Eigen, where YNNPACK has most of them; with wider vectors; with the scheduler that looks
-for what can run at once; and with Adam on one vector of all parameters. Then the convolutional
-autoencoder of `benchmarks.convolution`: without the barriers that keep XLA from joining products to
-what surrounds them, with patches of single pixels where blocks of stride × stride are taken whole,
-and with patches of the input alone.
+An encoder of widths 784-1000-500-250-30 and its mirror, squared error, Adam, an epoch as one scan:
+with Eigen for all of XLA's matrix products, instead of YNNPACK for most; with 512-bit vectors; with
+the concurrency-optimised scheduler; and with Adam on one flattened vector of all parameters. Then
+the convolutional autoencoder of `benchmarks.convolution`: without the optimisation barriers that
+keep XLA from fusing matrix products with their neighbours, with im2col of single pixels instead of
+stride × stride blocks, and with im2col of the input only.
 
 Command:  python -m benchmarks.attempts
-Run time: about two minutes on two quiet cores.
+Run time: about two minutes on two idle cores.
 """
 
 from collections.abc import Callable
@@ -34,43 +34,43 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "vectors of 512 bits": {"xla_cpu_prefer_vector_width": 512},
     "another scheduler": {"xla_cpu_enable_concurrency_optimized_scheduler": True},
 }
-"""By name: options of XLA."""
+"""Options of XLA by the name of the variant."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     rows: int = 8192
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024, 4096)
-    """examples a step"""
+    """batch sizes"""
     images: convolution.Config = field(default_factory=convolution.Config)
-    """the convolutional autoencoder's"""
+    """settings of the convolutional autoencoder"""
     rounds: int = 7
-    """epochs of each way that count"""
+    """timed epochs of each variant"""
 
 
 QUICK = Config(sizes=(16, 8), rows=64, batch_sizes=(32,), images=convolution.QUICK, rounds=2)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By what is trained and by way: seconds of an epoch, and ratio to training as it is."""
-    dense = {f"dense, batch {size}": dense_ways(config, size) for size in config.batch_sizes}
+    """Seconds per epoch and ratios to the current code, by model and variant."""
+    dense = {f"dense, batch {size}": dense_variants(config, size) for size in config.batch_sizes}
     convolutional = {
-        f"convolutional, {side} × {side}": convolutional_ways(config.images, side)
+        f"convolutional, {side} × {side}": convolutional_variants(config.images, side)
         for side in config.images.sides
     }
     return {
-        case: interleaved(ways, rounds=config.rounds)
-        for case, ways in (dense | convolutional).items()
+        case: interleaved(variants, rounds=config.rounds)
+        for case, variants in (dense | convolutional).items()
     }
 
 
-def dense_ways(config: Config, batch_size: int) -> dict[str, Callable[[], Any]]:
-    """An epoch of a dense autoencoder in each way."""
+def dense_variants(config: Config, batch_size: int) -> dict[str, Callable[[], Any]]:
+    """Make the variants of one epoch of the dense autoencoder."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.sizes[0])).astype(np.float32)
     model = aejax.dense(config.sizes, code_activation=jax.nn.identity)
     objective, adam, rows = aejax.objective(model, losses.squared), optax.adam(1e-3), jnp.asarray(x)
@@ -84,8 +84,8 @@ def dense_ways(config: Config, batch_size: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def convolutional_ways(config: convolution.Config, side: int) -> dict[str, Callable[[], Any]]:
-    """An epoch of a convolutional autoencoder in each way."""
+def convolutional_variants(config: convolution.Config, side: int) -> dict[str, Callable[[], Any]]:
+    """Make the variants of one epoch of the convolutional autoencoder."""
     x = convolution.images(config, side)
 
     def without_barriers(rows: Array, matrix: Array) -> Array:
@@ -106,11 +106,11 @@ def convolutional_ways(config: convolution.Config, side: int) -> dict[str, Calla
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record("attempts", asdict(config), found)
-    for case, ways in found.items():
-        for name, each in ways.items():
+    for case, variants in found.items():
+        for name, each in variants.items():
             print(case, name, each["median"], "s", each["ratio"])
 
 

@@ -1,12 +1,12 @@
-"""What the norm of every gradient and a checkpoint after every epoch cost.
+"""Cost of recording every gradient norm and of a checkpoint after every epoch.
 
-Epochs of as many rows as MNIST has, through 784-1000-500-250-30 and its mirror, by Adam: with the
-loss of every step alone; with all that `training.epoch` measures, the norm of the gradient too;
-then with a checkpoint after each epoch, while the next one runs and waited for. Each way ends when
-its last checkpoint is whole, which a longer training would not wait for.
+Epochs of 60 000 rows (the size of MNIST), an encoder of widths 784-1000-500-250-30 and its mirror,
+Adam: recording only the loss of each step; recording all measurements of `training.epoch`, which
+include the gradient norm; and writing a checkpoint after each epoch as well, in the background or
+blocking. Each variant ends when its last checkpoint is complete; a longer training would not wait.
 
 Command:  python -m benchmarks.checkpoints
-Run time: five minutes on two quiet cores.
+Run time: five minutes on two idle cores.
 """
 
 import tempfile
@@ -30,34 +30,34 @@ from benchmarks.interleaved import interleaved, record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     rows: int = 60_000
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_size: int = 1024
-    """examples a step"""
+    """batch size"""
     epochs: int = 3
-    """of each way"""
+    """epochs of each variant"""
     rounds: int = 4
-    """of each way that count"""
+    """timed calls of each variant"""
 
 
 QUICK = Config(sizes=(64, 32, 8), rows=256, batch_size=64, epochs=2, rounds=2)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By way: seconds, and the share by which they exceed those of the loss alone."""
+    """Seconds of each variant and its overhead relative to recording the loss only."""
     with tempfile.TemporaryDirectory() as folder:
-        found = interleaved(ways(config, Path(folder)), rounds=config.rounds)
+        found = interleaved(variants(config, Path(folder)), rounds=config.rounds)
     for each in found.values():
         each["overhead"] = round(1 / each["ratio"][0] - 1, 4)
     return found
 
 
-def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
-    """Some epochs, with or without checkpoints."""
+def variants(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Make the variants: epochs with and without checkpoints."""
     objective = aejax.objective(aejax.dense(config.sizes), losses.bernoulli)
     optimizer = optax.adam(1e-3)
     start = training.init_state(objective, optimizer, jax.random.key(0))
@@ -87,7 +87,7 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     raise_malloc_thresholds()  # as the commands do
     found = measure(config)
     record("checkpoints", asdict(config), {f"{config.epochs} epochs": found})

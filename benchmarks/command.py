@@ -1,12 +1,13 @@
-"""What `aejax train` costs beyond its epochs: start, data, history, checkpoints, evaluation.
+"""Overhead of `aejax train` over its epochs: start, data, history, checkpoints, evaluation.
 
-As many examples as MNIST has, bytes in a NumPy archive, through 784-1000-500-250-30 and its mirror
-by Adam, each way in a process of its own, from its start to its end: a script that reads the
-archive, compiles one scan, runs it an epoch and prints the loss; and the command with its defaults
-but for validation, which it measures on none. Both keep what they compile.
+60 000 examples (the size of MNIST), uint8 in a NumPy archive, an encoder of widths
+784-1000-500-250-30 and its mirror, Adam. Each variant runs in a separate process and is timed from
+start to exit: a script that reads the archive, compiles one scan, runs it for each epoch and prints
+the loss; and the command with its defaults but without validation examples. Both use a persistent
+compilation cache.
 
 Command:  python -m benchmarks.command
-Run time: fifteen to twenty minutes on two quiet cores.
+Run time: 15 to 20 minutes on two idle cores.
 """
 
 import subprocess
@@ -36,37 +37,37 @@ SCRIPT = "import sys; from benchmarks.command import script; script(*sys.argv[1:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     rows: int = 60_000
-    """examples of an epoch"""
+    """number of examples per epoch"""
     test_rows: int = 10_000
-    """examples that the command is evaluated on"""
+    """number of test examples, on which the command evaluates the model"""
     batch_size: int = 1024
-    """examples a step"""
+    """batch size"""
     epochs: int = 20
-    """of a training"""
+    """epochs of each training"""
     rounds: int = 4
-    """trainings of each way that count"""
+    """timed trainings of each variant"""
 
 
 QUICK = Config(sizes=(16, 8), rows=256, test_rows=64, batch_size=64, epochs=2, rounds=1)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By way: seconds, and the share by which they exceed those of the script."""
+    """Seconds of each variant and its overhead relative to the script."""
     with tempfile.TemporaryDirectory() as folder:
-        found = interleaved(ways(config, Path(folder)), rounds=config.rounds)
+        found = interleaved(variants(config, Path(folder)), rounds=config.rounds)
     alone, _ = (each["median"] for each in found.values())
     for each in found.values():
         each["overhead"] = round(each["median"] / alone - 1, 4)
     return found
 
 
-def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
-    """The script, and the command."""
+def variants(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
+    """Make the variants: the script and the command."""
     draw = np.random.default_rng(0).integers
     x_train, x_test = (
         draw(0, 256, (rows, config.sizes[0]), np.uint8) for rows in (config.rows, config.test_rows)
@@ -74,26 +75,26 @@ def ways(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
     archive = folder / "data.npz"
     np.savez(archive, x_train=x_train, x_test=x_test)
     sizes = [*map(str, config.sizes)]
-    words = ["--data", archive, "--sizes", *sizes, "--loss", "bernoulli"]
-    words += ["--code-activation", "identity", "--validation", 0, "--epochs", config.epochs]
-    words += ["--batch-size", config.batch_size, "--quiet"]
+    options = ["--data", archive, "--sizes", *sizes, "--loss", "bernoulli"]
+    options += ["--code-activation", "identity", "--validation", 0, "--epochs", config.epochs]
+    options += ["--batch-size", config.batch_size, "--quiet"]
     runs = iter(range(sys.maxsize))
 
-    def process(*words: Any) -> None:
-        subprocess.run([sys.executable, *map(str, words)], check=True, capture_output=True)
+    def process(*arguments: Any) -> None:
+        subprocess.run([sys.executable, *map(str, arguments)], check=True, capture_output=True)
 
     return {
         "a script of scans": lambda: process(
             "-c", SCRIPT, archive, " ".join(sizes), config.batch_size, config.epochs
         ),
         "aejax train": lambda: process(
-            "-m", "aejax", "train", *words, "--out", folder / f"{next(runs)}"
+            "-m", "aejax", "train", *options, "--out", folder / f"{next(runs)}"
         ),
     }
 
 
 def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
-    """Only what must be: data, one program, its calls, and the loss that they end with."""
+    """Train with one compiled epoch and print the loss of each, and nothing else."""
     enable_compilation_cache()
     raise_malloc_thresholds()
     with np.load(archive) as arrays:
@@ -115,7 +116,7 @@ def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record("command", asdict(config), {f"{config.epochs} epochs": found})
     for name, each in found.items():

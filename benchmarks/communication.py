@@ -1,12 +1,12 @@
-"""What a step on a mesh communicates, counted in the compiled program, against the ideal.
+"""Communication per training step on a mesh, counted in the compiled program and in theory.
 
-Data parallel training sums the gradients over the devices, in one all-reduce; fully sharded
-training gathers the parameters besides; tensor parallel training sums the outputs of row-split
-layers and the gradients of column-split layers' inputs. The ideal is counted from the layers' sizes
-alone.
+Data-parallel training sums the gradients over the devices in one all-reduce. Fully sharded training
+(ZeRO stage 3) also gathers the parameters. Tensor-parallel training sums the outputs of row-split
+layers and the gradients of the inputs of column-split layers. The ideal follows from the layer
+widths.
 
 Command:  python -m benchmarks.communication
-Run time: a minute on one core. The devices are virtual: nothing here is about speed.
+Run time: a minute on one core. The devices are virtual: speed is not measured.
 Source:   Shoeybi et al. 2019, §3 (tensor parallel); Rajbhandari et al. 2020 (fully sharded).
 """
 
@@ -30,40 +30,40 @@ from aejax.sharding.collectives import collectives
 from aejax.training import Placement, TrainState, place_objective
 
 RESULTS = Path(__file__).parent / "results" / "communication"
-HEAD = """# What a step communicates
+HEAD = """# Communication per step
 
 Written by `python -m benchmarks.communication`: a dense autoencoder {sizes} on {devices} devices,
-{batch_size} examples a step; tensor parallel: layers of {wide} units or more split among {model}.
-Bytes are those that each device sends in a step, by rings. XLA's CPU compiler sums sharded
-gradients whole instead of scattering the sums, so fully sharded steps send up to 1.5 times the
-ideal.
+batch size {batch_size}; tensor parallel: layers of at least {wide} units are split over {model}
+devices. Bytes are those that each device sends per step with ring algorithms. XLA's CPU compiler
+uses an all-reduce for sharded gradients instead of a reduce-scatter, so a fully sharded step sends
+up to 1.5 times the ideal.
 
-| objective | placement | collectives a step | MiB sent | ideal | ratio |
+| objective | placement | collectives per step | MiB sent | ideal | ratio |
 |---|---|---|---:|---:|---:|
 """
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """features of input, hidden layers and code"""
+    """widths of the input, the hidden layers and the code"""
     batch_size: int = 256
-    """examples a step"""
+    """batch size"""
     devices: int = 8
-    """of the mesh"""
+    """number of devices of the mesh"""
     model: int = 4
-    """devices among which wide layers are divided, where they are"""
+    """number of devices over which wide layers are split in tensor-parallel training"""
     wide: int = 500
-    """fewest units of a layer that is divided"""
+    """minimum number of units of a layer that is split"""
 
 
 QUICK = Config(sizes=(64, 128, 64, 8), batch_size=64, wide=128)
 
 
 def placements(config: Config) -> dict[str, Placement]:
-    """Every way to divide a training among the devices."""
+    """Every placement of a training on the devices."""
     devices = jax.devices("cpu")[: config.devices]
     data = sharding.data_parallel(sharding.make_mesh(devices=devices))
     model = sharding.tensor_parallel(
@@ -78,7 +78,7 @@ def placements(config: Config) -> dict[str, Placement]:
 
 
 def objectives(config: Config) -> dict[str, Objective]:
-    """A plain autoencoder, and one with a term of the whole batch."""
+    """A plain autoencoder, and one with a penalty that depends on the whole batch."""
     model = aejax.dense(config.sizes)
     sparsity = {"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))}
     return {
@@ -88,37 +88,39 @@ def objectives(config: Config) -> dict[str, Objective]:
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Compile a step of every objective under every placement; count its collectives."""
+    """Compile a step of every objective under every placement and count its collectives."""
     return {
         "rows": [
-            {"objective": name, **count(objective, place, placement, config)}
+            {"objective": name, **count(objective, placement_name, placement, config)}
             for name, objective in objectives(config).items()
-            for place, placement in placements(config).items()
+            for placement_name, placement in placements(config).items()
         ]
     }
 
 
-def count(objective: Objective, place: str, placement: Placement, config: Config) -> dict[str, Any]:
-    """One row of the table: collectives by kind, bytes sent from each device, and the ideal."""
+def count(
+    objective: Objective, placement_name: str, placement: Placement, config: Config
+) -> dict[str, Any]:
+    """One row of the table: collectives by kind, bytes sent per device, and the ideal."""
     step = compiled_step(
         objective, placement, features=config.sizes[0], batch_size=config.batch_size
     )
     found = collectives(step)
     sent = sum(traffic.sent for traffic in found.values())
-    least = ideal(config, split="tensor" in place)
+    minimum = ideal(config, split="tensor" in placement_name)
     return {
-        "placement": place,
+        "placement": placement_name,
         "collectives": {kind: traffic.instructions for kind, traffic in found.items()},
         "sent": sent,
-        "ideal": least,
-        "ratio": sent / least,
+        "ideal": minimum,
+        "ratio": sent / minimum,
     }
 
 
 def compiled_step(
     objective: Objective, placement: Placement, *, features: int, batch_size: int
 ) -> jax.stages.Compiled:
-    """One step of Adam under a placement, the batch already divided, compiled for no real data."""
+    """Compile one step of Adam under a placement, for abstract arrays and a sharded batch."""
     optimizer = optax.adam(1e-3)
     on_mesh = place_objective(placement, objective)
 
@@ -127,13 +129,13 @@ def compiled_step(
         return state, Batch(jnp.zeros((batch_size, features)))
 
     state, batch = jax.eval_shape(start)
-    places = jax.tree.map(placement.array, state)
+    shardings = jax.tree.map(placement.array, state)
     mesh = cast(NamedSharding, placement.data).mesh
     examples = NamedSharding(mesh, PartitionSpec("data"))
     step = jax.jit(
         lambda state, batch: training.step(on_mesh, optimizer, state, batch),
-        in_shardings=(places, examples),
-        out_shardings=(places, placement.data),
+        in_shardings=(shardings, examples),
+        out_shardings=(shardings, placement.data),
     )
     return step.lower(state, batch).compile()
 
@@ -141,10 +143,11 @@ def compiled_step(
 def ideal(config: Config, *, split: bool) -> float:
     """Bytes that each device must send in a step of a dense autoencoder.
 
-    The gradients of the parameters that a device uses are summed over "data": 2(n−1)/n of their
-    bytes, in one all-reduce, or as a scattered sum and a gathering of the updated. Where wide
-    layers are split over "model", the outputs (of rows) or the gradients of the inputs (of
-    columns, unless those are the data) are summed besides: 2(m−1)/m of their bytes.
+    The gradients of the parameters that a device uses are summed over the axis "data", which costs
+    2(n−1)/n of their bytes: one all-reduce, or a reduce-scatter and an all-gather of the updated
+    parameters. If wide layers are split over the axis "model", the outputs of row-split layers and
+    the gradients of the inputs of column-split layers (except of the data) are summed too, which
+    costs 2(m−1)/m of their bytes.
     """
     m = config.model if split else 1
     n = config.devices // m
@@ -163,10 +166,10 @@ def ideal(config: Config, *, split: bool) -> float:
 
 
 def table(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as a Markdown document."""
+    """Format the rows as a Markdown document."""
     lines = []
     for row in rows:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in row["collectives"].items())
+        kinds = ", ".join(f"{count} {kind}" for kind, count in row["collectives"].items())
         mebibytes = " | ".join(f"{row[name] / 2**20:.2f}" for name in ("sent", "ideal"))
         cells = (row["objective"], row["placement"], kinds, mebibytes, f"{row['ratio']:.3f}")
         lines.append(f"| {' | '.join(cells)} |\n")
@@ -175,7 +178,7 @@ def table(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Run, print the table, and write it beside the numbers."""
+    """Run the benchmark, write its numbers and its table, and print the table."""
     config = Config()
     jax.config.update("jax_num_cpu_devices", config.devices)
     results = run(config)

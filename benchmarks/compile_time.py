@@ -1,11 +1,11 @@
-"""The first step of a training, which compiles it: without kept programs, and with them.
+"""Time of the first training step, with an empty and with a filled compilation cache.
 
-784-1000-500-250-30 and its mirror, Adam, 128 rows, each in a process of its own, from the call to
-its end, imports left out: aejax's step, and PyTorch's compiled step, each with an empty cache of
-compiled programs and with the one that the first process left.
+An encoder of widths 784-1000-500-250-30 and its mirror, Adam, 128 rows. The first call of aejax's
+step and of PyTorch's compiled step, without imports, each in a new process: with an empty
+persistent compilation cache, and with the cache that the first process has written.
 
 Command:  python -m benchmarks.compile_time
-Run time: two minutes on two quiet cores.
+Run time: two minutes on two idle cores.
 """
 
 import json
@@ -28,23 +28,23 @@ from benchmarks.interleaved import record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     batch_size: int = 128
-    """examples of the step"""
+    """batch size"""
     rounds: int = 3
-    """processes of each way"""
+    """processes of each variant"""
     compiled: bool = True
-    """torch.compile too, which needs a C++ compiler"""
+    """whether torch.compile, which needs a C++ compiler, is measured too"""
 
 
 QUICK = Config(sizes=(16, 8), batch_size=4, rounds=1, compiled=False)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By way: seconds of its first step, and ratios to the first way's."""
+    """Seconds of the first step by variant, and ratios to the first variant."""
     names = ["aejax", *["PyTorch"] * config.compiled]
     rows = [
         {
@@ -54,23 +54,27 @@ def measure(config: Config) -> dict[str, Any]:
         }
         for _ in range(config.rounds)
     ]
-    times = {way: np.array([row[way] for row in rows]) for way in rows[0]}
+    times = {variant: np.array([row[variant] for row in rows]) for variant in rows[0]}
     (first, *_) = times.values()
     return {
-        way: {
+        variant: {
             "first": float(f"{mine[0]:.4g}"),
             **{
-                what: float(f"{function(mine):.4g}")
-                for what, function in (("median", np.median), ("least", min), ("greatest", max))
+                statistic: float(f"{function(mine):.4g}")
+                for statistic, function in (
+                    ("median", np.median),
+                    ("least", min),
+                    ("greatest", max),
+                )
             },
             "ratio": [round(float(q), 3) for q in np.quantile(first / mine, [0.5, 0.25, 0.75])],
         }
-        for way, mine in times.items()
+        for variant, mine in times.items()
     }
 
 
 def aejax_step(config: Config) -> Callable[[], Any]:
-    """A first step of aejax's, with every program kept."""
+    """Make the first step of aejax; every compiled program is cached."""
     import jax
     import optax
 
@@ -89,7 +93,7 @@ def aejax_step(config: Config) -> Callable[[], Any]:
 
 
 def pytorch_step(config: Config) -> Callable[[], Any]:
-    """A first step of PyTorch's."""
+    """Make the first step of PyTorch."""
     import torch
 
     widths = [*config.sizes, *config.sizes[-2::-1]]
@@ -110,7 +114,7 @@ STEPS = {"aejax": aejax_step, "PyTorch": pytorch_step}
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     peers = ("torch",) if config.compiled else ()
     record("compile_time", asdict(config), {"first step": found}, peers=peers)
@@ -119,11 +123,11 @@ def main(config: Config = Config()) -> None:
 
 
 def _twice(name: str, config: Config) -> Mapping[str, float]:
-    """Seconds of a process with an empty cache, and of the next one."""
+    """Seconds of a process with an empty cache, and of one with the cache of the first."""
     with tempfile.TemporaryDirectory() as folder:
         caches = {"JAX_COMPILATION_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
-        words = json.dumps([name, asdict(config)])
-        code = f"from benchmarks.compile_time import child; child({words!r})"
+        arguments = json.dumps([name, asdict(config)])
+        code = f"from benchmarks.compile_time import child; child({arguments!r})"
         process = [sys.executable, "-c", code]
         return {
             cache: float(
@@ -140,9 +144,9 @@ def _twice(name: str, config: Config) -> Mapping[str, float]:
         }
 
 
-def child(words: str) -> None:
-    """In a process of its own: print the seconds of a first step."""
-    name, config = json.loads(words)
+def child(arguments: str) -> None:
+    """Print the seconds of a first step; runs in a separate process."""
+    name, config = json.loads(arguments)
     step = STEPS[name](Config(**config))
     begin = time.perf_counter()
     step()

@@ -1,11 +1,11 @@
-"""A convolutional autoencoder's training by patches, by XLA's own convolutions, and by PyTorch.
+"""Training of a convolutional autoencoder by im2col, by XLA's convolutions, and by PyTorch.
 
-An epoch of two layers of 4 × 4 kernels with stride 2 and 32 and 64 channels, and their transposes:
-aejax's as it is on a processor, aejax's with every convolution left to XLA, and PyTorch's eager
-loop in its faster memory format.
+One epoch of two convolutions (4 × 4 kernels, stride 2, 32 and 64 channels) and their transposes:
+aejax with im2col, its default on a CPU; aejax with XLA's convolutions; and PyTorch's eager loop in
+the memory format channels_last, which is the faster one.
 
 Command:  python -m benchmarks.convolution
-Run time: about three minutes on two quiet cores, nearly all of it for XLA's convolutions.
+Run time: about three minutes on two idle cores, most of it for XLA's convolutions.
 """
 
 from collections.abc import Callable
@@ -30,25 +30,25 @@ from benchmarks.interleaved import interleaved, record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sides: tuple[int, ...] = (28, 64)
-    """pixels of a square image's side"""
+    """side length of the square images in pixels"""
     channels: tuple[int, ...] = (32, 64)
-    """of the encoder's layers"""
+    """channels of the encoder's layers"""
     rows: tuple[int, ...] = (1024, 256)
-    """images of an epoch, of each side"""
+    """number of images per epoch, for each side length"""
     batch_size: int = 128
-    """images a step"""
+    """batch size"""
     rounds: int = 5
-    """epochs of each way that count"""
+    """timed epochs of each variant"""
 
 
 QUICK = Config(sides=(8,), channels=(4,), rows=(16,), batch_size=8, rounds=2)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By side and way: seconds of an epoch, images a second, and ratio to PyTorch."""
+    """Seconds per epoch, images per second and ratio to PyTorch, by image size and variant."""
     found = {}
     for side in config.sides:
         x = images(config, side)
@@ -67,31 +67,31 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def images(config: Config, side: int) -> np.ndarray:
-    """Of chance, [rows, side, side, 1]."""
+    """Random images [rows, side, side, 1]."""
     rows = config.rows[config.sides.index(side)]
     return np.random.default_rng(0).uniform(size=(rows, side, side, 1)).astype(np.float32)
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch gains by it too
+    """Run the benchmark, write its results and print them."""
+    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
     found = measure(config)
     record("convolution", asdict(config), found, peers=("torch",))
-    for size, ways in found.items():
-        for name, each in ways.items():
+    for size, variants in found.items():
+        for name, each in variants.items():
             print(size, name, each["images a second"], "images/s", each["ratio"])
 
 
 def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], Any]:
-    """An epoch as one scan, with names of `convolution_patches` replaced while it is compiled.
+    """Make an epoch as one scan, compiled with names of `convolution_patches` replaced.
 
     Args:
-        config: the model and its batches.
+        config: settings of the model and the batches.
         x: images, [rows, side, side, 1].
-        replaced: by name.
+        replaced: replacements by name.
 
     Returns:
-        The call, which returns when the epoch is done.
+        A function that runs the epoch and returns when it is complete.
     """
     geometry = aejax.Geometry((4, 4), (2, 2), ((1, 1), (1, 1)))
     model = aejax.convolutional(x.shape[1:], config.channels, geometry=geometry)
@@ -104,7 +104,7 @@ def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], A
     def epoch(state: training.TrainState, data: Batch) -> training.TrainState:
         return training.epoch(objective, optimizer, state, data, batch_size=config.batch_size)[0]
 
-    jax.clear_caches()  # of what was traced with other names
+    jax.clear_caches()  # may have been traced with other replacements
     with mock.patch.multiple(convolution_patches, **replaced) if replaced else nullcontext():
         run = jax.jit(epoch).lower(state, data).compile()
     jax.clear_caches()

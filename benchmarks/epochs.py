@@ -1,4 +1,4 @@
-"""An epoch of aejax's training as a way to be timed."""
+"""An epoch of aejax's training as a variant for `benchmarks.interleaved`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,17 +18,17 @@ def one_scan(
     *,
     compiler_options: Mapping[str, Any] | None = None,
 ) -> Callable[[], Any]:
-    """A call that runs one epoch as one program, always from the same start.
+    """Make a function that runs one epoch as one program, from the same initial state each time.
 
     Args:
-        objective: what is minimised.
-        optimizer: how.
+        objective: objective to minimise.
+        optimizer: gradient transformation of optax.
         x: all examples, [examples, features].
-        batch_size: examples a step.
-        compiler_options: XLA's, by name.
+        batch_size: number of examples per step.
+        compiler_options: options of XLA by name (default: none).
 
     Returns:
-        The call, which the first time compiles, and returns when the epoch is done.
+        A function that compiles at its first call and returns when the epoch is complete.
     """
     state = training.init_state(objective, optimizer, jax.random.key(0))
     run = jax.jit(

@@ -1,12 +1,13 @@
-"""What reading costs: an epoch on a memory-mapped file, beside the same epoch on data in memory.
+"""Cost of reading: an epoch on a memory-mapped file, compared with data in memory.
 
-In memory an epoch is one scan over data that lie on the device. The stream is a file of bytes that
-threads map, read in random order, normalise and put on the device while steps run; each of its
-epochs starts its readers anew. Both measure what `fit` records of every step. Reading alone is the
-same without steps: its seconds as a share of a way's own are the pipeline's share of a step.
+In memory, an epoch is one scan over data on the device. The stream is a uint8 file: threads read
+its memory-mapped rows in random order, normalise them and put them on the device while the steps
+run; every epoch starts the reader threads again. Both measure what `fit` records for each step.
+*reading alone* does the same without training steps; *reading's share* is its time divided by the
+time of a variant.
 
 Command:  python -m benchmarks.input_pipeline
-Run time: two minutes on two quiet cores.
+Run time: two minutes on two idle cores.
 """
 
 import tempfile
@@ -40,24 +41,24 @@ from benchmarks.interleaved import interleaved, record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     rows: int = 16384
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024)
-    """examples a step"""
+    """batch sizes"""
     rounds: int = 7
-    """epochs of each way that count"""
+    """timed epochs of each variant"""
 
 
 QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By batch size and way: seconds, and the ratio of the time in memory to them."""
-    raise_malloc_thresholds()  # as every command of aejax does
+    """Seconds and ratio to training in memory, by batch size and variant."""
+    raise_malloc_thresholds()  # as the commands do
     pixels = np.random.default_rng(0).integers(
         256, size=(config.rows, config.sizes[0]), dtype=np.uint8
     )
@@ -66,7 +67,7 @@ def measure(config: Config) -> dict[str, Any]:
         np.save(path, pixels)
         return {
             f"batch {size}": with_shares(
-                interleaved(ways(config, path, size), rounds=config.rounds),
+                interleaved(variants(config, path, size), rounds=config.rounds),
                 steps=-(-config.rows // size),
             )
             for size in config.batch_sizes
@@ -74,7 +75,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def with_shares(found: dict[str, dict], *, steps: int) -> dict[str, dict]:
-    """The same, with each way's seconds a step, and the share of them that reading alone takes."""
+    """Add the seconds per step of each variant, and the share of reading in them."""
     reading = found["reading alone"]["median"]
     for each in found.values():
         each["seconds a step"] = float(f"{each['median'] / steps:.4g}")
@@ -82,8 +83,8 @@ def with_shares(found: dict[str, dict], *, steps: int) -> dict[str, dict]:
     return found
 
 
-def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], Any]]:
-    """An epoch in memory and on the file, and the file read alone."""
+def variants(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], Any]]:
+    """Make the variants: an epoch in memory, an epoch on the file, and reading alone."""
     objective = aejax.objective(aejax.dense(config.sizes), losses.bernoulli)
     optimizer = optax.adam(1e-3)
     state = training.init_state(objective, optimizer, jax.random.key(0))
@@ -115,12 +116,12 @@ def ways(config: Config, path: Path, batch_size: int) -> dict[str, Callable[[], 
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record("input_pipeline", asdict(config), found)
     for size, timed in found.items():
         for name, each in timed.items():
-            shares = each["seconds a step"], "s a step, of which reading", each["reading's share"]
+            shares = each["seconds a step"], "s per step, share of reading", each["reading's share"]
             print(size, name, each["median"], "s, ratio", each["ratio"], *shares)
 
 

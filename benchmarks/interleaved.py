@@ -1,4 +1,4 @@
-"""Several ways to the same end, timed side by side: A B C A B C …, medians, ratios and spread."""
+"""Interleaved timing of variants (A B C A B C …): medians, extremes and ratios."""
 
 import json
 import os
@@ -16,73 +16,78 @@ from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 
 RESULTS = Path(__file__).parent / "results"
-_PAUSE = 0.2
+PAUSE_SECONDS = 0.2
 
 
-def interleaved(ways: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, dict]:
-    """Call every way once, which compiles it, and then all of them in turn, round after round.
+def interleaved(variants: Mapping[str, Callable[[], Any]], *, rounds: int) -> dict[str, dict]:
+    """Call every variant once, which compiles it, and then all variants in turn in each round.
 
-    What slows the machine for a while slows all of them, so that ratios stand where times do not.
+    Other load on the machine slows all variants of a round, so ratios are more reliable than times.
 
     Args:
-        ways: name -> a call that returns when its work is done.
-        rounds: calls of each that count.
+        variants: functions that return when their work is complete, by name.
+        rounds: number of timed calls of each variant.
 
     Returns:
-        Of each way: seconds of its "first" call, and the "median", "least" and "greatest" of the
-        later ones; and "ratio", the median over rounds of the first way's seconds over its own,
-        with the quartiles of that. A ratio above one is faster than the first way.
+        For each variant, the seconds of its "first" call; the "median", "least" and "greatest"
+        seconds of the later calls; and "ratio", the first variant's seconds divided by its own:
+        the median over rounds and the quartiles. A ratio above one is faster than the first
+        variant.
     """
-    first = {name: _seconds(way) for name, way in ways.items()}
-    rows = np.array([[_seconds(way) for way in ways.values()] for _ in range(rounds)])
+    first = {name: _seconds(variant) for name, variant in variants.items()}
+    rows = np.array([[_seconds(variant) for variant in variants.values()] for _ in range(rounds)])
     ratios = rows[:, :1] / rows
     return {
         name: {
             "first": round(first[name], 3),
             **{
-                what: float(f"{function(rows[:, i]):.4g}")
-                for what, function in (("median", np.median), ("least", min), ("greatest", max))
+                statistic: float(f"{function(rows[:, i]):.4g}")
+                for statistic, function in (
+                    ("median", np.median),
+                    ("least", min),
+                    ("greatest", max),
+                )
             },
             "ratio": [round(float(q), 3) for q in np.quantile(ratios[:, i], [0.5, 0.25, 0.75])],
         }
-        for i, name in enumerate(ways)
+        for i, name in enumerate(variants)
     }
 
 
 def record(
     name: str, config: Mapping[str, Any], found: Mapping[str, Any], *, peers: Sequence[str] = ()
 ) -> None:
-    """Write benchmarks/results/<machine>/<name>.json: what was asked and found, versions and load.
+    """Write settings, results, versions and load to benchmarks/results/<machine>/<name>.json.
 
-    Figures of several machines stand side by side, for they need not agree on what is the faster.
+    Each machine has a folder, because machines may disagree on which variant is faster.
 
     Args:
-        name: of the benchmark.
-        config: everything that decides the numbers.
-        found: the numbers.
-        peers: the packages beside which it was measured.
+        name: name of the benchmark.
+        config: settings of the benchmark.
+        found: results.
+        peers: packages that were compared, whose versions are recorded.
     """
     about = environment() | {peer: version(peer) for peer in peers} | _machine()
-    what = {"config": config, "environment": about, "peers": [*peers], "found": found}
-    text = json.dumps(what, indent=1)
+    content = {"config": config, "environment": about, "peers": [*peers], "found": found}
+    text = json.dumps(content, indent=1)
     write_text(RESULTS / machine_name(about) / f"{name}.json", text + "\n")
 
 
 def machine_name(about: Mapping[str, Any]) -> str:
-    """A folder's name for a machine, `amd-epyc-2-cores` or `1-nvidia-h100`.
+    """Folder name of a machine, such as `amd-epyc-2-cores` or `1-nvidia-h100`.
 
     Args:
-        about: "device", "processor" and "cores", as recorded.
+        about: recorded environment with "device", "processor" and "cores".
     """
     on_host = "(cpu)" in about["device"]
-    what = f"{about['processor']} {about['cores']} cores" if on_host else about["device"]
-    words = re.sub(r"\(.*?\)", "", what).lower()
-    return re.sub("[^a-z0-9]+", "-", words).strip("-")
+    text = f"{about['processor']} {about['cores']} cores" if on_host else about["device"]
+    name = re.sub(r"\(.*?\)", "", text).lower()
+    return re.sub("[^a-z0-9]+", "-", name).strip("-")
 
 
 def _machine() -> dict[str, Any]:
-    """The processor, the cores that this process may use, and how many were at work of late."""
-    information = Path("/proc/cpuinfo")  # Linux's; other systems have a name of their own
+    """Processor name, cores available to this process, and load averages."""
+    information = Path("/proc/cpuinfo")  # Linux only
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return {
@@ -92,9 +97,9 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _seconds(way: Callable[[], Any]) -> float:
-    """Of a call, once the threads of what came before no longer wait for work by turning."""
-    time.sleep(_PAUSE)
+def _seconds(variant: Callable[[], Any]) -> float:
+    """Seconds of one call, after a pause in which idle threads of earlier calls stop spinning."""
+    time.sleep(PAUSE_SECONDS)
     begin = time.perf_counter()
-    way()
+    variant()
     return time.perf_counter() - begin

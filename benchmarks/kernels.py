@@ -1,13 +1,12 @@
-"""Where the time of an epoch goes: its kernels, by the time that they take.
+"""Profile of an epoch: its kernels, sorted by their share of the time.
 
-The trainings of `benchmarks.accelerator`, and on a processor those of `benchmarks.convolution`, one
-epoch of each in JAX's profiler. A kernel's share is of the time that all kernels took together;
-*busy* is that time by the epoch's, measured without the profiler: on a GPU, what is missing to one
-the device waited. On a processor it is the time of several threads, but not of those that YNNPACK's
-products have of their own.
+One epoch of each training of `benchmarks.accelerator`, and on a CPU of `benchmarks.convolution`, in
+JAX's profiler. *share* is a kernel's fraction of the summed time of all kernels. *busy* is that sum
+divided by the time of an epoch without the profiler: on a GPU, a value below one means that the
+device was idle. On a CPU the sum covers several threads, but not YNNPACK's own threads.
 
 Command:  python -m benchmarks.kernels cpu, or cuda
-Run time: half a minute on two quiet cores; on a GPU not known, for it has not run on one yet.
+Run time: half a minute on two idle cores; unknown on a GPU, where it has not run yet.
 """
 
 import re
@@ -35,22 +34,22 @@ from benchmarks.interleaved import record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     name: str
-    """of the file of results"""
+    """name of the results file"""
     models: tuple[tuple[int, ...], ...]
-    """units of the encoders' layers; the decoders mirror them"""
+    """layer widths of each encoder, the input first; the decoders mirror them"""
     rows: int
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_sizes: tuple[int, ...]
-    """examples a step"""
+    """batch sizes"""
     precisions: tuple[str, ...] = ("float32", "bfloat16")
-    """`benchmarks.accelerator`'s names"""
+    """precisions of `benchmarks.accelerator`, by name"""
     images: convolution.Config | None = None
-    """a convolutional autoencoder's too"""
+    """settings of the convolutional autoencoder; None measures none"""
     kernels: int = 8
-    """that are told"""
+    """number of kernels reported"""
 
 
 DEEP = (784, 1000, 500, 250, 30)
@@ -60,16 +59,16 @@ QUICK = Config("kernels", ((16, 8),), 64, (32,), ("float32",), convolution.QUICK
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By model, batch and precision: seconds of an epoch, its kernels and how busy they keep it."""
+    """Seconds per epoch, busy fraction and main kernels by model, batch size and precision."""
     found = {}
     for sizes in config.models:
         x = np.random.default_rng(0).uniform(size=(config.rows, sizes[0])).astype(np.float32)
         model = aejax.dense(sizes, code_activation=jax.nn.identity)
         for batch_size in config.batch_sizes:
             for precision in config.precisions:
-                few_bits = precision == "bfloat16"
+                low_precision = precision == "bfloat16"
                 objective = aejax.objective(
-                    aejax.mixed_precision(model) if few_bits else model, losses.squared
+                    aejax.mixed_precision(model) if low_precision else model, losses.squared
                 )
                 run = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
                 with jax.default_matmul_precision(PRECISIONS[precision]):
@@ -82,7 +81,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def main(config: Config) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record(config.name, asdict(config), found)
     for case, each in found.items():
@@ -100,54 +99,56 @@ def _profiled(run: Callable[[], Any], count: int) -> dict[str, Any]:
         with jax.profiler.trace(folder):
             run()
         (trace,) = Path(folder).rglob("*.xplane.pb")
-        taken, calls = _events(jax.profiler.ProfileData.from_file(str(trace)))
-    # What runs kernels, and waits for them, is none.
-    taken = Counter({name: spent for name, spent in taken.items() if "::" not in name})
-    together = sum(taken.values())
+        seconds_by_kernel, calls = _events(jax.profiler.ProfileData.from_file(str(trace)))
+    # Events that launch kernels or wait for them are not kernels.
+    seconds_by_kernel = Counter(
+        {name: spent for name, spent in seconds_by_kernel.items() if "::" not in name}
+    )
+    together = sum(seconds_by_kernel.values())
     return {
         "seconds": float(f"{seconds:.4g}"),
         "busy": round(together / seconds, 3),
         "kernels": [
             {"name": name, "calls": calls[name], "share": round(spent / together, 3)}
-            for name, spent in taken.most_common(count)
+            for name, spent in seconds_by_kernel.most_common(count)
         ],
     }
 
 
 def _events(profile: Any) -> tuple[Counter[str], Counter[str]]:
-    """Seconds and calls by kernel: of a device's streams, or of the threads of a processor."""
+    """Seconds and calls by kernel, on the streams of a device or the threads of the CPU."""
     device = [plane for plane in profile.planes if plane.name.startswith("/device:")]
     threads = [plane for plane in profile.planes if plane.name.startswith("/host:CPU")]
     named = "Stream" if device else "tf_XLA"
-    taken, calls = Counter[str](), Counter[str]()
+    seconds_by_kernel, calls = Counter[str](), Counter[str]()
     for plane in device or threads:
         for line in plane.lines:
             if line.name.startswith(named):
-                _add_line(list(line.events), taken, calls)
-    return taken, calls
+                _add_line(list(line.events), seconds_by_kernel, calls)
+    return seconds_by_kernel, calls
 
 
-def _add_line(events: list[Any], taken: Counter[str], calls: Counter[str]) -> None:
-    """What ran on one stream or thread; of an event that holds others, what they leave."""
-    holding: list[Any] = []
+def _add_line(events: list[Any], seconds_by_kernel: Counter[str], calls: Counter[str]) -> None:
+    """Add the events of one stream or thread; nested events are subtracted from their parent."""
+    parents: list[Any] = []
     for event in sorted(events, key=lambda event: (event.start_ns, -event.end_ns)):
-        while holding and holding[-1].end_ns <= event.start_ns:
-            holding.pop()
-        if holding:
-            taken[_kernel(holding[-1])] -= event.duration_ns / 1e9
-        taken[_kernel(event)] += event.duration_ns / 1e9
+        while parents and parents[-1].end_ns <= event.start_ns:
+            parents.pop()
+        if parents:
+            seconds_by_kernel[_kernel(parents[-1])] -= event.duration_ns / 1e9
+        seconds_by_kernel[_kernel(event)] += event.duration_ns / 1e9
         calls[_kernel(event)] += 1
-        holding.append(event)
+        parents.append(event)
 
 
 def _kernel(event: Any) -> str:
-    """Its name without the number that tells it from its likes."""
+    """Name of a kernel without its numeric suffix."""
     return re.sub(r"[._]\d+$", "", event.name)
 
 
 if __name__ == "__main__":
     main(
         tyro.extras.overridable_config_cli(
-            {"cpu": ("a processor's", CPU), "cuda": ("a GPU's", CUDA)}
+            {"cpu": ("profile of a CPU", CPU), "cuda": ("profile of a GPU", CUDA)}
         )
     )

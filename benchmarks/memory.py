@@ -1,7 +1,7 @@
-"""Peak memory of `aejax train --stream` on much data, against little: it should not grow.
+"""Peak memory of `aejax train --stream` as the data set grows; it should stay constant.
 
-The data are memory-mapped files of zeros that take no room on the disk: what is read of them is as
-large as any. Peak memory is the process's largest resident set, files that it maps included.
+The data are memory-mapped sparse files of zeros, which take no disk space. Peak memory is the
+maximum resident set size of the process, memory-mapped files included.
 
 Command:  python -m benchmarks.memory
 Run time: a minute on one core.
@@ -22,25 +22,25 @@ from benchmarks.interleaved import record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     gigabytes: tuple[float, ...] = (0.5, 50.0)
-    """of train examples, 10⁹ bytes each; the first is what the others are held against"""
+    """sizes of the training data in units of 10⁹ bytes; ratios are to the first"""
     features: int = 784
-    """bytes an example"""
+    """bytes per example"""
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     batch_size: int = 1024
-    """examples a step"""
+    """batch size"""
     steps: int = 100
-    """that are trained"""
+    """number of training steps"""
 
 
 QUICK = Config(gigabytes=(0.01, 1.0), sizes=(784, 16), batch_size=64, steps=8)
 
 
-def lay_out(folder: Path, examples: int, features: int) -> None:
-    """A data set with so many train examples, all zero, which lie nowhere, and a few to test."""
+def write_data(folder: Path, examples: int, features: int) -> None:
+    """Write a data set: a sparse file of zero training examples, and a few test examples."""
     folder.mkdir()
     header = {"descr": "|u1", "fortran_order": False, "shape": (examples, features)}
     with (folder / "x_train.npy").open("wb") as file:
@@ -50,26 +50,26 @@ def lay_out(folder: Path, examples: int, features: int) -> None:
 
 
 def peak(config: Config, folder: Path) -> int:
-    """Largest resident set in bytes of a process that trains on a folder's data."""
-    words = [sys.executable, "-m", "aejax", "train", "--data", str(folder), "--stream"]
-    words += ["--sizes", *map(str, config.sizes), "--batch-size", str(config.batch_size)]
-    words += ["--steps-per-epoch", str(config.steps), "--epochs", "1", "--validation", "0"]
-    words += ["--quiet", "--out", str(folder / "run")]
-    process = os.posix_spawn(sys.executable, words, os.environ)
+    """Maximum resident set size, in bytes, of a process that trains on a folder's data."""
+    command = [sys.executable, "-m", "aejax", "train", "--data", str(folder), "--stream"]
+    command += ["--sizes", *map(str, config.sizes), "--batch-size", str(config.batch_size)]
+    command += ["--steps-per-epoch", str(config.steps), "--epochs", "1", "--validation", "0"]
+    command += ["--quiet", "--out", str(folder / "run")]
+    process = os.posix_spawn(sys.executable, command, os.environ)
     _, status, usage = os.wait4(process, 0)
     if status:
-        raise RuntimeError(f"{' '.join(words)} ended with {os.waitstatus_to_exitcode(status)}")
+        raise RuntimeError(f"{' '.join(command)} exited with {os.waitstatus_to_exitcode(status)}")
     return usage.ru_maxrss * 1024
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """Examples and peak memory by gigabytes of data, and the ratio to the first."""
+    """Number of examples, peak memory and ratio to the first, by size of the data."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         for gigabytes in config.gigabytes:
             examples = round(gigabytes * 1e9 / config.features)
             folder = Path(name) / f"{gigabytes}"
-            lay_out(folder, examples, config.features)
+            write_data(folder, examples, config.features)
             found[f"{gigabytes:g} GB"] = {"examples": examples, "peak": peak(config, folder)}
     first = next(iter(found.values()))["peak"]
     for each in found.values():
@@ -78,7 +78,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record("memory", asdict(config), found)
     for size, each in found.items():

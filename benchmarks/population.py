@@ -1,13 +1,13 @@
-"""Many small models at once, and one of them alone, beside PyTorch's ways to the same.
+"""Training of many small models at once, and of one, compared with PyTorch.
 
-A model is 64-32 and its mirror, logistic units, squared error, Adam, 128 rows a step. Alone:
-aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop eager and compiled. A
-population of 64, for a few epochs: aejax's `training.fit_population`, PyTorch's models one after
-another, and PyTorch's gradients by `torch.func.vmap` with one optimizer for all. PyTorch's
-optimizers are fused.
+A model has an encoder of widths 64-32 and its mirror, logistic units and squared error; Adam, 128
+rows per step. One model: aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop
+eager and compiled. A population of 64 models for a few epochs: aejax's `training.fit_population`,
+PyTorch's models one after another, and PyTorch's gradients by `torch.func.vmap` with one optimizer
+for all models. PyTorch's optimizers are fused.
 
 Command:  python -m benchmarks.population
-Run time: about two minutes on two quiet cores.
+Run time: about two minutes on two idle cores.
 """
 
 from collections.abc import Callable
@@ -30,40 +30,42 @@ from benchmarks.interleaved import interleaved, record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     features: int = 64
-    """of an example"""
+    """number of features"""
     code: int = 32
-    """units of the code"""
+    """number of code units"""
     members: int = 64
-    """models of the population"""
+    """number of models in the population"""
     rows: int = 4096
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_size: int = 128
-    """examples a step"""
+    """batch size"""
     epochs: int = 4
-    """passes of the population over them; of one model alone it is one"""
+    """epochs of the population; a single model is trained for one"""
     rounds: int = 7
-    """calls of each way that count"""
+    """timed calls of each variant"""
     compiled: bool = True
-    """torch.compile too, which needs a C++ compiler"""
+    """whether torch.compile, which needs a C++ compiler, is measured too"""
     device: str = "cpu"
-    """PyTorch's name of the device, or "cuda"; JAX takes its default"""
+    """device of PyTorch: "cpu" or "cuda"; JAX uses its default device"""
 
 
 QUICK = Config(features=8, code=4, members=3, rows=64, batch_size=32, rounds=2, compiled=False)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """Seconds and ratios to PyTorch's first way, of one model alone and of the population."""
+    """Seconds and ratios to PyTorch's first variant, for one model and for the population."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.features)).astype(np.float32)
     alone = {"PyTorch": _pytorch_epochs(config, x, 1)}
     if config.compiled:
         alone["PyTorch, compiled"] = _pytorch_epochs(config, x, 1, compiled=True)
     alone |= {
         "aejax, a loop of steps": _loop(config, x),
-        "aejax, one scan": one_scan(*_pieces(config), jnp.asarray(x), config.batch_size),
+        "aejax, one scan": one_scan(
+            *_objective_and_optimizer(config), jnp.asarray(x), config.batch_size
+        ),
     }
     together = {
         "PyTorch, one after another": _repeated(config, _pytorch_epochs(config, x, config.members)),
@@ -77,24 +79,26 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch gains by it too
+    """Run the benchmark, write its results and print them."""
+    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
     found = measure(config)
     name = "population" if config.device == "cpu" else f"population_{config.device}"
     record(name, asdict(config), found, peers=("torch",))
-    for models, ways in found.items():
-        for name, each in ways.items():
+    for models, variants in found.items():
+        for name, each in variants.items():
             print(models, name, each["median"], "s", each["ratio"])
 
 
-def _pieces(config: Config) -> tuple[aejax.Objective, optax.GradientTransformation]:
+def _objective_and_optimizer(
+    config: Config,
+) -> tuple[aejax.Objective, optax.GradientTransformation]:
     model = aejax.dense((config.features, config.code))
     return aejax.objective(model, losses.squared), optax.adam(1e-3)
 
 
 def _loop(config: Config, x: np.ndarray) -> Callable[[], Any]:
-    """A Python loop: the batches are cut before, which flatters it."""
-    objective, optimizer = _pieces(config)
+    """Make a Python loop of steps; batches are sliced beforehand, which favours this variant."""
+    objective, optimizer = _objective_and_optimizer(config)
     first = training.init_state(objective, optimizer, jax.random.key(0))
     step = jax.jit(lambda state, batch: training.step(objective, optimizer, state, batch)[0])
     batches = [
@@ -115,7 +119,7 @@ def _population(config: Config, x: np.ndarray) -> Callable[[], Any]:
     data, rates = Batch(jnp.asarray(x)), jnp.full(config.members, 1e-3)
 
     def make(rate: Array) -> tuple[aejax.Objective, optax.GradientTransformation]:
-        objective, _ = _pieces(config)
+        objective, _ = _objective_and_optimizer(config)
         return objective, optax.adam(rate)
 
     return lambda: training.fit_population(

@@ -1,4 +1,4 @@
-"""Epochs of PyTorch's training as ways to be timed."""
+"""Epochs of PyTorch's training as variants for `benchmarks.interleaved`."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -12,22 +12,23 @@ def pytorch_epoch(
     x: np.ndarray,
     batch_size: int,
     *,
-    few_bits: bool = False,
+    low_precision: bool = False,
     compiled: str | None = None,
     device: str = "cpu",
 ) -> Callable[[], Any]:
-    """A call that runs one epoch of a deep autoencoder, logistic but for code and output.
+    """Make one epoch of a deep autoencoder, logistic except for a linear code and output.
 
     Args:
-        sizes: units of the encoder's layers; the decoder mirrors them.
+        sizes: layer widths of the encoder, the input first; the decoder mirrors them.
         x: all examples, [examples, features].
-        batch_size: examples a step.
-        few_bits: bfloat16 by autocast.
-        compiled: mode of torch.compile; None is eager. "reduce-overhead" replays CUDA graphs.
-        device: PyTorch's name of it.
+        batch_size: number of examples per step.
+        low_precision: whether to use bfloat16 by autocast.
+        compiled: mode of torch.compile, or None for eager execution; "reduce-overhead" replays CUDA
+            graphs.
+        device: device of PyTorch.
 
     Returns:
-        The call, which returns when the device is done.
+        A function that runs the epoch and returns when the device has finished.
     """
     import torch
 
@@ -41,7 +42,7 @@ def pytorch_epoch(
         for start in range(0, len(rows), batch_size):
             batch = rows[order[start : start + batch_size]]
             optimizer.zero_grad()
-            _loss(forward, batch, few_bits).backward()
+            _loss(forward, batch, low_precision).backward()
             optimizer.step()
         if device == "cuda":
             torch.cuda.synchronize()
@@ -50,21 +51,21 @@ def pytorch_epoch(
 
 
 def pytorch_graph_epoch(
-    sizes: Sequence[int], x: np.ndarray, batch_size: int, *, few_bits: bool = False
+    sizes: Sequence[int], x: np.ndarray, batch_size: int, *, low_precision: bool = False
 ) -> Callable[[], Any]:
-    """`pytorch_epoch` on a GPU, where one CUDA graph holds a whole step but for its batch's rows.
+    """Make `pytorch_epoch` on a GPU, with one CUDA graph for a step.
 
-    The model is compiled; the graph holds the loss, its gradient and Adam's update. This is the
-    least that a GPU waits for Python in PyTorch.
+    The model is compiled; the graph contains the loss, its gradient and Adam's update, but not the
+    selection of the batch. This minimises the time that the GPU waits for Python.
 
     Args:
-        sizes: units of the encoder's layers; the decoder mirrors them.
-        x: all examples, [examples, features], a whole number of batches.
-        batch_size: examples a step.
-        few_bits: bfloat16 by autocast.
+        sizes: layer widths of the encoder, the input first; the decoder mirrors them.
+        x: all examples, [examples, features]; their number is a multiple of the batch size.
+        batch_size: number of examples per step.
+        low_precision: whether to use bfloat16 by autocast.
 
     Returns:
-        The call, which returns when the device is done.
+        A function that runs the epoch and returns when the device has finished.
     """
     import torch
 
@@ -77,12 +78,12 @@ def pytorch_graph_epoch(
 
     def step() -> None:
         optimizer.zero_grad()
-        _loss(forward, batch, few_bits).backward()
+        _loss(forward, batch, low_precision).backward()
         optimizer.step()
 
     def capture() -> None:
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # compiles, and makes what the graph must find there
+        with torch.cuda.stream(side):  # compiles, and allocates what the graph needs
             for _ in range(3):
                 step()
         torch.cuda.current_stream().wait_stream(side)
@@ -115,9 +116,9 @@ def _model(sizes: Sequence[int], device: str) -> Any:
     return torch.nn.Sequential(*layers).to(device)
 
 
-def _loss(forward: Callable[[Any], Any], batch: Any, few_bits: bool) -> Any:
+def _loss(forward: Callable[[Any], Any], batch: Any, low_precision: bool) -> Any:
     import torch
 
-    with torch.autocast(batch.device.type, torch.bfloat16, enabled=few_bits):
+    with torch.autocast(batch.device.type, torch.bfloat16, enabled=low_precision):
         output = forward(batch)
     return (output.float() - batch).square().sum(dim=1).mean()

@@ -1,15 +1,15 @@
-"""What an epoch of the recipes for thirty numbers takes, and its share of the machine's rate.
+"""Time of an epoch of the recipes with a 30-dimensional code, and share of the machine's rate.
 
-As many digits as MNIST has, of chance, moved anew in every step, by Muon in mixed precision: each
-as `aejax train --recipe` trains it. Seconds are those of a part of an epoch; an epoch's follow from
-them. The share is of the machine's rate of float32 products in NumPy, measured in the same rounds,
-of the operations in products of layers alone, 6 (P_e + (2T + 1) P_d) a row: of P_e parameters of
-the encoder and P_d of the decoder, which T steps of refinement use forwards and back before it
-decodes, and which all come back for the gradient. It may exceed 1 where bfloat16 has units of its
-own.
+60 000 random images of the size of MNIST digits, with augmentation resampled at every step, Muon
+and mixed precision, as `aejax train --recipe` trains them. Part of an epoch is timed, and the time
+of an epoch is extrapolated. *share* is the rate of operations in the layers' matrix products
+divided by that of a float32 matrix product in NumPy, which is measured in the same rounds. A row
+takes 6 (P_e + (2T + 1) P_d) operations, for P_e parameters of the encoder, P_d of the decoder and T
+refinement steps, each a forward and a backward pass of the decoder. The share may exceed 1 on a CPU
+with bfloat16 instructions (AMX).
 
 Command:  python -m benchmarks.recipes
-Run time: two minutes on two quiet cores.
+Run time: two minutes on two idle cores.
 """
 
 from collections.abc import Callable
@@ -30,30 +30,30 @@ from benchmarks.interleaved import interleaved, record
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     recipes: tuple[RecipeName, ...] = ("thirty-numbers", "refined")
-    """whose epochs are timed"""
+    """names of the timed recipes"""
     side: int = 28
-    """pixels of a square image's side"""
+    """side length of the square images in pixels"""
     epoch: int = 60_000
-    """examples of a whole epoch"""
+    """number of examples in an epoch"""
     rows: int = 4096
-    """examples that are timed, a whole number of batches"""
+    """number of timed examples, a multiple of the batch size"""
     rounds: int = 5
-    """of them that count"""
+    """timed rounds"""
 
 
 QUICK = Config(recipes=("thirty-numbers",), rows=512, rounds=1)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By recipe: seconds of the part and of an epoch, and the share of NumPy's rate."""
+    """Seconds of the timed part and of an epoch, and share of NumPy's rate, by recipe."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.side**2)).astype(np.float32)
     left, right = x[:1024], np.ones((x.shape[1], 1000), np.float32)
     settings = {name: RECIPES[name].training for name in config.recipes}
-    ways = {name: _epoch(training, x, config.side) for name, training in settings.items()}
-    timed = interleaved(ways | {"product": lambda: left @ right}, rounds=config.rounds)
+    variants = {name: _epoch(training, x, config.side) for name, training in settings.items()}
+    timed = interleaved(variants | {"product": lambda: left @ right}, rounds=config.rounds)
     rate = 2 * left.size * right.shape[1] / timed.pop("product")["median"]
     for name, each in timed.items():
         speed = config.rows / each["median"]
@@ -65,7 +65,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def operations(training: Training) -> int:
-    """In products, of a row's step."""
+    """Number of operations in matrix products per row and step."""
     encoder, decoder = (
         sum(inputs * outputs for inputs, outputs in pairwise(sizes))
         for sizes in (training.sizes, training.decoder_sizes or training.sizes)
@@ -80,11 +80,11 @@ def _epoch(training: Training, x: np.ndarray, side: int) -> Callable[[], Any]:
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     found = measure(config)
     record("recipes", asdict(config), found)
-    for ways in found.values():
-        for name, each in ways.items():
+    for variants in found.values():
+        for name, each in variants.items():
             print(name, each["seconds an epoch"], "s an epoch, share", each["share"])
 
 

@@ -1,11 +1,11 @@
-"""Ten seeds in one vmapped program against ten trainings one after another.
+"""Ten seeds in one vmapped program, compared with ten trainings one after another.
 
-Three ways to the same ten models: `training.fit` ten times; one whole training compiled and called
-ten times; and one program in which the seeds are vmapped. The seconds of the first call hold the
-compilation; those of later calls do not.
+Three variants train the same ten models: `training.fit` ten times; end-to-end training as one
+`lax.scan`, compiled once and called ten times; and one program that is vmapped over the seeds. The
+seconds of the first call include the compilation.
 
 Command:  python -m benchmarks.seeds
-Run time: two minutes on one quiet core.
+Run time: two minutes on one idle core.
 """
 
 import json
@@ -32,31 +32,31 @@ RESULTS = Path(__file__).parent / "results" / "seeds.json"
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (64, 16)
-    """features of the digits and units of the code"""
+    """number of features of the digits and of code units"""
     seeds: int = 10
-    """trainings"""
+    """number of trainings"""
     epochs: int = 50
-    """passes over the 1438 digits"""
+    """epochs over the 1438 digits"""
     batch_size: int = 32
-    """examples a step"""
+    """batch size"""
     repeats: int = 3
-    """calls after the first, of which the median counts"""
+    """calls after the first; their median is recorded"""
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """Seconds of each way, first call and later ones, and their ratios to the vmapped program.
+    """Seconds of the first and later calls of each variant, and ratios to the vmapped program.
 
     Args:
-        config: what is trained.
+        config: settings of the benchmark.
 
     Returns:
-        Seconds by wall clock and of processor time, and the ratios of both.
+        Wall-clock and CPU seconds, and the ratios of both.
 
     Raises:
-        AssertionError: where the three ways do not end in the same parameters.
+        AssertionError: if the three variants end with different parameters.
     """
     digits = data.digits()
     data_ = Batch(jnp.asarray(digits.x_train.reshape(-1, 64) / 16, jnp.float32))
@@ -66,30 +66,30 @@ def measure(config: Config) -> dict[str, Any]:
     optimizer = optax.adam(1e-2)
     settings = {"epochs": config.epochs, "batch_size": config.batch_size}
     train = partial(training.train, objective, optimizer, **settings)
-    one, many = (jax.jit(way) for way in (train, jax.vmap(train, (None, 0))))
+    one, many = (jax.jit(variant) for variant in (train, jax.vmap(train, (None, 0))))
     keys = jax.random.split(jax.random.key(0), config.seeds)
-    ways = {
+    variants = {
         "fit, one after another": lambda: [
             training.fit(objective, optimizer, data_, key=key, **settings)[0] for key in keys
         ],
         "compiled once, one after another": lambda: [one(data_, key)[0] for key in keys],
         "vmapped": lambda: many(data_, keys)[0],
     }
-    ends, first = zip(*(_timed(way) for way in ways.values()), strict=True)
+    ends, first = zip(*(_timed(variant) for variant in variants.values()), strict=True)
     _check_same(ends)
-    rounds = [[_timed(way)[1] for way in ways.values()] for _ in range(config.repeats)]
+    rounds = [[_timed(variant)[1] for variant in variants.values()] for _ in range(config.repeats)]
     later = [np.median(calls, axis=0) for calls in zip(*rounds, strict=True)]
     return {
         clock: {
-            "first call": _against_vmapped(ways, [seconds[i] for seconds in first]),
-            "later calls": _against_vmapped(ways, [seconds[i] for seconds in later]),
+            "first call": _against_vmapped(variants, [seconds[i] for seconds in first]),
+            "later calls": _against_vmapped(variants, [seconds[i] for seconds in later]),
         }
         for i, clock in enumerate(("wall clock", "processor time"))
     }
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
+    """Run the benchmark, write its results and print them."""
     record = {
         "config": asdict(config),
         "environment": environment(),
@@ -100,14 +100,14 @@ def main(config: Config = Config()) -> None:
     print(text)
 
 
-def _timed(way: Callable[[], Any]) -> tuple[Any, tuple[float, float]]:
+def _timed(variant: Callable[[], Any]) -> tuple[Any, tuple[float, float]]:
     wall, processor = time.perf_counter(), time.process_time()
-    end = jax.block_until_ready(way())
+    end = jax.block_until_ready(variant())
     return end, (time.perf_counter() - wall, time.process_time() - processor)
 
 
 def _check_same(ends: tuple[Any, ...]) -> None:
-    """All ways end in the same parameters, to rounding."""
+    """Raise unless all variants end with the same parameters up to rounding."""
     kernels = []
     for end in ends:
         states = end if isinstance(end, list) else [end]

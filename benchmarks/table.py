@@ -1,4 +1,4 @@
-"""The page of all benchmarks, written from their results: `python -m benchmarks.table`."""
+"""Report of all benchmark results, benchmarks/README.md: `python -m benchmarks.table`."""
 
 import importlib
 import json
@@ -25,24 +25,24 @@ COMMANDS = {
     "input_pipeline": "input_pipeline",
     "attempts": "attempts",
 }
-"""Name of a file of results -> the module that wrote it, and its options."""
+"""Module that wrote a results file and its options, by name of the file."""
 HEAD = """# Benchmarks
 
-Ways to the same end, side by side in one process: each is called once, which compiles it, and then
-all in turn, round after round. What slows the machine for a while slows all of them, so that a
-ratio stands where seconds do not: it is the first way's time over a way's own, as the median over
-rounds with its quartiles; above one is faster than the first. Seconds are the median of the rounds,
-and the least. `make bench` runs all of them, on a machine that should do nothing else, and writes
-this page, beside what other machines found; [what was found and changed](../docs/performance.md),
-and [what a step communicates](results/communication.md). `make bench-cuda` adds what needs a GPU.
-`benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels` have results of their own in
-[results](results).
+Each benchmark compares variants in one process. Every variant is called once, which compiles it;
+then all take turns for several rounds. Other load slows all variants of a round, so ratios
+are more reliable than seconds. *ratio* is the first variant's time divided by a variant's own, as
+the median over rounds with its quartiles; a ratio above one is faster than the first. *seconds* is
+the median over rounds and *least* the minimum. `make bench` runs the benchmarks on an otherwise
+idle machine and writes this report, which keeps the results of other machines. `make bench-cuda`
+runs those that need a GPU. See also [the conclusions](../docs/performance.md) and [the
+communication per step](results/communication.md). `benchmarks.seeds`, `benchmarks.memory` and
+`benchmarks.kernels` only write to [results](results).
 """
 TIMES = ("first", "median", "least", "greatest", "ratio")
 
 
-def page(results: Path = RESULTS) -> str:
-    """The page of what has been recorded in a folder, on whatever machines."""
+def report(results: Path = RESULTS) -> str:
+    """Format the results in a folder, of all machines, as Markdown."""
     found = [
         (command, [json.loads(file.read_text(encoding="utf-8")) for file in files])
         for name, command in COMMANDS.items()
@@ -52,12 +52,12 @@ def page(results: Path = RESULTS) -> str:
 
 
 def main() -> None:
-    """Write the page."""
-    write_text(README, page())
+    """Write benchmarks/README.md."""
+    write_text(README, report())
 
 
 def _section(command: str, records: list[dict[str, Any]]) -> str:
-    """A benchmark's tables, one of each machine, under what its docstring says of it."""
+    """Section of a benchmark: its docstring, and a table for each machine."""
     module = importlib.import_module(f"benchmarks.{command.split()[0]}")
     title, about, *_ = (module.__doc__ or "").split("\n\n")
     head = f"\n## {title.rstrip('.')}\n\n{about} `python -m benchmarks.{command}`\n"
@@ -65,36 +65,36 @@ def _section(command: str, records: list[dict[str, Any]]) -> str:
 
 
 def _machine(record: dict[str, Any]) -> str:
-    """What a record was made on, and with."""
+    """Machine and package versions of a record."""
     machine = record["environment"]
     device = "" if "cpu" in machine["device"] else f"{machine['device']}; "
-    versions = ", ".join(f"{what} {machine[what]}" for what in ("jax", *record["peers"]))
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("jax", *record["peers"]))
     return (
-        f"**{device}{machine['processor']}, {machine['cores']} cores**, of which "
-        f"{machine['load'][0]} busy a minute before the end; {versions}; "
+        f"**{device}{machine['processor']}, {machine['cores']} cores**, load average "
+        f"{machine['load'][0]} in the last minute; {versions}; "
         f"commit {machine['revision']}"
     )
 
 
 def _table(record: dict[str, Any]) -> str:
-    extras = [what for what in next(_ways(record))[2] if what not in TIMES]
-    head = ["what", "way", "seconds", "least", "ratio", *extras, "first call"]
+    extras = [name for name in next(_rows(record))[2] if name not in TIMES]
+    head = ["case", "variant", "seconds", "least", "ratio", *extras, "first call"]
     rows = [head, ["---"] * 2 + ["---:"] * (len(head) - 2)]
-    rows += [[case, way, *_cells(each, extras)] for case, way, each in _ways(record)]
+    rows += [[case, variant, *_cells(each, extras)] for case, variant, each in _rows(record)]
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
-def _ways(record: dict[str, Any]) -> Any:
-    for case, ways in record["found"].items():
-        for way, each in ways.items():
-            yield case, way, each
+def _rows(record: dict[str, Any]) -> Any:
+    for case, variants in record["found"].items():
+        for variant, each in variants.items():
+            yield case, variant, each
 
 
 def _cells(each: dict[str, Any], extras: list[str]) -> list[str]:
     median, low, high = each["ratio"]
     ratio = f"{median:.2f} [{low:.2f}, {high:.2f}]"
     times = [f"{each['median']:.4g}", f"{each['least']:.4g}"]
-    return [*times, ratio, *(f"{each[what]:g}" for what in extras), f"{each['first']:.3g}"]
+    return [*times, ratio, *(f"{each[name]:g}" for name in extras), f"{each['first']:.3g}"]
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""Rows a second of a deep autoencoder's training, in float32 and mixed precision, beside PyTorch's.
+"""Training throughput of a deep autoencoder in float32 and mixed precision, and PyTorch's.
 
-An epoch of 784-1000-500-250-30 and its mirror, logistic units, squared error, Adam: aejax's is one
-scan; PyTorch's is a loop of its own steps with fused Adam, eager and compiled. The share is of the
-machine's rate of float32 products in NumPy, measured in the same rounds: 6 operations a parameter
-and row. *Products alone* are the epoch's products of matrices in float32 and nothing else, by XLA
-and by PyTorch: most of what any way must do.
+An epoch with an encoder of widths 784-1000-500-250-30 and its mirror, logistic units, squared error
+and Adam: one scan in aejax, and a loop of steps with fused Adam in PyTorch, eager and compiled.
+*share* is the rate of arithmetic (6 operations per parameter and row) divided by that of a float32
+matrix product in NumPy, which is measured in the same rounds. *products alone* are only the
+epoch's float32 matrix products, which take most of the time of every variant.
 
 Command:  python -m benchmarks.throughput
-Run time: about five minutes on two quiet cores; the compiler of PyTorch takes some of it.
+Run time: about five minutes on two idle cores, including PyTorch's compilation.
 """
 
 from collections.abc import Callable
@@ -31,33 +31,33 @@ from benchmarks.pytorch_epochs import pytorch_epoch
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers."""
+    """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder mirrors them"""
     rows: int = 8192
-    """examples of an epoch"""
+    """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024, 4096)
-    """examples a step"""
+    """batch sizes"""
     rounds: int = 7
-    """epochs of each way that count"""
+    """timed epochs of each variant"""
     compiled: bool = True
-    """torch.compile too, which needs a C++ compiler"""
+    """whether torch.compile, which needs a C++ compiler, is measured too"""
 
 
 QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2, compiled=False)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """By batch size and way: seconds, rows a second, share of NumPy's rate, ratio to PyTorch."""
+    """Seconds, rows per second, share and ratio to PyTorch by batch size and variant."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.sizes[0])).astype(np.float32)
     parameters = 2 * sum(a * b for a, b in pairwise(config.sizes))
     left, right = x[:1024], np.ones((config.sizes[0], 1000), np.float32)
     found = {}
     for size in config.batch_sizes:
-        ways = pytorch_ways(config, x, size) | aejax_ways(config, x, size)
-        ways |= products_alone(config, x, size) | {"NumPy's product": lambda: left @ right}
-        timed = interleaved(ways, rounds=config.rounds)
+        variants = pytorch_variants(config, x, size) | aejax_variants(config, x, size)
+        variants |= products_alone(config, x, size) | {"NumPy's product": lambda: left @ right}
+        timed = interleaved(variants, rounds=config.rounds)
         rate = 2 * left.size * right.shape[1] / timed.pop("NumPy's product")["median"]
         for each in timed.values():
             speed = config.rows / each["median"]
@@ -69,8 +69,8 @@ def measure(config: Config) -> dict[str, Any]:
     return found
 
 
-def aejax_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
-    """An epoch in one scan, in float32 and in mixed precision."""
+def aejax_variants(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
+    """Make the variants of aejax: float32 and mixed precision."""
     model = aejax.dense(config.sizes, code_activation=jax.nn.identity)
     models = {"aejax": model, "aejax, mixed precision": aejax.mixed_precision(model)}
     optimizer, rows = optax.adam(1e-3), jnp.asarray(x)
@@ -80,19 +80,23 @@ def aejax_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Call
     }
 
 
-def pytorch_ways(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
-    """An epoch of PyTorch's steps: float32 and bfloat16 autocast, eager and compiled."""
-    ways = {}
+def pytorch_variants(
+    config: Config, x: np.ndarray, batch_size: int
+) -> dict[str, Callable[[], Any]]:
+    """Make the variants of PyTorch: float32 and bfloat16 autocast, eager and compiled."""
+    variants = {}
     for compiled in (False, True)[: 1 + config.compiled]:
-        for few_bits in (False, True):
-            name = f"PyTorch{', bfloat16' if few_bits else ''}{', compiled' if compiled else ''}"
-            settings = {"few_bits": few_bits, "compiled": "default" if compiled else None}
-            ways[name] = pytorch_epoch(config.sizes, x, batch_size, **settings)
-    return ways
+        for low_precision in (False, True):
+            name = (
+                f"PyTorch{', bfloat16' if low_precision else ''}{', compiled' if compiled else ''}"
+            )
+            settings = {"low_precision": low_precision, "compiled": "default" if compiled else None}
+            variants[name] = pytorch_epoch(config.sizes, x, batch_size, **settings)
+    return variants
 
 
 def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, Callable[[], Any]]:
-    """Forwards, and back to every kernel and every layer's input but the first."""
+    """Make the matrix products of a forward and a backward pass, by PyTorch and by XLA."""
     import torch
 
     shapes = list(pairwise([*config.sizes, *config.sizes[-2::-1]]))
@@ -111,7 +115,9 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
 
     def step(kernels: list, batch: jax.Array) -> tuple[list, None]:
         moved = zip(kernels, products(kernels, batch), strict=True)
-        return [kernel + 0 * change for kernel, change in moved], None  # so that none is left out
+        return [
+            kernel + 0 * change for kernel, change in moved
+        ], None  # keeps XLA from removing the products
 
     run = jax.jit(lambda kernels, batches: jax.lax.scan(step, kernels, batches)[0])
     on_device = jax.tree.map(jnp.asarray, (kernels, batches))
@@ -123,12 +129,12 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
 
 
 def main(config: Config = Config()) -> None:
-    """Measure, write and print."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch gains by it too
+    """Run the benchmark, write its results and print them."""
+    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
     found = measure(config)
     record("throughput", asdict(config), found, peers=("torch",))
-    for size, ways in found.items():
-        for name, each in ways.items():
+    for size, variants in found.items():
+        for name, each in variants.items():
             print(size, name, each["rows a second"], "rows/s, share", each["share"], each["ratio"])
 
 

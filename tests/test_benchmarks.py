@@ -1,4 +1,4 @@
-"""Benchmarks run, and time what they say."""
+"""Benchmarks: they run with small settings, and the report shows what they recorded."""
 
 import json
 import time
@@ -28,10 +28,10 @@ from benchmarks import (
 )
 
 
-def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
+def test_variants_take_turns_and_ratios_are_taken_within_rounds():
     calls = []
 
-    def way(name, seconds):
+    def variant(name, seconds):
         def call():
             calls.append(name)
             time.sleep(seconds)
@@ -39,7 +39,7 @@ def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
         return call
 
     found = interleaved.interleaved(
-        {"slow": way("slow", 0.03), "quick": way("quick", 0.01)}, rounds=3
+        {"slow": variant("slow", 0.03), "quick": variant("quick", 0.01)}, rounds=3
     )
     assert calls == ["slow", "quick"] * 4
     assert found["slow"]["ratio"] == [1, 1, 1]
@@ -47,7 +47,7 @@ def test_ways_take_turns_and_a_ratio_is_that_of_a_round():
     assert 0.01 <= found["quick"]["least"] <= found["quick"]["median"] <= found["quick"]["greatest"]
 
 
-def test_the_page_holds_every_way_that_was_recorded(tmp_path, monkeypatch):
+def test_the_report_shows_every_recorded_variant(tmp_path, monkeypatch):
     monkeypatch.setattr(interleaved, "RESULTS", tmp_path)
     found = {"small": interleaved.interleaved({"one": dict, "other": dict}, rounds=2)}
     found["small"]["one"] |= {"share": 0.5}
@@ -58,42 +58,42 @@ def test_the_page_holds_every_way_that_was_recorded(tmp_path, monkeypatch):
     assert file.parent.name == interleaved.machine_name(json.loads(record)["environment"])
     (tmp_path / "another-machine").mkdir()
     (tmp_path / "another-machine" / "pca.json").write_text(record.replace(" 0.25", " 0.75"))
-    page = table.page(tmp_path)
-    assert page.count("\n## ") == 1
-    rows = [line for line in page.splitlines() if line.startswith("| small | other |")]
+    report = table.report(tmp_path)
+    assert report.count("\n## ") == 1
+    rows = [line for line in report.splitlines() if line.startswith("| small | other |")]
     assert {row.split(" | ")[-2] for row in rows} == {"0.25", "0.75"}
-    assert f"scikit-learn {sklearn.__version__}" in page
+    assert f"scikit-learn {sklearn.__version__}" in report
 
 
-def test_a_machine_is_named_by_its_device_or_its_processor():
+def test_a_machine_is_named_after_its_accelerator_or_cpu():
     host = {"processor": "Intel(R) Xeon(R) Processor", "cores": 2, "device": "8 × cpu (cpu)"}
     assert interleaved.machine_name(host) == "intel-xeon-processor-2-cores"
     device = host | {"device": "1 × NVIDIA H100 80GB HBM3 (gpu)"}
     assert interleaved.machine_name(device) == "1-nvidia-h100-80gb-hbm3"
 
 
-def test_the_committed_page_is_that_of_the_committed_results():
-    assert table.README.read_text(encoding="utf-8") == table.page()
+def test_the_committed_report_matches_the_committed_results():
+    assert table.README.read_text(encoding="utf-8") == table.report()
 
 
-def test_a_deep_autoencoder_is_trained_by_all_ways():
+def test_throughput_times_every_variant_of_a_deep_autoencoder():
     (timed,) = throughput.measure(throughput.QUICK).values()
     trained = ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
     assert list(timed) == [*trained, "PyTorch's products alone", "XLA's products alone"]
     for each in timed.values():
         assert each["rows a second"] == pytest.approx(
             256 / each["median"], rel=1e-3, abs=0.5
-        )  # whole rows
+        )  # recorded as an integer
         assert 0 <= each["share"] < 2
 
 
-def test_a_convolutional_one_by_patches_and_by_xlas_convolutions():
+def test_convolution_times_im2col_and_xlas_convolutions():
     (timed,) = convolution.measure(convolution.QUICK).values()
     assert list(timed) == ["PyTorch", "aejax", "aejax by XLA's convolutions"]
     assert all(np.isfinite(each["ratio"]).all() for each in timed.values())
 
 
-def test_populations_and_single_models_are_trained_by_all_ways():
+def test_population_times_every_variant_of_one_model_and_of_many():
     alone, together = population.measure(population.QUICK).values()
     assert list(alone) == ["PyTorch", "aejax, a loop of steps", "aejax, one scan"]
     assert list(together) == [
@@ -104,13 +104,13 @@ def test_populations_and_single_models_are_trained_by_all_ways():
     assert all(each["least"] > 0 for each in [*alone.values(), *together.values()])
 
 
-def test_every_pca_is_the_same_and_its_digits_are_told():
+def test_every_pca_variant_agrees_and_reports_its_errors():
     (timed,) = pca.measure(pca.QUICK).values()
     assert all(each["radians"] < 1e-4 for each in timed.values())
-    assert timed["aejax, closed form"]["eigenvalues"] < 2e-7  # what float32 attributes can hold
+    assert timed["aejax, closed form"]["eigenvalues"] < 2e-7  # float32 precision of the attributes
 
 
-def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
+def test_checkpoints_are_timed_in_the_background_and_blocking():
     found = checkpoints.measure(checkpoints.QUICK)
     assert list(found) == [
         "the loss alone",
@@ -122,15 +122,15 @@ def test_checkpoints_of_every_epoch_in_the_background_and_waited_for():
     assert found["checkpoints too, waited for"]["overhead"] > 0
 
 
-def test_the_command_beside_a_script():
+def test_the_command_is_compared_with_a_script():
     found = command.measure(command.QUICK)
     assert list(found) == ["a script of scans", "aejax train"]
     alone, trained = (each["median"] for each in found.values())
     assert found["aejax train"]["overhead"] == pytest.approx(trained / alone - 1, abs=1e-3)
-    assert 0.5 < trained / alone < 5  # both are mostly the start of Python and JAX
+    assert 0.5 < trained / alone < 5  # starting Python and JAX dominates both
 
 
-def test_the_benchmark_of_accelerators_runs_on_a_processor_too():
+def test_the_accelerator_benchmark_runs_on_a_cpu():
     found = accelerator.measure(accelerator.QUICK)
     assert list(found) == [
         f"16-8, batch 32, {precision}" for precision in ("float32", "tf32", "bfloat16")
@@ -140,7 +140,7 @@ def test_the_benchmark_of_accelerators_runs_on_a_processor_too():
         assert all(each["share"] > 0 for each in timed.values())
 
 
-def test_the_kernels_of_an_epoch_and_their_shares():
+def test_kernels_are_listed_by_descending_share():
     found = kernels.measure(kernels.QUICK)
     assert list(found) == ["16-8, batch 32, float32", "convolutional, 8 × 8"]
     for each in found.values():
@@ -150,21 +150,21 @@ def test_the_kernels_of_an_epoch_and_their_shares():
         assert any("dot" in kernel["name"] for kernel in each["kernels"])
 
 
-def test_what_was_tried_stands_beside_what_is():
+def test_attempts_are_compared_with_the_current_code():
     dense, convolutional = attempts.measure(attempts.QUICK).values()
     assert {*attempts.OPTIONS} < {*dense}
-    for ways in (dense, convolutional):
-        assert next(iter(ways)) == "as it is"
-        assert len(ways) >= 4  # what is, and three attempts
+    for variants in (dense, convolutional):
+        assert next(iter(variants)) == "as it is"
+        assert len(variants) >= 4  # the current code and three attempts
 
 
-def test_a_first_step_with_and_without_kept_programs():
+def test_a_first_step_is_timed_with_and_without_a_compilation_cache():
     found = compile_time.measure(compile_time.QUICK)
     assert list(found) == ["aejax, nothing kept", "aejax, programs kept"]
     assert all(each["least"] > 0 for each in found.values())
 
 
-def test_an_epoch_of_a_recipe_and_the_operations_in_its_products():
+def test_recipes_report_seconds_per_epoch_and_count_operations():
     (timed,) = recipes.measure(recipes.QUICK).values()
     (each,) = timed.values()
     assert each["seconds an epoch"] == pytest.approx(each["median"] * 60_000 / 512, rel=0.01)
@@ -175,7 +175,7 @@ def test_an_epoch_of_a_recipe_and_the_operations_in_its_products():
     assert recipes.operations(refined) == 6 * 10 * products
 
 
-def test_an_epoch_in_memory_and_on_a_file():
+def test_an_epoch_is_timed_in_memory_and_on_a_file():
     (timed,) = input_pipeline.measure(input_pipeline.QUICK).values()
     assert list(timed) == ["in memory", "memory-mapped", "reading alone"]
     assert timed["in memory"]["ratio"] == [1, 1, 1]
@@ -186,7 +186,7 @@ def test_an_epoch_in_memory_and_on_a_file():
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_data():
+def test_peak_memory_does_not_grow_with_the_data():
     found = memory.measure(memory.QUICK)
     assert list(found) == ["0.01 GB", "1 GB"]
     assert 0.9 < found["1 GB"]["ratio"] < 1.1
