@@ -1,6 +1,6 @@
-"""Every fault at every moment, by `make faults`; a dozen, by `python -m tests.faults --quick`.
+"""Fault injection: `make faults` for all faults, `python -m tests.faults --quick` for a dozen.
 
-What came of each injection is kept in `.faults/`, so that a command that was stopped goes on.
+The outcome of each injection is stored in `.faults/`, so that an interrupted command resumes.
 """
 
 import sys
@@ -14,16 +14,16 @@ from tests.faults.processes import prepare
 
 @dataclass(frozen=True)
 class Config:
-    """What is tried."""
+    """Options of the command."""
 
     tries: int = 12
-    """signals at each moment, three to a run; of all else, as many injections as such runs"""
+    """number of signals per moment, three to a run; other faults are injected once per such run"""
     seed: int = 0
-    """of all that chance decides"""
+    """seed of the random choices"""
     quick: bool = False
-    """a dozen instead"""
+    """inject about a dozen faults only"""
     fresh: bool = False
-    """all anew, printed as they come, and no page written"""
+    """ignore stored outcomes, and write no report"""
 
 
 QUICK = (
@@ -34,14 +34,18 @@ QUICK = (
     ("checkpoint's file flipped", "resuming"),
     ("NaN in the data", "starting"),
 )
-"""Three signals to a run each, and one of the others: a dozen."""
+"""Faults and moments of the quick mode: three signals each, or one fault of another kind."""
 
 
 def main(config: Config) -> int:
-    """Try all, print each, and write the page; the number of runs that were lost."""
+    """Inject the faults, print the outcomes and write the report.
+
+    Returns:
+        Number of lost runs.
+    """
     if not sys.platform.startswith("linux"):
         raise SystemExit(
-            "faults need Linux: fork, mounts and /proc; tests.faults.alterations does not"
+            "tests.faults needs Linux (fork, mount and /proc); tests.faults.alterations does not"
         )
     prepare()
     chosen = matrix.cells(config.tries)
@@ -64,5 +68,5 @@ def main(config: Config) -> int:
 
 
 if __name__ == "__main__":
-    disks.alone()
+    disks.restart_in_mount_namespace()
     raise SystemExit(main(tyro.cli(Config)))

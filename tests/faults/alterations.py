@@ -1,8 +1,8 @@
-"""Altered files of a run: a flipped bit, a file cut, deleted or exchanged, then a command.
+"""Altered files of a run: a bit flipped, a file truncated, deleted or exchanged, then a command.
 
-`python -m tests.faults.alterations` alters one file at a time, SEED and COUNT deciding which and
-how, and runs one command on it in this process. The command must refuse the file by name,
-with exit code 2 and one or two lines, or do to the bit what it does with the files as they were.
+`python -m tests.faults.alterations` alters one random file at a time and runs one command on it in
+this process. The command must refuse the file by name, with exit code 2 and one or two lines, or
+write results that are bit-identical to those of the unaltered files.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from aejax.cli.main import main as aejax
 from aejax.runs.atomic_files import write_text
 from tests.faults.injections import flipped, truncated
 from tests.faults.page import ALTERATIONS, write_page
-from tests.faults.runs import CLOCK, lay_out
+from tests.faults.runs import CLOCK, make_data_folder
 
 TRAIN = (
     "train --data rows.npy --sizes 16 6 --corruption masking --batch-size 128 --epochs 3 --quiet"
@@ -44,30 +44,30 @@ COMMANDS = {
     "encode the export": "encode exported new.npy --out out.npy",
     "reconstruct by a checkpoint's name": "reconstruct run new.npy --out out.npy --checkpoint 6",
 }
-CACHED_PROGRAMS = 50
-"""Injections after which JAX's programs in memory are dropped."""
+CACHE_CLEARING_INTERVAL = 50
+"""Number of injections after which JAX's in-memory caches are cleared."""
 
 
 class Found(NamedTuple):
-    """What came of an injection: which, and whether it was refused, the same, or lost."""
+    """An injection and its outcome: refused, same or lost."""
 
     alteration: str
     file: str
     command: str
     outcome: str
-    said: str
+    stderr: str
 
 
 Alteration = Callable[[Path, Random], None]
 
 
 def deleted(path: Path, _: Random) -> None:
-    """The file is gone."""
+    """Delete the file."""
     path.unlink()
 
 
-def exchanged(path: Path, chance: Random) -> None:
-    """The file, or the folder of its checkpoint, is that of another run or another step."""
+def exchanged(path: Path, rng: Random) -> None:
+    """Replace the file, or its checkpoint, by that of another run or another step."""
     inside = path.parts.index("checkpoints") if "checkpoints" in path.parts else None
     if inside is None:
         source = Path("other", *path.parts)
@@ -75,134 +75,136 @@ def exchanged(path: Path, chance: Random) -> None:
         return
     step = Path(*path.parts[: inside + 2])
     others = [each for each in step.parent.iterdir() if each != step]
-    source = chance.choice([Path("other", *step.parts), *others])
+    source = rng.choice([Path("other", *step.parts), *others])
     shutil.rmtree(step)
     shutil.copytree(source, step)
 
 
 ALTERED: tuple[Alteration, ...] = (flipped, flipped, flipped, truncated, deleted, exchanged)
-"""Flipped bits are half of all."""
+"""Alterations, chosen with equal probability: half of all flip a bit."""
 
 
 def prepare(folder: Path) -> None:
-    """Two runs of the same settings and their exports, and new examples, in a folder."""
-    lay_out(folder)
+    """Create two runs with the same settings, their exports, and new examples in a folder."""
+    make_data_folder(folder)
     with contextlib.chdir(folder):
         np.save("new.npy", np.load("rows.npy")[:20])
-        for place in (Path(), Path("other")):
-            place.mkdir(exist_ok=True)
-            for line in (f"{TRAIN} --out {place / 'run'}",
-                         f"export {place / 'run'} --out {place / 'exported'}"):  # fmt: skip
-                code, said = _call(line)
-                assert code == 0, said
+        for parent in (Path(), Path("other")):
+            parent.mkdir(exist_ok=True)
+            for line in (f"{TRAIN} --out {parent / 'run'}",
+                         f"export {parent / 'run'} --out {parent / 'exported'}"):  # fmt: skip
+                code, stderr = _call(line)
+                assert code == 0, stderr
 
 
 def injections(folder: Path, count: int, seed: int, commands: Sequence[str]) -> Iterator[Found]:
-    """Alter one file after the other, and see what a command makes of it.
+    """Alter one file at a time and run a command on it.
 
     Args:
-        folder: as `prepare` left it; it is as before after each injection.
-        count: of injections.
-        seed: of all that chance decides.
-        commands: names in `COMMANDS`, in turn.
+        folder: folder of `prepare`, which is restored after each injection.
+        count: number of injections.
+        seed: seed of the random choices.
+        commands: names in `COMMANDS`, used in turn.
 
     Yields:
-        What came of each.
+        The outcome of each injection.
     """
     with contextlib.chdir(folder):
-        whole = {name: _undisturbed(name) for name in commands}
+        expected = {name: _expected(name) for name in commands}
         for number in range(count):
-            chance = Random(f"{seed} {number}")
-            yield _inject(chance, commands[number % len(commands)], whole)
-            if number % CACHED_PROGRAMS == 0:
+            rng = Random(f"{seed} {number}")
+            yield _inject(rng, commands[number % len(commands)], expected)
+            if number % CACHE_CLEARING_INTERVAL == 0:
                 jax.clear_caches()
 
 
-def _inject(chance: Random, command: str, whole: dict[str, Any]) -> Found:
+def _inject(rng: Random, command: str, expected: dict[str, Any]) -> Found:
     run = Path("exported" if "encode exported" in COMMANDS[command] else "run")
     files = sorted(path for path in run.rglob("*") if path.is_file() and path.stat().st_size)
     kinds = sorted({_kind(path) for path in files})
-    kind = chance.choice(kinds)  # else most would be files of Orbax
-    path = chance.choice([each for each in files if _kind(each) == kind])
-    alter = chance.choice(ALTERED)
+    kind = rng.choice(kinds)  # otherwise most would be files of Orbax
+    path = rng.choice([each for each in files if _kind(each) == kind])
+    alter = rng.choice(ALTERED)
 
-    def altering() -> None:
-        alter(path, chance)
+    def apply_alteration() -> None:
+        alter(path, rng)
 
-    code, said, made = _done(command, altering)
-    folder = path.parts[: 3 if "checkpoints" in path.parts else None]  # a checkpoint's, or itself
-    named = path.name in said or str(Path(*folder)) in said
-    if code == 2 and named and len(said.splitlines()) <= 2:
+    code, stderr, results = _run(command, apply_alteration)
+    folder = path.parts[
+        : 3 if "checkpoints" in path.parts else None
+    ]  # of a checkpoint, or the file itself
+    named = path.name in stderr or str(Path(*folder)) in stderr
+    if code == 2 and named and len(stderr.splitlines()) <= 2:
         outcome = "refused"
-    elif code == 0 and made == whole[command]:
+    elif code == 0 and results == expected[command]:
         outcome = "same"
     else:
         outcome = "lost"
-    return Found(alter.__name__, kind, command, outcome, said)
+    return Found(alter.__name__, kind, command, outcome, stderr)
 
 
-def _undisturbed(command: str) -> Any:
-    """What a command makes of the files as they are."""
-    code, said, made = _done(command)
-    assert code == 0, said
-    return made
+def _expected(command: str) -> Any:
+    """Results of a command on unaltered files."""
+    code, stderr, results = _run(command)
+    assert code == 0, stderr
+    return results
 
 
 def _kind(path: Path) -> str:
-    """The file's name within its checkpoint, or within the run."""
+    """Kind of a file: its path, with the step number replaced and Orbax's files combined."""
     parts = ["STEP" if part.isdecimal() else part for part in path.parts]
     if "state" in parts:
         return "run/checkpoints/STEP/state"
     return "run/tensorboard" if "tensorboard" in parts else "/".join(parts)
 
 
-def _done(command: str, before: Callable[[], None] = lambda: None) -> tuple[int, str, Any]:
-    """Exit code, words and results of a command, after which the runs are as they were."""
+def _run(command: str, before: Callable[[], None] = lambda: None) -> tuple[int, str, Any]:
+    """Exit code, standard error and results of a command; restores the runs afterwards."""
     for name in ("run", "exported"):
-        shutil.copytree(name, f"{name}.whole")
+        shutil.copytree(name, f"{name}.backup")
     try:
         before()
-        code, said = _call(COMMANDS[command])
-        return code, said, _results() if code == 0 else None
+        code, stderr = _call(COMMANDS[command])
+        return code, stderr, _results() if code == 0 else None
     finally:
         for name in ("run", "exported"):
             shutil.rmtree(name, ignore_errors=True)
-            os.rename(f"{name}.whole", name)
+            os.rename(f"{name}.backup", name)
         for path in Path().glob("out*"):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _call(line: str) -> tuple[int, str]:
-    """Exit code and standard error of a command; a traceback is code 1.
+    """Exit code and standard error of a command; an uncaught exception is code 1.
 
-    It has a thread of its own, for an exported function records the stack that it was made on.
+    The command runs in a new thread, because an exported function records its call stack.
     """
-    said = io.StringIO()
+    stderr = io.StringIO()
     with (
-        contextlib.redirect_stderr(said),
+        contextlib.redirect_stderr(stderr),
         contextlib.redirect_stdout(io.StringIO()),
         ThreadPoolExecutor(1) as thread,
     ):
         try:
-            return thread.submit(aejax, line.split()).result(), said.getvalue()
+            return thread.submit(aejax, line.split()).result(), stderr.getvalue()
         except Exception as error:
             return 1, f"{type(error).__name__}: {error}"
 
 
 def _results() -> Any:
-    """All that the command wrote, but for clocks and identities."""
+    """Everything that the command wrote, apart from times and identities."""
     written = [path for out in Path().glob("out*") for path in (out, *out.glob("*"))]
     if written:
         return {str(path): _content(path) for path in written if path.is_file()}
     run = Path("run")
     newest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-    timeless = [{name: line[name] for name in line if name not in CLOCK} for line in lines]
-    return _arrays(newest / "state"), timeless, (run / "metrics.json").read_text()
+    without_times = [{name: line[name] for name in line if name not in CLOCK} for line in lines]
+    return _arrays(newest / "state"), without_times, (run / "metrics.json").read_text()
 
 
 def _content(path: Path) -> dict[str, str]:
-    """Digests of a file, or of an archive's members, which have the time of day beside them."""
+    """Digest of a file, or of each member of an archive, whose header contains the time."""
     if path.suffix != ".npz":
         return {"": hashlib.sha256(path.read_bytes()).hexdigest()}
     with zipfile.ZipFile(path) as archive:
@@ -210,7 +212,7 @@ def _content(path: Path) -> dict[str, str]:
 
 
 def _arrays(state: Path) -> str:
-    """Digest of all entries of a checkpoint's database, read without the code under test."""
+    """Digest of all entries of a checkpoint's database, read without aejax."""
     import tensorstore
 
     opening = {"driver": "ocdbt", "base": f"file://{state.absolute()}/"}
@@ -222,7 +224,7 @@ def _arrays(state: Path) -> str:
 
 
 def summary(found: Sequence[Found], seed: int) -> dict[str, Any]:
-    """How many of each alteration of each file were refused, the same, or lost."""
+    """Number of refused, same and lost outcomes for each file and alteration."""
     counts = Counter((each.file, each.alteration, each.outcome) for each in found)
     rows = sorted({(each.file, each.alteration) for each in found})
     outcomes = ("refused", "same", "lost")
@@ -239,16 +241,20 @@ def summary(found: Sequence[Found], seed: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Config:
-    """What is tried."""
+    """Options of the command."""
 
     count: int = 400
-    """injections"""
+    """number of injections"""
     seed: int = 0
-    """of all that chance decides"""
+    """seed of the random choices"""
 
 
 def main(config: Config) -> int:
-    """Try all, print those that are lost, and write the page; how many were lost."""
+    """Run the injections, print the lost ones and write the report.
+
+    Returns:
+        Number of lost outcomes.
+    """
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     with tempfile.TemporaryDirectory() as name:

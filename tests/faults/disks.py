@@ -1,4 +1,4 @@
-"""Disks that fill up or refuse: file systems in memory, mounted where a run's folder will be."""
+"""Full and read-only disks: tmpfs file systems mounted at the folder of a run."""
 
 import os
 import subprocess
@@ -7,25 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOM = 64 * 1024
-"""Kilobytes in which every run has room."""
+AMPLE_KILOBYTES = 64 * 1024
+"""Size of a disk that is large enough for any run of the tests."""
 
-ALONE = ["unshare", "--user", "--map-root-user", "--mount"]
-"""Mounts of a process and its children, which no other sees and which end with it."""
+NEW_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+"""Prefix that runs a command in its own mount namespace, where it may mount without root."""
 
 
-def alone() -> None:
-    """Start this program again where it may mount, if the system lets it; else go on without."""
-    if "FAULTS_ALONE" in os.environ or not _succeeds(*ALONE, "true"):
+def restart_in_mount_namespace() -> None:
+    """Restart this program in a new mount namespace if the system permits one."""
+    if "FAULTS_NAMESPACE" in os.environ or not _succeeds(*NEW_NAMESPACE, "true"):
         return
-    os.environ["FAULTS_ALONE"] = "1"
-    os.execvp(ALONE[0], [*ALONE, sys.executable, "-m", "tests.faults", *sys.argv[1:]])
+    os.environ["FAULTS_NAMESPACE"] = "1"
+    os.execvp(
+        NEW_NAMESPACE[0], [*NEW_NAMESPACE, sys.executable, "-m", "tests.faults", *sys.argv[1:]]
+    )
 
 
 def may_mount(folder: Path) -> bool:
-    """Whether a disk can be made here at all."""
+    """Whether this process may mount a tmpfs in the folder."""
     try:
-        with disk(folder, ROOM):
+        with disk(folder, AMPLE_KILOBYTES):
             return True
     except (OSError, subprocess.CalledProcessError):
         return False
@@ -33,7 +35,7 @@ def may_mount(folder: Path) -> bool:
 
 @contextmanager
 def disk(folder: Path, kilobytes: int) -> Iterator[None]:
-    """A disk of a size under a folder, as long as the context lasts."""
+    """Mount a tmpfs of the given size at a folder for the duration of the context."""
     folder.mkdir(exist_ok=True)
     _run("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(folder))
     try:
@@ -43,12 +45,12 @@ def disk(folder: Path, kilobytes: int) -> Iterator[None]:
 
 
 def change(folder: Path, options: str) -> None:
-    """Give a disk another size, or make it read-only (ro) or not (rw)."""
+    """Remount a disk with options such as `size=…`, `ro` or `rw`."""
     _run("mount", "-o", f"remount,{options}", str(folder))
 
 
 def fill(folder: Path) -> Path:
-    """Write a file into a folder until nothing more goes."""
+    """Write a file into a folder until the disk is full; return its path."""
     path = folder / "ballast"
     with path.open("wb", buffering=0) as file:
         try:
@@ -59,12 +61,12 @@ def fill(folder: Path) -> Path:
     return path
 
 
-def _run(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True)
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
 
-def _succeeds(*words: str) -> bool:
+def _succeeds(*command: str) -> bool:
     try:
-        return subprocess.run(words, capture_output=True).returncode == 0
+        return subprocess.run(command, capture_output=True).returncode == 0
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""The faults. Each disturbs a run, checks how that ended, and lets it go on to its end."""
+"""Faults: each disturbs a run, checks how the process ended, and resumes the run to its end."""
 
 import os
 import shutil
@@ -17,48 +17,54 @@ from tests.faults.runs import (
     EPOCHS,
     RUN,
     STREAM,
-    Remains,
+    FinalState,
     draw_images,
     epochs,
-    lay_out,
-    remains,
-    resuming,
-    run_to_end,
+    final_state,
+    make_data_folder,
+    resume_command,
+    run_command,
     started,
     steps,
-    words,
+    train_command,
 )
 
 
-class Missed(Exception):  # noqa: N818 -- nothing went wrong: the moment is tried again
-    """The run ended before the moment came."""
+class Missed(Exception):  # noqa: N818 -- not an error: the injection is repeated
+    """The run ended before the fault could be injected."""
 
 
 class Lost(AssertionError):  # noqa: N818
-    """The run did not end as it must, or cannot be gone on with."""
+    """The run did not end as expected, or cannot be resumed."""
 
 
 class Trial(NamedTuple):
-    """One injection: where, what chance decides, a run half way, an undisturbed one's end."""
+    """Inputs of one injection.
+
+    folder:      folder of the data and the run.
+    rng:         source of the random choices.
+    interrupted: folder of a run that was stopped after several checkpoints.
+    expected:    final state of an undisturbed run.
+    """
 
     folder: Path
-    chance: Random
-    half_way: Path
-    whole: Remains
+    rng: Random
+    interrupted: Path
+    expected: FinalState
 
 
 Fault = Callable[[Trial], list[Ended]]
-"""Disturb a run in the trial's folder and let it go on; how each disturbed process ended."""
+"""Disturbs a run in the trial's folder and resumes it; returns how each disturbed process ended."""
 
 
 def signalled(number: signal.Signals, moment: Moment, times: int = 1) -> Fault:
-    """A signal at a moment of a run, and again each time that it was resumed."""
+    """Send a signal at a moment of a run, and again after each resumption."""
 
     def fault(trial: Trial) -> list[Ended]:
         found: list[Ended] = []
         while len(found) < times and all(ended.code for ended in found):
             try:
-                found.append(stop(trial.folder, trial.chance, number, moment, _line(trial)))
+                found.append(stop(trial.folder, trial.rng, number, moment, _command(trial)))
             except Missed:
                 if not found:
                     raise
@@ -70,26 +76,26 @@ def signalled(number: signal.Signals, moment: Moment, times: int = 1) -> Fault:
 
 
 def resumed(fault: Fault) -> Fault:
-    """The same of a run that was killed half way."""
+    """Apply a fault to a run that resumes after an interruption."""
 
     def of_resumed(trial: Trial) -> list[Ended]:
-        _half_way(trial)
+        _copy_interrupted(trial)
         return fault(trial)
 
     return of_resumed
 
 
 def full_disk(kilobytes: tuple[int, int]) -> Fault:
-    """A disk of some size between these, on which the run finds no room."""
+    """Run on a disk whose random size, within these bounds, is too small."""
 
     def fault(trial: Trial) -> list[Ended]:
         run = trial.folder / RUN
-        with disks.disk(run, 4 * trial.chance.randrange(*(size // 4 for size in kilobytes))):
-            ended = run_to_end(words(), trial.folder)
+        with disks.disk(run, 4 * trial.rng.randrange(*(size // 4 for size in kilobytes))):
+            ended = run_command(train_command(), trial.folder)
             if ended.code == 0:
                 raise Missed
             _check(ended, 2, "No space left on device", "Make room, and ")
-            disks.change(run, f"size={disks.ROOM}k")
+            disks.change(run, f"size={disks.AMPLE_KILOBYTES}k")
             _finish(trial)
         return [ended]
 
@@ -97,11 +103,11 @@ def full_disk(kilobytes: tuple[int, int]) -> Fault:
 
 
 def disk_filled(trial: Trial) -> list[Ended]:
-    """A disk that is filled by others while a checkpoint is written on it."""
+    """Fill the disk while a checkpoint is written."""
     run = trial.folder / RUN
     with disks.disk(run, 4096):
-        child = start(words(), trial.folder)
-        if not moments.saving(child, trial.folder, trial.chance):
+        child = start(train_command(), trial.folder)
+        if not moments.saving(child, trial.folder, trial.rng):
             wait(child)
             raise Missed
         ballast = disks.fill(run)
@@ -114,16 +120,16 @@ def disk_filled(trial: Trial) -> list[Ended]:
     return [ended]
 
 
-def read_only(*, half_way: bool) -> Fault:
-    """A folder that cannot be written to, before a run or before it is resumed."""
+def read_only(*, resume: bool) -> Fault:
+    """Make the folder read-only before a run starts or before it resumes."""
 
     def fault(trial: Trial) -> list[Ended]:
         run = trial.folder / RUN
-        with disks.disk(run, disks.ROOM):
-            if half_way:
-                _half_way(trial)
+        with disks.disk(run, disks.AMPLE_KILOBYTES):
+            if resume:
+                _copy_interrupted(trial)
             disks.change(run, "ro")
-            ended = run_to_end(_line(trial), trial.folder)
+            ended = run_command(_command(trial), trial.folder)
             _check(ended, 2, "Read-only file system; choose another --out")
             disks.change(run, "rw")
             _finish(trial)
@@ -132,27 +138,27 @@ def read_only(*, half_way: bool) -> Fault:
     return fault
 
 
-def flipped(path: Path, chance: Random) -> None:
-    """One bit of a file is another."""
+def flipped(path: Path, rng: Random) -> None:
+    """Flip one bit of a file."""
     content = bytearray(path.read_bytes())
-    content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
 
 
-def truncated(path: Path, chance: Random) -> None:
-    """A file ends early."""
+def truncated(path: Path, rng: Random) -> None:
+    """Truncate a file at a random position."""
     content = path.read_bytes()
-    path.write_bytes(content[: chance.randrange(len(content))])
+    path.write_bytes(content[: rng.randrange(len(content))])
 
 
-def halved(path: Path, chance: Random) -> None:
-    """A file ends in its first half: an image without its last bytes, which are sums, is whole."""
+def halved(path: Path, rng: Random) -> None:
+    """Truncate a file within its first half, because the last bytes of a PNG are only checksums."""
     content = path.read_bytes()
-    path.write_bytes(content[: chance.randrange(len(content) // 2)])
+    path.write_bytes(content[: rng.randrange(len(content) // 2)])
 
 
 def missing(path: Path, _: Random) -> None:
-    """A file is gone."""
+    """Delete a file."""
     path.unlink()
 
 
@@ -160,32 +166,32 @@ Damage = Callable[[Path, Random], None]
 
 
 def damaged_checkpoint(damage: Damage, number: int) -> Fault:
-    """One file of the newest checkpoint is damaged: the run goes on from the one offered."""
+    """Damage one file of the newest checkpoint; the run resumes from the suggested one."""
 
     def fault(trial: Trial) -> list[Ended]:
-        newest = _half_way(trial)
+        newest = _copy_interrupted(trial)
         files = sorted(path for path in newest.rglob("*") if path.is_file())
         if number >= len(files):
             raise Missed
-        damage(files[number], trial.chance)
-        ended = run_to_end(resuming(), trial.folder)
-        whole = f"--checkpoint {steps(trial.folder)[-2]}"
-        _check(ended, 2, f"{newest.relative_to(trial.folder)} is damaged: ", f"({whole})")
-        _finish(trial, ended=run_to_end(resuming(*whole.split()), trial.folder))
+        damage(files[number], trial.rng)
+        ended = run_command(resume_command(), trial.folder)
+        option = f"--checkpoint {steps(trial.folder)[-2]}"
+        _check(ended, 2, f"{newest.relative_to(trial.folder)} is damaged: ", f"({option})")
+        _finish(trial, ended=run_command(resume_command(*option.split()), trial.folder))
         return [ended]
 
     return fault
 
 
 def damaged_record(damage: Damage, name: str) -> Fault:
-    """A file beside the checkpoints is damaged: refused by name, or not needed; then put back."""
+    """Damage a file outside the checkpoints: refused by name, unless resuming does not need it."""
 
     def fault(trial: Trial) -> list[Ended]:
-        _half_way(trial)
+        _copy_interrupted(trial)
         path = trial.folder / RUN / name
         before = path.read_bytes()
-        damage(path, trial.chance)
-        ended = run_to_end(resuming(), trial.folder)
+        damage(path, trial.rng)
+        ended = run_command(resume_command(), trial.folder)
         if ended.code != 0:
             _check(ended, 2, name)
             path.write_bytes(before)
@@ -196,18 +202,20 @@ def damaged_record(damage: Damage, name: str) -> Fault:
 
 
 def second_run(moment: Moment) -> Fault:
-    """Another run is started in the same folder: it is refused, and the first ends as alone."""
+    """Start a second run in the same folder: it is refused, and the first one is unaffected."""
 
     def fault(trial: Trial) -> list[Ended]:
-        first = start(words(), trial.folder)
-        if not moment(first, trial.folder, trial.chance):
+        first = start(train_command(), trial.folder)
+        if not moment(first, trial.folder, trial.rng):
             wait(first)
             raise Missed
-        line = trial.chance.choice([words(), resuming()])
-        second, first_ended = run_to_end(line, trial.folder), wait(first)
-        if first_ended.code == 0 and second.code == 0 and line != words():
+        command = trial.rng.choice([train_command(), resume_command()])
+        second, first_ended = run_command(command, trial.folder), wait(first)
+        if first_ended.code == 0 and second.code == 0 and command != train_command():
             raise Missed  # the first had ended when the second began
-        refused = second if first_ended.code == 0 else first_ended  # both may have just begun
+        refused = (
+            second if first_ended.code == 0 else first_ended
+        )  # whichever locked the folder first continues
         _check(refused, 2, RUN)
         _finish(trial, ended=first_ended if refused is second else second)
         return [refused]
@@ -216,121 +224,121 @@ def second_run(moment: Moment) -> Fault:
 
 
 def not_a_number(trial: Trial) -> list[Ended]:
-    """One value of the data is NaN: refused with its place, before the run's folder exists."""
+    """Set one value of the data to NaN: refused before the run's folder is created."""
     path = trial.folder / "rows.npy"
     rows = np.load(path)
-    place = trial.chance.randrange(len(rows)), trial.chance.randrange(rows.shape[1])
-    value, rows[place] = rows[place], np.nan
+    index = trial.rng.randrange(len(rows)), trial.rng.randrange(rows.shape[1])
+    value, rows[index] = rows[index], np.nan
     np.save(path, rows)
-    ended = run_to_end(words(), trial.folder)
+    ended = run_command(train_command(), trial.folder)
     _check(ended, 2, "NaN or infinity: 1 of")
     if (trial.folder / RUN).exists():
-        raise Lost("data were refused, but the run's folder is there")
-    rows[place] = value
+        raise Lost("the data were refused, but the run's folder was created")
+    rows[index] = value
     np.save(path, rows)
     _finish(trial)
     return [ended]
 
 
 def spoiled_stream(spoil: Damage, *, skipped: bool = False) -> Fault:
-    """An example of a stream is spoiled: named as it is read; repaired, or left out if asked."""
+    """Damage an example of a stream: refused by its index, or skipped if `--skip` permits it."""
 
     def fault(trial: Trial) -> list[Ended]:
-        folder, line = trial.folder, [*STREAM.split(), "--out", RUN]
-        undisturbed = lay_out(folder / "undisturbed")
+        folder, command = trial.folder, [*STREAM.split(), "--out", RUN]
+        undisturbed = make_data_folder(folder / "undisturbed")
         for each in (undisturbed, folder):
             draw_images(each / "images")
-        row = 5 * trial.chance.randrange(12) + trial.chance.randrange(4)  # every fifth is for tests
+        row = 5 * trial.rng.randrange(12) + trial.rng.randrange(4)  # every fifth is a test example
         path = sorted((folder / "images").iterdir())[row]
         before = path.read_bytes()
-        spoil(path, trial.chance)
-        ended = run_to_end([*line, "--skip", str(int(skipped))], folder)
+        spoil(path, trial.rng)
+        ended = run_command([*command, "--skip", str(int(skipped))], folder)
         if skipped:
             _check(ended, 0, f"left out, as they cannot be read: examples {row}")
             return [ended]
         _check(ended, 2, f"example {row} of images cannot be read: ", "say --skip N")
         path.write_bytes(before)
-        _check(run_to_end(line, undisturbed), 0)
-        again = run_to_end(resuming() if started(folder) else line, folder)
-        _finish(trial._replace(whole=remains(undisturbed)), ended=again)
+        _check(run_command(command, undisturbed), 0)
+        again = run_command(resume_command() if started(folder) else command, folder)
+        _finish(trial._replace(expected=final_state(undisturbed)), ended=again)
         return [ended]
 
     return fault
 
 
 def out_of_memory(trial: Trial) -> list[Ended]:
-    """A step that needs more memory than there is; where there is more, the run goes on."""
-    width = str(2**17 + 2**14 * trial.chance.randrange(8))
-    wide = [*words(), "--sizes", "16", width, "6", "--batch-size", "360", "--epochs", "2"]
-    whole = lay_out(trial.folder / "undisturbed")
-    _check(run_to_end(wide, whole), 0)  # and its program is kept: to compile takes memory too
+    """Run a step that needs more memory than is available, then resume with enough memory."""
+    width = str(2**17 + 2**14 * trial.rng.randrange(8))
+    wide = [*train_command(), "--sizes", "16", width, "6", "--batch-size", "360", "--epochs", "2"]
+    undisturbed = make_data_folder(trial.folder / "undisturbed")
+    _check(run_command(wide, undisturbed), 0)  # caches the program: compilation needs memory too
     ended = wait(start(wide, trial.folder, before=_limit_memory))
     _check(ended, 2, "out of memory with a batch size of 360: a step needs about ", " GiB")
-    _finish(trial._replace(whole=remains(whole)))
+    _finish(trial._replace(expected=final_state(undisturbed)))
     return [ended]
 
 
 def _limit_memory() -> None:
-    import resource  # which Windows lacks
+    import resource  # not available on Windows
 
     import jax
 
-    jax.devices()  # its threads take room of their own
+    jax.devices()  # its threads need address space
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * os.sysconf("SC_PAGE_SIZE") + 2**29
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def stop(
-    folder: Path, chance: Random, number: signal.Signals, moment: Moment, line: Sequence[str]
+    folder: Path, rng: Random, number: signal.Signals, moment: Moment, command: Sequence[str]
 ) -> Ended:
-    """Send a signal to a run at a moment; it ends by it, and says how to go on."""
-    child = start(line, folder)
-    if not moment(child, folder, chance):
+    """Send a signal to a run at a moment; check that it ends and says how to resume."""
+    child = start(command, folder)
+    if not moment(child, folder, rng):
         wait(child)
         raise Missed
     last = epochs(folder) >= EPOCHS - 1
     os.kill(child.pid, number)
     ended = wait(child)
     if ended.code == 0 and number == signal.SIGKILL:
-        raise Missed  # it had ended
+        raise Missed  # it ended before the signal
     if number == signal.SIGKILL:
         _check(ended, -number)
-    elif ended.code == 0 and last:  # the epoch in hand was the last
+    elif ended.code == 0 and last:  # it finished its last epoch
         return ended
-    elif ended.code != -number:  # it had begun to listen
+    elif ended.code != -number:  # its signal handlers were installed
         how = f"resume with: aejax train --resume --out {RUN}"
-        told = how in ended.said or not epochs(folder) or ended.said == "aejax: interrupted\n"
+        told = how in ended.stderr or not epochs(folder) or ended.stderr == "aejax: interrupted\n"
         _check(ended, 128 + number, "" if told else how)
     return ended
 
 
-def _half_way(trial: Trial) -> Path:
-    """Bring the trial's run to where it was stopped half way; its newest checkpoint."""
-    shutil.copytree(trial.half_way / RUN, trial.folder / RUN, dirs_exist_ok=True)
+def _copy_interrupted(trial: Trial) -> Path:
+    """Copy the interrupted run into the trial's folder; return its newest checkpoint."""
+    shutil.copytree(trial.interrupted / RUN, trial.folder / RUN, dirs_exist_ok=True)
     return trial.folder / RUN / "checkpoints" / str(steps(trial.folder)[-1])
 
 
-def _line(trial: Trial) -> list[str]:
-    """Words that start the run, or go on with it."""
-    return resuming() if started(trial.folder) else words()
+def _command(trial: Trial) -> list[str]:
+    """Command that starts the run, or resumes it if it has started."""
+    return resume_command() if started(trial.folder) else train_command()
 
 
 def _finish(trial: Trial, *, ended: Ended | None = None) -> None:
-    """Let the run go on, unless it has ended; what is then of it is what was undisturbed."""
-    _check(run_to_end(_line(trial), trial.folder) if ended is None else ended, 0)
-    found = remains(trial.folder)
+    """Resume the run unless it has ended, and compare its final state with the expected one."""
+    _check(run_command(_command(trial), trial.folder) if ended is None else ended, 0)
+    found = final_state(trial.folder)
     differing = [
-        name for name, value in found._asdict().items() if value != getattr(trial.whole, name)
+        name for name, value in found._asdict().items() if value != getattr(trial.expected, name)
     ]
     if differing:
-        raise Lost(f"the run has other {', '.join(differing)} than the undisturbed one")
+        raise Lost(f"{', '.join(differing)} of the run and of the undisturbed run differ")
 
 
 def _check(ended: Ended, code: int, *parts: str) -> None:
-    """The process ended with this code; it said these things, and no more than two lines."""
-    lines = ended.said.splitlines()
-    if ended.code != code or not all(part in ended.said for part in parts):
-        raise Lost(f"expected {code} and {parts}, got {ended.code}: {ended.said[-2000:]}")
+    """Check exit code and texts on standard error, which has at most two lines for code 2."""
+    lines = ended.stderr.splitlines()
+    if ended.code != code or not all(part in ended.stderr for part in parts):
+        raise Lost(f"expected {code} and {parts}, got {ended.code}: {ended.stderr[-2000:]}")
     if code == 2 and len(lines) > 2:
-        raise Lost(f"more than two lines were said: {ended.said[:2000]}")
+        raise Lost(f"more than two lines on standard error: {ended.stderr[:2000]}")

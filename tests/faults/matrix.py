@@ -1,4 +1,4 @@
-"""Fault by moment: what is tried, how often, and what came of each try."""
+"""Matrix of faults and moments: the injections of each cell and their outcomes."""
 
 import json
 import shutil
@@ -13,32 +13,33 @@ from typing import NamedTuple
 from aejax.cli.main import SIGNALLED
 from tests.faults import disks, injections, moments
 from tests.faults.injections import Fault, Lost, Missed, Trial
-from tests.faults.runs import Remains, lay_out, remains, run_to_end, words
+from tests.faults.runs import FinalState, final_state, make_data_folder, run_command, train_command
 
 ATTEMPTS = 8
-"""Runs for one injection, where the moment was missed."""
+"""Maximum number of runs for one injection whose moment was missed."""
 
 TIMES = 3
-"""Signals to one run, which is resumed after each."""
+"""Number of signals to one run, which resumes after each."""
 
-FILES = 24
-"""At least as many as a checkpoint has."""
+MAX_FILES = 24
+"""Upper bound on the number of files of a checkpoint."""
 
-UNMOUNTABLE = (0, "skipped", 0, "no disk can be mounted here")
+UNMOUNTABLE = (0, "skipped", 0, "cannot mount a disk here")
 
 Cell = tuple[str, str, list[Fault]]
-"""Fault, moment, and every injection of it."""
+"""Names of a fault and a moment, and the injections."""
 
 
 class Record(NamedTuple):
-    """What came of an injection.
+    """Outcome of an injection.
 
-    fault, moment, number: which.
-    tries:    of how many injections in one run.
-    outcome:  survived, lost, skipped (the machine cannot) or missed (no such moment).
-    code:     how the disturbed process ended.
-    said:     its first line, or why the run is lost.
-    seconds:  that all took.
+    fault, moment: names of the cell.
+    number:        index of the injection in the cell.
+    tries:         number of faults injected into the run.
+    outcome:       survived, lost, skipped (impossible on this machine) or missed (never reached).
+    code:          exit code of the disturbed process.
+    stderr:        its first line of standard error, or the reason of the loss.
+    seconds:       duration.
     """
 
     fault: str
@@ -47,13 +48,13 @@ class Record(NamedTuple):
     tries: int
     outcome: str
     code: int
-    said: str
+    stderr: str
     seconds: float
 
 
 def cells(tries: int) -> list[Cell]:
-    """Every fault and moment, with as many injections as files, or as tries."""
-    times = {
+    """Every fault and moment with its injections: one per file, or as many as `tries` requires."""
+    phases = {
         "starting": moments.starting,
         "training": moments.training,
         "saving": moments.saving,
@@ -63,9 +64,9 @@ def cells(tries: int) -> list[Cell]:
     found: list[Cell] = []
     for number, name in ((9, "kill -9"), (15, "SIGTERM"), (2, "SIGINT")):
         sent = signal.Signals(number)
-        for time_of_it in ("starting", "training", "saving"):
-            again = injections.signalled(sent, times[time_of_it], TIMES)
-            found.append((name, time_of_it, [again] * runs))
+        for moment in ("starting", "training", "saving"):
+            again = injections.signalled(sent, phases[moment], TIMES)
+            found.append((name, moment, [again] * runs))
         once = injections.signalled(sent, moments.ending)
         found.append((name, "ending", [once] * runs))
         again = injections.resumed(injections.signalled(sent, moments.starting, TIMES))
@@ -74,20 +75,20 @@ def cells(tries: int) -> list[Cell]:
         ("full disk", "starting", [injections.full_disk((4, 24))] * runs),
         ("full disk", "training", [injections.full_disk((24, 700))] * runs),
         ("full disk", "saving", [injections.disk_filled] * runs),
-        ("read-only folder", "starting", [injections.read_only(half_way=False)] * runs),
-        ("read-only folder", "resuming", [injections.read_only(half_way=True)] * runs),
+        ("read-only folder", "starting", [injections.read_only(resume=False)] * runs),
+        ("read-only folder", "resuming", [injections.read_only(resume=True)] * runs),
     ]
     for damage in (injections.flipped, injections.truncated, injections.missing):
-        every = [injections.damaged_checkpoint(damage, number) for number in range(FILES)]
+        every = [injections.damaged_checkpoint(damage, number) for number in range(MAX_FILES)]
         found.append((f"checkpoint's file {damage.__name__}", "resuming", every))
     found += [
         (f"{name} {damage.__name__}", "resuming", [injections.damaged_record(damage, name)] * 2)
         for name in ("configuration.json", "history.jsonl")
         for damage in (injections.truncated, injections.missing)
     ]
-    for time_of_it in ("starting", "training", "ending"):
-        second = injections.second_run(times[time_of_it])
-        found.append(("second run in the folder", time_of_it, [second] * runs))
+    for moment in ("starting", "training", "ending"):
+        second = injections.second_run(phases[moment])
+        found.append(("second run in the folder", moment, [second] * runs))
     found += [
         ("stream raises", "training", [injections.spoiled_stream(injections.halved)] * runs),
         (
@@ -102,25 +103,28 @@ def cells(tries: int) -> list[Cell]:
 
 
 def run_all(chosen: list[Cell], seed: int, store: Path) -> Iterator[Record]:
-    """Every injection, one after the other; those in the store are not done again.
+    """Run every injection whose record is not in the store yet.
 
     Args:
-        chosen: what is tried.
-        seed: of all that chance decides.
-        store: a file of records, a line each.
+        chosen: cells to run.
+        seed: seed of the random choices.
+        store: file of records, one JSON line for each.
+
+    Yields:
+        The record of each injection.
     """
     known = [Record(*json.loads(line)) for line in store.read_text().splitlines()]
     done = {record[:3]: record for record in known}
     with tempfile.TemporaryDirectory() as name:
         mounts = disks.may_mount(Path(name) / "disk")
-        whole = _whole(lay_out(Path(name) / "undisturbed"))
-        half_way = _half_way(lay_out(Path(name) / "half-way"))
-        for number, fault, moment, inject in _in_turn(chosen):
+        expected = _undisturbed(make_data_folder(Path(name) / "undisturbed"))
+        interrupted = _interrupted(make_data_folder(Path(name) / "interrupted"))
+        for number, fault, moment, inject in _round_robin(chosen):
             record = done.get((fault, moment, number))
             if record is None:
                 begin = time.monotonic()
-                chance = Random(f"{seed} {fault} {moment} {number}")
-                trial = Trial(Path(name) / "trial", chance, half_way, whole)
+                rng = Random(f"{seed} {fault} {moment} {number}")
+                trial = Trial(Path(name) / "trial", rng, interrupted, expected)
                 possible = mounts or fault not in ("full disk", "read-only folder")
                 ended = _inject(inject, trial) if possible else UNMOUNTABLE
                 spent = round(time.monotonic() - begin, 1)
@@ -130,8 +134,8 @@ def run_all(chosen: list[Cell], seed: int, store: Path) -> Iterator[Record]:
             yield record
 
 
-def _in_turn(chosen: list[Cell]) -> list[tuple[int, str, str, Fault]]:
-    """The first injection of every cell, then the second, and so on: a command may be stopped."""
+def _round_robin(chosen: list[Cell]) -> list[tuple[int, str, str, Fault]]:
+    """Round-robin order over the cells, so that an interrupted command has covered every cell."""
     numbered = [
         (number, fault, moment, inject)
         for fault, moment, injections_of_it in chosen
@@ -140,33 +144,37 @@ def _in_turn(chosen: list[Cell]) -> list[tuple[int, str, str, Fault]]:
     return sorted(numbered, key=lambda each: each[0])
 
 
-def _whole(folder: Path) -> Remains:
-    """What there is of a run that is not disturbed."""
-    ended = run_to_end(words(), folder)
+def _undisturbed(folder: Path) -> FinalState:
+    """Final state of a run that is not disturbed."""
+    ended = run_command(train_command(), folder)
     if ended.code:
-        raise RuntimeError(ended.said)
-    return remains(folder)
+        raise RuntimeError(ended.stderr)
+    return final_state(folder)
 
 
-def _half_way(folder: Path) -> Path:
-    """The folder of a run that was stopped when it had several checkpoints."""
-    stopped = injections.stop(folder, Random(0), signal.SIGTERM, moments.half_way, words())
+def _interrupted(folder: Path) -> Path:
+    """Folder of a run that is stopped after several checkpoints."""
+    stopped = injections.stop(
+        folder, Random(0), signal.SIGTERM, moments.several_checkpoints, train_command()
+    )
     if stopped.code != SIGNALLED + signal.SIGTERM:
-        raise RuntimeError(stopped.said)
+        raise RuntimeError(stopped.stderr)
     return folder
 
 
 def _inject(inject: Fault, trial: Trial) -> tuple[int, str, int, str]:
-    """Tries, outcome, code and words of an injection, attempted until its moment is met."""
+    """Tries, outcome, exit code and text of an injection, repeated until its moment is reached."""
     for _ in range(ATTEMPTS):
         shutil.rmtree(trial.folder, ignore_errors=True)
-        lay_out(trial.folder)
+        make_data_folder(trial.folder)
         try:
             ended = inject(trial)
         except Missed:
             continue
         except (Lost, ValueError, KeyError, OSError, IndexError) as lost:
             return 1, "lost", 1, repr(lost)
-        said = next((line for line in ended[-1].said.splitlines() if line.startswith("aejax")), "")
-        return len(ended), "survived", ended[-1].code, said
+        line = next(
+            (line for line in ended[-1].stderr.splitlines() if line.startswith("aejax")), ""
+        )
+        return len(ended), "survived", ended[-1].code, line
     return 0, "missed", 0, ""

@@ -1,4 +1,4 @@
-"""What came of all injections, as numbers and as a page."""
+"""Outcomes of all injections, as JSON and as a report."""
 
 import json
 from collections import Counter
@@ -14,40 +14,40 @@ ROOT = Path(__file__).parents[2]
 SUMMARY = ROOT / "docs" / "results" / "faults.json"
 ALTERATIONS = ROOT / "docs" / "results" / "alterations.json"
 PAGE = ROOT / "docs" / "faults.md"
-HEAD = """# Faults, and what is left of a run
+HEAD = """# Fault injection
 
-`make faults` writes this page and its numbers, `docs/results/faults.json`.
+`make faults` writes this report and its data, `docs/results/faults.json`.
 
-A run of {epochs} epochs with a checkpoint each (`aejax {settings}`)
-is disturbed at moments that a seed ({seed}) draws, in a process of its own, and then goes on as its
-last words say. It has survived where the disturbed process ended as promised (by the signal, or
-with the exit code of bad input and at most two lines that name what is wrong), and where in the end
-every array of the last checkpoint (parameters, moments, counters, key), the history and the figures
-are those of an undisturbed run, to the bit. It is lost otherwise.
+A run of {epochs} epochs with one checkpoint per epoch (`aejax {settings}`)
+is disturbed in a separate process, at random moments (seed {seed}), and then resumed as its error
+message suggests. It has *survived* if two conditions are met. First, the disturbed process ended by
+the signal, or with exit code 2 and at most two lines that name the problem. Second, the final run
+is bit-identical to an undisturbed one: every array of the last checkpoint (parameters, optimiser
+moments, counters, key), the history and the metrics. Otherwise the run is *lost*.
 
 **{tries} injections, {survived} survived, {lost} lost.**
 
-| fault | moment | tries | survived | lost | it says |
+| fault | moment | tries | survived | lost | message |
 |---|---|---:|---:|---:|---|
 """
 MOMENTS = f"""
-Starting: up to the first record, while data are read and the program is compiled. Training: between
-two records. Saving: while a checkpoint is written. Ending: after the last record. Resuming: a run
-that was stopped before. Up to {TIMES} signals are sent to a run, which goes on after each; where
-it is lost, it is counted once. In its last epoch, and after it, a run ends of itself instead of by
-SIGTERM or SIGINT. A kill that came too late is tried again, and so is a disk that was not too
-small; they are not counted.
+Starting: before the first record, while data are read and the program is compiled. Training:
+between two records. Saving: while a checkpoint is written. Ending: after the last record. Resuming:
+when an interrupted run resumes. Up to {TIMES} signals are sent to a run, which resumes after each;
+a lost run is counted once. During and after its last epoch, a run finishes normally instead of
+ending by SIGTERM or SIGINT. An injection without effect (a signal that came too late, a disk that
+was large enough) is repeated and not counted.
 """
 
 ALTERED_HEAD = """
 ## Altered files
 
-`python -m tests.faults.alterations` writes this section and its numbers,
-`docs/results/alterations.json`. One file of a finished run, or of its export, is altered as a seed
-({seed}) draws: one bit is flipped, the file is cut short or deleted, or it is exchanged for that of
-another run of the same settings, or its checkpoint for one of another step or run. Then one command
-is run on it (in turn: {commands}). The command must refuse the file by name, with exit code 2 and
-at most two lines, or write bit-identical results; all else is lost.
+`python -m tests.faults.alterations` writes this section and its data,
+`docs/results/alterations.json`. One file of a finished run, or of its export, is altered at random
+(seed {seed}): one bit is flipped, the file is truncated or deleted, or it is exchanged for the file
+of another run with the same settings, or its checkpoint for one of another step or run. Then one
+command reads it (in turn: {commands}). The command must refuse the file by name, with exit code 2
+and at most two lines, or write bit-identical results. Everything else counts as lost.
 
 **{tries} injections: {refused} refused by name, {same} with the same results, {lost} lost.**
 
@@ -60,8 +60,8 @@ def write(records: Sequence[Record], seed: int) -> None:
     """Write docs/results/faults.json and docs/faults.md.
 
     Args:
-        records: of all injections.
-        seed: that decided them.
+        records: records of all injections.
+        seed: seed of the random choices.
     """
     found = {"seed": seed, "cells": summary(records)}
     write_text(SUMMARY, json.dumps(found, indent=1) + "\n")
@@ -69,7 +69,7 @@ def write(records: Sequence[Record], seed: int) -> None:
 
 
 def write_page() -> None:
-    """Write docs/faults.md from the results that are there."""
+    """Write docs/faults.md from the stored results."""
     text = render(json.loads(SUMMARY.read_text(encoding="utf-8")))
     if ALTERATIONS.exists():
         text += render_alterations(json.loads(ALTERATIONS.read_text(encoding="utf-8")))
@@ -77,7 +77,7 @@ def write_page() -> None:
 
 
 def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Tries, survived and lost of each fault and moment, and a line that it said."""
+    """Tries, survived and lost runs of each fault and moment, and its most common message."""
     rows: dict[tuple[str, str], list[Record]] = {}
     for record in records:
         rows.setdefault((record.fault, record.moment), []).append(record)
@@ -86,7 +86,7 @@ def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
         counts = Counter[str]()
         for record in group:
             counts[record.outcome] += record.tries
-        said = Counter(record.said for record in group if record.outcome == "survived")
+        messages = Counter(record.stderr for record in group if record.outcome == "survived")
         cells.append(
             {
                 "fault": fault,
@@ -94,14 +94,14 @@ def summary(records: Sequence[Record]) -> list[dict[str, Any]]:
                 "tries": counts["survived"] + counts["lost"],
                 "survived": counts["survived"],
                 "lost": counts["lost"],
-                "said": said.most_common(1)[0][0] if said else "",
+                "said": messages.most_common(1)[0][0] if messages else "",
             }
         )
     return cells
 
 
 def render(found: dict[str, Any]) -> str:
-    """The page of a summary."""
+    """Format a summary as Markdown."""
     cells = found["cells"]
     totals = {name: sum(cell[name] for cell in cells) for name in ("tries", "survived", "lost")}
     head = HEAD.format(epochs=EPOCHS, settings=SETTINGS, seed=found["seed"], **totals)
@@ -109,7 +109,7 @@ def render(found: dict[str, Any]) -> str:
 
 
 def render_alterations(found: dict[str, Any]) -> str:
-    """The section on altered files."""
+    """Format the section on altered files as Markdown."""
     rows, outcomes = found["rows"], ("refused", "same", "lost")
     totals = {name: sum(row[name] for row in rows) for name in outcomes}
     head = ALTERED_HEAD.format(
@@ -126,5 +126,5 @@ def render_alterations(found: dict[str, Any]) -> str:
 
 def _row(cell: dict[str, Any]) -> str:
     counts = [str(cell[name]) for name in ("tries", "survived", "lost")]
-    said = f"`{cell['said']}`" if cell["said"] else ""
-    return f"| {' | '.join([cell['fault'], cell['moment'], *counts, said])} |\n"
+    message = f"`{cell['said']}`" if cell["said"] else ""
+    return f"| {' | '.join([cell['fault'], cell['moment'], *counts, message])} |\n"

@@ -1,7 +1,7 @@
-"""`aejax` in processes of its own, forked from one that has imported everything and run nothing.
+"""Commands of aejax in forked processes, which start quickly because the parent has imported aejax.
 
-So a process starts in a moment. None of what is imported here may start JAX's backends or threads,
-which a fork would lose; what reads checkpoints does so in a process of its own too.
+Nothing imported here may start JAX's backends or threads, which do not survive a fork. For the same
+reason, checkpoints are read in a forked process too.
 """
 
 import atexit
@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-HEAVY = (
+PRELOADED_MODULES = (
     "aejax.cli.main",
     "aejax.checkpoints",
     "orbax.checkpoint",
@@ -25,37 +25,39 @@ HEAVY = (
     "tensorboardX",
     "tensorstore",
 )
-PATIENCE = 300
-"""Seconds after which a process that has not ended is taken for dead."""
+TIMEOUT_SECONDS = 300
+"""Time after which a process is killed."""
 
 
 class Child(NamedTuple):
-    """A process that runs a command, and where its standard error goes."""
+    """A process that runs a command, and the file of its standard error."""
 
     pid: int
     errors: Path
 
 
 class Ended(NamedTuple):
-    """How a process ended: its exit code, or minus the signal's number; and what it said."""
+    """Exit code of a process (minus the signal's number if killed), and its standard error."""
 
     code: int
-    said: str
+    stderr: str
 
 
 def prepare() -> None:
-    """Import what commands import, so that their processes need not."""
-    for name in HEAVY:
+    """Import the modules that commands need, before processes are forked."""
+    for name in PRELOADED_MODULES:
         importlib.import_module(name)
 
 
-def start(words: Sequence[str], folder: Path, *, before: Callable[[], None] | None = None) -> Child:
-    """Run `aejax` with these words in a folder.
+def start(
+    arguments: Sequence[str], folder: Path, *, before: Callable[[], None] | None = None
+) -> Child:
+    """Start `aejax` with these arguments in a folder.
 
     Args:
-        words: of the command line.
-        folder: where it runs.
-        before: called in the process first, as to set its limits.
+        arguments: command-line arguments.
+        folder: working directory.
+        before: function called in the process first, e.g. to set its limits.
     """
 
     def command() -> int:
@@ -63,35 +65,35 @@ def start(words: Sequence[str], folder: Path, *, before: Callable[[], None] | No
             before()
         from aejax.cli import main
 
-        return main(list(words))
+        return main(list(arguments))
 
     return _fork(command, folder)
 
 
-def answer(question: Callable[[], Any], folder: Path) -> Any:
-    """What a function returns in a process of its own, by way of JSON."""
-    path = folder / f"answer-{time.monotonic_ns()}.json"
+def call_in_process(function: Callable[[], Any], folder: Path) -> Any:
+    """Call a function in a forked process; its result is returned as JSON."""
+    path = folder / f"result-{time.monotonic_ns()}.json"
 
-    def ask() -> int:
-        path.write_text(json.dumps(question()))
+    def write_result() -> int:
+        path.write_text(json.dumps(function()))
         return 0
 
-    ended = wait(_fork(ask, folder))
+    ended = wait(_fork(write_result, folder))
     if ended.code != 0:
-        raise RuntimeError(ended.said)
+        raise RuntimeError(ended.stderr)
     text = path.read_text()
     path.unlink()
     return json.loads(text)
 
 
 def running(child: Child) -> bool:
-    """Whether a process has not ended yet; it is left for `wait`."""
+    """Whether a process is still running; does not reap it."""
     return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
 def wait(child: Child) -> Ended:
-    """How a process ended, once it has."""
-    limit = time.monotonic() + PATIENCE
+    """Wait until a process ends."""
+    limit = time.monotonic() + TIMEOUT_SECONDS
     while running(child):
         if time.monotonic() > limit:
             os.kill(child.pid, 9)
@@ -105,15 +107,17 @@ def _fork(function: Callable[[], int], folder: Path) -> Child:
     pid = os.fork()
     if pid:
         return Child(pid, errors)
-    atexit._clear()  # the parent's exit handlers are not for us, but those that come are
+    atexit._clear()  # do not run the parent's exit handlers, only those registered from here on
     code = 1
     try:
         os.chdir(folder)
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # shells silence it behind `&`
+        signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        )  # shells ignore it for background jobs
         null = os.open(os.devnull, os.O_WRONLY)
-        said = os.open(errors, os.O_WRONLY | os.O_CREAT)
+        stderr = os.open(errors, os.O_WRONLY | os.O_CREAT)
         os.dup2(null, 1)
-        os.dup2(said, 2)
+        os.dup2(stderr, 2)
         code = function()
         atexit._run_exitfuncs()
     except BaseException:

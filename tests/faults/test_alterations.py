@@ -1,4 +1,4 @@
-"""Altered files of a run are refused by name, or change nothing: a sample, and the page of all."""
+"""Altered files of a run are refused by name or change nothing; the report counts outcomes."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.faults.alterations import COMMANDS, Found, injections, prepare, summa
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, compiled_once):
-    """Two runs, their exports and new data."""
+    """Folder with two runs, their exports and new data."""
     folder = tmp_path_factory.mktemp("altered") / "runs"
     prepare(folder)
     return folder
@@ -31,7 +31,7 @@ def test_a_larger_sample_of_every_command(runs):
     check(list(injections(runs, 10 * len(COMMANDS), 2, list(COMMANDS))))
 
 
-def test_what_is_not_noticed_is_lost(runs, monkeypatch):
+def test_different_results_count_as_lost(runs, monkeypatch):
     def encode_something_else(line: str) -> tuple[int, str]:
         Path("out.npy").write_text(str(next(numbers)))
         return 0, ""
@@ -49,7 +49,7 @@ FOUND = [
 ]
 
 
-def test_the_page_counts_what_was_altered():
+def test_the_report_counts_outcomes():
     found = summary(FOUND, seed=3)
     assert Counter(row["lost"] for row in found["rows"]) == {0: 1, 1: 1}
     text = page.render_alterations(found)

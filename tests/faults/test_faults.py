@@ -1,4 +1,4 @@
-"""Runs that are killed, damaged or out of room lose nothing; and the page that says so."""
+"""Runs that are killed, damaged or out of disk space lose nothing; the report counts outcomes."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from tests.faults.matrix import Record
 
 
 def injections(cache: Path, *words: str) -> list[list[str]]:
-    """What `python -m tests.faults` prints of each injection, as cells."""
+    """Fields that `python -m tests.faults` prints for each injection."""
     process = subprocess.run(
         [sys.executable, "-m", "tests.faults", "--fresh", *words],
         cwd=page.ROOT,
@@ -33,32 +33,32 @@ def check(found: list[list[str]]) -> None:
     outcomes = {cells[4] for cells in found}
     assert outcomes <= {"survived", "skipped"}, found
     if "skipped" in outcomes:
-        pytest.skip("no disk can be mounted here; all else has survived")
+        pytest.skip("cannot mount a disk here; all other faults survived")
 
 
-def test_a_dozen_faults_leave_nothing_lost(tmp_path):
+def test_no_run_is_lost_in_quick_mode(tmp_path):
     found = injections(tmp_path, "--quick")
     assert len(found) == 6
     check(found)
-    assert sum(int(cells[3]) for cells in found) >= 10  # some signals come as a run ends
+    assert sum(int(cells[3]) for cells in found) >= 10  # a run may end before the next signal
 
 
 @pytest.mark.slow
-def test_every_fault_at_every_moment_leaves_nothing_lost(tmp_path):
+def test_no_run_is_lost_by_any_fault(tmp_path):
     found = injections(tmp_path, "--tries", "3", "--seed", "1")
     check([cells for cells in found if cells[4] != "missed"])
 
 
 RECORDS = [
     Record("kill -9", "saving", 0, 3, "survived", -9, "", 1.0),
-    Record("kill -9", "saving", 1, 1, "lost", 1, "the run has other arrays", 1.0),
+    Record("kill -9", "saving", 1, 1, "lost", 1, "arrays differ", 1.0),
     Record("kill -9", "saving", 2, 0, "missed", 0, "", 1.0),
     Record("full disk", "starting", 0, 1, "survived", 2, "aejax: run: No space left", 1.0),
     Record("full disk", "starting", 1, 0, "skipped", 0, "no disk", 1.0),
 ]
 
 
-def test_the_page_counts_what_was_tried_and_what_was_lost(tmp_path, monkeypatch):
+def test_the_report_counts_injections_and_losses(tmp_path, monkeypatch):
     monkeypatch.setattr(page, "SUMMARY", tmp_path / "faults.json")
     monkeypatch.setattr(page, "PAGE", tmp_path / "faults.md")
     page.write(RECORDS, seed=3)

@@ -1,4 +1,4 @@
-"""Whatever stands in a file, its reader reads it or refuses it by name, without a flood."""
+"""Readers either read a damaged file or refuse it by name, with bounded memory."""
 
 import contextlib
 import io
@@ -34,11 +34,11 @@ anything = st.recursive(
 
 
 def damages(valid: bytes) -> st.SearchStrategy[bytes]:
-    """A valid file with a few bytes changed, cut off, or put in; or anything at all."""
+    """A valid file with some bytes replaced, removed or inserted; or arbitrary bytes."""
 
-    def damaged(place: int, cut: int, put: bytes) -> bytes:
-        place %= len(valid) + 1
-        return valid[:place] + put + valid[place + cut :]
+    def damaged(position: int, removed: int, inserted: bytes) -> bytes:
+        position %= len(valid) + 1
+        return valid[:position] + inserted + valid[position + removed :]
 
     some = st.builds(damaged, st.integers(0, 2**16), st.integers(0, 8), st.binary(max_size=8))
     return some | st.binary(max_size=40)
@@ -104,7 +104,7 @@ def npy_header(shape: tuple[int, ...]) -> bytes:
 
 @pytest.mark.parametrize("shape", [(2**40,), (2**20, 2**20), (2**62, 4), (2**70,)])
 @pytest.mark.parametrize("name", ["claims.npy", "claims.npz"])
-def test_an_array_that_claims_more_than_its_file_holds_is_refused_unread(tmp_path, name, shape):
+def test_an_array_larger_than_its_file_is_refused_unread(tmp_path, name, shape):
     path = tmp_path / name
     if path.suffix == ".npy":
         path.write_bytes(npy_header(shape) + bytes(64))
@@ -154,7 +154,7 @@ def test_a_history_is_read_or_refused_by_name(tmp_path, content):
 @given(content=damages(b'{"environment": {"jax": "1"}, "fingerprint": "0", "feature_shape": [8]}'))
 @example(content=DEEP)
 @example(content=b'{"environment": {}, "fingerprint": "0", "feature_shape": [Infinity]}')
-def test_the_account_of_a_run_is_read_or_refused_by_name(tmp_path, content):
+def test_about_json_of_a_run_is_read_or_refused_by_name(tmp_path, content):
     (tmp_path / "about.json").write_bytes(content)
     try:
         read_about(tmp_path)
@@ -164,7 +164,7 @@ def test_the_account_of_a_run_is_read_or_refused_by_name(tmp_path, content):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """One checkpoint's folder, and the state in it."""
+    """Folder of a checkpoint, and the saved state."""
     objective = aejax.objective(aejax.dense((3, 2)), losses.squared)
     state = training.init_state(objective, optax.sgd(0.1), jax.random.key(0))
     folder = tmp_path_factory.mktemp("checkpoints")
@@ -175,7 +175,7 @@ def checkpoint(tmp_path_factory):
 @given(content=damages(b'{"validation_loss": 1.0}'), forged=st.booleans())
 @example(content=DEEP, forged=True)
 @example(content=b'{"configuration": [1], "arrays": 2}', forged=True)
-def test_a_checkpoint_is_refused_even_where_its_digests_were_forged(checkpoint, content, forged):
+def test_a_checkpoint_is_refused_even_if_its_digests_were_forged(checkpoint, content, forged):
     folder, state = checkpoint
     about, digests = folder / "about.json", folder / "digests.json"
     index = folder.parent.with_name(f"{folder.parent.name}.json")
@@ -183,7 +183,7 @@ def test_a_checkpoint_is_refused_even_where_its_digests_were_forged(checkpoint, 
     about.write_bytes(content)
     if forged:
         digests.write_text(json.dumps(folders.digests(folder)))
-        index.unlink()  # which would notice it
+        index.unlink()  # it would detect the forgery
     try:
         with pytest.raises((DamagedCheckpointError, OtherConfigurationError)):
             checkpoints.restore(folder.parent, state, configuration={"a": 1})
