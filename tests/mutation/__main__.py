@@ -1,7 +1,7 @@
-"""Mutation testing of the whole package but pages and figures, by `make mutation`.
+"""Mutation testing of the package, reports and figures excepted: `make mutation`.
 
-A commit's code is copied into folders of its own and changed there, one mutant after the other.
-Every outcome is stored, so that a run that was stopped, or is asked for another sample, resumes.
+The code of a commit is copied into worker folders and changed there, one mutant at a time. Every
+outcome is stored, so that an interrupted run resumes and a larger sample reuses outcomes.
 """
 
 import os
@@ -21,35 +21,35 @@ ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     "JAX_PLATFORMS": "cpu",
-    "OPENBLAS_NUM_THREADS": "1",  # others would be lost in a fork
+    "OPENBLAS_NUM_THREADS": "1",  # threads do not survive a fork
 }
-"""Of all processes of tests: programs are compiled once, and kept beside the code."""
+"""Environment of the test processes, which share a compilation cache."""
 
-SCOPE = "the package but pages and figures"
+SCOPE = "the package, reports and figures excepted"
 
 
 @dataclass(frozen=True)
 class Config:
-    """The sample and its tests."""
+    """Options of the command."""
 
     sample: int = 200
-    """number of mutants, from all modules in proportion; 0 for all"""
+    """number of mutants, proportional to the size of each module; 0 for all"""
     seed: int = 0
-    """of the sample"""
+    """seed of the sample"""
     commit: str = "HEAD"
-    """whose code and tests"""
+    """commit of the code and the tests"""
     later: str = ""
-    """a commit with further tests, to which the survivors are put again"""
+    """later commit, whose tests the survivors are tried on again"""
     budget: float = 60.0
-    """seconds of computing by the tests for a mutant"""
+    """CPU seconds of tests per mutant"""
     processes: int = 2
-    """mutants tried at once"""
+    """number of parallel processes"""
     only: str = ""
-    """pattern of modules, such as 'training/*', to try their mutants alone; no page is written"""
+    """pattern of modules to mutate, such as 'training/*'; no report is written"""
 
 
 def main(config: Config) -> None:
-    """Try the sample, then write docs/results/mutation.json and docs/mutation.md."""
+    """Run the sample, then write docs/results/mutation.json and docs/mutation.md."""
     commit, package = _package(config.commit)
     population = {
         module: some
@@ -71,7 +71,7 @@ def main(config: Config) -> None:
 
 
 def _package(revision: str) -> tuple[str, Path]:
-    """A commit's name, and the folder of its unchanged package."""
+    """Abbreviated hash of a revision, and the folder of its unchanged package."""
     commit, folder = workers.folder_of(revision)
     return commit, workers.checkout(commit, folder / "unchanged") / "aejax"
 
@@ -84,7 +84,9 @@ def _try(commit: str, drawn: list[Mutant], config: Config) -> list[Record]:
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     os.environ.update(ENVIRONMENT | cache, XLA_FLAGS=quick_compilation())
     tests, failing = suite.measure(copies, folder / "suite.jsonl")
-    print(f"{len(tests)} tests; left out, since they fail or skip without a mutant: {len(failing)}")
+    print(
+        f"{len(tests)} tests; excluded, because they fail or skip without a mutant: {len(failing)}"
+    )
     return try_all(copies, tests, drawn, config.budget, folder / "records.jsonl")
 
 

@@ -1,9 +1,9 @@
-"""Mutants of definitions (`python -m tests.mutation.definitions`), each tried on the certificates.
+"""False definitions, each checked by the theorems' certificates.
 
-The table `definitions.toml` is written by hand; the seed draws a mutant's parameter and the sample.
-Each mutant is one replacement in a copy of a commit's package, which a forked process imports to
-ask the theorems about one small problem: first those that the table names, and all of them where
-these notice nothing.
+`python -m tests.mutation.definitions` reads the hand-written table `definitions.toml`; the seed
+draws the parameters and the sample. Each mutant is one replacement in a copy of a commit's package.
+A forked process imports the copy and computes certificates for one small problem: first those of
+the theorems that the table names, then all of them if these certificates all hold.
 """
 
 import json
@@ -28,31 +28,31 @@ from tests.compiler_flags import quick_compilation
 from tests.mutation import workers
 
 TABLE = Path(__file__).with_suffix(".toml")
-LIMIT = 240
-"""Seconds of computing after which a mutant's process is ended; it counts as noticed."""
+CPU_SECONDS_LIMIT = 240
+"""CPU time after which a mutant's process is ended; the mutant then counts as noticed."""
 
 ENVIRONMENT = {
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
     "JAX_PLATFORMS": "cpu",
 }
-"""Programs are compiled once and kept beside the copy."""
+"""Environment of all processes, which share a compilation cache."""
 
-IMPORTED = ("flax.linen", "jaxtyping", "optax", "scipy.stats", "threadpoolctl")
-"""What the package imports, loaded once before the forks; none of it computes."""
+PRELOADED_MODULES = ("flax.linen", "jaxtyping", "optax", "scipy.stats", "threadpoolctl")
+"""Dependencies of the package, imported once before the forks; importing them runs nothing."""
 
 
 class Mutant(NamedTuple):
     """One false definition.
 
-    name:     in words, its parameter included.
-    category: of the change.
-    file:     path in the package.
-    before:   text that the file holds once.
-    after:    text that replaces it.
-    theorems: asked first.
-    test:     a file of tests that kills it, where no theorem uses what it changes; or empty.
-    reason:   why it is no falsity that could be noticed; or empty.
+    name:     description, with its parameter.
+    category: category of the change.
+    file:     path of the file in the package.
+    before:   text that occurs exactly once in the file.
+    after:    replacement.
+    theorems: names of the theorems to check first.
+    test:     test file that detects the change if no theorem depends on it, or "".
+    reason:   why the change cannot be noticed, or "".
     """
 
     name: str
@@ -67,16 +67,16 @@ class Mutant(NamedTuple):
 
 @dataclass(frozen=True)
 class Config:
-    """The sample."""
+    """Options of the command."""
 
     seed: int = 0
-    """of the parameters and the sample"""
+    """seed of the parameters and the sample"""
     sample: int = 0
-    """number of mutants; 0 for the whole table"""
+    """number of mutants; 0 for all"""
     commit: str = "HEAD"
-    """whose package"""
+    """commit of the package"""
     only: str = ""
-    """part of the names of the mutants to try alone; no page is written"""
+    """substring of the names of the mutants to try; no report is written"""
 
 
 def main(config: Config) -> None:
@@ -85,54 +85,54 @@ def main(config: Config) -> None:
     checkout = workers.checkout(commit, folder / "definitions")
     cache = {"JAX_COMPILATION_CACHE_DIR": str(folder / "compiled")}
     os.environ.update(ENVIRONMENT | cache, XLA_FLAGS=quick_compilation())
-    for module in IMPORTED:  # JAX reads its settings here
+    for module in PRELOADED_MODULES:  # JAX reads its environment here
         __import__(module)
     drawn = [each for each in draw(config.seed, config.sample) if config.only in each.name]
-    for mutant in drawn:  # one that cannot be made ends the run before it begins
+    for mutant in drawn:  # fail early if a replacement is impossible
         replaced((checkout / "aejax" / mutant.file).read_text(encoding="utf-8"), mutant)
-    right = _asked(checkout, [])
-    unsound = {name: answer for name, answer in right.items() if answer != "holds"}
-    if unsound:
-        raise RuntimeError(f"without a mutant these certificates do not hold: {unsound}")
-    beyond = [mutant for mutant in drawn if mutant.test]
-    with _changed(checkout, beyond):  # all at once: a theorem that uses one of them would notice
-        unused = not _noticed(_asked(checkout, [])) if beyond else False
+    verdicts = _verdicts(checkout, [])
+    not_holding = {name: answer for name, answer in verdicts.items() if answer != "holds"}
+    if not_holding:
+        raise RuntimeError(f"without a mutant these certificates do not hold: {not_holding}")
+    tested = [mutant for mutant in drawn if mutant.test]
+    with _changed(checkout, tested):  # all at once: certificates notice if they depend on any
+        unused = not _noticed(_verdicts(checkout, [])) if tested else False
     records = [_try(checkout, mutant, unused and bool(mutant.test)) for mutant in drawn]
     if not config.only:
         _write({"commit": commit, "seed": config.seed, "mutants": records})
 
 
 def draw(seed: int, sample: int = 0) -> list[Mutant]:
-    """The table with a choice for every parameter, or a part of it in the table's order.
+    """Mutants of the table with drawn parameters, or a sample of them in the order of the table.
 
     Args:
-        seed: of the choices and of the part.
-        sample: size of the part; 0 for all.
+        seed: seed of the parameters and of the sample.
+        sample: size of the sample; 0 for all.
     """
     table = tomllib.loads(TABLE.read_text(encoding="utf-8"))["mutant"]
     mutants = [_chosen(entry, random.Random(f"{seed} {entry['name']}")) for entry in table]
     size = min(sample, len(mutants)) or len(mutants)
-    places = random.Random(seed).sample(range(len(mutants)), size)
-    return [mutants[place] for place in sorted(places)]
+    indices = random.Random(seed).sample(range(len(mutants)), size)
+    return [mutants[index] for index in sorted(indices)]
 
 
 def example() -> np.ndarray:
-    """The problem: 200 skewed examples of 6 features at an offset, all eigenvalues apart."""
+    """Data: 200 skewed examples of 6 features with an offset and distinct eigenvalues."""
     generator = np.random.default_rng(0)
     scores = generator.exponential(size=(200, 6)) * np.sqrt([6.0, 4.0, 2.5, 1.5, 0.9, 0.5])
-    turn, _ = np.linalg.qr(generator.normal(size=(6, 6)))
-    return scores @ turn + np.arange(1.0, 7.0)
+    rotation, _ = np.linalg.qr(generator.normal(size=(6, 6)))
+    return scores @ rotation + np.arange(1.0, 7.0)
 
 
 def replaced(source: str, mutant: Mutant) -> str:
-    """The source with the mutant's change.
+    """Apply a mutant to a source.
 
     Raises:
-        ValueError: where the source does not hold the text exactly once.
+        ValueError: if the source does not contain the text exactly once.
     """
     count = source.count(mutant.before)
     if count != 1:
-        raise ValueError(f"{mutant.file} holds {mutant.before!r} {count} times, not once")
+        raise ValueError(f"{mutant.file} contains {mutant.before!r} {count} times, not once")
     return source.replace(mutant.before, mutant.after)
 
 
@@ -147,17 +147,17 @@ def _chosen(entry: dict[str, Any], generator: random.Random) -> Mutant:
 
 
 def _try(checkout: Path, mutant: Mutant, unused: bool) -> dict[str, Any]:
-    """The mutant's record: certificates that notice it, or the test that does.
+    """Record of a mutant with the certificates that notice it, or whether its test does.
 
     Args:
-        checkout: whose package is changed, and changed back.
-        mutant: the change.
-        unused: whether it is known that no theorem uses what it changes.
+        checkout: copy of the commit, changed temporarily.
+        mutant: change to apply.
+        unused: whether no theorem is known to depend on the changed code.
     """
     with _changed(checkout, [mutant]):
-        noticed = _noticed(_asked(checkout, mutant.theorems)) if mutant.theorems else {}
+        noticed = _noticed(_verdicts(checkout, mutant.theorems)) if mutant.theorems else {}
         if not noticed and not unused:
-            noticed = _noticed(_asked(checkout, []))
+            noticed = _noticed(_verdicts(checkout, []))
         killed = bool(mutant.test) and not noticed and not _passes(checkout, mutant.test)
     found = noticed or ("test" if killed else "nothing")
     print(f"{mutant.file}: {mutant.name}: {found}", flush=True)
@@ -166,7 +166,7 @@ def _try(checkout: Path, mutant: Mutant, unused: bool) -> dict[str, Any]:
 
 @contextmanager
 def _changed(checkout: Path, mutants: list[Mutant]) -> Iterator[None]:
-    """The copy of the package with the changes of all these mutants, for a while."""
+    """Apply mutants to the copy of the package for the duration of the context."""
     paths = {checkout / "aejax" / mutant.file for mutant in mutants}
     sources = {path: path.read_text(encoding="utf-8") for path in paths}
     try:
@@ -184,8 +184,8 @@ def _noticed(answers: dict[str, str]) -> dict[str, str]:
     return {certificate: answer for certificate, answer in answers.items() if answer != "holds"}
 
 
-def _asked(checkout: Path, theorems: list[str]) -> dict[str, str]:
-    """The verdict of each certificate of some theorems, or of all, in a process of its own."""
+def _verdicts(checkout: Path, theorems: list[str]) -> dict[str, str]:
+    """Verdict of each certificate of some theorems, or of all, from a forked process."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(
         target=_answer, args=(checkout, theorems, sender)
@@ -195,7 +195,7 @@ def _asked(checkout: Path, theorems: list[str]) -> dict[str, str]:
     try:
         answers = receiver.recv()
     except EOFError:
-        answers = {"all": f"ended with exit code {_exit_code(process.join, process)}"}
+        answers = {"all": f"exited with code {_exit_code(process.join, process)}"}
     process.join()
     return answers
 
@@ -206,7 +206,7 @@ def _exit_code(join: Callable[[], None], process: Any) -> int:
 
 
 def _answer(checkout: Path, theorems: list[str], sender: Connection) -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT + 5))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_LIMIT, CPU_SECONDS_LIMIT + 5))
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(checkout))
     try:
@@ -221,8 +221,8 @@ def _answer(checkout: Path, theorems: list[str], sender: Connection) -> None:
         except Exception as error:
             answers[name] = f"raises {type(error).__name__}"
             continue
-        for place, certificate in enumerate(certificates, 1):
-            answers[f"{name} {place}"] = certificate.verdict
+        for position, certificate in enumerate(certificates, 1):
+            answers[f"{name} {position}"] = certificate.verdict
     sender.send(answers)
 
 
@@ -235,7 +235,7 @@ def _passes(checkout: Path, test: str) -> bool:
 
 
 def _write(found: dict[str, Any]) -> None:
-    """The record and its page. What these import is loaded here: forks need the package unread."""
+    """Write record and report; imported late, because the forks must import aejax themselves."""
     from tests.mutation.definitions_page import write
 
     write(json.loads(json.dumps(found)))

@@ -1,4 +1,4 @@
-"""The outcome of a run of mutants of definitions, as JSON and as a page."""
+"""Outcome of a run of definition mutants, as JSON and as a report."""
 
 import json
 from collections import Counter
@@ -11,57 +11,57 @@ SUMMARY = ROOT / "docs" / "results" / "definitions.json"
 PAGE = ROOT / "docs" / "definition_mutants.md"
 HEAD = """# Mutants of definitions
 
-`python -m tests.mutation.definitions --seed {seed}` writes this page and its numbers,
-`docs/results/definitions.json`; the mutants stand in `tests/mutation/definitions.toml`.
+`python -m tests.mutation.definitions --seed {seed}` writes this report and its data,
+`docs/results/definitions.json`. The mutants are defined in `tests/mutation/definitions.toml`.
 
-A certificate says that a statement [holds](theory.md). Would it say so of a false one? Each mutant
-is the package with one definition made false: a factor, a rate, a missing term, a transpose, a
-divisor, a sign, or another distribution, often one of equal moments, in the models, the losses and
-the objective, the corruptions, the penalties or the theory itself. The table is written by hand;
-the seed draws a parameter where a mutant has several. The theorems are asked about one problem, 200
-skewed examples of 6 features with 3 code units, on which the unchanged package's certificates all
-hold: first those whose definition is changed, and all 23 where these notice nothing. A certificate
-notices a mutant where it does not hold: it *fails*, its control is no longer told apart (*not
-identifiable*), or the code ends in an error.
+A certificate states that a statement [holds](theory.md). Would it notice a false definition? Each
+mutant changes one definition of the package: a factor, a rate, a missing term, a transpose, a
+divisor, a sign, or another distribution, often with equal moments. The changes are in models,
+losses, objectives, corruptions, penalties and the theory itself. The table is hand-written; the
+seed draws the parameter of a mutant that has several. The theorems are checked on one problem, 200
+skewed examples of 6 features with 3 code units, for which all certificates of the unchanged package
+hold: first the theorems whose definition is changed, then all 23 if these notice nothing. A
+certificate notices a mutant if it does not hold: it *fails*, it no longer distinguishes its control
+(*not identifiable*), or an exception is raised.
 
 **{count} mutants on commit `{commit}`: {noticed} are noticed by a certificate**, {fails} of them by
-one that fails. {tested} change what no theorem uses, and a test kills each; {left} cannot be
-noticed, for the reasons below.
+one that fails. {tested} change code that no theorem uses, and each is detected by a test. {left}
+cannot be noticed, for the reasons below.
 
-| place | mutants | noticed | by a test | reasons |
+| module | mutants | noticed | by a test | reasons |
 |---|---|---|---|---|
 """
 NOTICED = """
 ## Noticed by certificates
 
-Theorems are those of [what is proved](theory.md), with the place of the statement.
+The number after the name of a [theorem](theory.md) is the position of its statement.
 
-| place | category | mutant | noticed by |
+| module | category | mutant | noticed by |
 |---|---|---|---|
 """
 TESTED = """
-## Out of the theorems' reach
+## Detected by tests
 
-No theorem uses these definitions on this problem: all were asked with all of these mutants at once,
-and hold. The tests fail, with one mutant at a time.
+No theorem uses these definitions for this problem: all certificates hold with all of these mutants
+applied together. The tests fail for each mutant separately.
 
-| place | category | mutant | killed by |
+| module | category | mutant | killed by |
 |---|---|---|---|
 """
 LEFT = """
-## Not to be noticed, and why
+## Not noticeable, with reasons
 
 """
 
 
 def render(found: dict[str, Any]) -> str:
-    """The page.
+    """Format the outcome as Markdown.
 
     Args:
-        found: the JSON's content.
+        found: content of docs/results/definitions.json.
 
     Raises:
-        ValueError: where nothing notices a mutant that has no reason, or a reason is not needed.
+        ValueError: if an unnoticed mutant has no reason, or a noticed one has a reason.
     """
     records = found["mutants"]
     odd = [each["name"] for each in records if _caught(each) == bool(each["reason"])]
@@ -70,7 +70,7 @@ def render(found: dict[str, Any]) -> str:
     noticed = [each for each in records if each["noticed"]]
     tested = [each for each in records if each["killed"]]
     left = [each for each in records if not _caught(each)]
-    words = {
+    counts = {
         "count": len(records),
         "noticed": len(noticed),
         "fails": sum("fails" in each["noticed"].values() for each in noticed),
@@ -79,7 +79,7 @@ def render(found: dict[str, Any]) -> str:
     }
     return "".join(
         [
-            HEAD.format(**found, **words),
+            HEAD.format(**found, **counts),
             *_counts(records),
             NOTICED,
             *(f"{_row(each)} {_answers(each['noticed'])} |\n" for each in noticed),
@@ -92,7 +92,7 @@ def render(found: dict[str, Any]) -> str:
 
 
 def write(found: dict[str, Any]) -> None:
-    """The numbers into docs/results/definitions.json, and the page."""
+    """Write docs/results/definitions.json and docs/definition_mutants.md."""
     write_text(SUMMARY, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     write_text(PAGE, render(found))
 
@@ -102,15 +102,15 @@ def _caught(record: dict[str, Any]) -> bool:
 
 
 def _counts(records: list[dict[str, Any]]) -> list[str]:
-    """A row for each folder or module of the package."""
+    """Table row for each folder or module at the top of the package."""
     rows: dict[str, Counter[str]] = {}
     for each in records:
-        row = rows.setdefault(_place(each["file"]), Counter())
+        row = rows.setdefault(_module(each["file"]), Counter())
         row.update(["mutants", _outcome(each)])
     fields = ("mutants", "noticed", "tested", "left")
     return [
-        f"| {place} | {' | '.join(str(row[field]) for field in fields)} |\n"
-        for place, row in rows.items()
+        f"| {module} | {' | '.join(str(row[field]) for field in fields)} |\n"
+        for module, row in rows.items()
     ]
 
 
@@ -120,7 +120,7 @@ def _outcome(record: dict[str, Any]) -> str:
     return "tested" if record["killed"] else "left"
 
 
-def _place(file: str) -> str:
+def _module(file: str) -> str:
     return file.partition("/")[0].removesuffix(".py")
 
 
@@ -129,11 +129,11 @@ def _row(record: dict[str, Any]) -> str:
 
 
 def _answers(noticed: dict[str, str]) -> str:
-    """Certificates by their answer, those that fail without a word."""
-    words = []
+    """Certificates with their verdicts, which are omitted for those that fail."""
+    texts = []
     for certificate, answer in noticed.items():
-        words.append(f"`{certificate}`" + ("" if answer == "fails" else f" ({answer})"))
-    return ", ".join(words)
+        texts.append(f"`{certificate}`" + ("" if answer == "fails" else f" ({answer})"))
+    return ", ".join(texts)
 
 
 def _line(record: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which lines of the package each test runs, in this process and in those that it starts."""
+"""Coverage of the package by each test, in its process and in processes that it starts."""
 
 import gc
 import hashlib
@@ -15,7 +15,7 @@ import jax
 import pytest
 from coverage import Coverage, CoverageData
 
-from tests.mutation.process import computed
+from tests.mutation.process import cpu_seconds
 
 SETTINGS = """[run]
 parallel = true
@@ -25,20 +25,20 @@ include = */aejax/*
 STARTUP = """import coverage
 coverage.process_startup()
 """
-"""The `sitecustomize` of processes that tests start."""
+"""The `sitecustomize` module of processes that tests start."""
 
 COLLECTION = "collection"
-"""The context of what runs while the tests of a file are found: it counts for all of them."""
+"""Coverage context of a file's collection, which counts for all of its tests."""
 
 Lines = dict[str, set[int]]
-"""Module, as a path in the package -> line numbers."""
+"""Line numbers by module, a path in the package."""
 
 
 class Recorder:
-    """A pytest plugin that names the test or shared fixture for which lines run.
+    """Pytest plugin that sets the coverage context to the running test or shared fixture.
 
-    Before each test every cache is emptied: code that JAX has traced once, and functions whose
-    results are stored, would not run again for the next test.
+    All caches are cleared before each test, because code that JAX has traced and functions with
+    cached results would not run again.
     """
 
     def __init__(self, coverage: Coverage, folder: Path) -> None:
@@ -50,7 +50,7 @@ class Recorder:
 
     @contextmanager
     def context(self, name: str) -> Iterator[None]:
-        """All lines that run belong to a name, in started processes too."""
+        """Attribute all lines that run to a name, also in started processes."""
         self.contexts.append(name)
         self._switch()
         yield
@@ -67,39 +67,39 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(self) -> Generator:
-        """Lines that run while tests are found belong to the file."""
+        """Attribute lines that run during collection to the file."""
         with self.context(COLLECTION):
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Function) -> Generator:
-        """Lines of a test, with its fixtures, belong to it."""
-        empty_caches()
+        """Attribute lines of a test and its own fixtures to the test."""
+        clear_caches()
         definitions = item._fixtureinfo.name2fixturedefs.values()
         shared = [some[-1] for some in definitions if some[-1].scope != "function"]
         self.fixtures[item.nodeid] = [_name(fixture) for fixture in shared]
-        begin = computed()
+        begin = cpu_seconds()
         with self.context(item.nodeid):
             outcome = yield
-        self.seconds[item.nodeid] = computed() - begin
+        self.seconds[item.nodeid] = cpu_seconds() - begin
         return outcome
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Generator:
-        """Lines of a fixture that tests share belong to each of them."""
+        """Attribute lines of a shared fixture to every test that uses it."""
         if fixturedef.scope == "function":
             return (yield)
         with self.context(_name(fixturedef)):
             return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """A test that fails or is skipped can kill no mutant."""
+        """Record tests that fail or are skipped, which cannot kill a mutant."""
         if not report.passed:
             self.failed.add(report.nodeid)
 
 
 def measure(checkout: Path, arguments: list[str], destination: Path) -> int:
-    """Run pytest, and write for each test that passes its seconds and its lines as JSON."""
+    """Run pytest, and write the CPU seconds and lines of each passing test as JSON."""
     folder = destination.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(STARTUP)
@@ -117,7 +117,7 @@ def measure(checkout: Path, arguments: list[str], destination: Path) -> int:
         {
             "name": test,
             "seconds": round(seconds, 3),
-            "lines": _together(lines, [test, COLLECTION, *recorder.fixtures[test]]),
+            "lines": _union(lines, [test, COLLECTION, *recorder.fixtures[test]]),
         }
         for test, seconds in recorder.seconds.items()
         if test not in recorder.failed
@@ -127,8 +127,8 @@ def measure(checkout: Path, arguments: list[str], destination: Path) -> int:
     return int(code)
 
 
-def empty_caches() -> None:
-    """Forget what JAX has traced, and stored results of functions of the package and its tests."""
+def clear_caches() -> None:
+    """Clear JAX's caches and those of cached functions of the package and its tests."""
     jax.clear_caches()
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in ("aejax", "tests"):
@@ -143,7 +143,7 @@ def _name(fixture: Any) -> str:
 
 
 def _lines(data: CoverageData, checkout: Path) -> defaultdict[str, Lines]:
-    """Lines by context."""
+    """Lines of the package by coverage context."""
     found: defaultdict[str, Lines] = defaultdict(dict)
     package = checkout / "aejax"
     for file in data.measured_files():
@@ -156,16 +156,16 @@ def _lines(data: CoverageData, checkout: Path) -> defaultdict[str, Lines]:
 
 
 def _of_processes(folder: Path, checkout: Path) -> dict[str, Lines]:
-    """Lines that ran in processes that tests started, by context of the start."""
+    """Lines run by processes that tests started, by coverage context."""
     found = {}
-    for place in folder.iterdir():
+    for subfolder in folder.iterdir():
         lines: Lines = {}
-        for file in place.glob("lines.*"):
+        for file in subfolder.glob("lines.*"):
             data = CoverageData(str(file))
             data.read()
             for some in _lines(data, checkout).values():
                 _add(lines, some)
-        found[(place / "name").read_text(encoding="utf-8")] = lines
+        found[(subfolder / "name").read_text(encoding="utf-8")] = lines
     return found
 
 
@@ -174,7 +174,7 @@ def _add(lines: Lines, more: Lines) -> None:
         lines.setdefault(module, set()).update(some)
 
 
-def _together(lines: dict[str, Lines], contexts: list[str]) -> dict[str, list[int]]:
+def _union(lines: dict[str, Lines], contexts: list[str]) -> dict[str, list[int]]:
     found: Lines = {}
     for context in contexts:
         _add(found, lines.get(context, {}))

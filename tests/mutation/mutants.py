@@ -1,4 +1,4 @@
-"""Mutants that count, and a seeded sample of them, spread over the modules in proportion."""
+"""Mutants of the package, and a random sample stratified by module."""
 
 import ast
 import random
@@ -14,29 +14,29 @@ from cosmic_ray.work_item import MutationSpec
 TARGETS = frozenset(
     ["Add", "Sub", "Mul", "Div", "Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "UAdd", "Not"]
 )
-"""What an operator may become: those between which numbers leave the choice open."""
+"""Operators that may replace a numeric operator."""
 
 PAIRS = frozenset(["BitOr_BitAnd", "BitAnd_BitOr", "Is_IsNot", "IsNot_Is", "In_NotIn", "NotIn_In"])
-"""Replacements of operators that numbers do not have, each by its like."""
+"""Replacements of bitwise, identity and membership operators by a similar one."""
 
 Span = tuple[tuple[int, int], tuple[int, int]]
 """(line, column) of the first character, and of the one after the last."""
 
 
-LEFT_OUT = (
+EXCLUDED = (
     "plots/*",
     "report/*",
     "report/theorem_figures/*",
     "cli/commands/report.py",
 )
-"""Pages and figures: what they show is judged by looking at it."""
+"""Patterns of modules that are not mutated: reports and figures, which are judged by eye."""
 
 
 class Mutant(NamedTuple):
-    """One change of one place.
+    """One change of the code.
 
     module: path of the file in the package.
-    spec:   as Cosmic Ray applies it.
+    spec:   specification for Cosmic Ray.
     """
 
     module: str
@@ -44,16 +44,16 @@ class Mutant(NamedTuple):
 
 
 def mutants(folder: Path) -> dict[str, list[Mutant]]:
-    """All mutants that count, by module and in order of place; modules without any are left out.
+    """All mutants by module, without modules that have none.
 
     Args:
-        folder: of the package.
+        folder: folder of the package.
     """
     paths = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*.py"))}
     found = {
         module: list(_of_module(module, path))
         for module, path in paths.items()
-        if not any(Path(module).match(glob) for glob in LEFT_OUT)
+        if not any(Path(module).match(glob) for glob in EXCLUDED)
     }
     return {module: some for module, some in found.items() if some}
 
@@ -64,47 +64,47 @@ def sample(
     seed: int,
     readable: Callable[[Mutant], bool],
 ) -> list[Mutant]:
-    """Mutants drawn without replacement, from every module in proportion to how many it has.
+    """Draw mutants without replacement, from each module in proportion to its number of mutants.
 
-    All mutants stand in one row, in random order in each module; the row is cut into `size` equal
-    parts, and each part gives one mutant.
+    Systematic sampling: the mutants of all modules are concatenated, shuffled within each module,
+    and cut into `size` equal parts, each of which contributes one mutant.
 
     Args:
         population: mutants by module.
         size: number of mutants; None means all.
-        seed: of the order.
-        readable: whether Python can read the changed code; where it cannot, the part's next mutant
-            is taken.
+        seed: seed of the shuffle.
+        readable: whether the changed code of a mutant parses; if not, the part's next mutant is
+            taken.
     """
-    row = [
+    ordered = [
         mutant
         for module, some in population.items()
         for mutant in random.Random(f"{seed} {module}").sample(some, len(some))
     ]
-    if size is None or size >= len(row):
-        return list(filter(readable, row))
-    edges = [len(row) * part // size for part in range(size + 1)]
-    parts = (row[first:last] for first, last in pairwise(edges))
+    if size is None or size >= len(ordered):
+        return list(filter(readable, ordered))
+    edges = [len(ordered) * part // size for part in range(size + 1)]
+    parts = (ordered[first:last] for first, last in pairwise(edges))
     return [mutant for part in parts for mutant in islice(filter(readable, part), 1)]
 
 
 def _of_module(module: str, path: Path) -> Iterator[Mutant]:
     source = path.read_text(encoding="utf-8")
-    tree, hidden = get_ast(source), list(_hidden(source))
+    tree, excluded = get_ast(source), list(_excluded_spans(source))
     for name in filter(counts, operator_names()):
         operator = get_operator(name)()
         spans = (span for node in ast_nodes(tree) for span in operator.mutation_positions(node))
         for occurrence, (start, end) in enumerate(spans):
-            if not any(first <= start and end <= last for first, last in hidden):
+            if not any(first <= start and end <= last for first, last in excluded):
                 yield Mutant(module, MutationSpec(path, name, occurrence, start, end))
 
 
 def counts(operator: str) -> bool:
-    """Whether an operator's mutants count.
+    """Whether mutants of an operator are used.
 
-    Left out are those that are trivial to kill, which would flatter the score (an arithmetic
-    operator on numbers replaced by one on bits, or by //, % or **, an order by an identity), and
-    the removal of decorators, which here only compile or remember.
+    Excluded are mutants that almost any test kills, which would inflate the score (an arithmetic
+    operator replaced by a bitwise one or by //, % or **; a comparison replaced by an identity), and
+    the removal of decorators, which here only compile or cache.
     """
     _, _, kind = operator.partition("/")
     if get_operator(operator).arguments() or kind == "RemoveDecorator":
@@ -116,11 +116,11 @@ def counts(operator: str) -> bool:
     return change in PAIRS or (after in TARGETS and not before.startswith(("Bit", "Is", "In")))
 
 
-def _hidden(source: str) -> Iterator[Span]:
-    """Where a change cannot matter, or only to words: annotations, messages, bare stars."""
+def _excluded_spans(source: str) -> Iterator[Span]:
+    """Spans that are not mutated: annotations, f-strings (messages) and bare stars."""
     lines = source.splitlines()
 
-    def place(line: int, offset: int) -> tuple[int, int]:
+    def position(line: int, offset: int) -> tuple[int, int]:
         return line, len(lines[line - 1].encode()[:offset].decode())
 
     for node in ast.walk(ast.parse(source)):
@@ -129,11 +129,11 @@ def _hidden(source: str) -> Iterator[Span]:
             ends = [(each.end_lineno, each.end_col_offset) for each in before]
             first = node.args.kwonlyargs[0]
             start = max(ends, default=(node.lineno, node.col_offset))
-            yield place(*start), place(first.lineno, first.col_offset)
+            yield position(*start), position(first.lineno, first.col_offset)
         fields = (getattr(node, field, None) for field in ("annotation", "returns"))
-        words = node if isinstance(node, ast.JoinedStr) else None
-        for hidden in filter(None, (*fields, words)):
+        message = node if isinstance(node, ast.JoinedStr) else None
+        for excluded in filter(None, (*fields, message)):
             yield (
-                place(hidden.lineno, hidden.col_offset),
-                place(hidden.end_lineno, hidden.end_col_offset),
+                position(excluded.lineno, excluded.col_offset),
+                position(excluded.end_lineno, excluded.end_col_offset),
             )

@@ -1,4 +1,4 @@
-"""The outcome of a run of mutants, as JSON and as a page."""
+"""Outcome of mutation testing, as JSON and as a report."""
 
 import json
 import tomllib
@@ -16,33 +16,33 @@ PAGE = ROOT / "docs" / "mutation.md"
 REASONS = Path(__file__).with_name("reasons.toml")
 HEAD = """# Mutation testing
 
-`make mutation` writes this page and its numbers, `docs/results/mutation.json`; the reasons alone
-are written by hand, in `tests/mutation/reasons.toml`. [Mutants of
-definitions](definition_mutants.md) are of another kind: false mathematics, put to the theorems.
+`make mutation` writes this report and its data, `docs/results/mutation.json`. The reasons are
+hand-written in `tests/mutation/reasons.toml`. A separate report covers [false
+definitions](definition_mutants.md), which are checked by the theorems.
 
-A mutant is the code with one change: an operator replaced, a number one more or one less, a
-condition negated. A test that fails kills it; one that no test kills is harmless, or shows a gap in
-the tests. {tool} makes the changes. Left out are changes of annotations and of messages,
-decorators, which here only compile or remember, and what nearly any test kills, which would flatter
-the score: an arithmetic operator replaced by one on bits or by `//`, `%`, `**`, an order by `is`.
+A mutant is the code with one change: an operator replaced, a number increased or decreased by one,
+a condition negated. A failing test kills it. A surviving mutant is harmless or reveals a gap in the
+tests. {tool} makes the changes. Excluded are changes of annotations, messages and decorators (which
+here only compile or cache), and changes that almost any test kills, which would inflate the score:
+an arithmetic operator replaced by a bitwise one or by `//`, `%`, `**`, a comparison by `is`.
 
-**{tried} of {mutants} mutants of {scope}**, drawn from every module in proportion with seed {seed},
-on commit `{commit}`; what Python cannot read is not counted. Each was put to tests that run its
-statement, up to {budget:.0f} seconds of computing: first those in the file named like its module,
-then those in files that import it, then others, of each kind the quickest first. Tests of
-experiments, documents and figures were not asked. The whole suite kills those that these kill, and
-perhaps more.
+**{tried} of {mutants} mutants of {scope}** were drawn with seed {seed} on commit `{commit}`, from
+each module in proportion to its number of mutants; code that does not parse is not counted. Each
+mutant was tried on tests that execute its statement, up to {budget:.0f} seconds of CPU time. Tests
+in the file named after its module were run first, then tests in files that import it, then others,
+in each group the fastest first. Tests of experiments, documents and figures were not run. The full
+test suite kills at least as many.
 """
 FIRST = """
-**{first} of them, {first_score:.1%}, were killed**, {timeout} of these by taking too long; the 95 %
-interval for all mutants is {low:.1%} to {high:.1%} (Wilson).
+**{first} of them, {first_score:.1%}, were killed**, {timeout} of these by a timeout; the 95 %
+Wilson interval for all mutants is {low:.1%} to {high:.1%}.
 """
 SINCE = """
-With tests that were written for the survivors since (commit `{later}`), {now} are
-killed, **{now_score:.1%}**: of this sample, which is no estimate for the other mutants.
+With tests that were added later for the survivors (commit `{later}`), {now} are
+killed, **{now_score:.1%}**. This holds for the sample and does not estimate the other mutants.
 """
 TABLE = """
-| folder | mutants | tried | killed | too long | survived | still survive |
+| folder | mutants | tried | killed | timeout | survived | still survive |
 |---|---|---|---|---|---|---|
 """
 
@@ -51,14 +51,14 @@ COUNTS = ("mutants", "tried", "killed", "timeout", "survived")
 
 
 def render(found: dict[str, Any], reasons: list[dict[str, Any]]) -> str:
-    """The page: the score, a row for each folder, every survivor with its reason.
+    """Format score, counts by folder, and every survivor with its reason, as Markdown.
 
     Args:
-        found: as `summary` gives it.
-        reasons: tables with the marks of survivors, and the reason why these are harmless.
+        found: result of `summary`.
+        reasons: tables of reasons.toml: marks of survivors, and why these are harmless.
 
     Raises:
-        ValueError: where a survivor has no reason, or more than one.
+        ValueError: if a survivor does not have exactly one reason.
     """
     left = [record for record in found["survivors"] if not record["killed_since_by"]]
     given = Counter(mark for reason in reasons for mark in reason["mutants"])
@@ -68,23 +68,23 @@ def render(found: dict[str, Any], reasons: list[dict[str, Any]]) -> str:
         raise ValueError(f"each survivor needs one reason in {REASONS.name}:\n{lines}")
     since = [record for record in found["survivors"] if record["killed_since_by"]]
     parts = [*_head(found, len(left)), TABLE, *_rows(found)]
-    parts.append("\n## Survivors, and why each is harmless\n")
+    parts.append("\n## Harmless survivors, with reasons\n")
     for reason in reasons:
         records = [record for record in left if record["mark"] in reason["mutants"]]
         parts += [f"\n{reason['reason'].strip()}\n\n", *map(_line, records)] if records else []
     if since:
-        parts.append("\n## Survivors that were gaps, and the test that kills each since\n\n")
+        parts.append("\n## Survivors that revealed gaps, with the tests added for them\n\n")
     parts += [_line(record) + f"  `{record['killed_since_by'][0]}`\n" for record in since]
     return "".join(parts)
 
 
 def reasons() -> list[dict[str, Any]]:
-    """As they are written down."""
+    """Tables of reasons.toml."""
     return tomllib.loads(REASONS.read_text(encoding="utf-8"))["harmless"]
 
 
 def write(found: dict[str, Any]) -> None:
-    """The numbers into docs/results/mutation.json, and the page."""
+    """Write docs/results/mutation.json and docs/mutation.md."""
     write_text(SUMMARY, json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     write_text(PAGE, render(found, reasons()))
 
@@ -94,13 +94,13 @@ def _head(found: dict[str, Any], left: int) -> list[str]:
     counts = {name: sum(row[name] for row in modules) for name in COUNTS}
     tried, first = counts["tried"], counts["killed"] + counts["timeout"]
     interval = binomtest(first, tried).proportion_ci(method="wilson")
-    words = found | counts | {"first": first, "first_score": first / tried, "now": tried - left}
-    words |= {"low": interval.low, "high": interval.high, "now_score": 1 - left / tried}
-    return [text.format(**words) for text in (HEAD, FIRST, SINCE * ("later" in found))]
+    fields = found | counts | {"first": first, "first_score": first / tried, "now": tried - left}
+    fields |= {"low": interval.low, "high": interval.high, "now_score": 1 - left / tried}
+    return [text.format(**fields) for text in (HEAD, FIRST, SINCE * ("later" in found))]
 
 
 def _rows(found: dict[str, Any]) -> list[str]:
-    """A row for each folder of modules."""
+    """Table row for each folder of modules."""
     rows: dict[str, Counter[str]] = {}
     for module, counts in found["modules"].items():
         rows.setdefault(_folder(module), Counter()).update(counts)
@@ -116,7 +116,7 @@ def _folder(module: str) -> str:
 
 
 def _line(record: dict[str, Any]) -> str:
-    """A survivor: where it stands, the line as it was and as it is changed."""
+    """List entry of a survivor: its position, and the line before and after the change."""
     before, after = (" ".join(record[side].split()) for side in ("before", "after"))
     return (
         f"- `{record['module']}:{record['line']}`, `{record['mark']}`\n  `{before}`\n  `{after}`\n"

@@ -1,4 +1,4 @@
-"""Tests in a forked process, which has imported everything but the code under test."""
+"""Tests in a forked process that has imported the dependencies but not the code under test."""
 
 import multiprocessing
 import os
@@ -12,23 +12,38 @@ from typing import Literal
 
 import pytest
 
-IMPORTED = ("beartype", "coverage", "flax.linen", "hypothesis", "jaxtyping", "optax", "pytest")
-IMPORTED += (
+PRELOADED_MODULES = (
+    "beartype",
+    "coverage",
+    "flax.linen",
+    "hypothesis",
+    "jaxtyping",
+    "optax",
+    "pytest",
+)
+PRELOADED_MODULES += (
     "scipy.stats",
     "sklearn.decomposition",
     "torch",
     "orbax.checkpoint",
     "matplotlib.pyplot",
 )
-IMPORTED += ("tensorflow_datasets", "grain", "tyro", "rich", "pandas", "tests.mutation.measuring")
-"""What aejax and its tests import, loaded once by the server from which all processes are forked.
-JAX starts no threads until it computes, so the fork is safe; no import computes."""
+PRELOADED_MODULES += (
+    "tensorflow_datasets",
+    "grain",
+    "tyro",
+    "rich",
+    "pandas",
+    "tests.mutation.measuring",
+)
+"""Dependencies of aejax and its tests, imported once by the server from which processes are forked.
+The fork is safe, because JAX starts no threads before its first computation."""
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(list(IMPORTED))
+SERVER.set_forkserver_preload(list(PRELOADED_MODULES))
 
-WAITING = 6
-"""Multiple of the limit on computing after which a process that only waits is ended as well."""
+WALL_TIME_FACTOR = 6
+"""Multiple of the CPU limit after which a process that waits is killed."""
 
 Outcome = Literal["killed", "timeout", "survived"]
 
@@ -39,33 +54,32 @@ def run_tests(
     """Run tests until the first failure.
 
     Args:
-        checkout: folder with code and tests; one process at a time may use it.
+        checkout: folder with code and tests; only one process at a time may use it.
         tests: files or test names, relative to the checkout.
-        limit: seconds of computing after which the process is ended (default: none).
-        measured: destination of what each test runs (see `tests.mutation.measuring`); then no
-            failure ends the run.
+        limit: CPU seconds after which the process is killed (default: no limit).
+        measured: destination file of each test's coverage (see `tests.mutation.measuring`); if
+            given, all tests run.
 
     Returns:
-        The outcome for a mutant (a crash kills it too), the printed text, and the seconds of
-        computing.
+        The outcome for a mutant (a crash kills it too), the printed text, and CPU seconds.
     """
     output = checkout.parent / f"{checkout.name}.txt"
     seconds = SERVER.Value("d")
     process = SERVER.Process(target=_run, args=(checkout, tests, output, limit, measured, seconds))
     process.start()
-    process.join(WAITING * limit if limit else None)
-    waited = process.is_alive()
+    process.join(WALL_TIME_FACTOR * limit if limit else None)
+    timed_out = process.is_alive()
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)  # with all that its tests started
+        os.killpg(process.pid, signal.SIGKILL)  # with processes that its tests started
     process.join()
     text = output.read_text(encoding="utf-8", errors="replace")
-    if waited or process.exitcode == -signal.SIGXCPU:
+    if timed_out or process.exitcode == -signal.SIGXCPU:
         return "timeout", text, float(limit or 0)
     return ("survived" if process.exitcode == 0 else "killed"), text, seconds.value
 
 
-def computed() -> float:
-    """Seconds that this process and its finished children have computed."""
+def cpu_seconds() -> float:
+    """CPU seconds of this process and its finished children."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
@@ -85,20 +99,20 @@ def _run(
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     if "aejax" in sys.modules:
-        raise RuntimeError("aejax was imported before the checkout's")
+        raise RuntimeError("aejax is already imported, but not from the checkout")
     if measured:
         from tests.mutation.measuring import measure  # imports nothing of aejax
     for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
-        del sys.modules[name]  # the tests are the checkout's as well
+        del sys.modules[name]  # the tests are imported from the checkout too
     sys.path.insert(0, str(checkout))
     os.environ["PYTHONPATH"] = str(checkout)
     os.chdir(checkout)
     if measured is None:  # bytecode of changed code must not be stored
         sys.dont_write_bytecode = True
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    # Plain asserts: to rewrite them takes as long as many a test, and tells no more.
+    # Plain asserts: rewriting them takes as long as many tests and gives no more information.
     arguments = ["--tb=line", "--assert=plain", "-p", "no:cacheprovider", *tests]
     code = measure(checkout, arguments, measured) if measured else pytest.main(["-x", *arguments])
-    seconds.value = computed()
+    seconds.value = cpu_seconds()
     sys.stdout.flush()
-    os._exit(code)  # threads that a mutant left behind would be waited for
+    os._exit(code)  # does not wait for threads that a mutant left running

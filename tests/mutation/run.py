@@ -1,4 +1,4 @@
-"""A sample of mutants put to the tests that run their statements, and the outcome of each."""
+"""Try mutants on the tests that execute their statements, and record the outcomes."""
 
 import ast
 import hashlib
@@ -22,29 +22,29 @@ from tests.mutation.process import Outcome, run_tests
 from tests.mutation.suite import MeasuredTest
 from tests.mutation.workers import append, for_each
 
-PATIENCE = 4
-"""A mutant's tests may compute this many times as long as they took before, and a minute."""
+CPU_TIME_FACTOR = 4
+"""CPU limit of a mutant's tests: this multiple of their time without a mutant, plus a minute."""
 
-LIMIT_OF_FILES = 1200
-"""Seconds that whole files of tests may compute."""
+FILES_CPU_LIMIT = 1200
+"""CPU limit in seconds of complete test files."""
 
-PARSING = Lock()
-"""Held while a mutant is made: Cosmic Ray's parser keeps state."""
+PARSER_LOCK = Lock()
+"""Lock for making a mutant: Cosmic Ray's parser has global state."""
 
 
 class Record(NamedTuple):
     """The outcome of one mutant.
 
-    mark:       of the change, the same wherever in its module the line stands.
+    mark:       hash of the change, independent of its line number.
     module:     path of the file in the package.
     line:       line number of the change.
-    operator:   Cosmic Ray's.
-    occurrence: index among the operator's places in the module.
-    before:     the lines without the change.
-    after:      and with it.
-    outcome:    killed by a test that failed, or by taking too long; or survived.
-    tests:      the one that killed it; where it survived, all that it was put to.
-    seconds:    of computing.
+    operator:   operator of Cosmic Ray.
+    occurrence: index among the operator's positions in the module.
+    before:     changed lines before the change.
+    after:      changed lines after the change.
+    outcome:    killed (a test failed), timeout or survived.
+    tests:      the test that killed it, or all tests that it survived.
+    seconds:    CPU seconds of the tests.
     """
 
     mark: str
@@ -62,30 +62,32 @@ class Record(NamedTuple):
 def try_all(
     workers: list[Path], tests: list[MeasuredTest], drawn: list[Mutant], budget: float, store: Path
 ) -> list[Record]:
-    """Put each mutant to its tests, as many at once as there are workers.
+    """Try each mutant on its tests, in parallel, one mutant per worker.
 
     Args:
-        workers: copies of the code, which are changed in place, and changed back.
-        tests: as measured on it.
+        workers: copies of the code, changed in place and restored.
+        tests: tests with their coverage of the unchanged code.
         drawn: mutants of the unchanged code.
-        budget: seconds of tests for each.
-        store: a file of records, one a line; mutants that it holds are not tried again.
+        budget: CPU seconds of tests per mutant.
+        store: file of records, one per line; its mutants are not tried again.
     """
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
-    records = {_place(record): record for record in (Record(*json.loads(line)) for line in lines)}
+    records = {
+        _record_key(record): record for record in (Record(*json.loads(line)) for line in lines)
+    }
 
     def attempt(worker: Path, mutant: Mutant) -> None:
         record = _try(worker, mutant, tests, budget)
         line = f"{record.outcome} {record.module}:{record.line} {record.after} ({record.mark})"
         append(store, record, f"{line}, {record.seconds:.0f} s")
-        records[_place(record)] = record
+        records[_record_key(record)] = record
 
     for_each(workers, [mutant for mutant in drawn if _key(mutant) not in records], attempt)
     return [records[_key(mutant)] for mutant in drawn]
 
 
 def readable(mutant: Mutant) -> bool:
-    """Whether Python can read the changed code: a bare star of a signature cannot become a plus."""
+    """Whether the changed code parses (the bare star of a signature cannot become a plus)."""
     try:
         ast.parse(_changed(mutant))
     except SyntaxError:
@@ -94,7 +96,7 @@ def readable(mutant: Mutant) -> bool:
 
 
 def survived(record: Record) -> bool:
-    """Whether no test noticed."""
+    """Whether no test killed the mutant."""
     return record.outcome == "survived"
 
 
@@ -104,13 +106,13 @@ def summary(
     later: list[Record],
     settings: dict[str, Any],
 ) -> dict[str, Any]:
-    """The counts by module, and every mutant that survived at first.
+    """Outcomes by module, and every mutant that survived at first.
 
     Args:
-        population: all mutants, by module.
-        records: of the sample.
-        later: of its survivors, put to the tests of a later commit.
-        settings: that decided them.
+        population: all mutants by module.
+        records: records of the sample.
+        later: records of its survivors with the tests of a later commit.
+        settings: settings of the run.
     """
     modules = {}
     for module, some in population.items():
@@ -128,7 +130,7 @@ def summary(
 
 
 def repeated(survivors: list[Record], population: dict[str, list[Mutant]]) -> list[Mutant]:
-    """The mutants of a later commit that make the changes of these records; others are gone."""
+    """Mutants of a later commit that make the same changes as these records."""
     marks = {(record.module, record.operator): set[str]() for record in survivors}
     for record in survivors:
         marks[record.module, record.operator].add(record.mark)
@@ -145,43 +147,47 @@ def _try(worker: Path, mutant: Mutant, tests: list[MeasuredTest], budget: float)
     spec = mutant.spec
     chosen = suite.selected(_package(mutant), tests, mutant.module, spec.start_pos[0], budget)
     names = [test.name for test in chosen]
-    limit = 60 + math.ceil(PATIENCE * sum(test.seconds for test in chosen))
+    limit = 60 + math.ceil(CPU_TIME_FACTOR * sum(test.seconds for test in chosen))
     outcome, output, seconds = "survived", "", 0.0
     if names:
         changed = worker / "aejax" / mutant.module
         changed.write_text(_changed(mutant), encoding="utf-8")
         try:
             outcome, output, seconds = run_tests(worker, names, limit=limit)
-            if "ERROR: not found" in output:  # a mutant may change what tests are named after
+            if "ERROR: not found" in output:  # a mutant may change the ids of parametrised tests
                 files = list(dict.fromkeys(test.file for test in chosen))
-                outcome, output, seconds = run_tests(worker, files, limit=LIMIT_OF_FILES)
+                outcome, output, seconds = run_tests(worker, files, limit=FILES_CPU_LIMIT)
         finally:
-            shutil.copy2(spec.module_path, changed)  # its time too, by which bytecode is known
+            shutil.copy2(
+                spec.module_path, changed
+            )  # with its modification time, which validates bytecode
     if outcome == "killed":
         names = re.findall(r"^(?:FAILED|ERROR) (.+?)(?: - .*)?$", output, re.MULTILINE)[:1]
-    (module, *place), change = _key(mutant), _change(mutant)
+    (module, *position), change = _key(mutant), _change(mutant)
     spent = round(seconds, 1)
-    return Record(_mark(mutant), module, spec.start_pos[0], *place, *change, outcome, names, spent)
+    return Record(
+        _mark(mutant), module, spec.start_pos[0], *position, *change, outcome, names, spent
+    )
 
 
 def _package(mutant: Mutant) -> Path:
-    """The folder of the unchanged package that a mutant is drawn from."""
+    """Folder of the unchanged package of a mutant."""
     return mutant.spec.module_path.parents[len(Path(mutant.module).parts) - 1]
 
 
 def _changed(mutant: Mutant) -> str:
     spec = mutant.spec
     code = spec.module_path.read_text(encoding="utf-8")
-    with PARSING:
+    with PARSER_LOCK:
         return mutate_code(code, get_operator(spec.operator_name)(), spec.occurrence)
 
 
 def _change(mutant: Mutant) -> tuple[str, str]:
-    """The lines that a mutant replaces, and those that come in their place."""
+    """Lines that a mutant changes, before and after."""
     code = mutant.spec.module_path.read_text(encoding="utf-8")
     lines = list(unified_diff(code.splitlines(), _changed(mutant).splitlines(), n=0))[2:]
-    gone, come = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
-    return "\n".join(gone), "\n".join(come)
+    removed, added = ([line[1:].strip() for line in lines if line[0] == sign] for sign in "-+")
+    return "\n".join(removed), "\n".join(added)
 
 
 def _mark(mutant: Mutant) -> str:
@@ -198,5 +204,5 @@ def _key(mutant: Mutant) -> tuple[str, str, int]:
     return mutant.module, mutant.spec.operator_name.partition("/")[2], mutant.spec.occurrence
 
 
-def _place(record: Record) -> tuple[str, str, int]:
+def _record_key(record: Record) -> tuple[str, str, int]:
     return record.module, record.operator, record.occurrence

@@ -1,4 +1,4 @@
-"""What the source says of modules and tests: which code a line decides, and who imports whom."""
+"""Static analysis of modules and tests: code that depends on a line, and imports."""
 
 import ast
 import re
@@ -9,19 +9,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def dependents(package: Path, module: str, line: int) -> dict[str, set[int]]:
-    """Lines that run only where a line takes effect, by module.
+    """Lines that run only if a given line matters to the test, by module.
 
-    A statement in a function is itself such a line. A function's signature or decorator takes
-    effect in its body. Anything else runs at import, which distinguishes no tests: it takes effect
-    in functions that mention the names which it defines, in its own module or in importing ones.
+    A statement in a function depends on itself. The body of a function depends on its signature and
+    decorators. Any other line runs at import, for every test; functions that mention the names that
+    it defines depend on it, in its own module and in modules that import it.
 
     Args:
         package: folder of the package.
-        module: path in it.
+        module: path of the module in the package.
         line: line number, from 1.
     """
     tree = _tree(package / module)
-    if function := _around(tree, line):
+    if function := _enclosing_function(tree, line):
         body = _body(function)
         return {module: _statement(tree, line) if line in body else body}
     names = defined(package, module, line)
@@ -33,9 +33,9 @@ def dependents(package: Path, module: str, line: int) -> dict[str, set[int]]:
 
 
 def defined(package: Path, module: str, line: int) -> set[str]:
-    """Names of classes, fields and constants that a line outside all functions defines."""
+    """Names of classes, fields and constants that a line outside of functions defines."""
     tree, names = _tree(package / module), set[str]()
-    if _around(tree, line):
+    if _enclosing_function(tree, line):
         return names
     for node in ast.walk(tree):
         if not isinstance(node, ast.stmt) or not node.lineno <= line <= (node.end_lineno or 0):
@@ -50,18 +50,18 @@ def defined(package: Path, module: str, line: int) -> set[str]:
 
 @cache
 def words(file: Path) -> frozenset[str]:
-    """All words of a file."""
+    """All identifiers and words of a file."""
     return frozenset(re.findall(r"\w+", file.read_text(encoding="utf-8")))
 
 
 def importers(package: Path, module: str) -> list[str]:
-    """Modules of the package that import from a module, or from a package that gives it on."""
+    """Modules of the package that import from a module, directly or through a re-export."""
     paths = sorted(str(path.relative_to(package)) for path in package.rglob("*.py"))
     return [path for path in paths if module in imported_modules(package.parent, f"aejax/{path}")]
 
 
 def own_files(module: str) -> set[str]:
-    """Where the tests of a module are by their name: of the module, or of its folder."""
+    """Test files named after a module or its folder."""
     path = Path(module)
     names = {path.parent / f"test_{path.stem}.py"}
     if path.parent.name:
@@ -72,7 +72,7 @@ def own_files(module: str) -> set[str]:
 
 @cache
 def imported_modules(checkout: Path, file: str) -> frozenset[str]:
-    """Modules of the package from which a file imports, directly or through an `__init__`."""
+    """Modules of the package from which a file imports, directly or through a re-export."""
     found = set[str]()
     for node in ast.walk(_tree(checkout / file)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "aejax":
@@ -87,15 +87,15 @@ def imported_modules(checkout: Path, file: str) -> frozenset[str]:
 
 
 def _source_of(package: Path, folder: Path, name: str) -> set[str]:
-    """The module that a name of a module or package comes from."""
+    """Module that defines a name of a module or package."""
     for path in (folder / f"{name}.py", folder.with_suffix(".py")):
         if path.exists():
             return {str(path.relative_to(package))}
     initial = folder / "__init__.py"
     if not initial.exists():
         return set()
-    given = (node for node in ast.walk(_tree(initial)) if isinstance(node, ast.ImportFrom))
-    for node in given:
+    reexports = (node for node in ast.walk(_tree(initial)) if isinstance(node, ast.ImportFrom))
+    for node in reexports:
         path = package.parent.joinpath(*(node.module or "").split(".")).with_suffix(".py")
         if name in (alias.asname or alias.name for alias in node.names) and path.exists():
             return {str(path.relative_to(package))}
@@ -111,14 +111,14 @@ def _functions(tree: ast.AST) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function)]
 
 
-def _around(tree: ast.AST, line: int) -> Function | None:
-    """The innermost function that holds a line, its signature and decorators included."""
-    around = [node for node in _functions(tree) if line in _span(node)]
-    return min(around, key=lambda node: len(_span(node)), default=None)
+def _enclosing_function(tree: ast.AST, line: int) -> Function | None:
+    """Innermost function that contains a line, its signature and decorators included."""
+    enclosing = [node for node in _functions(tree) if line in _span(node)]
+    return min(enclosing, key=lambda node: len(_span(node)), default=None)
 
 
 def _span(node: Function) -> range:
-    """All lines of a function, its decorators' too."""
+    """All lines of a function, its decorators included."""
     first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
     return range(first, (node.end_lineno or first) + 1)
 
@@ -132,7 +132,7 @@ def _bodies(tree: ast.AST) -> set[int]:
 
 
 def _statement(tree: ast.AST, line: int) -> set[int]:
-    """Lines of the innermost statement at a line: of a compound one its head alone."""
+    """Lines of the innermost statement at a line; only the header of a compound statement."""
     spans = [_lines(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
     return set(min((span for span in spans if line in span), key=len))
 
@@ -144,7 +144,7 @@ def _lines(statement: ast.stmt) -> range:
 
 
 def _mentioning(tree: ast.AST, names: set[str]) -> set[int]:
-    """Statements in functions that mention one of the names."""
+    """Lines of statements in functions that mention one of the names."""
     inside, found = _bodies(tree), set[int]()
     for node in ast.walk(tree):
         words = {getattr(node, field, None) for field in ("id", "attr", "arg")}

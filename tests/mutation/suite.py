@@ -1,4 +1,4 @@
-"""Which tests run a statement, and in which order they are best tried."""
+"""Selection and order of the tests that execute a statement."""
 
 import json
 from collections.abc import Iterable
@@ -9,31 +9,25 @@ from tests.mutation.process import run_tests
 from tests.mutation.source import defined, dependents, imported_modules, own_files, words
 from tests.mutation.workers import append, for_each
 
-LEFT_OUT = (
-    "tests/experiments/*",
-    "tests/test_benchmarks.py",
-    "tests/docs/test_citation.py",
-    "tests/docs/test_course_notes.py",
-    "tests/docs/test_docstrings.py",
-    "tests/faults/test_faults.py",
-    "tests/docs/test_how_to.py",
-    "tests/docs/test_models_document.py",
-    "tests/mutation/test_mutation.py",
-    "tests/docs/test_notebooks.py",
-    "tests/docs/test_pages.py",
-    "tests/plots/*",
-    "tests/docs/test_readme.py",
+EXCLUDED = (
     "tests/cli/test_browser.py",
+    "tests/docs/*",
+    "tests/experiments/*",
+    "tests/faults/test_faults.py",
+    "tests/mutation/*",
+    "tests/plots/*",
+    "tests/test_benchmarks.py",
+    "tests/test_layout.py",
 )
-"""Tests of experiments, documents and figures: they may notice more, and take long."""
+"""Patterns of tests that are not run: of experiments, documents, figures and the source itself."""
 
 
 class MeasuredTest(NamedTuple):
-    """One test, as measured on the unchanged code.
+    """One test, measured on the unchanged code.
 
-    name:    of the test, which begins with its file.
-    seconds: of computing.
-    lines:   of the package that it ran, by module.
+    name:    node id of the test, which begins with its file.
+    seconds: CPU seconds.
+    lines:   lines of the package that it executed, by module.
     """
 
     name: str
@@ -42,20 +36,19 @@ class MeasuredTest(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Path of the file that holds it."""
+        """Path of its file."""
         return self.name.partition("::")[0]
 
 
 def measure(workers: list[Path], store: Path) -> tuple[list[MeasuredTest], list[str]]:
-    """Run each file of tests once, in a process of its own, and record what each test runs.
+    """Run each test file once in a separate process, and record the coverage of each test.
 
     Args:
-        workers: equal folders with the code and its tests, each used by one process at a time.
-        store: a file of measurements, one line for each file of tests. Those that it holds are
-            not measured again.
+        workers: identical copies of code and tests, each used by one process at a time.
+        store: file of measurements, one line for each test file; its files are not measured again.
 
     Returns:
-        The tests that pass, and the names of those that fail or are skipped without any mutant.
+        The passing tests, and the names of tests that fail or are skipped without a mutant.
     """
     lines = store.read_text(encoding="utf-8").splitlines() if store.exists() else []
     found = {record["file"]: record for record in map(json.loads, lines)}
@@ -70,30 +63,30 @@ def measure(workers: list[Path], store: Path) -> tuple[list[MeasuredTest], list[
 
 
 def files(checkout: Path) -> list[str]:
-    """Files of tests that count, those of theorems first: they take longest."""
+    """Test files that are not excluded; those of the theory, which take longest, come first."""
     paths = (path.relative_to(checkout) for path in checkout.glob("tests/**/test_*.py"))
-    kept = (path for path in paths if not any(path.match(glob) for glob in LEFT_OUT))
+    kept = (path for path in paths if not any(path.match(glob) for glob in EXCLUDED))
     return sorted(map(str, kept), key=lambda file: ("theory" not in file, file))
 
 
 def selected(
     package: Path, tests: list[MeasuredTest], module: str, line: int, budget: float
 ) -> list[MeasuredTest]:
-    """The tests that run what a line decides, in the order in which they are to be tried.
+    """Tests that execute the code that depends on a line, in the order in which they are tried.
 
-    Of a line that runs at import they are also those in files that import its module and mention
-    a name that it defines.
+    For a line that runs at import, tests in files that import its module and mention a name that it
+    defines are selected too.
 
-    First come tests in the file named like the module, then those in files that import it, then
-    others; of each kind the quickest first, until the budget is used. Tests of one file stay
-    together, since they share fixtures.
+    Tests in the file named after the module come first, then tests in files that import it, then
+    others; the fastest come first in each group, until the budget is used. Tests of one file stay
+    together, because they share fixtures.
 
     Args:
-        package: folder of the unchanged package, beside its tests.
-        tests: as measured.
-        module: path in the package.
+        package: folder of the unchanged package, next to its tests.
+        tests: tests with their coverage.
+        module: path of the module in the package.
         line: line number, from 1.
-        budget: seconds of computing in all; the first test is taken whatever it needs.
+        budget: total CPU seconds; the first test is always selected.
     """
     checkout = package.parent
     wanted, names = dependents(package, module, line), defined(package, module, line)
@@ -110,8 +103,10 @@ def selected(
     for test in sorted(some, key=lambda test: (_rank(test, rank, source), test.seconds)):
         if not chosen or spent + test.seconds <= budget:
             chosen, spent = [*chosen, test], spent + test.seconds
-    place = {file: at for at, file in reversed(list(enumerate(test.file for test in chosen)))}
-    return sorted(chosen, key=lambda test: place[test.file])
+    position = {
+        file: index for index, file in reversed(list(enumerate(test.file for test in chosen)))
+    }
+    return sorted(chosen, key=lambda test: position[test.file])
 
 
 def _measured(worker: Path, file: str) -> dict:
@@ -136,6 +131,6 @@ def _ranks(checkout: Path, module: str, names: Iterable[str]) -> dict[str, int]:
 
 
 def _rank(test: MeasuredTest, ranks: dict[str, int], source: str) -> int:
-    """Of a test's file; but a test of one theorem is its module's own."""
+    """Rank of a test's file; a test that is parametrised by a function of the module has rank 0."""
     parameter = test.name.partition("[")[2][:-1]
     return 0 if parameter and f"def {parameter}(" in source else ranks[test.file]

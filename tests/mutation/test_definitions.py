@@ -1,10 +1,11 @@
-"""The mutants of definitions can be made, and the page says what its file of numbers says."""
+"""Definition mutants can be applied, and the committed report matches its data."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from aejax import theory
 from tests.mutation import definitions
 from tests.mutation.definitions_page import PAGE, SUMMARY, render
 
@@ -14,7 +15,7 @@ CATEGORIES = {"distribution", "divisor", "factor", "missing term", "rate", "sign
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_mutant_changes_one_place_and_is_python(seed):
+def test_every_mutant_changes_one_place_and_compiles(seed):
     for mutant in definitions.draw(seed):
         source = (PACKAGE / mutant.file).read_text(encoding="utf-8")
         changed = definitions.replaced(source, mutant)
@@ -24,7 +25,14 @@ def test_every_mutant_changes_one_place_and_is_python(seed):
         assert "{}" not in mutant.name
 
 
-def test_the_seed_draws_parameters_and_sample():
+def test_every_mutant_names_files_and_theorems_that_exist():
+    for mutant in definitions.draw(0):
+        assert (PACKAGE / mutant.file).is_file(), mutant.file
+        assert not mutant.test or (PACKAGE.parent / mutant.test).is_file(), mutant.test
+        assert set(mutant.theorems) <= set(theory.THEOREMS), mutant.theorems
+
+
+def test_the_seed_decides_parameters_and_sample():
     assert definitions.draw(0) == definitions.draw(0)
     assert definitions.draw(0) != definitions.draw(1)
     some, others = (definitions.draw(seed, 20) for seed in (0, 1))
@@ -32,17 +40,17 @@ def test_the_seed_draws_parameters_and_sample():
     assert [each.name for each in some] != [each.name for each in others]
 
 
-def test_a_text_that_is_not_there_once_is_refused():
+def test_a_text_that_does_not_occur_once_is_refused():
     mutant = definitions.draw(0)[0]
     with pytest.raises(ValueError, match="0 times, not once"):
         definitions.replaced("", mutant)
 
 
-def test_the_page_is_what_its_command_writes():
+def test_the_report_matches_its_data():
     assert PAGE.read_text(encoding="utf-8") == render(FOUND)
 
 
-def test_the_record_is_of_the_table_and_all_is_noticed_but_what_has_a_reason():
+def test_the_record_covers_the_table_and_only_mutants_with_a_reason_are_unnoticed():
     records = FOUND["mutants"]
     assert [each["name"] for each in records] == [
         each.name for each in definitions.draw(FOUND["seed"])

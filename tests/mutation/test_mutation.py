@@ -1,4 +1,4 @@
-"""The page on mutation testing says what its file of numbers says, and excuses every survivor."""
+"""The report on mutation testing matches its data, and every survivor has a reason."""
 
 import json
 from collections import Counter
@@ -10,11 +10,11 @@ from tests.mutation import page
 FOUND = json.loads(page.SUMMARY.read_text(encoding="utf-8"))
 
 
-def test_the_page_is_what_its_command_writes():
+def test_the_report_matches_its_data():
     assert page.PAGE.read_text(encoding="utf-8") == page.render(FOUND, page.reasons())
 
 
-def test_nine_mutants_in_ten_are_killed():
+def test_nine_in_ten_mutants_are_killed():
     counts = Counter()
     for row in FOUND["modules"].values():
         counts.update(row)

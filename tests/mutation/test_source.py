@@ -1,4 +1,4 @@
-"""Mutants are put to the right tests: those that run what a changed line decides."""
+"""Mutants are tried on the tests that execute the code that depends on the changed line."""
 
 import shutil
 import textwrap
@@ -6,7 +6,8 @@ import textwrap
 import pytest
 
 from tests.mutation.source import dependents, importers, own_files
-from tests.mutation.suite import MeasuredTest, selected
+from tests.mutation.suite import EXCLUDED, MeasuredTest, selected
+from tests.mutation.workers import ROOT
 
 RATES = """
     RATE = 0.1
@@ -34,7 +35,7 @@ USES = """
 
 @pytest.fixture
 def package(tmp_path):
-    """Two modules, a package that re-exports one of them, and tests of both."""
+    """Folder of two modules, a package that re-exports one of them, and tests of both."""
     tmp_path = tmp_path / "checkout"
     files = {
         "aejax/__init__.py": "",
@@ -57,23 +58,23 @@ def package(tmp_path):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (1, {"pieces/rates.py": {9}, "uses.py": {5}}),  # a constant: where it is mentioned
+        (1, {"pieces/rates.py": {9}, "uses.py": {5}}),  # a constant: lines that mention it
         (2, {"pieces/rates.py": {13}}),
-        (4, {"pieces/rates.py": {8, 9, 10}}),  # a signature: the whole body
+        (4, {"pieces/rates.py": {8, 9, 10}}),  # a signature: the function's body
         (6, {"pieces/rates.py": {8, 9, 10}}),
-        (8, {"pieces/rates.py": {8}}),  # the head of a condition: itself
+        (8, {"pieces/rates.py": {8}}),  # the header of a condition: itself
         (9, {"pieces/rates.py": {9}}),
     ],
 )
-def test_a_line_decides_statements(package, line, expected):
+def test_dependents_of_a_line(package, line, expected):
     assert dependents(package, "pieces/rates.py", line) == expected
 
 
-def test_a_module_is_imported_through_its_package_too(package):
+def test_an_import_through_a_package_counts(package):
     assert importers(package, "pieces/rates.py") == ["pieces/__init__.py", "uses.py"]
 
 
-def test_tests_are_a_module_s_own_by_its_name_or_its_folder_s():
+def test_own_files_are_named_after_the_module_or_its_folder():
     assert own_files("losses.py") == {"tests/test_losses.py"}
     assert "tests/penalties/test_penalties.py" in own_files("penalties/decay.py")
     assert "tests/training/test_fitting.py" in own_files("training/fitting.py")
@@ -83,7 +84,7 @@ def names(package, tests: list[MeasuredTest], budget: float) -> list[str]:
     return [test.name for test in selected(package, tests, "pieces/rates.py", 9, budget)]
 
 
-def test_own_tests_come_first_then_those_that_import_then_the_quickest_while_time_is_left(package):
+def test_own_tests_come_first_then_importing_ones_then_others_within_the_budget(package):
     lines = {"pieces/rates.py": [9]}
     tests = [
         MeasuredTest("tests/test_uses.py::slow", 5.0, lines),
@@ -98,7 +99,7 @@ def test_own_tests_come_first_then_those_that_import_then_the_quickest_while_tim
     assert names(package, tests, 1) == [own]
 
 
-def test_a_constant_is_put_to_tests_that_import_its_module_and_mention_it(package):
+def test_a_constant_selects_tests_that_import_its_module_and_mention_it(package):
     (package.parent / "tests/test_registry.py").write_text("from aejax.pieces import RATE\n")
     tests = [
         MeasuredTest("tests/test_registry.py::one", 1.0, {}),
@@ -109,7 +110,7 @@ def test_a_constant_is_put_to_tests_that_import_its_module_and_mention_it(packag
     assert selected(package, tests, "pieces/rates.py", 9, 10) == []
 
 
-def test_a_sample_has_its_size_and_takes_from_every_module_in_proportion():
+def test_a_sample_is_proportional_to_the_mutants_of_each_module():
     mutants = pytest.importorskip("tests.mutation.mutants", reason="Cosmic Ray is not installed")
     population = {name: [(name, i) for i in range(n)] for name, n in (("a", 700), ("b", 300))}
     draw = mutants.sample(population, 100, 1, lambda mutant: mutant[1] % 7 > 0)
@@ -120,7 +121,16 @@ def test_a_sample_has_its_size_and_takes_from_every_module_in_proportion():
     assert draw != mutants.sample(population, 100, 2, lambda mutant: mutant[1] % 7 > 0)
 
 
-def test_bare_stars_and_annotations_are_no_operators(tmp_path):
+def test_every_exclusion_matches_a_file():
+    mutants = pytest.importorskip("tests.mutation.mutants", reason="Cosmic Ray is not installed")
+    modules = [path.relative_to(ROOT / "aejax") for path in (ROOT / "aejax").rglob("*.py")]
+    tests = [path.relative_to(ROOT) for path in (ROOT / "tests").rglob("test_*.py")]
+    for patterns, paths in ((mutants.EXCLUDED, modules), (EXCLUDED, tests)):
+        matched = {glob for glob in patterns for path in paths if path.match(glob)}
+        assert matched == set(patterns)
+
+
+def test_bare_stars_and_annotations_are_not_mutated(tmp_path):
     mutants = pytest.importorskip("tests.mutation.mutants", reason="Cosmic Ray is not installed")
     text = "def f(x: int | str, y=2 * 3, *, z: int | None = 4 * 5):\n    return x\n"
     (tmp_path / "stars.py").write_text(text)
@@ -154,7 +164,7 @@ CHECKED = """
 
 
 @pytest.mark.slow
-def test_mutants_of_a_package_are_killed_by_the_tests_that_run_their_lines(package):
+def test_mutants_are_killed_by_tests_that_execute_their_lines(package):
     mutants = pytest.importorskip("tests.mutation.mutants", reason="Cosmic Ray is not installed")
     from tests.mutation import run, suite
 
@@ -168,7 +178,7 @@ def test_mutants_of_a_package_are_killed_by_the_tests_that_run_their_lines(packa
     assert failing == ["tests/pieces/test_rates.py::test_that_fails"]
     lines = {test.name.partition("::")[2]: test.lines.get("pieces/rates.py", []) for test in tests}
     assert 9 in lines["test_first"]
-    assert 9 in lines["test_second"]  # although the first test has stored the result
+    assert 9 in lines["test_second"]  # although the first test has cached the result
     assert 9 not in lines["test_other_side"]
     some = mutants.mutants(package)["pieces/rates.py"]
     records = run.try_all([worker], tests, some, 60.0, folder / "records.jsonl")

@@ -1,4 +1,4 @@
-"""Copies of one commit's code, each used by one process at a time, and the files of results."""
+"""Copies of a commit's code for parallel processes, and append-only files of records."""
 
 import io
 import json
@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 ROOT = Path(__file__).parents[2]
-WRITING = Lock()
+WRITE_LOCK = Lock()
 
 
 def folder_of(revision: str) -> tuple[str, Path]:
-    """A commit's name, and a folder for it that git ignores."""
+    """Abbreviated hash of a revision, and its working folder, which git ignores."""
     commit = _git("rev-parse", "--short=12", revision).decode().strip()
     folder = ROOT / ".mutation" / commit
     folder.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def folder_of(revision: str) -> tuple[str, Path]:
 
 
 def checkout(commit: str, folder: Path) -> Path:
-    """A commit's files in a folder, over what a stopped run left changed there."""
+    """Write a commit's files to a folder, overwriting changes of an interrupted run."""
     with tarfile.open(fileobj=io.BytesIO(_git("archive", commit))) as archive:
         archive.extractall(folder, filter="data")
     return folder
@@ -35,7 +35,7 @@ def checkout(commit: str, folder: Path) -> Path:
 def for_each(
     workers: list[Path], items: Iterable[Item], work: Callable[[Path, Item], None]
 ) -> None:
-    """Work on all items, as many at once as there are workers; the first error ends it."""
+    """Process all items in parallel, one per worker; the first error stops all."""
     free: SimpleQueue[Path] = SimpleQueue()
     for worker in workers:
         free.put(worker)
@@ -56,8 +56,8 @@ def for_each(
 
 
 def append(store: Path, record: Any, line: str) -> None:
-    """Add a record to a file, as a line of JSON, and print a line."""
-    with WRITING, store.open("a", encoding="utf-8") as file:
+    """Append a record to a file as a line of JSON, and print a message."""
+    with WRITE_LOCK, store.open("a", encoding="utf-8") as file:
         file.write(json.dumps(record) + "\n")
         print(line, flush=True)
 
