@@ -1,4 +1,8 @@
-"""Measurements of trained autoencoders, and their applications."""
+"""Evaluation of trained autoencoders: code statistics, copying, hashing, scores, segmentation.
+
+`encoded_statistics` serves data whose codes do not fit in memory. `precision_within` and
+`recall_within` together give a precision-recall curve over Hamming radii.
+"""
 
 from aejax.evaluation.activation_statistics import ActivationStatistics as ActivationStatistics
 from aejax.evaluation.activation_statistics import activation_statistics as activation_statistics

@@ -1,4 +1,4 @@
-"""How a code uses its units: mean activations, sparsity of two kinds, and dead units."""
+"""Statistics of code units: mean activation, lifetime and population sparsity, dead units."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,14 +11,15 @@ from aejax.types import Array
 
 
 class ActivationStatistics(NamedTuple):
-    """Of each unit over the examples, and of the examples over their units.
+    """Statistics of each unit over the examples, and of each example over the units.
 
-    mean:                ρ̂_l, the mean activation of each unit.
-    frequency:           share of examples on which each unit is active, |h_l| > threshold.
-    dead:                whether a unit is active on no example.
-    lifetime_sparsity:   of each unit over the examples, from 0 (equal on all) to 1 (on one alone).
-    population_sparsity: of the units on one example, as the mean over examples.
-    active:              mean number of active units an example.
+    mean:                mean activation ρ̂_l of each unit.
+    frequency:           fraction of examples on which each unit is active, |h_l| > threshold.
+    dead:                True for a unit that is active on no example.
+    lifetime_sparsity:   sparsity of each unit over the examples, from 0 (equal on all examples) to
+                         1 (active on one example only).
+    population_sparsity: sparsity of an example over the units, averaged over examples.
+    active:              mean number of active units per example.
     """
 
     mean: Float[Array, " units"]
@@ -35,15 +36,22 @@ def activation_statistics(
     """Statistics of a code over examples.
 
     Args:
-        code: h, one row an example.
-        threshold: |h| above which a unit counts as active: 0 for top-k and rectified codes; a
-            logistic unit never is 0, so there it is a choice, such as 0.05.
+        code: code h, one row per example.
+        threshold: |h| above which a unit counts as active: 0 for top-k and rectified codes, a small
+            value such as 0.05 for logistic units, which are never 0.
 
     Returns:
         The `ActivationStatistics`.
 
     Raises:
         ValueError: for fewer than two examples or units.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import evaluation
+        >>> code = jnp.array([[1.0, 0.0, 0.0], [2.0, 3.0, 0.0]])
+        >>> evaluation.activation_statistics(code, threshold=0.0).dead.tolist()
+        [False, False, True]
 
     Source: Vinje & Gallant 2000 (lifetime and population sparsity); Ng 2011, §3 (ρ̂).
     """
@@ -57,15 +65,15 @@ def encoded_statistics(
     threshold: float | Array,
     batch_size: int,
 ) -> ActivationStatistics:
-    """`activation_statistics` of the code of a whole data set, of which one batch is held.
+    """`activation_statistics` of the code of a data set, with the code of one batch in memory.
 
-    Pure; jit it, with the batch size static.
+    The function is pure and can be jitted with a static batch size.
 
     Args:
         encode: [batch, *input] -> code [batch, units].
         x: all examples.
-        threshold: as in `activation_statistics`.
-        batch_size: examples a batch; any remainder makes a last batch of its own shape.
+        threshold: |h| above which a unit counts as active.
+        batch_size: examples per batch; the last batch may be smaller.
 
     Returns:
         The `ActivationStatistics`.
@@ -74,11 +82,11 @@ def encoded_statistics(
         ValueError: for a batch size below one, or fewer than two examples or units.
     """
     if batch_size < 1:
-        raise ValueError(f"the batch size must be 1 or more, got {batch_size}")
+        raise ValueError(f"the batch size must be at least 1, got {batch_size}")
     examples = x.shape[0]
-    whole = examples // batch_size * batch_size
-    batches = x[:whole].reshape(-1, batch_size, *x.shape[1:])
-    total = _sums(encode(x[whole:]), threshold)  # of no rows, zero
+    full = examples // batch_size * batch_size
+    batches = x[:full].reshape(-1, batch_size, *x.shape[1:])
+    total = _sums(encode(x[full:]), threshold)  # zero for no rows
 
     def add(total: _Sums, batch: Array) -> tuple[_Sums, None]:
         return jax.tree.map(jnp.add, total, _sums(encode(batch), threshold)), None
@@ -90,30 +98,30 @@ def encoded_statistics(
 def treves_rolls(
     mean_magnitude: Float[Array, "*shape"], mean_square: Float[Array, "*shape"], count: int
 ) -> Float[Array, "*shape"]:
-    """Sparsity (1 − (mean |h|)²/mean h²)/(1 − 1/n) of n values: 0 if all are equal, 1 if one is.
+    """Sparsity (1 − (mean |h|)²/mean h²)/(1 − 1/n) of n values: 0 if all are equal, 1 if n−1 are 0.
 
     Args:
         mean_magnitude: mean |h| over the n values.
-        mean_square: mean h² over them.
-        count: n, two or more.
+        mean_square: mean h² over the n values.
+        count: number n of values, at least two.
 
     Returns:
-        The sparsity; 1 where all values are 0, which spend nothing.
+        The sparsity; 1 if all values are 0.
 
     Raises:
-        ValueError: for a single value, which is neither sparse nor dense.
+        ValueError: for fewer than two values, for which sparsity is undefined.
 
     Source: Vinje & Gallant 2000, after Rolls & Tovee 1995.
     """
     if count < 2:
-        raise ValueError(f"sparsity needs two units and two examples or more, got {count}")
-    silent = mean_square == 0
-    share = jnp.square(mean_magnitude) / jnp.where(silent, 1, mean_square)
-    return jnp.where(silent, 1, (1 - share) / (1 - 1 / count))
+        raise ValueError(f"sparsity needs at least two units and two examples, got {count}")
+    all_zero = mean_square == 0
+    ratio = jnp.square(mean_magnitude) / jnp.where(all_zero, 1, mean_square)
+    return jnp.where(all_zero, 1, (1 - ratio) / (1 - 1 / count))
 
 
 class _Sums(NamedTuple):
-    """What `ActivationStatistics` needs of a batch, summed over its examples."""
+    """Sums over the examples of a batch from which `ActivationStatistics` are computed."""
 
     value: Array
     magnitude: Array

@@ -1,4 +1,4 @@
-"""Does an autoencoder copy its input, or has it learned what its data look like?"""
+"""Measure of copying: reconstruction error on data against error on shuffled data."""
 
 from typing import NamedTuple
 
@@ -11,14 +11,14 @@ from aejax.types import Array, Key, Params
 
 
 class Copying(NamedTuple):
-    """Squared reconstruction error of data and of noise, each as a share of their variance.
+    """Squared reconstruction error of data and of noise, each relative to the variance of the data.
 
-    data:  mean ‖x̂ − x‖² over mean ‖x − x̄‖².
-    noise: the same for x with every feature shuffled; its mean and variance are the data's.
+    data:  mean ‖x̂ − x‖² / mean ‖x − x̄‖².
+    noise: the same for x with every feature shuffled over the examples (`shuffled`).
 
-    A copy has both near 0: it returns whatever it is given. What has learned the data alone loses
-    much of the noise, whose share is then far above the data's. Their ratio alone misleads: it is
-    large too where both errors are tiny.
+    Both are near 0 for an autoencoder that copies any input. An autoencoder that has learned the
+    structure of the data has a much larger error on noise. Compare the difference, not the ratio,
+    which is also large if both errors are tiny.
     """
 
     data: Float[Array, ""]
@@ -28,13 +28,13 @@ class Copying(NamedTuple):
 def copying(
     objective: Objective, params: Params, x: Float[Array, "examples *input"], key: Key
 ) -> Copying:
-    """How well an autoencoder reconstructs data, and noise that it has not seen the like of.
+    """Relative reconstruction error of an autoencoder on data and on unstructured noise.
 
     Args:
-        objective: gives the model and the link; no corruption is applied.
-        params: the model's parameters.
-        x: test examples, which must vary.
-        key: of the noise.
+        objective: objective with the model and the link; its corruption is not applied.
+        params: parameters of the model.
+        x: test examples, not all equal.
+        key: key of the noise.
 
     Returns:
         The `Copying`.
@@ -43,22 +43,23 @@ def copying(
     """
     variance = jnp.sum(jnp.square(x - x.mean(axis=0))) / len(x)
 
-    def share_lost(x: Array) -> Array:
+    def relative_error(x: Array) -> Array:
         return jnp.sum(jnp.square(reconstruct(objective, params, x) - x)) / len(x) / variance
 
-    return Copying(data=share_lost(x), noise=share_lost(shuffled(key, x)))
+    return Copying(data=relative_error(x), noise=relative_error(shuffled(key, x)))
 
 
 def shuffled(key: Key, x: Float[Array, "examples *input"]) -> Float[Array, "examples *input"]:
-    """Noise with the data's marginals: every feature shuffled over the examples, for itself.
+    """Noise with the marginals of the data: each feature permuted over the examples independently.
 
-    Each feature keeps its values, and so its mean, variance and range; no two depend on each other.
+    The values of each feature, and so its mean, variance and range, are unchanged; the features
+    become independent of each other.
 
     Args:
-        key: of the shuffles.
+        key: key of the permutations.
         x: examples.
 
     Returns:
-        The noise, shaped like x.
+        The noise, with x's shape.
     """
     return jax.random.permutation(key, x, axis=0, independent=True)

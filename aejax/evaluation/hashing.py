@@ -1,4 +1,4 @@
-"""Semantic hashing measured: what lies within a Hamming radius of a query, and what of it fits."""
+"""Evaluation of semantic hashing: precision and recall of retrieval by Hamming distance."""
 
 from typing import NamedTuple
 
@@ -10,10 +10,10 @@ from aejax.types import Array
 
 
 class HammingBalls(NamedTuple):
-    """Of each query and each radius 0, 1, …, bits: how many examples lie in the ball.
+    """Counts of examples in the Hamming ball of each query, for each radius 0, 1, …, bits.
 
-    retrieved: all of them.
-    relevant:  those that are relevant to the query.
+    retrieved: number of examples in the ball.
+    relevant:  number of those that are relevant to the query.
     """
 
     retrieved: Int[Array, "queries radii"]
@@ -25,17 +25,25 @@ def hamming_balls(
     database: Bool[Array, "examples bits"],
     relevant: Bool[Array, "queries examples"],
 ) -> HammingBalls:
-    """Count, for each query, the examples whose codes differ from its own in at most r bits.
+    """Count, for each query, the examples whose codes differ in at most r bits.
 
-    One query after the other: of all distances, those of one query are held.
+    Queries are processed one at a time, so only the distances of one query are in memory.
 
     Args:
         queries: bits of each query.
         database: bits of each example.
-        relevant: whether the example is what the query asks for, such as one of its class.
+        relevant: True for an example that is relevant to the query, such as one of its class.
 
     Returns:
         The `HammingBalls`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import evaluation
+        >>> query, database = jnp.array([[0, 0]]) > 0, jnp.array([[0, 0], [0, 1], [1, 1]]) > 0
+        >>> balls = evaluation.hamming_balls(query, database, jnp.array([[True, False, True]]))
+        >>> balls.retrieved.tolist(), balls.relevant.tolist()
+        ([[1, 2, 3]], [[1, 1, 2]])
     """
     radii = queries.shape[1] + 1
 
@@ -50,23 +58,23 @@ def hamming_balls(
 
 
 def precision_at(balls: HammingBalls, *, k: int) -> Float[Array, " queries"]:
-    """Share of the k nearest that is relevant; of equally near ones each is as likely to be taken.
+    """Precision at k: the fraction of the k nearest examples that is relevant.
 
-    With few bits many examples are equally near. What is given is the mean over all orders of them,
-    so that it does not depend on the order in which examples are stored.
+    Short codes have many ties in distance. The result is the mean over all orders of tied examples,
+    so it does not depend on the order in which examples are stored.
 
     Args:
-        balls: of the queries.
-        k: how many are taken, from 1 to the number of examples.
+        balls: result of `hamming_balls`.
+        k: number of retrieved examples, from 1 to the number of examples.
 
     Returns:
-        The share, for each query; NaN where there are fewer than k examples.
+        The precision of each query; NaN for fewer than k examples.
 
     Raises:
         ValueError: for a k below 1.
     """
     if k < 1:
-        raise ValueError(f"precision needs one example or more, got k = {k}")
+        raise ValueError(f"k must be at least 1, got k = {k}")
     last = jnp.argmax(balls.retrieved >= k, axis=1)[:, None]  # the radius at which k are reached
     (nearer, reached), (hits, all_hits) = (
         (_at(jnp.pad(counts, ((0, 0), (1, 0))), last), _at(counts, last)) for counts in balls
@@ -76,13 +84,13 @@ def precision_at(balls: HammingBalls, *, k: int) -> Float[Array, " queries"]:
 
 
 def precision_within(balls: HammingBalls) -> Float[Array, "queries radii"]:
-    """Share of what lies within each radius that is relevant; 0 where the ball is empty.
+    """Precision within each radius: the fraction of retrieved examples that is relevant.
 
     Args:
-        balls: of the queries.
+        balls: result of `hamming_balls`.
 
     Returns:
-        The precision, for each query and radius.
+        The precision of each query and radius; 0 for an empty ball.
 
     Source: Salakhutdinov & Hinton 2009 (precision against recall as the ball grows).
     """
@@ -90,13 +98,13 @@ def precision_within(balls: HammingBalls) -> Float[Array, "queries radii"]:
 
 
 def recall_within(balls: HammingBalls) -> Float[Array, "queries radii"]:
-    """Share of what is relevant that lies within each radius; NaN where nothing is relevant.
+    """Recall within each radius: the fraction of relevant examples that is retrieved.
 
     Args:
-        balls: of the queries.
+        balls: result of `hamming_balls`.
 
     Returns:
-        The recall, for each query and radius; 1 at the last.
+        The recall of each query and radius, 1 at the last radius; NaN if nothing is relevant.
 
     Source: Salakhutdinov & Hinton 2009.
     """

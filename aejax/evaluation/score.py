@@ -1,4 +1,4 @@
-"""A denoising autoencoder as an estimate of the score, the gradient of the data's log density."""
+"""Score (gradient of the log density) estimated by a denoising autoencoder."""
 
 import sys
 
@@ -12,19 +12,19 @@ from aejax.types import Array
 def score_estimate(
     x_hat: Float[Array, "*shape"], x_corrupted: Float[Array, "*shape"], *, sigma: float | Array
 ) -> Float[Array, "*shape"]:
-    """(x̂ − x̃)/σ², which estimates ∇ log p_σ(x̃), the score of the data convolved with N(0, σ² I).
+    """Estimate (x̂ − x̃)/σ² of ∇ log p_σ(x̃), the score of the data convolved with N(0, σ² I).
 
-    Exact where x̂ = E[x | x̃] (Tweedie's identity), which is what a denoiser trained with
-    `corruptions.gaussian(sigma=σ)` and `losses.squared` approaches. Another loss or corruption has
-    another optimum, from which this is no score.
+    Exact for x̂ = E[x | x̃] (Tweedie's identity), which a denoiser trained with
+    `corruptions.gaussian(sigma=σ)` and `losses.squared` approximates. Other losses and corruptions
+    have other optima, for which the result is not a score.
 
     Args:
-        x_hat: the denoiser's reconstruction of x̃ (`aejax.reconstruct`).
-        x_corrupted: x̃, where the score is wanted.
-        sigma: σ > 0 of the training's noise.
+        x_hat: reconstruction of x̃ by the denoiser (`aejax.reconstruct`).
+        x_corrupted: points x̃ at which the score is estimated.
+        sigma: standard deviation σ > 0 of the noise in training.
 
     Returns:
-        The estimate, shaped like x̃.
+        The estimate, with x̃'s shape.
 
     Raises:
         ValueError: for a concrete σ that is not above 0, or not finite.

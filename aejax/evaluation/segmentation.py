@@ -1,6 +1,7 @@
-"""Segmentation, a class for every pixel: batches that leave void out, and measures of success.
+"""Semantic segmentation: batches with masked void pixels, class weights and accuracy measures.
 
-Void is any label outside [0, classes − 1]: pixels that nobody named. They train and count nothing.
+Void is any label outside [0, classes − 1], for unlabelled pixels. Void pixels count neither in
+training nor in the measures.
 """
 
 from typing import NamedTuple
@@ -12,16 +13,16 @@ from aejax.types import Array, Batch
 
 
 class SegmentationMeasures(NamedTuple):
-    """How well classes were found.
+    """Accuracy measures of a segmentation.
 
-    global_accuracy: share of all pixels whose class was found.
-    class_accuracy:  share of each class's pixels that were found (its recall).
+    global_accuracy: fraction of pixels with the correct class.
+    class_accuracy:  recall of each class.
     class_average:   mean of the class accuracies.
-    iou:             of each class, labelled and predicted pixels: intersection over union.
+    iou:             intersection over union of the labelled and predicted pixels of each class.
     mean_iou:        mean of the IoUs.
 
-    A class without labelled pixels has accuracy NaN, one neither labelled nor predicted IoU NaN;
-    the means leave these out, and are NaN only where there is no pixel at all.
+    The accuracy of a class without labelled pixels is NaN, and so is the IoU of a class without
+    labelled or predicted pixels. The means ignore NaN, and are NaN only without any pixel.
     """
 
     global_accuracy: Float[Array, ""]
@@ -36,38 +37,38 @@ def segmentation_batch(
     labels: Integer[Array, "examples *spatial"],
     class_weights: Float[Array, " classes"],
 ) -> Batch:
-    """A batch for `losses.categorical_labels`: each pixel weighs as its class, void nothing.
+    """Batch for `losses.categorical_labels`, with weights by class and weight 0 for void.
 
     Args:
         x: images.
-        labels: the class of each pixel, or void.
+        labels: class of each pixel, or void.
         class_weights: weight of each class.
 
     Returns:
-        The `Batch`: void pixels have label 0 and weight 0. Weights are divided by the number of
+        The `Batch`; void pixels have label 0 and weight 0. Weights are divided by the number of
         pixels, so that the objective, a sum over pixels, is a mean over them.
     """
     classes = class_weights.shape[0]
-    named = (labels >= 0) & (labels < classes)
-    target = jnp.where(named, labels, 0)
+    labelled = (labels >= 0) & (labels < classes)
+    target = jnp.where(labelled, labels, 0)
     pixels = labels[0].size
-    weight = jnp.where(named, class_weights[target], 0) / pixels
+    weight = jnp.where(labelled, class_weights[target], 0) / pixels
     return Batch(x, target, weight)
 
 
 def median_frequency_weights(
     labels: Integer[Array, "examples *spatial"], *, classes: int
 ) -> Float[Array, " classes"]:
-    """Class weights that balance rare classes: median(f)/f_c.
+    """Class weights median(f)/f_c, which balance rare classes (median frequency balancing).
 
-    f_c is the share of class c among the pixels, void ones included, of the images that hold c.
+    f_c is the frequency of class c among the pixels, void included, of the images that contain c.
 
     Args:
-        labels: the class of each pixel, or void.
+        labels: class of each pixel, or void.
         classes: number of classes.
 
     Returns:
-        The weights; 0 for a class that no image holds, which the median leaves out.
+        The weights; 0 for a class that no image contains, which the median ignores.
 
     Source: Eigen & Fergus 2015, §6.3 (median frequency balancing).
     """
@@ -81,21 +82,28 @@ def median_frequency_weights(
 def confusion_matrix(
     labels: Integer[Array, "*shape"], predicted: Integer[Array, "*shape"], *, classes: int
 ) -> Integer[Array, "classes classes"]:
-    """How many pixels of each class, a row, were given each class, a column. Void is left out.
+    """Confusion matrix: number of pixels by label (row) and predicted class (column), without void.
 
-    Matrices of parts of the data add up to that of the whole. Counts are int32, for fewer than
+    The matrices of parts of the data add up to that of all data. Counts are int32, for fewer than
     2³¹ pixels.
 
     Args:
-        labels: the class of each pixel, or void.
-        predicted: the class given to it, in [0, classes − 1].
+        labels: class of each pixel, or void.
+        predicted: predicted class of each pixel, in [0, classes − 1].
         classes: number of classes.
 
     Returns:
         The counts.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import evaluation
+        >>> labels, predicted = jnp.array([0, 1, 1, 255]), jnp.array([0, 1, 0, 1])
+        >>> evaluation.confusion_matrix(labels, predicted, classes=2).tolist()
+        [[1, 0], [1, 1]]
     """
-    named = (labels >= 0) & (labels < classes)
-    cell = jnp.where(named, labels.astype(int) * classes + predicted, classes * classes)
+    labelled = (labels >= 0) & (labels < classes)
+    cell = jnp.where(labelled, labels.astype(int) * classes + predicted, classes * classes)
     counts = jnp.bincount(cell.ravel(), length=classes * classes + 1)
     return counts[:-1].reshape(classes, classes)
 
@@ -106,19 +114,18 @@ def segmentation_measures(
     """Global accuracy, class average and mean IoU of a confusion matrix.
 
     Args:
-        confusion: of `confusion_matrix`, summed over all data: the means over classes are taken
-            once, of the sums.
+        confusion: sum of `confusion_matrix` over all data.
 
     Returns:
         The `SegmentationMeasures`.
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §4.1; Long, Shelhamer & Darrell 2015, §5.
     """
-    found = jnp.diagonal(confusion)
+    correct = jnp.diagonal(confusion)
     labelled, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
-    class_accuracy, iou = found / labelled, found / (labelled + predicted - found)
+    class_accuracy, iou = correct / labelled, correct / (labelled + predicted - correct)
     return SegmentationMeasures(
-        global_accuracy=found.sum() / confusion.sum(),
+        global_accuracy=correct.sum() / confusion.sum(),
         class_accuracy=class_accuracy,
         class_average=jnp.nanmean(class_accuracy),
         iou=iou,

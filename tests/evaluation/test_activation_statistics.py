@@ -1,4 +1,4 @@
-"""Statistics of codes against NumPy, known cases, and one another."""
+"""Activation statistics against NumPy, known cases, and one another."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ def assert_same(a: evaluation.ActivationStatistics, b: evaluation.ActivationStat
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13), a, b)
 
 
-def test_means_frequencies_and_dead_units_are_numpys(x64):
+def test_means_frequencies_and_dead_units_match_numpy(x64):
     code = rng.normal(size=(40, 5)) * [1, 1, 1, 1e-3, 0]
     found = evaluation.activation_statistics(jnp.asarray(code), threshold=0.1)
     active = np.abs(code) > 0.1
@@ -37,7 +37,7 @@ def test_sparsity_is_the_formula_of_vinje_and_gallant(x64):
     np.testing.assert_allclose(found.population_sparsity, np.mean([sparsity(h) for h in code]))
 
 
-def test_sparsity_is_zero_for_equal_activations_one_for_a_single_one_and_one_for_none():
+def test_sparsity_is_0_for_equal_activations_and_1_for_a_single_one_or_none():
     code = jnp.asarray([[3.0, 5.0, 0.0], [3.0, 0.0, 0.0], [3.0, 0.0, 0.0]])
     found = evaluation.activation_statistics(code, threshold=0.0)
     np.testing.assert_allclose(found.lifetime_sparsity, [0, 1, 1], atol=1e-6)
@@ -53,7 +53,7 @@ def test_negative_activations_count_by_their_magnitude():
 
 
 @pytest.mark.parametrize("batch_size", [1, 8, 21, 100])
-def test_batches_give_what_the_whole_gives(batch_size, x64):
+def test_batched_statistics_equal_those_of_all_examples(batch_size, x64):
     model = aejax.dense((6, 4))
     params, x = model.init(jax.random.key(0)), jnp.asarray(rng.normal(size=(21, 6)))
     together = evaluation.activation_statistics(model.encode(params, x), threshold=0.5)
@@ -71,10 +71,10 @@ def test_a_top_k_code_has_k_active_units():
 
 @pytest.mark.parametrize("shape", [(1, 4), (4, 1)])
 def test_a_single_example_or_unit_is_refused(shape):
-    with pytest.raises(ValueError, match="two units and two examples or more"):
+    with pytest.raises(ValueError, match="at least two units and two examples"):
         evaluation.activation_statistics(jnp.ones(shape), threshold=0.0)
 
 
-def test_a_batch_of_no_examples_is_refused():
-    with pytest.raises(ValueError, match="batch size must be 1 or more"):
+def test_a_batch_size_of_0_is_refused():
+    with pytest.raises(ValueError, match="batch size must be at least 1"):
         evaluation.encoded_statistics(lambda x: x, jnp.ones((3, 3)), threshold=0.0, batch_size=0)

@@ -1,4 +1,4 @@
-"""Overcomplete autoencoders copy; each regulariser ends it. Measured on digits."""
+"""Overcomplete autoencoders copy, and each regulariser prevents it, measured on digits."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from aejax import Batch, corruptions, evaluation, losses, penalties, training
 HIDDEN = 128
 KEY = jax.random.key(1)
 PLAIN = {"l2": 0.0, "l1": 0.0, "kl": 0.0, "contraction": 0.0, "masking": 0.0}
-CURES = {"l2": 0.01, "l1": 0.1, "kl": 1.0, "contraction": 1.0, "masking": 0.5}
+REGULARISERS = {"l2": 0.01, "l1": 0.1, "kl": 1.0, "contraction": 1.0, "masking": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def digits():
 
 
 def objective_of(levels: dict) -> aejax.Objective:
-    """Twice as many code units as features, with these weights and this rate of masking."""
+    """Objective with twice as many code units as features, and these penalties and masking."""
     return aejax.objective(
         aejax.dense((64, HIDDEN)),
         losses.squared,
@@ -42,9 +42,9 @@ def objective_of(levels: dict) -> aejax.Objective:
 
 @pytest.fixture(scope="module")
 def measured(digits):
-    """The plain autoencoder, and each cure alone: one population, one compilation."""
+    """The plain autoencoder and each regulariser alone, trained as one population."""
     x_train, x_test = digits
-    members = {"plain": PLAIN} | {name: PLAIN | {name: CURES[name]} for name in CURES}
+    members = {"plain": PLAIN} | {name: PLAIN | {name: REGULARISERS[name]} for name in REGULARISERS}
     state, _ = training.fit_population(
         lambda levels: (objective_of(levels), optax.adam(5e-3)),
         Batch(x_train),
@@ -68,9 +68,9 @@ def test_an_overcomplete_autoencoder_copies_noise_nearly_as_well_as_data(measure
     assert noise < 0.03
 
 
-@pytest.mark.parametrize("cure", CURES)
-def test_each_regulariser_ends_the_copying(measured, cure):
-    data, noise = measured[cure]
+@pytest.mark.parametrize("regulariser", REGULARISERS)
+def test_each_regulariser_ends_the_copying(measured, regulariser):
+    data, noise = measured[regulariser]
     assert data < 0.4
     assert noise > 20 * measured["plain"].noise
     assert noise - data > 0.2
@@ -100,7 +100,7 @@ def identity() -> tuple[aejax.Objective, dict]:
     return objective, {"encoder": layer, "decoder": layer}
 
 
-def test_the_identity_loses_nothing_and_a_constant_at_the_mean_loses_all():
+def test_the_error_is_0_for_the_identity_and_1_for_the_constant_mean():
     x = jax.random.normal(jax.random.key(0), (50, 4))
     x = x - x.mean(axis=0)
     objective, params = identity()
@@ -109,7 +109,7 @@ def test_the_identity_loses_nothing_and_a_constant_at_the_mean_loses_all():
     np.testing.assert_allclose(evaluation.copying(objective, nothing, x, KEY), [1, 1], rtol=1e-6)
 
 
-def test_shuffling_keeps_every_features_values_and_breaks_their_ties():
+def test_shuffling_preserves_marginals_and_removes_correlations():
     x = jnp.tile(jnp.arange(2000.0)[:, None], (1, 3))
     noise = np.asarray(evaluation.shuffled(KEY, x))
     np.testing.assert_array_equal(np.sort(noise, axis=0), x)

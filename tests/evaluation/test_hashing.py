@@ -21,7 +21,7 @@ def packed(bits):
 
 @pytest.fixture
 def codes():
-    """Queries, examples and relevance; most codes lie near one another."""
+    """Queries, examples and relevance; most distances are small."""
     rng = np.random.default_rng(0)
     queries, database = (rng.random((n, BITS)) < 0.2 for n in (20, 300))
     return queries, database, rng.random((20, 300)) < 0.3
@@ -33,9 +33,7 @@ def test_balls_are_faisss_at_every_radius(codes):
     index = faiss.IndexBinaryFlat(BITS)
     index.add(packed(database))
     for radius in range(BITS + 1):
-        limits, _, found = index.range_search(
-            packed(queries), radius + 1
-        )  # faiss takes those below
+        limits, _, found = index.range_search(packed(queries), radius + 1)  # faiss: below radius
         np.testing.assert_array_equal(balls.retrieved[:, radius], np.diff(limits))
         hits = [
             relevant[query, found[start:end]].sum()
@@ -44,7 +42,7 @@ def test_balls_are_faisss_at_every_radius(codes):
         np.testing.assert_array_equal(balls.relevant[:, radius], hits)
 
 
-def test_a_hash_table_finds_the_ball_that_is_counted(codes):
+def test_counts_match_a_hash_table_lookup(codes):
     queries, database, _ = codes
     balls = evaluation.hamming_balls(*map(jnp.asarray, codes))
     table = faiss.IndexBinaryHash(BITS, BITS)
@@ -54,7 +52,7 @@ def test_a_hash_table_finds_the_ball_that_is_counted(codes):
     np.testing.assert_array_equal(balls.retrieved[:, 2], np.diff(limits))
 
 
-def test_precision_and_recall_within_a_radius_are_scikit_learns(codes):
+def test_precision_and_recall_within_a_radius_match_scikit_learn(codes):
     queries, database, relevant = codes
     balls = evaluation.hamming_balls(*map(jnp.asarray, codes))
     precision, recall = evaluation.precision_within(balls), evaluation.recall_within(balls)
@@ -68,9 +66,9 @@ def test_precision_and_recall_within_a_radius_are_scikit_learns(codes):
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 6])
-def test_precision_at_k_is_the_mean_over_all_orders_of_equally_near_examples(k):
+def test_precision_at_k_is_the_mean_over_all_orders_of_ties(k):
     distances, relevant = np.array([1, 0, 1, 1, 2, 2]), np.array([1, 0, 0, 1, 1, 0])
-    database = np.arange(3)[None] < distances[:, None]  # as many bits as they are far
+    database = np.arange(3)[None] < distances[:, None]  # number of set bits = distance from zero
     balls = evaluation.hamming_balls(
         jnp.zeros((1, 3), bool), jnp.asarray(database), jnp.asarray(relevant[None] > 0)
     )
@@ -82,7 +80,7 @@ def test_precision_at_k_is_the_mean_over_all_orders_of_equally_near_examples(k):
     np.testing.assert_allclose(found, [np.mean(shares)], rtol=1e-6)
 
 
-def test_balls_and_precision_are_compiled_and_batched(codes):
+def test_balls_and_precision_work_under_jit_and_vmap(codes):
     arrays = [jnp.asarray(array) for array in codes]
 
     def precision(queries, database, relevant):
@@ -95,14 +93,14 @@ def test_balls_and_precision_are_compiled_and_batched(codes):
     np.testing.assert_allclose(twice, [once, once], rtol=1e-6)
 
 
-def test_too_many_for_the_examples_is_no_number_and_none_is_refused():
+def test_precision_at_k_is_nan_for_too_few_examples_and_refuses_k_0():
     balls = HammingBalls(jnp.array([[1, 3], [2, 5]]), jnp.array([[1, 1], [0, 2]]))
     np.testing.assert_array_equal(np.isnan(evaluation.precision_at(balls, k=4)), [True, False])
-    with pytest.raises(ValueError, match="one example or more, got k = 0"):
+    with pytest.raises(ValueError, match="k must be at least 1, got k = 0"):
         evaluation.precision_at(balls, k=0)
 
 
-def test_nothing_relevant_has_no_recall_and_an_empty_ball_precision_0():
+def test_recall_without_relevant_examples_is_nan_and_precision_of_an_empty_ball_0():
     balls = HammingBalls(jnp.array([[0, 3]]), jnp.array([[0, 0]]))
     assert np.isnan(evaluation.recall_within(balls)).all()
     np.testing.assert_array_equal(evaluation.precision_within(balls), [[0, 0]])

@@ -1,4 +1,4 @@
-"""The score of a denoiser: exact for the optimal one, near for a trained one."""
+"""Score estimates: exact for the optimal denoiser, close for a trained one."""
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,6 @@ def test_a_trained_denoiser_gives_the_mixtures_score_and_an_untrained_one_does_n
 
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf])
-def test_noise_that_gives_no_score_is_refused(sigma):
+def test_an_invalid_sigma_is_refused(sigma):
     with pytest.raises(ValueError, match="sigma of the denoiser's noise must lie in"):
         evaluation.score_estimate(jnp.ones(3), jnp.ones(3), sigma=sigma)

@@ -1,4 +1,4 @@
-"""Segmentation's measures against scikit-learn's, and its class weights against the definition."""
+"""Segmentation measures against scikit-learn, and class weights against their definition."""
 
 import jax
 import jax.numpy as jnp
@@ -20,17 +20,17 @@ CLASSES, VOID = 4, 11
 
 @pytest.fixture
 def maps():
-    """Labels with void pixels and without class 3, and a prediction that names every class."""
+    """Labels with void pixels and without class 3, and predictions of every class."""
     rng = np.random.default_rng(0)
     labels = rng.choice([0, 1, 2, VOID], p=[0.6, 0.2, 0.1, 0.1], size=(5, 6, 7))
     return labels.astype(np.uint8), rng.integers(0, CLASSES, size=labels.shape)
 
 
-def test_the_confusion_matrix_is_scikit_learns_without_void_and_parts_add_up(maps):
+def test_the_confusion_matrix_matches_scikit_learn_without_void_and_parts_add_up(maps):
     labels, predicted = maps
     found = confusion_matrix(*map(jnp.asarray, maps), classes=CLASSES)
-    named = labels != VOID
-    expected = metrics.confusion_matrix(labels[named], predicted[named], labels=range(CLASSES))
+    known = labels != VOID
+    expected = metrics.confusion_matrix(labels[known], predicted[known], labels=range(CLASSES))
     np.testing.assert_array_equal(found, expected)
     halves = [[jnp.asarray(array[part]) for array in maps] for part in (np.s_[:2], np.s_[2:])]
     parts = [confusion_matrix(*half, classes=CLASSES) for half in halves]
@@ -50,13 +50,13 @@ def test_measures_are_scikit_learns(maps, x64):
     np.testing.assert_allclose(found.mean_iou, iou.mean())
 
 
-def test_a_class_that_nobody_named_counts_in_no_mean():
+def test_a_class_without_pixels_is_ignored_in_the_means():
     found = segmentation_measures(jnp.diag(jnp.array([5, 0, 2])))
     assert found.mean_iou == found.class_average == found.global_accuracy == 1
     assert np.isnan(found.iou[1])
 
 
-def test_class_weights_are_those_of_the_definition(maps):
+def test_class_weights_match_their_definition(maps):
     labels, _ = maps
     labels = np.concatenate([labels, np.zeros((1, 6, 7), np.uint8)])  # an image without 1 and 2
     shares = []
@@ -75,12 +75,12 @@ def test_class_weights_of_camvid_are_near_the_published_ones(shared_data):
     with np.load(path) as arrays:
         found = median_frequency_weights(jnp.asarray(arrays["train_labels"]), classes=11)
     published = [0.2595, 0.1826, 4.5640, 0.1417, 0.9051, 0.3826, 1.8418, 0.6823, 6.2478, 7.3614]
-    # Of SegNet's own training configuration, at 480x360. Its weight of signs, class 6, is not the
-    # definition's by far.
+    # From SegNet's training configuration, at 480x360. Its weight of class 6 (signs) is far from
+    # the definition.
     np.testing.assert_allclose(np.delete(found, 6), published, rtol=0.2)
 
 
-def test_void_pixels_weigh_nothing_in_loss_and_gradient(maps):
+def test_void_pixels_change_neither_loss_nor_gradient(maps):
     labels, _ = maps
     weights = jnp.array([1.0, 2.0, 4.0, 0.0])
     x = jax.random.normal(jax.random.key(0), (*labels.shape, 2))
@@ -101,10 +101,10 @@ def test_void_pixels_weigh_nothing_in_loss_and_gradient(maps):
 
     loss, gradient = loss_of(params, batch)
     log_probabilities = jax.nn.log_softmax(x @ params["kernel"])
-    named = labels != VOID
-    chosen = np.asarray(log_probabilities)[named, labels[named]]
-    expected = -(np.asarray(weights)[labels[named]] * chosen).sum() / labels.size
+    known = labels != VOID
+    chosen = np.asarray(log_probabilities)[known, labels[known]]
+    expected = -(np.asarray(weights)[labels[known]] * chosen).sum() / labels.size
     np.testing.assert_allclose(loss, expected, rtol=1e-5)
-    elsewhere = batch._replace(x=jnp.where(named[..., None], x, 9.0))
+    elsewhere = batch._replace(x=jnp.where(known[..., None], x, 9.0))
     _, moved = loss_of(params, elsewhere)
     np.testing.assert_allclose(moved["kernel"], gradient["kernel"], rtol=1e-5)
