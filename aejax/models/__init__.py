@@ -1,4 +1,4 @@
-"""One family of autoencoders a file, each a factory that returns an `Autoencoder`."""
+"""Factories of autoencoders, one family per file."""
 
 from aejax.models.binary_code import binary_code as binary_code
 from aejax.models.convolutional import convolutional as convolutional

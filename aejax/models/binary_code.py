@@ -1,4 +1,4 @@
-"""Codes of bits, for semantic hashing."""
+"""Binary codes for semantic hashing."""
 
 from collections.abc import Callable
 
@@ -10,24 +10,30 @@ from aejax.types import Array, Autoencoder, Params
 def binary_code(
     model: Autoencoder, *, activation: Callable[[Array], Array] = jax.nn.sigmoid
 ) -> Autoencoder:
-    """The autoencoder whose code is the logits of bits, which its decoder sees as near-bits f(z).
+    """An autoencoder whose code z holds the logits of bits, decoded as model.decode(f(z)).
 
-    encode gives z, decode gives model.decode(f(z)), and bit l of an example is 1[z_l > 0]. Two ways
-    lead to bits that keep what the decoder needs:
+    Bit l of an example is 1[z_l > 0]. Two choices make the relaxed bits f(z) nearly binary:
 
-    - f = σ and noise on z, `objective(..., perturbation=corruptions.gaussian(sigma=4.0))`: only a z
-      far from 0 tells the decoder anything through the noise, so that σ(z) ends near 0 or 1.
-    - f = `aejax.straight_through`: the decoder sees the bits themselves.
+    - f = σ with noise on z, `objective(..., perturbation=corruptions.gaussian(sigma=4.0))`: only
+      large |z| survive the noise, so training drives σ(z) towards 0 or 1.
+    - f = `aejax.straight_through`: the decoder receives the bits themselves.
 
     Args:
-        model: whose code is an array of any real values:
+        model: autoencoder with a real-valued array as code, such as
             `dense(..., code_activation=jax.nn.identity)`.
         activation: f, from logits to [0, 1].
 
     Returns:
-        An `Autoencoder` with the model's params.
+        An `Autoencoder` with the parameters of the model.
 
     Source: Salakhutdinov & Hinton 2009, Semantic hashing (noise on the logits of the code).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.binary_code(aejax.dense((8, 3), code_activation=jax.nn.identity))
+        >>> bits = model.encode(model.init(jax.random.key(0)), jnp.ones((4, 8))) > 0
+        >>> bits.shape, bits.dtype
+        ((4, 3), dtype('bool'))
     """
 
     def decode(params: Params, code: Array) -> Array:

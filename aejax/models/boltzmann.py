@@ -2,9 +2,9 @@
 
 p(v, h) ∝ exp(−E(v, h)),   E(v, h) = Σ_i e(v_i) + Σ_j e(h_j) − v·c − h·b − v W h
 
-A machine has the parameters of a tied autoencoder of one layer, `dense((visible, hidden),
-tied=True)`: W is the kernel, b the encoder's bias, c the decoder's. So what trains, saves and
-unrolls autoencoders does the same for machines.
+The parameters are those of a tied one-layer autoencoder, `dense((visible, hidden), tied=True)`:
+kernel W, encoder bias b, decoder bias c. So all functions that train, save or unroll autoencoders
+also apply to RBMs.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,15 @@ MAX_ENUMERATED_UNITS = 20
 
 
 class Units(NamedTuple):
-    """One kind of unit: p(x | a) = exp(a x − e(x) − A(a)), where a is bias plus input.
+    """A type of unit, the exponential family p(x | a) = exp(a x − e(x) − A(a)).
 
-    energy:        x -> e(x), element by element.
-    log_partition: a -> A(a), element by element.
+    The natural parameter a is bias plus input.
+
+    energy:        x -> e(x), elementwise.
+    log_partition: a -> A(a), elementwise.
     mean:          a -> E[x | a] = A′(a).
     sample:        (key, a) -> x ~ p(x | a).
-    support:       the range (low, high) of x, or of its probabilities.
+    support:       range (low, high) of x, or of its mean.
     """
 
     energy: Callable[[Array], Array]
@@ -61,22 +63,22 @@ gaussian = Units(
 )
 """Linear units with unit variance: x ~ N(a, 1). e = x²/2, A = a²/2 + ½ log 2π.
 
-Real inputs want standardising first. Where both layers are Gaussian the energy has a minimum only
-while W's largest singular value is below one.
+Standardise real inputs first. If both layers are Gaussian, the energy is bounded below only while
+the largest singular value of W is less than 1.
 """
 
 
 def mean_field(units: Units) -> Units:
-    """Units that take their mean where others would be sampled: E[x | a] instead of x.
+    """Replace sampling by the mean: E[x | a] instead of x ~ p(x | a).
 
-    Hinton & Salakhutdinov's visible units are such: a reconstruction is made of probabilities,
-    which has less noise; the chain then no longer samples the machine's own law.
+    Hinton & Salakhutdinov use it for the visible units: reconstructions are probabilities, which
+    have less noise, but the chain no longer samples the distribution of the RBM.
 
     Args:
-        units: any kind.
+        units: any type of unit.
 
     Returns:
-        The same kind, whose sample is its mean.
+        The same type, with `sample` replaced by `mean`.
 
     Source: Hinton 2012, A practical guide to training restricted Boltzmann machines, §3.2.
     """
@@ -84,7 +86,7 @@ def mean_field(units: Units) -> Units:
 
 
 class RBM(NamedTuple):
-    """A restricted Boltzmann machine: the kinds of its visible and its hidden units."""
+    """A restricted Boltzmann machine: the types of its visible and hidden units."""
 
     visible: Units = bernoulli
     hidden: Units = bernoulli
@@ -99,22 +101,22 @@ def energy(
     """Energy E(v, h) = Σ_i e(v_i) + Σ_j e(h_j) − v·c − h·b − v W h of joint states.
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        v: visible states, or probabilities.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        v: visible states or probabilities.
         h: hidden states.
 
     Returns:
-        One value a pair of states.
+        One value per pair of states.
 
     Raises:
-        ValueError: for params of another shape.
+        ValueError: if `params` are those of another model.
 
     Source: Welling, Rosen-Zvi & Hinton 2005; Hinton & Salakhutdinov 2006, eq. 1 (binary).
     """
     kernel, visible_bias, hidden_bias = _weights(params)
-    own = jnp.sum(rbm.visible.energy(v), axis=1) + jnp.sum(rbm.hidden.energy(h), axis=1)
-    return own - v @ visible_bias - h @ hidden_bias - jnp.sum((v @ kernel) * h, axis=1)
+    base = jnp.sum(rbm.visible.energy(v), axis=1) + jnp.sum(rbm.hidden.energy(h), axis=1)
+    return base - v @ visible_bias - h @ hidden_bias - jnp.sum((v @ kernel) * h, axis=1)
 
 
 def free_energy(
@@ -125,17 +127,24 @@ def free_energy(
     For binary hidden units A(a) = log(1 + e^a). p(v) ∝ e^{−F(v)}.
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        v: visible states, or probabilities.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        v: visible states or probabilities.
 
     Returns:
-        One value an example.
+        One value per example.
 
     Raises:
-        ValueError: for params of another shape.
+        ValueError: if `params` are those of another model.
 
     Source: Hinton 2012, §16.1 (binary).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> from aejax.models import boltzmann
+        >>> params = aejax.dense((4, 2), tied=True).init(jax.random.key(0))
+        >>> boltzmann.free_energy(boltzmann.RBM(), params, jnp.zeros((3, 4))).shape
+        (3,)
     """
     kernel, visible_bias, hidden_bias = _weights(params)
     inputs = rbm.hidden.log_partition(v @ kernel + hidden_bias)
@@ -145,18 +154,18 @@ def free_energy(
 def hidden_mean(
     rbm: RBM, params: Params, v: Float[Array, "batch visible"]
 ) -> Float[Array, "batch hidden"]:
-    """Conditional mean E[h | v] of the hidden units: σ(v W + b) for binary ones.
+    """Conditional mean E[h | v] of the hidden units: σ(v W + b) for binary units.
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        v: visible states, or probabilities.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        v: visible states or probabilities.
 
     Returns:
-        The mean of each hidden unit: what the autoencoder of the same params calls the code.
+        The mean of each hidden unit, the code of the autoencoder with the same parameters.
 
     Raises:
-        ValueError: for params of another shape.
+        ValueError: if `params` are those of another model.
 
     Source: Hinton & Salakhutdinov 2006 (binary).
     """
@@ -167,18 +176,18 @@ def hidden_mean(
 def visible_mean(
     rbm: RBM, params: Params, h: Float[Array, "batch hidden"]
 ) -> Float[Array, "batch visible"]:
-    """Conditional mean E[v | h] of the visible units: σ(h Wᵀ + c) for binary ones.
+    """Conditional mean E[v | h] of the visible units: σ(h Wᵀ + c) for binary units.
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        h: hidden states, or probabilities.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        h: hidden states or probabilities.
 
     Returns:
-        The mean of each visible unit: the reconstruction.
+        The mean of each visible unit, the reconstruction.
 
     Raises:
-        ValueError: for params of another shape.
+        ValueError: if `params` are those of another model.
 
     Source: Hinton & Salakhutdinov 2006 (binary).
     """
@@ -192,16 +201,16 @@ def gibbs_step(
     """One step of block Gibbs sampling: h ~ p(h | v), then v′ ~ p(v | h).
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        v: where the step starts.
-        key: split between the two layers.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        v: initial visible states.
+        key: PRNG key, split between the two layers.
 
     Returns:
-        v′, of v's shape.
+        v′, with the shape of v.
 
     Raises:
-        ValueError: for params of another shape.
+        ValueError: if `params` are those of another model.
 
     Source: Hinton 2002.
     """
@@ -214,20 +223,20 @@ def gibbs_step(
 def gibbs_chain(
     rbm: RBM, params: Params, v: Float[Array, "batch visible"], key: Key, *, steps: int
 ) -> Float[Array, "batch visible"]:
-    """The end of a chain of `steps` Gibbs steps: the negative phase's states.
+    """Final state of a chain of Gibbs steps, for the negative phase.
 
     Args:
-        rbm: the kinds of units.
-        params: of `dense((visible, hidden), tied=True)`.
-        v: where the chain starts.
-        key: split into one key a step.
-        steps: k ≥ 1.
+        rbm: types of the units.
+        params: parameters of `dense((visible, hidden), tied=True)`.
+        v: initial visible states.
+        key: PRNG key, split into one key per step.
+        steps: number of steps k ≥ 1.
 
     Returns:
-        v_k, of v's shape.
+        v_k, with the shape of v.
 
     Raises:
-        ValueError: for fewer than one step, or params of another shape.
+        ValueError: if `steps` is less than 1 or `params` are those of another model.
 
     Source: Hinton 2002.
     """
@@ -241,20 +250,22 @@ def gibbs_chain(
 
 
 def contrastive_divergence(rbm: RBM, *, steps: int = 1) -> Penalty:
-    """Contrastive divergence CD-k: F(v) − F(v_k), with v_k the end of k Gibbs steps from v, fixed.
+    """Contrastive divergence CD-k: F(v) − F(v_k), where v_k after k Gibbs steps is held constant.
 
-    Its gradient is the CD-k rule: for W, ⟨v_k hᵀ⟩ − ⟨v hᵀ⟩ with E[h | v] for h in both phases. Its
-    value is no likelihood: only the gradient means something, so a line search must not use it.
+    Its gradient is the CD-k rule: for W, ⟨v_k hᵀ⟩ − ⟨v hᵀ⟩ with E[h | v] for h in both phases. The
+    value is not a likelihood and must not be used in a line search.
 
     Args:
-        rbm: the kinds of units; those of the model's layer.
-        steps: k ≥ 1; as k grows the gradient's expectation tends to the negative log-likelihood's.
+        rbm: types of the units, matching the layer of the model.
+        steps: number of Gibbs steps k ≥ 1; as k grows, the expected gradient converges to that of
+            the negative log-likelihood.
 
     Returns:
-        The penalty, one value an example: [batch].
+        The penalty, with one value per example, [batch].
 
     Raises:
-        ValueError: for fewer than one step; when called, for a model that is not one tied layer.
+        ValueError: if `steps` is less than 1. The penalty raises it if the model is not a single
+            tied layer.
 
     Source: Hinton 2002; Hinton & Salakhutdinov 2006, eq. 2.
     """
@@ -270,20 +281,20 @@ def contrastive_divergence(rbm: RBM, *, steps: int = 1) -> Penalty:
 
 
 def log_partition(rbm: RBM, params: Params) -> Float[Array, ""]:
-    """Exact log Z = log Σ_v e^{−F(v)}, over all states of at most 20 binary visible units.
+    """Exact log Z = log Σ_v e^{−F(v)}, by enumerating all states of at most 20 visible units.
 
-    The mean log-likelihood is then −mean F(v) − log Z.
+    The mean log-likelihood is −mean F(v) − log Z.
 
     Args:
-        rbm: the kinds of units; the visible ones binary, the hidden ones of any kind.
-        params: of `dense((visible, hidden), tied=True)`.
+        rbm: types of the units; the visible units must be binary.
+        params: parameters of `dense((visible, hidden), tied=True)`.
 
     Returns:
         log Z.
 
     Raises:
-        ValueError: for visible units that are not binary, more than 20 of them, or params of
-            another shape.
+        ValueError: if the visible units are not binary or more than 20, or `params` are those of
+            another model.
 
     Source: Hinton 2012, §2.
     """
@@ -301,17 +312,17 @@ def _weights(params: Params) -> tuple[Array, Array, Array]:
     """W [visible, hidden], the visible bias c and the hidden bias b."""
     halves = params if isinstance(params, dict) else {}
     encoder, decoder = halves.get("encoder", {}), halves.get("decoder", {})
-    biases = {"kernel", "bias"}, {"bias"}
-    if len(encoder) != 1 or (encoder["layer_0"].keys(), decoder["layer_0"].keys()) != biases:
+    expected = {"kernel", "bias"}, {"bias"}
+    if len(encoder) != 1 or (encoder["layer_0"].keys(), decoder["layer_0"].keys()) != expected:
         raise ValueError(
-            "an RBM has the params of dense((visible, hidden), tied=True): one layer with biases, "
-            f"got layers {_described(encoder)} in the encoder, {_described(decoder)} in the decoder"
+            "an RBM has the params of dense((visible, hidden), tied=True), one layer with biases; "
+            f"got encoder layers {_layer_names(encoder)}, decoder layers {_layer_names(decoder)}"
         )
     layer = encoder["layer_0"]
     return layer["kernel"], decoder["layer_0"]["bias"], layer["bias"]
 
 
-def _described(layers: Params) -> list[str]:
+def _layer_names(layers: Params) -> list[str]:
     return [f"{name} ({', '.join(layer)})" for name, layer in layers.items()]
 
 

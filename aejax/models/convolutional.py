@@ -1,7 +1,7 @@
-"""Convolutional autoencoders, whose decoder gives exactly the input's shape, whatever that is.
+"""Convolutional autoencoders; the decoder restores the input's shape exactly, for any shape.
 
-The kernel of a decoder's layer lies as that of the convolution it transposes, [*window, outputs,
-inputs] of the layer, so that a tied decoder uses the encoder's arrays as they are.
+A decoder kernel has the layout of the convolution that it transposes, [*window, outputs, inputs] of
+the decoder layer, so that a tied decoder uses the arrays of the encoder unchanged.
 """
 
 import math
@@ -37,43 +37,51 @@ def convolutional(
     initializers: Initializers = Initializers(),
     dtype: DTypeLike = float,
 ) -> Autoencoder:
-    """A convolutional autoencoder: h_{l+1} = f(down(h_l, W_l) + b_l) to the code, and up again.
+    """Convolutional autoencoder with layers h_{l+1} = f(down(h_l, W_l) + b_l).
 
-    The code is spatial, the last of the maps, or dense, where dense layers follow. `decode` gives
-    the value before the output's non-linearity g, which belongs to the loss.
+    The code is the last feature map, or a vector if dense layers follow the convolutions. `decode`
+    returns the argument of the output non-linearity g, which is the link function of the loss.
 
     Args:
-        shape: of one input, spatial axes and channels: (28, 28, 1), or (100, 12) for a series.
-        channels: of each convolution's output: (16, 32).
-        units: of dense layers after the convolutions, the last of them the code's; () leaves the
-            code spatial.
-        geometry: of every convolution, or one a layer, from the input on. None means kernels of
-            three, strides of two and "same" padding on every axis.
-        down: what the encoder's layers do: `strided` or `pooled`.
-        up: what the decoder's layers do: `transposed` or `resized`.
-        decoder_channels: from the last maps to the output, (32, 16, 3); the mirror of the encoder
-            unless given.
-        activation: f of every hidden layer but the code.
-        code_activation: f of the code; `activation` unless given.
-        tied: every layer of the decoder uses the kernel of its encoder, transposed, with biases of
-            its own; it then stores no kernels.
-        bias: whether layers add a bias: one a channel, or one a unit.
-        initializers: how kernels and biases start.
-        dtype: of the parameters; `float` is JAX's default, float64 where x64 is enabled.
+        shape: shape of one input, spatial axes and channels: (28, 28, 1), or (100, 12) for a time
+            series.
+        channels: output channels of each convolution: (16, 32).
+        units: units of the dense layers after the convolutions, the last of which is the code;
+            () gives a spatial code.
+        geometry: geometry of all convolutions, or one per layer from the input (default: kernel
+            size 3, stride 2 and "same" padding on every axis).
+        down: operation of the encoder layers, `strided` or `pooled`.
+        up: operation of the decoder layers, `transposed` or `resized`.
+        decoder_channels: channels from the last feature map to the output, (32, 16, 3) (default:
+            the encoder's in reverse).
+        activation: activation f of the hidden layers, except the code.
+        code_activation: activation of the code (default: `activation`).
+        tied: whether each decoder layer uses the transposed kernel of its encoder layer. The
+            parameters of the decoder are then only biases.
+        bias: whether layers have a bias, one per channel or unit.
+        initializers: initialisers of kernels and biases.
+        dtype: dtype of the parameters; `float` is JAX's default, float64 if x64 is enabled.
 
     Returns:
         An `Autoencoder` from [batch, *shape] to [batch, *spatial, decoder_channels[-1]], with
-        params {"encoder": {"layer_0": {"kernel", "bias"}, …}, "decoder": {"layer_0": …}}, dense
-        layers among them; `untied` unties them. The code is [batch, *smaller, channels[-1]], or
+        parameters {"encoder": {"layer_0": {"kernel", "bias"}, …}, "decoder": {"layer_0": …}} that
+        include the dense layers. The code is [batch, *smaller, channels[-1]], or
         [batch, units[-1]].
 
     Raises:
-        ValueError: for an input without spatial axes, no channels, a size below one, geometries
-            that are not one a layer or do not fit, decoder channels that do not lead from the last
-            maps through as many layers, or, tied, are not the encoder's mirror; and from `encode`
-            and `decode`, for an array of another shape.
+        ValueError: if there are no spatial axes or no channels; if a size is less than 1; if the
+            number of geometries is not that of layers, or one does not fit its input; if
+            `decoder_channels` does not fit the encoder, or does not mirror it while tied. `encode`
+            and `decode` raise it for arrays of the wrong shape.
 
     Source: Masci et al. 2011; Zeiler et al. 2010 (transposed convolutions).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.convolutional((28, 28, 1), (16, 32))
+        >>> params = model.init(jax.random.key(0))
+        >>> model.encode(params, jnp.zeros((2, 28, 28, 1))).shape
+        (2, 7, 7, 32)
     """
     shape, channels, units = (
         tuple(as_integer(f"each of {name}", size) for size in sizes)
@@ -87,16 +95,16 @@ def convolutional(
     flat = (math.prod(sizes[-1]) * channels[-1], *units)
     code_shape = units[-1:] or (*sizes[-1], channels[-1])
     encoder = [
-        *_downwards(down, layers, (shape[-1], *channels)),
-        *_dense_steps(flat if units else ()),
+        *_downsampling_layers(down, layers, (shape[-1], *channels)),
+        *_dense_layers(flat if units else ()),
     ]
     decoder = [
-        *_dense_steps(flat[::-1] if units else ()),
-        *_upwards(up, layers, sizes, decoder_channels),
+        *_dense_layers(flat[::-1] if units else ()),
+        *_upsampling_layers(up, layers, sizes, decoder_channels),
     ]
 
     def init(key: Key) -> Params:
-        start = partial(_start, initializers=initializers, bias=bias, dtype=dtype)
+        start = partial(_init_layers, initializers=initializers, bias=bias, dtype=dtype)
         key_encoder, key_decoder = jax.random.split(key)
         params = {"encoder": start(key_encoder, encoder), "decoder": start(key_decoder, decoder)}
         if tied:
@@ -106,84 +114,90 @@ def convolutional(
 
     def encode(params: Params, x: Array) -> Array:
         _check_input(x, shape)
-        return _run(encoder, params["encoder"], x, activation, code_activation or activation)
+        return _apply_layers(
+            encoder, params["encoder"], x, activation, code_activation or activation
+        )
 
     def decode(params: Params, code: Array) -> Array:
         _check_input(code, code_shape)
         layers = (untied(params) if tied else params)["decoder"]
-        return _run(decoder, layers, code, activation, jax.nn.identity)
+        return _apply_layers(decoder, layers, code, activation, jax.nn.identity)
 
     return Autoencoder(init, encode, decode)
 
 
-class _Step(NamedTuple):
-    """One layer.
+class _Layer(NamedTuple):
+    """A convolutional or dense layer.
 
-    inputs, outputs: channels, or units.
-    window:          of its kernel; () for a dense layer.
-    upwards:         its kernel is stored from outputs to inputs, as that of what it transposes.
-    apply:           (x, kernel) -> what its bias is added to.
+    inputs, outputs: numbers of channels or units.
+    window:          spatial extent of the kernel; () for a dense layer.
+    transposed:      whether the kernel is stored as [*window, outputs, inputs].
+    apply:           (x, kernel) -> output before the bias.
     """
 
     inputs: int
     outputs: int
     window: tuple[int, ...]
-    upwards: bool
+    transposed: bool
     apply: Callable[[Array, Array], Array]
 
 
-def _downwards(down: Down, layers: Sequence[Geometry], channels: Sequence[int]) -> list[_Step]:
-    def step(layer: Geometry, inputs: int, outputs: int) -> _Step:
+def _downsampling_layers(
+    down: Down, geometries: Sequence[Geometry], channels: Sequence[int]
+) -> list[_Layer]:
+    def layer(geometry: Geometry, inputs: int, outputs: int) -> _Layer:
         def apply(x: Array, kernel: Array) -> Array:
-            return down(x, kernel, layer)
+            return down(x, kernel, geometry)
 
-        return _Step(inputs, outputs, tuple(layer.kernel), False, apply)
+        return _Layer(inputs, outputs, tuple(geometry.kernel), False, apply)
 
-    return [step(*each) for each in zip(layers, channels[:-1], channels[1:], strict=True)]
+    return [layer(*each) for each in zip(geometries, channels[:-1], channels[1:], strict=True)]
 
 
-def _upwards(
-    up: Up, layers: Sequence[Geometry], sizes: list[tuple[int, ...]], channels: Sequence[int]
-) -> list[_Step]:
-    def step(layer: Geometry, size: tuple[int, ...], wanted: tuple[int, ...], inputs, outputs):
+def _upsampling_layers(
+    up: Up, geometries: Sequence[Geometry], sizes: list[tuple[int, ...]], channels: Sequence[int]
+) -> list[_Layer]:
+    def layer(geometry: Geometry, size: tuple[int, ...], target: tuple[int, ...], inputs, outputs):
         def apply(h: Array, kernel: Array) -> Array:
-            return up(h.reshape(h.shape[0], *size, inputs), kernel, layer, wanted)
+            return up(h.reshape(h.shape[0], *size, inputs), kernel, geometry, target)
 
-        return _Step(inputs, outputs, tuple(layer.kernel), True, apply)
+        return _Layer(inputs, outputs, tuple(geometry.kernel), True, apply)
 
-    backwards = layers[::-1], sizes[:0:-1], sizes[-2::-1]
-    return [step(*each) for each in zip(*backwards, channels[:-1], channels[1:], strict=True)]
+    reverse = geometries[::-1], sizes[:0:-1], sizes[-2::-1]
+    return [layer(*each) for each in zip(*reverse, channels[:-1], channels[1:], strict=True)]
 
 
-def _dense_steps(sizes: Sequence[int]) -> list[_Step]:
+def _dense_layers(sizes: Sequence[int]) -> list[_Layer]:
     def apply(x: Array, kernel: Array) -> Array:
         return x.reshape(x.shape[0], -1) @ kernel
 
-    return [_Step(inputs, outputs, (), False, apply) for inputs, outputs in pairwise(sizes)]
+    return [_Layer(inputs, outputs, (), False, apply) for inputs, outputs in pairwise(sizes)]
 
 
-def _start(
-    key: Key, steps: Sequence[_Step], *, initializers: Initializers, bias: bool, dtype: DTypeLike
+def _init_layers(
+    key: Key, layers: Sequence[_Layer], *, initializers: Initializers, bias: bool, dtype: DTypeLike
 ) -> Params:
-    """Kernels are drawn for a layer's own inputs and outputs, also where they are stored turned."""
+    """Draw parameters; transposed kernels too are drawn as [*window, inputs, outputs]."""
     params = {}
-    keys = jax.random.split(key, (len(steps), 2))
-    for i, (step, (key_kernel, key_bias)) in enumerate(zip(steps, keys, strict=True)):
-        kernel = initializers.kernel(key_kernel, (*step.window, step.inputs, step.outputs), dtype)
-        params[f"layer_{i}"] = {"kernel": jnp.swapaxes(kernel, -1, -2) if step.upwards else kernel}
+    keys = jax.random.split(key, (len(layers), 2))
+    for i, (layer, (key_kernel, key_bias)) in enumerate(zip(layers, keys, strict=True)):
+        shape = (*layer.window, layer.inputs, layer.outputs)
+        kernel = initializers.kernel(key_kernel, shape, dtype)
+        kernel = jnp.swapaxes(kernel, -1, -2) if layer.transposed else kernel
+        params[f"layer_{i}"] = {"kernel": kernel}
         if bias:
-            params[f"layer_{i}"]["bias"] = initializers.bias(key_bias, (step.outputs,), dtype)
+            params[f"layer_{i}"]["bias"] = initializers.bias(key_bias, (layer.outputs,), dtype)
     return params
 
 
-def _run(
-    steps: Sequence[_Step], params: Params, x: Array, activation: Activation, last: Activation
+def _apply_layers(
+    layers: Sequence[_Layer], params: Params, x: Array, activation: Activation, last: Activation
 ) -> Array:
-    for i, step in enumerate(steps):
-        layer = params[f"layer_{i}"]
-        x = step.apply(x, layer["kernel"])
-        x = x + layer["bias"] if "bias" in layer else x
-        x = (last if i == len(steps) - 1 else activation)(x)
+    for i, layer in enumerate(layers):
+        layer_params = params[f"layer_{i}"]
+        x = layer.apply(x, layer_params["kernel"])
+        x = x + layer_params["bias"] if "bias" in layer_params else x
+        x = (last if i == len(layers) - 1 else activation)(x)
     return x
 
 
@@ -195,15 +209,15 @@ def _layers(
     layers = (geometry,) * count if isinstance(geometry, Geometry) else tuple(geometry)
     if len(layers) != count:
         raise ValueError(
-            f"geometry must be one for all of {count} layers, or one for each, got {len(layers)}"
+            f"geometry must be one for all {count} layers, or one per layer, got {len(layers)}"
         )
     if any(layer.output_padding is not None for layer in layers):
-        raise ValueError("leave output_padding out: the decoder chooses it to meet the input")
+        raise ValueError("omit output_padding: the decoder chooses it to restore the input shape")
     return layers
 
 
 def _sizes(spatial: tuple[int, ...], layers: Sequence[Geometry]) -> list[tuple[int, ...]]:
-    """Spatial axes of the input and of each layer's output."""
+    """Spatial shapes of the input and of each layer's output."""
     sizes = [spatial]
     for layer in layers:
         sizes.append(convolution_shape(sizes[-1], layer))
@@ -213,12 +227,12 @@ def _sizes(spatial: tuple[int, ...], layers: Sequence[Geometry]) -> list[tuple[i
 def _check_sizes(shape: tuple[int, ...], channels: tuple[int, ...], units: tuple[int, ...]) -> None:
     if len(shape) < 2 or min(shape) < 1:
         raise ValueError(
-            f"shape must name one spatial axis or more, and channels: (28, 28, 1), got {shape}"
+            f"shape must have at least one spatial axis, and channels: (28, 28, 1), got {shape}"
         )
     if not channels or min(channels) < 1 or min(units, default=1) < 1:
         raise ValueError(
-            "channels must name one convolution or more, and it and units layers of one feature or "
-            f"more, got channels {channels}, units {units}"
+            "channels must have at least one entry, and the entries of channels and units must be "
+            f"1 or more, got channels {channels}, units {units}"
         )
 
 
@@ -232,13 +246,13 @@ def _checked_decoder(
     found = mirror if decoder_channels is None else tuple(decoder_channels)
     if len(found) != len(mirror) or found[0] != mirror[0] or min(found) < 1:
         raise ValueError(
-            f"decoder_channels must lead from {mirror[0]} channels through {len(channels)} layers "
-            f"of one channel or more, as {mirror} does, got {found}"
+            f"decoder_channels must start at {mirror[0]} channels and list {len(channels)} layers "
+            f"of one channel or more, for example {mirror}, got {found}"
         )
     if tied and found != mirror:
         raise ValueError(
-            f"a tied decoder mirrors its encoder: decoder_channels {mirror}, got {found}; leave "
-            "them out or use tied=False"
+            f"a tied decoder mirrors its encoder: decoder_channels {mirror}, got {found}; omit "
+            "them or use tied=False"
         )
     return found
 
@@ -247,5 +261,5 @@ def _check_input(x: Array, shape: tuple[int, ...]) -> None:
     if x.shape[1:] != shape:
         raise ValueError(
             f"expected an array [batch, {', '.join(map(str, shape))}], got shape {list(x.shape)}; "
-            "channels come last, also where there is one: x[..., None]"
+            "channels come last; add a missing channel axis by x[..., None]"
         )

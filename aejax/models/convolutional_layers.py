@@ -1,8 +1,8 @@
-"""What one layer of a convolutional autoencoder does: two ways down, and two ways up.
+"""Layers of convolutional autoencoders: two ways of downsampling and two of upsampling.
 
-All four agree on the shapes, `convolution_shape` of the layer's geometry on the way down and back
-to exactly where it came from on the way up, and take the same kernel: each way down goes with each
-way up, tied or not.
+All four use the same kernel shape and agree on spatial shapes: a downsampling layer gives
+`convolution_shape`, an upsampling layer restores the original shape. So any pair can be combined,
+tied or untied.
 """
 
 from collections.abc import Callable
@@ -17,10 +17,10 @@ from aejax.layers.pooling import max_pool
 from aejax.types import Array
 
 Down = Callable[[Array, Array, Geometry], Array]
-"""(x, kernel, geometry) -> h, of the shape that `convolution_shape` says."""
+"""(x, kernel, geometry) -> h, with the spatial shape of `convolution_shape`."""
 
 Up = Callable[[Array, Array, Geometry, tuple[int, ...]], Array]
-"""(h, kernel, geometry, shape) -> x on the spatial axes `shape`."""
+"""(h, kernel, geometry, shape) -> x, with the spatial shape `shape`."""
 
 
 def strided(
@@ -28,15 +28,15 @@ def strided(
     kernel: Float[Array, "*window inputs outputs"],
     geometry: Geometry,
 ) -> Float[Array, "batch *smaller outputs"]:
-    """A convolution with the geometry's strides.
+    """Strided convolution.
 
     Args:
-        x: maps, channels last.
-        kernel: of the convolution.
-        geometry: of the layer.
+        x: feature maps, channels last.
+        kernel: kernel of the convolution.
+        geometry: geometry of the layer.
 
     Returns:
-        The smaller maps.
+        The downsampled feature maps.
 
     Source: Masci et al. 2011 (convolutional autoencoders, without strides); Springenberg et al.
         2015 (strides in the place of pooling).
@@ -55,19 +55,18 @@ def pooled(
     kernel: Float[Array, "*window inputs outputs"],
     geometry: Geometry,
 ) -> Float[Array, "batch *smaller outputs"]:
-    """A convolution with unit strides, then max pooling of windows as large as the strides.
+    """Convolution with unit strides, followed by max pooling with windows as large as the strides.
 
-    The last window of an axis may lie partly outside, so no position is lost and the shape is that
-    of `strided`. Bias and activation come after the pooling: for an activation that never falls
-    that is the same as before it.
+    The last window of an axis is padded, so that the shape equals that of `strided`. Bias and
+    activation follow the pooling; for a monotonic activation the order does not matter.
 
     Args:
-        x: maps, channels last.
-        kernel: of the convolution.
-        geometry: of the layer.
+        x: feature maps, channels last.
+        kernel: kernel of the convolution.
+        geometry: geometry of the layer.
 
     Returns:
-        The smaller maps.
+        The downsampled feature maps.
 
     Source: Masci et al. 2011, §3 (max pooling in convolutional autoencoders).
     """
@@ -82,16 +81,16 @@ def transposed(
     geometry: Geometry,
     shape: tuple[int, ...],
 ) -> Float[Array, "batch *spatial inputs"]:
-    """The transpose of `strided` on maps of the wanted shape.
+    """Transposed convolution, the transpose of `strided`, to a given spatial shape.
 
     Args:
-        h: maps, channels last.
-        kernel: of the convolution that is transposed.
-        geometry: of that convolution; its output padding is chosen.
-        shape: the wanted spatial axes.
+        h: feature maps, channels last.
+        kernel: kernel of the convolution that is transposed.
+        geometry: geometry of that convolution; the output padding follows from `shape`.
+        shape: spatial shape of the result.
 
     Returns:
-        The larger maps.
+        The upsampled feature maps.
 
     Source: Zeiler et al. 2010; Dumoulin & Visin 2016, relation 14.
     """
@@ -114,21 +113,21 @@ def resized(
     *,
     method: Literal["nearest", "linear", "cubic"] = "nearest",
 ) -> Float[Array, "batch *spatial inputs"]:
-    """Maps resized, then convolved with unit strides: every output meets as many kernel positions.
+    """Resize-convolution: resize the feature maps, then convolve with unit strides.
 
-    A transposed convolution whose kernel the strides do not divide overlaps unevenly, which shows
-    as a checkerboard; this does not. The convolution is the transpose of the one with unit strides,
-    that is, the one with the `flipped` kernel, so that it can be tied.
+    It avoids the checkerboard artefacts of a transposed convolution whose kernel size is not a
+    multiple of its stride. The convolution is the transpose of the one with unit strides, i.e. it
+    uses the `flipped` kernel, so that it can be tied to the encoder.
 
     Args:
-        h: maps, channels last.
-        kernel: of the convolution that is transposed.
-        geometry: of the layer.
-        shape: the wanted spatial axes.
-        method: of `jax.image.resize`; `partial(resized, method="linear")` chooses another.
+        h: feature maps, channels last.
+        kernel: kernel of the convolution that is transposed.
+        geometry: geometry of the layer.
+        shape: spatial shape of the result.
+        method: method of `jax.image.resize`; select another by `partial(resized, method="linear")`.
 
     Returns:
-        The larger maps.
+        The upsampled feature maps.
 
     Source: Odena, Dumoulin & Olah 2016.
     """

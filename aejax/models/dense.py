@@ -1,7 +1,7 @@
-"""Autoencoders of dense layers: undercomplete, overcomplete or deep, tied or not.
+"""Dense autoencoders: undercomplete, overcomplete or deep, tied or untied.
 
-One hidden layer is the course's h = f(W_e x + b), x̂ = g(W_d h + c). Kernels lie as Flax keeps
-them, [inputs, outputs], and multiply rows from the right: h = f(x W_e + b).
+One hidden layer gives h = f(W_e x + b), x̂ = g(W_d h + c). Kernels have the layout of Flax,
+[inputs, outputs], and multiply examples from the right: h = f(x W_e + b).
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Activation = Callable[[Array], Array]
 
 
 class Initializers(NamedTuple):
-    """How kernels and biases start: any of `flax.linen.initializers`."""
+    """Initialisers of kernels and biases, from `flax.linen.initializers`."""
 
     kernel: Callable[..., Array] = linen.initializers.lecun_normal()
     bias: Callable[..., Array] = linen.initializers.zeros
@@ -38,33 +38,40 @@ def dense(
     initializers: Initializers = Initializers(),
     dtype: DTypeLike = float,
 ) -> Autoencoder:
-    """A dense autoencoder: h_{l+1} = f(h_l W_l + b_l), up to the code and back.
+    """Dense autoencoder with layers h_{l+1} = f(h_l W_l + b_l).
 
-    The last decoder layer has no activation: `decode` gives the value before the output's
-    non-linearity g, which belongs to the loss.
+    The last decoder layer has no activation: `decode` returns the argument of the output
+    non-linearity g, which is the link function of the loss.
 
     Args:
-        sizes: features of the input, of each hidden layer, and of the code: (784, 500, 30).
-        decoder_sizes: from the code to the output; the mirror of `sizes` unless given.
-        activation: f of every hidden layer but the code.
-        code_activation: f of the code; `activation` unless given (`jax.nn.identity` for a
-            linear code).
-        tied: the decoder uses the transposed kernels of the encoder, W_d = W_eᵀ, with biases of
-            its own; it then stores no kernels.
-        bias: whether layers add a bias.
-        initializers: how kernels and biases start.
-        dtype: of the parameters; `float` is JAX's default, float64 where x64 is enabled.
+        sizes: numbers of features of the input, the hidden layers and the code: (784, 500, 30).
+        decoder_sizes: numbers of features from the code to the output (default: `sizes` reversed).
+        activation: activation f of the hidden layers, except the code.
+        code_activation: activation of the code (default: `activation`); `jax.nn.identity` gives a
+            linear code.
+        tied: whether the decoder uses the transposed kernels of the encoder, W_d = W_eᵀ. Its
+            parameters are then only biases.
+        bias: whether layers have a bias.
+        initializers: initialisers of kernels and biases.
+        dtype: dtype of the parameters; `float` is JAX's default, float64 if x64 is enabled.
 
     Returns:
-        An `Autoencoder` from [batch, sizes[0]] to [batch, decoder_sizes[-1]], with params
+        An `Autoencoder` from [batch, sizes[0]] to [batch, decoder_sizes[-1]], with parameters
         {"encoder": {"layer_0": {"kernel", "bias"}, …}, "decoder": {"layer_0": …}}.
 
     Raises:
-        ValueError: for fewer than two sizes, a size below one, decoder sizes that do not start
-            at the code, or a tied decoder that is not the encoder's mirror; and from `encode` and
-            `decode`, for an array of another width.
+        ValueError: if there are fewer than two sizes, a size is less than 1, the decoder does not
+            start at the code size, or a tied decoder does not mirror the encoder. `encode` and
+            `decode` raise it for arrays of the wrong width.
 
     Source: Bourlard & Kamp 1988; Hinton & Salakhutdinov 2006 (deep); Vincent et al. 2010 (tied).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.dense((784, 500, 30), code_activation=jax.nn.identity)
+        >>> params = model.init(jax.random.key(0))
+        >>> model.encode(params, jnp.zeros((16, 784))).shape
+        (16, 30)
     """
     encoder_sizes = _checked_sizes("sizes", sizes)
     decoder_sizes = _checked_sizes("decoder_sizes", decoder_sizes or encoder_sizes[::-1])
@@ -98,17 +105,24 @@ def dense(
 
 
 def untied(params: Params) -> Params:
-    """The same autoencoder untied: its decoder gets transposed copies of the encoder's kernels.
+    """Convert parameters of a tied autoencoder to those of the equivalent untied one.
 
-    A convolution's kernel is copied as it is: that is how its transpose takes it.
+    The decoder gets transposed copies of the dense kernels of the encoder. Convolution kernels are
+    copied unchanged, because a transposed convolution uses the kernel of its convolution.
 
     Args:
-        params: of `dense` or `convolutional` with tied=True.
+        params: parameters of `dense` or `convolutional` with tied=True.
 
     Returns:
-        Params of the same with tied=False that encode and decode alike.
+        Parameters of the same model with tied=False.
 
     Source: Hinton & Salakhutdinov 2006, fig. 1 (unrolling).
+
+    Example:
+        >>> import aejax, jax
+        >>> params = aejax.dense((8, 3), tied=True).init(jax.random.key(0))
+        >>> aejax.untied(params)["decoder"]["layer_0"]["kernel"].shape
+        (3, 8)
     """
     encoder, decoder = params["encoder"], params["decoder"]
     last = len(encoder) - 1
@@ -121,7 +135,7 @@ def untied(params: Params) -> Params:
 
 
 class _Stack(NamedTuple):
-    """Dense layers in a row, as two pure functions."""
+    """A stack of dense layers as two pure functions."""
 
     init: Callable[[Key], Params]
     apply: Callable[[Params, Array], Array]
@@ -161,7 +175,7 @@ def _checked_sizes(name: str, sizes: Sequence[Any]) -> tuple[int, ...]:
     sizes = tuple(as_integer(f"each of {name}", size) for size in sizes)
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(
-            f"{name} must name at least two layers of one feature or more "
+            f"{name} must have at least two layers of one feature or more "
             f"(input and code, e.g. (784, 30)), got {sizes}"
         )
     return sizes
@@ -177,5 +191,5 @@ def _check_decoder(
     if tied and decoder_sizes != encoder_sizes[::-1]:
         raise ValueError(
             f"a tied decoder mirrors its encoder {encoder_sizes}, got decoder_sizes "
-            f"{decoder_sizes}; leave decoder_sizes out or use tied=False"
+            f"{decoder_sizes}; omit decoder_sizes or use tied=False"
         )

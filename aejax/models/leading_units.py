@@ -1,4 +1,4 @@
-"""Codes of several sizes in one shape, so that a code's size can be a hyperparameter."""
+"""Truncated codes: the code size as a hyperparameter that can be traced and vmapped."""
 
 import math
 
@@ -10,24 +10,31 @@ from aejax.types import Array, Autoencoder, Params
 
 
 def leading_units(model: Autoencoder, units: int | Int[Array, ""]) -> Autoencoder:
-    """The same autoencoder, of whose code only the first units are on: h_j = 0 for j ≥ units.
+    """Truncate the code of an autoencoder to its first units: h_j = 0 for j ≥ units.
 
-    Nothing reaches the decoder through the others, and no gradient reaches their kernels and biases
-    from the reconstruction: it is the autoencoder with so many units. The number may be traced, so
-    that the members of a population can differ in it (`training.fit_population`). A penalty on
-    the mean of each unit sees the zeros: KL sparsity wants units that are on.
+    The zero units pass neither signal nor gradient, so the reconstruction is that of an autoencoder
+    with `units` code units. Because `units` may be traced, members of a population can differ in it
+    (`training.fit_population`). Penalties on the mean of each unit, such as KL sparsity, see the
+    zeros and should not be combined with truncation.
 
     Args:
-        model: whose code is an array [batch, units].
-        units: how many are on, an integer of at least 1; more than there are is all of them.
+        model: autoencoder with a code [batch, n].
+        units: number of units to keep, a scalar of at least 1; values above n keep all.
 
     Returns:
-        An `Autoencoder` with the model's params.
+        An `Autoencoder` with the parameters of the model.
 
     Raises:
-        ValueError: for fewer than one.
+        ValueError: if `units` is less than 1.
 
     Source: Rippel, Gelbart & Adams 2014, §2 (truncated codes, there of a random size).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.leading_units(aejax.dense((8, 5)), 2)
+        >>> code = model.encode(model.init(jax.random.key(0)), jnp.ones((1, 8)))
+        >>> (code > 0).tolist()
+        [[True, True, False, False, False]]
     """
     check_range("the number of units", units, 1, math.inf)
 

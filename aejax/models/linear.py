@@ -1,4 +1,4 @@
-"""The linear autoencoder, x̂ = x W_e W_d with biases, whose optimum is PCA."""
+"""Linear autoencoder x̂ = x W_e W_d with biases, whose optimum is PCA."""
 
 import jax
 import jax.numpy as jnp
@@ -12,22 +12,30 @@ from aejax.types import Array, Autoencoder, Params
 def linear(
     features: int, code: int, *, tied: bool = False, bias: bool = True, dtype: DTypeLike = float
 ) -> Autoencoder:
-    """The linear autoencoder: h = x W_e + b, x̂ = h W_d + c.
+    """Linear autoencoder: h = x W_e + b, x̂ = h W_d + c.
 
     Args:
-        features: n, the width of x.
-        code: k, the width of the code h.
-        tied: W_d = W_eᵀ.
-        bias: whether b and c exist.
-        dtype: of the parameters; `float` is JAX's default.
+        features: number of input features n.
+        code: number of code units k.
+        tied: whether W_d = W_eᵀ.
+        bias: whether to add the biases b and c.
+        dtype: dtype of the parameters; `float` is JAX's default.
 
     Returns:
-        An `Autoencoder` from [batch, features] to [batch, features], with `dense`'s params.
+        An `Autoencoder` from [batch, features] to [batch, features], with the parameter tree of
+        `dense`.
 
     Raises:
-        ValueError: for a size below one.
+        ValueError: if a size is less than 1.
 
     Source: Bourlard & Kamp 1988; Baldi & Hornik 1989.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.linear(4, 2)
+        >>> params = model.init(jax.random.key(0))
+        >>> model.decode(params, model.encode(params, jnp.ones((3, 4)))).shape
+        (3, 4)
     """
     return dense((features, code), activation=jax.nn.identity, tied=tied, bias=bias, dtype=dtype)
 
@@ -35,14 +43,14 @@ def linear(
 def pca_params(
     components: Float[Array, "code features"], mean: Float[Array, " features"]
 ) -> Params:
-    """Parameters of `linear` that project on principal components: x̂ = x̄ + (x − x̄) V_k V_kᵀ.
+    """Parameters of `linear` that project onto principal components: x̂ = x̄ + (x − x̄) V_k V_kᵀ.
 
     Args:
-        components: V_kᵀ, one unit principal direction a row (scikit-learn's `components_`).
-        mean: x̄, the mean of the data.
+        components: V_kᵀ, unit principal directions as rows (scikit-learn's `components_`).
+        mean: mean x̄ of the data.
 
     Returns:
-        Params with W_e = V_k, b = −x̄ V_k, W_d = V_kᵀ, c = x̄.
+        Parameters with W_e = V_k, b = −x̄ V_k, W_d = V_kᵀ, c = x̄.
 
     Source: Bourlard & Kamp 1988.
     """

@@ -1,4 +1,4 @@
-"""Mixed precision: a model computes in fewer bits than its parameters are kept in."""
+"""Mixed precision: computation in bfloat16 with parameters in float32."""
 
 from functools import reduce
 from typing import Any
@@ -12,22 +12,29 @@ from aejax.types import Array, Autoencoder, Code, Params
 
 
 def mixed_precision(model: Autoencoder, *, compute: DTypeLike = jnp.bfloat16) -> Autoencoder:
-    """The same autoencoder, computed in `compute` between parameters and results of full precision.
+    """Run an autoencoder in low precision, with parameters and results in full precision.
 
-    Parameters and inputs are rounded on their way in, codes and outputs cast back on their way
-    out: so the loss and the penalties on codes are reduced in the precision of the parameters, and
-    gradients, optimiser state and updates keep it. Arrays that are not floating point pass as they
-    are. bfloat16 has float32's range, so the loss needs no scaling. Products of dense layers are
-    summed in float32 (`products`), which is what matrix units do, on processors too.
+    Parameters and inputs are cast to `compute`; codes and outputs are cast back. So losses,
+    penalties, gradients and optimiser state keep the precision of the parameters. Arrays that are
+    not floating point are not cast. bfloat16 has the range of float32, so no loss scaling is
+    needed. Matrix products of dense layers accumulate in float32 (`layers.low_precision`), as AMX
+    and tensor cores do.
 
     Args:
-        model: any.
-        compute: dtype of its multiplications and activations.
+        model: any autoencoder.
+        compute: dtype of the computation.
 
     Returns:
-        An `Autoencoder` with the model's params.
+        An `Autoencoder` with the parameters of the model.
 
     Source: Micikevicius et al. 2018, §3.1.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.mixed_precision(aejax.dense((8, 3)))
+        >>> params = model.init(jax.random.key(0))
+        >>> model.encode(params, jnp.ones((4, 8))).dtype
+        dtype('float32')
     """
 
     def encode(params: Params, x: Array) -> Code:
@@ -35,15 +42,15 @@ def mixed_precision(model: Autoencoder, *, compute: DTypeLike = jnp.bfloat16) ->
 
     def decode(params: Params, code: Code) -> Array:
         output = model.decode(_cast(params, compute), _cast(code, compute))
-        kept = [leaf.dtype for leaf in jax.tree.leaves(params) if _floating(leaf)]
-        return _cast(output, reduce(promote_dtypes, kept))
+        dtypes = [leaf.dtype for leaf in jax.tree.leaves(params) if _is_floating(leaf)]
+        return _cast(output, reduce(promote_dtypes, dtypes))
 
     return Autoencoder(model.init, encode, decode)
 
 
 def _cast(tree: Any, dtype: DTypeLike) -> Any:
-    return jax.tree.map(lambda leaf: leaf.astype(dtype) if _floating(leaf) else leaf, tree)
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if _is_floating(leaf) else leaf, tree)
 
 
-def _floating(leaf: Array) -> bool:
+def _is_floating(leaf: Array) -> bool:
     return bool(jnp.issubdtype(leaf.dtype, jnp.floating))

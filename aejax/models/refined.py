@@ -1,4 +1,4 @@
-"""Codes that an encoder proposes and the decoder improves."""
+"""Codes refined by gradient descent on the reconstruction error (semi-amortised inference)."""
 
 import math
 
@@ -17,27 +17,27 @@ def refined(
     steps: int = 4,
     rate: float | Float[Array, ""] = 0.03,
 ) -> Autoencoder:
-    """The autoencoder whose code goes down the reconstruction error from where the encoder put it.
+    """Refine the code of the encoder by gradient steps on the reconstruction error.
 
         h_0 = encode(x),   h_{t+1} = h_t − η ∂/∂h Σ_j ℓ(decode(h_t), x)_j,   code h_T.
 
-    The encoder of one pass misses the best code of an example by far (its amortisation gap); a few
-    steps take most of that away. They are part of the model: training goes through them, so that
-    the decoder learns to be easy to go down on. Training may find that it needs no proposal: then
-    the encoder's is a constant, and the code is the decoder's gradient alone. The code is fitted to
-    the x that it is given: under a corruption that would be the corrupted one.
+    The steps close most of the amortisation gap, the excess error of the encoder's code over the
+    best code of an example. Training differentiates through them, so that the decoder learns a loss
+    surface that gradient descent on the code decreases quickly. The encoder may then become
+    constant, so that the code depends on x through the gradient alone. Under a corruption, the code
+    is fitted to the corrupted x.
 
     Args:
-        model: whose code is an array [batch, *code].
-        loss: ℓ, the objective's, whose target is the input itself.
-        steps: T, 0 or more.
-        rate: η, 0 or more, in units of code² per loss.
+        model: autoencoder with an array [batch, *code] as code.
+        loss: loss ℓ of the objective; its target is the input.
+        steps: number of steps T ≥ 0.
+        rate: step size η ≥ 0, a scalar.
 
     Returns:
-        An `Autoencoder` with the model's params.
+        An `Autoencoder` with the parameters of the model.
 
     Raises:
-        ValueError: for a number of steps that is no integer, or it or a rate below 0.
+        ValueError: if `steps` is not an integer, or `steps` or `rate` is negative.
 
     Source: Kim et al. 2018, Semi-amortized variational autoencoders, §3 (there of a posterior);
     Bond-Taylor & Willcocks 2021 (codes by one step from the origin).

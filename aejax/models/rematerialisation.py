@@ -1,4 +1,4 @@
-"""Rematerialisation: what the backward pass needs is computed again instead of kept."""
+"""Rematerialisation (gradient checkpointing): activations recomputed in the backward pass."""
 
 from collections.abc import Callable
 
@@ -10,20 +10,19 @@ from aejax.types import Autoencoder
 def rematerialised(
     model: Autoencoder, *, policy: Callable[..., bool] = jax.checkpoint_policies.nothing_saveable
 ) -> Autoencoder:
-    """The same autoencoder, whose encoder and decoder keep little between forward and backward.
+    """Apply `jax.remat` to the encoder and the decoder of an autoencoder.
 
-    By default only their inputs are kept, x and the code, and each is run again when its gradient
-    is due: a third more work for the memory of its activations.
-    `jax.checkpoint_policies.dots_saveable` keeps the results of multiplications and computes
-    activations again alone. Values and gradients are the same. `training.calibrate` takes the model
-    itself: its params are the same too.
+    By default only x and the code are stored for the backward pass, which recomputes all
+    activations: about a third more computation. `jax.checkpoint_policies.dots_saveable` stores the
+    results of matrix products and recomputes only elementwise operations. Values and gradients are
+    unchanged. Pass the original model to `training.calibrate`; the parameters are the same.
 
     Args:
-        model: any.
-        policy: what may be kept, as `jax.remat` takes it.
+        model: any autoencoder.
+        policy: policy of `jax.remat` that selects the values to store.
 
     Returns:
-        An `Autoencoder` with the model's params.
+        An `Autoencoder` with the parameters of the model.
 
     Source: Chen et al. 2016, Training deep nets with sublinear memory cost, §3.
     """

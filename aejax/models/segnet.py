@@ -1,6 +1,6 @@
-"""SegNet: an encoder–decoder whose decoder unpools with the indices of its encoder's maxima.
+"""SegNet: semantic segmentation with max unpooling by the encoder's pooling indices.
 
-Its output is a map of class logits: train it with `losses.categorical_labels`.
+The output is a map of class logits; train it with `losses.categorical_labels`.
 """
 
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ _init_kernel = linen.initializers.he_normal()
 
 
 class Size(NamedTuple):
-    """How large a SegNet is.
+    """Architecture of a SegNet.
 
-    blocks:             features of the encoder's convolutions; each block ends in a pooling.
-    kernel:             extent of every kernel.
-    decoder_activation: what follows each of the decoder's convolutions.
+    blocks:             output channels of the encoder's convolutions; each block ends in pooling.
+    kernel:             spatial extent of all kernels.
+    decoder_activation: activation after each convolution of the decoder.
     """
 
     blocks: tuple[tuple[int, ...], ...]
@@ -34,10 +34,10 @@ class Size(NamedTuple):
 
 
 BASIC = Size(((64,),) * 4, (7, 7), jax.nn.identity)
-"""SegNet-Basic: four encoders and four decoders of one convolution, no ReLU in the decoder."""
+"""SegNet-Basic: four encoder and four decoder blocks of one convolution, no ReLU in the decoder."""
 
 VGG = Size(((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3), (3, 3), jax.nn.relu)
-"""SegNet: the 13 convolutions of VGG16, and 13 that mirror them."""
+"""SegNet: the 13 convolutions of VGG16 as encoder, and their mirror as decoder."""
 
 
 def segnet(
@@ -50,28 +50,29 @@ def segnet(
 ) -> Autoencoder:
     """SegNet: blocks of convolution, batch normalisation and ReLU, each ending in max pooling.
 
-    Block by block the decoder unpools with the indices that the code carries, and convolves the
-    sparse maps with trainable filters. A last 1×1 convolution gives each pixel's class logits; it
-    alone has a bias. Convolutions keep a map's extent by zero padding; kernels start as He et al.
-    2015. Batch statistics are used unless the params come from `training.calibrate`.
+    Each decoder block unpools with the indices of its encoder block and convolves the sparse maps
+    with trainable filters. A final 1×1 convolution gives the class logits of each pixel; it is the
+    only layer with a bias. Convolutions use "same" padding and the initialisation of He et al.
+    2015. Batch normalisation uses batch statistics unless the parameters come from
+    `training.calibrate`.
 
     Args:
-        size: `BASIC`, `VGG`, or one like them: `BASIC._replace(blocks=((16,), (32,)))`.
-        channels: of the input.
-        classes: of the output.
-        resampling: how maps are halved and restored; `resampling.nearest` transfers no indices.
-        dtype: of the parameters; `float` is JAX's default.
+        size: `BASIC`, `VGG`, or a variant such as `BASIC._replace(blocks=((16,), (32,)))`.
+        channels: number of input channels.
+        classes: number of classes.
+        resampling: pair of pooling and unpooling; `resampling.nearest` uses no indices.
+        dtype: dtype of the parameters; `float` is JAX's default.
 
     Returns:
         An `Autoencoder` from [batch, height, width, channels], of any height and width, to logits
-        [batch, height, width, classes]. The code is {"features", "switches"}: the deepest maps,
-        and the `PoolingIndices` of each block, in the encoder's order. Params are {"encoder":
-        {"block_0": {"layer_0": {"kernel", "normalisation"}, …}, …}, "decoder": …, "classifier":
-        {"kernel", "bias"}}; the decoder's block_0 is its first.
+        [batch, height, width, classes]. The code is {"features", "switches"}: the last feature
+        maps, and the `PoolingIndices` of each block, in the encoder's order. Parameters are
+        {"encoder": {"block_0": {"layer_0": {"kernel", "normalisation"}, …}, …}, "decoder": …,
+        "classifier": {"kernel", "bias"}}; blocks are numbered in the order of application.
 
     Raises:
-        ValueError: for a size without blocks, a block without convolutions, or a number below one;
-            and from `encode`, for an array of another rank or number of channels.
+        ValueError: if there are no blocks, a block has no convolutions, or a size is less than 1.
+            `encode` raises it for arrays of another rank or number of channels.
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §3.
     """
@@ -115,7 +116,7 @@ def _init_blocks(
     blocks: Sequence[tuple[int, Sequence[int]]],
     dtype: DTypeLike,
 ) -> Params:
-    """Parameters of blocks, each given by its input's features and those of its convolutions."""
+    """Parameters of blocks, each given by its input channels and those of its convolutions."""
 
     def init_layer(key: Key, inputs: int, features: int) -> Params:
         return {
@@ -140,7 +141,7 @@ def _convolve(params: Params, x: Array, activation: Activation) -> Array:
 
 
 def _in_order(numbered: Params) -> list[Params]:
-    """The values of {"name_0": …, "name_1": …} by number: JAX sorts keys as text."""
+    """Values of {"name_0": …, "name_1": …} in numeric order (JAX sorts keys as text)."""
     return [numbered[name] for name in sorted(numbered, key=lambda name: int(name.split("_")[1]))]
 
 
@@ -149,8 +150,8 @@ def _check_size(size: Size, channels: int, classes: int) -> None:
     numbers = [channels, classes, *size.kernel, *features]
     if not size.blocks or not all(size.blocks) or min(numbers) < 1:
         raise ValueError(
-            "a SegNet needs one block or more, each of one convolution or more, and no number "
-            f"below one; got {size.blocks}, kernel {size.kernel}, {channels} channels and "
+            "a SegNet needs one block or more, each with one convolution or more, and sizes of 1 "
+            f"or more; got {size.blocks}, kernel {size.kernel}, {channels} channels and "
             f"{classes} classes"
         )
 

@@ -85,7 +85,7 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
         ("--warm-up 1", "warm-up must be 0 or more, and shorter than the epochs, got 1.0"),
         ("--warm-up -1", "warm-up must be 0 or more, and shorter than the epochs, got -1.0"),
         ("--channels 4", "channels requires images | shape [6]"),
-        ("--channels 0 --data images.npy", "channels must name one convolution or more | (0,)"),
+        ("--channels 0 --data images.npy", "channels must have at least one entry | (0,)"),
         ("--augmentation.shift 1", "augmentation requires images | shape [6]"),
         ("--augmentation.shift 1 --data colours.npy", "images of one channel, got 3"),
         ("--augmentation.shift -1 --data images.npy", "maximum shift must | got -1.0"),

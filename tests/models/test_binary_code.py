@@ -1,4 +1,4 @@
-"""Codes of bits: what their decoder sees, and that noise drives their logits from 0."""
+"""Binary codes: the decoder's input, and saturation of the logits by noise."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ LOGITS = aejax.dense((5, 3), code_activation=jax.nn.identity)
     ("activation", "reference"),
     [(jax.nn.sigmoid, expit), (aejax.straight_through, lambda z: np.where(z > 0, 1.0, 0.0))],
 )
-def test_the_code_is_logits_and_the_decoder_sees_them_activated(activation, reference, x64):
+def test_the_code_is_logits_and_the_decoder_receives_their_activation(activation, reference, x64):
     model = aejax.binary_code(LOGITS, activation=activation)
     params = model.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(6, 5))
@@ -31,7 +31,7 @@ def test_the_code_is_logits_and_the_decoder_sees_them_activated(activation, refe
 
 
 def blobs(key):
-    """Eight clusters at the corners of a cube in 12 dimensions: three bits say all."""
+    """Eight clusters at the corners of a cube in 12 dimensions, which three bits identify."""
     key_corner, key_axes, key_noise = jax.random.split(key, 3)
     corners = jax.random.bernoulli(key_corner, 0.5, (512, 3)) * 4.0 - 2.0
     axes = jnp.linalg.qr(jax.random.normal(key_axes, (12, 3)))[0]
@@ -53,24 +53,24 @@ def trained(activation, sigma):
     return logits, error
 
 
-def test_noise_on_the_logits_makes_them_bits():
+def test_noise_on_the_logits_saturates_them():
     soft, _ = trained(jax.nn.sigmoid, 0.0)
     sharp, _ = trained(jax.nn.sigmoid, 4.0)
 
-    def undecided(z):
+    def unsaturated_share(z):
         h = jax.nn.sigmoid(z)
         return float(jnp.mean((h > 0.05) & (h < 0.95)))
 
-    assert undecided(sharp) < 0.05
-    assert undecided(soft) > 0.3
+    assert unsaturated_share(sharp) < 0.05
+    assert unsaturated_share(soft) > 0.3
 
 
 @pytest.mark.parametrize(
     ("activation", "sigma"), [(jax.nn.sigmoid, 4.0), (aejax.straight_through, 0.0)]
 )
-def test_three_bits_tell_eight_clusters_apart(activation, sigma):
+def test_three_bits_separate_eight_clusters(activation, sigma):
     logits, error = trained(activation, sigma)
-    assert error < 0.1 * 12  # of a variance of 12: what is left is the clusters' own
+    assert error < 0.1 * 12  # total variance about 12; the noise within clusters remains
     _, corners = blobs(jax.random.key(0))
     ours, theirs = (np.asarray(bits) @ [1, 2, 4] for bits in (logits > 0, np.asarray(corners)))
-    assert adjusted_rand_score(theirs, ours) > 0.95  # one code a cluster
+    assert adjusted_rand_score(theirs, ours) > 0.95  # one code per cluster

@@ -1,4 +1,4 @@
-"""Boltzmann machines against enumeration of every state, hand-written statistics, scikit-learn."""
+"""Restricted Boltzmann machines against enumeration of all states and scikit-learn."""
 
 import itertools
 
@@ -49,7 +49,7 @@ def params(x64, weights):
 
 
 def joint(weights):
-    """p(v, h) of the binary machine, [states, hidden states], from its definition in NumPy."""
+    """−E(v, h) and p(v, h) of the binary RBM, [states, hidden states], by definition."""
     kernel, visible_bias, hidden_bias = weights
     minus_energy = (
         STATES @ kernel @ HIDDEN_STATES.T
@@ -60,36 +60,36 @@ def joint(weights):
 
 
 def statistics(law):
-    """E[v hᵀ], E[v], E[h] under a joint law: minus the energy's derivatives by the params."""
+    """E[v hᵀ], E[v], E[h] under a joint distribution."""
     return [STATES.T @ law @ HIDDEN_STATES, law.sum(1) @ STATES, law.sum(0) @ HIDDEN_STATES]
 
 
 def with_conditional(visible_law, weights):
-    """The joint law of v from a given law and h from p(h | v)."""
+    """Joint distribution of v from a given distribution and h from p(h | v)."""
     _, law = joint(weights)
     return visible_law[:, None] * law / law.sum(1, keepdims=True)
 
 
 def empirical():
-    """The law of DATA over STATES."""
+    """Empirical distribution of DATA over STATES."""
     return (DATA[None] == STATES[:, None]).all(-1).mean(1)
 
 
 def transition(weights):
-    """T[v, v′] of one Gibbs step, exact: Σ_h p(h | v) p(v′ | h)."""
+    """Exact transition matrix of one Gibbs step, T[v, v′] = Σ_h p(h | v) p(v′ | h)."""
     _, law = joint(weights)
     return (law / law.sum(1, keepdims=True)) @ (law / law.sum(0)).T
 
 
 def exact_gradient(weights):
-    """∂(−mean log p(v)): model statistics minus data statistics."""
+    """Gradient of −mean log p(v): model statistics minus data statistics."""
     model = statistics(joint(weights)[1])
     data = statistics(with_conditional(empirical(), weights))
     return [a - b for a, b in zip(model, data, strict=True)]
 
 
 def expected_divergence_gradient(weights, steps):
-    """The expectation of CD-k's gradient, by the k-th power of the transition matrix."""
+    """Expected gradient of CD-k, by the k-th power of the transition matrix."""
     end = empirical() @ np.linalg.matrix_power(transition(weights), steps)
     model, data = (statistics(with_conditional(law, weights)) for law in (end, empirical()))
     return [a - b for a, b in zip(model, data, strict=True)]
@@ -115,7 +115,7 @@ def divergence_gradient(params, v, key, rbm=BINARY, steps=1):
     return jax.grad(divergence)(params)
 
 
-def test_energy_is_the_definition(params, weights):
+def test_energy_equals_its_definition(params, weights):
     minus_energy, _ = joint(weights)
     v = np.repeat(STATES, len(HIDDEN_STATES), axis=0)
     h = np.tile(HIDDEN_STATES, (len(STATES), 1))
@@ -123,15 +123,15 @@ def test_energy_is_the_definition(params, weights):
     np.testing.assert_allclose(found, -minus_energy.ravel(), rtol=1e-13)
 
 
-def test_free_energy_sums_the_hidden_units_out(params, weights):
+def test_free_energy_marginalises_the_hidden_units(params, weights):
     minus_energy, _ = joint(weights)
     found = boltzmann.free_energy(BINARY, params, jnp.asarray(STATES))
     np.testing.assert_allclose(found, -logsumexp(minus_energy, axis=1), rtol=1e-13)
 
 
 @pytest.mark.parametrize("name", ["linear code", "both real"])
-def test_free_energy_integrates_gaussian_hidden_units_out(x64, name):
-    """−log ∫ e^{−E(v, h)} dh of one hidden unit, by the trapezium rule."""
+def test_free_energy_integrates_over_gaussian_hidden_units(x64, name):
+    """−log ∫ e^{−E(v, h)} dh for one hidden unit, by the trapezoidal rule."""
     generator = np.random.default_rng(0)
     params = params_of(generator.normal(size=(2, 1)), generator.normal(size=2), np.array([0.3]))
     v = jnp.asarray(generator.uniform(size=(3, 2)))
@@ -144,7 +144,7 @@ def test_free_energy_integrates_gaussian_hidden_units_out(x64, name):
         np.testing.assert_allclose(found, -np.log(integral), rtol=1e-12)
 
 
-def test_conditional_means_are_those_of_the_joint_law(params, weights):
+def test_conditional_means_match_the_joint_distribution(params, weights):
     _, law = joint(weights)
     hidden = law / law.sum(1, keepdims=True) @ HIDDEN_STATES
     visible = (law / law.sum(0)).T @ STATES
@@ -155,7 +155,7 @@ def test_conditional_means_are_those_of_the_joint_law(params, weights):
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_units_mean_is_the_derivative_of_its_log_partition_and_its_samples_have_it(x64, name):
+def test_unit_means_are_derivatives_of_the_log_partition_and_means_of_samples(x64, name):
     a = jnp.linspace(-3.0, 3.0, 7)
     for units in KINDS[name]:
         mean = jax.grad(lambda a, units=units: units.log_partition(a).sum())(a)
@@ -164,7 +164,7 @@ def test_a_units_mean_is_the_derivative_of_its_log_partition_and_its_samples_hav
         np.testing.assert_allclose(samples.mean(0), mean, atol=5 / np.sqrt(40_000))
 
 
-def test_the_conditional_mean_is_the_code_of_the_tied_autoencoder_of_the_same_params(params):
+def test_conditional_means_are_code_and_reconstruction_of_the_tied_autoencoder(params):
     model = aejax.dense((VISIBLE, HIDDEN), tied=True)
     v = jnp.asarray(STATES)
     h = boltzmann.hidden_mean(BINARY, params, v)
@@ -179,7 +179,7 @@ def test_log_partition_is_the_sum_over_all_joint_states(params, weights):
     np.testing.assert_allclose(found, logsumexp(minus_energy), rtol=1e-14)
 
 
-def test_the_exact_gradient_by_enumeration_is_jax_grad_of_the_likelihood(params, weights):
+def test_the_enumerated_gradient_equals_jax_grad_of_the_likelihood(params, weights):
     def loss(params):
         data = boltzmann.free_energy(BINARY, params, jnp.asarray(DATA))
         return jnp.mean(data) + boltzmann.log_partition(BINARY, params)
@@ -234,9 +234,9 @@ def test_contrastive_divergence_samples_its_expectation_by_enumeration(params, w
     v = jnp.asarray(np.tile(DATA, (repeats, 1)))
     found = flat(leaves(divergence_gradient(params, v, jax.random.key(0), steps=steps)))
     expected = flat(expected_divergence_gradient(weights, steps))
-    # Each statistic lies in [0, 1], so a mean of n has a deviation of at most ½/√n.
+    # Statistics lie in [0, 1], so the standard error of a mean of n is at most ½/√n.
     assert np.abs(found - expected).max() < 5 * 0.5 / np.sqrt(len(v))
-    # And the bound is tight enough to tell so few steps from the exact gradient.
+    # The bound is tight enough to distinguish these few steps from the exact gradient.
     assert np.abs(expected - flat(exact_gradient(weights))).max() > 5 * 0.5 / np.sqrt(len(v))
 
 
@@ -250,12 +250,12 @@ def test_contrastive_divergence_points_along_the_exact_gradient_and_its_bias_van
     assert biases[0] > 0.05
     assert all(later < earlier for earlier, later in itertools.pairwise(biases))
     assert cosines[-1] > 1 - 1e-6
-    # The bias falls as the chain forgets its start: by its second eigenvalue a step.
+    # The bias decays by the second eigenvalue of the transition matrix per step.
     second = np.sort(np.abs(np.linalg.eigvals(transition(weights))))[-2]
     assert biases[-1] < 2 * biases[0] * second**63 + 1e-13
 
 
-def test_free_energy_mean_code_and_pseudo_likelihood_are_scikit_learns(params, weights):
+def test_free_energy_hidden_means_and_pseudo_likelihood_equal_scikit_learns(params, weights):
     kernel, visible_bias, hidden_bias = weights
     reference = BernoulliRBM(n_components=HIDDEN, n_iter=1, random_state=0).fit(STATES)
     reference.components_ = kernel.T
@@ -274,14 +274,14 @@ def test_free_energy_mean_code_and_pseudo_likelihood_are_scikit_learns(params, w
     )
 
 
-def test_mean_field_units_take_their_mean(x64):
+def test_mean_field_units_return_their_mean(x64):
     a = jnp.linspace(-2.0, 2.0, 5)
     sample = mean_field(bernoulli).sample(jax.random.key(0), a)
     np.testing.assert_allclose(sample, expit(np.asarray(a)), rtol=1e-14)
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_the_floating_dtype_is_kept(x64, weights):
+def test_floating_dtype_is_preserved(x64, weights):
     with jax.enable_x64(x64):
         params, v = params_of(*weights), jnp.asarray(STATES)
         end = boltzmann.gibbs_chain(BINARY, params, v, jax.random.key(0), steps=1)
@@ -291,7 +291,7 @@ def test_the_floating_dtype_is_kept(x64, weights):
         assert {output.dtype for output in outputs} == {jnp.dtype(expected)}
 
 
-def test_params_of_another_shape_are_refused(weights):
+def test_params_of_other_models_are_refused(weights):
     params = params_of(*weights)
     layer = params["encoder"]["layer_0"]
     untied = aejax.untied(params)
@@ -301,7 +301,7 @@ def test_params_of_another_shape_are_refused(weights):
             boltzmann.free_energy(BINARY, other, jnp.ones((1, VISIBLE)))
 
 
-def test_too_many_or_real_visible_units_are_not_enumerated(weights):
+def test_log_partition_refuses_many_or_real_visible_units(weights):
     many = params_of(np.zeros((21, 2)), np.zeros(21), np.zeros(2))
     with pytest.raises(ValueError, match="at most 20 binary visible units, got 21"):
         boltzmann.log_partition(BINARY, many)

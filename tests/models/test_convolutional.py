@@ -1,4 +1,4 @@
-"""Convolutional autoencoders against dense ones and PyTorch, and what they refuse."""
+"""Convolutional autoencoders against dense ones and PyTorch, and refused arguments."""
 
 from functools import partial
 
@@ -18,12 +18,12 @@ from aejax.layers.convolution import convolution_matrix
 from aejax.models import pooled, resized, strided, transposed
 
 KEY = jax.random.key(0)
-WAYS = [(down, up) for down in (strided, pooled) for up in (transposed, resized)]
+LAYER_PAIRS = [(down, up) for down in (strided, pooled) for up in (transposed, resized)]
 
 
 @st.composite
 def autoencoders(draw):
-    """A convolutional autoencoder of any kind, and the shape of its input."""
+    """A random convolutional autoencoder, and the shape of its input."""
     axes, layers = draw(st.integers(1, 3)), draw(st.integers(1, 3))
 
     def entries(low, high):
@@ -37,7 +37,7 @@ def autoencoders(draw):
 
     shape = (*entries(1, (40, 20, 10)[axes - 1]), draw(st.integers(1, 4)))
     channels = draw(st.lists(st.integers(1, 4), min_size=layers, max_size=layers))
-    down, up = draw(st.sampled_from(WAYS))
+    down, up = draw(st.sampled_from(LAYER_PAIRS))
     options = {
         "units": draw(st.lists(st.integers(1, 5), max_size=2)),
         "geometry": [geometry() for _ in range(layers)],
@@ -76,17 +76,17 @@ def test_decode_of_encode_has_the_inputs_shape(drawn):
 @pytest.mark.slow
 @given(autoencoders())
 @settings(max_examples=500)
-def test_decode_of_encode_has_the_inputs_shape_for_five_hundred(drawn):
+def test_decode_of_encode_has_the_inputs_shape_for_500_examples(drawn):
     assert_same_shape(drawn)
 
 
 def geometry_of_pytorch():
-    """PyTorch's padding of one on both sides, kernels of three, strides of two."""
+    """Kernel size 3, stride 2, and PyTorch's padding of 1 on both sides."""
     return Geometry((3, 3), (2, 2), ((1, 1), (1, 1)))
 
 
 def pytorchs(params, x, down, up):
-    """Two layers down and up for a 7 × 5 image, by PyTorch; activations are tanh."""
+    """Two downsampling and two upsampling layers with tanh for a 7 × 5 image, in PyTorch."""
 
     def tensor(leaf, *order):
         return torch.tensor(np.asarray(leaf).transpose(order))
@@ -146,7 +146,7 @@ def test_codes_and_outputs_are_pytorchs(ways, reference, x64):
     np.testing.assert_allclose(model.decode(params, code), expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_tied_convolutional_autoencoder_is_a_tied_dense_one_with_the_convolutions_matrix(x64):
+def test_a_tied_autoencoder_equals_a_tied_dense_one_with_the_convolution_matrix(x64):
     layer = Geometry((3, 2), (2, 1), "same")
     model = aejax.convolutional(
         (5, 4, 1), (3,), units=(2,), geometry=layer, tied=True, bias=False, activation=jnp.tanh
@@ -170,7 +170,7 @@ def test_a_tied_convolutional_autoencoder_is_a_tied_dense_one_with_the_convoluti
 
 
 @pytest.mark.parametrize("units", [(), (4, 2)])
-def test_untied_it_decodes_alike(units):
+def test_untied_parameters_decode_identically(units):
     options = {"units": units, "down": pooled, "up": resized}
     tied = aejax.convolutional((7, 2), (3, 4), tied=True, **options)
     params = tied.init(KEY)
@@ -181,7 +181,7 @@ def test_untied_it_decodes_alike(units):
     )
 
 
-def test_a_decoder_may_end_in_other_channels_and_the_code_may_be_linear():
+def test_decoder_channels_and_code_activation_can_be_chosen():
     model = aejax.convolutional(
         (6, 5, 3), (4, 2), decoder_channels=(2, 7, 1), code_activation=jax.nn.identity
     )
@@ -191,7 +191,7 @@ def test_a_decoder_may_end_in_other_channels_and_the_code_may_be_linear():
     assert model.decode(model.init(KEY), code).shape == (8, 6, 5, 1)
 
 
-def test_resized_maps_have_no_checkerboard():
+def test_resize_convolution_has_no_checkerboard_artefacts():
     h, kernel, layer = jnp.ones((1, 6, 6, 1)), jnp.ones((3, 3, 1, 1)), Geometry((3, 3), (2, 2))
     inside = np.s_[0, 3:-3, 3:-3, 0]
     flat, board = (up(h, kernel, layer, (13, 13))[inside] for up in (resized, transposed))
@@ -199,7 +199,7 @@ def test_resized_maps_have_no_checkerboard():
     assert len(np.unique(board)) == 3
 
 
-def test_kernels_start_with_the_variance_of_their_layers_own_inputs():
+def test_initial_kernels_have_the_variance_of_their_layers_inputs():
     params = aejax.convolutional((8, 8, 30), (90,), units=(40,)).init(KEY)
     for side, layer, inputs in (
         ("encoder", "layer_0", 9 * 30),
@@ -210,7 +210,7 @@ def test_kernels_start_with_the_variance_of_their_layers_own_inputs():
         assert np.var(params[side][layer]["kernel"]) == pytest.approx(1 / inputs, rel=0.05)
 
 
-def test_same_key_same_parameters_and_no_two_layers_alike():
+def test_same_key_gives_same_parameters_and_layers_differ():
     model = aejax.convolutional((8, 1), (1, 1), bias=False)
     params, again, other = model.init(KEY), model.init(KEY), model.init(jax.random.key(1))
     jax.tree.map(np.testing.assert_array_equal, params, again)
@@ -218,7 +218,7 @@ def test_same_key_same_parameters_and_no_two_layers_alike():
     assert len({np.asarray(kernel).tobytes() for kernel in kernels}) == len(kernels) == 8
 
 
-def test_it_learns_with_corruption_and_penalties():
+def test_training_with_corruption_and_penalties_lowers_the_loss():
     x = jnp.asarray(data.digits().x_train[:320, ..., None] / 16, jnp.float32)
     objective = aejax.objective(
         aejax.convolutional((8, 8, 1), (8,), units=(10,), code_activation=jax.nn.sigmoid),
@@ -238,26 +238,26 @@ def test_it_learns_with_corruption_and_penalties():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"shape": (5,)}, "one spatial axis or more"),
-        ({"shape": (5, 0, 1)}, "one spatial axis or more"),
-        ({"channels": ()}, "one convolution or more"),
-        ({"channels": (2, 0)}, "one convolution or more"),
-        ({"units": (0,)}, "one feature or more"),
-        ({"geometry": [Geometry((3, 3))]}, "one for all of 2 layers, or one for each, got 1"),
+        ({"shape": (5,)}, "at least one spatial axis"),
+        ({"shape": (5, 0, 1)}, "at least one spatial axis"),
+        ({"channels": ()}, "at least one entry"),
+        ({"channels": (2, 0)}, "at least one entry"),
+        ({"units": (0,)}, "must be 1 or more"),
+        ({"geometry": [Geometry((3, 3))]}, "one for all 2 layers, or one per layer, got 1"),
         ({"geometry": Geometry((3,))}, "kernel must have one entry for each of 2"),
         ({"geometry": Geometry((3, 3), output_padding=(0, 0))}, "the decoder chooses it"),
         ({"geometry": Geometry((3, 3), (2, 2))}, "does not fit"),
-        ({"decoder_channels": (3, 4)}, "lead from 3 channels through 2 layers"),
-        ({"decoder_channels": (2, 4, 1)}, "lead from 3 channels through 2 layers"),
+        ({"decoder_channels": (3, 4)}, "start at 3 channels and list 2 layers"),
+        ({"decoder_channels": (2, 4, 1)}, "start at 3 channels and list 2 layers"),
         ({"decoder_channels": (3, 4, 1), "tied": True}, "mirrors its encoder"),
     ],
 )
-def test_what_makes_no_autoencoder_is_refused(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         aejax.convolutional(**{"shape": (5, 5, 1), "channels": (2, 3)} | arguments)
 
 
-def test_arrays_of_another_shape_are_refused_with_what_was_expected():
+def test_arrays_of_another_shape_are_refused():
     model = aejax.convolutional((5, 4, 1), (2,))
     params = model.init(KEY)
     with pytest.raises(ValueError, match=r"\[batch, 5, 4, 1\], got shape \[3, 5, 4\]"):

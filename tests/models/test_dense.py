@@ -1,4 +1,4 @@
-"""Dense autoencoders against NumPy, and what they refuse."""
+"""Dense autoencoders against NumPy, and refused arguments."""
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +66,7 @@ def test_a_tied_decoder_is_the_untied_one_with_transposed_kernels():
     np.testing.assert_array_equal(tied.decode(params, code), untied.decode(mirrored, code))
 
 
-def test_a_tied_decoder_stores_biases_alone_and_its_gradient_reaches_the_encoders_kernel():
+def test_a_tied_decoder_stores_only_biases_and_its_gradient_reaches_the_encoder_kernel():
     model = aejax.dense((6, 4), tied=True)
     params = model.init(KEY)
     assert list(params["decoder"]["layer_0"]) == ["bias"]
@@ -74,7 +74,7 @@ def test_a_tied_decoder_stores_biases_alone_and_its_gradient_reaches_the_encoder
     np.testing.assert_array_equal(gradient["encoder"]["layer_0"]["kernel"], jnp.ones((6, 4)))
 
 
-def test_without_biases_there_are_none():
+def test_bias_false_removes_all_biases():
     model = aejax.dense((6, 4), bias=False)
     assert all(
         list(layer) == ["kernel"] for side in model.init(KEY).values() for layer in side.values()
@@ -89,12 +89,12 @@ def test_initializers_are_used():
         assert (side["layer_0"]["bias"] == 1.0).all()
 
 
-def test_kernels_start_with_the_variance_of_their_initializer():
+def test_initial_kernels_have_the_variance_of_their_initializer():
     kernel = aejax.dense((400, 300)).init(KEY)["encoder"]["layer_0"]["kernel"]
     assert np.var(kernel) == pytest.approx(1 / 400, rel=0.05)
 
 
-def test_same_key_same_parameters_and_no_two_layers_alike():
+def test_same_key_gives_same_parameters_and_layers_differ():
     model = aejax.dense((4, 4, 4))
     params, again, other = model.init(KEY), model.init(KEY), model.init(jax.random.key(1))
     jax.tree.map(np.testing.assert_array_equal, params, again)
@@ -104,7 +104,7 @@ def test_same_key_same_parameters_and_no_two_layers_alike():
 
 
 @pytest.mark.parametrize("x64", [False, True])
-def test_parameters_have_jaxs_default_dtype_unless_told(x64):
+def test_parameters_default_to_jaxs_float_dtype(x64):
     with jax.enable_x64(x64):
         expected = jnp.dtype(jnp.float64 if x64 else jnp.float32)
         assert {leaf.dtype for leaf in jax.tree.leaves(aejax.dense((3, 2)).init(KEY))} == {expected}
@@ -123,13 +123,13 @@ def test_parameters_have_jaxs_default_dtype_unless_told(x64):
         ({"sizes": (5, 3), "decoder_sizes": (3, 4, 5), "tied": True}, "mirrors its encoder"),
     ],
 )
-def test_sizes_that_make_no_autoencoder_are_refused(arguments, message):
+def test_invalid_sizes_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         aejax.dense(**arguments)
 
 
 @pytest.mark.parametrize("shape", [(2, 4), (2, 6), (5,), (2, 5, 1)])
-def test_inputs_of_another_width_are_refused_with_what_was_expected(shape):
+def test_inputs_of_another_width_are_refused(shape):
     model = aejax.dense((5, 3))
     with pytest.raises(ValueError, match=r"expected an array \[batch, 5\], got shape"):
         model.encode(model.init(KEY), jnp.ones(shape))

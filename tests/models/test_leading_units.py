@@ -1,4 +1,4 @@
-"""A code of which some units are held at zero is a smaller one."""
+"""Truncated codes are equivalent to smaller codes."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ X = jax.random.uniform(jax.random.key(1), (30, 6))
 
 
 def kernels(params, units):
-    """The encoder's kernel and bias, and the decoder's kernel, of the first units."""
+    """Encoder kernel and bias, and decoder kernel, of the first units."""
     (encoder,), (decoder,) = params["encoder"].values(), params["decoder"].values()
     return {
         "encoder": {"kernel": encoder["kernel"][:, :units], "bias": encoder["bias"][:units]},
@@ -21,7 +21,7 @@ def kernels(params, units):
     }
 
 
-def test_it_trains_as_the_smaller_autoencoder(x64):
+def test_training_equals_that_of_the_smaller_autoencoder(x64):
     whole, small = aejax.dense((6, 4)), aejax.dense((6, 3))
     params = whole.init(jax.random.key(0))
     (encoder,), (decoder,) = params["encoder"], params["decoder"]
@@ -50,7 +50,7 @@ def trained(model, params, batch):
     return state.params
 
 
-def test_sizes_of_codes_are_members_of_a_population():
+def test_population_members_may_differ_in_code_size():
     def make(units):
         model = aejax.leading_units(aejax.dense((6, 4)), units)
         return aejax.objective(model, losses.bernoulli), optax.adam(1e-2)

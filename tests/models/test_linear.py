@@ -21,7 +21,7 @@ def test_pca_parameters_reconstruct_and_encode_as_scikit_learn_does(x64):
     np.testing.assert_allclose(model.decode(params, code), expected, atol=1e-10)
 
 
-def test_pca_parameters_have_the_models_structure():
+def test_pca_parameters_have_the_structure_of_the_model():
     model = aejax.linear(6, 2)
     params = pca_params(jnp.ones((2, 6)), jnp.ones(6))
     shapes = jax.tree.map(jnp.shape, model.init(jax.random.key(0)))

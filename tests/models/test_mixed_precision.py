@@ -1,4 +1,4 @@
-"""Mixed precision and rematerialisation: what each changes, and what not."""
+"""Mixed precision and rematerialisation: dtypes, values, gradients and memory."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def objective_of(model):
 
 
 def dtypes_of(function, primitive, *inputs):
-    """The dtypes that a primitive works on, wherever it stands in the function's program."""
+    """Operand dtypes of a primitive, anywhere in the jaxpr of a function."""
     found = set()
 
     def visit(jaxpr):
@@ -37,7 +37,7 @@ def dtypes_of(function, primitive, *inputs):
     return found
 
 
-def test_multiplications_are_in_bfloat16_and_sums_of_the_loss_in_float32():
+def test_matrix_products_are_in_bfloat16_and_the_loss_reduces_in_float32():
     objective = objective_of(aejax.mixed_precision(MODEL))
 
     def gradient(params, x):
@@ -53,8 +53,8 @@ def test_multiplications_are_in_bfloat16_and_sums_of_the_loss_in_float32():
     assert {leaf.dtype for leaf in jax.tree.leaves(results)} == {jnp.dtype("float32")}
 
 
-def test_mixed_precision_is_the_model_on_rounded_parameters_and_inputs():
-    """Against float32 arithmetic on what bfloat16 keeps: only the activations' rounding is left."""
+def test_mixed_precision_equals_the_model_on_rounded_parameters_and_inputs():
+    """Against float32 arithmetic on rounded operands: only activations differ by rounding."""
     params = MODEL.init(KEY)
     mixed = aejax.mixed_precision(MODEL)
     rounded = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16).astype(jnp.float32), params)
@@ -63,7 +63,7 @@ def test_mixed_precision_is_the_model_on_rounded_parameters_and_inputs():
     assert not np.array_equal(mixed.encode(params, X), MODEL.encode(params, X))
 
 
-def test_a_training_in_mixed_precision_keeps_float32_and_ends_nearby():
+def test_training_in_mixed_precision_keeps_float32_state_and_a_similar_loss():
     options = {"key": KEY, "epochs": 30, "batch_size": 64}
     (state, mixed), (_, full) = (
         training.fit(objective_of(model), optax.adam(1e-2), Batch(X), **options)
@@ -79,7 +79,7 @@ def test_a_training_in_mixed_precision_keeps_float32_and_ends_nearby():
     assert mixed[-1]["loss"] < mixed[0]["loss"]
 
 
-def test_arrays_that_are_not_floating_point_pass():
+def test_arrays_that_are_not_floating_point_are_not_cast():
     model = aejax.Autoencoder(
         init=lambda key: {"kernel": jnp.ones(())},
         encode=lambda params, x: {"values": x * params["kernel"], "indices": jnp.arange(len(x))},
@@ -93,7 +93,7 @@ def test_arrays_that_are_not_floating_point_pass():
 
 
 def kept_bytes(model, params):
-    """What the forward pass keeps for the backward pass: all that its pullback holds."""
+    """Sizes of the arrays stored for the backward pass, the residuals of the VJP."""
     objective = objective_of(model)
 
     def pullback(params):
@@ -103,7 +103,7 @@ def kept_bytes(model, params):
     return sum(leaf.size * leaf.dtype.itemsize for leaf in kept)
 
 
-def test_rematerialisation_keeps_less_and_changes_no_gradient():
+def test_rematerialisation_stores_less_and_changes_no_gradient():
     model = aejax.dense((8, *[8] * 5, 4), activation=jax.nn.gelu, code_activation=jax.nn.sigmoid)
     light = aejax.rematerialised(model)
     dots = aejax.rematerialised(model, policy=jax.checkpoint_policies.dots_saveable)

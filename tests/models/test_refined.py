@@ -1,4 +1,4 @@
-"""Codes improved by the decoder: those of least squares where it is linear, better ones else."""
+"""Refined codes: convergence to least squares for a linear decoder, and lower errors."""
 
 import jax
 import jax.numpy as jnp
@@ -27,8 +27,8 @@ def test_codes_of_a_linear_decoder_become_those_of_least_squares(x64):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-def test_a_step_is_one_of_gradient_descent_by_scipys_minimum(x64):
-    """Codes at a minimum that SciPy found stay there; any others come nearer to x."""
+def test_codes_at_scipys_minimum_are_fixed_points(x64):
+    """Codes at a minimum found by SciPy stay there; all others lower their error."""
     model = aejax.dense((5, 4, 2), code_activation=jax.nn.identity)
     params, x = model.init(KEY), jax.random.uniform(jax.random.key(1), (1, 5))
 
@@ -44,13 +44,13 @@ def test_a_step_is_one_of_gradient_descent_by_scipys_minimum(x64):
     assert least.fun < error(found) < error(model.encode(params, x)[0])
 
 
-def test_no_steps_are_the_model():
+def test_zero_steps_give_the_original_model():
     params, x = LINEAR.init(KEY), jnp.ones((2, 5))
     found = aejax.refined(LINEAR, losses.squared, steps=0).encode(params, x)
     np.testing.assert_array_equal(found, LINEAR.encode(params, x))
 
 
-def test_training_through_the_steps_beats_steps_after_training():
+def test_training_through_the_steps_beats_refining_after_training():
     model = aejax.dense((6, 8, 2), code_activation=jax.nn.identity)
     steps = aejax.refined(model, losses.bernoulli, steps=3, rate=0.1)
     x = Batch(jax.random.bernoulli(jax.random.key(1), 0.5, (64, 6)).astype(float))
@@ -64,6 +64,6 @@ def test_training_through_the_steps_beats_steps_after_training():
 
 
 @pytest.mark.parametrize("settings", [{"steps": -1}, {"rate": -0.1}])
-def test_steps_that_cannot_be_taken_are_refused(settings):
+def test_negative_steps_and_rates_are_refused(settings):
     with pytest.raises(ValueError, match=r"must lie in \[0, inf\]"):
         aejax.refined(LINEAR, losses.squared, **settings)

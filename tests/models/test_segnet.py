@@ -1,4 +1,4 @@
-"""SegNet: its sizes, its code, and its forward pass against PyTorch's layers."""
+"""SegNet: architecture, code, and forward pass against PyTorch."""
 
 from itertools import pairwise
 
@@ -20,7 +20,7 @@ def _shapes(model):
 
 
 def _kernels(half):
-    """Shapes of a half's kernels, in order of application."""
+    """Kernel shapes of the encoder or decoder, in order of application."""
     return [
         half[f"block_{i}"][f"layer_{j}"]["kernel"]
         for i in range(len(half))
@@ -28,14 +28,14 @@ def _kernels(half):
     ]
 
 
-def test_the_basic_size_has_four_encoders_and_four_decoders_of_64_features():
+def test_basic_has_four_encoder_and_four_decoder_blocks_of_64_channels():
     shapes = _shapes(segnet(BASIC, channels=3, classes=11))
     assert _kernels(shapes["encoder"]) == [(7, 7, 3, 64)] + [(7, 7, 64, 64)] * 3
     assert _kernels(shapes["decoder"]) == [(7, 7, 64, 64)] * 4
     assert shapes["classifier"] == {"kernel": (1, 1, 64, 11), "bias": (11,)}
 
 
-def test_the_vgg_size_has_vgg16s_thirteen_convolutions_and_their_mirror():
+def test_vgg_has_the_13_convolutions_of_vgg16_and_their_mirror():
     shapes = _shapes(segnet(VGG, channels=3, classes=11))
     encoder, decoder = (
         [kernel[2:] for kernel in _kernels(shapes[half])] for half in ("encoder", "decoder")
@@ -46,7 +46,7 @@ def test_the_vgg_size_has_vgg16s_thirteen_convolutions_and_their_mirror():
 
 
 def _pytorch(params, x, nearest):
-    """The same network of PyTorch's layers, its parameters in aejax's order."""
+    """The same network in PyTorch, with parameters in aejax's order."""
     functional = torch.nn.functional
 
     def convolve(block, x):
@@ -88,7 +88,7 @@ def test_logits_are_those_of_pytorchs_layers_on_an_odd_extent(nearest, x64):
     np.testing.assert_allclose(logits, _pytorch(params, x, nearest), rtol=1e-9, atol=1e-9)
 
 
-def test_the_indices_travel_in_the_code_and_decide_where_values_go():
+def test_pooling_indices_in_the_code_determine_the_decoders_output():
     model = segnet(SMALL, channels=1, classes=2)
     params, x = jax.jit(model.init)(KEY), jax.random.normal(KEY, (2, 5, 6, 1))
     code, decode = jax.jit(model.encode)(params, x), jax.jit(model.decode)
@@ -99,7 +99,7 @@ def test_the_indices_travel_in_the_code_and_decide_where_values_go():
     assert np.abs(decode(params, moved) - decode(params, code)).max() > 1e-3
 
 
-def test_another_key_draws_other_parameters_and_the_same_key_the_same():
+def test_parameters_are_determined_by_the_key():
     model = segnet(SMALL, channels=1, classes=2)
     init = jax.jit(model.init)
     once, twice, other = init(KEY), init(KEY), init(jax.random.key(1))
@@ -117,12 +117,12 @@ def test_another_key_draws_other_parameters_and_the_same_key_the_same():
         (SMALL, 0),
     ],
 )
-def test_impossible_sizes_are_refused(size, classes):
+def test_invalid_sizes_are_refused(size, classes):
     with pytest.raises(ValueError, match="a SegNet needs one block or more"):
         segnet(size, channels=1, classes=classes)
 
 
-def test_arrays_that_are_no_images_of_its_channels_are_refused():
+def test_inputs_of_another_rank_or_channel_count_are_refused():
     model = segnet(SMALL, channels=3, classes=2)
     with pytest.raises(ValueError, match=r"expected images \[batch, height, width, 3\]"):
         model.encode(model.init(KEY), jnp.ones((2, 4, 4, 1)))
