@@ -1,8 +1,8 @@
-# Two commands for a newcomer: `make demo` and `make test`. Both make .venv first; nothing is
-# needed but Python 3.11 or newer, make and a package index.
+# Start with `make demo` and `make test`. Both create .venv first; they only need Python 3.11 or
+# newer, make and a package index.
 PYTHON ?= python3.11
-# Python 3.11 gets the versions of constraints.txt; later ones get the newest, in an environment of
-# their own.
+# Python 3.11 uses the versions of constraints.txt. Later versions of Python use those of
+# constraints-newest.txt, in a separate environment.
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 ifeq ($(filter-out 3.11,$(VERSION)),)
 VENV := .venv
@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS)
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable .
 	touch $@
 
-# Adds the tests' tools, and PyTorch, which is a reference in tests alone.
+# Also installs the tools of the tests, and PyTorch, a reference implementation in tests.
 $(DEVELOPER): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[dev]'
 	touch $@
@@ -33,7 +33,7 @@ $(DOCUMENTS): $(INSTALLED)
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[docs]'
 	touch $@
 
-# The theorems on real digits, a denoising autoencoder trained on them, and its report.
+# Checks the theorems on handwritten digits, trains a denoising autoencoder, and writes reports.
 demo: $(INSTALLED)
 	rm -rf demo
 	$(BIN)/aejax verify --data digits --code 10 --json demo/certificates.json \
@@ -42,28 +42,28 @@ demo: $(INSTALLED)
 	  --batch-size 32 --learning-rate 0.01 --save-every 20 --out demo/run
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
 
-# One thread of BLAS for each process: together they would be more than there are cores, and wait.
+# One BLAS thread per process: more threads than cores would slow the tests.
 test test-slow: export OPENBLAS_NUM_THREADS := 1
 
 test: $(DEVELOPER)
 	XLA_FLAGS="$$($(BIN)/python -m tests.compiler_flags)" $(BIN)/pytest --numprocesses 2 --dist worksteal
 
-# What takes long: real data sets at full size, and every file of a checkpoint damaged in turn.
+# Slow tests: real data sets at full size, and damage to every file of a checkpoint.
 test-slow: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2 -m slow
 
-# Do the tests notice when the code is changed? SAMPLE mutants drawn with SEED, 0 for all.
+# Mutation testing: SAMPLE random changes of the code (0 for all), drawn with SEED.
 SAMPLE ?= 200
 mutation: $(DEVELOPER)
 	$(BIN)/pip install --quiet --constraint $(CONSTRAINTS) --editable '.[mutation]'
 	$(BIN)/python -m tests.mutation --sample $(SAMPLE) --seed $(SEED)
 
-# What is left of a run that is killed, damaged, or out of room? TRIES signals at each moment.
+# Fault injection: runs that are killed, damaged or out of disk space; TRIES signals per moment.
 TRIES ?= 12
 faults: $(DEVELOPER)
 	$(BIN)/python -m tests.faults --tries $(TRIES)
 
-# Random inputs against every property test, for MINUTES, from SEED on.
+# Random search with every property test, for MINUTES, with seeds from SEED upwards.
 MINUTES ?= 60
 SEED ?= 0
 search: export OPENBLAS_NUM_THREADS := 1
@@ -89,7 +89,7 @@ theory-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.theorems
 	$(BIN)/python -m experiments.harness.measurements
 
-# The benchmarks beside PyTorch and scikit-learn, for a machine that does nothing else.
+# Benchmarks against PyTorch and scikit-learn; needs an otherwise idle machine.
 bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.recipes
@@ -104,7 +104,7 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.kernels cpu
 	$(BIN)/python -m benchmarks.table
 
-# What needs a GPU, in an environment with JAX and PyTorch built for it.
+# Benchmarks on a GPU, in an environment with GPU builds of JAX and PyTorch.
 bench-cuda:
 	python -m benchmarks.accelerator
 	python -m benchmarks.kernels cuda
@@ -123,11 +123,11 @@ diagrams: $(DEVELOPER)
 notebooks: $(DEVELOPER)
 	$(BIN)/jupytext --quiet --to notebook docs/notebooks/*.py
 
-# The tutorial as a new user follows it, in a fresh environment, timed to its first picture.
+# Follows the tutorial in a fresh environment and times it until the first figure.
 tutorial:
 	$(PYTHON) docs/follow_tutorial.py
 
-# Pins every dependency to what a fresh installation of today resolves to, for PYTHON's version.
+# Pins every dependency to the version that a fresh installation with PYTHON resolves to.
 constraints:
 	rm -rf .constraints && $(PYTHON) -m venv .constraints
 	.constraints/bin/pip install --quiet '.[dev,docs,mutation]'

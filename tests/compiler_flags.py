@@ -1,7 +1,7 @@
-"""XLA flags that shorten compilation, for tests whose programs run once or twice.
+"""XLA flags that shorten compilation, for tests that run each program only once or twice.
 
-XLA aborts the process at a flag that it does not know, and its releases know different ones:
-`python -m tests.compiler_flags` prints those that the installed jaxlib accepts.
+XLA aborts the process at an unknown flag, and its releases support different flags:
+`python -m tests.compiler_flags` prints the flags that the installed jaxlib accepts.
 """
 
 import os
@@ -20,7 +20,7 @@ START = "from jaxlib import xla_client; xla_client.make_cpu_client()"
 
 @cache
 def quick_compilation() -> str:
-    """Flags of `FLAGS` that the installed jaxlib accepts, as XLA_FLAGS holds them."""
+    """Flags of `FLAGS` that the installed jaxlib accepts, as a value of XLA_FLAGS."""
     if accepted(" ".join(FLAGS)):
         return " ".join(FLAGS)
     return " ".join(filter(accepted, FLAGS))

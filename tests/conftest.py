@@ -1,4 +1,4 @@
-"""Every test runs with aejax's annotated shapes checked, and warnings as errors."""
+"""Fixtures of all tests, and run-time checks of the shapes that aejax annotates."""
 
 from pathlib import Path
 
@@ -7,21 +7,21 @@ import jax
 import pytest
 from jaxtyping import install_import_hook
 
-import tests.typecheck  # noqa: F401  (the hook below finds it by name)
+import tests.typecheck  # noqa: F401  (the import hook finds it by name)
 
-hypothesis.settings.register_profile("aejax", deadline=None)  # a first call compiles
+hypothesis.settings.register_profile("aejax", deadline=None)  # the first call compiles
 hypothesis.settings.load_profile("aejax")
 install_import_hook("aejax", "tests.typecheck.typecheck")
 
 
 @pytest.fixture
 def x64():
-    """Float64 for one test, as a caller would choose it."""
+    """Enable float64 for one test."""
     with jax.enable_x64(True):
         yield
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real data sets beside the checkout; tests that need one skip where it is missing."""
+    """Folder of real data sets next to the checkout; tests are skipped if theirs is missing."""
     return Path(__file__).parents[2] / "shared" / "data"

@@ -1,4 +1,4 @@
-"""What documents promise: the tests and the functions that they name exist."""
+"""Helpers for tests of documents: tests and functions that a text names."""
 
 import ast
 import importlib
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def read(name: str) -> str:
-    """A document of the folder docs."""
+    """Read a document of the folder docs."""
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
@@ -21,18 +21,18 @@ def theory_sections() -> list[str]:
 
 
 def named_tests(text: str) -> list[tuple[str, str]]:
-    """Every `file::test` that a text names."""
+    """All references `file::test` in a text."""
     return re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", text)
 
 
 def names_of_tests(file: str) -> set[str]:
-    """The test functions of a file, which is not run."""
+    """Names of the test functions of a file, without importing it."""
     tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def resolve(name: str) -> object:
-    """A dotted name as a module, or as what a module holds."""
+    """Resolve a dotted name to a module or an attribute of a module."""
     *modules, last = name.split(".")
     try:
         return getattr(importlib.import_module(".".join(modules)), last)

@@ -1,4 +1,4 @@
-"""Property tests: few fixed examples in the default suite, many random ones in `make search`."""
+"""Property tests: a few fixed examples in the default suite, many random ones in `make search`."""
 
 import os
 from collections.abc import Callable
@@ -7,17 +7,17 @@ import hypothesis
 import pytest
 
 FACTOR = int(os.environ.get("AEJAX_SEARCH", "0"))
-"""Multiple of the default number of examples that a search tries; 0 outside a search."""
+"""Multiple of the default number of examples in a search; 0 outside of a search."""
 
 
 def property_test(examples: int) -> Callable[[Callable], Callable]:
     """Mark a hypothesis test as part of the search.
 
     Args:
-        examples: number of examples in the default suite, where they are the same at every run.
+        examples: number of examples in the default suite, which are the same in every run.
 
     Returns:
-        A decorator that stands above `given`.
+        A decorator to apply outside of `given`.
     """
     settings = hypothesis.settings(
         max_examples=examples * max(FACTOR, 1),

@@ -1,7 +1,7 @@
 """Random search for inputs that break a property: `python -m tests.search --minutes 60 --seed 0`.
 
-Runs the property tests again and again, with consecutive seeds, until the time is over or a test
-fails; hypothesis then prints the smallest input that it found.
+Runs the property tests repeatedly, with consecutive seeds, until the time is over or a test fails;
+hypothesis then prints the smallest failing input that it found.
 """
 
 import argparse
@@ -15,7 +15,7 @@ def main() -> int:
     """Run the search.
 
     Returns:
-        Exit status: 0 where no property failed.
+        Exit status: 0 if no property failed.
     """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)

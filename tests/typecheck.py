@@ -1,4 +1,4 @@
-"""The run-time check of annotations in tests: beartype, where an int may stand for a float."""
+"""Run-time type checker of the tests: beartype, which accepts an int for a float (PEP 484)."""
 
 from beartype import BeartypeConf, beartype
 

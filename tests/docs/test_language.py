@@ -1,4 +1,4 @@
-"""The worst relapses of language: private vocabulary, and module docstrings that are questions."""
+"""Lint of the language: private vocabulary, and module docstrings that are indirect questions."""
 
 import ast
 import io
