@@ -1,4 +1,4 @@
-"""The command as a user types it, and one finished run that many tests look at."""
+"""Fixtures of the command line: running a command, and a finished run that many tests share."""
 
 import json
 import re
@@ -15,17 +15,17 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from aejax.cli import main
 
-# Noise, moments, clipping and a penalty on the whole batch: all that a resumed run must carry on.
+# Noise, optimizer moments, clipping and a batch penalty: all state that a resumed run must restore.
 SETTINGS = (
     "train --data digits --sizes 64 12 --corruption masking --penalty.sparsity 0.1 --clip 5 "
     "--batch-size 256"
 )
 EPOCHS = 6
-CLOCK = ("seconds", "examples_per_second", "digest")  # the digest covers the clock
+CLOCK = ("seconds", "examples_per_second", "digest")  # the digest includes the times
 
 
 class Outcome(NamedTuple):
-    """What a command left: its exit code and its two streams."""
+    """Exit code, standard output and standard error of a command."""
 
     code: int
     out: str
@@ -34,7 +34,7 @@ class Outcome(NamedTuple):
 
 @pytest.fixture
 def aejax(capsys) -> Callable[..., Outcome]:
-    """Run a command line in this process: a string is split at blanks, paths stay whole."""
+    """Run a command line in this process; strings are split at blanks, paths are not."""
 
     def run(*words: str | Path) -> Outcome:
         capsys.readouterr()
@@ -50,7 +50,7 @@ def aejax(capsys) -> Callable[..., Outcome]:
 
 @pytest.fixture(scope="package", autouse=True)
 def compiled_once(tmp_path_factory):
-    """Commands and processes that need the same program compile it once."""
+    """Share compiled programs between commands and processes."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("compiled")),
         "jax_persistent_cache_min_compile_time_secs": 0.0,
@@ -60,7 +60,7 @@ def compiled_once(tmp_path_factory):
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
-    compilation_cache.reset_cache()  # JAX decides once whether there is a cache
+    compilation_cache.reset_cache()  # JAX initialises the cache only once
     yield environment
     for name, value in before.items():
         jax.config.update(name, value)
@@ -69,7 +69,7 @@ def compiled_once(tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def finished(tmp_path_factory) -> Path:
-    """The folder of a finished run, to be read only."""
+    """Folder of a finished run; read-only."""
     out = tmp_path_factory.mktemp("runs") / "digits"
     assert main([*SETTINGS.split(), "--epochs", str(EPOCHS), "--out", str(out)]) == 0
     return out
@@ -77,7 +77,7 @@ def finished(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(finished, tmp_path) -> Path:
-    """A copy of the finished run, to be damaged or gone on with."""
+    """Copy of the finished run, which may be damaged or resumed."""
     return Path(shutil.copytree(finished, tmp_path / "digits"))
 
 
@@ -90,7 +90,7 @@ def small(tmp_path) -> Path:
 
 
 def refused(outcome: Outcome) -> str:
-    """The complaint, once its form is as promised."""
+    """Error message of a refused command, after a check of its form."""
     assert outcome.code == 2
     first, *others = outcome.err.splitlines()
     assert re.match(r"aejax: (--)?[^-\s;]", first)
@@ -100,14 +100,14 @@ def refused(outcome: Outcome) -> str:
 
 
 def check(outcome: Outcome, words: str) -> None:
-    """All the words, which bars divide, stand in the complaint."""
+    """Assert that an error message contains all fragments, which are separated by ` | `."""
     complaint = refused(outcome)
     for part in words.split(" | "):
         assert part in complaint
 
 
 def history_of(run: Path) -> list[dict]:
-    """The records of a run but for its clock."""
+    """Records of a run without times and digests."""
     records = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     return [
         {name: value for name, value in record.items() if name not in CLOCK} for record in records
@@ -115,12 +115,12 @@ def history_of(run: Path) -> list[dict]:
 
 
 def state_of(run: Path, step: int | None = None) -> dict[str, bytes]:
-    """Every array of a checkpoint by name, as bytes, read without the code under test."""
+    """Bytes of every array of a checkpoint by name, read with Orbax alone."""
     import orbax.checkpoint as ocp
 
     steps = sorted(int(path.name) for path in (run / "checkpoints").iterdir())
     with warnings.catch_warnings(), ocp.PyTreeCheckpointer() as checkpointer:
-        warnings.simplefilter("ignore")  # of Orbax, about the devices: they are the same
+        warnings.simplefilter("ignore")  # Orbax warns that devices may differ
         tree = checkpointer.restore(run / "checkpoints" / str(step or steps[-1]) / "state")
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {

@@ -1,4 +1,4 @@
-"""The explorer and the report as a reader meets them: in Chromium, clicked, drawn on, looked at."""
+"""Explorer and report in Chromium: clicks, strokes, layout and contrast."""
 
 import json
 import os
@@ -34,7 +34,7 @@ COLOURS = """() => [...document.querySelectorAll("body *")].flatMap(element => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """Debian's Chromium, driven by Playwright; skipped where there is none."""
+    """Debian's Chromium, controlled by Playwright; skipped if it is not installed."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         pytest.skip("no Chromium on this machine")
@@ -46,7 +46,7 @@ def browser():
 
 @pytest.fixture
 def open_page(browser, tmp_path):
-    """Open an address on a screen; nothing may be fetched elsewhere, and nothing may fail."""
+    """Open an address at a screen size; requests to other hosts and errors fail the test."""
     pages = []
 
     def opened(address, screen="desktop", scheme="light"):
@@ -73,7 +73,7 @@ def open_page(browser, tmp_path):
 
 @pytest.fixture(scope="module")
 def address(finished, compiled_once):
-    """Where `aejax explore` serves the finished run; Ctrl-C ends it well."""
+    """Address of `aejax explore` for the finished run; Ctrl-C must end it without error."""
     main = "from aejax.cli import main; raise SystemExit(main())"
     command = [sys.executable, "-c", main, "explore", str(finished)]
     server = subprocess.Popen(
@@ -99,26 +99,26 @@ def run(finished):
 
 
 def shown(page, canvas) -> np.ndarray:
-    """The pixels of a canvas, [64, 3], red, green and blue from 0 to 255."""
+    """Pixels of a canvas, [64, 3], RGB from 0 to 255."""
     return np.array(page.locator(canvas).evaluate(PIXELS)).reshape(-1, 4)[:, :3]
 
 
 def grey(x) -> np.ndarray:
-    """Digits from 0 to 16 as the page must draw them."""
+    """Expected pixels of digits with values from 0 to 16."""
     return np.repeat(np.floor(255 * np.ravel(x).clip(0, 16)[:, None] / 16 + 0.5), 3, axis=1)
 
 
 def told(page, output, wanted) -> None:
-    """A number on the page becomes the one wanted, to the three digits shown."""
+    """Wait until an element shows a value, to three digits."""
     expect(page.locator(output)).to_have_text(digits(wanted))
 
 
 def digits(number) -> str:
-    """Three of them, as the page writes a number."""
+    """A value with three significant digits, in the notation of the page."""
     return f"{float(f'{float(number):.3g}'):g}"
 
 
-def test_a_slider_changes_the_reconstruction_as_the_decoder_says(open_page, address, run):
+def test_slider_changes_reconstruction(open_page, address, run):
     page = open_page(address)
     x = load_digits().data[4]
     code = encode(run, jnp.asarray(x[None], jnp.float32))
@@ -139,7 +139,7 @@ def test_a_slider_changes_the_reconstruction_as_the_decoder_says(open_page, addr
     np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
 
 
-def test_a_click_on_a_unit_shows_its_filter_and_what_excites_it(open_page, address, run):
+def test_unit_button_shows_filter_and_most_activating_examples(open_page, address, run):
     page = open_page(address)
     page.get_by_role("button", name="inspect unit 5").click()
     told(page, "#unit-number", 5)
@@ -160,7 +160,7 @@ def test_a_click_on_a_unit_shows_its_filter_and_what_excites_it(open_page, addre
     np.testing.assert_array_equal(shown(page, "#input"), grey(x[best]))
 
 
-def test_a_mask_that_is_drawn_is_repaired(open_page, address, run):
+def test_drawn_mask_is_reconstructed(open_page, address, run):
     page = open_page(address)
     told(page, "#damage", 0)
     x = load_digits().data[4]
@@ -186,7 +186,7 @@ def test_a_mask_that_is_drawn_is_repaired(open_page, address, run):
     np.testing.assert_array_equal(shown(page, "#drawn"), grey(x))
 
 
-def test_the_slider_of_a_report_shows_every_epoch(open_page, tmp_path):
+def test_report_slider_shows_every_epoch(open_page, tmp_path):
     history = [{"epoch": i, "step": 7 * i, "loss": 1 / i, "seconds": 0.1} for i in range(1, 101)]
     path = tmp_path / "report.html"
     path.write_text(
@@ -213,7 +213,7 @@ def test_the_slider_of_a_report_shows_every_epoch(open_page, tmp_path):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS)
-def test_the_pages_fit_their_screen_and_can_be_read(
+def test_pages_fit_the_screen_and_have_readable_contrast(
     open_page, address, finished, tmp_path, aejax, screen, scheme
 ):
     if not (finished.parent / "report.html").exists():
@@ -237,7 +237,7 @@ def test_the_pages_fit_their_screen_and_can_be_read(
 
 
 def contrast(ink: str, paper: str) -> float:
-    """Of two CSS colours, by WCAG 2.1."""
+    """Contrast ratio of two CSS colours (WCAG 2.1)."""
     lights = []
     for colour in (ink, paper):
         values = np.array(json.loads(f"[{colour[colour.index('(') + 1 : -1]}]")[:3]) / 255

@@ -1,4 +1,4 @@
-"""The command in its surroundings: output, pipes, home directories, platforms, processes."""
+"""Environment of the command: output, pipes, home directory, platforms and processes."""
 
 import contextlib
 import dataclasses
@@ -23,7 +23,7 @@ CLOSED_PIPE = 128 + 13
 
 
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.slow)])
-def test_figures_are_printed_in_any_encoding(small, tmp_path, monkeypatch, encoding):
+def test_metrics_are_printed_in_any_encoding(small, tmp_path, monkeypatch, encoding):
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding=encoding))
     assert main(["train", "--data", str(small), *SMALL.split(), "--out", f"{tmp_path}/run"]) == 0
@@ -34,7 +34,7 @@ def test_figures_are_printed_in_any_encoding(small, tmp_path, monkeypatch, encod
 
 @contextlib.contextmanager
 def closed_output(monkeypatch):
-    """Standard output is a pipe that nobody reads, as after `| head`."""
+    """Replace standard output by a pipe without reader, as after `| head`."""
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as stream, monkeypatch.context() as patch:
@@ -46,14 +46,14 @@ def closed_output(monkeypatch):
     ("words", "code"),
     [("train --help", CLOSED_PIPE), ("data list", CLOSED_PIPE), ("report nowhere", 2)],
 )
-def test_a_closed_pipe_ends_the_command_in_silence(monkeypatch, capsys, words, code):
-    """Of help, which tyro prints; of a table, which rich prints; a complaint goes to stderr."""
+def test_closed_pipe_ends_command_without_message(monkeypatch, capsys, words, code):
+    """Help is printed by tyro, tables by rich, and errors on stderr."""
     with closed_output(monkeypatch):
         assert main(words.split()) == code
     assert bool(capsys.readouterr().err) == (code == 2)
 
 
-def test_the_module_is_the_command_and_its_pipe_may_be_closed():
+def test_python_m_aejax_runs_the_command_with_closed_pipe():
     reading, writing = os.pipe()
     os.close(reading)
     words = [sys.executable, "-m", "aejax", "train", "--help"]
@@ -63,7 +63,7 @@ def test_the_module_is_the_command_and_its_pipe_may_be_closed():
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
-def test_an_output_without_room_is_named(monkeypatch, capfd):
+def test_full_output_device_is_reported(monkeypatch, capfd):
     with open("/dev/full", "w") as full:
         monkeypatch.setattr(sys, "stdout", full)
         assert main(["train", "--help"]) == 2
@@ -73,7 +73,7 @@ def test_an_output_without_room_is_named(monkeypatch, capfd):
 
 
 def paths_of(command) -> dict[str, Path]:
-    """Every path in a command, by the names that lead to it."""
+    """Every path in a command, by its dotted field name."""
     found = {}
     for field in dataclasses.fields(command):
         value = getattr(command, field.name)
@@ -85,7 +85,7 @@ def paths_of(command) -> dict[str, Path]:
 
 
 def with_paths(kind, path: Path):
-    """A command of this kind whose every path is this one."""
+    """A command of this type in which every path is `path`."""
     values = {}
     for name, hint in get_type_hints(kind).items():
         if hint is Path or hint == Path | None:
@@ -98,14 +98,14 @@ def with_paths(kind, path: Path):
 
 
 @pytest.mark.parametrize("kind", ACTIONS)
-def test_every_path_may_start_from_the_home_directory(kind, tmp_path, monkeypatch):
+def test_home_directory_is_expanded_in_every_path(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = paths_of(expanded(with_paths(kind, Path("~/x"))))
     assert found
     assert set(found.values()) == {tmp_path / "x"}
 
 
-def test_a_run_in_the_home_directory(small, tmp_path, aejax, monkeypatch):
+def test_run_in_the_home_directory(small, tmp_path, aejax, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     assert aejax(f"train --data=small.npy {SMALL} --out=~/run").code == 0
@@ -128,7 +128,7 @@ def test_a_run_in_the_home_directory(small, tmp_path, aejax, monkeypatch):
         ["verify", "--data", "small.npy", "--json", "found\udcff.json"],
     ],
 )
-def test_an_argument_of_undecodable_bytes_is_refused(words, tmp_path, monkeypatch, capsys):
+def test_undecodable_argument_is_refused(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(words) == 2
     assert r"\udcff" in capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_an_argument_of_undecodable_bytes_is_refused(words, tmp_path, monkeypatc
     "error", [AssertionError(), RuntimeError("Unable to initialize 'x'\nmore")]
 )
 @pytest.mark.parametrize("command", ["train", "encode", "verify"])
-def test_a_platform_that_is_not_there_is_said_before_anything_is_read(
+def test_missing_platform_is_reported_before_data_are_read(
     finished, tmp_path, aejax, monkeypatch, error, command
 ):
     def devices():
@@ -155,8 +155,8 @@ def test_a_platform_that_is_not_there_is_said_before_anything_is_read(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_processes_meet_before_jax_is_asked_for_its_devices(tmp_path, aejax, monkeypatch):
-    """JAX refuses to join processes once its backends are there."""
+def test_processes_connect_before_jax_lists_devices(tmp_path, aejax, monkeypatch):
+    """JAX cannot connect processes after its backends are initialised."""
     asked = []
     initialize = train.initialize_distributed
     monkeypatch.setattr(
@@ -172,7 +172,7 @@ def test_processes_meet_before_jax_is_asked_for_its_devices(tmp_path, aejax, mon
 
 
 @pytest.mark.parametrize("option", ["--json", "--report"])
-def test_verify_refuses_a_directory_before_it_computes(small, tmp_path, aejax, option):
+def test_verify_refuses_a_directory_as_output(small, tmp_path, aejax, option):
     check(
         aejax(f"verify --data {tmp_path}/nowhere.npy {option}", tmp_path),
         "is a folder: name a file",
@@ -180,7 +180,7 @@ def test_verify_refuses_a_directory_before_it_computes(small, tmp_path, aejax, o
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**70, 10**400])
-def test_a_seed_beyond_its_range_is_refused(small, aejax, seed):
+def test_seed_out_of_range_is_refused(small, aejax, seed):
     check(aejax(f"verify --data {small} --code 2 --seed {seed}"), "seed must lie in [0, 2³²), got")
 
 
@@ -188,7 +188,7 @@ def test_a_seed_beyond_its_range_is_refused(small, aejax, seed):
     "name", ["mnist:1.0.0", "tfds:mnist:1.0.0", "cifar10:9.9.9", "mnist/x:1.0.0"]
 )
 @pytest.mark.parametrize("command", ["verify", "train --out run", "train --stream --out run"])
-def test_an_unknown_version_of_a_data_set_is_refused(tmp_path, aejax, monkeypatch, command, name):
+def test_unknown_version_of_a_data_set_is_refused(tmp_path, aejax, monkeypatch, command, name):
     monkeypatch.chdir(tmp_path)
     streamed = "--stream" in command and not name.startswith("tfds:")
     words = "no file or folder" if streamed else "no data set or file is called"

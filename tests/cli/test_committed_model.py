@@ -1,4 +1,4 @@
-"""The model that is committed: of its recipe, small enough to keep, and as good as is said."""
+"""The committed model: settings, file sizes and test error."""
 
 import json
 from dataclasses import replace
@@ -15,14 +15,14 @@ MODEL = Path(__file__).parents[2] / "experiments" / "models" / "refined"
 LARGEST = 12_000_000  # bytes
 
 
-def test_its_settings_are_the_recipes_and_its_files_are_small():
+def test_settings_are_those_of_the_recipe_and_files_are_small():
     settings = loads((MODEL / "configuration.json").read_text(encoding="utf-8"))
     assert replace(settings, data_dir=None) == RECIPES["refined"].training
     assert sum(file.stat().st_size for file in MODEL.iterdir()) < LARGEST
 
 
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_it_reconstructs_digits_that_it_never_saw(aejax, shared_data, tmp_path, count):
+def test_test_error_is_that_of_the_metrics(aejax, shared_data, tmp_path, count):
     if not (shared_data / "mnist").is_dir():
         pytest.skip(f"no archives of MNIST in {shared_data}")
     x = data.load(shared_data / "mnist").x_test[:count]

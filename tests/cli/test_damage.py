@@ -1,4 +1,4 @@
-"""A run's folder is not trained over, nor trusted where anything in it is not as it was."""
+"""Existing runs are not overwritten, and damaged or altered files are refused."""
 
 import json
 
@@ -18,7 +18,7 @@ from tests.faults.test_hostile_files import anything
 from tests.properties import property_test
 
 
-def test_a_folder_that_holds_a_run_is_not_trained_over(run, aejax):
+def test_existing_run_is_not_overwritten(run, aejax):
     before = sorted((path, path.stat().st_mtime_ns) for path in run.rglob("*"))
     check(aejax("train --out", run), f"{run} holds a run | --resume | --out")
     (run / "configuration.json").unlink()
@@ -39,7 +39,7 @@ def test_a_folder_that_holds_a_run_is_not_trained_over(run, aejax):
         ("--checkpoint 7", "no checkpoint of step 7 | [24, 30, 36]"),
     ],
 )
-def test_a_changed_run_is_not_resumed(run, aejax, change, words):
+def test_run_is_not_resumed_with_other_settings(run, aejax, change, words):
     settings = (run / "configuration.json").read_bytes()
     sizes = " --sizes 144 12" if "photos" in change else ""
     check(aejax("train --resume --out", run, change + sizes), words)
@@ -63,7 +63,7 @@ def test_a_changed_run_is_not_resumed(run, aejax, change, words):
     ],
 )
 @pytest.mark.parametrize("command", ["train --resume --out", "report"])
-def test_damaged_settings_are_named(run, aejax, command, content, words):
+def test_damaged_settings_are_refused(run, aejax, command, content, words):
     path = run / "configuration.json"
     if isinstance(content, dict):
         content = json.dumps(json.loads(path.read_text()) | content).encode()
@@ -83,7 +83,7 @@ def test_damaged_settings_are_named(run, aejax, command, content, words):
         ({"fingerprint": "0" * 16}, "about.json is not what was written"),
     ],
 )
-def test_a_damaged_account_of_a_run_is_named(run, aejax, content, words):
+def test_damaged_about_file_is_refused(run, aejax, content, words):
     path = run / "about.json"
     if isinstance(content, dict):
         content = json.dumps(json.loads(path.read_text()) | content).encode()
@@ -101,7 +101,7 @@ def test_a_damaged_account_of_a_run_is_named(run, aejax, content, words):
         (lambda lines: [*lines[:5], lines[5][:-9]], "holds 5 epochs"),  # no end of line
     ],
 )
-def test_a_damaged_history_is_named(run, aejax, damage, words):
+def test_damaged_history_is_refused(run, aejax, damage, words):
     path = run / "history.jsonl"
     lines = damage(path.read_bytes().splitlines())
     whole = lines[-1].endswith(b"}")
@@ -109,7 +109,7 @@ def test_a_damaged_history_is_named(run, aejax, damage, words):
     check(aejax("train --resume --out", run), f"{path} | {words}" if whole else words)
 
 
-def test_a_damaged_best_checkpoint_is_not_applied(run, tmp_path, aejax):
+def test_damaged_best_checkpoint_is_not_used(run, tmp_path, aejax):
     np.save(tmp_path / "new.npy", np.zeros((2, 64)))
     best = open_run(run).step
     (run / f"checkpoints/{best}/digests.json").unlink()
@@ -158,7 +158,7 @@ CERTIFICATE = {
         ),
     ],
 )
-def test_certificates_that_verify_did_not_write(run, aejax, tmp_path, content):
+def test_invalid_certificates_are_refused(run, aejax, tmp_path, content):
     path = tmp_path / "found.json"
     path.write_text(content)
     check(aejax("report", run, "--certificates", path), str(path))
@@ -169,7 +169,7 @@ def test_certificates_that_verify_did_not_write(run, aejax, tmp_path, content):
     field=st.sampled_from(sorted(CERTIFICATE)),
     value=anything,
 )
-def test_a_certificate_of_any_value_is_shown_or_refused(tmp_path_factory, field, value):
+def test_certificate_with_any_value_is_shown_or_refused(tmp_path_factory, field, value):
     path = tmp_path_factory.mktemp("certificates") / "found.json"
     path.write_text(json.dumps([CERTIFICATE | {field: value}]))
     try:
@@ -179,12 +179,12 @@ def test_a_certificate_of_any_value_is_shown_or_refused(tmp_path_factory, field,
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, "{", "\xff"])
-def test_damaged_metrics_are_named(run, aejax, content):
+def test_damaged_metrics_are_refused(run, aejax, content):
     (run / "metrics.json").write_text(content, encoding="latin-1")
     check(aejax("report", run), f"{run / 'metrics.json'}")
 
 
-def test_a_report_is_not_made_of_other_data(tmp_path, small, aejax):
+def test_report_on_changed_data_is_refused(tmp_path, small, aejax):
     assert (
         aejax(
             f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 1 --out {tmp_path / 'run'}"
@@ -213,12 +213,12 @@ RECORD = {"epoch": 1, "step": 4, "loss": 1.0, "validation": {"loss": 2.0}}
     ],
     ids=str,
 )
-def test_a_record_without_numbers_is_refused_by_its_line(tmp_path, change):
+def test_history_record_with_invalid_terms_is_refused(tmp_path, change):
     path = tmp_path / "history.jsonl"
     path.write_text(json.dumps(RECORD) + "\n")
     assert read_history(path) == [RECORD]
     path.write_text(json.dumps(RECORD | change) + "\n")
-    with pytest.raises(ValueError, match=r"history\.jsonl: line 1 .*no number"):
+    with pytest.raises(ValueError, match=r"history\.jsonl: line 1 .*not a number"):
         read_history(path)
 
 
@@ -233,7 +233,7 @@ def test_a_record_without_numbers_is_refused_by_its_line(tmp_path, change):
     ],
     ids=str,
 )
-def test_figures_of_another_type_are_refused(run, aejax, change):
+def test_metrics_of_another_type_are_refused(run, aejax, change):
     path = run / "metrics.json"
     (run / "digests.json").unlink()
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -249,7 +249,7 @@ def test_digests_of_another_type_are_refused(tmp_path, files):
         check_digest(tmp_path / "about.json")
 
 
-def test_a_residual_beyond_every_float_is_refused(tmp_path):
+def test_residual_beyond_float_range_is_refused(tmp_path):
     path = tmp_path / "found.json"
     values = dict.fromkeys(("claim", "formula", "source", "reason"), "x")
     numbers = {"residual": 10**400, "tolerance": 1.0, "control": None}

@@ -1,4 +1,4 @@
-"""Bad input ends with exit code 2 and a line or two that say what is wrong and what to do."""
+"""Bad input ends with exit code 2 and one or two lines: what is wrong and what to do."""
 
 import json
 
@@ -12,7 +12,7 @@ SMALL = "--sizes 6 2 --batch-size 8 --epochs 1"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A working directory with data of every kind that is refused, and some that are not."""
+    """Working directory with valid data and data of every kind that is refused."""
     monkeypatch.chdir(tmp_path)
     x = np.random.default_rng(0).random((30, 6))
     holed, infinite = x.copy(), x.copy()
@@ -50,7 +50,7 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 @pytest.mark.parametrize("command", ["train", "verify"])
-def test_data_that_cannot_be_used(folder, aejax, command, data, words):
+def test_unusable_data_are_refused(folder, aejax, command, data, words):
     check(aejax(command, "--data", data), words)
 
 
@@ -98,7 +98,7 @@ def test_data_that_cannot_be_used(folder, aejax, command, data, words):
         ("--data mnist --data-dir .", "'mnist' is not prepared | aejax data prepare mnist"),
     ],
 )
-def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, settings, words):
+def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
     check(aejax(f"train --data small.npy {SMALL} --out run", settings), words)
     assert not (folder / "run").exists()
 
@@ -132,11 +132,11 @@ def test_settings_that_cannot_be_used_leave_no_run_behind(folder, aejax, setting
         ("data prepare mnist --data-dir d --manual-dir .", "lacks train-images-idx3-ubyte.gz"),
     ],
 )
-def test_lines_that_make_no_sense(folder, aejax, line, words):
+def test_invalid_command_lines_are_refused(folder, aejax, line, words):
     check(aejax(line), words)
 
 
-def test_without_a_network_the_way_round_it_is_shown(folder, aejax, monkeypatch):
+def test_download_failure_suggests_manual_dir(folder, aejax, monkeypatch):
     import requests
 
     def fail(*_, **__):
@@ -161,7 +161,7 @@ def test_without_a_network_the_way_round_it_is_shown(folder, aejax, monkeypatch)
     ],
 )
 @pytest.mark.parametrize("command", ["encode", "reconstruct"])
-def test_new_data_that_a_run_cannot_take(folder, finished, aejax, command, data, words):
+def test_unsuitable_new_data_are_refused(folder, finished, aejax, command, data, words):
     check(aejax(command, finished, data, "--out made.npy"), words)
     assert not list(folder.glob("made.npy*"))
 
@@ -178,7 +178,7 @@ DIVERGING = (
         ("--learning-rate 1e9", "reconstruction = ", "none"),
         ("--learning-rate 0.6 --validation 0", "reconstruction = ", "run/checkpoints/"),
         ("--learning-rate 0.6 --validation 0.2", "reconstruction = ", "run/checkpoints/"),
-        # One step an epoch, after which only the validation examples show that it went too far.
+        # With one step per epoch, only the validation loss after the step is not finite.
         (
             "--learning-rate 1e9 --validation 0.2 --batch-size 19",
             "validation reconstruction = inf",
@@ -186,7 +186,7 @@ DIVERGING = (
         ),
     ],
 )
-def test_a_loss_that_is_not_finite_ends_the_run(folder, aejax, settings, term, good):
+def test_non_finite_loss_stops_the_run(folder, aejax, settings, term, good):
     complaint = refused(aejax(DIVERGING, settings))
     assert "not finite at step " in complaint
     assert term in complaint
@@ -199,7 +199,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(folder, aejax, settings, term, g
         assert np.isfinite(np.load(folder / "codes.npy")).all()
 
 
-def test_debug_shows_the_traceback_and_the_same_complaint(folder, aejax):
+def test_debug_shows_traceback_and_message(folder, aejax):
     plain = aejax("verify --data nowhere.npy")
     debug = aejax("verify --debug --data nowhere.npy")
     assert debug.code == 2
@@ -207,7 +207,7 @@ def test_debug_shows_the_traceback_and_the_same_complaint(folder, aejax):
     assert debug.err.endswith(plain.err)
 
 
-def test_an_interrupt_says_how_to_go_on(folder, aejax, monkeypatch):
+def test_interrupt_message_says_how_to_resume(folder, aejax, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 

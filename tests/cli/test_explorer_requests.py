@@ -1,4 +1,4 @@
-"""The explorer against requests that its own page does not make, and against slow clients."""
+"""Explorer: requests other than those of its page, and slow clients."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ HOST = [(b"host", b"127.0.0.1:80")]
 
 
 def ask(method, path, *chunks, headers=HOST, kind="http", stall=False, disconnect=False):
-    """Status and body that the application sends for one ASGI scope; None where it is not HTTP."""
+    """Status and body of the response to one ASGI scope; None if it is not HTTP."""
     sent, parts = [], list(chunks) or [b""]
 
     async def receive():
@@ -81,7 +81,7 @@ def ask(method, path, *chunks, headers=HOST, kind="http", stall=False, disconnec
         ("PUT", "/other/decoded/0"),
     ],
 )
-def test_a_target_without_the_token_is_refused_whatever_its_form(method, path):
+def test_request_without_token_is_refused(method, path):
     assert ask(method, path)[0] == 403
 
 
@@ -107,7 +107,7 @@ def test_a_target_without_the_token_is_refused_whatever_its_form(method, path):
         ([(b"host", b"localhost:1"), (b"origin", b"")], 403),
     ],
 )
-def test_only_pages_of_this_machine_may_ask(headers, status):
+def test_foreign_host_or_origin_is_refused(headers, status):
     assert ask("GET", "/token/description", headers=headers)[0] == status
     posted = ask("POST", "/token/decoded/0", b"[1, 2]", headers=headers)[0]
     assert posted == status
@@ -142,7 +142,7 @@ def test_other_methods_are_not_allowed(method, path):
         "/token/access.py",
     ],
 )
-def test_what_does_not_exist_is_not_found(path):
+def test_unknown_paths_and_indices_are_not_found(path):
     status, body = ask("GET", path)
     assert status == 404
     assert json.loads(body)["error"]
@@ -175,7 +175,7 @@ BAD_CODES = {
 
 @pytest.mark.parametrize("body", BAD_CODES.values(), ids=BAD_CODES.keys())
 @pytest.mark.parametrize("address", ["decoded", "repaired"])
-def test_a_body_that_is_no_list_of_as_many_numbers_is_refused(address, body):
+def test_body_that_is_not_a_list_of_finite_numbers_is_refused(address, body):
     if body == b"[1, 2, 3]" and address == "repaired":
         body = b"[1, 2, 3, 4, 5]"
     status, answer = ask("POST", f"/token/{address}/0", body)
@@ -183,13 +183,13 @@ def test_a_body_that_is_no_list_of_as_many_numbers_is_refused(address, body):
     assert json.loads(answer)["error"]
 
 
-def test_whole_numbers_of_any_form_are_numbers():
+def test_integers_of_any_notation_are_accepted():
     status, answer = ask("POST", "/token/decoded/0", b"[2, -0]")
     assert (status, json.loads(answer)["x_hat"]) == (200, [2.0] * FEATURES)
 
 
 @pytest.mark.parametrize("declared", [True, False], ids=["Content-Length", "chunked"])
-def test_a_body_is_not_read_beyond_its_limit(declared):
+def test_body_is_not_read_beyond_the_limit(declared):
     chunk, taken = b" " * 2**16, []
     size = requests.MINIMUM_BODY_LIMIT + 2**20
 
@@ -208,7 +208,7 @@ def test_a_body_is_not_read_beyond_its_limit(declared):
     assert f"longer than {requests.MINIMUM_BODY_LIMIT} bytes" in json.loads(answer)["error"]
 
 
-def test_a_body_that_does_not_arrive_or_end_is_given_up(monkeypatch):
+def test_incomplete_or_slow_body_is_abandoned(monkeypatch):
     monkeypatch.setattr(requests, "BODY_SECONDS", 0.05)
     status, answer = ask("POST", "/token/decoded/0", b"[1,", stall=True)
     assert status == 408
@@ -216,7 +216,7 @@ def test_a_body_that_does_not_arrive_or_end_is_given_up(monkeypatch):
     assert ask("POST", "/token/decoded/0", b"[1,", disconnect=True)[0] == 400
 
 
-def test_websockets_are_closed_and_a_lifespan_passes():
+def test_websockets_are_closed_and_lifespan_is_passed_on():
     (closed,), _ = ask("GET", "/token/", kind="websocket")
     assert closed["type"] == "websocket.close"
     sent = []
@@ -271,16 +271,14 @@ headers = st.lists(
     headers=headers,
     disconnect=st.booleans(),
 )
-def test_no_request_raises_or_is_answered_with_a_server_error(
-    method, path, chunks, headers, disconnect
-):
+def test_random_requests_cause_no_server_error(method, path, chunks, headers, disconnect):
     status, _ = ask(method, path, *chunks, headers=headers, disconnect=disconnect)
     assert 200 <= status < 500
 
 
 @pytest.fixture
 def port(monkeypatch):
-    """Of a real server of at most four connections, each for half a second."""
+    """Port of a server with at most four connections of half a second each."""
     monkeypatch.setattr(serving, "MAX_CONNECTIONS", 4)
     monkeypatch.setattr(serving, "MAX_CONNECTION_SECONDS", 0.5)
     server = serving.server(application(VIEW, "token"))
@@ -312,7 +310,7 @@ POST = b"POST /token/decoded/0 HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     ],
     ids=["half a head", "half a body", "no chunk"],
 )
-def test_slow_clients_hold_few_connections_and_not_for_long(port, begun, status):
+def test_slow_clients_hold_limited_connections_for_limited_time(port, begun, status):
     with contextlib.ExitStack() as stack:
         for words in begun:
             client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))

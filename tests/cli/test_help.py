@@ -1,4 +1,4 @@
-"""Help: every command says what it does, and shows an example that it can parse."""
+"""Help of every command, with examples that can be parsed."""
 
 import shlex
 
@@ -20,7 +20,7 @@ COMMANDS = (
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example_that_is_a_command(command, aejax):
+def test_help_shows_an_example_that_can_be_parsed(command, aejax):
     outcome = aejax(command, "--help")
     assert (outcome.code, outcome.err) == (0, "")
     examples = [line for line in outcome.out.splitlines() if line.startswith("Example: ")]
@@ -32,13 +32,13 @@ def test_help_shows_an_example_that_is_a_command(command, aejax):
         assert type(_command(words)) in ACTIONS
 
 
-def test_the_first_help_names_every_command_and_exit_code(aejax):
+def test_top_level_help_lists_commands_and_exit_codes(aejax):
     out = aejax("--help").out
     assert all(command.split()[0] in out for command in COMMANDS)
     assert all(words in out for words in ("0 done", "1 a verification failed", "2 bad input"))
 
 
-def test_help_of_verify_names_the_theorems(aejax):
+def test_help_of_verify_lists_theorems(aejax):
     from aejax.theory import THEOREMS
 
     out = aejax("verify --help").out

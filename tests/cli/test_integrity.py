@@ -1,4 +1,4 @@
-"""Every file of a run is covered by a digest that knows the run: an altered one is refused."""
+"""Digests of the files of a run: altered files and files of other runs are refused."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ COVERED = ("about.json", "configuration.json", "metrics.json")
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory, compiled_once):
-    """Another run of the same settings and data."""
+    """Another run with the same settings and data."""
     from aejax.cli import main
 
     out = tmp_path_factory.mktemp("runs") / "digits"
@@ -28,7 +28,7 @@ def other(tmp_path_factory, compiled_once):
     return out
 
 
-def test_the_digests_are_those_of_the_files(finished):
+def test_digests_are_those_of_the_files(finished):
     document = unseal((finished / "digests.json").read_text())
     found = {name: hashlib.sha256((finished / name).read_bytes()) for name in COVERED}
     expected = {name: [digest.hexdigest()] for name, digest in found.items()}
@@ -38,7 +38,7 @@ def test_the_digests_are_those_of_the_files(finished):
     assert {about["configuration"][IDENTITY_KEY] for about in saved} == {document["run"]}
 
 
-def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
+def test_runs_with_equal_settings_have_different_identities(finished, other):
     assert read_identity(finished) != read_identity(other)
 
 
@@ -57,14 +57,14 @@ def test_two_runs_of_the_same_settings_have_two_identities(finished, other):
         ("checkpoints/30", "train --resume --checkpoint 30 --out", "30 is damaged: digests.json"),
     ],
 )
-def test_what_is_another_runs_is_refused(run, other, aejax, name, command, words):
+def test_file_of_another_run_is_refused(run, other, aejax, name, command, words):
     folder = (run / name).is_dir()
     (shutil.rmtree if folder else os.unlink)(run / name)
     (shutil.copytree if folder else shutil.copy)(other / name, run / name)
     check(aejax(command, run), words)
 
 
-def test_a_checkpoint_of_another_run_is_refused_without_the_index_too(run, other, aejax):
+def test_checkpoint_of_another_run_is_refused_without_index(run, other, aejax):
     (run / "checkpoints.json").unlink()
     shutil.rmtree(run / "checkpoints" / "30")
     shutil.copytree(other / "checkpoints" / "30", run / "checkpoints" / "30")
@@ -74,7 +74,7 @@ def test_a_checkpoint_of_another_run_is_refused_without_the_index_too(run, other
     )
 
 
-def test_exchanged_checkpoints_are_not_applied(run, tmp_path, aejax):
+def test_exchanged_checkpoints_are_refused(run, tmp_path, aejax):
     np.save(tmp_path / "new.npy", np.zeros((2, 64)))
     folder = run / "checkpoints"
     for old, new in (("24", "x"), ("30", "24"), ("x", "30")):
@@ -86,31 +86,31 @@ def test_exchanged_checkpoints_are_not_applied(run, tmp_path, aejax):
 
 
 @pytest.mark.parametrize("name", COVERED)
-def test_a_missing_file_is_named(run, aejax, name):
+def test_missing_file_is_reported(run, aejax, name):
     (run / name).unlink()
     check(aejax("report", run), name)
 
 
-def test_a_history_whose_last_line_was_cut_is_not_shown(run, aejax):
+def test_truncated_history_is_refused(run, aejax):
     path = run / "history.jsonl"
     path.write_bytes(path.read_bytes()[:-30])
     check(aejax("report", run), f"{path} holds 5 epochs, but the checkpoint is of 6 | --checkpoint")
 
 
-def test_a_run_whose_best_checkpoint_is_gone_is_not_resumed_with_another(run, aejax):
+def test_missing_best_checkpoint_is_refused(run, aejax):
     best = json.loads((run / "metrics.json").read_text())["step"]
     shutil.rmtree(run / "checkpoints" / str(best))
     check(aejax("report", run), f"checkpoints/{best} is damaged: it is missing")
     check(aejax("train --resume --epochs 7 --out", run), f"checkpoints/{best}")
 
 
-def test_a_run_without_checkpoints_that_had_some_does_not_start_anew(run, aejax):
+def test_run_that_lost_its_checkpoints_does_not_restart(run, aejax):
     shutil.rmtree(run / "checkpoints")
     check(aejax("train --resume --out", run), "36 is damaged: it is missing")
 
 
-def as_of_old(run: Path) -> None:
-    """The run as an earlier version wrote it: no identity, no index, no digests of lines."""
+def as_earlier_version(run: Path) -> None:
+    """Rewrite a run as an earlier version wrote it: without identity, index and line digests."""
     (run / "digests.json").unlink()
     (run / "checkpoints.json").unlink()
     path = run / "history.jsonl"
@@ -127,8 +127,8 @@ def as_of_old(run: Path) -> None:
         (checkpoint / "digests.json").write_text(json.dumps(digests, indent=2))
 
 
-def test_a_run_of_an_earlier_version_opens_and_resumes_as_it_would_have(finished, run, aejax):
-    as_of_old(run)
+def test_run_of_an_earlier_version_opens_and_resumes(finished, run, aejax):
+    as_earlier_version(run)
     shutil.rmtree(run / "checkpoints" / "36")
     history = (run / "history.jsonl").read_text().splitlines(keepends=True)
     (run / "history.jsonl").write_text("".join(history[:5]))
@@ -138,11 +138,11 @@ def test_a_run_of_an_earlier_version_opens_and_resumes_as_it_would_have(finished
     assert state_of(run) == state_of(finished)
     assert history_of(run) == history_of(finished)
     assert (run / "metrics.json").read_text() == (finished / "metrics.json").read_text()
-    (run / "metrics.json").write_text("{}")  # from now on it is covered
+    (run / "metrics.json").write_text("{}")  # resuming has written digests
     check(aejax("report", run), "metrics.json is not what was written")
 
 
-def test_without_its_digests_a_run_still_has_its_identity(finished, run, aejax):
+def test_identity_is_read_from_checkpoints_without_digests(finished, run, aejax):
     (run / "digests.json").write_text("{")
     check(aejax("report", run), "digests.json is damaged | delete it")
     (run / "digests.json").unlink()
@@ -151,7 +151,7 @@ def test_without_its_digests_a_run_still_has_its_identity(finished, run, aejax):
 
 
 @pytest.mark.parametrize("call", range(5))
-def test_a_kill_while_files_are_replaced_leaves_each_old_or_new(tmp_path, monkeypatch, call):
+def test_kill_during_replacement_leaves_each_file_old_or_new(tmp_path, monkeypatch, call):
     write_files(tmp_path, "run", {"a": b"old a", "b": b"old b"})
     calls = []
 
@@ -176,7 +176,7 @@ def test_a_kill_while_files_are_replaced_leaves_each_old_or_new(tmp_path, monkey
         check_digest(tmp_path / "a")
 
 
-def test_files_of_another_identity_are_forgotten(tmp_path):
+def test_digests_of_another_identity_are_dropped(tmp_path):
     write_files(tmp_path, "first", {"a": b"a"})
     write_files(tmp_path, "second", {"b": b"b"})
     assert read_identity(tmp_path) == "second"
@@ -184,5 +184,5 @@ def test_files_of_another_identity_are_forgotten(tmp_path):
         check_digest(tmp_path / "a")
 
 
-def test_an_identity_is_not_drawn_twice():
+def test_identities_are_unique():
     assert len({integrity.new_identity() for _ in range(100)}) == 100

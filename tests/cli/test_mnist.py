@@ -1,4 +1,4 @@
-"""The main job on real images: a code of thirty numbers, better than PCA's."""
+"""A 30-dimensional autoencoder of MNIST has a lower test error than PCA."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_an_autoencoder_of_thirty_numbers_beats_pca_on_mnist(aejax, shared_data, tmp_path):
+def test_30_dimensional_autoencoder_beats_pca_on_mnist(aejax, shared_data, tmp_path):
     if not (shared_data / "mnist").is_dir():
         pytest.skip(f"no archives of MNIST in {shared_data}")
     settings = "--sizes 784 500 30 --activation gelu --code-activation identity --loss squared"

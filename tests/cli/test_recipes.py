@@ -1,4 +1,4 @@
-"""`aejax train --recipe`: named settings that give way to what is said beside them."""
+"""`aejax train --recipe`: named settings, which other options override."""
 
 import json
 from dataclasses import replace
@@ -27,7 +27,7 @@ EXPERIMENTS = {
     "contractive": "contractive_manifold",
     "deep": "depth",
 }
-"""Whose settings a recipe must share: those that Config calls alike."""
+"""Experiment whose settings a recipe must share, where its Config has a field of the same name."""
 
 
 def test_help_has_a_line_for_every_recipe(aejax):
@@ -38,7 +38,7 @@ def test_help_has_a_line_for_every_recipe(aejax):
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_makes_a_loss_of_digits_that_has_a_gradient(name):
+def test_every_recipe_has_a_finite_gradient_on_images(name):
     training = RECIPES[name].training
     check(training)
     assert loads(dumps(training)) == training
@@ -59,7 +59,7 @@ def test_every_recipe_makes_a_loss_of_digits_that_has_a_gradient(name):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_a_recipe_is_trained_as_its_experiment_is(name):
+def test_recipe_has_the_settings_of_its_experiment(name):
     training = RECIPES[name].training
     config = import_module(f"experiments.{EXPERIMENTS[name]}").Config()
     for setting in ("data", "epochs", "batch_size", "learning_rate"):
@@ -68,7 +68,7 @@ def test_a_recipe_is_trained_as_its_experiment_is(name):
         assert training.sizes[-1] == getattr(config, size, training.sizes[-1])
 
 
-def test_what_is_said_beside_a_recipe_wins():
+def test_options_override_recipe():
     words = "train --recipe sparse --epochs 3 --penalty.rho 0.1 --sizes 784 50"
     training = _command(words.split()).training
     recipe = RECIPES["sparse"].training
@@ -77,8 +77,8 @@ def test_what_is_said_beside_a_recipe_wins():
     assert training.learning_rate == recipe.learning_rate
 
 
-def test_a_recipe_trains_and_is_reported(tmp_path, aejax):
-    """With convolutions beside it, so that all it can say is said once."""
+def test_recipe_trains_and_is_reported(tmp_path, aejax):
+    """With convolutions as well, so that one run covers all parts of the report."""
     data, out = tmp_path / "images.npy", tmp_path / "run"
     np.save(data, np.random.default_rng(0).random((20, 8, 8, 1), dtype=np.float32))
     small = f"--data {data} --batch-size 8 --sizes 64 6 3 --channels 4 --warm-up 1 --epochs 2"
@@ -92,8 +92,8 @@ def test_a_recipe_trains_and_is_reported(tmp_path, aejax):
     assert reported.code == 0, reported.err
 
 
-def test_the_rate_rises_then_falls_to_zero_over_the_run():
-    """Adam's step on a gradient that stays is the rate itself."""
+def test_learning_rate_warms_up_then_decays_to_zero():
+    """For a constant gradient, the length of Adam's step is the learning rate."""
     recipe = RECIPES["thirty-numbers"].training
     optimizer = make_optimizer(recipe, 1000)
 
@@ -107,7 +107,7 @@ def test_the_rate_rises_then_falls_to_zero_over_the_run():
     np.testing.assert_allclose(rates, recipe.learning_rate * wanted, rtol=1e-3, atol=1e-8)
 
 
-def test_mixed_precision_is_of_training_alone():
+def test_mixed_precision_applies_only_to_training():
     training = replace(RECIPES["thirty-numbers"].training, sizes=(784, 5))
     makes = (make_objective, make_trained_objective)
     full, mixed = (make(training, IMAGES).model for make in makes)
@@ -120,7 +120,7 @@ def test_mixed_precision_is_of_training_alone():
     np.testing.assert_array_equal(full.encode(params, x), trained.encode(params, x))
 
 
-def test_a_refined_code_is_a_step_nearer_to_what_it_is_of():
+def test_refined_code_has_a_lower_reconstruction_error():
     training = RECIPES["refined"].training
     refined, plain = (
         make_objective(replace(training, refinement_steps=steps), IMAGES) for steps in (4, 0)

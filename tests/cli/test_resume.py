@@ -1,4 +1,4 @@
-"""A run that stops and goes on ends as the run that never stopped: to the bit."""
+"""Resumed and repeated runs are bit-identical to uninterrupted runs."""
 
 import json
 import os
@@ -23,7 +23,7 @@ KILLED = (
 )
 
 
-def test_three_epochs_and_three_more_are_six(finished, tmp_path, aejax):
+def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, aejax):
     out = tmp_path / "run"
     assert aejax(f"{SETTINGS} --epochs 3 --out", out).code == 0
     assert aejax(f"train --resume --epochs {EPOCHS} --out", out).code == 0
@@ -31,7 +31,7 @@ def test_three_epochs_and_three_more_are_six(finished, tmp_path, aejax):
     assert history_of(out) == history_of(finished)
 
 
-def test_a_damaged_checkpoint_is_refused_and_the_one_offered_ends_the_same(finished, run, aejax):
+def test_suggested_checkpoint_after_damage_gives_the_same_result(finished, run, aejax):
     newest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
     with (newest / "state/manifest.ocdbt").open("r+b") as file:
         file.truncate(10)
@@ -45,7 +45,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_offered_ends_the_same(finis
     assert history_of(run) == history_of(finished)
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_anew(run, aejax, monkeypatch):
+def test_run_killed_before_its_first_checkpoint_restarts(run, aejax, monkeypatch):
     from aejax import checkpoints
 
     (run / "checkpoints.json").unlink()  # it is written after the first checkpoint
@@ -64,7 +64,7 @@ def start(*more: str) -> subprocess.Popen:
 
 
 def kill(process: subprocess.Popen, history: Path, lines: int, delay: float) -> None:
-    """Wait for so many epochs and a moment more; then leave no time to clean up."""
+    """Kill a process with SIGKILL after a number of epochs and a delay."""
     while not (history.exists() and len(history.read_bytes().splitlines()) >= lines):
         assert process.poll() is None, "the run ended before it was killed"
         time.sleep(0.005)
@@ -73,7 +73,9 @@ def kill(process: subprocess.Popen, history: Path, lines: int, delay: float) -> 
     assert process.wait() == -signal.SIGKILL
 
 
-def test_killed_three_times_it_ends_as_never_stopped(tmp_path, aejax, monkeypatch, compiled_once):
+def test_run_killed_three_times_equals_uninterrupted_run(
+    tmp_path, aejax, monkeypatch, compiled_once
+):
     monkeypatch.chdir(tmp_path)
     for name, value in compiled_once.items():
         monkeypatch.setenv(name, value)
@@ -90,7 +92,7 @@ def test_killed_three_times_it_ends_as_never_stopped(tmp_path, aejax, monkeypatc
     assert Path("killed/metrics.json").read_text() == Path("whole/metrics.json").read_text()
 
 
-def test_a_run_repeated_from_its_settings_is_the_same_to_the_bit(finished, tmp_path, aejax):
+def test_repeated_run_is_bit_identical(finished, tmp_path, aejax):
     again = aejax("train --from", finished, "--out", tmp_path / "again")
     assert again.code == 0
     assert "may differ" not in again.err
@@ -100,7 +102,7 @@ def test_a_run_repeated_from_its_settings_is_the_same_to_the_bit(finished, tmp_p
         assert (tmp_path / "again" / name).read_text() == (finished / name).read_text()
 
 
-def test_a_run_is_not_repeated_on_other_data_nor_silently_elsewhere(run, tmp_path, aejax):
+def test_repeating_refuses_other_data_and_warns_of_another_environment(run, tmp_path, aejax):
     about = json.loads((run / "about.json").read_text())
     about["environment"]["jax"] = "0.0.1"
     (run / "about.json").write_text(json.dumps(about))
@@ -118,10 +120,8 @@ def test_a_run_is_not_repeated_on_other_data_nor_silently_elsewhere(run, tmp_pat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
-    finished, tmp_path, aejax, monkeypatch, number
-):
-    """The signal comes with epoch 2 of 6; checkpoints are due every fifth."""
+def test_signal_stops_run_after_saving_the_epoch(finished, tmp_path, aejax, monkeypatch, number):
+    """The signal arrives in epoch 2 of 6; checkpoints are due every fifth epoch."""
     from aejax.cli.commands import train
 
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
@@ -151,8 +151,8 @@ def test_a_run_told_to_stop_saves_its_epoch_and_says_how_to_go_on(
     assert history_of(out) == history_of(finished)
 
 
-def test_a_second_run_in_the_same_folder_is_refused(run, aejax):
-    """flock belongs to an open file: a second lock is refused within one process too."""
+def test_concurrent_run_in_the_same_folder_is_refused(run, aejax):
+    """flock belongs to an open file, so a second lock is refused within one process too."""
     with locked(run):
         check(aejax("train --resume --out", run), "another run is writing to | --out")
     assert aejax("train --resume --out", run).code == 0

@@ -1,4 +1,4 @@
-"""A spatial code counts by its scalars: against PCA, in the report and in the summary."""
+"""Spatial codes are compared with PCA by their number of scalars, in metrics and report."""
 
 import json
 
@@ -11,7 +11,7 @@ from tests.cli.conftest import check
 
 @pytest.fixture(scope="module")
 def x():
-    """Images of low rank with noise, 120 × [6, 6]."""
+    """Low-rank images with noise, 120 × [6, 6]."""
     random = np.random.default_rng(0)
     images = random.normal(size=(120, 8)) @ random.normal(size=(8, 36))
     return (images + 0.1 * random.normal(size=images.shape)).reshape(120, 6, 6)
@@ -21,7 +21,7 @@ def x():
     ("channels", "scalars", "stream"),
     [("2", 3 * 3 * 2, ""), ("4 2", 2 * 2 * 2, "--stream")],
 )
-def test_pca_has_as_many_components_as_the_code_has_scalars(
+def test_pca_has_as_many_components_as_the_spatial_code_has_units(
     x, tmp_path, aejax, channels, scalars, stream
 ):
     np.save(tmp_path / "x.npy", x)
@@ -40,7 +40,7 @@ def test_pca_has_as_many_components_as_the_code_has_scalars(
     assert metrics["pca_test_error"] == pytest.approx(np.mean(np.sum(lost**2, axis=1)), rel=1e-4)
 
 
-def test_no_pca_is_claimed_where_the_code_is_as_large_as_the_data(x, tmp_path, aejax):
+def test_pca_is_omitted_for_a_code_as_large_as_the_data(x, tmp_path, aejax):
     np.save(tmp_path / "x.npy", x)
     words = "--channels 4 --sizes 36 --loss squared --batch-size 32 --epochs 1 --quiet"
     data = f"train --data {tmp_path / 'x.npy'} --normalise standardise"

@@ -1,4 +1,4 @@
-"""Compiled programs are kept where the platform or the user says, or not at all."""
+"""Directory and limits of the compilation cache."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ SETTINGS = (
 
 @pytest.fixture
 def unset():
-    """JAX as it is where nobody has told it anything; afterwards as it was."""
+    """JAX's default cache settings; restored after the test."""
     before = {name: getattr(jax.config, name) for name in SETTINGS}
     jax.config.update("jax_compilation_cache_dir", None)
     yield
@@ -27,7 +27,7 @@ def unset():
         jax.config.update(name, value)
 
 
-def test_the_platforms_folder_is_used_within_bounds(unset, tmp_path, monkeypatch):
+def test_user_cache_directory_is_used_with_limits(unset, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     enable_compilation_cache()
     folder = Path(jax.config.jax_compilation_cache_dir)
@@ -36,13 +36,13 @@ def test_the_platforms_folder_is_used_within_bounds(unset, tmp_path, monkeypatch
     assert jax.config.jax_compilation_cache_max_size == 2**30
 
 
-def test_the_users_own_folder_is_left_alone(unset, tmp_path):
+def test_configured_directory_is_unchanged(unset, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
     enable_compilation_cache()
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
 
 
-def test_a_folder_that_cannot_be_made_is_done_without(unset, tmp_path, monkeypatch):
+def test_directory_that_cannot_be_created_disables_the_cache(unset, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(
         "aejax.runs.compilation_cache.user_cache_path", lambda _: tmp_path / "file" / "aejax"
@@ -53,10 +53,10 @@ def test_a_folder_that_cannot_be_made_is_done_without(unset, tmp_path, monkeypat
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG's folders are those of Linux")
 @pytest.mark.parametrize("words", [[], ["--no-compilation-cache"]])
-def test_a_command_leaves_programs_there_unless_told_not_to(words, tmp_path):
-    hastened = ("JAX_", "XLA_")  # what is compiled in a moment is not kept
+def test_command_fills_the_cache_unless_disabled(words, tmp_path):
+    prefixes = ("JAX_", "XLA_")  # fast compilation is not cached
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(hastened)
+        name: value for name, value in os.environ.items() if not name.startswith(prefixes)
     }
     run = "from aejax.cli import main; raise SystemExit(main())"
     command = ["verify", "--data", "digits", "--code", "3", "--theorem", "optimal_map"]

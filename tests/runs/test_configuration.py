@@ -1,4 +1,4 @@
-"""Settings of a run: what a command without options trains, and the bounds of every range."""
+"""Settings of a run: defaults, ranges, JSON and the settings that a resumed run must share."""
 
 import dataclasses
 import json
@@ -9,7 +9,7 @@ import pytest
 
 from aejax.runs.configuration import Training, check, dumps, fixed_settings, loads
 
-# A run's folder names its settings in full, and older ones must mean the same for ever.
+# Stored settings are complete; those of older runs must keep their meaning.
 DEFAULTS = {
     "data": "digits",
     "normalise": "unit-range",
@@ -37,14 +37,20 @@ DEFAULTS = {
     "skip": 0,
 }
 NO_PENALTY = {"l2": 0.0, "l1": 0.0, "sparsity": 0.0, "rho": 0.05, "contraction": 0.0}
-NO_MOVES = {"rotation": 0.0, "stretch": 0.0, "shear": 0.0, "shift": 0.0, "interpolation": "linear"}
+NO_AUGMENTATION = {
+    "rotation": 0.0,
+    "stretch": 0.0,
+    "shear": 0.0,
+    "shift": 0.0,
+    "interpolation": "linear",
+}
 
 
-def test_a_command_without_options_trains_with_these_settings():
+def test_default_settings():
     found = dataclasses.asdict(Training())
     assert {name: found[name] for name in DEFAULTS} == DEFAULTS
     assert {name: found["penalty"][name] for name in NO_PENALTY} == NO_PENALTY
-    assert {name: found["augmentation"][name] for name in NO_MOVES} == NO_MOVES
+    assert {name: found["augmentation"][name] for name in NO_AUGMENTATION} == NO_AUGMENTATION
     assert found["sizes"] == found["decoder_sizes"] == found["channels"] == ()
 
 
@@ -72,7 +78,7 @@ STREAM = {"stream": True}
     ],
     ids=str,
 )
-def test_each_range_holds_up_to_its_bound(settings):
+def test_values_at_the_bounds_are_accepted(settings):
     check(replace(Training(), **settings))
 
 
@@ -102,12 +108,12 @@ def test_each_range_holds_up_to_its_bound(settings):
     ],
     ids=str,
 )
-def test_beyond_its_bound_a_setting_is_refused_by_name(settings, name):
+def test_values_beyond_the_bounds_are_refused(settings, name):
     with pytest.raises(ValueError, match=f"^{name} must .*, got "):
         check(replace(Training(), **settings))
 
 
-def test_settings_survive_json():
+def test_settings_round_trip_through_json():
     training = Training(
         data_dir=Path("place"), sizes=(6, 4, 2), decoder_sizes=(2, 6), channels=(3,), clip=2.0
     )
@@ -116,7 +122,7 @@ def test_settings_survive_json():
     assert json.loads(dumps(training))["data_dir"] == "place"
 
 
-def test_a_resumed_run_shares_what_decides_its_parameters_and_nothing_else():
+def test_fixed_settings_exclude_what_may_change():
     plain = fixed_settings(Training())
     assert plain["penalty.rho"] == 0.05
     assert plain["augmentation.interpolation"] == "linear"
@@ -132,7 +138,7 @@ def test_a_resumed_run_shares_what_decides_its_parameters_and_nothing_else():
 @pytest.mark.parametrize(
     "name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream", "image_mode"]
 )
-def test_the_identity_of_an_older_run_lacks_what_it_did_not_use(name):
+def test_fixed_settings_omit_unused_later_options(name):
     assert name not in fixed_settings(Training())
     used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True, image_mode="L")
     assert name in fixed_settings(used)

@@ -1,4 +1,4 @@
-"""Blocks that are freed and wanted again do not go back to the system between."""
+"""Large blocks that are freed and allocated again are not returned to the system."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ def faults(size):
         C.free(block)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-size = 40 * 2**20  # more than glibc keeps by itself
+size = 40 * 2**20  # above glibc's default thresholds
 if sys.argv[1] == "kept":
     raise_malloc_thresholds()
     faults(size)
@@ -30,7 +30,7 @@ print(faults(size))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have other allocators")
-def test_large_blocks_are_kept():
+def test_large_blocks_are_reused():
     taken, kept = (
         int(subprocess.check_output([sys.executable, "-c", FAULTS, how]))
         for how in ("taken", "kept")

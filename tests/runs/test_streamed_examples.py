@@ -1,4 +1,4 @@
-"""A stream as a run sees it: float32 rows by the bounds of what was stored."""
+"""Streamed examples: conversion to normalised float32 rows."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def streamed(path, **settings):
 @pytest.mark.parametrize(
     ("stored", "greatest"), [(PIXELS, 255), (PIXELS * np.uint16(257), 65535), (PIXELS > 99, 1)]
 )
-def test_images_of_every_depth_are_scaled_by_their_bounds(tmp_path, stored, greatest):
+def test_images_of_every_depth_are_scaled_by_their_range(tmp_path, stored, greatest):
     for i, image in enumerate(stored):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
     rows = streamed(tmp_path).rows[:]
@@ -29,7 +29,7 @@ def test_images_of_every_depth_are_scaled_by_their_bounds(tmp_path, stored, grea
     )
 
 
-def test_palettes_are_converted_where_it_is_asked(tmp_path):
+def test_palette_images_are_converted_on_request(tmp_path):
     for i, image in enumerate(PIXELS // 64 * 85):
         Image.fromarray(image).quantize(4).save(tmp_path / f"{i}.gif")
     with pytest.raises(ValueError, match="its mode P is neither grey nor RGB; image_mode='RGB'"):
@@ -38,7 +38,7 @@ def test_palettes_are_converted_where_it_is_asked(tmp_path):
     np.testing.assert_array_equal(found.raw[:], (PIXELS // 64 * 85)[[4, 9]])
 
 
-def test_values_beyond_float32_are_normalised_before_they_are_rounded(tmp_path):
+def test_values_beyond_float32_are_normalised_in_float64(tmp_path):
     x = 1e60 + np.random.default_rng(0).normal(size=(10, 3)) * 1e50
     np.save(tmp_path / "x.npy", x)
     rows = streamed(tmp_path / "x.npy", normalise="standardise").rows[:]

@@ -1,4 +1,4 @@
-"""`aejax data`: what there is, and MNIST from its four archives without TensorFlow."""
+"""`aejax data`: the list, and the preparation of MNIST from archives without TensorFlow."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ assert not [name for name in sys.modules if name.partition(".")[0] == "tensorflo
 """
 
 
-def test_the_list_says_what_is_ready(tmp_path, aejax):
+def test_list_shows_which_data_sets_are_ready(tmp_path, aejax):
     outcome = aejax("data list --data-dir", tmp_path)
     rows = {line.split("│")[1].strip(): line for line in outcome.out.splitlines() if "│" in line}
     assert (outcome.code, outcome.err) == (0, "")
@@ -38,7 +38,7 @@ def test_the_list_says_what_is_ready(tmp_path, aejax):
 
 
 @pytest.mark.slow
-def test_mnist_is_prepared_and_trained_on_offline_without_tensorflow(shared_data, tmp_path):
+def test_mnist_is_prepared_offline_without_tensorflow(shared_data, tmp_path):
     if not (shared_data / "mnist").is_dir():
         pytest.skip(f"no archives of MNIST in {shared_data}")
     words = [

@@ -1,4 +1,4 @@
-"""`aejax encode` and `aejax reconstruct`: what the library gives, from the same parameters."""
+"""`aejax encode` and `aejax reconstruct` against NumPy formulas with the same parameters."""
 
 import gzip
 import json
@@ -30,7 +30,7 @@ def layer(params: dict, x) -> jnp.ndarray:
     return x @ params["layer_0"]["kernel"] + params["layer_0"]["bias"]
 
 
-def test_codes_are_those_of_the_formula(finished, new, tmp_path, aejax):
+def test_codes_equal_the_formula(finished, new, tmp_path, aejax):
     path, x = new
     outcome = aejax("encode", finished, path, "--out", tmp_path / "deep/codes.npy")
     assert outcome == (0, f"{tmp_path / 'deep/codes.npy'}: float32 [50, 12]\n", "")
@@ -41,7 +41,7 @@ def test_codes_are_those_of_the_formula(finished, new, tmp_path, aejax):
     np.testing.assert_allclose(codes, expected, rtol=1e-5)
 
 
-def test_reconstructions_come_in_the_units_and_shape_of_the_data(finished, new, tmp_path, aejax):
+def test_reconstructions_have_units_and_shape_of_the_data(finished, new, tmp_path, aejax):
     path, x = new
     assert aejax("reconstruct", finished, path, "--out", tmp_path / "x_hat.npy").code == 0
     x_hat = np.load(tmp_path / "x_hat.npy")
@@ -52,7 +52,7 @@ def test_reconstructions_come_in_the_units_and_shape_of_the_data(finished, new, 
     np.testing.assert_allclose(x_hat, expected, rtol=1e-4)
 
 
-def test_any_number_of_examples_is_taken_in_parts(finished, new, tmp_path, aejax, monkeypatch):
+def test_examples_are_processed_in_blocks(finished, new, tmp_path, aejax, monkeypatch):
     monkeypatch.setattr("aejax.runs.inference.MAX_BLOCK_SIZE", 16)
     path, x = new
     np.save(tmp_path / "flat.npy", x.reshape(50, 64).astype(np.uint8))
@@ -64,7 +64,7 @@ def test_any_number_of_examples_is_taken_in_parts(finished, new, tmp_path, aejax
     np.testing.assert_allclose(parts, whole, rtol=1e-6)
 
 
-def test_the_best_checkpoint_serves_unless_one_is_named(run, new, tmp_path, aejax):
+def test_best_checkpoint_is_the_default(run, new, tmp_path, aejax):
     data, _ = new
     losses = {
         int(path.name): json.loads((path / "about.json").read_text())["validation_loss"]
@@ -84,7 +84,7 @@ def test_the_best_checkpoint_serves_unless_one_is_named(run, new, tmp_path, aeja
     assert not np.array_equal(unnamed, of_worst)
 
 
-def test_idx_files_are_read_too(finished, new, tmp_path, aejax):
+def test_idx_files_are_read(finished, new, tmp_path, aejax):
     path, x = new
     header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in x.shape)
     (tmp_path / "new.gz").write_bytes(gzip.compress(header + x.astype(np.uint8).tobytes()))
@@ -94,7 +94,7 @@ def test_idx_files_are_read_too(finished, new, tmp_path, aejax):
     assert npy.read_bytes() == idx.read_bytes()
 
 
-def test_a_csv_file_holds_one_row_of_text_per_example(finished, new, tmp_path, aejax):
+def test_csv_has_one_row_per_example(finished, new, tmp_path, aejax):
     path, _ = new
     for name in ("codes.npy", "codes.csv"):
         assert aejax("encode", finished, path, "--out", tmp_path / name).code == 0
@@ -102,15 +102,15 @@ def test_a_csv_file_holds_one_row_of_text_per_example(finished, new, tmp_path, a
     header, *lines = (tmp_path / "codes.csv").read_text(encoding="ascii").splitlines()
     assert header.split(",") == [f"code_{i}" for i in range(12)]
     rows = [[float(number) for number in line.split(",")] for line in lines]
-    np.testing.assert_array_equal(np.array(rows, np.float32), codes)  # not a digit is lost
+    np.testing.assert_array_equal(
+        np.array(rows, np.float32), codes
+    )  # the decimal digits restore the values exactly
     assert aejax("reconstruct", finished, path, "--out", tmp_path / "x_hat.csv").code == 0
     assert pandas.read_csv(tmp_path / "x_hat.csv").shape == (50, 64)
 
 
 @pytest.mark.parametrize("labels", ["y", "labels", "file"])  # `file` is an argument of np.savez
-def test_labels_stay_beside_the_codes_or_are_said_to_be_left_out(
-    finished, new, tmp_path, aejax, labels
-):
+def test_labels_are_kept_or_reported_as_omitted(finished, new, tmp_path, aejax, labels):
     _, x = new
     y, names, mean = np.arange(50), np.array(["a", "b"] * 25), x.mean(axis=0)
     with zipfile.ZipFile(tmp_path / "new.npz", "w") as archive:
@@ -144,9 +144,7 @@ def test_labels_stay_beside_the_codes_or_are_said_to_be_left_out(
         ("folder.npy", "folder.npy is a folder: name a file in it"),
     ],
 )
-def test_a_destination_of_no_known_kind_is_refused_first(
-    finished, new, tmp_path, aejax, command, name, words
-):
+def test_unknown_output_format_is_refused(finished, new, tmp_path, aejax, command, name, words):
     (tmp_path / "folder.npy").mkdir()
     before = sorted(tmp_path.rglob("*"))
     check(aejax(command, finished, "nowhere.npy", "--out", tmp_path / name), words)
@@ -154,8 +152,8 @@ def test_a_destination_of_no_known_kind_is_refused_first(
 
 
 @pytest.mark.parametrize("unit", [1.0, *(pytest.param(u, marks=SLOW) for u in (1e-30, 1e30))])
-def test_reconstructions_keep_what_float32_would_lose(tmp_path, aejax, unit):
-    """A spread of one at an offset of 10⁹ is below float32's resolution there."""
+def test_reconstructions_are_float64_if_float32_loses_precision(tmp_path, aejax, unit):
+    """A range of 1 at an offset of 10⁹ is below the resolution of float32."""
     x = unit * (1e9 + np.random.default_rng(0).normal(size=(40, 4)))
     np.save(tmp_path / "x.npy", x)
     settings = "--normalise standardise --loss squared --activation identity --sizes 4 4"
@@ -169,7 +167,7 @@ def test_reconstructions_keep_what_float32_would_lose(tmp_path, aejax, unit):
 
 
 @pytest.mark.parametrize("command", ["encode", "reconstruct"])
-def test_a_folder_of_images_is_read_as_the_run_has_read_it(tmp_path, aejax, command):
+def test_image_folder_is_read_with_the_mode_of_the_run(tmp_path, aejax, command):
     x = np.random.default_rng(0).integers(0, 2**16, (12, 3, 2), np.uint16)
     folder = tmp_path / "images"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""`aejax explore`: the addresses behind the page, what they answer and what they refuse."""
+"""`aejax explore`: HTTP routes of the page, their responses and refusals."""
 
 import socket
 import sys
@@ -33,23 +33,23 @@ def client(run):
 
 @pytest.fixture(scope="module")
 def digits():
-    """The test examples: every fifth, as `test_train` finds them too."""
+    """Test examples: every fifth digit."""
     return load_digits().data[4::5]
 
 
 def codes_of(run, digits):
-    """The run's codes of raw digits."""
+    """Codes of raw digits by the run."""
     return run.objective.model.encode(run.params, jnp.asarray(digits, "float32") / 16)
 
 
-def test_without_its_token_nothing_is_served(client):
+def test_nothing_is_served_without_token(client):
     for path in ("/", "/description", "/other/", "/toke/description", "/tokeñ/", "//token/"):
         answer = client.get(f"http://127.0.0.1{path}")
         assert answer.status_code == 403
         assert "the address that `aejax explore` printed" in answer.text
 
 
-def test_the_page_and_its_parts_come_from_here_alone(client):
+def test_page_loads_only_its_own_files(client):
     page = client.get("")
     assert page.status_code == 200
     assert "default-src 'self'" in page.text
@@ -59,7 +59,7 @@ def test_the_page_and_its_parts_come_from_here_alone(client):
         assert client.get(part).status_code == 200
 
 
-def test_the_description_says_what_there_is(client, run, digits):
+def test_description_has_shape_and_ranges(client, run, digits):
     found = client.get("description").json()
     assert found["shape"] == [8, 8, 1]
     assert (found["examples"], found["low"], found["high"]) == (len(digits), 0, 16)
@@ -67,7 +67,7 @@ def test_the_description_says_what_there_is(client, run, digits):
     np.testing.assert_allclose(found["units"], np.transpose([codes.min(0), codes.max(0)]), 1e-4)
 
 
-def test_an_example_comes_with_its_code_and_reconstruction(client, run, digits):
+def test_example_has_code_and_reconstruction(client, run, digits):
     found = client.get("example/7").json()
     assert found["label"] == load_digits().target[4::5][7]
     np.testing.assert_array_equal(found["x"], digits[7])
@@ -81,7 +81,7 @@ def test_an_example_comes_with_its_code_and_reconstruction(client, run, digits):
     )
 
 
-def test_a_units_filter_is_its_kernel_but_for_a_factor(client, run, digits):
+def test_filter_of_a_unit_is_proportional_to_its_kernel(client, run, digits):
     found = client.get("unit/5").json()
     kernel = np.asarray(run.params["encoder"]["layer_0"]["kernel"])[:, 5]
     filter_ = np.asarray(found["filter"])
@@ -92,7 +92,7 @@ def test_a_units_filter_is_its_kernel_but_for_a_factor(client, run, digits):
     np.testing.assert_array_equal(found["x"], digits[found["examples"]])
 
 
-def test_what_is_drawn_is_repaired(client, run, digits):
+def test_edited_example_is_reconstructed(client, run, digits):
     drawn = digits[3].copy()
     drawn[24:] = 0
     found = client.post("repaired/3", json=drawn.tolist()).json()
@@ -117,7 +117,7 @@ def test_what_is_drawn_is_repaired(client, run, digits):
         ("POST", "repaired/0", "[" * 100_000, 400, ""),
     ],
 )
-def test_what_makes_no_sense_is_refused_by_name(client, method, path, content, status, words):
+def test_invalid_requests_are_refused(client, method, path, content, status, words):
     answer = client.request(method, path, content=content)
     assert answer.status_code == status
     assert words in answer.json()["error"]
@@ -158,7 +158,7 @@ SLOW = pytest.mark.slow
     ],
 )
 def shown(request, tmp_path_factory):
-    """The view of a small run, and what `encode` and `reconstruct` wrote of its test examples."""
+    """View of a small run, and its codes and reconstructions by `encode` and `reconstruct`."""
     settings, make = KINDS[request.param]
     x, folder = make(np.random.default_rng(0)), tmp_path_factory.mktemp("shown")
     np.save(folder / "x.npy", x)
@@ -174,8 +174,8 @@ def shown(request, tmp_path_factory):
     return view(run, load_seen_examples(run)), x[4::5], codes.reshape(len(codes), -1), x_hat
 
 
-def test_the_numbers_are_those_of_encode_and_reconstruct(shown):
-    """Also where the explorer reads what a stream, and not the memory, holds."""
+def test_values_equal_those_of_encode_and_reconstruct(shown):
+    """Also for a stream."""
     found, x, codes, x_hat = shown
     np.testing.assert_array_equal(found.x, x)
     np.testing.assert_allclose(found.codes, codes, rtol=1e-5, atol=1e-6)
@@ -194,7 +194,7 @@ def test_the_numbers_are_those_of_encode_and_reconstruct(shown):
         assert decoded(found, index, answer["code"])["error"] == pytest.approx(squares, rel=1e-3)
 
 
-def test_a_filter_is_the_slope_of_its_unit_in_the_units_of_the_data(shown):
+def test_filter_is_the_derivative_in_the_units_of_the_data(shown):
     found, x, codes, _ = shown
     index = codes.shape[1] - 1
     slope = np.asarray(unit(found, index)["filter"]).reshape(x.shape[1:])
@@ -204,14 +204,14 @@ def test_a_filter_is_the_slope_of_its_unit_in_the_units_of_the_data(shown):
     assert np.mean(ends[0] - ends[1]) == pytest.approx(2 * np.sum(slope * step), rel=0.02)
 
 
-def test_a_port_that_cannot_be_had(finished, aejax):
+def test_unavailable_port_is_refused(finished, aejax):
     check(aejax("explore --port 70000", finished), "port must lie in [0, 65535], got 70000")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         check(aejax(f"explore --port {port}", finished), f"port {port} is not available | --port 0")
 
 
-def test_without_its_libraries_it_says_what_to_install(finished, aejax, monkeypatch):
+def test_missing_libraries_are_named(finished, aejax, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "aejax.cli.explorer.serving", raising=False)
     check(aejax("explore", finished), "needs uvicorn | pip install 'aejax[explore]'")

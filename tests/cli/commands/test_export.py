@@ -1,4 +1,4 @@
-"""`aejax export`: files that other programs read, held to the run's own codes."""
+"""`aejax export`: exported files give the codes of the run."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from aejax.interchange import load_parameters
 from tests.cli.conftest import check
 
-# A process in which aejax cannot be imported: None in sys.modules stops every import of it.
+# A process in which aejax cannot be imported, since its entry in sys.modules is None.
 WITHOUT_AEJAX = """
 import sys
 sys.modules["aejax"] = None
@@ -52,13 +52,13 @@ def exported(finished, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["code", "x_hat"])
-def test_the_functions_run_without_aejax(exported, name):
+def test_exported_functions_run_without_aejax(exported, name):
     found, expected = np.load(exported / f"{name}.npy"), np.load(exported / f"expected_{name}.npy")
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_parameters_suffice_to_encode_by_hand(exported):
+def test_exported_parameters_encode_in_numpy(exported):
     tensors = load_file(exported / "exported/parameters.safetensors")
     x = np.load(exported / "x.npy")
     r = ((x - tensors["normalisation.shift"]) / tensors["normalisation.scale"]).reshape(20, 64)
@@ -69,7 +69,7 @@ def test_the_parameters_suffice_to_encode_by_hand(exported):
 
 
 @pytest.mark.parametrize("command", ["encode", "reconstruct"])
-def test_aejax_opens_it_as_a_run_without_checkpoints(exported, command):
+def test_exported_folder_opens_as_a_run(exported, command):
     from aejax.cli import main
 
     folder, out = exported / "exported", exported / f"{command}_again.npy"
@@ -87,14 +87,14 @@ def test_parameters_of_another_model_are_refused(exported, tmp_path, capsys):
     words = ["encode", str(folder), str(exported / "x.npy"), "--out", str(tmp_path / "code.npy")]
     assert main(words) == 2
     assert "configuration.json is not what was written" in capsys.readouterr().err
-    (folder / "digests.json").unlink()  # as an earlier version wrote it
+    (folder / "digests.json").unlink()  # as in earlier versions
     assert main(words) == 2
     said = capsys.readouterr().err
     assert "does not contain the model" in said
     assert "encoder.layer_0.kernel was 'float32[64, 12]', now 'float32[64, 11]'" in said
 
 
-def test_the_folder_says_what_it_holds(exported):
+def test_folder_describes_its_contents(exported):
     folder = exported / "exported"
     description = json.loads((folder / "description.json").read_text())
     assert {path.name for path in folder.iterdir()} == {
@@ -117,7 +117,7 @@ def test_the_folder_says_what_it_holds(exported):
     assert description["configuration"]["sizes"] == [64, 12]
 
 
-def test_another_run_is_not_replaced_by_an_export(finished, run, aejax):
+def test_export_does_not_overwrite_another_run(finished, run, aejax):
     other = run.rename(run.with_name("other"))
     before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
     outcome = aejax("export", finished, "--out", other)
@@ -125,12 +125,12 @@ def test_another_run_is_not_replaced_by_an_export(finished, run, aejax):
     assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
 
 
-def test_an_export_replaces_an_export_and_lies_in_its_own_run(finished, run, tmp_path, aejax):
+def test_export_overwrites_an_export_and_fits_into_its_own_run(finished, run, tmp_path, aejax):
     for out in (tmp_path / "exported", tmp_path / "exported", run):
         assert aejax("export", run, "--out", out).code == 0
 
 
-def test_an_export_is_not_resumed_from_its_beginning(finished, tmp_path, aejax):
+def test_exported_run_is_not_resumed(finished, tmp_path, aejax):
     out = tmp_path / "exported"
     assert aejax("export", finished, "--out", out).code == 0
     outcome = aejax("train", "--resume", "--out", out, "--epochs", 9, "--quiet")
@@ -139,7 +139,7 @@ def test_an_export_is_not_resumed_from_its_beginning(finished, tmp_path, aejax):
 
 
 @pytest.mark.parametrize(("offset", "is_said"), [(0.0, False), (1e2, False), (1.7e9, True)])
-def test_an_offset_beyond_float32_is_said(tmp_path, aejax, offset, is_said):
+def test_offset_beyond_float32_precision_is_reported(tmp_path, aejax, offset, is_said):
     np.save(tmp_path / "x.npy", offset + np.random.default_rng(0).random((20, 4)))
     settings = "--sizes 4 2 --epochs 1 --quiet --no-pca --out"
     assert aejax("train --data", tmp_path / "x.npy", settings, tmp_path / "run").code == 0

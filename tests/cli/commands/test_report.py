@@ -1,4 +1,4 @@
-"""`aejax report`: one page that holds everything and fetches nothing."""
+"""`aejax report`: self-contained pages of runs and experiments."""
 
 import json
 import re
@@ -27,7 +27,7 @@ TITLES = (
 )
 
 
-def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_path, aejax):
+def test_report_contains_settings_curves_figures_and_environment(finished, tmp_path, aejax):
     outcome = aejax("report", finished, "--out", tmp_path / "deep/page.html")
     page = (tmp_path / "deep/page.html").read_text()
     assert (outcome.code, outcome.err) == (0, "")
@@ -44,7 +44,7 @@ def test_the_page_holds_settings_curves_figures_and_environment(finished, tmp_pa
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
 
 
-def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
+def test_best_worst_and_jacobian_equal_numpy(finished):
     run = open_run(finished)
     examples = load_seen_examples(run)
     found = {shown.title: shown for shown in run_figures(run, examples, [])}
@@ -61,7 +61,7 @@ def test_the_best_the_worst_and_the_jacobian_are_numpys(finished):
     np.testing.assert_allclose(median.get_ydata(), wanted, rtol=1e-4)
 
 
-def test_certificates_of_verify_are_shown_where_they_are_given(run, tmp_path, aejax, monkeypatch):
+def test_report_shows_certificates_of_verify(run, tmp_path, aejax, monkeypatch):
     monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     certificate = {
         **dict.fromkeys(("formula", "source", "reason"), "words"),
@@ -74,7 +74,7 @@ def test_certificates_of_verify_are_shown_where_they_are_given(run, tmp_path, ae
     assert "squares are &lt;positive&gt;" in (run / "report.html").read_text()
 
 
-def test_another_checkpoint_goes_without_the_figures_of_the_best(run, tmp_path, aejax, monkeypatch):
+def test_report_of_another_checkpoint_omits_metrics(run, tmp_path, aejax, monkeypatch):
     monkeypatch.setattr("aejax.report.run_figures.run_figures", lambda *_: ())
     best = json.loads((run / "metrics.json").read_text())["step"]
     other = next(p.name for p in (run / "checkpoints").iterdir() if p.name != str(best))
@@ -84,7 +84,7 @@ def test_another_checkpoint_goes_without_the_figures_of_the_best(run, tmp_path, 
     assert "test reconstruction error" not in (run / "report.html").read_text()
 
 
-def test_experiments_have_a_page_each_and_an_index_of_all_figures(tmp_path, aejax):
+def test_each_experiment_has_a_page_in_the_index(tmp_path, aejax):
     results = Path(__file__).parents[3] / "experiments" / "results"
     outcome = aejax("report", results, "--out", tmp_path / "pages")
     assert (outcome.code, outcome.err) == (0, "")
@@ -102,7 +102,7 @@ def test_experiments_have_a_page_each_and_an_index_of_all_figures(tmp_path, aeja
 
 
 def made(folder, **changes):
-    """A small experiment's record and figure, in a folder of its own below."""
+    """Write the record and figure of a small experiment in a subfolder."""
     record = {
         "experiment": "toy",
         "about": {"title": "It <doubles>.", "claim": "c", "figure": "A <b> bar."},
@@ -119,7 +119,7 @@ def made(folder, **changes):
     (folder / "toy.png").write_bytes(b"\x89PNG")
 
 
-def test_numbers_over_seeds_are_means_with_their_error_and_text_is_escaped(tmp_path, aejax):
+def test_seeds_are_averaged_with_standard_error_and_text_is_escaped(tmp_path, aejax):
     for name in ("first", "second"):
         made(tmp_path / "results/toy" / name)
     (tmp_path / "results/toy/other.json").write_text("[1]", encoding="utf-8")
@@ -136,7 +136,7 @@ def test_numbers_over_seeds_are_means_with_their_error_and_text_is_escaped(tmp_p
     assert 'alt="A &lt;b&gt; bar."' in page
 
 
-def test_a_record_that_no_experiment_wrote_is_refused(tmp_path, aejax):
+def test_invalid_experiment_record_is_refused(tmp_path, aejax):
     made(tmp_path / "results", about={})
     check(aejax("report", tmp_path / "results"), "toy.json is not what an experiment wrote")
 
@@ -168,7 +168,7 @@ def test_a_record_that_no_experiment_wrote_is_refused(tmp_path, aejax):
         {"metrics": {"error": [[1], [1, 2]]}},
     ],
 )
-def test_a_record_with_a_field_of_another_kind_is_refused(tmp_path, aejax, changes):
+def test_experiment_record_with_field_of_another_type_is_refused(tmp_path, aejax, changes):
     made(tmp_path / "results", **changes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -177,13 +177,13 @@ def test_a_record_with_a_field_of_another_kind_is_refused(tmp_path, aejax, chang
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"{", b"\xff"])
-def test_a_json_file_beside_a_figure_that_is_none_is_refused(tmp_path, aejax, content):
+def test_invalid_json_file_beside_a_figure_is_refused(tmp_path, aejax, content):
     made(tmp_path / "results")
     (tmp_path / "results/toy.json").write_bytes(content)
     check(aejax("report", tmp_path / "results"), "toy.json is")
 
 
-def test_two_experiments_of_one_page_are_refused(tmp_path, aejax):
+def test_experiments_with_equal_page_names_are_refused(tmp_path, aejax):
     results = Path(__file__).parents[3] / "experiments" / "results"
     for folder in (tmp_path / "first" / "a", tmp_path / "second" / "a"):
         folder.mkdir(parents=True)
@@ -194,7 +194,7 @@ def test_two_experiments_of_one_page_are_refused(tmp_path, aejax):
     assert not (tmp_path / "pages").exists()
 
 
-def test_a_jacobian_too_large_is_left_out_and_said(finished, aejax, tmp_path, monkeypatch):
+def test_too_large_jacobian_is_omitted_with_a_message(finished, aejax, tmp_path, monkeypatch):
     monkeypatch.setattr("aejax.report.run_figures.MAX_JACOBIAN_ENTRIES", 64 * 12 - 1)
     outcome = aejax("report", finished, "--out", tmp_path / "report.html")
     assert outcome.code == 0

@@ -1,4 +1,4 @@
-"""`aejax train`: the folder of a run, its figures, and what is drawn meanwhile."""
+"""`aejax train`: folder, metrics and progress of a run."""
 
 import json
 import struct
@@ -14,11 +14,11 @@ from aejax.cli.commands import report
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, history_of
 
-STEPS_AN_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
+STEPS_PER_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
 
 
 def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
-    """TensorBoard's scalars by name, as (step, value): records of length, CRC, event, CRC."""
+    """TensorBoard scalars by name, as (step, value); a record is length, CRC, event, CRC."""
     from tensorboardX.proto.event_pb2 import Event
 
     found: dict[str, list[tuple[int, float]]] = {}
@@ -33,7 +33,7 @@ def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
-def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
+def test_folder_contains_settings_history_checkpoints_and_metrics(finished):
     assert sorted(path.name for path in finished.iterdir()) == [
         ".lock",
         "about.json",
@@ -53,10 +53,10 @@ def test_the_folder_holds_settings_history_checkpoints_and_figures(finished):
     assert about["feature_shape"] == [8, 8]
     assert {"python", "jax", "device", "revision"} <= about["environment"].keys()
     steps = sorted(int(path.name) for path in (finished / "checkpoints").iterdir())
-    assert steps == [STEPS_AN_EPOCH * epoch for epoch in (4, 5, 6)]
+    assert steps == [STEPS_PER_EPOCH * epoch for epoch in (4, 5, 6)]
 
 
-def test_a_decoder_may_have_layers_of_its_own(aejax, small, tmp_path):
+def test_decoder_sizes_may_differ_from_the_encoder(aejax, small, tmp_path):
     done = aejax(
         f"train --data {small} --sizes 6 2 --decoder-sizes 2 5 4 6 --batch-size 8 --epochs 1 "
         "--loss squared --out",
@@ -68,17 +68,17 @@ def test_a_decoder_may_have_layers_of_its_own(aejax, small, tmp_path):
     assert [layer["kernel"].shape for layer in decoder] == [(2, 5), (5, 4), (4, 6)]
 
 
-def test_the_last_epoch_is_saved_whether_or_not_its_turn_has_come(aejax, small, tmp_path):
+def test_last_epoch_is_always_saved(aejax, small, tmp_path):
     done = aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 3 --save-every 2 --keep 3 --out",
         tmp_path / "run",
     )
     assert done.code == 0, done.err
     steps = sorted(int(path.name) for path in (tmp_path / "run" / "checkpoints").iterdir())
-    assert steps == [2 * 3, 3 * 3]  # of 24 examples that are left to train on, in steps of 8
+    assert steps == [2 * 3, 3 * 3]  # 24 train examples in steps of 8
 
 
-def test_the_history_has_a_record_an_epoch_with_every_term(finished):
+def test_history_has_one_record_per_epoch_with_every_term(finished):
     history = history_of(finished)
     assert [record["epoch"] for record in history] == list(range(1, EPOCHS + 1))
     assert [record["step"] for record in history] == [6 * e for e in range(1, EPOCHS + 1)]
@@ -88,7 +88,7 @@ def test_the_history_has_a_record_an_epoch_with_every_term(finished):
     assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
 
 
-def test_tensorboard_holds_the_same_scalars_as_the_history(finished):
+def test_tensorboard_scalars_equal_the_history(finished):
     found, history = scalars(finished / "tensorboard"), history_of(finished)
     for tag, values in {
         "train/loss": [record["loss"] for record in history],
@@ -101,7 +101,7 @@ def test_tensorboard_holds_the_same_scalars_as_the_history(finished):
         ]
 
 
-def test_the_figures_are_those_of_scikit_learns_pca_and_of_the_reconstructions(finished, aejax):
+def test_metrics_equal_scikit_learn_pca_and_the_reconstructions(finished, aejax):
     from sklearn.decomposition import PCA
 
     metrics = json.loads((finished / "metrics.json").read_text())
@@ -115,8 +115,8 @@ def test_the_figures_are_those_of_scikit_learns_pca_and_of_the_reconstructions(f
     assert metrics["pca_method"] == "exact"
 
 
-def test_progress_is_drawn_on_stderr_unless_quiet(run, aejax, monkeypatch):
-    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes stderr for a terminal
+def test_progress_bar_is_shown_on_stderr_unless_quiet(run, aejax, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # makes rich treat stderr as a terminal
     shown = aejax(f"train --resume --epochs {EPOCHS + 1} --out", run)
     assert shown.code == 0
     assert f"{EPOCHS + 1}/{EPOCHS + 1}" in shown.err
@@ -126,7 +126,7 @@ def test_progress_is_drawn_on_stderr_unless_quiet(run, aejax, monkeypatch):
     assert (quiet.code, quiet.err) == (0, "")
 
 
-def test_where_stderr_is_no_terminal_nothing_is_drawn(tmp_path, small, aejax):
+def test_no_progress_bar_without_a_terminal(tmp_path, small, aejax):
     outcome = aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 2 --validation 0 --tied "
         f"--save-every 2 --out {tmp_path / 'run'}"
@@ -136,17 +136,17 @@ def test_where_stderr_is_no_terminal_nothing_is_drawn(tmp_path, small, aejax):
     assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["6"]
 
 
-def test_patience_ends_the_run_early(tmp_path, small, aejax):
+def test_patience_stops_the_run_early(tmp_path, small, aejax):
     outcome = aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --validation 0.25 --patience 2 "
         f"--optimizer sgd --learning-rate 1e-30 --epochs 50 --out {tmp_path / 'run'}"
-    )  # so low a rate changes nothing: the first epoch stays the best
+    )  # the learning rate is too low to improve on the first epoch
     assert outcome.code == 0
     assert len(history_of(tmp_path / "run")) == 3
     assert len(list((tmp_path / "run/checkpoints").iterdir())) == 3
 
 
-def test_the_cosine_schedule_ends_with_the_run(tmp_path, small, aejax):
+def test_cosine_schedule_decays_over_the_run(tmp_path, small, aejax):
     aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 4 --validation 0 "
         f"--schedule cosine --keep 4 --out {tmp_path / 'run'}"
@@ -156,11 +156,13 @@ def test_the_cosine_schedule_ends_with_the_run(tmp_path, small, aejax):
     first, *_, last = (
         optax.tree.norm(optax.tree.sub(after, before)) for before, after in pairwise(params)
     )
-    assert last < 0.2 * first  # Adam's steps are as long as the rate, which ends at zero
+    assert (
+        last < 0.2 * first
+    )  # the length of Adam's steps is the learning rate, which decays to zero
 
 
-def test_pca_of_large_data_is_randomised_and_says_so_or_is_skipped(run, aejax, monkeypatch):
-    """The same error as exactly, to a thousandth; said in metrics, output and report."""
+def test_pca_of_large_data_is_randomised_or_skipped(run, aejax, monkeypatch):
+    """The error is within 0.1 % of the exact one; metrics, output and report name the method."""
     exact = json.loads((run / "metrics.json").read_text())["pca_test_error"]
     monkeypatch.setattr("aejax.theory.analysis.truncated_pca.MAX_EXACT_SIZE", 20)
     again = aejax("train --quiet --resume --out", run)
@@ -177,7 +179,7 @@ def test_pca_of_large_data_is_randomised_and_says_so_or_is_skipped(run, aejax, m
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_fewer_examples_than_the_default_batch_are_one_batch(aejax, small, tmp_path, stream):
+def test_fewer_examples_than_default_batch_size_form_one_batch(aejax, small, tmp_path, stream):
     out, words = tmp_path / "run", ["--stream"] if stream else []
     sizes = ["--sizes", 6, 2, "--epochs", 1, "--quiet", "--no-pca"]
     assert aejax("train", "--data", small, *sizes, *words, "--out", out).code == 0

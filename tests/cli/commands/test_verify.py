@@ -1,4 +1,4 @@
-"""`aejax verify`: a table for people, JSON for programs, an exit code for scripts."""
+"""`aejax verify`: table, JSON, HTML report and exit code."""
 
 import json
 import re
@@ -19,13 +19,13 @@ FIELDS = ["claim", "formula", "source", "residual", "tolerance", "verdict", "rea
 
 @pytest.fixture
 def data(tmp_path):
-    """Sixty examples whose variances are well apart."""
+    """Sixty examples with well separated variances."""
     generator = np.random.default_rng(0)
     np.save(tmp_path / "data.npy", generator.normal(size=(60, 5)) * [5, 4, 3, 2, 1])
     return tmp_path / "data.npy"
 
 
-def test_the_theorems_hold_and_are_written_as_json(data, tmp_path, aejax):
+def test_theorems_hold_and_certificates_are_written_as_json(data, tmp_path, aejax):
     names = "optimal_loss optimal_map gradient_training code_invariance"
     words = f"verify --data {data} --code 2 --theorem {names} --json"
     outcome = aejax(words, tmp_path / "deep/found.json")
@@ -39,7 +39,7 @@ def test_the_theorems_hold_and_are_written_as_json(data, tmp_path, aejax):
     assert f"{found[0]['residual']:.1e}" in outcome.out
 
 
-def test_piped_it_has_no_colour_and_fits_eighty_columns(data, aejax):
+def test_piped_table_has_no_colour_and_fits_80_columns(data, aejax):
     out = aejax(f"verify --data {data} --code 2 --theorem optimal_loss").out
     assert "\x1b" not in out
     title, *table = out.splitlines()
@@ -74,7 +74,7 @@ def test_stamps_of_nanoseconds_are_answered_by_their_differences(data, aejax):
     ("verdict", "code"),
     [("holds", 0), ("not identifiable", 0), ("not applicable", 0), ("fails", 1)],
 )
-def test_only_a_theorem_that_fails_makes_the_exit_code_one(data, aejax, monkeypatch, verdict, code):
+def test_exit_code_is_one_only_if_a_theorem_fails(data, aejax, monkeypatch, verdict, code):
     from aejax.theory import THEOREMS
 
     theorem = THEOREMS["optimal_loss"]

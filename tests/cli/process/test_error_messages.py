@@ -1,4 +1,4 @@
-"""A run that fails says so in its own words, and what fails in threads meanwhile adds none."""
+"""Error messages of failed runs, without additional output from threads."""
 
 import asyncio
 import os
@@ -13,8 +13,8 @@ import tensorstore
 from aejax.cli.process.error_messages import explain_errors
 
 
-def raise_in_destructor(thread_of_its_own: bool = True) -> None:
-    """End a write of TensorStore after the event loop was closed in which it was waited for."""
+def raise_in_destructor(in_another_thread: bool = True) -> None:
+    """Complete a TensorStore write after the event loop that waits for it has been closed."""
     promise, future = tensorstore.Promise.new()
 
     async def wait() -> None:
@@ -25,7 +25,7 @@ def raise_in_destructor(thread_of_its_own: bool = True) -> None:
     loop.run_until_complete(asyncio.sleep(0))
     waiting._log_destroy_pending = False  # pyright: ignore[reportAttributeAccessIssue]
     loop.close()
-    if thread_of_its_own:
+    if in_another_thread:
         thread = threading.Thread(target=promise.set_result, args=(None,))
         thread.start()
         thread.join()
@@ -35,13 +35,13 @@ def raise_in_destructor(thread_of_its_own: bool = True) -> None:
 
 @pytest.fixture
 def unraisable(monkeypatch):
-    """What Python was told of errors that nothing can catch."""
-    told = []
-    monkeypatch.setattr(sys, "unraisablehook", lambda error: told.append(str(error.exc_value)))
-    return told
+    """Messages of the errors passed to `sys.unraisablehook`."""
+    messages = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda error: messages.append(str(error.exc_value)))
+    return messages
 
 
-def test_orbax_closed_loop_is_no_news(tmp_path, unraisable):
+def test_orbax_closed_event_loop_is_silenced(tmp_path, unraisable):
     raise_in_destructor()
     assert unraisable == ["Event loop is closed"]
     with explain_errors(tmp_path):
@@ -49,13 +49,13 @@ def test_orbax_closed_loop_is_no_news(tmp_path, unraisable):
     assert len(unraisable) == 1
 
 
-def test_any_other_error_that_cannot_be_raised_is_told(tmp_path, unraisable):
+def test_other_unraisable_errors_are_reported(tmp_path, unraisable):
     class Broken:
         def __del__(self) -> None:
             raise RuntimeError("broken")
 
     with explain_errors(tmp_path):
-        raise_in_destructor(thread_of_its_own=False)
+        raise_in_destructor(in_another_thread=False)
         thread = threading.Thread(target=Broken)
         thread.start()
         thread.join()
@@ -82,8 +82,8 @@ raise SystemExit(command(["train", "--out", "run", *sys.argv[1:]]))
 
 
 @pytest.mark.parametrize("option", [[], ["--debug"]])
-def test_a_run_without_room_says_two_lines_and_ends(tmp_path, option):
-    """Not one more by what exit handlers or threads have still to write."""
+def test_full_disk_ends_run_with_two_lines(tmp_path, option):
+    """Exit handlers and threads add no output."""
     process = subprocess.run(
         [sys.executable, "-c", OUT_OF_ROOM, *option],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""A run on a mesh, in one process or two, is the run on one device; one process writes."""
+"""Runs on a mesh, in one or two processes, equal the run on one device; one process writes."""
 
 import json
 import os
@@ -31,12 +31,12 @@ def values(run: Path) -> list[float]:
         ("--mesh data --model 3", "model must divide the number of devices, 1, got 3"),
     ],
 )
-def test_devices_that_cannot_share_a_run_are_refused(tmp_path, aejax, words, complaint):
+def test_invalid_device_options_are_refused(tmp_path, aejax, words, complaint):
     check(aejax(f"{SETTINGS} --epochs 1 {words} --out", tmp_path / "run"), complaint)
     assert not (tmp_path / "run").exists()
 
 
-def test_a_number_in_the_environment_that_is_none_is_refused(tmp_path, aejax, monkeypatch):
+def test_invalid_integer_in_environment_is_refused(tmp_path, aejax, monkeypatch):
     monkeypatch.setenv("JAX_COORDINATOR_ADDRESS", "localhost:1")
     monkeypatch.setenv("JAX_NUM_PROCESSES", "two")
     words = f"{SETTINGS} --epochs 1 --mesh data --out"
@@ -44,14 +44,14 @@ def test_a_number_in_the_environment_that_is_none_is_refused(tmp_path, aejax, mo
     check(aejax(words, tmp_path / "run"), message)
 
 
-def test_a_mesh_of_one_device_is_that_device(finished, tmp_path, aejax):
+def test_mesh_of_one_device_equals_no_mesh(finished, tmp_path, aejax):
     out = tmp_path / "run"
     assert aejax(f"{SETTINGS} --epochs 2 --mesh sharded --out", out).code == 0
     np.testing.assert_allclose(values(out), values(finished)[:2], rtol=1e-5)
 
 
 def start(folder: Path, process: int, port: int, *words: str) -> subprocess.Popen:
-    """One of two processes, with two devices each."""
+    """Start one of two processes with two devices each."""
     program = [sys.executable, "-c", "from aejax.cli import main; raise SystemExit(main())"]
     together = f"--mesh data --coordinator localhost:{port} --processes 2 --process-id {process}"
     return subprocess.Popen(
@@ -73,17 +73,17 @@ def two(folder: Path, *words: str) -> list[subprocess.Popen]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stream", ["", "--stream"])
-def test_two_processes_are_one_and_one_of_them_writes(tmp_path, aejax, monkeypatch, stream):
+def test_two_processes_equal_one_and_only_the_first_writes(tmp_path, aejax, monkeypatch, stream):
     monkeypatch.chdir(tmp_path)
     np.save("digits.npy", load_digits().images.astype(np.uint8))
     line = f"{LINE} {stream} --epochs 12"
     assert aejax(f"{line} --out one").code == 0
 
     running = two(tmp_path, *line.split())
-    while not Path("two/history.jsonl").exists():  # the first has begun to train
+    while not Path("two/history.jsonl").exists():  # training has started
         time.sleep(0.1)
         assert running[0].poll() is None, running[0].communicate()
-    running[1].send_signal(signal.SIGTERM)  # asked of one, done by both
+    running[1].send_signal(signal.SIGTERM)  # one process receives it, both stop
     ended = [process.communicate(timeout=300) for process in running]
     codes = [process.returncode for process in running]
     assert codes == [143, 143] or codes == [0, 0], ended
@@ -92,7 +92,7 @@ def test_two_processes_are_one_and_one_of_them_writes(tmp_path, aejax, monkeypat
         ended = [process.communicate(timeout=300) for process in running]
         assert [process.returncode for process in running] == [0, 0], ended
     assert ended[0][0]
-    # Gloo, which exchanges arrays of CPUs, prints on standard output of both, from several threads.
+    # Gloo, which exchanges CPU arrays, prints on the standard output of both processes.
     assert "run: two" in ended[0][0]
     assert not {"autoencoder", "PCA", "run:"} & set(ended[1][0].replace(",", " ").split())
     np.testing.assert_allclose(values(Path("two")), values(Path("one")), rtol=1e-4)
