@@ -1,20 +1,16 @@
 """The data sets on which every theorem must give the right verdict, each with its code size."""
 
-import numpy as np
 from sklearn.datasets import load_digits
 
 from aejax.data import load_file, photos
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import DATA, MEAN
 
 SMALL = {
-    "repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]) + np.arange(6.0), 3),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6) + np.arange(6.0), 3),
-    "constant feature": (
-        np.c_[with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5]) + np.arange(5.0), np.full(40, 0.1)],
-        3,
-    ),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6)) + np.arange(6.0), 3),
-    "m < n": (np.random.default_rng(8).normal(size=(5, 6)) + np.arange(6.0), 2),
+    "repeated at k": (DATA["λ_3 = λ_4"] + MEAN, 3),
+    "rank < k": (DATA["rank 2"] + MEAN, 3),
+    "constant feature": (DATA["five eigenvalues, last feature constant"], 3),
+    "condition 1e12": (DATA["condition 1e12"] + MEAN, 3),
+    "m < n": (DATA["five examples"] + MEAN, 2),
 }
 """Of six features each, so that little compiles; the mean is not zero."""
 

@@ -15,9 +15,9 @@ from aejax.theory.noise import expectations, gaussian, masking, monte_carlo
 from aejax.theory.noise.gaussian import Regression
 from aejax.theory.parameters import biases, component_recovery, symmetry_breaking
 from aejax.theory.solvers import penalised
+from tests.theory.degenerate_data import X
 from tests.theory.spectra import with_spectrum
 
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 WIDE = theory.pose(with_spectrum(1 / np.arange(1.0, 13)), 5)
 HOLDS, FAILS = "holds", "fails"

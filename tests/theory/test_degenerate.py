@@ -6,19 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.checking.problem import rounding
 from aejax.theory.checking.tolerances import training_excess_bound
 from tests.theory import first
+from tests.theory.degenerate_data import DATA, NORMAL
 from tests.theory.spectra import with_spectrum
 
-GENERATOR = np.random.default_rng(7)
-NORMAL = GENERATOR.normal(size=(40, 6))
-DIGITS = load_digits().data
-REPEATED = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0])
-RANK_3 = with_spectrum([5.0, 4.0, 3.0], features=6)
+REPEATED = DATA["λ_3 = λ_4"]
+RANK_3 = DATA["rank 3"]
 
 HOLDS = ["holds"] * 6
 NO_MAP = ["holds", "holds", "not identifiable", "holds", "not identifiable", "holds"]
@@ -28,28 +25,32 @@ CASES = {
     "distinct": (with_spectrum([6.0, 5.0, 4.0, 2.0, 1.0, 0.5]), 3, HOLDS),
     "repeated at k": (REPEATED, 3, NO_MAP),
     "repeated at k, offset": (REPEATED + 1e6, 3, NO_MAP),
-    "repeated above k": (with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]), 3, HOLDS),
-    "repeated below k": (with_spectrum([5.0, 4.0, 3.0, 1.0, 1.0, 1.0]), 3, HOLDS),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, NO_MAP),
+    "repeated above k": (DATA["λ_1 = λ_2"], 3, HOLDS),
+    "repeated below k": (DATA["λ_4 = λ_5 = λ_6"], 3, HOLDS),
+    "rank < k": (DATA["rank 2"], 3, NO_MAP),
     "rank = k": (RANK_3, 3, HOLDS),
     "rank = k, offset": (RANK_3 + 1e6, 3, HOLDS),
-    "m < n, k = m - 1": (GENERATOR.normal(size=(4, 6)), 3, HOLDS),
-    "m = 2 < k": (GENERATOR.normal(size=(2, 6)), 3, NO_MAP),
-    "m = 2, k = 1": (GENERATOR.normal(size=(2, 6)), 1, HOLDS),
-    "two features": (with_spectrum([2.0, 1.0]), 1, HOLDS),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 0.1)], 3, HOLDS),
+    "m < n, k = m - 1": (DATA["four examples"], 3, HOLDS),
+    "m = 2 < k": (DATA["two examples"], 3, NO_MAP),
+    "m = 2, k = 1": (DATA["two examples"], 1, HOLDS),
+    "two features": (DATA["two features"], 1, HOLDS),
+    "constant feature": (DATA["last feature constant"], 3, HOLDS),
     "k = n": (NORMAL, 6, NOT_APPLICABLE),
     "k > n": (NORMAL, 7, NOT_APPLICABLE),
-    "one feature": (NORMAL[:, :1], 1, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
-    "large constant data": (np.full((40, 6), 1e6 / 3), 3, NOT_APPLICABLE),
-    "zeros": (np.zeros((40, 6)), 3, NOT_APPLICABLE),
-    "one example": (NORMAL[:1], 3, NOT_APPLICABLE),
-    "spread below the rounding of an offset": (1e-12 * NORMAL + 1e6, 3, NOT_APPLICABLE),
-    "squares that underflow": (1e-160 * NORMAL, 3, HOLDS),
-    "digits, large": (1e8 * DIGITS, 10, HOLDS),
-    "digits, small": (1e-8 * DIGITS, 10, HOLDS),
-    "digits, offset": (DIGITS + 1e6, 10, HOLDS),
+    "one feature": (DATA["one feature"], 1, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
+    "large constant data": (DATA["constant, large"], 3, NOT_APPLICABLE),
+    "zeros": (DATA["zeros"], 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "spread below the rounding of an offset": (
+        DATA["spread below the rounding of an offset"],
+        3,
+        NOT_APPLICABLE,
+    ),
+    "squares that underflow": (DATA["squares that underflow"], 3, HOLDS),
+    "digits, large": (DATA["digits, huge unit"], 10, HOLDS),
+    "digits, small": (DATA["digits, tiny unit"], 10, HOLDS),
+    "digits, offset": (DATA["digits, huge offset"], 10, HOLDS),
 }
 
 
@@ -135,7 +136,7 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():
 @pytest.mark.parametrize("code", [1, 3, 5])
 def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
     """Closed forms from R, of condition 1e6, hold; those from S do while the loss is large."""
-    x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
+    x = DATA["condition 1e12, 200 examples"]
     answers = first.certificates(x, code, theorems=("optimal_loss", "optimal_map"))
     expected = {
         1: ["holds", "holds", "holds"],
@@ -148,7 +149,7 @@ def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
 @pytest.mark.parametrize("code", [1, 3])
 def test_a_condition_number_that_plain_gradient_cannot_resolve_is_preconditioned(code, monkeypatch):
     monkeypatch.setattr("aejax.theory.optimum.gradient.train_linear", lambda *_, **__: 1 / 0)
-    x = with_spectrum(np.geomspace(1, 1e-12, 6), examples=200)
+    x = DATA["condition 1e12, 200 examples"]
     for answer in theory.gradient_training(theory.pose(x, code)):
         assert answer.verdict == "holds", str(answer)
         assert answer.residual <= answer.tolerance / 2
@@ -158,7 +159,7 @@ def test_a_condition_number_that_plain_gradient_cannot_resolve_is_preconditioned
 def test_training_is_not_asked_of_a_gap_that_no_gradient_resolves(monkeypatch):
     for solver in ("train_linear", "train_preconditioned"):
         monkeypatch.setattr(f"aejax.theory.optimum.gradient.{solver}", lambda *_, **__: 1 / 0)
-    x = with_spectrum(np.geomspace(1, 1e-16, 6), examples=200)
+    x = DATA["condition 1e16, 200 examples"]
     loss, map_ = theory.gradient_training(theory.pose(x, 5))
     assert loss.verdict == map_.verdict == "not identifiable"
     assert "excess loss" in loss.reason

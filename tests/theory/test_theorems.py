@@ -3,16 +3,13 @@ import json
 import jax
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.checking.certificate import Evidence, Statement, Tolerance, certify
 from aejax.theory.optimum.invariance import change_code, invertible_matrix
 from tests.theory import first
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import DIGITS, X
 
-DIGITS = load_digits().data
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 ALL = range(6)
 
 

@@ -7,15 +7,14 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory.analysis.moments import triangular_factor
 from aejax.theory.analysis.pca import leading_components
+from tests.theory.degenerate_data import DIGITS
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
 WIDE = np.random.default_rng(0).normal(size=(12, 30))
 
 

@@ -5,19 +5,15 @@ import pytest
 import scipy.optimize
 from scipy.linalg import subspace_angles
 from sklearn.covariance import empirical_covariance
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory.course import conditions
 from aejax.theory.course.conditions import encoder_gradient_norm, model_and_loss
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import CENTRED, DATA, DIGITS, X
 from tests.theory.units import assert_no_number_changes
 
-DIGITS = load_digits().data
-CENTRED = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
-X = CENTRED + np.arange(6.0)
 HOLDS, NO, NOT_APPLICABLE = "holds", "not identifiable", "not applicable"
 DROPPED = ("encoder", "decoder", "centring", "loss")
 
@@ -166,28 +162,27 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false(mo
     assert "least squares had not converged after 2 steps" in answer.reason
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 CASES = {
     "centred": (CENTRED, 3, [HOLDS] * 4 + [NOT_APPLICABLE, HOLDS]),
     "repeated at k": (
-        with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]) + 1,
+        DATA["λ_3 = λ_4"] + 1,
         3,
         [HOLDS, NO] + [HOLDS] * 4,
     ),
     "rank < k": (
-        with_spectrum([5.0, 4.0], features=6) + 1,
+        DATA["rank 2"] + 1,
         3,
         [HOLDS, NO] + [NOT_APPLICABLE] * 4,
     ),
     "rank = k": (
-        with_spectrum([5.0, 4.0, 3.0], features=6) + 1,
+        DATA["rank 3"] + 1,
         3,
         [HOLDS] + [NOT_APPLICABLE] * 5,
     ),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 3.0)], 3, [HOLDS] * 6),
+    "constant feature": (DATA["last feature constant"], 3, [HOLDS] * 6),
     "k = n": (X, 6, [HOLDS] + [NOT_APPLICABLE] * 5),
-    "one example": (X[:1], 3, [NOT_APPLICABLE] * 6),
-    "constant data": (np.full((40, 6), 0.1), 3, [NOT_APPLICABLE] * 6),
+    "one example": (DATA["one example"], 3, [NOT_APPLICABLE] * 6),
+    "constant data": (DATA["constant"], 3, [NOT_APPLICABLE] * 6),
 }
 
 

@@ -4,13 +4,12 @@ import jax
 import numpy as np
 import pytest
 import scipy.integrate
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.learning import dynamics
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 S = np.cov(X, rowvar=False, bias=True) / 6
 NOT_APPLICABLE = ["not applicable"] * 3
@@ -92,16 +91,16 @@ def test_richardson_removes_every_power_that_there_are_runs_for():
 
 
 CASES = {
-    "digits": (load_digits().data, 10, ["holds"] * 3),
-    "digits, small and offset": (1e-6 * load_digits().data + 1, 10, ["holds"] * 3),
-    "repeated at k": (with_spectrum([5.0, 4, 3, 3, 2, 1]), 3, ["holds"] * 3),
-    "constant feature": (np.c_[X[:, :5], np.full(40, 0.1)], 3, ["holds"] * 3),
-    "rank < k": (with_spectrum([5.0, 4], features=6), 3, ["holds"] * 3),
-    "m < n": (np.random.default_rng(0).normal(size=(4, 6)), 3, ["holds"] * 3),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6)), 3, ["holds"] * 3),
+    "digits": (DIGITS, 10, ["holds"] * 3),
+    "digits, small and offset": (DATA["digits, small unit and offset"], 10, ["holds"] * 3),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds"] * 3),
+    "constant feature": (DATA["regular, last feature constant"], 3, ["holds"] * 3),
+    "rank < k": (DATA["rank 2"], 3, ["holds"] * 3),
+    "m < n": (DATA["four examples"], 3, ["holds"] * 3),
+    "condition 1e12": (DATA["condition 1e12"], 3, ["holds"] * 3),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
 }
 
 

@@ -4,16 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPRegressor
 
 from aejax import theory
 from aejax.theory.learning import encoder_bound, nonlinear_encoders
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.units import assert_no_number_changes
 
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 TANH, LOGISTIC = (nonlinear_encoders.Encoding(f, 0.0) for f in (jnp.tanh, jax.nn.sigmoid))
 NOT_APPLICABLE = ["not applicable"] * 3
@@ -104,21 +102,21 @@ def test_trained_networks_have_learned_and_differ():
 
 
 CASES = {
-    "digits": (load_digits().data, 10, ["holds"] * 3),
-    "digits, small and offset": (1e-6 * load_digits().data + 1, 10, ["holds"] * 3),
-    "repeated at k": (with_spectrum([5.0, 4, 3, 3, 2, 1]), 3, ["holds"] * 3),
-    "constant feature": (np.c_[X[:, :5], np.full(40, 0.1)], 3, ["holds"] * 3),
-    "rank < k": (with_spectrum([5.0, 4], features=6), 3, ["holds"] * 3),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6)), 3, ["holds"] * 3),
+    "digits": (DIGITS, 10, ["holds"] * 3),
+    "digits, small and offset": (DATA["digits, small unit and offset"], 10, ["holds"] * 3),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds"] * 3),
+    "constant feature": (DATA["regular, last feature constant"], 3, ["holds"] * 3),
+    "rank < k": (DATA["rank 2"], 3, ["holds"] * 3),
+    "condition 1e12": (DATA["condition 1e12"], 3, ["holds"] * 3),
     "scores of two values": (
-        np.tile([[1.0, 0.0], [-1.0, 0.0]], (5, 1)),
+        DATA["scores of two values"],
         1,
         ["not identifiable"] * 3,
     ),
     "m = k + 1": (X[:4], 3, ["not identifiable"] * 3),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
 }
 
 
@@ -133,7 +131,7 @@ def test_the_verdicts_are_right(name):
 
 
 def test_scores_of_three_values_have_no_cube_and_so_no_fourth_order():
-    x = np.vstack([np.eye(6), -np.eye(6)])
+    x = DATA["all λ equal"]
     answers = nonlinear_encoders.small_codes(theory.pose(x, 3))
     assert verdicts(answers) == ["not identifiable", "holds", "holds"]
 
@@ -142,9 +140,9 @@ def test_scores_of_three_values_have_no_cube_and_so_no_fourth_order():
     ("x", "code", "verdict"),
     [
         (X, 3, "holds"),
-        (with_spectrum([5.0, 4], features=6), 3, "holds"),
+        (DATA["rank 2"], 3, "holds"),
         (X, 6, "not applicable"),
-        (X[:1], 3, "not applicable"),
+        (DATA["one example"], 3, "not applicable"),
     ],
 )
 def test_the_bound(x, code, verdict):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import losses, theory
@@ -12,10 +11,9 @@ from aejax.models import linear
 from aejax.theory.analysis.moments import moments
 from aejax.theory.learning.online import online_rules, run_rule
 from aejax.theory.solvers.hebbian import hebbian_update, learn_online
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 HOLDS = ["holds"] * 2
 NO = "not identifiable"
 NA = "not applicable"
@@ -231,30 +229,29 @@ def test_a_rule_stopped_short_is_not_identifiable_rather_than_false(monkeypatch)
     assert all("the rule still moved after 5 steps" in answer.reason for answer in answers)
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 CASES = {
-    "repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]), 3, [NO, NO]),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, [NO, NO]),
     "nearly repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3 - 1e-5, 2.0, 1.0]), 3, [NO, NO]),
-    "repeated above k": (with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]), 3, ["holds", NO]),
-    "repeated below k": (with_spectrum([5.0, 4.0, 3.0, 1.0, 1.0, 1.0]), 3, HOLDS),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, [NO, NO]),
-    "rank = k": (with_spectrum([5.0, 4.0, 3.0], features=6), 3, HOLDS),
-    "m < n": (np.random.default_rng(8).normal(size=(4, 6)), 2, HOLDS),
-    "m - 1 = k": (np.random.default_rng(8).normal(size=(4, 6)), 3, HOLDS),
+    "repeated above k": (DATA["λ_1 = λ_2"], 3, ["holds", NO]),
+    "repeated below k": (DATA["λ_4 = λ_5 = λ_6"], 3, HOLDS),
+    "rank < k": (DATA["rank 2"], 3, [NO, NO]),
+    "rank = k": (DATA["rank 3"], 3, HOLDS),
+    "m < n": (DATA["four examples"], 2, HOLDS),
+    "m - 1 = k": (DATA["four examples"], 3, HOLDS),
     "k = 1": (X, 1, ["holds", NA]),
-    "m = 2, k = 1": (NORMAL[:2], 1, ["holds", NA]),
-    "constant feature": (np.c_[np.full(40, 0.1), NORMAL[:, :5]], 3, HOLDS),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6), examples=200), 3, HOLDS),
+    "m = 2, k = 1": (DATA["two examples"], 1, ["holds", NA]),
+    "constant feature": (DATA["first feature constant"], 3, HOLDS),
+    "condition 1e12": (DATA["condition 1e12, 200 examples"], 3, HOLDS),
     "condition 1e12, k = 5": (
-        with_spectrum(np.geomspace(1, 1e-12, 6), examples=200),
+        DATA["condition 1e12, 200 examples"],
         5,
         [NO, NO],
     ),
-    "large": (1e8 * X, 3, HOLDS),
+    "large": (DATA["regular, huge unit"], 3, HOLDS),
     "offset": (X + 1e4, 3, HOLDS),
     "k = n": (X, 6, [NA, NA]),
-    "one example": (X[:1], 3, [NA, NA]),
-    "constant data": (np.full((40, 6), 0.1), 3, [NA, NA]),
+    "one example": (DATA["one example"], 3, [NA, NA]),
+    "constant data": (DATA["constant"], 3, [NA, NA]),
 }
 
 

@@ -5,13 +5,12 @@ import re
 import ml_dtypes
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.learning import single_precision
+from tests.theory.degenerate_data import DIGITS, X
 from tests.theory.spectra import with_spectrum
 
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 
 
@@ -26,7 +25,7 @@ def lost_by_numpy(x, code, stored):
     return x_hat - (analysis.mean + (x - analysis.mean) @ rows.T @ rows)
 
 
-@pytest.mark.parametrize(("x", "code"), [(X, 3), (load_digits().data, 10)])
+@pytest.mark.parametrize(("x", "code"), [(X, 3), (DIGITS, 10)])
 def test_residual_and_control_are_those_of_numpy(x, code):
     (certificate,) = theory.single_precision(theory.pose(x, code))
     spread = np.sqrt(np.var(x, axis=0).sum() * len(x))

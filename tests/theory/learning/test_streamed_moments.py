@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, IncrementalPCA
 
 from aejax import theory
@@ -19,10 +18,9 @@ from aejax.theory.learning.streamed_moments import (
     streamed_moments,
 )
 from tests.properties import property_test
+from tests.theory.degenerate_data import DATA, DIGITS, NORMAL
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 NO = "not identifiable"
 NA = "not applicable"
 
@@ -201,25 +199,23 @@ def test_a_false_analysis_fails(change):
     assert verdicts(streamed_moments(problem._replace(pca=false)))[1] == "fails"
 
 
-GENERATOR = np.random.default_rng(8)
-REPEATED = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0])
 CASES = {
-    "repeated at k": (REPEATED, 3, ["holds", NO]),
-    "repeated above k": (with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]), 3, ["holds"] * 2),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds", NO]),
+    "repeated above k": (DATA["λ_1 = λ_2"], 3, ["holds"] * 2),
     "repeated, k = 1": (with_spectrum([5.0, 5.0, 3.0]), 1, ["holds", NO]),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, ["holds"] * 2),
-    "rank = k": (with_spectrum([5.0, 4.0, 3.0], features=6), 3, ["holds"] * 2),
-    "m < n": (GENERATOR.normal(size=(4, 6)), 3, ["holds"] * 2),
+    "rank < k": (DATA["rank 2"], 3, ["holds"] * 2),
+    "rank = k": (DATA["rank 3"], 3, ["holds"] * 2),
+    "m < n": (DATA["four examples"], 3, ["holds"] * 2),
     "m = 2 on an axis": (np.array([[1.0, 0, 0], [-1.0, 0, 0]]), 1, ["holds"] * 2),
-    "constant feature": (np.c_[np.full(40, 0.1), NORMAL[:, :5]], 3, ["holds"] * 2),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6), examples=200), 3, ["holds"] * 2),
+    "constant feature": (DATA["first feature constant"], 3, ["holds"] * 2),
+    "condition 1e12": (DATA["condition 1e12, 200 examples"], 3, ["holds"] * 2),
     "offset": (NORMAL + 1e4, 3, ["holds"] * 2),
     "spread lost to an offset": (1e-4 * NORMAL + 1e6, 3, [NO, NO]),
     "large": (1e8 * NORMAL, 3, ["holds"] * 2),
     "k = n": (NORMAL, 6, ["holds", NA]),
-    "one feature": (NORMAL[:, :1], 1, ["holds", NA]),
-    "one example": (NORMAL[:1], 3, [NA, NA]),
-    "constant data": (np.full((40, 6), 0.1), 3, [NA, NA]),
+    "one feature": (DATA["one feature"], 1, ["holds", NA]),
+    "one example": (DATA["one example"], 3, [NA, NA]),
+    "constant data": (DATA["constant"], 3, [NA, NA]),
 }
 
 

@@ -3,13 +3,11 @@
 import numpy as np
 import pytest
 import scipy.optimize
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.noise import contraction
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import DATA, DIGITS, X
 
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 S = np.cov(X, rowvar=False, bias=True) / np.var(X, axis=0).sum()
 NOT_APPLICABLE = ["not applicable"] * 2
@@ -48,7 +46,7 @@ def test_scipy_trains_to_the_tied_loss_and_gains_from_random_starts(fraction, mo
 
 
 def test_half_the_weight_lies_between_the_kept_eigenvalues_so_that_gains_vanish():
-    problem = theory.pose(load_digits().data, 10)
+    problem = theory.pose(DIGITS, 10)
     gains = contraction.tied_gains(problem)
     assert 0 < np.sum(gains > 0) < 10
     assert (np.diff(gains) <= 0).all()
@@ -85,18 +83,18 @@ def test_the_untied_sequence_falls_to_pca_and_its_gradient_never_vanishes():
 
 
 CASES = {
-    "digits": (load_digits().data, 10, ["holds"] * 2),
-    "digits, small and offset": (1e-6 * load_digits().data + 1, 10, ["holds"] * 2),
+    "digits": (DIGITS, 10, ["holds"] * 2),
+    "digits, small and offset": (DATA["digits, small unit and offset"], 10, ["holds"] * 2),
     "one unit": (X, 1, ["holds"] * 2),
-    "repeated at k": (with_spectrum([5.0, 4, 3, 3, 2, 1]), 3, ["holds"] * 2),
-    "all equal": (np.vstack([np.eye(6), -np.eye(6)]), 3, ["holds"] * 2),
-    "constant feature": (np.c_[X[:, :5], np.full(40, 0.1)], 3, ["holds"] * 2),
-    "rank < k": (with_spectrum([5.0, 4], features=6), 3, ["holds"] * 2),
-    "m < n": (np.random.default_rng(0).normal(size=(4, 6)), 3, ["holds"] * 2),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6)), 3, ["holds"] * 2),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds"] * 2),
+    "all equal": (DATA["all λ equal"], 3, ["holds"] * 2),
+    "constant feature": (DATA["regular, last feature constant"], 3, ["holds"] * 2),
+    "rank < k": (DATA["rank 2"], 3, ["holds"] * 2),
+    "m < n": (DATA["four examples"], 3, ["holds"] * 2),
+    "condition 1e12": (DATA["condition 1e12"], 3, ["holds"] * 2),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
 }
 
 

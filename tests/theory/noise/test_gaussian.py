@@ -7,21 +7,19 @@ import numpy as np
 import pytest
 import scipy.linalg
 import scipy.optimize
-from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
 
 from aejax import theory
 from aejax.theory.noise import gaussian, masking, monte_carlo
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
 
-DIGITS = load_digits().data
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 R = X - X.mean(axis=0)
 S = R.T @ R / len(R)
 PROBLEM = theory.pose(X, 3)
 VARIANCE = gaussian.noise_variance(PROBLEM)
-CONSTANT = np.c_[X[:, :5], np.full(40, 0.1)]
+CONSTANT = DATA["regular, last feature constant"]
 THEOREMS = (gaussian.gaussian_denoising, masking.masking_denoising, monte_carlo.sampled_denoising)
 NOT_APPLICABLE = ["not applicable"] * 8
 
@@ -138,23 +136,23 @@ def test_the_objective_on_the_users_data_is_that_of_the_regression_within_the_bo
 CASES = {
     "small": (X, 3, ["holds"] * 8),
     "digits": (DIGITS, 10, ["holds"] * 8),
-    "digits, small and offset": (1e-6 * DIGITS + 1, 10, ["holds"] * 8),
-    "repeated at k": (with_spectrum([5.0, 4, 3, 3, 2, 1]), 3, ["holds"] * 8),
+    "digits, small and offset": (DATA["digits, small unit and offset"], 10, ["holds"] * 8),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds"] * 8),
     "constant feature": (CONSTANT, 3, ["holds"] * 8),
     "rank < k": (
-        with_spectrum([5.0, 4], features=6),
+        DATA["rank 2"],
         3,
         ["holds", "holds", "holds", "not identifiable", *["holds"] * 4],
     ),
     "condition 1e12": (
-        with_spectrum(np.geomspace(1, 1e-12, 6)),
+        DATA["condition 1e12"],
         5,
         ["not identifiable", "not identifiable", "holds", "not identifiable", *["holds"] * 4],
     ),
-    "condition 1e12, large loss": (with_spectrum(np.geomspace(1, 1e-12, 6)), 1, ["holds"] * 8),
+    "condition 1e12, large loss": (DATA["condition 1e12"], 1, ["holds"] * 8),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
 }
 
 
@@ -193,7 +191,7 @@ def test_the_subspace_at_equal_variances_has_a_margin_on_every_arrangement(eigen
 
 
 def test_equal_variances_with_equal_eigenvalues_have_no_subspace():
-    x = np.vstack([np.eye(6), -np.eye(6)])
+    x = DATA["all λ equal"]
     _, subspace = masking.masking_denoising(theory.pose(x, 3))
     assert subspace.verdict == "not identifiable"
     assert "gap" in subspace.reason

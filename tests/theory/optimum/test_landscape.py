@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from aejax import theory
 from aejax.theory.optimum import critical_points, landscape
+from tests.theory.degenerate_data import DATA, DIGITS
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
 
@@ -99,7 +99,7 @@ def test_directions_without_variance_are_flat():
 
 @pytest.mark.parametrize(
     ("x", "code"),
-    [(X, 3), (load_digits().data, 10), (with_spectrum([5.0, 3, 1], features=6) + 1e6, 4)],
+    [(X, 3), (DIGITS, 10), (with_spectrum([5.0, 3, 1], features=6) + 1e6, 4)],
     ids=["small", "digits", "rank < k, offset"],
 )
 def test_it_holds(x, code):
@@ -111,11 +111,11 @@ def test_it_holds(x, code):
 @pytest.mark.parametrize(
     ("x", "code", "verdict", "reason"),
     [
-        (with_spectrum([5.0, 4, 3, 3, 2, 1]), 3, "not identifiable", "least gap"),
-        (with_spectrum(np.geomspace(1, 1e-12, 6)), 3, "not identifiable", "least gap"),
-        (with_spectrum([5.0], features=6), 1, "not applicable", "1 direction"),
+        (DATA["λ_3 = λ_4"], 3, "not identifiable", "least gap"),
+        (DATA["condition 1e12"], 3, "not identifiable", "least gap"),
+        (DATA["rank 1"], 1, "not applicable", "1 direction"),
         (X, 6, "not applicable", "features"),
-        (X[:1], 3, "not applicable", "no feature varies"),
+        (DATA["one example"], 3, "not applicable", "no feature varies"),
         (X[:2], 3, "not applicable", "1 direction"),
     ],
 )

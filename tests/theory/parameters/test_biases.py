@@ -2,16 +2,13 @@ import jax
 import numpy as np
 import pytest
 from scipy.linalg import svd, svdvals
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA, TruncatedSVD
 
 from aejax import linear, theory
 from aejax.theory.parameters.biases import affine_least_squares, sigma_points, uncentred
+from tests.theory.degenerate_data import CENTRED, DATA, DIGITS, MEAN, X
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
-CENTRED = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
-X = CENTRED + np.arange(6.0)
 HOLDS = ["holds"] * 3
 
 
@@ -137,49 +134,48 @@ def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monke
     assert "least squares had not converged after 2 steps" in answer.reason
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 NO = "not identifiable"
 NOT_APPLICABLE = ["not applicable"] * 3
 CASES = {
     "offset": (X, 3, HOLDS),
     "far": (CENTRED + 1e3, 3, HOLDS),
-    "small": (1e-8 * X, 3, HOLDS),
-    "large": (1e8 * X, 3, HOLDS),
+    "small": (DATA["regular, tiny unit"], 3, HOLDS),
+    "large": (DATA["regular, huge unit"], 3, HOLDS),
     "steep and small": (  # a random bias of order one would drown it
         1e-3 * (with_spectrum(np.geomspace(1, 1e-6, 6), examples=200) + 1),
         3,
         HOLDS,
     ),
-    "centred": (CENTRED, 3, ["holds", "not applicable", "not applicable"]),
-    "a mean that is hardly there": (CENTRED + 1e-13, 3, ["holds", NO, NO]),
+    "centred": (DATA["regular, zero mean"], 3, ["holds", "not applicable", "not applicable"]),
+    "a mean that is hardly there": (DATA["regular, tiny mean"], 3, ["holds", NO, NO]),
     "repeated at k": (
-        with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]) + np.arange(6.0),
+        DATA["λ_3 = λ_4"] + MEAN,
         3,
         [NO, "holds", "holds"],  # the mean's own direction moves the repetition
     ),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6) + 1, 4, [NO, NO, NO]),
+    "rank < k": (DATA["rank 2"] + 1, 4, [NO, NO, NO]),
     "rank k - 1, offset": (  # both losses are zero
-        with_spectrum([5.0, 4.0], features=6) + 1,
+        DATA["rank 2"] + 1,
         3,
         [NO, "holds", NO],
     ),
-    "m < n": (NORMAL[:4] + 2, 2, HOLDS),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 3.0)], 3, HOLDS),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6), examples=200) + 1, 2, HOLDS),
+    "m < n": (DATA["four examples"] + 2, 2, HOLDS),
+    "constant feature": (DATA["last feature constant"], 3, HOLDS),
+    "condition 1e12": (DATA["condition 1e12, 200 examples"] + 1, 2, HOLDS),
     "condition 1e12, k = 5": (
-        with_spectrum(np.geomspace(1, 1e-12, 6), examples=200) + 1,
+        DATA["condition 1e12, 200 examples"] + 1,
         5,
         ["holds", "holds", NO],  # the loss is no greater than the rounding of a row
     ),
     "condition 1e24": (
-        with_spectrum(np.geomspace(1, 1e-24, 6), examples=200) + 1,
+        DATA["condition 1e24, 200 examples"] + 1,
         5,
         [NO, NO, NO],
     ),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
-    "zeros": (np.zeros((40, 6)), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
+    "zeros": (DATA["zeros"], 3, NOT_APPLICABLE),
 }
 
 

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
@@ -16,12 +15,9 @@ from aejax.theory.parameters.component_recovery import ordered_recovery
 from aejax.theory.parameters.curvature import decayed_curvature, nested_curvature, ordered_gains
 from aejax.theory.solvers.lbfgs import minimise
 from aejax.theory.solvers.penalised import kernels
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import DATA, DIGITS, EIGENVALUES, NORMAL, X
 from tests.theory.units import assert_no_number_changes
 
-DIGITS = load_digits().data
-EIGENVALUES = np.array([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
-X = with_spectrum(EIGENVALUES) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 ROWS = PCA(3, svd_solver="full").fit(X).components_
 TOTAL = EIGENVALUES.sum()
@@ -335,25 +331,24 @@ def test_a_rotation_that_would_take_too_long_is_not_begun(monkeypatch):
     assert "steps are too many" in answers[3].reason
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 CASES = {
-    "repeated within k": (with_spectrum([5.0, 4.0, 4.0, 3.0, 2.0, 1.0]), 3, [NO] * 4),
-    "repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]), 3, [NO, HOLDS, NO, NO]),
-    "repeated below k": (with_spectrum([5.0, 4.0, 3.0, 1.0, 1.0, 1.0]), 3, [HOLDS] * 4),
-    "nearly repeated": (with_spectrum([5.0, 4.0, 4.0 - 1e-7, 3.0, 2.0]), 3, [NO] * 4),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, [NO] * 4),
-    "rank = k": (with_spectrum([5.0, 4.0, 3.0], features=6), 3, [HOLDS] * 4),
+    "repeated within k": (DATA["λ_2 = λ_3"], 3, [NO] * 4),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, [NO, HOLDS, NO, NO]),
+    "repeated below k": (DATA["λ_4 = λ_5 = λ_6"], 3, [HOLDS] * 4),
+    "nearly repeated": (DATA["λ_2 ≈ λ_3"], 3, [NO] * 4),
+    "rank < k": (DATA["rank 2"], 3, [NO] * 4),
+    "rank = k": (DATA["rank 3"], 3, [HOLDS] * 4),
     "m < n": (NORMAL[:5], 3, [HOLDS] * 4),
     "m < k": (NORMAL[:3], 3, [NO] * 4),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 0.1)], 3, [HOLDS] * 4),
-    "large": (1e8 * X, 3, [HOLDS] * 4),
-    "small": (1e-8 * X, 3, [HOLDS] * 4),
+    "constant feature": (DATA["last feature constant"], 3, [HOLDS] * 4),
+    "large": (DATA["regular, huge unit"], 3, [HOLDS] * 4),
+    "small": (DATA["regular, tiny unit"], 3, [HOLDS] * 4),
     "k = n": (X, 6, ["not applicable"] * 4),
     "k > n": (X, 7, ["not applicable"] * 4),
     "k = 1": (X, 1, ["not applicable"] * 4),
-    "constant data": (np.full((40, 6), 0.1), 3, ["not applicable"] * 4),
+    "constant data": (DATA["constant"], 3, ["not applicable"] * 4),
     "condition 1e12": (
-        with_spectrum(np.geomspace(1, 1e-12, 6), examples=200),
+        DATA["condition 1e12, 200 examples"],
         3,
         [NO, NO, HOLDS, NO],
     ),

@@ -1,15 +1,12 @@
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory.parameters import components
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
-
-DIGITS = load_digits().data
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 
 
 def test_they_hold_on_the_digits_and_their_controls_are_rejected():
@@ -55,13 +52,13 @@ def test_sines_and_cosines_are_of_one_angle_and_swapped_components_are_seen():
     [
         (with_spectrum([5.0, 3, 3, 1, 0.5]), 3, "not identifiable"),  # repeated within the code
         (with_spectrum([5.0, 4, 3, 3, 1]), 3, "not identifiable"),  # repeated at k
-        (with_spectrum([5.0, 4], features=6), 3, "not identifiable"),  # rank < k
-        (np.random.default_rng(0).normal(size=(5, 8)), 3, "holds"),  # m < n
+        (DATA["rank 2"], 3, "not identifiable"),  # rank < k
+        (DATA["five examples"], 3, "holds"),  # m < n
         (np.c_[X, np.full(len(X), 0.1)], 3, "holds"),  # a constant feature
-        (np.vstack([np.eye(6), -np.eye(6)]), 3, "not identifiable"),  # gaps of nothing at all
+        (DATA["all λ equal"], 3, "not identifiable"),  # no gap
         (X, 1, "not applicable"),
         (X, 6, "not applicable"),
-        (X[:1], 3, "not applicable"),
+        (DATA["one example"], 3, "not applicable"),
     ],
 )
 def test_the_verdicts_on_other_data_are_right(x, code, verdict):
@@ -71,9 +68,7 @@ def test_the_verdicts_on_other_data_are_right(x, code, verdict):
 
 def test_at_condition_1e12_singular_values_stay_apart_and_the_decoders_do_not():
     """σ_5 − σ_6 = 1.5e-5 is far above rounding; D² differs by 3e-8, beyond what training sees."""
-    shown, decoder = components.principal_components(
-        theory.pose(with_spectrum(np.geomspace(1, 1e-12, 6)), 5)
-    )
+    shown, decoder = components.principal_components(theory.pose(DATA["condition 1e12"], 5))
     assert shown.verdict == "holds"
     assert decoder.verdict == "not identifiable"
     assert "exceeds the cap" in decoder.reason

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
-from sklearn.datasets import load_digits
 from sklearn.linear_model import Ridge
 
 from aejax import theory
@@ -18,11 +17,9 @@ from aejax.theory.solvers.penalised import (
     sum_gains,
     train_penalised,
 )
+from tests.theory.degenerate_data import DATA, DIGITS, EIGENVALUES, X
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
-EIGENVALUES = np.array([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
-X = with_spectrum(EIGENVALUES) + np.arange(6.0)
 HOLDS, NO = "holds", "not identifiable"
 
 
@@ -266,26 +263,25 @@ def test_nearly_equal_eigenvalues_leave_the_loss_and_the_gains_alone():
         assert "fails" not in verdicts(theory.sum_regularisation(theory.pose(x, 3)))
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 NOT_APPLICABLE = ["not applicable"] * 6
 CASES = {
     "repeated at k": (
-        with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]),
+        DATA["λ_3 = λ_4"],
         3,
         [HOLDS] * 4 + [NO, HOLDS],
     ),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, [HOLDS] * 4 + [NO, NO]),
-    "rank = k": (with_spectrum([5.0, 4.0, 3.0], features=6), 3, [HOLDS] * 6),
-    "far": (X + 1e6, 3, [HOLDS] * 6),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 0.1)], 3, [HOLDS] * 6),
+    "rank < k": (DATA["rank 2"], 3, [HOLDS] * 4 + [NO, NO]),
+    "rank = k": (DATA["rank 3"], 3, [HOLDS] * 6),
+    "far": (DATA["regular, huge offset"], 3, [HOLDS] * 6),
+    "constant feature": (DATA["last feature constant"], 3, [HOLDS] * 6),
     "condition 1e24": (
-        with_spectrum(np.geomspace(1, 1e-24, 6), examples=200),
+        DATA["condition 1e24, 200 examples"],
         3,
         [NO, NO, NO, HOLDS, NO, HOLDS],  # J itself is 4e-10 of the variance
     ),
     "k = n": (X, 6, NOT_APPLICABLE),
-    "one example": (X[:1], 3, NOT_APPLICABLE),
-    "constant data": (np.full((40, 6), 0.1), 3, NOT_APPLICABLE),
+    "one example": (DATA["one example"], 3, NOT_APPLICABLE),
+    "constant data": (DATA["constant"], 3, NOT_APPLICABLE),
 }
 
 

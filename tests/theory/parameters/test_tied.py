@@ -3,16 +3,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
-from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from aejax import theory
 from aejax.theory.parameters.tied import tied_loss, train_tied
 from aejax.theory.solvers.lbfgs import minimise
+from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 
-DIGITS = load_digits().data
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 HOLDS = ["holds"] * 2
 NO = "not identifiable"
 
@@ -150,19 +148,18 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     assert all("training had not converged after 5 steps" in answer.reason for answer in answers)
 
 
-NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 CASES = {
-    "repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]), 3, ["holds", NO]),
-    "nearly repeated at k": (with_spectrum([5.0, 4.0, 3.0, 3.0 - 1e-7, 2.0, 1.0]), 3, None),
-    "repeated above k": (with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]), 3, HOLDS),
-    "rank < k": (with_spectrum([5.0, 4.0], features=6), 3, [NO, NO]),
-    "rank = k": (with_spectrum([5.0, 4.0, 3.0], features=6), 3, HOLDS),
-    "constant feature": (np.c_[NORMAL[:, :5], np.full(40, 0.1)], 3, HOLDS),
-    "condition 1e12": (with_spectrum(np.geomspace(1, 1e-12, 6), examples=200), 3, HOLDS),
-    "condition 1e24": (with_spectrum(np.geomspace(1, 1e-24, 6), examples=200), 3, [NO, NO]),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds", NO]),
+    "nearly repeated at k": (DATA["λ_3 ≈ λ_4"], 3, None),
+    "repeated above k": (DATA["λ_1 = λ_2"], 3, HOLDS),
+    "rank < k": (DATA["rank 2"], 3, [NO, NO]),
+    "rank = k": (DATA["rank 3"], 3, HOLDS),
+    "constant feature": (DATA["last feature constant"], 3, HOLDS),
+    "condition 1e12": (DATA["condition 1e12, 200 examples"], 3, HOLDS),
+    "condition 1e24": (DATA["condition 1e24, 200 examples"], 3, [NO, NO]),
     "k = n": (X, 6, ["not applicable"] * 2),
-    "one example": (X[:1], 3, ["not applicable"] * 2),
-    "constant data": (np.full((40, 6), 0.1), 3, ["not applicable"] * 2),
+    "one example": (DATA["one example"], 3, ["not applicable"] * 2),
+    "constant data": (DATA["constant"], 3, ["not applicable"] * 2),
 }
 
 

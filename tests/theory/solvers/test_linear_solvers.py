@@ -5,10 +5,9 @@ from sklearn.decomposition import PCA
 
 from aejax import linear, theory
 from aejax.theory.solvers.linear_solvers import balance
-from tests.theory.spectra import with_spectrum
+from tests.theory.degenerate_data import X
 
 KEY = jax.random.key(3)
-X = with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + np.arange(6.0)
 WIDE = np.random.default_rng(5).normal(size=(5, 9))
 
 

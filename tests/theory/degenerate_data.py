@@ -1,0 +1,70 @@
+"""Named data sets on which conditions of the theorems fail, almost fail, or are easily mistaken.
+
+Eigenvalues are known before the data is made. A test states the code size and the verdicts of its
+theorem for the data that it selects by name.
+"""
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from tests.theory.spectra import with_spectrum
+
+EIGENVALUES = np.array([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
+MEAN = np.arange(6.0)
+CENTRED = with_spectrum(EIGENVALUES)
+X = CENTRED + MEAN
+"""Regular data: distinct eigenvalues and a mean that is not zero."""
+
+NORMAL = np.random.default_rng(7).normal(size=(40, 6))
+FEW = np.random.default_rng(8).normal(size=(5, 6))
+DIGITS = load_digits().data
+
+DATA = {
+    "regular": X,
+    "regular, zero mean": CENTRED,
+    "regular, tiny mean": CENTRED + 1e-13,
+    "regular, tiny unit": 1e-8 * X,
+    "regular, huge unit": 1e8 * X,
+    "regular, huge offset": X + 1e6,
+    "λ_1 = λ_2": with_spectrum([5.0, 5.0, 3.0, 2.5, 2.0, 1.0]),
+    "λ_2 = λ_3": with_spectrum([5.0, 4.0, 4.0, 3.0, 2.0, 1.0]),
+    "λ_2 ≈ λ_3": with_spectrum([5.0, 4.0, 4.0 - 1e-7, 3.0, 2.0]),
+    "λ_3 = λ_4": with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0]),
+    "λ_3 ≈ λ_4": with_spectrum([5.0, 4.0, 3.0, 3.0 - 1e-7, 2.0, 1.0]),
+    "λ_4 = λ_5 = λ_6": with_spectrum([5.0, 4.0, 3.0, 1.0, 1.0, 1.0]),
+    "all λ equal": np.vstack([np.eye(6), -np.eye(6)]),
+    "rank 1": with_spectrum([5.0], features=6),
+    "rank 2": with_spectrum([5.0, 4.0], features=6),
+    "rank 3": with_spectrum([5.0, 4.0, 3.0], features=6),
+    "condition 1e12": with_spectrum(np.geomspace(1, 1e-12, 6)),
+    "condition 1e12, 200 examples": with_spectrum(np.geomspace(1, 1e-12, 6), examples=200),
+    "condition 1e16, 200 examples": with_spectrum(np.geomspace(1, 1e-16, 6), examples=200),
+    "condition 1e24, 200 examples": with_spectrum(np.geomspace(1, 1e-24, 6), examples=200),
+    "last feature constant": np.c_[NORMAL[:, :5], np.full(40, 0.1)],
+    "first feature constant": np.c_[np.full(40, 0.1), NORMAL[:, :5]],
+    "regular, last feature constant": np.c_[X[:, :5], np.full(40, 0.1)],
+    "five eigenvalues, last feature constant": np.c_[
+        with_spectrum([6.0, 4.0, 2.0, 1.0, 0.5]) + np.arange(5.0), np.full(40, 0.1)
+    ],
+    "one feature": NORMAL[:, :1],
+    "two features": with_spectrum([2.0, 1.0]),
+    "one example": X[:1],
+    "two examples": NORMAL[:2],
+    "four examples": FEW[:4],
+    "five examples": FEW,
+    "scores of two values": np.tile([[1.0, 0.0], [-1.0, 0.0]], (5, 1)),
+    "constant": np.full((40, 6), 0.1),
+    "constant, large": np.full((40, 6), 1e6 / 3),
+    "zeros": np.zeros((40, 6)),
+    "spread below the rounding of an offset": 1e-12 * NORMAL + 1e6,
+    "squares that underflow": 1e-160 * NORMAL,
+    "digits": DIGITS,
+    "digits, tiny unit": 1e-8 * DIGITS,
+    "digits, huge unit": 1e8 * DIGITS,
+    "digits, huge offset": DIGITS + 1e6,
+    "digits, small unit and offset": 1e-6 * DIGITS + 1,
+}
+"""Name -> x [examples, features], read-only; 40 × 6 unless the name says otherwise."""
+
+for x in DATA.values():
+    x.flags.writeable = False
