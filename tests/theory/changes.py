@@ -1,11 +1,11 @@
-"""Data of every degenerate kind, and changes of data that no theorem's truth depends on."""
+"""Random degenerate data, and transformations of data under which no theorem becomes false."""
 
 import numpy as np
 
 from tests.theory.spectra import with_spectrum
 
 EXAMPLES, FEATURES = 40, 6
-"""One shape, so that what a theorem compiles serves all data."""
+"""One shape for all data, so that each theorem compiles once."""
 
 
 def _decaying(generator):
@@ -56,7 +56,7 @@ DATA = {
         generator.normal(size=(EXAMPLES, FEATURES)) * 10.0 ** generator.uniform(-6, 6, FEATURES)
     ),
 }
-"""Kind -> generator -> x [40, 6]."""
+"""Name -> generator -> x [40, 6]."""
 
 
 def _rotated(x, generator):
@@ -88,4 +88,4 @@ CHANGES = {
     ),
     "unsigned stamps": lambda x, _: np.round(1e3 + 1e3 * x).astype(np.uint64) + 2**63,
 }
-"""Kind -> (x, generator) -> x in another order, position, unit or dtype; x within ±1."""
+"""Name -> (x within ±1, generator) -> x in another order, position, unit or dtype."""

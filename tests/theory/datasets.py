@@ -1,4 +1,4 @@
-"""The data sets on which every theorem must give the right verdict, each with its code size."""
+"""Data sets on which all theorems are tested, each with its code size."""
 
 from sklearn.datasets import load_digits
 
@@ -12,7 +12,7 @@ SMALL = {
     "condition 1e12": (DATA["condition 1e12"] + MEAN, 3),
     "m < n": (DATA["five examples"] + MEAN, 2),
 }
-"""Of six features each, so that little compiles; the mean is not zero."""
+"""Data of six features each, so that little compiles, with a mean that is not zero."""
 
 
 def digits():

@@ -1,7 +1,6 @@
-"""Named data sets on which conditions of the theorems fail, almost fail, or are easily mistaken.
+"""Named degenerate data sets: the assumptions of some theorem fail, or nearly fail, on each.
 
-Eigenvalues are known before the data is made. A test states the code size and the verdicts of its
-theorem for the data that it selects by name.
+A test selects data by name and states the code size and the verdicts of its theorem.
 """
 
 import numpy as np

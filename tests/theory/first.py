@@ -1,4 +1,4 @@
-"""The certificates of the first four theorems, which their own tests are about."""
+"""Certificates of four basic theorems: loss, map, gradient training and invariance."""
 
 from aejax import theory
 

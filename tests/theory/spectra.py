@@ -1,4 +1,4 @@
-"""Data whose spectrum is known before it is made."""
+"""Data with a given spectrum."""
 
 import jax
 
@@ -6,7 +6,7 @@ from aejax import theory
 
 
 def with_spectrum(eigenvalues, *, examples=40, features=None, seed=0):
-    """Centred x [examples, features] whose normalised S has these eigenvalues, then zeros."""
+    """Centred x [examples, features] whose covariance S has these eigenvalues, then zeros."""
     return theory.with_spectrum(
         jax.random.key(seed), eigenvalues, examples=examples, features=features
     )

@@ -1,4 +1,4 @@
-"""False mathematics that certificates once accepted: each fails by its statement's definition."""
+"""False formulas that certificates once accepted: each is rejected by the definition."""
 
 import inspect
 import textwrap
@@ -28,7 +28,7 @@ def verdicts(certificates):
 
 
 def second_moments(a, b):
-    """M = a S + b diag S, in the place of (1 − q)² S + q (1 − q) diag S."""
+    """M = a S + b diag S instead of (1 − q)² S + q (1 − q) diag S."""
 
     def regression(factor, *, rate=masking.RATE):
         spread = np.sqrt(b) * np.diag(np.linalg.norm(factor, axis=0))
@@ -53,7 +53,7 @@ def test_a_false_second_moment_of_masks_fails(problem, a, b, monkeypatch):
     assert b == 0 or found == [FAILS, FAILS]
 
 
-def test_components_that_are_not_the_leading_ones_are_undercut_by_a_training(monkeypatch):
+def test_training_undercuts_components_that_are_not_leading(monkeypatch):
     """The last k right singular vectors are stationary too, and their loss has a formula."""
     regression, least = masking.reduced_rank_regression, masking.least_regression_loss
 
@@ -70,8 +70,8 @@ def test_components_that_are_not_the_leading_ones_are_undercut_by_a_training(mon
     assert verdicts(theory.masking_denoising(PROBLEM))[0] == FAILS
 
 
-def test_the_enumerated_expectation_is_that_of_many_draws():
-    """Of masks and of Gaussian noise, by NumPy's generator, at kernels that are no optimum."""
+def test_the_enumerated_expectation_is_the_mean_of_many_draws():
+    """For masks and Gaussian noise by NumPy's generator, at kernels that are not optimal."""
     generator = np.random.default_rng(0)
     rows = generator.normal(size=(4, 3))
     encoder, decoder = generator.normal(size=(3, 2)), generator.normal(size=(2, 3))
@@ -93,7 +93,7 @@ def test_the_enumerated_expectation_is_that_of_many_draws():
             assert abs(drawn.mean() - float(expected)) < 5 * drawn.std() / np.sqrt(len(drawn))
 
 
-def test_of_wide_data_the_eight_features_of_greatest_variance_are_enumerated():
+def test_the_eight_features_of_largest_variance_are_enumerated_in_wide_data():
     scales = np.arange(1.0, 13)[np.random.default_rng(1).permutation(12)]
     x = scales * np.random.default_rng(2).uniform(-1, 1, size=(100, 12)).round(3)
     part = expectations.enumerable_problem(theory.pose(x, 6))
@@ -103,8 +103,8 @@ def test_of_wide_data_the_eight_features_of_greatest_variance_are_enumerated():
     assert expectations.enumerable_problem(PROBLEM) is PROBLEM
 
 
-def of_numbers(draw):
-    """x + σ z with z by a function of key and shape, of mean zero and variance one."""
+def additive(draw):
+    """Corruption x + σ z, with z of mean zero and variance one drawn by `draw(key, shape)`."""
 
     def make(level):
         return lambda key, x: x + level * draw(key, x.shape)
@@ -117,7 +117,7 @@ def normal(key, shape):
 
 
 def three_points(key, shape):
-    """−√3, 0 or √3 with probabilities 1/6, 2/3, 1/6: the normal's moments to the fifth."""
+    """−√3, 0 or √3 with probabilities 1/6, 2/3, 1/6: normal moments up to the fifth."""
     chance = jax.random.uniform(key, shape)
     return jnp.sqrt(3.0) * ((chance < 1 / 6) * 1.0 - (chance > 5 / 6))
 
@@ -152,7 +152,7 @@ def bernoulli(key, rate, shape):
 
 
 def random_rate(key, rate, shape):
-    """A rate for each example, uniform from 0 to 2q."""
+    """A rate per example, uniform from 0 to 2q."""
     key_rate, key = jax.random.split(key)
     rates = jax.random.uniform(key_rate, (*shape[:-1], 1), minval=0, maxval=2 * rate)
     return bernoulli(key, rates, shape)
@@ -181,16 +181,16 @@ MASKS = {
 
 
 @pytest.mark.parametrize("name", [*GAUSSIAN, *MASKS])
-def test_noise_of_another_law_fails(name):
-    """Of equal mean and variance for the most part, which a mean of losses does not see."""
+def test_noise_with_another_distribution_fails(name):
+    """Most have the right mean and variance, so that a mean of losses cannot detect them."""
     rows = monte_carlo._rows(PROBLEM)
     key = jax.random.key(0)
     with jax.enable_x64(True), pytest.MonkeyPatch.context() as patch:
-        if "1 %" not in name:  # what is farther off is seen in a smaller sample
+        if "1 %" not in name:  # larger deviations are detected in a smaller sample
             patch.setattr(monte_carlo, "NORMAL_SAMPLE_SIZE", 2**17)
             patch.setattr(monte_carlo, "MASK_SAMPLE_SIZE", 2**17)
         if name in GAUSSIAN:
-            patch.setattr(monte_carlo, "_gaussian", of_numbers(GAUSSIAN[name]))
+            patch.setattr(monte_carlo, "_gaussian", additive(GAUSSIAN[name]))
             answer = monte_carlo._gaussian_law(key, rows, 1.5)
         else:
             patch.setattr(monte_carlo, "_masking", MASKS[name])
@@ -199,14 +199,14 @@ def test_noise_of_another_law_fails(name):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in (1, 2))])
-def test_the_librarys_own_noise_is_nowhere_near_its_bounds(seed):
+def test_the_librarys_noise_is_well_within_its_bounds(seed):
     rows, key = monte_carlo._rows(PROBLEM), jax.random.key(seed)
     for answer in (monte_carlo._gaussian_law(key, rows, 1.5), monte_carlo._masking_law(key, rows)):
         assert answer.residual < 0.8 * answer.tolerance
 
 
 def changed(module, function, *replacements):
-    """A function that a module uses, with its source changed."""
+    """A function of a module with replacements in its source."""
     right = inspect.unwrap(getattr(module, function))
     source = textwrap.dedent(inspect.getsource(right))
     for before, after in replacements:
@@ -287,7 +287,7 @@ FALSE = {
 
 
 SLOW = ("no cross", "half of", "truncations", "losses of")
-"""Those whose theorems compile for seconds."""
+"""Prefixes of the cases whose theorems take seconds to compile."""
 
 
 @pytest.mark.parametrize(
@@ -300,8 +300,8 @@ def test_a_false_definition_fails(name, monkeypatch):
     assert FAILS in verdicts(theorem(PROBLEM))
 
 
-def test_what_is_not_computed_in_float32_fails(monkeypatch):
-    """Float64 loses nothing, which no upper bound forbids."""
+def test_a_computation_outside_float32_fails(monkeypatch):
+    """The error of float64 is zero, which an upper bound alone would accept."""
     right = single_precision.reconstruction
     monkeypatch.setattr(single_precision, "reconstruction", lambda *given, **_: right(*given))
     (answer,) = theory.single_precision(PROBLEM)

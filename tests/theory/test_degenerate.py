@@ -1,4 +1,4 @@
-"""Data on which a theorem's conditions fail: the right verdict, and the quantity that says so."""
+"""Verdicts and reasons on data on which the assumptions of a theorem fail."""
 
 import re
 
@@ -63,7 +63,7 @@ def test_the_verdicts_are_right(name):
         if answer.verdict == "holds":
             assert answer.residual <= answer.tolerance < answer.control / 1000
         else:
-            assert answer.residual is answer.control is None  # nothing was left to luck
+            assert answer.residual is answer.control is None  # nothing was measured
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_the_loss_of_rank_k_data_is_zero_against_its_variance():
     [
         (1e-1, "holds", "holds"),
         (1e-3, "holds", "holds"),
-        (1e-4, "not identifiable", "holds"),  # least squares would need more steps than it has
+        (1e-4, "not identifiable", "holds"),  # least squares would need too many steps
         (1e-7, "not identifiable", "not identifiable"),
     ],
 )
-def test_a_closing_gap_costs_the_maps_and_the_loss_never(gap, optimal, trained):
+def test_a_small_gap_leaves_the_maps_undetermined_but_not_the_loss(gap, optimal, trained):
     x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - gap), 2.0, 1.0])
     answers = first.certificates(x, 3)
     assert [answer.verdict for answer in answers] == [
@@ -113,8 +113,8 @@ def test_a_closing_gap_costs_the_maps_and_the_loss_never(gap, optimal, trained):
     ]
 
 
-def test_training_may_leave_what_the_flatter_of_the_eigengap_and_the_least_variance_lets_it():
-    """ε L + ρ² + 10 g² (Σλ)²/δ with g = 1e-12, whichever of the two δ is."""
+def test_the_training_excess_depends_on_the_smaller_of_eigengap_and_least_variance():
+    """ε L + ρ² + 10 g² (Σλ)²/δ with g = 1e-12 and δ the smaller of the two."""
     for spectrum, flattest in (
         ([8.0, 4, 2, 1.9, 0.5, 0.4], 0.1),
         ([8.0, 4, 1, 0.5, 0.2, 0.1], 0.1),
@@ -134,8 +134,8 @@ def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false():
 
 
 @pytest.mark.parametrize("code", [1, 3, 5])
-def test_a_condition_number_of_1e12_is_answered_by_what_rounding_leaves(code):
-    """Closed forms from R, of condition 1e6, hold; those from S do while the loss is large."""
+def test_verdicts_at_condition_1e12_follow_from_rounding(code):
+    """Closed forms from R, of condition 1e6, hold; those from S hold while the loss is large."""
     x = DATA["condition 1e12, 200 examples"]
     answers = first.certificates(x, code, theorems=("optimal_loss", "optimal_map"))
     expected = {
@@ -156,7 +156,7 @@ def test_a_condition_number_that_plain_gradient_cannot_resolve_is_preconditioned
         assert answer.reason.endswith("the encoder preconditioned")
 
 
-def test_training_is_not_asked_of_a_gap_that_no_gradient_resolves(monkeypatch):
+def test_training_is_skipped_if_no_gradient_resolves_the_gap(monkeypatch):
     for solver in ("train_linear", "train_preconditioned"):
         monkeypatch.setattr(f"aejax.theory.optimum.gradient.{solver}", lambda *_, **__: 1 / 0)
     x = DATA["condition 1e16, 200 examples"]

@@ -1,4 +1,4 @@
-"""Formulas beneath the certificates, each against its docstring's, the spectrum or brute force."""
+"""Formulas of tolerances and helpers against their docstrings, the spectrum or brute force."""
 
 import jax
 import numpy as np
@@ -66,12 +66,12 @@ def test_the_tolerance_of_a_search_has_the_gradient_over_eigenvalue_and_gap(monk
     assert found.tolerance == near(16 * STOP * 36 / (0.5 * 0.5))
 
 
-def test_a_gain_is_wrong_by_the_rounding_of_its_steps_and_of_two_products():
+def test_the_error_of_a_gain_is_the_rounding_of_its_steps_and_of_two_products():
     assert dynamics._rounding(PROBLEM) == near(EPSILON * (32 + 2 * np.sqrt(FEATURES)))
 
 
 def runs(limit, first, second):
-    """Values at the steps of descent, with an expansion of two terms that Richardson removes."""
+    """Values at the steps of descent, with two terms of an expansion in the step."""
     steps = 1 / dynamics.STEP_COUNTS[:, None, None]
     return np.diag(limit) + np.diag(first) * steps + np.diag(second) * steps**2
 
@@ -92,7 +92,7 @@ def test_tolerances_of_curves_and_of_orders_are_ten_times_what_moves_and_roundin
     assert dynamics._order_tolerance(PROBLEM, maps).value == expected
 
 
-def test_a_row_space_that_moves_by_the_rounding_of_a_pass_or_of_the_points_has_come_to_rest():
+def test_a_row_space_that_moves_by_rounding_has_converged():
     assert biases._rounded_movement(PROBLEM) == near(PASS / SIGMA[0])
     many = PROBLEM._replace(x=X[:2])
     small = many.moments._replace(magnitude=0.0, factor=np.zeros((4000, FEATURES)))
@@ -101,8 +101,8 @@ def test_a_row_space_that_moves_by_the_rounding_of_a_pass_or_of_the_points_has_c
     assert len(biases.sigma_points(PROBLEM.moments)) * FEATURES == 2 * PROBLEM.moments.factor.size
 
 
-def test_a_rule_is_given_momentum_where_its_steps_do_not_suffice_and_none_where_none_do():
-    """Alone it needs ln(1/g)/(η gap) steps of the 30 000, with momentum twice ln(1/g)/√(η gap)."""
+def test_a_rule_uses_momentum_only_if_plain_steps_do_not_suffice():
+    """Plain steps: ln(1/g)/(η gap); with momentum 2 ln(1/g)/√(η gap); the maximum is 30 000."""
     logarithm = -np.log(16 * EPSILON * np.sqrt(FEATURES * CODE))
     alone = logarithm / (0.5 * 30_000)
     assert online.needed_momentum(PROBLEM, 1.001 * alone) == 0
@@ -115,8 +115,8 @@ def test_a_rule_is_given_momentum_where_its_steps_do_not_suffice_and_none_where_
     assert online.most_steps(PROBLEM._replace(moments=large)) == int(1e11 / (2 * 25e6 * CODE))
 
 
-def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_is_told():
-    """A last digit that comes and goes: λ_1 = ε²/4, all of Σλ."""
+def test_variation_within_rounding_has_no_components_and_the_reason_states_its_variance():
+    """Variation in the last digit of one feature: λ_1 = Σλ = ε²/4."""
     x = np.ones((40, 6))
     x[::2, 0] += EPSILON
     found = theory.pose(x, 2)
@@ -126,7 +126,7 @@ def test_what_does_not_vary_beyond_rounding_has_no_components_and_its_variance_i
     assert expected in theorem._single(found).reason
 
 
-def test_a_variance_whose_square_float64_cannot_hold_is_one_all_the_same():
+def test_a_variance_whose_square_is_outside_float64_counts_in_the_rank():
     for unit in (1e-300, 1e-140, 1e140, 1e300):
         assert problem.rank(theory.pose(unit * (X - X.mean(axis=0)), 2)) == 6
 
@@ -179,7 +179,7 @@ def test_a_code_holds_data_of_no_more_than_one_example_beyond_its_units(examples
     assert (found is not None) == saturated
 
 
-def test_gaps_of_nothing_have_no_tolerance():
+def test_zero_gaps_have_infinite_tolerances():
     equal = np.array([4.0, 2.0, 2.0, 1.0, 0.5, 0.25])
     flat = PROBLEM._replace(pca=PROBLEM.pca._replace(eigenvalues=equal))
     assert components._decoder_tolerance(flat).value == np.inf
@@ -208,7 +208,7 @@ def test_tolerances_of_a_preconditioned_training():
 
 
 def test_a_tilt_between_equal_eigenvalues_costs_nothing_in_a_preconditioned_training():
-    """Of λ = 4, 2, 2, 1 and two units: the pairs (1, 3), (1, 4) and (2, 4) alone have a cost."""
+    """For λ = 4, 2, 2, 1 and two units only the pairs (1, 3), (1, 4) and (2, 4) have a cost."""
     problem = theory.pose(with_spectrum([4.0, 2.0, 2.0, 1.0]), 2)
     values, error = np.array([4, 2, 2, 1]) / 9, tolerances.gradient_error(problem)
     roots = np.sqrt(values)
@@ -245,7 +245,7 @@ def test_the_weights_of_unequal_l2_stay_below_the_last_eigenvalue_and_equal_ones
     np.testing.assert_array_equal(found, 0)
 
 
-def test_one_unit_has_a_landscape_too_of_wide_data_and_of_narrow():
+def test_one_unit_has_a_landscape_on_wide_and_narrow_data():
     wide = with_spectrum([9.0, 8, 7, 6, 5, 4, 3, 2, 1], features=12)
     for x, directions in ((wide, 6), (X, 6)):
         case, obstacle = landscape.landscape_or_obstacle(theory.pose(x, 1))
@@ -254,8 +254,8 @@ def test_one_unit_has_a_landscape_too_of_wide_data_and_of_narrow():
     assert " features" not in landscape._basis(theory.pose(X, 1), case)
 
 
-def test_equal_gains_of_two_units_leave_their_directions_open():
-    """λ_1 = λ_2, both kept: the gap of D² is nothing, and the subspace's is something."""
+def test_equal_gains_of_two_units_do_not_determine_their_directions():
+    """λ_1 = λ_2, both kept: the gap of D² is zero, the gap of the subspace is not."""
     problem = theory.pose(with_spectrum([3.0, 3.0, 1.0, 0.5]), 2)
     tolerance = components._decoder_tolerance(problem)
     assert tolerance.value > 1e-3
@@ -274,7 +274,7 @@ def test_departures_from_orthonormality_are_spectral_norms(monkeypatch):
     np.testing.assert_allclose(departures, expected)
 
 
-def test_the_momentum_of_a_rule_is_that_of_the_least_gap_that_it_must_close(monkeypatch):
+def test_the_momentum_of_a_rule_depends_on_its_smallest_gap(monkeypatch):
     seen = []
 
     def needed(problem, least):
@@ -287,7 +287,7 @@ def test_the_momentum_of_a_rule_is_that_of_the_least_gap_that_it_must_close(monk
     assert seen == [near(gaps.min())]
 
 
-def test_more_is_drawn_of_less_data():
+def test_smaller_data_gets_more_draws():
     x = np.random.default_rng(0).normal(size=(100, 60))
     kernels = monte_carlo.Kernels(np.eye(60)[:, :2], np.eye(60)[:2])
     noise = monte_carlo.Noise(monte_carlo._gaussian, 0.1, 1.0, np.full(60, 0.01))

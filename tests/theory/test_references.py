@@ -1,4 +1,4 @@
-"""PCA against scikit-learn's and SciPy's, on every data set of the theorems."""
+"""PCA against scikit-learn and SciPy, on every data set of the theorems."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def scipys_of_rows(x):
 def test_eigenvalues_to_1e_10_and_components_to_the_angle_that_the_gap_allows(
     data, reference, request
 ):
-    """Wedin: two singular vectors turn by their errors over the gap to their neighbours."""
+    """Wedin: the angle of a singular vector is at most its error over the gap to its neighbours."""
     x, _ = data(request)
     problem = theory.pose(x, 1)
     ours, (eigenvalues, components) = problem.pca, reference(np.asarray(x, np.float64))
@@ -57,7 +57,7 @@ def test_eigenvalues_to_1e_10_and_components_to_the_angle_that_the_gap_allows(
     cosines = np.sum(ours.components * components, axis=1, keepdims=True)
     sines = np.linalg.norm(ours.components - cosines * components, axis=1)
     assert (sines <= allowed).all()
-    assert (allowed < 1e-8).sum() >= min(2, x.shape[1])  # and of some they allow next to nothing
+    assert (allowed < 1e-8).sum() >= min(2, x.shape[1])  # some of the bounds are tight
 
 
 @pytest.mark.parametrize("data", SMALL + REAL)

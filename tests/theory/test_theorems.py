@@ -45,8 +45,8 @@ def test_every_control_is_rejected_by_the_rule_that_accepts_the_statement(certif
     assert certificate.control > 1e4 * certificate.tolerance
 
 
-def test_the_controls_are_the_false_statements_that_they_say_they_are(certificates):
-    """A code without its 10th component, a subspace one component off, a transposed inverse."""
+def test_the_controls_have_the_errors_of_their_false_statements(certificates):
+    """A code without component 10, a subspace with component k + 1 for k, a transposed inverse."""
     eigenvalues = theory.pca(DIGITS).eigenvalues
     lacking = eigenvalues[9] / eigenvalues[10:].sum()
     controls = [certificate.control for certificate in certificates]
@@ -62,7 +62,7 @@ def test_they_are_written_as_json_objects_with_the_fields_of_verify(certificates
 
 
 def rotated(analysis, angle):
-    """The 3rd principal component turned towards the 4th."""
+    """PCA with its third component rotated towards the fourth."""
     components = analysis.components.copy()
     third, fourth = components[2].copy(), components[3].copy()
     components[2] = np.cos(angle) * third + np.sin(angle) * fourth
@@ -104,14 +104,14 @@ FALSE_ANALYSES = {
     ],
 )
 def test_a_false_analysis_fails(false, theorem, expected):
-    """The bound on the loss wants a threshold from λ_{k+1} to λ_k, so it survives some of them."""
+    """The bound on the loss allows thresholds from λ_{k+1} to λ_k, so some false PCAs pass it."""
     problem = theory.pose(X, 3)
     assert set(verdicts(theorem(problem))) == {"holds"}
     falsified = problem._replace(pca=FALSE_ANALYSES[false](problem.pca))
     assert verdicts(theorem(falsified)) == expected
 
 
-def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_training_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(key, data, code, **_):
         return theory.train_linear(key, data, code, max_steps=5)
 
@@ -147,7 +147,7 @@ def test_a_change_of_code_changes_the_code_and_must_be_undone():
     np.testing.assert_array_equal(decoder["bias"], np.ones(3))
 
 
-def test_theorems_are_chosen_by_name_and_answer_alone_as_they_do_together():
+def test_theorems_selected_by_name_give_the_same_certificates_as_all_together():
     together = first.certificates(X, 3)
     alone = [first.certificates(X, 3, theorems=(name,)) for name in first.FIRST]
     assert [len(answers) for answers in alone] == [2, 1, 2, 1]
@@ -156,7 +156,7 @@ def test_theorems_are_chosen_by_name_and_answer_alone_as_they_do_together():
     assert chosen == alone[3] + alone[1]
 
 
-def test_an_unknown_theorem_is_refused_with_those_there_are():
+def test_an_unknown_theorem_is_refused_with_the_known_names():
     with pytest.raises(
         ValueError, match=r"no theorem fermat; there are course_conditions, optimal_loss"
     ):

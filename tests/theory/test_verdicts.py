@@ -1,7 +1,7 @@
-"""Every theorem on every data set: the right verdict, and the quantity that makes it right.
+"""Verdicts of every theorem on every data set, with the quantity that each is based on.
 
-What is not listed holds. A verdict that is not `holds` has a reason that the data gives, known
-before anything is measured; so none is right by luck.
+Unlisted certificates hold. The reason of a verdict other than `holds` follows from the data before
+anything is measured.
 """
 
 import json
@@ -24,14 +24,14 @@ NO, NA = "not identifiable", "not applicable"
 
 
 def because(verdict, reason, *certificates):
-    """Certificates, each a theorem's name and number, that have this verdict for this reason."""
+    """Certificates (name of the theorem, index) with their common verdict and reason."""
     return dict.fromkeys(certificates, (verdict, reason))
 
 
 NOT_HOLDING = {
-    # λ_3 = λ_4: no subspace of three components, and no statement about one; the losses, the code's
-    # freedom and the sum loss's shrinkage stand. Beyond the bound the third unit vanishes, and what
-    # is left has its gap. Without biases the mean's own direction moves the repetition.
+    # λ_3 = λ_4: the subspace of three components is undefined. Losses, the freedom of the code and
+    # the shrinkage of the sum loss are defined. Beyond the bound the third unit vanishes, and the
+    # others have a gap. Without biases the direction of the mean separates the equal eigenvalues.
     "repeated at k": because(
         NO,
         r"gap σ_k − σ_\{k\+1\} = \d\.\de-1[56]"
@@ -62,8 +62,8 @@ NOT_HOLDING = {
         ("online_rules", 0),
         ("online_rules", 1),
     ),
-    # Two components for three units: PCA loses nothing, and a unit is free. Without biases the mean
-    # adds a third component, and x's loss, like PCA's, is zero: no control can tell them apart.
+    # Two components for three units: the loss is zero and one unit is free. Without biases the mean
+    # adds a third component, and the loss of x is zero like PCA's, so a control cannot differ.
     "rank < k": because(
         NO,
         "rank 2 < code 3: unused code units leave the map free",
@@ -86,11 +86,11 @@ NOT_HOLDING = {
     | because(
         NA, "rank 2 ≤ code 3: the code keeps all", *(("course_conditions", i) for i in (2, 3, 4, 5))
     ),
-    # A feature without variance: S is singular, which no theorem minds.
+    # A feature without variance: S is singular, which no theorem excludes.
     "constant feature": {},
-    # λ from 1 to 1e-12, k = 3. What is made of S alone sees no loss of 6e-8 to eight digits, nor
-    # eigenvalues below 1e-6; curvatures that are products of gaps vanish; the fourth power of
-    # errors of 2e-4 pulls at nothing.
+    # λ from 1 to 1e-12, k = 3. Computed from S, a loss of 6e-8 has fewer than eight digits, and
+    # eigenvalues below 1e-6 are inexact; curvatures that are products of gaps vanish; the gradient
+    # of the fourth power of errors of 2e-4 vanishes too.
     "condition 1e12": because(
         NO,
         "rounding of the variance Σλ 1.0e[+]00 against the loss 6.3e-08",
@@ -108,8 +108,8 @@ NOT_HOLDING = {
         ("landscape_index", 1),
         ("critical_point_search", 0),
     ),
-    # Four components in six features, two of them kept; λ_4 is 1 % of λ_1, and a search for
-    # critical points squares that.
+    # Four components in six features, two of them kept; λ_4 is 1 % of λ_1, and the tolerance of the
+    # search for critical points contains its square.
     "m < n": because(NO, "against λ_n 9.8e-03 and gap 1.0e-01", ("critical_point_search", 0)),
 }
 
@@ -125,8 +125,8 @@ def assert_right(name):
     assert not unseen
 
 
-def test_every_certificate_is_right_for_the_reason_given():
-    """One test, as all four have one shape and compile together."""
+def test_every_verdict_has_the_expected_reason():
+    """One test for all four data sets, whose common shape compiles once."""
     for name in ("repeated at k", "rank < k", "constant feature", "condition 1e12"):
         assert_right(name)
 
@@ -137,7 +137,7 @@ def answers(x):
 
 
 def assert_alike(before, after, *, exactly=False):
-    """No verdict is the opposite of another: what changes is what the data can tell."""
+    """No verdict is `fails`; verdicts differ only in what the data determines."""
     for name, certificates in before.items():
         for one, other in zip(certificates, after[name], strict=True):
             verdicts = {one.verdict, other.verdict}
@@ -164,7 +164,7 @@ WELL_SPACED = with_spectrum([8.0, 6.0, 4.0, 2.0, 1.0, 0.5])
 
 
 def held(x):
-    """Theorem and number of every certificate that holds, its control rejected where it has one."""
+    """Name and index of every certificate that holds and whose control, if any, is rejected."""
     return {
         (name, number)
         for name, certificates in answers(x).items()
@@ -186,7 +186,7 @@ THROUGH_BIASES = {
     "streamed_moments": (0, 1),
     "single_precision": (0,),
 }
-"""Certificates that see x where it lies, by the numbers that they have in their theorem."""
+"""Theorem -> indices of the certificates that use x with its offset."""
 
 
 @pytest.fixture(scope="module")
@@ -197,19 +197,19 @@ def everything():
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e77])
-def test_no_unit_costs_a_well_spaced_spectrum_a_verdict(scale, everything):
+def test_no_unit_changes_the_verdicts_of_a_well_spaced_spectrum(scale, everything):
     assert held(scale * (WELL_SPACED + np.arange(6.0))) == everything
 
 
-def test_integers_far_from_zero_lose_only_what_passes_through_biases(everything):
-    """2⁶⁰ ± 10⁴, as stamps of nanoseconds are: centred exactly, whereas x itself is rounded."""
+def test_integers_far_from_zero_lose_only_the_verdicts_that_use_biases(everything):
+    """2⁶⁰ ± 10⁴, like time stamps in nanoseconds: centred exactly, while x itself is rounded."""
     stamps = 2**60 + np.round(1e3 * WELL_SPACED).astype(np.int64)
     lost = {(name, number) for name, numbers in THROUGH_BIASES.items() for number in numbers}
     assert everything - held(stamps) == lost
 
 
 @pytest.mark.slow
-def test_strict_promotion_of_dtypes_costs_no_verdict(everything):
+def test_strict_dtype_promotion_changes_no_verdict(everything):
     with jax.numpy_dtype_promotion("strict"):
         assert held(WELL_SPACED + np.arange(6.0)) == everything
 
@@ -227,12 +227,12 @@ def test_balanced_columns_of_bits_have_no_third_component():
 
 
 @pytest.mark.slow
-def test_every_certificate_is_right_for_fewer_examples_than_features():
+def test_every_verdict_is_right_for_fewer_examples_than_features():
     assert_right("m < n")
 
 
 def assert_holds(problem, *, but=()):
-    """Every certificate but those holds, with residual, tolerance and control a margin apart."""
+    """All certificates except those of `but` hold, with a margin from tolerance to control."""
     for theorem, check in theory.THEOREMS.items():
         for number, answer in enumerate(check(problem)):
             if (theorem, number) in but:
@@ -251,13 +251,13 @@ def test_all_hold_on_the_digits():
 
 @pytest.mark.slow
 def test_all_hold_on_photographs_but_orders_and_searches_whose_gaps_leave_no_curvature():
-    """λ_1 … λ_11 of the patches come within 6e-5 Σλ of each other, and λ_n is 5e-3 λ_1 or less."""
+    """The minimum gap of λ_1 … λ_11 of the patches is 6e-5 Σλ, and λ_n ≤ 5e-3 λ_1."""
     but = [("ordered_recovery", number) for number in (0, 1, 3)] + [("critical_point_search", 0)]
     assert_holds(theory.pose(*datasets.patches()), but=but)
 
 
 @pytest.mark.slow
 def test_all_hold_on_mnist_but_an_order_whose_gaps_leave_no_curvature(shared_data):
-    """λ_1 … λ_31 of MNIST come within 1.5e-4 Σλ of each other."""
+    """The minimum gap of λ_1 … λ_31 of MNIST is 1.5e-4 Σλ."""
     but = [("ordered_recovery", number) for number in (0, 1, 3)]
     assert_holds(theory.pose(*datasets.mnist(shared_data)), but=but)

@@ -1,4 +1,4 @@
-"""Learning dynamics, against SciPy's integrator, first-order theory and formulas made wrong."""
+"""Learning dynamics against SciPy's integrator, first-order theory and wrong formulas."""
 
 import jax
 import numpy as np
@@ -25,7 +25,7 @@ def maps():
 
 
 def flow(_, flat):
-    """Ẇ = −∇L of both kernels, by hand."""
+    """Ẇ = −∇L of both kernels, in NumPy."""
     a, b = flat[:18].reshape(6, 3), flat[18:].reshape(3, 6)
     rest = S @ (np.eye(6) - a @ b)
     return 2 * np.concatenate([(rest @ b.T).ravel(), (a.T @ rest).ravel()])
@@ -45,7 +45,7 @@ def test_scipy_integrates_the_flow_of_the_kernels_to_the_logistic_curves():
     np.testing.assert_allclose(gains, np.diag(dynamics.logistic_gains(PROBLEM)), atol=1e-10)
 
 
-def test_the_first_mode_ends_where_it_should_and_modes_are_learned_in_the_order_of_lambda():
+def test_the_first_mode_reaches_its_final_gain_and_modes_are_learned_in_the_order_of_lambda():
     gains = dynamics.logistic_gains(PROBLEM)
     assert gains[0] == pytest.approx(dynamics.END_GAIN)
     assert (np.diff(gains) < 0).all()
@@ -84,7 +84,7 @@ def test_the_error_is_that_of_the_modified_equation(maps):
     np.testing.assert_allclose(error, first, rtol=5e-3)
 
 
-def test_richardson_removes_every_power_that_there_are_runs_for():
+def test_richardson_extrapolation_removes_one_power_per_run():
     steps = 0.5 ** np.arange(4)[:, None]
     values = np.array([[3.0, 7.0]]) + 2 * steps - 5 * steps**2 + 4 * steps**3
     np.testing.assert_allclose(dynamics.richardson(values), [3.0, 7.0], rtol=1e-13)
@@ -129,7 +129,7 @@ def test_modes_too_weak_to_move_are_not_started_and_the_reason_says_so():
     [(2.0, ["fails", "fails"]), (4.0 + 1e-6, ["fails", "not identifiable"])],
 )
 def test_another_rate_fails(rate, expected, monkeypatch):
-    """A rate that is wrong by less leaves errors that stop falling: the orders have no limit."""
+    """With a slightly wrong rate the errors stop decreasing, so the orders have no limit."""
     right = dynamics.logistic_gains
     monkeypatch.setattr(
         dynamics, "logistic_gains", lambda problem, rate=rate: right(problem, rate=rate)
@@ -138,7 +138,7 @@ def test_another_rate_fails(rate, expected, monkeypatch):
     assert verdicts(dynamics.learning_dynamics(PROBLEM))[:2] == expected
 
 
-def test_wrong_eigenvectors_fail_to_stay_aligned():
+def test_wrong_eigenvectors_fail():
     components = np.roll(PROBLEM.pca.components, 1, axis=0)
     components[:2] = (
         np.array([[np.cos(0.1), np.sin(0.1)], [-np.sin(0.1), np.cos(0.1)]]) @ (components[:2])

@@ -1,4 +1,4 @@
-"""Non-linear encoders, against scikit-learn's networks and regressions and formulas made wrong."""
+"""Non-linear encoders against scikit-learn's networks and regressions, and wrong formulas."""
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +58,7 @@ def test_the_measured_order_is_within_a_tenth(encoding, order):
     assert np.abs(measured[-3:] - order).max() < 0.1
 
 
-def test_relu_is_exact_beyond_the_data_and_scale_does_not_help_it_elsewhere():
+def test_relu_is_exact_with_a_large_bias_and_independent_of_scale_without_one():
     beyond, without = (nonlinear_encoders.Encoding(jax.nn.relu, bias) for bias in (1.0, 0.0))
     assert abs(nonlinear_encoders.relative_excess_loss(PROBLEM, beyond, 1.0)) < 1e-15
     assert nonlinear_encoders.relative_excess_loss(PROBLEM, beyond._replace(bias=0.5), 1.0) > 1e-3
@@ -71,7 +71,7 @@ def test_relu_is_exact_beyond_the_data_and_scale_does_not_help_it_elsewhere():
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("activation", ["tanh", "logistic", "relu"])
-def test_scikit_learns_networks_obey_the_bound(activation):
+def test_scikit_learns_networks_satisfy_the_bound(activation):
     network = MLPRegressor(
         hidden_layer_sizes=(3,),
         activation=activation,
@@ -145,13 +145,13 @@ def test_scores_of_three_values_have_no_cube_and_so_no_fourth_order():
         (DATA["one example"], 3, "not applicable"),
     ],
 )
-def test_the_bound(x, code, verdict):
+def test_the_verdicts_of_the_bound_are_right(x, code, verdict):
     (answer,) = encoder_bound.encoders_bounded_by_pca(theory.pose(x, code))
     assert answer.verdict == verdict
 
 
 def test_a_bound_too_high_fails():
-    """Eigenvalues half as large again, whose sum trained networks undercut."""
+    """Eigenvalues times 1.5, whose sum trained networks undercut."""
     analysis = PROBLEM.pca._replace(eigenvalues=PROBLEM.pca.eigenvalues * 1.5)
     (answer,) = encoder_bound.encoders_bounded_by_pca(PROBLEM._replace(pca=analysis))
     assert answer.verdict == "fails"
@@ -160,7 +160,7 @@ def test_a_bound_too_high_fails():
 @pytest.mark.parametrize(
     ("activation", "verdict"),
     [
-        (jnp.sin, "holds"),  # of order four, as tanh is
+        (jnp.sin, "holds"),  # of order four, like tanh
         (lambda z: z + z**5, "fails"),  # of order eight
         (jnp.expm1, "not identifiable"),  # no inflection: the expansion has odd powers too
     ],

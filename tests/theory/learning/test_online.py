@@ -45,10 +45,10 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     for certificate in certificates:
         assert certificate.residual <= certificate.tolerance < 1e-9
         assert certificate.control > 0.5
-    assert certificates[0].control == pytest.approx(9, abs=0.1)  # ten units at ±v_1, for one
+    assert certificates[0].control == pytest.approx(9, abs=0.1)  # ten units at ±v_1 instead of one
 
 
-def test_the_averaged_rules_end_at_scikit_learns_components():
+def test_the_averaged_rules_converge_to_scikit_learns_components():
     problem = theory.pose(X, 3)
     rows = PCA(3, svd_solver="full").fit(X).components_
     oja, sanger = (run_rule(problem, mask) for mask in (ONES, UPPER))
@@ -59,7 +59,7 @@ def test_the_averaged_rules_end_at_scikit_learns_components():
     assert np.abs(np.abs(rows @ oja.kernel) - np.eye(3)).max() > 0.1
 
 
-def test_units_that_learn_alone_all_find_the_first_component():
+def test_independent_units_all_find_the_first_component():
     kernel = run_rule(theory.pose(X, 3), np.eye(3)).kernel
     first = PCA(1, svd_solver="full").fit(X).components_[0]
     np.testing.assert_allclose(np.abs(first @ kernel), 1, atol=1e-12)
@@ -83,7 +83,7 @@ def test_ojas_update_is_half_the_gradient_of_the_decoder_at_tied_weights():
     np.testing.assert_allclose(update(kernel, rows, ONES), -gradient.T / 2, rtol=1e-12)
 
 
-def test_sangers_update_is_that_of_each_unit_on_what_those_before_it_leave():
+def test_sangers_update_uses_the_residual_of_the_preceding_units():
     """Sanger's formula for one example, Δw_j = y_j (x − Σ_{i≤j} y_i w_i), in a loop."""
     generator = np.random.default_rng(1)
     kernel, rows = generator.normal(size=(6, 3)), generator.normal(size=(5, 6))
@@ -102,7 +102,7 @@ def test_the_factor_gives_the_mean_update_of_the_examples():
     np.testing.assert_allclose(averaged, np.mean(each, axis=0), atol=1e-12)
 
 
-def test_an_error_shrinks_at_the_rates_that_the_docstring_gives():
+def test_errors_decay_at_the_rates_of_the_docstring():
     """The Jacobian of the averaged rule at ±v_i, whose eigenvalues are minus those rates."""
     s = np.array([6.0, 4.0, 2.0, 1.0, 0.5, 0.25])
     rows, columns = np.diag(np.sqrt(s)), np.eye(6)[:, :3]
@@ -152,7 +152,7 @@ def test_a_stream_under_ojas_rule_learns_the_subspace_without_the_order():
     assert sines(kernel, np.eye(6)[:3]).max() > 0.1
 
 
-def test_a_stream_of_single_examples_is_learned_too_and_its_params_are_the_models():
+def test_a_stream_of_single_examples_is_learned_and_its_params_fit_the_model():
     params = learn_online(jax.random.key(1), stream(3000, size=1), 2, horizon=20.0)
     kernel = np.asarray(params["encoder"]["layer_0"]["kernel"])
     assert sines(kernel, np.eye(6)[:2]).max() < 0.05
@@ -164,7 +164,7 @@ def test_a_stream_of_single_examples_is_learned_too_and_its_params_are_the_model
     assert kernel.dtype == np.float64
 
 
-def test_a_constant_stream_moves_nothing_and_an_empty_one_is_refused():
+def test_a_constant_stream_changes_nothing_and_an_empty_one_is_refused():
     params = learn_online(jax.random.key(0), [np.ones((4, 3))] * 5, 2, horizon=1.0)
     kernel = np.asarray(params["encoder"]["layer_0"]["kernel"])
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(2), atol=1e-12)
@@ -200,7 +200,7 @@ def test_ojas_rule_in_the_place_of_sangers_fails(monkeypatch):
 
 
 @pytest.mark.parametrize("mask", [ONES, UPPER], ids=["oja", "sanger"])
-def test_momentum_ends_where_the_rule_does_and_sooner(mask):
+def test_momentum_converges_to_the_same_limit_in_fewer_steps(mask):
     problem = theory.pose(with_spectrum([5.0, 4.0, 3.0, 2.95, 2.0, 1.0]), 3)
     alone, hurried = (run_rule(problem, mask, momentum=most) for most in (0.0, 1.0))
     assert alone.converged
@@ -210,8 +210,8 @@ def test_momentum_ends_where_the_rule_does_and_sooner(mask):
     np.testing.assert_allclose(*maps, atol=1e-11)
 
 
-def test_a_gap_that_the_rule_alone_cannot_cross_is_crossed_with_momentum():
-    """Rates fall from η gap to its root, so that 30 000 steps cross a gap of 10⁻⁵ and not 10⁻⁶."""
+def test_a_gap_too_small_for_plain_steps_is_resolved_with_momentum():
+    """The rate is √(η gap) instead of η gap: 30 000 steps resolve a gap of 10⁻⁵, not of 10⁻⁶."""
     for gap, verdict in ((1e-1, "holds"), (2e-4, "holds"), (1e-6, NO)):
         x = with_spectrum([5.0, 4.0, 3.0, 3 - 5 * gap, 2.0, 1.0])
         for answer in online_rules(theory.pose(x, 3)):
@@ -219,7 +219,7 @@ def test_a_gap_that_the_rule_alone_cannot_cross_is_crossed_with_momentum():
             assert answer.reason.endswith("with momentum") == (gap == 2e-4)
 
 
-def test_a_rule_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_a_rule_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(problem, mask, **_):
         return run_rule(problem, mask, max_steps=5)
 
@@ -256,7 +256,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     answers = online_rules(theory.pose(x, code))
     assert verdicts(answers) == expected, [str(answer) for answer in answers]
@@ -278,13 +278,13 @@ def test_no_spectrum_scale_or_offset_makes_it_fail(logs, power, offset, code, se
         assert answer.verdict != "fails", str(answer)
 
 
-def test_the_reason_names_the_gap_and_the_steps_that_it_would_take():
+def test_the_reason_states_the_gap_and_the_required_steps():
     x, code, _ = CASES["nearly repeated at k"]
     for answer in online_rules(theory.pose(x, code)):
         assert "eigengap/λ_1 = 2.0e-06: the rule needs" in answer.reason
 
 
-def test_data_too_large_for_the_steps_that_its_gap_asks_is_refused_before_it_is_tried(monkeypatch):
+def test_a_gap_that_needs_too_much_work_is_refused_before_the_run(monkeypatch):
     monkeypatch.setattr("aejax.theory.learning.online.MAX_WORK", 2 * 36 * 3 * 100)
     oja, sanger = online_rules(theory.pose(X, 3))
     assert oja.verdict == sanger.verdict == NO
@@ -292,7 +292,7 @@ def test_data_too_large_for_the_steps_that_its_gap_asks_is_refused_before_it_is_
     assert "steps, and has 100" in oja.reason
 
 
-def test_the_callers_precision_is_left_as_it_was():
+def test_the_precision_of_the_caller_is_unchanged():
     online_rules(theory.pose(X, 3))
     learn_online(jax.random.key(0), [X], 2, horizon=1.0)
     assert jnp.zeros(1).dtype == jnp.float32

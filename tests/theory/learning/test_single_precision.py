@@ -1,4 +1,4 @@
-"""Single precision, against NumPy's own float32 and coarser formats that must not pass."""
+"""Single precision against NumPy's float32, and coarser formats that must fail."""
 
 import re
 
@@ -15,7 +15,7 @@ PROBLEM = theory.pose(X, 3)
 
 
 def lost_by_numpy(x, code, stored):
-    """Reconstructions in NumPy's float32, of kernels stored in a dtype, less those of float64."""
+    """Errors of NumPy's reconstructions in float32 with kernels stored in a dtype."""
     analysis = theory.pca(x)
     rows = analysis.components[:code]
     kernel = rows.astype(stored).astype(np.float32)
@@ -48,7 +48,7 @@ def test_the_tolerance_is_float32s_own():
 
 
 def test_kernels_of_sixteen_bits_fail(monkeypatch):
-    """In the place of float32: bfloat16 has its exponents, and a third of its digits."""
+    """bfloat16 has a third of the digits of float32; float16 has fewer exponents too."""
     lost = [lost_by_numpy(X, 3, stored) for stored in (ml_dtypes.bfloat16, np.float16)]
     for rows in lost:
         monkeypatch.setattr(
@@ -58,7 +58,7 @@ def test_kernels_of_sixteen_bits_fail(monkeypatch):
         assert certificate.verdict == "fails"
 
 
-def test_what_is_lost_is_given_row_by_row():
+def test_errors_are_returned_per_example():
     single, coarse = single_precision.reconstruction_differences(PROBLEM)
     assert single.shape == coarse.shape == X.shape
     np.testing.assert_allclose(coarse, lost_by_numpy(X, 3, ml_dtypes.float8_e4m3fn), atol=1e-5)
@@ -73,7 +73,7 @@ def test_what_is_lost_is_given_row_by_row():
         (with_spectrum([2.0], features=6), 3, "holds", "rounding"),
     ],
 )
-def test_it_says_why_where_float32_is_no_precision_for_the_data(x, code, verdict, reason):
+def test_the_reason_states_why_float32_is_too_coarse(x, code, verdict, reason):
     (certificate,) = theory.single_precision(theory.pose(x, code))
     assert certificate.verdict == verdict
     assert re.search(reason, certificate.reason)

@@ -30,7 +30,7 @@ def verdicts(answers):
 
 
 def assert_moments_of(data, x, *, atol=1e-13):
-    """Against NumPy's covariance and mean, which share no code with ours."""
+    """Compare moments with NumPy's covariance and mean, which share no code with the library."""
     scale = max(np.var(x, axis=0).sum(), 1e-300)
     covariance = np.atleast_2d(np.cov(x, rowvar=False, bias=True))
     assert data.examples == len(x)
@@ -82,14 +82,14 @@ def test_merging_is_associative_and_commutative():
         )
 
 
-def test_few_examples_of_many_features_keep_their_shape_and_lose_nothing():
-    """A constant first feature puts the null row of the triangle where a cut would not find it."""
+def test_few_examples_of_many_features_have_the_right_shape_and_moments():
+    """With a constant first feature the zero row of the triangle is not the last one."""
     x = np.random.default_rng(3).normal(size=(6, 20))
     x[:, 0] = 1.0
     assert_moments_of(moments_of_stream(np.split(x, [1, 2, 5])), x)
 
 
-def test_it_agrees_with_scikit_learn_on_line_and_off():
+def test_it_agrees_with_scikit_learns_pca_and_incremental_pca():
     batches = np.array_split(DIGITS, 18)
     streamed = pca_of_moments(moments_of_stream(iter(batches)))
     incremental = IncrementalPCA(batch_size=100)
@@ -113,7 +113,7 @@ def test_a_large_offset_is_not_lost_to_cancellation_as_sums_of_squares_are():
     assert np.abs(np.linalg.eigvalsh(sums)[::-1] / own - 1).max() > 1e-6
 
 
-def test_a_batch_that_is_forgotten_costs_no_memory():
+def test_processed_batches_use_no_memory():
     generator = np.random.default_rng(0)
     tracemalloc.start()
     try:
@@ -148,7 +148,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected():
         assert 0.5 < answer.control < 1.5  # a stream sorted by v_1 loses nearly all of λ_1
 
 
-def test_the_theorems_on_the_optimum_answer_from_a_stream_as_from_all_the_data():
+def test_the_theorems_on_the_optimum_have_the_same_verdicts_from_a_stream():
     problem = theory.pose(DIGITS, 10)
     merged = moments_of_stream(np.array_split(DIGITS, 9))
     streamed = problem._replace(moments=merged, pca=pca_of_moments(merged))
@@ -170,7 +170,7 @@ def shifted(first, second):
 
 
 def half_corrected(first, second):
-    """Between-batch part at q δδᵀ in the place of pq δδᵀ."""
+    """Weight q instead of pq of the term δδᵀ between batches."""
     merged = merge_moments(first, second)
     p, q = first.examples / merged.examples, second.examples / merged.examples
     extra = q * np.sqrt(1 - p) * (second.mean - first.mean)
@@ -220,7 +220,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     answers = streamed_moments(theory.pose(x, code))
     assert verdicts(answers) == expected, [str(answer) for answer in answers]
@@ -244,7 +244,7 @@ def test_no_spectrum_scale_or_offset_makes_it_fail(logs, power, offset, code, se
 
 @pytest.mark.slow
 def test_a_million_images_are_analysed_in_the_memory_of_a_few_thousand():
-    """10⁶ × 784, 6.3 GB, drawn on the fly; S against its own sums, on four random probes."""
+    """10⁶ × 784 (6.3 GB) drawn batch by batch; S is compared with sums on four random probes."""
     features, size, batches = 784, 8000, 125
     generator = np.random.default_rng(0)
     scales = np.concatenate([[8.0, 6.0, 5.0, 4.0, 3.0], np.linspace(1, 0.1, features - 5)])
@@ -280,7 +280,7 @@ def test_a_million_images_are_analysed_in_the_memory_of_a_few_thousand():
 @property_test(examples=15)
 @given(offset=st.floats(-12, 12), sign=st.sampled_from([-1.0, 1.0]), seed=st.integers(0, 2**32 - 1))
 def test_batches_that_drift_merge_exactly_at_any_offset(offset, sign, seed):
-    """A mean rounded to float64 at 10¹² is 10⁻⁴ off; the merged components must not be."""
+    """A mean at 10¹² has an error of 10⁻⁴ in float64; the merged components must not."""
     generator = np.random.default_rng(seed)
     x = generator.normal(size=(60, 4)) * [4, 3, 2, 1] + sign * 10.0**offset
     x = x[np.argsort(x[:, 0])]

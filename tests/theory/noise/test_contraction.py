@@ -1,4 +1,4 @@
-"""Contractive linear autoencoders, against SciPy from random starts and formulas made wrong."""
+"""Contractive linear autoencoders against SciPy from random starts, and wrong formulas."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_scipy_trains_to_the_tied_loss_and_gains_from_random_starts(fraction, mo
     assert verdicts(contraction.contractive_optimum(PROBLEM)) == ["holds", "holds"]
 
 
-def test_half_the_weight_lies_between_the_kept_eigenvalues_so_that_gains_vanish():
+def test_half_the_weight_is_between_kept_eigenvalues_so_that_gains_vanish():
     problem = theory.pose(DIGITS, 10)
     gains = contraction.tied_gains(problem)
     assert 0 < np.sum(gains > 0) < 10
@@ -67,7 +67,7 @@ def test_the_librarys_objective_is_the_loss_and_the_encoders_squared_norm():
     assert gradient == pytest.approx(np.linalg.norm(slope), rel=1e-12)
 
 
-def test_the_untied_sequence_falls_to_pca_and_its_gradient_never_vanishes():
+def test_the_untied_sequence_decreases_to_pca_with_a_nonzero_gradient():
     rows = theory.pca(X).components[:3]
     pairs = [
         contraction.contractive_objective(PROBLEM, rows.T / t, rows * t)
@@ -120,7 +120,7 @@ def test_wrong_gains_and_wrong_eigenvalues_fail(monkeypatch):
 
 
 def test_a_penalty_on_both_kernels_fails(monkeypatch):
-    """Gains 1 − μ/λ, as L2 on both kernels has them (Kunin et al. 2019)."""
+    """Gains 1 − μ/λ of L2 on both kernels (Kunin et al. 2019)."""
     kept, weight = contraction.spectrum(PROBLEM), contraction.penalty_weight(PROBLEM)
     monkeypatch.setattr(contraction, "tied_gains", lambda problem: np.maximum(0, 1 - weight / kept))
     assert verdicts(contraction.contractive_optimum(PROBLEM)) == ["holds", "fails"]

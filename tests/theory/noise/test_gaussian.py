@@ -1,4 +1,4 @@
-"""Denoising linear autoencoders, against SciPy, scikit-learn, enumeration and sampled noise."""
+"""Denoising linear autoencoders against SciPy, scikit-learn, enumeration and sampled noise."""
 
 import itertools
 
@@ -33,7 +33,7 @@ def all_three(x, code):
     return [certificate for theorem in THEOREMS for certificate in theorem(problem)]
 
 
-def test_the_weakest_gain_is_a_half():
+def test_the_smallest_gain_is_a_half():
     assert pytest.approx(2.0) == VARIANCE
     kernels = gaussian.damped_kernels(PROBLEM, VARIANCE)
     gains = np.linalg.svd(kernels.encoder @ kernels.decoder)[1]
@@ -48,7 +48,7 @@ def test_damped_components_are_ridge_regression_projected_on_pca():
 
 
 def descend(matrix, cross):
-    """The least loss that SciPy finds from three random starts, for W of rank three."""
+    """Minimum loss by SciPy from three random starts, for W of rank three."""
     generator = np.random.default_rng(0)
 
     def loss_and_gradient(flat):
@@ -98,7 +98,7 @@ def test_the_expectation_over_masks_is_that_of_all_64_masks():
     assert monte_carlo.expectation(R, kernels, noise) == pytest.approx(total, rel=1e-12)
 
 
-def test_a_constant_feature_takes_the_pseudo_inverse():
+def test_a_constant_feature_uses_the_pseudo_inverse():
     kernels = masking.masking_kernels(theory.pose(CONSTANT, 3))
     s, q = np.cov(CONSTANT, rowvar=False, bias=True), masking.RATE
     inverse = scipy.linalg.pinvh((1 - q) ** 2 * s + q * (1 - q) * np.diag(np.diag(s)))
@@ -179,7 +179,7 @@ def test_the_verdicts_are_right(name):
     ids=["small", "repeated at k", "condition 1e12", "condition 1e8"],
 )
 def test_the_subspace_at_equal_variances_has_a_margin_on_every_arrangement(eigenvalues, code):
-    """The two routes round differently for every order of features; none comes near the bound."""
+    """Rounding differs for every order of features; no residual is close to the bound."""
     ratios = []
     for seed in range(25):
         order = np.random.default_rng(seed).permutation(6)
@@ -208,8 +208,8 @@ def test_wrong_eigenvalues_or_components_fail():
     assert verdicts(gaussian.gaussian_denoising(shifted)) == ["fails", "fails"]
 
 
-def test_the_noise_of_a_row_of_r_taken_for_that_of_x_fails(monkeypatch):
-    """The 1/√m: noise s² on x is s²/m on a row of R, of which there are m."""
+def test_a_noise_variance_divided_by_the_number_of_examples_fails(monkeypatch):
+    """Noise of variance s² on x is s²/m on each of the m rows of R."""
     right = gaussian.gaussian_loss
     monkeypatch.setattr(gaussian, "gaussian_loss", lambda p, v: right(p, v / len(p.x)))
     assert verdicts(gaussian.gaussian_denoising(PROBLEM)) == ["fails", "fails"]
@@ -251,7 +251,7 @@ def test_the_unit_of_measurement_changes_no_number():
 
 
 def test_the_control_of_equal_variances_doubles_the_feature_that_weighs_most():
-    """And is the angle between the leading eigenvectors of S M⁻¹ S and of S, by SciPy."""
+    """It is the angle between the leading eigenvectors of S M⁻¹ S and of S, by SciPy."""
     unit = (X - X.mean(axis=0)) / X.std(axis=0)
     heaviest = np.abs(np.linalg.eigh(unit.T @ unit)[1][:, -1]).argmax()
     assert heaviest != 0

@@ -42,7 +42,7 @@ def test_the_control_of_the_uncentred_loss_is_the_loss_of_scikit_learns_pca(cert
     assert certificates[2].control == pytest.approx((raw - centred) / raw, rel=1e-6)
 
 
-def test_affine_least_squares_ends_at_scikit_learns_pca():
+def test_affine_least_squares_converges_to_scikit_learns_pca():
     solution = affine_least_squares(theory.pose(X, 3))
     theirs = PCA(3, svd_solver="full").fit(X)
     expected = theirs.inverse_transform(theirs.transform(X))
@@ -50,8 +50,8 @@ def test_affine_least_squares_ends_at_scikit_learns_pca():
     np.testing.assert_allclose(reconstruction(X, solution.params), expected, atol=1e-12)
 
 
-def test_affine_least_squares_is_told_nothing_of_the_mean():
-    """Its points are as far from the origin as the data, and its first bias is random."""
+def test_affine_least_squares_starts_without_the_mean():
+    """Its points have the mean of the data, and its initial bias is random."""
     problem = theory.pose(X, 3)
     points = sigma_points(problem.moments)
     np.testing.assert_allclose(points.mean(axis=0), X.mean(axis=0), atol=1e-12)
@@ -63,8 +63,8 @@ def test_affine_least_squares_is_told_nothing_of_the_mean():
     assert np.abs(np.asarray(start.params["encoder"]["layer_0"]["bias"])).min() > 1e-2
 
 
-def test_only_the_whole_offset_is_unique():
-    """Another key: another bias b, another c, the same b W_d + c."""
+def test_only_the_total_offset_is_unique():
+    """Another key gives another bias b and another c, but the same b W_d + c."""
     offsets, biases = [], []
     for seed in (1, 2):
         problem = theory.pose(X, 3, key=jax.random.key(seed))
@@ -78,7 +78,7 @@ def test_only_the_whole_offset_is_unique():
     assert abs(biases[0] - biases[1]) > 1e-6
 
 
-def test_the_uncentred_problem_is_the_svd_of_x_as_it_lies():
+def test_the_uncentred_problem_is_the_svd_of_the_uncentred_data():
     raw = uncentred(theory.pose(X, 3))
     _, singular_values, rows = svd(X, full_matrices=False)
     np.testing.assert_allclose(raw.pca.eigenvalues, singular_values**2 / len(X), rtol=1e-12)
@@ -90,7 +90,7 @@ def test_the_uncentred_problem_is_the_svd_of_x_as_it_lies():
     np.testing.assert_allclose(*projectors, atol=1e-10)
 
 
-def test_biases_are_worth_at_most_one_code_unit():
+def test_biases_save_at_most_one_code_unit():
     for x in (X, DIGITS, DIGITS + 100):
         problem = theory.pose(x, 3)
         raw, centred = uncentred(problem).pca.eigenvalues, problem.pca.eigenvalues
@@ -124,7 +124,7 @@ def test_an_uncentred_analysis_with_a_wrong_mean_fails(monkeypatch):
     assert verdicts(X) == ["holds", "fails", "fails"]
 
 
-def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_a_solver_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(problem):
         return affine_least_squares(problem, max_steps=2)
 
@@ -141,7 +141,7 @@ CASES = {
     "far": (CENTRED + 1e3, 3, HOLDS),
     "small": (DATA["regular, tiny unit"], 3, HOLDS),
     "large": (DATA["regular, huge unit"], 3, HOLDS),
-    "steep and small": (  # a random bias of order one would drown it
+    "steep and small": (  # a random bias of order one would be too large
         1e-3 * (with_spectrum(np.geomspace(1, 1e-6, 6), examples=200) + 1),
         3,
         HOLDS,
@@ -151,7 +151,7 @@ CASES = {
     "repeated at k": (
         DATA["λ_3 = λ_4"] + MEAN,
         3,
-        [NO, "holds", "holds"],  # the mean's own direction moves the repetition
+        [NO, "holds", "holds"],  # the direction of the mean separates the equal eigenvalues
     ),
     "rank < k": (DATA["rank 2"] + 1, 4, [NO, NO, NO]),
     "rank k - 1, offset": (  # both losses are zero
@@ -165,7 +165,7 @@ CASES = {
     "condition 1e12, k = 5": (
         DATA["condition 1e12, 200 examples"] + 1,
         5,
-        ["holds", "holds", NO],  # the loss is no greater than the rounding of a row
+        ["holds", "holds", NO],  # the loss is within the rounding of a row
     ),
     "condition 1e24": (
         DATA["condition 1e24, 200 examples"] + 1,
@@ -180,6 +180,6 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     assert verdicts(x, code) == expected

@@ -1,4 +1,4 @@
-"""Ordered recovery, against SciPy, full Hessians, Monte Carlo, and formulas made wrong."""
+"""Ordered recovery against SciPy, full Hessians, Monte Carlo, and wrong formulas."""
 
 from itertools import permutations, product
 
@@ -52,7 +52,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     for certificate in certificates:
         assert certificate.residual <= certificate.tolerance < 1e-6
         assert certificate.control > 1e6 * certificate.tolerance
-    assert certificates[1].control == pytest.approx(1, rel=1e-6)  # |1 − 2|, and nothing learned
+    assert certificates[1].control == pytest.approx(1, rel=1e-6)  # |1 − 2| for a gain of zero
     assert certificates[2].control > 0.9
 
 
@@ -75,7 +75,7 @@ def test_the_objective_is_the_expectation_over_truncations_in_numpy():
     assert abs(drawn.mean() + penalty - found) < 5 * drawn.std() / np.sqrt(100_000)
 
 
-def test_unequal_l2_ends_at_scikit_learns_components_in_order_and_shrunk():
+def test_unequal_l2_converges_to_scikit_learns_components_in_order_and_shrunk():
     decays = np.array([0.3, 0.6, 0.9])
     encoder, decoder = kernels(symmetry_breaking.train_decayed(PROBLEM, decays))
     expected = ROWS.T * np.sqrt(1 - decays / EIGENVALUES[:3])
@@ -83,7 +83,7 @@ def test_unequal_l2_ends_at_scikit_learns_components_in_order_and_shrunk():
     np.testing.assert_allclose(signed(decoder.T), expected, atol=1e-9)
 
 
-def test_the_least_decay_takes_the_largest_component_wherever_it_stands():
+def test_the_smallest_decay_takes_the_largest_component_at_any_position():
     decays = np.array([0.9, 0.3, 0.6])
     _, decoder = kernels(symmetry_breaking.train_decayed(PROBLEM, decays))
     rows = ROWS[[2, 0, 1]]
@@ -91,7 +91,7 @@ def test_the_least_decay_takes_the_largest_component_wherever_it_stands():
     np.testing.assert_allclose(signed(decoder.T, rows), expected, atol=1e-9)
 
 
-def test_scipy_ends_there_too():
+def test_scipy_converges_to_the_same_solution():
     decays = np.array([0.3, 0.6, 0.9])
     factor, start = PROBLEM.moments.factor, np.random.default_rng(0).normal(size=36)
 
@@ -108,7 +108,7 @@ def test_scipy_ends_there_too():
 
 @pytest.mark.parametrize("decays", [(0.3, 0.6, 2.5), (0.3, 5.0, 0.9), (0.5, 7.0, 8.0)])
 def test_beyond_the_bound_units_vanish_one_by_one(decays):
-    """The bound is needed: the unit of greatest μ is lost where μ exceeds what is left for it."""
+    """The bound is needed: the unit of largest μ vanishes if μ exceeds its eigenvalue."""
     decays = np.array(decays)
     _, decoder = kernels(symmetry_breaking.train_decayed(PROBLEM, decays))
     order = np.argsort(np.argsort(decays))
@@ -121,7 +121,7 @@ def test_beyond_the_bound_units_vanish_one_by_one(decays):
 
 @pytest.mark.parametrize("decays", [(0.3, 0.6, 0.9), (0.3, 0.6, 1.5), (0.3, 0.6, 4.0)])
 def test_every_other_assignment_is_a_critical_saddle_and_the_curvature_is_that_of_jax(decays):
-    """Of all the ways to give 4 directions, or none, to 3 units: one minimum, within and beyond."""
+    """Of all assignments of 4 directions, or none, to 3 units, one is a minimum."""
     eigenvalues, decays, minima = np.array([5.0, 3.0, 2.0, 1.0]), np.array(decays), []
     with jax.enable_x64(True):
         data = (jnp.diag(jnp.sqrt(eigenvalues)), jnp.ones(3), jnp.asarray(decays))
@@ -191,8 +191,8 @@ def test_nested_dropout_attains_the_sum_of_all_truncations_with_both_gradients_z
     np.testing.assert_allclose(signed(encoder), ROWS.T, atol=1e-8)
 
 
-def test_a_truncation_that_never_happens_leaves_its_units_free():
-    """p_b > 0 is needed: with p_1 = 0 the first two units are any basis of their plane."""
+def test_a_truncation_of_probability_zero_leaves_its_units_free():
+    """p_b > 0 is needed: if p_1 = 0, the first two units are any basis of their plane."""
     _, decoder = kernels(symmetry_breaking.train_nested(PROBLEM, np.array([1.0, 1.0, 0.5])))
     rows = decoder / np.linalg.norm(decoder, axis=1, keepdims=True)
     cosines = np.abs(np.sum(rows * ROWS, axis=1))
@@ -202,7 +202,7 @@ def test_a_truncation_that_never_happens_leaves_its_units_free():
     np.testing.assert_allclose(rows[:2] @ plane, rows[:2], atol=1e-8)
 
 
-def test_rotation_ends_at_scikit_learns_components_from_any_start():
+def test_rotation_converges_to_scikit_learns_components_from_any_start():
     for seed in range(4):
         solution = symmetry_breaking.train_rotated(
             theory.pose(X, 3, key=jax.random.key(seed)), max_steps=5000
@@ -240,7 +240,7 @@ def test_gradient_and_rotation_are_orthogonal_and_the_rotation_is_that_of_sanger
 
 
 def test_the_whitened_untied_code_is_stationary_and_is_not_aligned():
-    """Balance is needed: any rotation of the whitened code has no gradient and no rotation."""
+    """Balance is needed: the whitened code is stationary for any rotation."""
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     roots = np.sqrt(EIGENVALUES[:3])
     encoder, decoder = (ROWS.T / roots) @ turn, turn.T @ (roots[:, None] * ROWS)
@@ -268,7 +268,7 @@ def test_a_wrong_formula_fails(monkeypatch, false):
     assert verdicts(ordered_recovery(PROBLEM)) == ["fails", "fails", HOLDS, HOLDS]
 
 
-def test_a_formula_without_the_bound_fails_beyond_it_alone(monkeypatch):
+def test_a_formula_without_the_bound_fails_only_beyond_it(monkeypatch):
     monkeypatch.setattr(
         component_recovery, "ordered_gains", lambda lam, decays: np.abs(1 - decays / lam)
     )
@@ -287,7 +287,7 @@ def test_a_false_analysis_fails(order):
 @pytest.mark.parametrize(
     ("trainer", "place"), [("train_decayed", 0), ("train_nested", 2), ("train_rotated", 3)]
 )
-def test_a_training_that_breaks_no_symmetry_fails(monkeypatch, trainer, place):
+def test_training_without_symmetry_breaking_fails(monkeypatch, trainer, place):
     plain = {
         "train_decayed": lambda problem, decays: symmetry_breaking.train_decayed(
             problem, np.full_like(decays, 0.3)
@@ -303,7 +303,7 @@ def test_a_training_that_breaks_no_symmetry_fails(monkeypatch, trainer, place):
     assert answers.count(HOLDS) == (2 if place == 0 else 3)
 
 
-def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_training_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
@@ -318,12 +318,12 @@ def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatc
     assert all("training had not converged after" in answer.reason for answer in answers)
 
 
-def test_rotation_stops_where_it_is_told_and_counts_its_steps():
+def test_rotation_stops_at_the_maximum_number_of_steps():
     solution = symmetry_breaking.train_rotated(PROBLEM, max_steps=5)
     assert (solution.steps, solution.converged) == (5, False)
 
 
-def test_a_rotation_that_would_take_too_long_is_not_begun(monkeypatch):
+def test_a_rotation_with_too_many_steps_is_not_started(monkeypatch):
     monkeypatch.setattr(component_recovery, "MAX_WORK", 1e3)
     monkeypatch.setattr(component_recovery, "train_rotated", lambda *_, **__: 1 / 0)
     answers = ordered_recovery(PROBLEM)
@@ -356,7 +356,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     answers = ordered_recovery(theory.pose(x, code))
     assert verdicts(answers) == expected
@@ -366,7 +366,7 @@ def test_degenerate_data_is_answered_rightly(name):
         assert all("least gap" in a.reason or "gaps of" in a.reason for a in answers)
 
 
-def test_neither_the_precision_of_the_caller_is_changed_nor_needed():
+def test_the_precision_of_the_caller_is_unchanged_and_irrelevant():
     assert jnp.zeros(1).dtype == np.float32
     with jax.enable_x64(True):
         again = ordered_recovery(PROBLEM)

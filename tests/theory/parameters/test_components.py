@@ -16,7 +16,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected():
         assert certificate.control > 0.5
 
 
-def test_components_of_reconstructions_are_scikit_learns_whatever_the_code():
+def test_components_of_reconstructions_are_scikit_learns():
     reduced = PCA(3, svd_solver="full").fit(X)
     x_hat = reduced.inverse_transform(reduced.transform(X))
     found = components.reconstructed_components(x_hat, 3)
@@ -38,7 +38,7 @@ def test_a_decoders_singular_vectors_are_components_only_where_its_code_is_rotat
     assert sines[1].max() > 0.1
 
 
-def test_sines_and_cosines_are_of_one_angle_and_swapped_components_are_seen():
+def test_sines_and_cosines_are_of_one_angle_and_detect_swapped_components():
     analysis, angle = theory.pca(X), 1e-9
     own = analysis.components[:2]
     tilted = np.cos(angle) * own + np.sin(angle) * analysis.components[2:4]
@@ -61,12 +61,12 @@ def test_sines_and_cosines_are_of_one_angle_and_swapped_components_are_seen():
         (DATA["one example"], 3, "not applicable"),
     ],
 )
-def test_the_verdicts_on_other_data_are_right(x, code, verdict):
+def test_the_verdicts_on_degenerate_data_are_right(x, code, verdict):
     answers = components.principal_components(theory.pose(x, code))
     assert [answer.verdict for answer in answers] == [verdict] * 2, "\n".join(map(str, answers))
 
 
-def test_at_condition_1e12_singular_values_stay_apart_and_the_decoders_do_not():
+def test_at_condition_1e12_only_the_decoders_components_are_not_identifiable():
     """σ_5 − σ_6 = 1.5e-5 is far above rounding; D² differs by 3e-8, beyond what training sees."""
     shown, decoder = components.principal_components(theory.pose(DATA["condition 1e12"], 5))
     assert shown.verdict == "holds"
@@ -74,7 +74,7 @@ def test_at_condition_1e12_singular_values_stay_apart_and_the_decoders_do_not():
     assert "exceeds the cap" in decoder.reason
 
 
-def test_least_squares_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_least_squares_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(key, data, code):
         return alternating_least_squares(key, data, code, max_steps=2)
 

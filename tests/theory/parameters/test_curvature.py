@@ -1,4 +1,4 @@
-"""Least curvatures of ordered codes, against Hessians by JAX at random spectra and weights."""
+"""Minimum curvatures of ordered codes against Hessians by JAX, at random spectra and decays."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from aejax.theory.parameters.curvature import decayed_curvature, nested_curvatur
 
 @jax.jit
 def decayed(values, kernel, decays):
-    """Half of the least Hessian eigenvalue of J at W_e = W_dᵀ."""
+    """Half of the smallest Hessian eigenvalue of J at W_e = W_dᵀ."""
 
     def loss(flat):
         encoder, decoder = flat.reshape(2, *kernel.shape)
@@ -23,7 +23,7 @@ def decayed(values, kernel, decays):
 
 @jax.jit
 def nested(values, survival):
-    """Half of each Hessian eigenvalue at V_kᵀ, over rows with the best encoder for them."""
+    """Half of each Hessian eigenvalue at V_kᵀ, over decoder rows with their best encoder."""
 
     def loss(flat):
         rows = flat.reshape(len(survival), len(values))
@@ -37,14 +37,14 @@ def nested(values, survival):
 
 
 def spectrum(generator, code):
-    """k kept eigenvalues, the first one left, and a zero."""
+    """k kept eigenvalues, the next one, and a zero."""
     drawn = np.sort(generator.uniform(0.02, 1.0, size=code + 1))[::-1]
     return np.append(drawn, 0.0)
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_unequal_l2_is_held_as_sharply_as_jax_says_within_the_bound_and_beyond(code, x64):
-    """Weights of every size, so that each block is the least of all somewhere."""
+def test_the_curvature_of_unequal_l2_is_that_of_jax_within_and_beyond_the_bound(code, x64):
+    """Decays of every size, so that each block determines the minimum in some case."""
     generator = np.random.default_rng(code)
     for _ in range(60):
         values = spectrum(generator, code)
@@ -59,7 +59,7 @@ def test_unequal_l2_is_held_as_sharply_as_jax_says_within_the_bound_and_beyond(c
 
 
 @pytest.mark.parametrize("code", [1, 3])
-def test_nested_dropout_is_held_as_sharply_as_jax_says_but_for_the_lengths_of_rows(code, x64):
+def test_the_curvature_of_nested_dropout_is_that_of_jax_up_to_row_lengths(code, x64):
     generator = np.random.default_rng(code)
     for _ in range(40):
         values = spectrum(generator, code)
@@ -71,7 +71,7 @@ def test_nested_dropout_is_held_as_sharply_as_jax_says_but_for_the_lengths_of_ro
         assert found == pytest.approx(curvatures[code], rel=1e-6)
 
 
-def test_an_optimum_that_is_not_isolated_has_no_curvature():
+def test_an_optimum_that_is_not_isolated_has_zero_curvature():
     equal = np.array([2.0, 1.0, 1.0])
     assert nested_curvature(equal, 0.5, np.array([1.0, 0.7, 0.2])) == 0
     assert nested_curvature(np.array([2.0, 1.0]), 1.0, np.array([1.0, 0.5])) == 0

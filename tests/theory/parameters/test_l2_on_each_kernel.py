@@ -40,7 +40,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
         assert certificate.control > 1e6 * certificate.tolerance
 
 
-def test_the_controls_are_the_false_statements_that_they_say_they_are(certificates):
+def test_the_controls_have_the_errors_of_their_false_statements(certificates):
     loss, _, shrunk, _, gains, _ = (certificate.control for certificate in certificates)
     eigenvalues = theory.pca(DIGITS).eigenvalues
     decay = eigenvalues[9] / 2
@@ -59,7 +59,7 @@ def sum_objective(flat, factor, decay, code):
 
 @pytest.mark.parametrize("decay", [0.5, 3.0])
 def test_scipy_finds_the_same_minimum_and_singular_values(decay):
-    """From another random start, by another optimiser, on an objective written in NumPy."""
+    """Another optimiser from another random start, on an objective in NumPy."""
     factor, start = theory.moments(X).factor, np.random.default_rng(0).normal(size=36)
     found = scipy.optimize.minimize(
         sum_objective, start, (factor, decay, 3), method="BFGS", tol=1e-8
@@ -91,7 +91,7 @@ def test_each_gain_minimises_its_mode_by_scipy():
 
 
 def test_at_full_rank_the_product_loss_is_scikit_learns_ridge():
-    """With a code as wide as x the gains are those of a ridge regression of x on itself."""
+    """If k = n, the gains are those of a ridge regression of x on itself."""
     centred, decay = X - X.mean(axis=0), 0.7
     ridge = Ridge(alpha=decay * len(X), fit_intercept=False).fit(centred, centred)
     analysis = theory.pca(X)
@@ -100,7 +100,7 @@ def test_at_full_rank_the_product_loss_is_scikit_learns_ridge():
     np.testing.assert_allclose(ridge.coef_, expected, atol=1e-10)
 
 
-def test_the_objective_that_trains_is_the_formula_in_numpy():
+def test_the_training_objective_is_the_formula_in_numpy():
     problem, generator = theory.pose(X, 3), np.random.default_rng(4)
     encoder, decoder = generator.normal(size=(6, 3)), generator.normal(size=(3, 6))
     rows = np.sqrt(6) * problem.moments.factor
@@ -118,8 +118,8 @@ def test_the_objective_that_trains_is_the_formula_in_numpy():
     assert loss == pytest.approx(expected, rel=1e-12)
 
 
-def test_transposes_hold_at_saddles_too_and_no_penalty_undoes_them():
-    """A critical point that skips the first component, turned by any rotation of the code."""
+def test_kernels_are_transposes_at_saddles_too_and_not_without_penalty():
+    """A critical point without the first component, with an arbitrary rotation of the code."""
     problem = theory.pose(X, 3)
     rows = problem.pca.components[[1, 3]]
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0][:2]
@@ -138,7 +138,7 @@ def test_transposes_hold_at_saddles_too_and_no_penalty_undoes_them():
             assert norm < 1e-12 or least > 0
 
 
-def test_a_mu_above_lambda_k_lies_in_the_widest_ratio_or_beyond_all():
+def test_mu_above_lambda_k_is_in_the_widest_gap_or_above_all_eigenvalues():
     assert vanishing_decay(theory.pose(X, 3)) == pytest.approx(np.sqrt(8.0))
     assert vanishing_decay(theory.pose(X, 1)) == pytest.approx(12.0)
     isotropic = with_spectrum([3.0, 3.0, 3.0, 1.0])
@@ -197,8 +197,8 @@ def test_a_false_analysis_fails():
     assert verdicts(answers)[0] == verdicts(answers)[2] == verdicts(answers)[3] == "fails"
 
 
-def test_the_product_loss_trains_to_kernels_that_are_no_transposes():
-    """Left as they started, up to the change of code: the data says nothing of their scale."""
+def test_the_product_loss_trains_to_kernels_that_are_not_transposes():
+    """The change of code remains as initialised, as the objective does not depend on it."""
     solution = train_penalised(theory.pose(X, 3), product=1.0)
     encoder, decoder = kernels(solution)
     assert solution.converged
@@ -208,7 +208,7 @@ def test_the_product_loss_trains_to_kernels_that_are_no_transposes():
     np.testing.assert_allclose(found[:3], expected, atol=1e-10)
 
 
-def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_a_solver_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
@@ -228,7 +228,7 @@ def test_a_solver_that_stopped_short_is_not_identifiable_rather_than_false(monke
     assert "ridge regressions still moved after 2 steps" in answers[4].reason
 
 
-def test_ridges_end_where_gradient_training_of_the_product_loss_ends():
+def test_ridge_regressions_and_gradient_training_have_the_same_limit():
     problem = theory.pose(X, 3)
     _, found = ridge_least_squares(problem, 1.0)
     encoder, decoder = kernels(train_penalised(problem, product=1.0))
@@ -236,7 +236,7 @@ def test_ridges_end_where_gradient_training_of_the_product_loss_ends():
 
 
 def test_the_curvatures_are_those_of_the_hessian():
-    """Its least eigenvalue that is no rotation, halved, is bounded by them, and is near them."""
+    """Half of the smallest eigenvalue, except those of rotations, is close to the bound."""
     problem, decay = theory.pose(X, 3), 1.0
     root = problem.pca.components[:3].T * np.sqrt(sum_gains(EIGENVALUES[:3], decay))
     with jax.enable_x64(True):
@@ -257,7 +257,7 @@ def test_the_curvatures_are_those_of_the_hessian():
     assert eigenvalues[3] < 3 * bound
 
 
-def test_nearly_equal_eigenvalues_leave_the_loss_and_the_gains_alone():
+def test_nearly_equal_eigenvalues_do_not_affect_loss_and_gains():
     for gap in (1e-4, 1e-8, 1e-11):
         x = with_spectrum([5.0, 4.0, 3.0, 3.0 * (1 - gap), 2.0, 1.0])
         assert "fails" not in verdicts(theory.sum_regularisation(theory.pose(x, 3)))
@@ -286,7 +286,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     problem = theory.pose(x, code)
     answers = theory.sum_regularisation(problem) + theory.product_regularisation(problem)

@@ -1,4 +1,4 @@
-"""The rotation's speed and the weights that order a code, against linearisation and counting."""
+"""Rate of the rotation, and decays and survival of ordered codes."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ X = with_spectrum([6.0, 4.0, 2.0, 1.0]) + np.arange(4.0)
 
 @pytest.mark.parametrize("values", [(6.0, 4.0, 2.0, 1.0), (6.0, 5.9, 2.0, 0.5), (8.0, 4, 3, 2.9)])
 def test_the_steps_of_a_rotation_are_those_of_its_slowest_direction(values):
-    """Linearised at V_k: a step of 1/(8 λ_1) shrinks an error by its least rate."""
+    """Linearised at V_k, with steps of 1/(8 λ_1), the slowest rate determines the steps."""
     problem = theory.pose(with_spectrum(values), 3)
     with jax.enable_x64(True):
         factor = jnp.diag(jnp.sqrt(jnp.asarray(values)))
@@ -25,7 +25,7 @@ def test_the_steps_of_a_rotation_are_those_of_its_slowest_direction(values):
     assert component_recovery.rotated_steps(problem) == pytest.approx(steps, rel=1e-6)
 
 
-def test_equal_eigenvalues_are_never_turned_apart():
+def test_equal_eigenvalues_need_infinitely_many_rotation_steps():
     problem = theory.pose(X, 2)
     equal = problem.pca._replace(eigenvalues=np.array([4.0, 4.0, 2.0, 1.0]))
     assert component_recovery.rotated_steps(problem._replace(pca=equal)) == np.inf
@@ -47,16 +47,16 @@ def test_a_rotated_training_takes_steps_of_an_eighth_of_the_largest_eigenvalue()
     np.testing.assert_allclose(moved.params["encoder"]["layer_0"]["kernel"], expected, rtol=1e-10)
 
 
-def test_weights_rise_below_the_last_eigenvalue_and_survival_falls_from_one():
+def test_decays_increase_below_the_last_eigenvalue_and_survival_decreases_from_one():
     np.testing.assert_allclose(symmetry_breaking.increasing_decays(6.0, 5), [1, 2, 3, 4, 5])
-    counted = [np.mean(np.arange(1, 5) >= i) for i in range(1, 5)]  # of b uniform on 1 … k
+    counted = [np.mean(np.arange(1, 5) >= i) for i in range(1, 5)]  # for b uniform on 1 … k
     np.testing.assert_allclose(symmetry_breaking.uniform_survival(4), counted)
     decays = component_recovery.unequal_decays(theory.pose(X, 3), beyond=True)
     np.testing.assert_allclose(decays, [0.5, 1.0, 4.0])
 
 
-def test_every_way_of_training_is_told_the_units_of_the_data():
-    """μ is in the units of λ: data and weights of another unit end at the same kernels."""
+def test_decays_are_in_the_units_of_the_eigenvalues():
+    """Data and decays in another unit give the same kernels."""
     decays = np.array([0.5, 1.0])
     once, scaled = (
         symmetry_breaking.train_decayed(theory.pose(unit * X, 2), unit**2 * decays)

@@ -49,17 +49,17 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     assert certificates[1].control == pytest.approx(1, rel=1e-6)
 
 
-def test_training_ends_at_scikit_learns_subspace_with_orthonormal_directions():
+def test_training_converges_to_scikit_learns_subspace_with_orthonormal_directions():
     solution = train_tied(theory.pose(X, 3))
     kernel = np.asarray(solution.params["encoder"]["layer_0"]["kernel"])
     rows = PCA(3, svd_solver="full").fit(X).components_
     assert solution.converged
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(3), atol=1e-11)
     np.testing.assert_allclose(kernel @ kernel.T, rows.T @ rows, atol=1e-11)
-    assert np.abs(kernel.T @ rows.T - np.eye(3)).max() > 0.1  # a rotation of them, and no more
+    assert np.abs(kernel.T @ rows.T - np.eye(3)).max() > 0.1  # equal up to a rotation only
 
 
-def test_scipy_ends_there_too():
+def test_scipy_converges_to_the_same_solution():
     factor = theory.moments(X).factor / np.sqrt(theory.moments(X).factor.size)
     start = np.random.default_rng(0).normal(size=18)
     found = scipy.optimize.minimize(reference_loss, start, (factor,), method="BFGS", tol=1e-9)
@@ -80,7 +80,7 @@ def test_the_gradient_is_the_formula_and_finite_differences_agree():
 
 
 def test_orthonormality_follows_from_the_gradient_within_the_bound_of_the_tolerance():
-    """‖K − I‖ ≤ ‖WᵀΓ‖/(4 λ_min(A)), at points that are nowhere near critical."""
+    """‖K − I‖ ≤ ‖WᵀΓ‖/(4 λ_min(A)), at points far from critical ones."""
     factor, generator = theory.moments(X).factor, np.random.default_rng(2)
     for _ in range(20):
         kernel = generator.normal(size=(6, 3))
@@ -89,8 +89,8 @@ def test_orthonormality_follows_from_the_gradient_within_the_bound_of_the_tolera
         assert np.linalg.norm(kernel.T @ kernel - np.eye(3)) <= bound
 
 
-def test_unused_units_and_other_eigenvectors_are_critical_and_are_no_minima():
-    """What the literature's full rank leaves out: W = 0, and fewer eigenvectors than units."""
+def test_unused_units_and_other_eigenvectors_are_critical_points_but_no_minima():
+    """Points excluded by full rank: W = 0, and fewer eigenvectors than units."""
     factor, components = theory.moments(X).factor, theory.pca(X).components
     turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     for rows in ([], [0], [2, 5], [1, 2, 3]):
@@ -112,7 +112,7 @@ def test_unused_units_and_other_eigenvectors_are_critical_and_are_no_minima():
         (lambda rows: rows[::-1], ["holds", "fails"]),
         (lambda rows: rows[[0, 1, 3, 2, 4, 5]], ["holds", "fails"]),
         (lambda rows: rows + 1e-9, ["holds", "fails"]),
-        (lambda rows: rows[[2, 0, 1, 3, 4, 5]], HOLDS),  # the subspace knows no order
+        (lambda rows: rows[[2, 0, 1, 3, 4, 5]], HOLDS),  # a subspace has no order
     ],
     ids=["reversed", "swapped", "off by 1e-9", "reordered"],
 )
@@ -122,7 +122,7 @@ def test_a_false_analysis_fails(components, expected):
     assert verdicts(theory.tied_weights(problem._replace(pca=false))) == expected
 
 
-def test_an_untied_training_in_its_place_fails(monkeypatch):
+def test_untied_training_fails(monkeypatch):
     def untied(problem):
         return theory.train_linear(problem.key, problem.moments, problem.code)
 
@@ -130,7 +130,7 @@ def test_an_untied_training_in_its_place_fails(monkeypatch):
     assert verdicts(theory.tied_weights(theory.pose(X, 3))) == ["fails", "fails"]
 
 
-def test_a_repeated_eigenvalue_that_an_offset_sets_apart_does_not_keep_training_from_its_end():
+def test_training_converges_for_a_repeated_eigenvalue_that_an_offset_splits():
     x = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0], seed=8) + 1e6
     orthonormal, subspace = theory.tied_weights(theory.pose(x, 3, key=jax.random.key(8)))
     assert orthonormal.verdict == "holds", str(orthonormal)
@@ -138,7 +138,7 @@ def test_a_repeated_eigenvalue_that_an_offset_sets_apart_does_not_keep_training_
     assert "exceeds the cap" in subspace.reason
 
 
-def test_training_stopped_short_is_not_identifiable_rather_than_false(monkeypatch):
+def test_training_stopped_early_is_not_identifiable_rather_than_false(monkeypatch):
     def stopped(loss, start, data, **_):
         return minimise(loss, start, data, max_steps=5)
 
@@ -164,7 +164,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     answers = theory.tied_weights(theory.pose(x, code))
     assert verdicts(answers) == (expected or ["holds", NO])

@@ -1,4 +1,4 @@
-"""The ways of ordering a code side by side: three align it, and two never do."""
+"""Epochs to alignment: three methods align a code, and two controls never do."""
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ def test_misalignment_is_that_of_the_angles_in_order(x64):
 
 
 def followed_by_numpy(rows, values, code, method):
-    """Epochs of Nesterov's descent, by hand, on the expectation over truncations."""
+    """Epochs of Nesterov's descent in NumPy, on the expectation over truncations."""
     s, (encoder, decoder) = np.diag(values), (np.array(side) for side in rows)
     decays = values[code - 1] * np.arange(1, code + 1) / (code + 1) * (method == "unequal L2")
     sizes = range(1, code + 1) if method == "nested dropout" else [code]
@@ -83,7 +83,7 @@ def test_equal_l2_and_plain_training_never_align_it(method):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("features", [16, 32, 64, 128, 256, 512])
-def test_rotation_is_soonest_and_the_controls_never_align_at_any_width(features):
+def test_rotation_is_fastest_and_the_controls_never_align_at_any_width(features):
     found = {
         method: [
             epochs_to_alignment(
@@ -100,7 +100,7 @@ def test_rotation_is_soonest_and_the_controls_never_align_at_any_width(features)
     assert rotation < nested / 2 < unequal
 
 
-def test_a_training_that_diverges_is_not_taken_for_one_that_never_aligns(monkeypatch):
+def test_a_diverging_training_raises(monkeypatch):
     monkeypatch.setattr(alignment_times, "LEARNING_RATE", 10.0)
     with pytest.raises(FloatingPointError, match="plain diverged after"):
         epochs_to_alignment(jax.random.key(0), spectrum(7), 3, "plain")

@@ -1,4 +1,4 @@
-"""Paths of solvers, the escape from a saddle and learned gains, against what they should follow."""
+"""Solver paths, descent from a saddle and learned gains against SciPy, NumPy and formulas."""
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def test_principal_sines_are_those_of_scipy_and_exact_for_small_angles():
         lambda p: solver_paths.tied_path(p)[0],
     ],
 )
-def test_solvers_come_from_far_to_the_principal_subspace(path):
+def test_solvers_converge_from_a_distant_start_to_the_principal_subspace(path):
     steps, sines = path(PROBLEM)
     assert sines.shape == (len(steps), 3)
     assert np.all(np.diff(sines, axis=1) <= 1e-12)  # the largest angle first
@@ -55,7 +55,7 @@ def test_solvers_come_from_far_to_the_principal_subspace(path):
     assert sines[-1, 0] < 1e-8
 
 
-def test_least_squares_falls_at_the_ratio_of_the_eigenvalues_at_the_cut():
+def test_least_squares_converges_at_the_ratio_of_the_eigenvalues_at_the_cut():
     steps, sines = solver_paths.least_squares_path(PROBLEM)
     late = (sines[:, 0] < 1e-3) & (sines[:, 0] > 1e-10)
     slope = np.polyfit(steps[late], np.log(sines[late, 0]), 1)[0]
@@ -73,7 +73,7 @@ def test_sangers_rule_finds_each_component_and_ojas_does_not():
     assert solver_paths.rule_path(PROBLEM, ONES).sines[-1].max() > 0.1
 
 
-def test_a_stream_ends_at_the_subspace_of_scikit_learn_and_not_before():
+def test_a_stream_reaches_the_subspace_of_scikit_learn_only_at_its_end():
     path = solver_paths.stream_path(PROBLEM, batches=8)
     assert path.steps.tolist() == [5, 10, 15, 20, 25, 30, 35, 40]
     assert path.sines[:-1, 0].min() > 1e-3
@@ -84,7 +84,7 @@ def test_a_stream_ends_at_the_subspace_of_scikit_learn_and_not_before():
     np.testing.assert_allclose(path.sines[1], np.sin(angles), rtol=1e-8)
 
 
-def test_batches_that_hold_no_k_components_are_passed_over():
+def test_batches_before_there_are_k_components_are_omitted():
     assert solver_paths.stream_path(PROBLEM, batches=40).steps[0] == 4
 
 
