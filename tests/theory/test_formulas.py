@@ -112,7 +112,7 @@ def test_a_rule_uses_momentum_only_if_plain_steps_do_not_suffice():
     assert "steps, the maximum is 30000" in online._too_many_steps(PROBLEM, 0.999 * helped).reason
     assert online._too_many_steps(PROBLEM, 0.0) is not None
     large = PROBLEM.moments._replace(factor=np.zeros((5000, 5000)))
-    assert online.most_steps(PROBLEM._replace(moments=large)) == int(1e11 / (2 * 25e6 * CODE))
+    assert online.max_rule_steps(PROBLEM._replace(moments=large)) == int(1e11 / (2 * 25e6 * CODE))
 
 
 def test_variation_within_rounding_has_no_components_and_the_reason_states_its_variance():

@@ -151,7 +151,7 @@ def run_rule(
         problem: varying data, code size k ≤ n, and key of the start.
         mask: M [k, k].
         momentum: β, see `averaged_rule`.
-        max_steps: maximum number of steps (default: `most_steps`).
+        max_steps: maximum number of steps (default: `max_rule_steps`).
 
     Returns:
         The result as `Learned`.
@@ -162,12 +162,12 @@ def run_rule(
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         start = random_basis(problem.key, rows.shape[1], problem.code)
         rest = update_rounding(problem)
-        most = most_steps(problem) if max_steps is None else max_steps
+        most = max_rule_steps(problem) if max_steps is None else max_steps
         kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, rest, most)
         return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
 
 
-def most_steps(problem: Problem) -> int:
+def max_rule_steps(problem: Problem) -> int:
     """Maximum number of steps of a rule: 30 000, or fewer if a step is expensive."""
     return min(MAX_STEPS, int(MAX_WORK / (2 * problem.moments.factor.size * problem.code)))
 
@@ -191,7 +191,7 @@ def _single_unit(problem: Problem) -> Obstacle | None:
 
 def needed_momentum(problem: Problem, gap: float) -> float:
     """Momentum of `averaged_rule`: 1 if plain steps would be too many, else 0."""
-    return float(_steps(problem, STEP_SIZE * gap) > most_steps(problem))
+    return float(_steps(problem, STEP_SIZE * gap) > max_rule_steps(problem))
 
 
 def _steps(problem: Problem, rate: float) -> float:
@@ -201,7 +201,7 @@ def _steps(problem: Problem, rate: float) -> float:
 
 def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
     """Obstacle if the gap needs too many steps with momentum too: twice those at rate √(η gap)."""
-    needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), most_steps(problem)
+    needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
     if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
         return None
     reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {most}"

@@ -73,8 +73,12 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
     if obstacle is not None:
         return refuse((UNTIED, TIED), obstacle)
     return (
-        certify(UNTIED, _tolerance(problem, untied_loss(problem, 1.0)), lambda: _escapes(problem)),
-        certify(TIED, _tolerance(problem, tied_loss(problem)), lambda: _shrinks(problem)),
+        certify(
+            UNTIED,
+            _tolerance(problem, untied_loss(problem, 1.0)),
+            lambda: _untied_evidence(problem),
+        ),
+        certify(TIED, _tolerance(problem, tied_loss(problem)), lambda: _tied_evidence(problem)),
     )
 
 
@@ -167,7 +171,7 @@ def _tolerance(problem: Problem, loss: float) -> Tolerance:
     return Tolerance(4 * EPSILON * size * energy / loss, CLOSED_FORM_CAP, basis)
 
 
-def _escapes(problem: Problem) -> Evidence:
+def _untied_evidence(problem: Problem) -> Evidence:
     rows = leading_components(problem.pca, problem.code)
     scale = untied_loss(problem, 1.0)
     stretched, unstretched = (
@@ -183,7 +187,7 @@ def _escapes(problem: Problem) -> Evidence:
     return Evidence(stretched / scale, unstretched / scale)
 
 
-def _shrinks(problem: Problem) -> Evidence:
+def _tied_evidence(problem: Problem) -> Evidence:
     rows = leading_components(problem.pca, problem.code)
     half = penalty_weight(problem) / 2
     both = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))

@@ -93,8 +93,10 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
     least = gaussian_loss(problem, variance)
     tolerance = regression_tolerance(problem, case, least)
     return (
-        certify(GAUSSIAN, tolerance, lambda: _damped(problem, case, tolerance)),
-        certify(GAUSSIAN_LEAST, tolerance, lambda: _bounded(problem, case, least, tolerance)),
+        certify(GAUSSIAN, tolerance, lambda: _damped_evidence(problem, case, tolerance)),
+        certify(
+            GAUSSIAN_LEAST, tolerance, lambda: _bound_evidence(problem, case, least, tolerance)
+        ),
     )
 
 
@@ -162,7 +164,7 @@ def _loss_and_gradient(
     return value, jnp.sqrt(jnp.sum(jnp.square(encoder)) + jnp.sum(jnp.square(decoder)))
 
 
-def _damped(problem: Problem, case: Regression, tolerance: Tolerance) -> Evidence:
+def _damped_evidence(problem: Problem, case: Regression, tolerance: Tolerance) -> Evidence:
     variance = noise_variance(problem)
     least = gaussian_loss(problem, variance)
     damped = damped_kernels(problem, variance)
@@ -173,7 +175,9 @@ def _damped(problem: Problem, case: Regression, tolerance: Tolerance) -> Evidenc
     return Evidence(max(residual, defined), abs(undamped - least) / least)
 
 
-def _bounded(problem: Problem, case: Regression, least: float, tolerance: Tolerance) -> Evidence:
+def _bound_evidence(
+    problem: Problem, case: Regression, least: float, tolerance: Tolerance
+) -> Evidence:
     attained, _ = expected_loss(case, damped_kernels(problem, noise_variance(problem)))
     residual, control = (
         abs(attained - least_regression_loss(case, code)) / least

@@ -86,8 +86,8 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
     least = least_regression_loss(case, problem.code)
     tolerance = regression_tolerance(problem, case, least)
     return (
-        certify(MASKING, tolerance, lambda: _regresses(problem, case, least, tolerance)),
-        _subspace(problem),
+        certify(MASKING, tolerance, lambda: _optimum_evidence(problem, case, least, tolerance)),
+        _subspace_certificate(problem),
     )
 
 
@@ -147,14 +147,16 @@ def equal_variance_gains(
     return (1 - rate) * eigenvalues / ((1 - rate) ** 2 * eigenvalues + rate * (1 - rate))
 
 
-def _regresses(problem: Problem, case: Regression, least: float, tolerance: Tolerance) -> Evidence:
+def _optimum_evidence(
+    problem: Problem, case: Regression, least: float, tolerance: Tolerance
+) -> Evidence:
     keep = varying_features(problem)
     loss, gradient = expected_loss(case, reduced_rank_regression(case, problem.code))
     factor, rows = problem.moments.factor, leading_components(problem.pca, problem.code)
     scale = np.linalg.norm(factor, axis=0)[keep] / np.linalg.norm(factor) / (1 - RATE)
-    forgetful, _ = expected_loss(case, Kernels((rows[:, keep] * scale).T, rows[:, keep]))
+    without_diagonal, _ = expected_loss(case, Kernels((rows[:, keep] * scale).T, rows[:, keep]))
     residual = max(max(abs(loss - least), gradient) / least, _by_enumeration(problem, tolerance))
-    return Evidence(residual, abs(forgetful - least) / least)
+    return Evidence(residual, abs(without_diagonal - least) / least)
 
 
 def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
@@ -174,7 +176,7 @@ def _by_enumeration(problem: Problem, tolerance: Tolerance) -> float:
     return rescaled_residual(residual, regression_tolerance(part, case, least), tolerance)
 
 
-def _subspace(problem: Problem) -> Certificate:
+def _subspace_certificate(problem: Problem) -> Certificate:
     factor = problem.moments.factor[:, varying_features(problem)]
     scaled = factor / np.linalg.norm(factor, axis=0)
     values = np.linalg.svd(scaled, compute_uv=False)
@@ -183,7 +185,7 @@ def _subspace(problem: Problem) -> Certificate:
         (refused,) = refuse((SUBSPACE,), Obstacle("not identifiable", reason))
         return refused
     tolerance = _subspace_tolerance(scaled.shape, values, problem.code)
-    return certify(SUBSPACE, tolerance, lambda: _unturned(problem, scaled, tolerance))
+    return certify(SUBSPACE, tolerance, lambda: _subspace_evidence(problem, scaled, tolerance))
 
 
 def _subspace_tolerance(
@@ -207,19 +209,19 @@ def _subspace_tolerance(
     return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
 
 
-def _unturned(
+def _subspace_evidence(
     problem: Problem, scaled: Float64[np.ndarray, "rows n"], tolerance: Tolerance
 ) -> Evidence:
     """Error of the formula at equal variances; control: one variance is fourfold."""
     first = np.linalg.svd(scaled, full_matrices=False)[2][0]
     uneven = scaled.copy()
     uneven[:, np.abs(first).argmax()] *= 2
-    turned, control = (_turn(factor, problem.code) for factor in (scaled, uneven))
+    sine, control = (_subspace_sine(factor, problem.code) for factor in (scaled, uneven))
     defined = _by_enumeration_at_equal_variances(enumerable_problem(problem), tolerance)
-    return Evidence(max(turned, _gain_error(scaled, problem.code), defined), control)
+    return Evidence(max(sine, _gain_error(scaled, problem.code), defined), control)
 
 
-def _turn(factor: Float64[np.ndarray, "rows n"], code: int) -> float:
+def _subspace_sine(factor: Float64[np.ndarray, "rows n"], code: int) -> float:
     """Sine of the largest principal angle between U_k and V_k."""
     principal = np.linalg.svd(factor, full_matrices=False)[2][:code]
     rows = reduced_rank_regression(masking_regression(factor), code).decoder

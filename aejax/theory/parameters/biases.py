@@ -210,7 +210,7 @@ def already_centred(problem: Problem) -> Obstacle | None:
     distance, error = float(np.linalg.norm(problem.moments.mean)), pass_rounding(problem)
     if distance > error:
         return None
-    reason = f"the mean is zero within rounding ({distance:.1e} ≤ {error:.1e}): nothing to centre"
+    reason = f"the mean is zero within rounding ({distance:.1e} ≤ {error:.1e}): the data is centred"
     return Obstacle("not applicable", reason)
 
 
@@ -231,7 +231,9 @@ def _free_evidence(problem: Problem) -> Evidence:
     loss = reconstruction_loss(problem, solution.params)
     excess = relative_excess(problem, loss, least_loss(problem.pca, problem.code))
     defined = rescaled_residual(excess, loss_tolerance(problem), _free_tolerance(problem))
-    return Evidence(max(residual, defined), control, _unfinished(solution))
+    return Evidence(
+        max(residual, defined), control, convergence_doubt(solution, method="least squares")
+    )
 
 
 def _map_evidence(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
@@ -242,7 +244,9 @@ def _map_evidence(problem: Problem, raw: Problem, solution: Solution) -> Evidenc
     second = problem.x.T @ problem.x / len(problem.x)
     factor = raw.moments.factor
     defined = np.linalg.norm(factor.T @ factor - second, ord=2) / raw.pca.eigenvalues[0]
-    return Evidence(max(residual, float(defined)), control, _unfinished(solution))
+    return Evidence(
+        max(residual, float(defined)), control, convergence_doubt(solution, method="least squares")
+    )
 
 
 def _loss_evidence(problem: Problem, raw: Problem, solution: Solution) -> Evidence:
@@ -251,8 +255,4 @@ def _loss_evidence(problem: Problem, raw: Problem, solution: Solution) -> Eviden
         relative_excess(raw, loss, least_loss(analysis, raw.code))
         for analysis in (raw.pca, problem.pca)
     )
-    return Evidence(residual, control, _unfinished(solution))
-
-
-def _unfinished(solution: Solution) -> str:
-    return convergence_doubt(solution, method="least squares")
+    return Evidence(residual, control, convergence_doubt(solution, method="least squares"))

@@ -188,12 +188,12 @@ def _rotated_tolerance(problem: Problem) -> Tolerance:
     where a stretch h_ij changes C by (λ_i + λ_j) h_ij ≤ G/4; and rotations of (2 G/8 + G/4)/δ.
     """
     (kept, left), error = _kept_and_left(problem), gradient_error(problem)
-    turn, tilt = float(-np.diff(kept).max()), float(kept[-1] - left)
-    basis = f"gradient {error:.1e} against gaps of {turn:.1e} and {tilt:.1e}, for Σλ = 1"
+    inner, outer = float(-np.diff(kept).max()), float(kept[-1] - left)
+    basis = f"gradient {error:.1e} against gaps of {inner:.1e} and {outer:.1e}, for Σλ = 1"
     steps = rotated_steps(problem)
     if not steps * max(MIN_STEP_WORK, problem.moments.factor.size * problem.code) <= MAX_WORK:
         return Tolerance(np.inf, TRAINED_CAP, f"{basis}: some {steps:.0e} steps are too many")
-    return Tolerance(error * (1 / turn + 1 / tilt + 1 / (4 * kept[-1])), TRAINED_CAP, basis)
+    return Tolerance(error * (1 / inner + 1 / outer + 1 / (4 * kept[-1])), TRAINED_CAP, basis)
 
 
 def _checked(

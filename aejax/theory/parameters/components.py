@@ -127,7 +127,7 @@ def reconstructed_components(
 def _single_unit(problem: Problem) -> Obstacle | None:
     if problem.code > 1:
         return None
-    reason = "code 1: the subspace is the component, and the decoder alone shows it"
+    reason = "code 1: the subspace is the component"
     return Obstacle("not applicable", reason)
 
 

@@ -121,8 +121,8 @@ def _map_tolerance(problem: Problem, decay: float) -> Tolerance:
     basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - left):.1e}"
     if not kept > left:
         return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
-    turned = 3 * solved * np.sqrt(decay) / (kept - left)
-    return Tolerance(float(turned + solved + features * EPSILON), CLOSED_FORM_CAP, basis)
+    rotated = 3 * solved * np.sqrt(decay) / (kept - left)
+    return Tolerance(float(rotated + solved + features * EPSILON), CLOSED_FORM_CAP, basis)
 
 
 def _change_tolerance(problem: Problem, decay: float) -> Tolerance:
