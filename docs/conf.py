@@ -26,6 +26,9 @@ myst_fence_as_directive = ["math"]  # as GitHub writes it
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "results", "*.py"]
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["narrow.css"]
+html_show_copyright = False
 suppress_warnings = ["ref.python"]  # several records have a field called x, key or code
 
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}  # docs/notebooks

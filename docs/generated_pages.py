@@ -91,7 +91,13 @@ def api_page(module: ModuleType) -> str:
     """A module's docstring, a table of its functions and classes, and the docstring of each."""
     prefix = module.__name__
     names = public_names(module)
-    parts = [f".. automodule:: {prefix}\n   :no-members:"]
+    data = {
+        name: _data_entry(f"{prefix}.{name}", lines)
+        for name, lines in documented_data(module).items()
+    }
+    # Instances of aejax's classes, such as losses, before functions; type aliases after them.
+    first = [name for name in data if type(getattr(module, name)).__module__.startswith("aejax")]
+    parts = [f".. automodule:: {prefix}\n   :no-members:", *(data.pop(name) for name in first)]
     if names:
         table = "\n".join(f"   {name}" for name in names)
         parts.append(f".. autosummary::\n   :nosignatures:\n\n{table}")
@@ -103,11 +109,7 @@ def api_page(module: ModuleType) -> str:
             parts.append(f".. autoclass:: {prefix}.{name}{members}")
         else:
             parts.append(f".. autofunction:: {prefix}.{name}")
-    for name, lines in documented_data(module).items():
-        escape_docstring(None, "data", name, None, None, lines)
-        text = "\n".join(f"   {line}".rstrip() for line in lines)
-        parts.append(f".. py:data:: {prefix}.{name}\n\n{text}")
-    body = "\n\n".join(parts)
+    body = "\n\n".join([*parts, *data.values()])
     return f"# {prefix}\n\n```{{eval-rst}}\n{body}\n```\n"
 
 
@@ -142,6 +144,12 @@ def documented_data(module: ModuleType) -> dict[str, list[str]]:
         if ("", name) in documented and not name.startswith("_"):
             found[name] = list(documented["", name])
     return found
+
+
+def _data_entry(name: str, lines: list[str]) -> str:
+    escape_docstring(None, "data", name, None, None, lines)
+    text = "\n".join(f"   {line}".rstrip() for line in lines).rstrip()
+    return f".. py:data:: {name}\n\n{text}"
 
 
 def _methods(value: type) -> list[str]:
@@ -218,8 +226,9 @@ def escape_docstring(_app, what, _name, _object, _options, lines: list[str]) -> 
     """Escape the plain text of a docstring, which is not reStructuredText, in place.
 
     Backticks are markup; stars, bars and underscores are not. Fields of a record, `name: purpose`,
-    become a list. Examples (`>>>`) stay as they are.
+    become a list. Examples (`>>>`) stay as they are. Sources link to the bibliography.
     """
+    _join_source(lines)
     in_example = False
     for index, line in enumerate(lines):
         in_example = line.strip().startswith(">>>") or (in_example and bool(line.strip()))
@@ -232,6 +241,33 @@ def escape_docstring(_app, what, _name, _object, _options, lines: list[str]) -> 
             f"`{part}`" if part.startswith("`") else re.sub(r"([*|_`\\])", r"\\\1", part)
             for part in parts
         )
+        if line.startswith("Source:"):
+            lines[index] = _with_links(lines[index])
+
+
+def _join_source(lines: list[str]) -> None:
+    """Put the lines of a `Source:` entry on one line, so that no citation is broken."""
+    for index, line in enumerate(lines):
+        if line.startswith("Source:"):
+            end = next((i for i in range(index, len(lines)) if not lines[i].strip()), len(lines))
+            lines[index:end] = [" ".join(part.strip() for part in lines[index:end])]
+            return
+
+
+def _with_links(source: str) -> str:
+    """A `Source:` entry whose citations link to their entries of the bibliography."""
+    bibliography = (ROOT / "docs" / "references.md").read_text(encoding="utf-8")
+    keys = sorted(re.findall(r"^### (.+)$", bibliography, re.MULTILINE), key=len, reverse=True)
+
+    def link(match: re.Match[str]) -> str:
+        return f"`{match[0]} <../references.html#{slug_of_heading(match[0])}>`__"
+
+    return re.sub("|".join(map(re.escape, keys)), link, source)
+
+
+def slug_of_heading(title: str) -> str:
+    """Anchor of a heading, as GitHub and MyST make it."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
 def _purpose(name: str) -> str:
