@@ -30,19 +30,17 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
         `truncated_pca`), "skipped", or None if PCA would reconstruct the train data exactly.
     """
     example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
-    code = jax.eval_shape(
-        run.objective.model.encode, run.params, example
-    ).size  # number of units, also of spatial codes
+    units = jax.eval_shape(run.objective.model.encode, run.params, example).size
     # As the parameters are an argument, the cached program serves all runs of this shape.
     reconstructed = partial(jax.jit(reconstruct, static_argnums=0), run.objective, run.params)
     test_examples, test_error = _mean_error(reconstructed, examples.test_batches())
     return {
         "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
         "test_examples": test_examples,
-        "code": code,
+        "code": units,
         "step": run.step,
         "test_error": test_error,
-        **(_pca_baseline(examples, code) if pca else PCA_SKIPPED),
+        **(_pca_baseline(examples, units) if pca else PCA_SKIPPED),
     }
 
 
@@ -56,16 +54,14 @@ def _mean_error(
     return count, total / count
 
 
-def _pca_baseline(examples: Examples, code: int) -> dict[str, Any]:
+def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:
     """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
-    if code >= min(x_train.shape):
+    if units >= min(x_train.shape):
         return {"pca_test_error": None, "pca_method": None} | count
-    from aejax.theory.analysis.truncated_pca import (
-        truncated_pca,  # SciPy's linear algebra is slow to import
-    )
+    from aejax.theory.analysis.truncated_pca import truncated_pca  # SciPy is slow to import
 
-    analysis, passes = truncated_pca(x_train, code)
+    analysis, passes = truncated_pca(x_train, units)
     test = (block for batch in examples.test_batches() for _, block in blocks(batch))
     _, error = _mean_error(partial(_projected, analysis), test)
     method = "exact" if passes is None else f"randomised, {passes} passes"

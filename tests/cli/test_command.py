@@ -15,7 +15,7 @@ import pytest
 from aejax.cli import main
 from aejax.cli.commands import train
 from aejax.cli.main import ACTIONS
-from aejax.cli.process.path_options import expanded
+from aejax.cli.process.path_options import expand_home
 from tests.cli.conftest import SETTINGS, check
 
 SMALL = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"
@@ -100,7 +100,7 @@ def with_paths(kind, path: Path):
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_home_directory_is_expanded_in_every_path(kind, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    found = paths_of(expanded(with_paths(kind, Path("~/x"))))
+    found = paths_of(expand_home(with_paths(kind, Path("~/x"))))
     assert found
     assert set(found.values()) == {tmp_path / "x"}
 

@@ -109,6 +109,7 @@ def train(command: Train) -> None:
 
 
 def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
+    """Train a run in its folder; return its metrics."""
     configuration, out = command.training, command.out
     initialize_distributed(command.devices)  # before JAX initialises its backends
     check_platform()
@@ -187,8 +188,8 @@ def _start(
     """Restore or write the run; return the state to train from and the history up to it."""
     history: list[Record] = []
     # A run that was killed before its first checkpoint starts from the beginning.
-    folder_of_steps = checkpoints_folder(command.out)
-    has_saved = checkpoints.steps(folder_of_steps) or checkpoints.read_index(folder_of_steps)
+    steps_folder = checkpoints_folder(command.out)
+    has_saved = checkpoints.steps(steps_folder) or checkpoints.read_index(steps_folder)
     if command.resume and (has_saved or command.checkpoint is not None):
         state, history = _resume(command, examples, state)
         if is_main_process():
