@@ -123,7 +123,7 @@ def test_variation_within_rounding_has_no_components_and_the_reason_states_its_v
     expected = f"Σ λ = {EPSILON**2 / 4:.1e}"
     assert problem.rank(found) == 0
     assert expected in problem.pca_obstacle(found).reason
-    assert expected in theorem._single(found).reason
+    assert expected in theorem._zero_variance(found).reason
 
 
 def test_a_variance_whose_square_is_outside_float64_counts_in_the_rank():
