@@ -16,12 +16,13 @@ from aejax.theory.theorems import TABLE, TheoremRow
 Found = Mapping[str, Sequence[Certificate]]
 """Theorem -> its certificates."""
 
-MODULES = {
-    "gain_figures": gain_figures,
-    "learning_figures": learning_figures,
-    "optimum_figures": optimum_figures,
+FIGURES = {
+    name: function
+    for module in (optimum_figures, gain_figures, learning_figures)
+    for name, function in vars(module).items()
+    if getattr(function, "__module__", None) == module.__name__ and not name.startswith("_")
 }
-"""Modules of figure functions, by the names in the table of theorems."""
+"""Name, as in the table of theorems -> figure function."""
 
 
 def theorems_page(
@@ -95,7 +96,6 @@ def _figure(
     problem: Problem, certificates: Sequence[Certificate], name: str, indices: Sequence[int]
 ) -> str:
     if any(certificates[index].residual is not None for index in indices):
-        module, _, function = name.partition(".")
-        return report.render_figures([getattr(MODULES[module], function)(problem, certificates)])
+        return report.render_figures([FIGURES[name](problem, certificates)])
     reason = escape(certificates[indices[0]].reason)
     return f"<p>No figure; the data cannot show it: {reason}.</p>\n"

@@ -42,8 +42,8 @@ class TheoremRow(NamedTuple):
 
     section: title of the section in the report, contained in the title of its page in docs/theory.
     theorem: function from a problem to the theorem's certificates.
-    figures: `module.function` below `aejax.report.theorem_figures` -> indices of the certificates
-             of which at least one must have been measured.
+    figures: name of a function in `aejax.report.theorem_figures` -> indices of the certificates of
+             which at least one must have been measured.
     """
 
     section: str
@@ -57,49 +57,29 @@ class TheoremRow(NamedTuple):
 
 
 TABLE: tuple[TheoremRow, ...] = (
-    TheoremRow("The course", course_conditions, {"optimum_figures.conditions": (0, 1, 2, 3, 4, 5)}),
-    TheoremRow("One minimum, and saddles", optimal_loss, {"optimum_figures.spectrum": (0, 1)}),
-    TheoremRow("One minimum, and saddles", optimal_map, {"optimum_figures.least_squares": (0,)}),
-    TheoremRow("One minimum, and saddles", gradient_training, {"optimum_figures.training": (1,)}),
-    TheoremRow(
-        "One minimum, and saddles", code_invariance, {"optimum_figures.change_of_code": (0,)}
-    ),
-    TheoremRow(
-        "One minimum, and saddles",
-        landscape_index,
-        {"optimum_figures.index": (1,), "optimum_figures.saddle": (1,)},
-    ),
-    TheoremRow(
-        "One minimum, and saddles", critical_point_search, {"optimum_figures.searches": (0,)}
-    ),
-    TheoremRow("Biases", free_biases, {"optimum_figures.biases": (2,)}),
-    TheoremRow("Tied weights", tied_weights, {"optimum_figures.tied": (1,)}),
-    TheoremRow("L2 regularisation", sum_regularisation, {"gain_figures.sum_loss": (2, 3)}),
-    TheoremRow("L2 regularisation", product_regularisation, {"gain_figures.product_loss": (0,)}),
-    TheoremRow(
-        "From the subspace to the components",
-        principal_components,
-        {"learning_figures.components": (0, 1)},
-    ),
-    TheoremRow("Ordered recovery", ordered_recovery, {"learning_figures.order": (0, 2, 3)}),
-    TheoremRow("Denoising", gaussian_denoising, {"gain_figures.gaussian_noise": (0,)}),
-    TheoremRow("Denoising", masking_denoising, {"gain_figures.masks": (1,)}),
-    TheoremRow("Denoising", sampled_denoising, {"gain_figures.draws": (0, 1)}),
-    TheoremRow(
-        "Contraction",
-        contractive_optimum,
-        {"gain_figures.stretched": (0,), "gain_figures.contracted": (1,)},
-    ),
-    TheoremRow(
-        "Dynamics",
-        learning_dynamics,
-        {"learning_figures.logistic": (0,), "learning_figures.first_order": (1,)},
-    ),
-    TheoremRow("Non-linear encoders", encoders_bounded_by_pca, {"learning_figures.bound": (0,)}),
-    TheoremRow("Non-linear encoders", small_codes, {"learning_figures.excess": (0, 1, 2)}),
-    TheoremRow("Samples, streams and scale", streamed_moments, {"learning_figures.stream": (1,)}),
-    TheoremRow("Samples, streams and scale", online_rules, {"learning_figures.rules": (0,)}),
-    TheoremRow("Samples, streams and scale", single_precision, {"optimum_figures.precision": (0,)}),
+    TheoremRow("The course", course_conditions, {"conditions": (0, 1, 2, 3, 4, 5)}),
+    TheoremRow("One minimum, and saddles", optimal_loss, {"spectrum": (0, 1)}),
+    TheoremRow("One minimum, and saddles", optimal_map, {"least_squares": (0,)}),
+    TheoremRow("One minimum, and saddles", gradient_training, {"training": (1,)}),
+    TheoremRow("One minimum, and saddles", code_invariance, {"change_of_code": (0,)}),
+    TheoremRow("One minimum, and saddles", landscape_index, {"index": (1,), "saddle": (1,)}),
+    TheoremRow("One minimum, and saddles", critical_point_search, {"searches": (0,)}),
+    TheoremRow("Biases", free_biases, {"biases": (2,)}),
+    TheoremRow("Tied weights", tied_weights, {"tied": (1,)}),
+    TheoremRow("L2 regularisation", sum_regularisation, {"sum_loss": (2, 3)}),
+    TheoremRow("L2 regularisation", product_regularisation, {"product_loss": (0,)}),
+    TheoremRow("From the subspace to the components", principal_components, {"components": (0, 1)}),
+    TheoremRow("Ordered recovery", ordered_recovery, {"order": (0, 2, 3)}),
+    TheoremRow("Denoising", gaussian_denoising, {"gaussian_noise": (0,)}),
+    TheoremRow("Denoising", masking_denoising, {"masks": (1,)}),
+    TheoremRow("Denoising", sampled_denoising, {"draws": (0, 1)}),
+    TheoremRow("Contraction", contractive_optimum, {"stretched": (0,), "contracted": (1,)}),
+    TheoremRow("Dynamics", learning_dynamics, {"logistic": (0,), "first_order": (1,)}),
+    TheoremRow("Non-linear encoders", encoders_bounded_by_pca, {"bound": (0,)}),
+    TheoremRow("Non-linear encoders", small_codes, {"excess": (0, 1, 2)}),
+    TheoremRow("Samples, streams and scale", streamed_moments, {"stream": (1,)}),
+    TheoremRow("Samples, streams and scale", online_rules, {"rules": (0,)}),
+    TheoremRow("Samples, streams and scale", single_precision, {"precision": (0,)}),
 )
 """One row per theorem, in the order of docs/theory."""
 
