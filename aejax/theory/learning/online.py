@@ -251,4 +251,4 @@ def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence
 
 
 def _unfinished(learned: Learned) -> str:
-    return "" if learned.converged else f"the rule still moved after {learned.steps} steps"
+    return "" if learned.converged else f"the rule had not converged after {learned.steps} steps"

@@ -27,7 +27,7 @@ from aejax.theory.noise.expectations import Kernels
 from aejax.theory.noise.gaussian import damped_kernels, noise_variance
 from aejax.theory.noise.masking import RATE, masking_kernels
 from aejax.theory.noise.noise_laws import (
-    STANDARD_ERRORS,
+    MAX_ERRORS,
     Deviation,
     independence_deviations,
     largest_deviation,
@@ -191,9 +191,9 @@ def _sampled(
     halved = expectation(rows, kernels, noise._replace(added=noise.added / 2))
     drawn = draw_losses(key, rows, kernels, noise)
     residual, control = (abs(float(drawn.mean()) - loss) / expected for loss in (expected, halved))
-    bound = STANDARD_ERRORS * float(drawn.std(ddof=1)) / np.sqrt(len(drawn)) / expected
+    bound = MAX_ERRORS * float(drawn.std(ddof=1)) / np.sqrt(len(drawn)) / expected
     sample = f"{len(drawn)} draws on {len(rows)} examples"
-    basis = f"{STANDARD_ERRORS:.0f} standard errors of {sample}: {bound:.1e}"
+    basis = f"{MAX_ERRORS:.0f} standard errors of {sample}: {bound:.1e}"
     false = f"half of the noise would be {control / bound:.0f} bounds away; more needs more draws"
     beyond = f"half of the noise, at {control:.1e}, would not be detected: {basis}"
     return certify(
@@ -235,7 +235,7 @@ def _gaussian_law(
     return _law(
         GAUSSIAN_LAW,
         deviations,
-        STANDARD_ERRORS * float(np.sqrt(2 / noise.size)),
+        MAX_ERRORS * float(np.sqrt(2 / noise.size)),
         noise.size,
         f"the fourth moment of uniform noise, 9/5 for 3, would be {1.2 / fourth.bound:.0f}",
     )
@@ -246,7 +246,7 @@ def _masking_law(key: Key, rows: Float64[np.ndarray, "examples features"]) -> Ce
     found = corrupted_examples(key, x, _masking(RATE), MASK_SAMPLE_SIZE)
     masked = found == 0
     spread = float(np.sqrt(RATE * (1 - RATE)))
-    bound = STANDARD_ERRORS * spread / float(np.sqrt(found.size))
+    bound = MAX_ERRORS * spread / float(np.sqrt(found.size))
     changed = float(np.mean(~masked & (found != x)))
     deviations = [
         Deviation("elements neither zero nor kept", changed, bound),
@@ -263,7 +263,7 @@ def _law(
     """Certificate whose residual is the largest deviation, in units of the statement's bound."""
     farthest = largest_deviation(deviations)
     basis = (
-        f"{len(deviations)} statistics of {elements:.0e} elements, {STANDARD_ERRORS:.0f} standard "
+        f"{len(deviations)} statistics of {elements:.0e} elements, {MAX_ERRORS:.0f} standard "
         f"errors each; the farthest is {farthest.name}, {farthest.ratio:.2f} bounds off"
     )
     false = f"a bound by sampling is beyond the margin, but {near} bounds away"

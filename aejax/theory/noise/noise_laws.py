@@ -14,11 +14,11 @@ from scipy.special import ndtr
 
 from aejax.theory.checking.problem import EPSILON
 
-STANDARD_ERRORS = 6.0
-"""Allowed deviation in standard errors; a normal statistic exceeds it once in 5·10⁸."""
+MAX_ERRORS = 6.0
+"""Maximum deviation in standard errors; a normal statistic exceeds it once in 5·10⁸."""
 
-FALSE_ALARM_PROBABILITY = 2e-9
-"""Probability that the distribution function of a correct sample exceeds its bound."""
+ALPHA = 2e-9
+"""Probability α that the distribution function of a correct sample exceeds its bound."""
 
 Noise = Float64[np.ndarray, "draws rows features"]
 
@@ -88,26 +88,22 @@ def independence_deviations(
     Yields:
         The deviations.
     """
-    for summed, axes in SUM_AXES.items():
+    for kind, axes in SUM_AXES.items():
         count = np.prod([noise.shape[axis] for axis in axes])
         spread = np.square(noise.sum(axis=axes)) / count
         error = max(spread.std(), EPSILON) / np.sqrt(spread.size)
-        yield Deviation(
-            f"{name} summed over {summed}", abs(spread.mean() - 1), STANDARD_ERRORS * error
-        )
-    for axis, neighbours in enumerate(("draws", "rows", "features")):
+        yield Deviation(f"{name} summed over {kind}", abs(spread.mean() - 1), MAX_ERRORS * error)
+    for axis, kind in enumerate(("draws", "rows", "features")):
         if noise.shape[axis] > 1:
             first, second = (
                 np.take(noise, range(i, noise.shape[axis] - 1 + i), axis) for i in (0, 1)
             )
-            bound = STANDARD_ERRORS / np.sqrt(first.size)
-            yield Deviation(
-                f"{name} of neighbouring {neighbours}", abs(np.mean(first * second)), bound
-            )
+            bound = MAX_ERRORS / np.sqrt(first.size)
+            yield Deviation(f"{name} of neighbouring {kind}", abs(np.mean(first * second)), bound)
     spread = x.std()
     if spread > 0:
         scaled = (x - x.mean()) / spread
-        bound = STANDARD_ERRORS / np.sqrt(noise.size)
+        bound = MAX_ERRORS / np.sqrt(noise.size)
         yield Deviation(f"{name} times x", abs(np.mean(noise * scaled)), bound)
 
 
@@ -118,7 +114,7 @@ def largest_deviation(deviations: list[Deviation]) -> Deviation:
 
 def _moment(noise: Noise, power: int) -> Deviation:
     mean, variance = NORMAL_MOMENTS[power]
-    bound = STANDARD_ERRORS * np.sqrt(variance / noise.size)
+    bound = MAX_ERRORS * np.sqrt(variance / noise.size)
     powers = math.prod([noise] * power)  # several times faster than noise**power
     return Deviation(f"moment {power}", abs(np.mean(powers) - mean), bound)
 
@@ -131,6 +127,4 @@ def _distribution(noise: Noise) -> Deviation:
     normal, count = ndtr(np.sort(noise, axis=None)), noise.size
     steps = np.arange(count + 1) / count
     size = max(np.max(steps[1:] - normal), np.max(normal - steps[:-1]))
-    return Deviation(
-        "distribution function", size, np.sqrt(np.log(2 / FALSE_ALARM_PROBABILITY) / (2 * count))
-    )
+    return Deviation("distribution function", size, np.sqrt(np.log(2 / ALPHA) / (2 * count)))

@@ -74,13 +74,11 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
     M = S (I − K Kᵀ). If the μ_i are distinct, the columns of K are orthogonal eigenvectors of M,
     hence of S, of squared length 1 − μ_i/λ: aligned at saddles too, for every λ. A unit on λ saves
     (λ − μ)²₊/λ, whose mixed derivative in λ and μ is ≤ 0, so the smallest μ pairs with the largest
-    λ. The bound μ_k < λ_k of the literature keeps all k units; beyond it only those with μ_i ≥ λ_i
-    vanish.
+    λ. The bound μ_k < λ_k of the literature keeps all k units; units with μ_i ≥ λ_i vanish.
 
     Nested dropout: V_k attains the Eckart–Young bound of every truncation at once, so the minimum
     is Σ_b p_b Σ_{i>b} λ_i. If p_b > 0 and λ_1 > … > λ_k > λ_{k+1}, then R w_e,b w_d,b = R v_b v_bᵀ:
-    only the lengths of units are free. Rippel's orthonormal decoder fixes them; nothing else needs
-    it.
+    only the lengths of units are free, which Rippel's orthonormal decoder fixes.
 
     Rotation: gradient and rotation are orthogonal (L is constant along rotations of the code), so
     both vanish if their sum does: W_e spans eigenvectors and the code's covariance is diagonal.
@@ -137,9 +135,8 @@ def unequal_decays(problem: Problem, *, beyond: bool = False) -> Float64[np.ndar
 def rotated_steps(problem: Problem) -> float:
     """Expected number of steps of the rotated training: ln(1/g) over its slowest rate.
 
-    With steps of 1/(8 λ_1) and a rotation of weight 8, the angle between neighbouring units shrinks
-    at the relative rate (λ_i − λ_{i+1})/(2 λ_1), and the tilt of the last unit at
-    (λ_k − λ_{k+1})/(4 λ_1).
+    With steps of 1/(8 λ_1) and a rotation of weight 8, angles between neighbouring units decay at
+    the rate (λ_i − λ_{i+1})/(2 λ_1), and the tilt of the last unit at (λ_k − λ_{k+1})/(4 λ_1).
     """
     kept, left = _kept_and_left(problem)
     rate = min(float(-np.diff(kept).max()) / 2, float(kept[-1] - left) / 4) / kept[0]
@@ -218,8 +215,8 @@ def _unequal_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) ->
     solution = train_decayed(problem, decays)
     equal = np.full_like(decays, decays.mean())
     return Evidence(
-        _kernel_error(problem, solution, ordered_gains(_leading(problem), decays)),
-        _kernel_error(
+        _gain_error(problem, solution, ordered_gains(_leading(problem), decays)),
+        _gain_error(
             problem, train_decayed(problem, equal), ordered_gains(_leading(problem), equal)
         ),
         convergence_doubt(solution),
@@ -229,7 +226,7 @@ def _unequal_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) ->
 def _vanishing_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Evidence:
     solution = train_decayed(problem, decays)
     residual, control = (
-        _kernel_error(problem, solution, gains)
+        _gain_error(problem, solution, gains)
         for gains in (
             ordered_gains(_leading(problem), decays),
             np.abs(1 - decays / _leading(problem)),
@@ -266,9 +263,7 @@ def _leading(problem: Problem) -> Float64[np.ndarray, " code"]:
     return problem.pca.eigenvalues[: problem.code]
 
 
-def _kernel_error(
-    problem: Problem, solution: Solution, gains: Float64[np.ndarray, " code"]
-) -> float:
+def _gain_error(problem: Problem, solution: Solution, gains: Float64[np.ndarray, " code"]) -> float:
     """Maximum distance of the two kernels from V_k diag(±√g)."""
     target = leading_components(problem.pca, problem.code).T * np.sqrt(gains)
     encoder, decoder = kernels(solution)

@@ -78,8 +78,7 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     that is allowed. The error of the loss is at most 10 G for kernels within 10 of the minimum, or
     10 G²/κ if that is less.
 
-    Controls: J of PCA, unshrunk; encoder and decoder of the product loss; the gains of the product
-    loss.
+    Controls: J of unshrunk PCA; encoder, decoder and gains of the product loss.
 
     Args:
         problem: the user's data, code size and key.

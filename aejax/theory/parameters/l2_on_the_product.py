@@ -25,6 +25,7 @@ from aejax.theory.checking.tolerances import (
     pass_rounding,
 )
 from aejax.theory.optimum.invariance import CONDITION, change_code, invertible_matrix
+from aejax.theory.solvers.lbfgs import convergence_doubt
 from aejax.theory.solvers.linear_solvers import Solution, alternating_least_squares
 from aejax.theory.solvers.penalised import (
     half_decay,
@@ -142,9 +143,7 @@ def _gain_evidence(problem: Problem, decay: float) -> Evidence:
         float(np.linalg.norm(found - shrunk_map(problem, gains(problem.pca.eigenvalues, decay)), 2))
         for gains in (product_gains, sum_gains)
     )
-    doubt = (
-        "" if solution.converged else f"ridge regressions still moved after {solution.steps} steps"
-    )
+    doubt = convergence_doubt(solution, method="ridge regression")
     rows = leading_components(problem.pca, problem.code)
     gains = product_gains(problem.pca.eigenvalues, decay)[: problem.code]
     gradient = product_gradient(problem, rows.T, gains[:, None] * rows, decay)

@@ -226,7 +226,7 @@ def test_a_rule_stopped_early_is_not_identifiable_rather_than_false(monkeypatch)
     monkeypatch.setattr("aejax.theory.learning.online.run_rule", stopped)
     answers = online_rules(theory.pose(X, 3))
     assert verdicts(answers) == [NO, NO]
-    assert all("the rule still moved after 5 steps" in answer.reason for answer in answers)
+    assert all("the rule had not converged after 5 steps" in answer.reason for answer in answers)
 
 
 CASES = {
@@ -289,7 +289,7 @@ def test_a_gap_that_needs_too_much_work_is_refused_before_the_run(monkeypatch):
     oja, sanger = online_rules(theory.pose(X, 3))
     assert oja.verdict == sanger.verdict == NO
     assert oja.residual is sanger.residual is None
-    assert "steps, and has 100" in oja.reason
+    assert "steps, the maximum is 100" in oja.reason
 
 
 def test_the_precision_of_the_caller_is_unchanged():
