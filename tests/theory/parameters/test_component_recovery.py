@@ -309,7 +309,7 @@ def test_training_stopped_early_is_not_identifiable_rather_than_false(monkeypatc
 
     monkeypatch.setattr(symmetry_breaking, "minimise", stopped)
     monkeypatch.setattr(
-        ordered_recovery,
+        component_recovery,
         "train_rotated",
         lambda problem, max_steps: symmetry_breaking.train_rotated(problem, max_steps=5),
     )
