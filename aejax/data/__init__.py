@@ -1,4 +1,7 @@
-"""Data: real examples, checked and normalised; TFDS and scikit-learn load only where used."""
+"""Data sets: loading, streaming, checks and normalisation; TFDS and scikit-learn import lazily.
+
+`covariance_scale` is the normalisation of the course, for which PCA is the SVD of the data.
+"""
 
 from aejax.data.array_checks import check_array as check_array
 from aejax.data.array_checks import check_dataset as check_dataset

@@ -1,4 +1,4 @@
-"""What every array of examples must be, said early and in words."""
+"""Validation of arrays of examples: shape, dtype, finite values and the support of a loss."""
 
 from collections.abc import Callable
 from math import prod
@@ -16,24 +16,31 @@ from aejax.data.lazy_array import LazyArray
 Examples = Shaped[np.ndarray | jax.Array, "..."]
 
 SUPPORT_ULPS = 64
-"""Ulps of the data's dtype by which a value may lie beyond a loss's support."""
+"""Tolerance of a loss's support, in ulps of the dtype of the data."""
 
 MAX_SUPPORT_TOLERANCE = 0.01
-"""Most of what a value may lie beyond it, relative to the bound: half precision has few digits."""
+"""Maximum tolerance relative to the bound, which applies to half precision."""
 
 
 def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None:
-    """Refuse what cannot be a batch of examples.
+    """Check that x is a batch of examples.
 
     Args:
-        x: an array, or lists or a DataFrame, that should be [m, *features] with m ≥ 1, at least one
-            feature axis, a real dtype and finite values.
-        name: what the messages call it.
-        rank: the number of axes it must have, the batch axis included; None allows any ≥ 2.
+        x: array, list or DataFrame [m, *features] with m ≥ 1, at least one feature axis, a real
+            dtype and finite values.
+        name: name of x in error messages.
+        rank: required number of axes, including the batch axis (default: any ≥ 2).
 
     Raises:
-        ValueError: wrong rank, no examples or no features, a dtype that is not real, NaN or
-            infinity (how many, the first and its index).
+        ValueError: for a wrong rank, no examples or features, a dtype that is not real, or NaN or
+            infinity (with their count and the index of the first).
+
+    Example:
+        >>> import numpy as np
+        >>> from aejax import data
+        >>> data.check_array(np.array([[1.0, np.nan]]))
+        Traceback (most recent call last):
+        ValueError: x has NaN or infinity: 1 of 2, first nan at index (0, 1); clean the data
     """
     x = as_array(x, name)
     wrong_rank = x.ndim < 2 if rank is None else x.ndim != rank
@@ -48,34 +55,34 @@ def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None
 
 
 def check_finite(x: Examples | LazyArray, name: str = "x") -> None:
-    """Refuse NaN and infinity.
+    """Check that all values are finite.
 
     Args:
-        x: [m, *features], of a real dtype.
-        name: what the message calls it.
+        x: array [m, *features] of a real dtype.
+        name: name of x in error messages.
 
     Raises:
-        ValueError: how many values are not finite, the first and its index.
+        ValueError: for NaN or infinity, with their count and the index of the first.
     """
-    if is_floating(x.dtype):  # others are finite, and some of them unknown to isfinite
+    if is_floating(x.dtype):  # integers are finite, and isfinite does not support all of them
         bad = f"{name} has NaN or infinity"
         _refuse(x, lambda block: ~np.isfinite(block), bad, "clean the data")
 
 
 def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
-    """Refuse values for which a loss makes no sense: outside [0, 1] for the Bernoulli loss.
+    """Check that all values are in the support of a loss, such as [0, 1] for the Bernoulli loss.
 
-    Values beyond a bound by no more than rounding are accepted: a scaler's 1 + 4·10⁻¹⁶ is 1. The
-    tolerance is 64 ulps of x's dtype at the bound (1.4·10⁻¹⁴ in float64, 7.6·10⁻⁶ in float32 for
-    [0, 1]), at most a hundredth, and none for integers. `clip_rounding` brings them to the bound.
+    Rounding errors are accepted, such as a scaler's 1 + 4·10⁻¹⁶. The tolerance is 64 ulps of x's
+    dtype at the bound (1.4·10⁻¹⁴ in float64, 7.6·10⁻⁶ in float32 for [0, 1]), at most 0.01, and
+    zero for integers. `clip_rounding` clips such values to the bound.
 
     Args:
-        x: [m, *features], finite.
-        support: (low, high), as `Loss.support` says; an infinite bound allows every value there.
-        name: what the messages call it.
+        x: array [m, *features], finite.
+        support: (low, high), as `Loss.support`; an infinite bound allows every value on its side.
+        name: name of x in error messages.
 
     Raises:
-        ValueError: how many values lie outside, the first and its index, what to do.
+        ValueError: for values outside, with their count, the index of the first, and advice.
     """
     x = as_array(x, name)
     low, high = support
@@ -89,15 +96,15 @@ def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: s
 
 
 def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
-    """Values that lie outside a loss's support by no more than rounding, brought to its bounds.
+    """Clip values that are outside of a loss's support by a rounding error.
 
     Args:
-        x: [m, *features], finite, NumPy's or JAX's.
-        support: (low, high), as `Loss.support` says.
+        x: NumPy or JAX array [m, *features], finite.
+        support: (low, high), as `Loss.support`.
 
     Returns:
-        x itself where no value lies outside, else a copy, on the same devices. Values that
-        `check_support` refuses stay as they are.
+        x itself if no value is outside, else a copy on the same devices. Values that
+        `check_support` rejects are unchanged.
     """
     low, high = support
     tolerance = _rounding(x.dtype, support)
@@ -110,7 +117,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
 
 
 def _rounding(dtype: Any, support: tuple[float, float]) -> float:
-    """Distance from a bound of the support that rounding explains."""
+    """Distance from a bound of the support that counts as a rounding error."""
     if not is_floating(dtype):
         return 0.0
     size = max([1.0, *(abs(bound) for bound in support if np.isfinite(bound))])
@@ -118,17 +125,17 @@ def _rounding(dtype: Any, support: tuple[float, float]) -> float:
 
 
 def check_dataset(dataset: Dataset) -> Dataset:
-    """Refuse a data set whose arrays are unusable, or do not belong together.
+    """Check that the arrays of a data set are valid and consistent.
 
     Args:
         dataset: any data set.
 
     Returns:
-        The data set as given; lists and DataFrames in it as arrays.
+        The data set, with lists and DataFrames converted to arrays.
 
     Raises:
-        ValueError: as `check_array`; train and test with different features; labels that are not
-            one integer for each example.
+        ValueError: as `check_array`; if train and test have different features; if labels are not
+            one integer per example.
     """
     dataset = _with_arrays(dataset)
     for split in ("train", "test"):
@@ -148,7 +155,7 @@ def check_dataset(dataset: Dataset) -> Dataset:
 
 
 def _with_arrays(dataset: Dataset) -> Dataset:
-    """The same data set, its lists and DataFrames as arrays."""
+    """Convert lists and DataFrames of a data set to arrays."""
     others = {
         field: as_array(values, f"{dataset.name}: {field}")
         for field, values in dataset._asdict().items()
@@ -161,7 +168,7 @@ def _with_arrays(dataset: Dataset) -> Dataset:
 def _refuse(
     x: Examples | LazyArray, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
 ) -> None:
-    """Raise ValueError if any value is bad: how many are, and which is the first."""
+    """Raise ValueError if any value is bad, with their count and the index of the first."""
     count, first = 0, ""
     for start, block in blocks(x):
         bad = is_bad(block)

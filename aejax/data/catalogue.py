@@ -1,4 +1,4 @@
-"""Which data sets there are by name, and the TFDS builder behind a name."""
+"""Catalogue of the data sets known by name, and their TFDS builders."""
 
 from __future__ import annotations
 
@@ -28,16 +28,15 @@ def find_builder(
     """Find the TFDS builder of a data set.
 
     Args:
-        name: `mnist` or `fashion_mnist` for ours, which need no TensorFlow; any other TFDS name, or
-            `tfds:NAME` (NAME with a config after a slash where it has configs), for TFDS's own.
-        data_dir: TFDS's data directory; None for TFDS's convention, `$TFDS_DATA_DIR` or
-            `~/tensorflow_datasets`.
+        name: `mnist` or `fashion_mnist` for aejax's builders, which need no TensorFlow; any other
+            TFDS name, or `tfds:NAME` (with `/CONFIG` if it has configs), for those of TFDS.
+        data_dir: TFDS's data directory (default: `$TFDS_DATA_DIR` or `~/tensorflow_datasets`).
 
     Returns:
-        The builder, prepared or not.
+        The builder, whether or not its data set is prepared.
 
     Raises:
-        ValueError: no such data set; the message lists what is known and suggests.
+        ValueError: for an unknown data set; the message lists known ones and suggests similar ones.
     """
     import tensorflow_datasets as tfds
 
@@ -51,18 +50,18 @@ def find_builder(
     try:
         return tfds.builder(name.removeprefix("tfds:"), data_dir=data_dir)
     except (ValueError, RuntimeError, AssertionError) as error:
-        # not found, no such config, not a valid name, no such version
-        known = tfds.list_builders(with_community_datasets=False)  # the others need TensorFlow
+        # unknown name, config or version, or an invalid name
+        known = tfds.list_builders(with_community_datasets=False)  # community ones need TensorFlow
         raise ValueError(_no_such_data_set(name, known)) from error
 
 
 def is_prepared(builder: tfds.core.DatasetBuilder) -> bool:
-    """Say whether a builder's data is on disk; TFDS writes its description last."""
+    """Whether a builder's data set is on disk; TFDS writes `dataset_info.json` last."""
     return (Path(builder.data_dir) / "dataset_info.json").is_file()
 
 
 def has_tensorflow() -> bool:
-    """Say whether TensorFlow is installed, without importing it."""
+    """Whether TensorFlow is installed, without importing it."""
     return importlib.util.find_spec("tensorflow") is not None
 
 
@@ -70,7 +69,7 @@ def _no_such_data_set(name: str, tfds_names: list[str]) -> str:
     known = [*EMBEDDED_DATASETS, *TENSORFLOW_FREE]
     close = difflib.get_close_matches(name.removeprefix("tfds:"), {*known, *tfds_names})
     suggestion = f"; did you mean {' or '.join(close)}?" if close else ""
-    # TFDS stops looking at the first of its modules that lacks a dependency, such as h5py.
+    # The search of TFDS stops at its first module with a missing dependency, such as h5py.
     hidden = "" if has_tensorflow() else " (TFDS finds some only with the extra aejax[tfds])"
     return (
         f"no data set or file is called {name!r}{suggestion}\n"

@@ -1,4 +1,4 @@
-"""One data set as the rest of the house sees it, and its fingerprint."""
+"""In-memory data set with train and test splits, and its fingerprint."""
 
 import hashlib
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from aejax.data.example_blocks import blocks
 class Dataset(NamedTuple):
     """Raw examples as stored, split into train and test.
 
-    name:         what it was loaded as.
+    name:         name or path that it was loaded from.
     x_train:      [m_train, *features], any real dtype; may be memory-mapped.
     x_test:       [m_test, *features], the same features.
-    labels_train: [m_train] integers, int64 where `load` made them, or None; for segmentation
+    labels_train: [m_train] integers (int64 from `load`) or None; for segmentation
                   [m_train, *pixels].
-    labels_test:  [m_test] likewise.
-    low, high:    the bounds that raw values have by their format (0 and 255 for uint8 images, 0 and
-                  16 for the digits), or None where the format has none.
+    labels_test:  [m_test], likewise.
+    low, high:    bounds of raw values by their format (0 and 255 for uint8 images, 0 and 16 for the
+                  digits), or None.
     """
 
     name: str
@@ -32,16 +32,21 @@ class Dataset(NamedTuple):
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Say which data a run has seen: the same arrays give the same fingerprint, wherever from.
+    """Fingerprint of the arrays of a data set, to recognise the data of a run.
 
-    The first 16 hexadecimal digits of the SHA-256 over each array's field name, dtype, shape and
-    bytes, read block by block; the data set's name and bounds do not enter.
+    The first 16 hexadecimal digits of the SHA-256 of each array's field name, dtype, shape and
+    bytes, read block by block. The name and bounds of the data set are not included.
 
     Args:
         dataset: any data set.
 
     Returns:
         16 hexadecimal digits.
+
+    Example:
+        >>> from aejax import data
+        >>> data.fingerprint(data.load("digits"))
+        'd88c9d8dfd3ce3c8'
     """
     digest = hashlib.sha256()
     for field in ("x_train", "x_test", "labels_train", "labels_test"):

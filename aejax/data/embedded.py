@@ -1,6 +1,6 @@
-"""Real data that comes with scikit-learn: small handwritten digits, and patches of two photographs.
+"""Data sets included in scikit-learn: handwritten digits, and patches of two photographs.
 
-Both need no network and no preparation.
+Neither needs a download or preparation.
 """
 
 import numpy as np
@@ -11,10 +11,10 @@ from aejax.data.split import every_fifth
 
 
 def digits() -> Dataset:
-    """The 1797 handwritten digits of 8 × 8 pixels, values 0 to 16, float64, with labels 0 to 9.
+    """1797 handwritten digits of 8 × 8 pixels, with values 0 to 16 in float64 and labels 0 to 9.
 
     Returns:
-        x [m, 8, 8]; every fifth example is test (see `every_fifth`): 1438 train, 359 test.
+        x [m, 8, 8], split by `every_fifth` into 1438 train and 359 test examples.
 
     Source: Alpaydin & Kaynak 1998; the copy in scikit-learn.
     """
@@ -29,24 +29,24 @@ def digits() -> Dataset:
 def photos(
     *, patch_size: int = 12, train: int = 10_000, test: int = 2_500, seed: int = 0
 ) -> Dataset:
-    """Grey patches of scikit-learn's two sample photographs, 427 × 640 pixels each, no labels.
+    """Greyscale patches of scikit-learn's two sample photographs of 427 × 640 pixels, unlabelled.
 
-    Grey is the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded. Train patches lie
-    wholly in the left four fifths of a photograph, test patches in the right fifth, so that no
-    pixel is in both. Position and photograph are drawn uniformly, with replacement.
+    Grey is the luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded. Train patches are from
+    the left four fifths of a photograph, test patches from the right fifth, so that they share no
+    pixel. Position and photograph are drawn uniformly, with replacement.
 
     Args:
         patch_size: side of a patch in pixels, 1 to 128.
         train: number of train patches.
         test: number of test patches.
-        seed: of NumPy's default generator; the same seed gives the same patches.
+        seed: seed of NumPy's default generator.
 
     Returns:
         x [m, patch_size, patch_size], uint8.
 
     Raises:
-        ValueError: a patch that does not fit, or fewer than one patch.
-        ImportError: pillow, which reads the photographs, is missing.
+        ValueError: for a patch size out of range, or fewer than one patch.
+        ImportError: if pillow, which reads the photographs, is missing.
     """
     from sklearn.datasets import load_sample_images
 

@@ -1,4 +1,4 @@
-"""Whole examples, a few megabytes at a time, so that memory-mapped data stays on disk."""
+"""Iteration over examples in blocks of a few megabytes, for memory-mapped data."""
 
 from collections.abc import Iterator
 from math import prod
@@ -15,17 +15,17 @@ BYTES_PER_BLOCK = 2**24
 def blocks(
     x: Shaped[np.ndarray | jax.Array | LazyArray, "m *features"],
 ) -> Iterator[tuple[int, Shaped[np.ndarray, "block *features"]]]:
-    """Walk over x in consecutive blocks of whole examples, in order.
+    """Iterate over x in consecutive blocks of examples.
 
     Args:
-        x: [m, *features], any dtype; NumPy (memory-mapped or not), JAX, or lazy.
+        x: array [m, *features] of any dtype: NumPy (memory-mapped or not), JAX, or lazy.
 
     Yields:
-        (start, x[start:stop]) as NumPy, each about 16 MiB, and at least one example.
+        (start, x[start:stop]) as NumPy arrays of about 16 MiB, and at least one example.
     """
     bytes_per_example = max(1, prod(x.shape[1:]) * x.dtype.itemsize)
     step = max(1, BYTES_PER_BLOCK // bytes_per_example)
     if isinstance(x, jax.Array) and [device.platform for device in x.devices()] == ["cpu"]:
-        x = np.asarray(x)  # the same memory; its slices cost neither copy nor compilation
+        x = np.asarray(x)  # shares memory; its slices need neither copy nor compilation
     for start in range(0, x.shape[0], step):
         yield start, np.asarray(x[start : start + step])

@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: a header that says dtype and shape, then the values.
+"""Reader of IDX files, the format of MNIST: a header with dtype and shape, then the values.
 
 Source: LeCun, Cortes & Burges 1998.
 """
@@ -15,27 +15,27 @@ from jaxtyping import Shaped
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAXIMUM_RANK = 32
-# Deflate cannot do better (zlib's own documentation), so a small file cannot claim a large array.
+# Limit of deflate (zlib's documentation), so that a small file cannot claim a large array.
 MAXIMUM_COMPRESSION = 1032
 
 
 def read_idx(path: str | PathLike[str]) -> Shaped[np.ndarray, "..."]:
-    """Read one IDX file, compressed with gzip or not.
+    """Read one IDX file, optionally compressed with gzip.
 
     The header is two zero bytes, a dtype code, the number of axes, and each axis as a big-endian
-    uint32; the values follow in C order, big-endian. Nothing is allocated before the header has
-    been found plausible for the size of the file.
+    uint32; the values follow in C order, big-endian. The header is checked against the size of the
+    file before the array is allocated.
 
     Args:
         path: the file; gzip is recognised by its content, not by its name.
 
     Returns:
-        The array, in the machine's byte order: uint8, int8, int16, int32, float32 or float64.
+        The array in native byte order: uint8, int8, int16, int32, float32 or float64.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not an IDX file, a damaged gzip stream, no axes or too many, no items, fewer
-            values than the header says, or more. The message names the file.
+        FileNotFoundError: if the file does not exist.
+        ValueError: for another format, a damaged gzip stream, no axes or too many, no values, or
+            another number of values than in the header. The message names the file.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -51,7 +51,7 @@ def read_idx(path: str | PathLike[str]) -> Shaped[np.ndarray, "..."]:
 
 
 def first_bytes(path: Path) -> bytes | None:
-    """The first two bytes of a file, decompressed where it is gzip; None where that is damaged."""
+    """First two bytes of a file, after gzip decompression; None for a damaged gzip file."""
     try:
         with path.open("rb") as file:
             found = file.read(2)
@@ -64,7 +64,7 @@ def first_bytes(path: Path) -> bytes | None:
 
 
 def _read(stream: BufferedIOBase, limit: int) -> np.ndarray:
-    """Read an uncompressed IDX stream that cannot hold more than `limit` bytes."""
+    """Read an uncompressed IDX stream of at most `limit` bytes."""
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in DTYPES:
         raise ValueError(
@@ -73,24 +73,24 @@ def _read(stream: BufferedIOBase, limit: int) -> np.ndarray:
         )
     dtype, rank = np.dtype(DTYPES[magic[2]]), magic[3]
     if not 1 <= rank <= MAXIMUM_RANK:
-        raise ValueError(f"IDX header says {rank} axes; expected 1 to {MAXIMUM_RANK}")
+        raise ValueError(f"IDX header has {rank} axes; expected 1 to {MAXIMUM_RANK}")
     header = stream.read(4 * rank)
     if len(header) < 4 * rank:
         raise ValueError(f"IDX header ends early, within the sizes of its {rank} axes")
     shape = tuple(int(size) for size in np.frombuffer(header, ">u4"))
     expected = prod(shape) * dtype.itemsize
     if expected == 0:
-        raise ValueError(f"IDX header says shape {shape}: no items")
+        raise ValueError(f"IDX header has the shape {shape}: no values")
     if expected > limit:
         raise ValueError(
-            f"IDX header says shape {shape}, {expected} bytes: more than the file can hold"
+            f"IDX header has the shape {shape}, {expected} bytes: more than the file can contain"
         )
     values = stream.read(expected)
     if len(values) < expected:
         raise ValueError(
-            f"truncated: {len(values)} bytes of values, but the IDX header says shape {shape}, "
+            f"truncated: {len(values)} bytes of values, but the IDX header has the shape {shape}, "
             f"{expected} bytes"
         )
     if stream.read(1):
-        raise ValueError(f"trailing bytes after the {expected} that the IDX header says")
+        raise ValueError(f"trailing bytes after the {expected} bytes of the IDX header's shape")
     return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="))

@@ -1,4 +1,4 @@
-"""Folders of images: all of one kind, read as they are stored or converted as asked."""
+"""Image folders as lazy arrays, with images in the stored mode or converted to one mode."""
 
 import mimetypes
 from os import PathLike
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
 FORMATS = "PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP"
-"""Pillow's names of the formats whose stored depth `_check_samples` knows."""
+"""Formats, by their names in Pillow, whose stored bit depth `_check_samples` verifies."""
 
 ImageMode = Literal["L", "LA", "RGB", "RGBA"]
-"""What images can be converted to: grey or colour of 8 bits, with an alpha channel or without."""
+"""Modes of conversion: 8-bit grey or colour, with or without an alpha channel."""
 
 STORED_MODES = {
     "1": (np.bool_, (0.0, 1.0)),
@@ -29,50 +29,50 @@ STORED_MODES = {
     "I": (np.int32, (None, None)),
     "F": (np.float32, (None, None)),
 }
-"""Dtype and bounds of the modes whose values are brightness; of others one must ask."""
+"""Dtype and bounds of the modes that are read without conversion."""
 
 CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262
 SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 277, 339
-"""TIFF's tags."""
+"""Tags of TIFF."""
 
 
 def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> LazyArray:
-    """The images of a folder, in the order of their names.
+    """Open the images of a folder, sorted by file name, as a lazy array.
 
-    Each file holds one image. EXIF's orientation is applied. Without a mode all images are of one
-    kind: 1 bit (bool, bounds 0 and 1), grey or colour of 8 bits, with alpha or without (uint8, 0
-    and 255), grey of 16 bits (uint16, 0 and 65535), signed integers (int32) or floating point
-    (float32) of any range. Grey of 2 and 4 bits has the bounds of 8, as Pillow scales it.
+    Each file contains one image. The EXIF orientation is applied. Without a mode, all images have
+    one stored mode: 1 bit (bool, bounds 0 and 1), 8-bit grey or colour with or without alpha
+    (uint8, 0 and 255), 16-bit grey (uint16, 0 and 65535), signed integers (int32) or floating point
+    (float32) of any range. Pillow scales 2- and 4-bit grey to 8 bits.
 
-    With a mode, images of up to 8 bits a sample (palettes, CMYK and YCbCr among them) become grey
-    by the luma of ITU-R BT.601, or colour, without colour management.
+    With a mode, images of up to 8 bits per sample (including palettes, CMYK and YCbCr) are
+    converted to grey (luma of ITU-R BT.601) or colour, without colour management.
 
     Args:
-        folder: with image files, whose subfolders are not searched.
-        mode: what every image is converted to; None reads them as they are stored.
+        folder: folder of image files; subfolders are not searched.
+        mode: mode that every image is converted to (default: the stored mode).
 
     Returns:
         Examples [images, height, width] or [images, height, width, channels].
 
     Raises:
-        ValueError: another mode, a folder without images, or with some of kinds that are not read;
-            and as they are read, images of another kind or size than the first, damaged files,
-            animations, palettes and other modes of which a conversion was not asked, samples of
-            more bits than Pillow reads, pixels whose transparency a conversion would drop.
+        ValueError: for an unknown mode, a folder without images, or with unsupported image formats.
+            On reading: for an image whose mode or size differs from the first, damaged files,
+            animations, palettes and other modes that need a conversion, samples of more bits than
+            Pillow reads, and transparent pixels if the mode has no alpha channel.
     """
     check_mode(mode)
     files = sorted(Path(folder).iterdir())
     paths = [path for path in files if path.suffix.lower() in SUFFIXES]
     if not paths:
         raise ValueError(
-            f"{folder} holds no images, no .npy and no .array_record files "
-            "(its subfolders are not searched)"
+            f"{folder} contains no images, .npy or .array_record files "
+            "(subfolders are not searched)"
         )
     others = [path.name for path in files if path not in paths and _is_image(path)]
     if others:
         raise ValueError(
-            f"{folder} holds {len(others)} images of a kind that is not read, first {others[0]}; "
+            f"{folder} contains {len(others)} images of unsupported formats, first {others[0]}; "
             f"expected {' '.join(sorted(SUFFIXES))}"
         )
     kind, first = read_image(paths[0], mode)
@@ -95,11 +95,11 @@ def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> 
 
 
 def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarray]:
-    """Read one image, upright.
+    """Read one image, with its EXIF orientation applied.
 
     Args:
-        path: of the file.
-        mode: what it is converted to; None reads it as it is stored.
+        path: the image file.
+        mode: mode that it is converted to (default: the stored mode).
 
     Returns:
         The mode of the values (a key of `STORED_MODES`), and the values, [height, width] or
@@ -121,18 +121,18 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
                 upright = ImageOps.exif_transpose(image)
                 shown = upright if mode is None else _converted(upright, mode)
                 return kind, np.asarray(shown).astype(STORED_MODES[kind][0], copy=False)
-    except Exception as error:  # Pillow's readers have no exception in common
+    except Exception as error:  # Pillow's readers have no common exception
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
 
 
 def check_mode(mode: object) -> None:
-    """Refuse another mode than can be asked for: of others, Pillow's bounds would be wrong.
+    """Check a mode of conversion; for other modes of Pillow the bounds would be wrong.
 
     Args:
-        mode: what images are to be converted to, or None.
+        mode: mode that images are converted to, or None.
 
     Raises:
-        ValueError: with the modes that there are.
+        ValueError: for an unknown mode, with the known ones.
     """
     if mode is not None and mode not in get_args(ImageMode):
         raise ValueError(
@@ -145,13 +145,13 @@ def _is_image(path: Path) -> bool:
 
 
 def _check_samples(image: "Image", head: bytes) -> None:
-    """Refuse what Pillow would read as less than, or other than, the file says.
+    """Refuse images that Pillow would read with less precision or other values than stored.
 
-    head is that of the file: 25 bytes, the last of them PNG's bits a sample.
+    head: first 25 bytes of the file, the last of which is the bits per sample of a PNG file.
     """
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # there the first is what every JPEG reader shows
-        raise ValueError(f"it holds {frames} frames; expected one image")
+    if frames > 1 and image.format != "MPO":  # JPEG readers show the first frame of MPO
+        raise ValueError(f"it contains {frames} frames; expected one image")
     if image.format == "PNG":
         _check_png(image, head[-1])
     if image.format == "TIFF":
@@ -159,61 +159,65 @@ def _check_samples(image: "Image", head: bytes) -> None:
 
 
 def _check_png(image: "Image", bits: int) -> None:
-    """Refuse colours of 16 bits, which Pillow cuts, and keys that it compares unscaled."""
+    """Refuse 16-bit colours, which Pillow truncates, and colour keys that it does not scale."""
     if bits == 16 and image.mode not in ("I;16", "I"):
-        raise ValueError("it has 16 bits a sample, of which Pillow reads 8; store 8, or grey of 16")
+        raise ValueError(
+            "it has 16 bits per sample, of which Pillow reads 8; save it with 8 bits, or as 16-bit "
+            "grey"
+        )
     if bits < 8 and image.mode in ("1", "L") and "transparency" in image.info:
-        raise ValueError(f"it has a transparent colour in grey of {bits} bits; store 8 bits")
+        raise ValueError(f"it has a transparent colour in {bits}-bit grey; save it with 8 bits")
 
 
 def _check_tiff(image: "Image", *, is_big_endian: bool) -> None:
-    """Refuse samples that Pillow cuts, drops, or reads with another sign, order or polarity."""
+    """Refuse samples that Pillow truncates, drops, or reads with wrong sign, order or polarity."""
     tags = getattr(image, "tag_v2", {})
     bits = max(tags.get(BITS_PER_SAMPLE, (1,)))
     formats, samples = set(tags.get(SAMPLE_FORMAT, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
     white_is_zero = tags.get(PHOTOMETRIC) == 0
     is_compressed = tags.get(COMPRESSION, 1) != 1
-    # Of these Pillow swaps bytes that libtiff has swapped already.
+    # Pillow swaps the bytes of these, which libtiff has already swapped.
     swapped_twice = is_big_endian and is_compressed
-    right = {
+    is_supported = {
         "I;16": bits == 16 and formats == {1} and not white_is_zero,
         "I": formats == {2} and not swapped_twice,
         "F": not white_is_zero and not swapped_twice,
     }
     kind = "I;16" if image.mode.startswith("I;16") else image.mode
-    if not right.get(kind, bits <= 8 and formats == {1}) or samples != len(image.getbands()):
+    usual = bits <= 8 and formats == {1}
+    if not is_supported.get(kind, usual) or samples != len(image.getbands()):
         others = {", white is 0": white_is_zero, ", big-endian and compressed": swapped_twice}
         more = "".join(words for words, found in others.items() if found)
         raise ValueError(
-            f"it has {samples} samples a pixel, of {bits} bits and sample format "
-            f"{sorted(formats)}{more}, of which Pillow makes mode {image.mode}; store 8 "
-            "bits a sample, or grey of 16 bits or float32"
+            f"it has {samples} samples per pixel, of {bits} bits and sample format "
+            f"{sorted(formats)}{more}, which Pillow reads as mode {image.mode}; save it with 8 "
+            "bits per sample, or as grey of 16 bits or float32"
         )
 
 
 def _stored_kind(image: "Image") -> str:
-    """The key in `STORED_MODES` of an image whose values are brightness; ValueError for others."""
-    # Pillow gives grey of 16 bits in several modes: of either byte order, and in 32 bits.
+    """Key of an image in `STORED_MODES`; ValueError if it needs a conversion."""
+    # Pillow reads 16-bit grey in several modes: of either byte order, and of 32 bits.
     is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
     kind = "I;16" if is_deep else image.mode
     if kind not in STORED_MODES:
-        can = image.mode in CONVERTIBLE
-        advice = "image_mode='RGB' converts it" if can else "store it as RGB"
+        can_convert = image.mode in CONVERTIBLE
+        advice = "image_mode='RGB' converts it" if can_convert else "save it as RGB"
         raise ValueError(f"its mode {image.mode} is neither grey nor RGB; {advice}")
     if "transparency" in image.info:
         raise ValueError(
-            "it has a transparent colour; image_mode='RGBA' makes that an alpha channel"
+            "it has a transparent colour; image_mode='RGBA' converts it to an alpha channel"
         )
     return kind
 
 
 def _converted(image: "Image", mode: ImageMode) -> "Image":
-    """An image of up to 8 bits a sample in a mode; by RGBA, which holds every one of them."""
+    """Convert an image of up to 8 bits per sample to a mode, by way of RGBA, which is lossless."""
     if image.mode not in CONVERTIBLE:
-        raise ValueError(f"its mode {image.mode} cannot be converted to 8 bits a sample")
+        raise ValueError(f"its mode {image.mode} cannot be converted to 8 bits per sample")
     rgba = image.convert("RGBA")
     if "A" not in mode and (np.asarray(rgba)[..., 3] < 255).any():
         raise ValueError(
-            f"it has transparent pixels, which {mode} cannot show; image_mode='RGBA' keeps them"
+            f"it has transparent pixels, which {mode} cannot store; use image_mode='RGBA'"
         )
     return rgba if mode == "RGBA" else rgba.convert(mode)

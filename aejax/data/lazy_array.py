@@ -1,4 +1,4 @@
-"""Examples that lie elsewhere and are read when they are asked for."""
+"""Arrays of examples that are read on access, with NumPy's indexing along the first axis."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,24 +9,30 @@ from jaxtyping import Integer, Shaped
 from aejax.data.dtypes import check_dtype, format_bounds
 
 Rows = Any
-"""Which examples are wanted, in NumPy's terms: an index, a slice, indices, or a boolean mask."""
+"""Index of examples, as in NumPy: an integer, a slice, integers, or a boolean mask."""
 
 
 class LazyArray:
-    """An array [examples, *features] that is read by rows, with what `blocks` needs of an array.
+    """Array [examples, *features] whose rows are read on access.
 
-    An index along the examples means what it means to NumPy, or is refused.
+    An index along the examples has NumPy's meaning, or is refused.
 
     Args:
-        name: what messages call it.
-        read: indices of rows, all in [0, examples) -> these rows, [rows, *features]; called by
-            several threads at once.
-        shape: of the whole array.
-        dtype: of its values, real.
-        bounds: (low, high) that raw values have by their format (default: `format_bounds`).
+        name: name of the array in error messages.
+        read: row indices in [0, examples) -> rows [rows, *features]; must be thread-safe.
+        shape: shape of the array.
+        dtype: dtype of the values, real.
+        bounds: bounds (low, high) of raw values by their format (default: `format_bounds`).
 
     Raises:
-        ValueError: a dtype that is not real.
+        ValueError: for a dtype that is not real.
+
+    Example:
+        >>> import numpy as np
+        >>> from aejax import data
+        >>> x = data.LazyArray("squares", lambda rows: rows[:, None] ** 2, (1000, 1), np.int64)
+        >>> x[-2:].ravel().tolist(), len(x)
+        ([996004, 998001], 1000)
     """
 
     def __init__(
@@ -54,20 +60,20 @@ class LazyArray:
         expected = (rows.size, *self.shape[1:])
         if found.shape != expected or not np.can_cast(found.dtype, self.dtype, "equiv"):
             raise ValueError(
-                f"{self.name} gave {found.dtype}{list(found.shape)}; "
+                f"{self.name} returned {found.dtype}{list(found.shape)}; "
                 f"expected {self.dtype}{list(expected)}"
             )
         return found.astype(self.dtype, copy=False).reshape(*rows.shape, *self.shape[1:])
 
     def select(self, count: int, which: Callable[[np.ndarray], np.ndarray]) -> "LazyArray":
-        """Some of the examples, in an order: the i-th is this array's which(i)-th.
+        """Select examples: row i of the result is row which(i) of this array.
 
         Args:
-            count: how many.
-            which: indices below count -> indices of rows here.
+            count: number of selected examples.
+            which: indices below count -> row indices of this array.
 
         Returns:
-            An array [count, *features] that is read by rows too.
+            The lazy array [count, *features].
         """
         shape = (count, *self.shape[1:])
         return LazyArray(
@@ -81,45 +87,46 @@ class LazyArray:
         features: tuple[int, ...],
         dtype: Any,
     ) -> "LazyArray":
-        """The same examples through a function.
+        """Apply a function to every row when it is read.
 
         Args:
-            function: [rows, *features of these] -> [rows, *features], row by row.
-            features: shape of one example that the function returns.
-            dtype: of what it returns.
+            function: rows of this array -> [rows, *features], independent for each row.
+            features: shape of one result.
+            dtype: dtype of the results.
 
         Returns:
-            An array [examples, *features] that is read by rows too.
+            The lazy array [examples, *features].
         """
         shape = (len(self), *features)
         return LazyArray(self.name, lambda rows: function(self[rows]), shape, dtype)
 
 
 def row_indices(index: Rows, count: int, name: str = "x") -> Integer[np.ndarray, "..."]:
-    """Indices in [0, count) of the examples that an index means to NumPy.
+    """Convert an index, with NumPy's meaning, to row indices in [0, count).
 
     Args:
-        index: an integer, a slice, integers in an array of any shape, or a mask [count].
-        count: how many examples there are.
-        name: what the messages call them.
+        index: integer, slice, integer array of any shape, or boolean mask [count].
+        count: number of examples.
+        name: name of the array in error messages.
 
     Returns:
-        Of the index's own shape: a scalar for an integer, flat for a slice or a mask.
+        The row indices: a scalar for an integer, an array of the index's shape for integers, flat
+        for a slice or a mask.
 
     Raises:
-        IndexError: out of range, a mask of another length, anything but integers, or more than
-            the one axis.
+        IndexError: for an index out of range, a mask of another length, another dtype, or an index
+            of several axes.
     """
     if isinstance(index, slice):
         return np.arange(*index.indices(count))
     if isinstance(index, tuple) or index is None or index is Ellipsis:
         raise IndexError(
-            f"{name} is indexed by examples alone, got {index!r}; take examples first, and of "
-            "them features: x[rows][:, feature]"
+            f"{name} is indexed by examples only, got {index!r}; index the examples first, then "
+            "the features: x[rows][:, feature]"
         )
     rows = np.asarray(index)
     if not rows.size and not isinstance(index, np.ndarray):
-        rows = rows.astype(np.intp)  # NumPy too reads [] as no indices
+        rows = rows.astype(np.intp)  # like NumPy, [] is an empty integer index
     if rows.dtype == np.bool_:
         if rows.shape != (count,):
             raise IndexError(f"a mask of {name} has shape [{count}], got {list(rows.shape)}")

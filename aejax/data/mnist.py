@@ -1,9 +1,9 @@
 """MNIST and Fashion-MNIST as TFDS builders that need no TensorFlow.
 
-TFDS's own builders decompress with TensorFlow; these read the same archives with `read_idx`. They
-store raw pixels in the original order, where TFDS's own store PNG files, shuffled: hence their own
-names on disk. The module imports TFDS, so only functions that need it import this module. Sizes and
-checksums of the archives are in `checksums.tsv` beside it, where TFDS looks for them.
+The builders of TFDS decompress with TensorFlow; these read the same archives with `read_idx`. They
+store raw pixels in the original order, those of TFDS shuffled PNG files; so their names on disk
+differ. This module imports TFDS, so it is imported only where it is needed. TFDS reads the sizes
+and checksums of the archives from `checksums.tsv` in this folder.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from aejax.data.idx import read_idx
 class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """Handwritten digits: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
 
-    It is not registered with TFDS, whose names keep meaning TFDS's own builders.
+    It is not registered with TFDS, so TFDS's names still refer to TFDS's builders.
 
     Source: LeCun, Cortes & Burges 1998.
     """
@@ -32,11 +32,11 @@ class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @classmethod
     def archive_urls(cls) -> dict[str, str]:
-        """Say where each archive comes from: x_train, labels_train, x_test, labels_test."""
+        """URLs of the archives x_train, labels_train, x_test and labels_test."""
         return {name: f"{cls.ARCHIVES_URL}{stem}.gz" for name, stem in MNIST_FILES.items()}
 
     def _info(self) -> tfds.core.DatasetInfo:
-        # Bytes rather than PNG: 28 × 28 pixels need no decoder, and read about four times faster.
+        # Bytes rather than PNG: no decoder is needed, and reading is about four times faster.
         image = tfds.features.Tensor(
             shape=(28, 28), dtype=np.uint8, encoding=tfds.features.Encoding.BYTES
         )
@@ -62,14 +62,14 @@ class Mnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         images, labels = read_idx(images_path), read_idx(labels_path)
         if len(images) != len(labels):
             raise ValueError(
-                f"{images_path} holds {len(images)} images, {labels_path} {len(labels)} labels"
+                f"{images_path} has {len(images)} images, {labels_path} has {len(labels)} labels"
             )
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             yield index, {"image": image, "label": int(label)}
 
 
 class FashionMnist(Mnist, skip_registration=True):
-    """Zalando's articles: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
+    """Zalando's clothing articles: 60,000 train and 10,000 test images of 28 × 28 pixels, uint8.
 
     Source: Xiao, Rasul & Vollgraf 2017.
     """

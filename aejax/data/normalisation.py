@@ -1,9 +1,9 @@
-"""Affine normalisations r = (x − shift) / scale, each of them invertible.
+"""Affine, invertible normalisations r = (x − shift) / scale.
 
-The statistics come from the train data, once; the same normalisation then serves test and new data.
-They are computed in float64, block by block, so the data may be memory-mapped. Applied to arrays
-the map is computed in float64 on the host and rounded once, to the dtype asked for; inside `jit` in
-the widest dtype there.
+The statistics are those of the train data; the same normalisation is applied to test and new data.
+They are computed in float64, block by block, so the data may be memory-mapped. On concrete arrays
+the map is evaluated in float64 on the host and rounded once to the requested dtype; inside `jit` it
+is evaluated in the widest available dtype.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ from aejax.data.lazy_array import LazyArray
 Examples = Shaped[np.ndarray | jax.Array, "m *features"]
 
 ELEMENTS_PER_BLOCK = 2**17
-"""Elements that are computed in float64 at a time: what a CPU's cache holds."""
+"""Number of elements converted to float64 at a time, which fit in a CPU's cache."""
 
 LARGE_SHIFT = 2.0**960
-"""Below it, x − shift cannot overflow for any float64 x."""
+"""Bound on |shift| below which x − shift cannot overflow for any float64 x."""
 
 
 class Normalisation(NamedTuple):
-    """The map x ↦ (x − shift) / scale, and so its inverse r ↦ r · scale + shift.
+    """The map x ↦ (x − shift) / scale and its inverse r ↦ r · scale + shift.
 
     shift: float64, [*features] or a scalar.
     scale: float64, [*features] or a scalar; never zero.
@@ -42,10 +42,10 @@ class Normalisation(NamedTuple):
 
 
 def identity() -> Normalisation:
-    """Leave the data as it is: r = x.
+    """Identity normalisation: r = x.
 
     Returns:
-        The `Normalisation` of shift 0 and scale 1, scalars.
+        The `Normalisation` with the scalars shift 0 and scale 1.
     """
     return Normalisation(np.zeros(()), np.ones(()))
 
@@ -53,26 +53,33 @@ def identity() -> Normalisation:
 def unit_range(
     x: Tabular | LazyArray, *, low: float | None = None, high: float | None = None
 ) -> Normalisation:
-    """Map [low, high] onto [0, 1]: r = (x − low) / (high − low).
+    """Normalisation of [low, high] to [0, 1]: r = (x − low) / (high − low).
 
     Args:
-        x: [m, *features], the train data: an array, lazy examples, lists or a DataFrame.
-        low: the lower bound of every feature, such as 0 for images; None takes each feature's
-            least value in x, as scikit-learn's MinMaxScaler does.
-        high: the upper bound, such as 255; None takes each feature's greatest value in x.
+        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
+        low: lower bound of every feature, such as 0 for images (default: the minimum of each
+            feature in x, as in scikit-learn's MinMaxScaler).
+        high: upper bound, such as 255 (default: the maximum of each feature in x).
 
     Returns:
-        Scalars where both bounds are given, else [*features]. A feature whose bounds coincide gets
-        scale 1 and so becomes 0.
+        The `Normalisation`, with scalars if both bounds are given, else arrays [*features]. A
+        feature whose bounds coincide has scale 1 and so becomes 0.
 
     Raises:
-        ValueError: bounds out of order or not finite, a range beyond float64; where x is looked
-            at, NaN or infinity in it, no examples, a dtype that is not real, integers too large
-            for float64 to tell apart.
+        ValueError: for bounds out of order or not finite, or a range beyond float64; for missing
+            bounds also if x has NaN or infinity, no examples, a dtype that is not real, or integers
+            that float64 cannot distinguish.
+
+    Example:
+        >>> import numpy as np
+        >>> from aejax import data
+        >>> x = np.array([[0.0, 51.0], [255.0, 102.0]])
+        >>> data.normalise(data.unit_range(x, low=0, high=255), x).tolist()
+        [[0.0, 0.2], [1.0, 0.4]]
     """
-    least, greatest = extremes(as_source(x)) if low is None or high is None else (None, None)
-    lower = np.asarray(least if low is None else low, np.float64)
-    upper = np.asarray(greatest if high is None else high, np.float64)
+    minimum, maximum = extremes(as_source(x)) if low is None or high is None else (None, None)
+    lower = np.asarray(minimum if low is None else low, np.float64)
+    upper = np.asarray(maximum if high is None else high, np.float64)
     distinct = low is None or high is None or lower < upper
     if not (np.isfinite(lower) & np.isfinite(upper) & (lower <= upper)).all() or not distinct:
         raise ValueError(f"low is {low} and high is {high}; expected bounds with low < high")
@@ -84,36 +91,48 @@ def unit_range(
 
 
 def standardise(x: Tabular | LazyArray) -> Normalisation:
-    """Give each feature mean 0 and variance 1: r_ij = (x_ij − mean_j) / deviation_j.
+    """Normalisation of each feature to mean 0 and variance 1: r_ij = (x_ij − mean_j) / deviation_j.
 
     The deviation is that of the population, √(Σ_i (x_ij − mean_j)² / m), as in scikit-learn's
-    StandardScaler. A constant feature, such as a border pixel, gets scale 1 and so becomes 0.
+    StandardScaler. A constant feature, such as a border pixel, has scale 1 and so becomes 0.
 
     Args:
-        x: [m, *features], the train data: an array, lazy examples, lists or a DataFrame.
+        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
 
     Returns:
-        shift and scale [*features].
+        The `Normalisation`, with shift and scale [*features].
 
     Raises:
-        ValueError: NaN or infinity, no examples, a dtype that is not real, integers too large for
-            float64 to tell apart.
+        ValueError: for NaN or infinity, no examples, a dtype that is not real, or integers that
+            float64 cannot distinguish.
+
+    Example:
+        >>> import numpy as np
+        >>> from aejax import data
+        >>> x = np.array([[1.0, 5.0], [3.0, 5.0]])
+        >>> scaling = data.standardise(x)
+        >>> data.normalise(scaling, x).tolist()
+        [[-1.0, 0.0], [1.0, 0.0]]
+        >>> data.denormalise(scaling, data.normalise(scaling, x)).tolist()
+        [[1.0, 5.0], [3.0, 5.0]]
     """
     mean, deviation = mean_and_deviation(as_source(x))
     return Normalisation(mean, _one_where_zero(deviation))
 
 
 def covariance_scale(x: Tabular | LazyArray) -> Normalisation:
-    """Centre each feature and divide by √m: r_ij = (x_ij − mean_j) / √m.
+    """Normalisation by the mean of each feature and √m: r_ij = (x_ij − mean_j) / √m.
 
-    Then rᵀr is the covariance matrix of x, and PCA is the singular value decomposition of r.
+    Then rᵀr is the covariance matrix of x, and PCA is the singular value decomposition of r. This
+    is the normalisation of the course; models are usually trained with `standardise` or
+    `unit_range`.
 
     Args:
-        x: [m, *features], the train data: an array, lazy examples, lists or a DataFrame.
+        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
 
     Returns:
-        shift [*features], and the scalar scale √m, which belongs to the m of x: normalise other
-        data with it and the scale stays.
+        The `Normalisation`, with shift [*features] and the scalar scale √m, where m is the number
+        of examples in x, also if it is applied to other data.
 
     Raises:
         ValueError: as `standardise`.
@@ -128,17 +147,16 @@ def normalise(
     """Apply a normalisation: r = (x − shift) / scale.
 
     Args:
-        normalisation: made of the train data.
-        x: [m, *features], NumPy or JAX; lists and DataFrames become NumPy.
-        dtype: of the result, floating point; None keeps a floating dtype and makes integers
-            float32.
+        normalisation: normalisation of the train data.
+        x: examples [m, *features]: NumPy or JAX array, list or DataFrame.
+        dtype: floating-point dtype of the result (default: that of x, float32 for integers).
 
     Returns:
-        r, shaped like x; NumPy or JAX as x was.
+        r, with x's shape: a JAX array if x is one, else a NumPy array.
 
     Raises:
-        ValueError: x has other features than the normalisation, or a dtype that is not real; a
-            dtype that is not floating point, or whose range does not hold r.
+        ValueError: if the features of x do not match the normalisation; for a dtype of x that is
+            not real; for a dtype that is not floating point or too narrow for r.
     """
     x, dtype, normalisation = _matched(normalisation, x, dtype)
     shift, scale = normalisation
@@ -160,16 +178,15 @@ def normalise(
 def denormalise(
     normalisation: Normalisation, r: Tabular, *, dtype: DTypeLike | None = None
 ) -> Examples:
-    """Undo a normalisation: x = r · scale + shift.
+    """Invert a normalisation: x = r · scale + shift.
 
     Args:
-        normalisation: the one that made r.
-        r: [m, *features], NumPy or JAX; lists and DataFrames become NumPy.
-        dtype: of the result, floating point; None keeps a floating dtype and makes integers
-            float32.
+        normalisation: normalisation that r was computed with.
+        r: normalised examples [m, *features]: NumPy or JAX array, list or DataFrame.
+        dtype: floating-point dtype of the result (default: that of r, float32 for integers).
 
     Returns:
-        x, shaped like r; NumPy or JAX as r was.
+        x, with r's shape: a JAX array if r is one, else a NumPy array.
 
     Raises:
         ValueError: as `normalise`.
@@ -194,7 +211,7 @@ def denormalise(
 def _matched(
     normalisation: Normalisation, x: Tabular, dtype: DTypeLike | None
 ) -> tuple[Examples, np.dtype, Normalisation]:
-    """x as an array, the dtype of the result and float64 arrays to apply, which fit each other."""
+    """Check and convert: x as an array, the dtype of the result, the normalisation in float64."""
     x = as_array(x)
     normalisation = Normalisation(*(np.asarray(part, np.float64) for part in normalisation))
     for values in normalisation:
@@ -206,21 +223,21 @@ def _matched(
     if dtype is None:
         dtype = x.dtype if is_floating(x.dtype) else np.float32
     if not is_floating(dtype):
-        raise ValueError(f"dtype must be floating point, got {dtype}; round the result yourself")
+        raise ValueError(f"dtype must be floating point, got {dtype}; round the result if needed")
     return x, np.dtype(dtype).newbyteorder("="), normalisation
 
 
 def _must_stay(x: jax.Array) -> bool:
-    """Whether x cannot come to the host: traced, or with parts in other processes."""
+    """Whether x cannot be copied to the host: traced, or distributed over processes."""
     return isinstance(x, Tracer) or not x.is_fully_addressable
 
 
 def _computed(
     compute: Callable[[np.ndarray], np.ndarray], x: Examples, dtype: np.dtype
 ) -> Examples:
-    """A function of float64 blocks, rounded to dtype; ValueError where that overflows.
+    """Apply a function, which may modify its argument, to float64 blocks and round to dtype.
 
-    `compute` may write to its argument.
+    Raises ValueError on overflow.
     """
     source = np.asarray(x)
     result = np.empty(source.shape, dtype)
@@ -237,24 +254,24 @@ def _computed(
 
 
 def _check_overflow(given: np.ndarray, found: np.ndarray) -> None:
-    """Refuse a result that is not finite where the value given is."""
+    """Refuse a result that is not finite for a finite value."""
     finite = np.isfinite(given) if is_floating(given.dtype) else np.True_
     lost = finite & ~np.isfinite(found)
     if lost.any():
         value = float(np.broadcast_to(given, found.shape)[lost][0])
         raise ValueError(
-            f"{value:g} becomes a value beyond the range of {found.dtype}; ask for a wider dtype, "
-            "or scale the data"
+            f"{value:g} becomes a value beyond the range of {found.dtype}; use a wider dtype, or "
+            "scale the data"
         )
 
 
 def _overflow_guard(shift: np.ndarray) -> np.ndarray:
-    """Powers of two by which terms are multiplied where their sum might overflow, else 1."""
+    """Factor 1/2 for shifts whose sum with x might overflow, else 1."""
     return np.where(np.abs(shift) < LARGE_SHIFT, 1.0, 0.5)
 
 
 def _normalise_traced(normalisation: Normalisation, x: jax.Array, dtype: np.dtype) -> jax.Array:
-    """`normalise` with shift, and x where it is an integer, in two parts, so that none is lost."""
+    """`normalise` with shift and wide integers split in two parts, so that no digits are lost."""
     shift, scale = _representable(normalisation)
     rest = (normalisation.shift - shift).astype(shift.dtype)
     is_wide = is_integer(x.dtype) and x.dtype.itemsize > 1
@@ -269,7 +286,7 @@ def _denormalise_traced(normalisation: Normalisation, r: jax.Array, dtype: np.dt
 
 
 def _representable(normalisation: Normalisation) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and scale in the widest dtype inside `jit`; ValueError where its range lacks them."""
+    """Shift and scale in the widest dtype inside `jit`; ValueError if they are out of its range."""
     widest = jax.dtypes.canonicalize_dtype(np.float64)
     limits = jnp.finfo(widest)
     shift, scale = (np.abs(part) for part in normalisation)

@@ -1,4 +1,4 @@
-"""Preparing TFDS data sets: downloaded or from a folder, verified, written as array_record."""
+"""Preparation of TFDS data sets: download or local archives, verification, array_record files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AvailableDataset(NamedTuple):
-    """A data set known by name: what it is, and whether `load` can read it now."""
+    """A data set known by name, and whether it is prepared, so that `load` can read it."""
 
     name: str
     description: str
@@ -34,13 +34,13 @@ class AvailableDataset(NamedTuple):
 
 
 def available(data_dir: str | PathLike[str] | None = None) -> tuple[AvailableDataset, ...]:
-    """List the data sets that need no TensorFlow; any other TFDS name works besides.
+    """List the data sets that need no TensorFlow; the other TFDS names also work.
 
     Args:
-        data_dir: TFDS's data directory; None for TFDS's convention.
+        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
 
     Returns:
-        Name, description and state of each.
+        The `AvailableDataset`s.
     """
     embedded = [AvailableDataset(name, text, True) for name, text in EMBEDDED_DATASETS.items()]
     ours = [
@@ -58,24 +58,24 @@ def prepare(
 ) -> Path:
     """Download, verify and write a TFDS data set, so that `load` can read it.
 
-    All or nothing: a data set is in its place complete, or not there. One that is there already is
-    left as it is. TFDS shows its progress on stderr where that is a terminal.
+    The data set is written atomically. One that is already prepared is unchanged. TFDS shows its
+    progress if stderr is a terminal.
 
     Args:
-        name: as for `find_builder`.
-        data_dir: TFDS's data directory; None for TFDS's convention.
-        manual_dir: a folder with the original archives, for use without network. For `mnist` and
-            `fashion_mnist` it must hold all four.
+        name: name of the data set, as in `find_builder`.
+        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        manual_dir: folder with the original archives, for use without network. For `mnist` and
+            `fashion_mnist` it must contain all four.
 
     Returns:
         The folder of the prepared data set.
 
     Raises:
-        ValueError: no such data set, one that needs no preparation, an archive whose size or
-            SHA-256 is wrong.
-        FileNotFoundError: an archive missing from manual_dir.
-        ConnectionError: an archive that cannot be downloaded.
-        ModuleNotFoundError: a data set of TFDS's own, without TensorFlow.
+        ValueError: for an unknown data set, one that needs no preparation, or an archive of wrong
+            size or SHA-256.
+        FileNotFoundError: if an archive is missing from manual_dir.
+        ConnectionError: if an archive cannot be downloaded.
+        ModuleNotFoundError: for a builder of TFDS, if TensorFlow is missing.
     """
     if name in EMBEDDED_DATASETS:
         raise ValueError(f"data set {name!r} comes with scikit-learn and needs no preparation")
@@ -84,7 +84,7 @@ def prepare(
         return Path(builder.data_dir)
     if name not in TENSORFLOW_FREE and not has_tensorflow():
         raise ModuleNotFoundError(
-            f"preparing TFDS's own data set {name!r} needs TensorFlow, reading it does not; "
+            f"preparing the TFDS data set {name!r} needs TensorFlow (reading it does not); "
             "install the extra: pip install 'aejax[tfds]'"
         )
     if name in TENSORFLOW_FREE and manual_dir is not None:
@@ -94,7 +94,7 @@ def prepare(
 
 
 def _check_archives(builder: Mnist, manual_dir: Path) -> None:
-    """Refuse missing, wrong or damaged archives before TFDS writes, or turns to the network."""
+    """Check for missing, wrong or damaged archives before TFDS writes or downloads anything."""
     from tensorflow_datasets.core.download.checksums import compute_url_info
 
     known = builder.url_infos or {}
@@ -115,7 +115,7 @@ def _check_archives(builder: Mnist, manual_dir: Path) -> None:
 def _download_and_prepare(
     name: str, builder: tfds.core.DatasetBuilder, manual_dir: str | PathLike[str] | None
 ) -> None:
-    """Let TFDS prepare, and say in our words what went wrong."""
+    """Run TFDS's preparation, and convert its exceptions to actionable messages."""
     import requests
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
@@ -139,15 +139,12 @@ def _download_and_prepare(
             f"archives in a folder and run `aejax data prepare {name} --manual-dir DIR`."
         ) from error
     if not is_prepared(builder):
-        raise ValueError(f"{builder.data_dir} holds no complete data set; delete it and try again")
+        raise ValueError(f"{builder.data_dir} has no complete data set; delete it and try again")
 
 
 @contextmanager
 def _brief_failures() -> Iterator[None]:
-    """Give up on a dead network in seconds, with no page of warnings.
-
-    TFDS's ten retries take over three minutes, and each is a warning of urllib3's.
-    """
+    """Fail within seconds without a network: 3 retries instead of 10, and no urllib3 warnings."""
     from tensorflow_datasets.core.download import downloader
 
     urllib3 = logging.getLogger("urllib3")

@@ -1,6 +1,6 @@
-"""Reading a TFDS data set that has been prepared, into arrays and without TensorFlow.
+"""Reader of prepared TFDS data sets, without TensorFlow.
 
-Builders are `Any` here: TFDS declares features and sources as less than they are.
+Builders are typed `Any`, because TFDS's annotations of features and sources are incomplete.
 """
 
 from os import PathLike
@@ -19,21 +19,21 @@ EXAMPLES_PER_READ = 1024
 def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> Dataset:
     """Read a prepared TFDS data set through `as_data_source`.
 
-    The input is the first of the builder's supervised keys, or its one image feature; labels are
-    the second, where they are class labels. Test is the split `test`, else `validation`, else
+    The input is the first of the builder's supervised keys, or its only image feature; the labels
+    are the second key, if it is a class label. Test is the split `test`, else `validation`, else
     every fifth example of `train` (see `every_fifth`).
 
     Args:
-        name: as for `find_builder`.
-        data_dir: as for `find_builder`.
+        name: name of the data set, as in `find_builder`.
+        data_dir: TFDS's data directory, as in `find_builder`.
 
     Returns:
         The data set in memory, in the order on disk, not yet checked (see `check_dataset`).
 
     Raises:
-        FileNotFoundError: not prepared; the message says how to prepare it.
-        ValueError: no such data set, one whose examples are not arrays of one shape, one that was
-            prepared in a format without random access, or damaged files.
+        FileNotFoundError: if it is not prepared; the message explains how to prepare it.
+        ValueError: for an unknown data set, examples that are not arrays of one shape, a format
+            without random access, or damaged files.
     """
     builder, splits = open_builder(name, data_dir)
     keys = input_of(name, builder.info)
@@ -41,22 +41,22 @@ def load_prepared(name: str, *, data_dir: str | PathLike[str] | None = None) -> 
     if len(splits) == 2:
         x_test, labels_test = _read_split(builder, splits[1], *keys)
     else:
-        (x_train, x_test), whole = every_fifth(x_train), labels_train
-        labels_train, labels_test = (None, None) if whole is None else every_fifth(whole)
+        (x_train, x_test), labels = every_fifth(x_train), labels_train
+        labels_train, labels_test = (None, None) if labels is None else every_fifth(labels)
     low, high = format_bounds(x_train.dtype)
     return Dataset(name, x_train, x_test, labels_train, labels_test, low, high)
 
 
 def open_builder(name: str, data_dir: str | PathLike[str] | None) -> tuple[Any, list[str]]:
-    """The builder of a prepared data set, and the splits for train and, where there is one, test.
+    """Builder of a prepared data set, and its train and test splits (only train without a test).
 
     Args:
-        name: as for `find_builder`.
-        data_dir: as for `find_builder`.
+        name: name of the data set, as in `find_builder`.
+        data_dir: TFDS's data directory, as in `find_builder`.
 
     Raises:
-        FileNotFoundError: not prepared; the message says how to prepare it.
-        ValueError: no such data set, or no split `train`.
+        FileNotFoundError: if it is not prepared; the message explains how to prepare it.
+        ValueError: for an unknown data set, or one without the split `train`.
     """
     builder: Any = find_builder(name, data_dir)
     if not is_prepared(builder):
@@ -71,14 +71,14 @@ def open_builder(name: str, data_dir: str | PathLike[str] | None) -> tuple[Any, 
 
 
 def input_of(name: str, info: Any) -> tuple[str, str | None]:
-    """Find which feature is x, and which its class label, if any.
+    """Find the features that are the input and its class label.
 
     Args:
-        name: for messages.
-        info: of the builder.
+        name: name of the data set in error messages.
+        info: the builder's `DatasetInfo`.
 
     Returns:
-        The names of both.
+        The names of the input and of the label, or None without a label.
     """
     from tensorflow_datasets import features
 
@@ -89,11 +89,11 @@ def input_of(name: str, info: Any) -> tuple[str, str | None]:
     else:
         x_key, label_key = images[0] if len(images) == 1 else "", "label"
     is_array = isinstance(known.get(x_key), features.Tensor | features.Image)
-    shape = known[x_key].shape if is_array else None  # () for a class label or a text
+    shape = known[x_key].shape if is_array else None  # () for a class label or text
     if not shape or None in shape:
         raise ValueError(
-            f"data set {name!r} has the features {', '.join(known)}; expected supervised keys, or "
-            "one image, that say which is the input, and an input of one shape"
+            f"data set {name!r} has the features {', '.join(known)}; expected supervised keys or "
+            "one image feature, and an input of fixed shape"
         )
     has_classes = isinstance(known.get(label_key), features.ClassLabel)
     return x_key, label_key if has_classes else None
@@ -102,7 +102,7 @@ def input_of(name: str, info: Any) -> tuple[str, str | None]:
 def _read_split(
     builder: Any, split: str, x_key: str, label_key: str | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Read one split whole, many examples at a time."""
+    """Read one split into memory, many examples at a time."""
     feature = builder.info.features[x_key]
     count = builder.info.splits[split].num_examples
     x = np.empty((count, *feature.shape), feature.np_dtype)
@@ -115,7 +115,7 @@ def _read_split(
             x[start:stop] = [example[x_key] for example in examples]
             if label_key:
                 labels[start:stop] = [example[label_key] for example in examples]
-    except Exception as error:  # array_record, protobuf and TFDS have no exception in common
+    except Exception as error:  # array_record, protobuf and TFDS have no common exception
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(
             f"cannot read split {split!r} in {builder.data_dir}: {reason}\n"

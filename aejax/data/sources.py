@@ -1,4 +1,4 @@
-"""`load`: one name or path in, one checked data set out."""
+"""Loading of data sets by name or path."""
 
 import os
 from os import PathLike
@@ -16,17 +16,24 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
     """Load a data set by name or path.
 
     Args:
-        name: `digits` or `photos`, which come with scikit-learn; `mnist` or `fashion_mnist`, once
-            prepared; a path to files of one's own (see `load_file`; write `./mnist` for a folder
-            of a known name); any other TFDS name, `tfds:NAME` where a file has the same name.
-        data_dir: where TFDS keeps prepared data; None for TFDS's convention.
+        name: `digits` or `photos` (included in scikit-learn); `mnist` or `fashion_mnist` (after
+            `prepare`); a path (see `load_file`; write `./mnist` for a folder named like a data
+            set); any other TFDS name, written `tfds:NAME` if a file has the same name.
+        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
 
     Returns:
-        The data set, checked: real, finite, non-empty, at least one feature axis.
+        The data set, checked by `check_dataset`.
 
     Raises:
-        ValueError: no such data set, an unreadable file, a wrong shape, NaN or infinity, no data.
-        FileNotFoundError: no such file, or a data set that is not prepared.
+        ValueError: for an unknown data set, an unreadable file, a wrong shape, no examples, NaN or
+            infinity.
+        FileNotFoundError: for a missing file, or a data set that is not prepared.
+
+    Example:
+        >>> from aejax import data
+        >>> digits = data.load("digits")
+        >>> digits.x_train.shape, digits.x_test.shape, digits.high
+        ((1438, 8, 8), (359, 8, 8), 16.0)
     """
     name = os.fspath(name)
     path = Path(os.path.expanduser(name))

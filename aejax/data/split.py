@@ -1,4 +1,4 @@
-"""The one rule by which data without a test split is split."""
+"""Train/test split of data without a test split."""
 
 import numpy as np
 from jaxtyping import Shaped
@@ -9,17 +9,17 @@ def every_fifth(
 ) -> tuple[Shaped[np.ndarray, "train *features"], Shaped[np.ndarray, "test *features"]]:
     """Split off every fifth example (indices 4, 9, 14, …) as test.
 
-    No randomness, and fair to files that are sorted by class. The train part is a copy in memory,
-    the test part a view: data that must stay memory-mapped comes as separate files.
+    Deterministic, and balanced for files that are sorted by class. The train part is a copy in
+    memory, the test part a view; use separate files for data that must remain memory-mapped.
 
     Args:
-        x: [m, *features] with m ≥ 5.
+        x: examples [m, *features] with m ≥ 5.
 
     Returns:
         (train [m − ⌊m/5⌋, *features], test [⌊m/5⌋, *features]).
 
     Raises:
-        ValueError: fewer than 5 examples.
+        ValueError: for fewer than 5 examples.
     """
     if len(x) < 5:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Data sets that stay on disk: NumPy's files, folders of images, array_record files, TFDS."""
+"""Streamed data sets, read from disk on access: `.npy`, image folders, array_record, TFDS."""
 
 import io
 import mmap
@@ -20,16 +20,16 @@ from aejax.data.prepared import input_of, open_builder
 
 
 class UnreadableExampleError(ValueError):
-    """An example of a stream cannot be read, or is not finite; the message names it."""
+    """An example of a stream is unreadable or not finite; the message contains its index."""
 
 
 class StreamedDataset(NamedTuple):
-    """Raw examples that stay where they are, split into train and test.
+    """Raw examples on disk, split into train and test.
 
-    name:      what it was opened as.
+    name:      name or path that it was opened from.
     train:     [m_train, *features].
     test:      [m_test, *features].
-    low, high: the bounds that raw values have by their format, or None.
+    low, high: bounds of raw values by their format, or None.
     """
 
     name: str
@@ -50,26 +50,36 @@ def open_stream(
 
     - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is memory-mapped; pages
       are released after each read.
-    - A folder of images, all of one size and kind, in the order of their names (`image_folder`).
-    - An `.array_record` file, or a folder of them, whose records are each a `.npy` file.
-    - A TFDS name, prepared: `mnist`, `fashion_mnist`, or `tfds:NAME`.
+    - A folder of images of one size and mode, sorted by file name (`image_folder`).
+    - An `.array_record` file, or a folder of them, in which every record is a `.npy` file.
+    - The name of a prepared TFDS data set: `mnist`, `fashion_mnist`, or `tfds:NAME`.
 
-    Data without a test split give every fifth example to it, as `load` does.
+    Without a test split, every fifth example becomes test, as in `load`.
 
     Args:
-        name: a path or a name.
-        data_dir: where TFDS keeps prepared data.
-        guard: put around each source, before it is split (default: `guarded`).
-        image_mode: what the images of a folder are converted to: "L", "LA", "RGB" or "RGBA"; None
-            reads them as they are stored, where that is grey or colour.
+        name: path or name.
+        data_dir: TFDS's data directory.
+        guard: function applied to each source before it is split (default: `guarded`).
+        image_mode: mode that the images of a folder are converted to: "L", "LA", "RGB" or "RGBA"
+            (default: the stored mode).
 
     Returns:
         The data set.
 
     Raises:
-        ValueError: for files that are none of these, not of one shape, or of a dtype that is not
-            real; for an image_mode of what is no folder of images.
-        FileNotFoundError: no such file, or a data set that is not prepared.
+        ValueError: for other files, examples of several shapes, or a dtype that is not real; for an
+            image_mode without a folder of images.
+        FileNotFoundError: for a missing file, or a data set that is not prepared.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from aejax import data
+        >>> with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        ...     np.save(file.name, np.zeros((10, 3), np.uint8))
+        ...     stream = data.open_stream(file.name)
+        >>> stream.train.shape, stream.test.shape, stream.high
+        ((8, 3), (2, 3), 255.0)
     """
     name = os.fspath(name)
     sources = [(guard or guarded)(source) for source in _sources(name, data_dir, image_mode)]
@@ -82,20 +92,21 @@ def open_stream(
 
 
 def guarded(x: LazyArray, *, skip: int = 0, skipped: set[int] | None = None) -> LazyArray:
-    """The same examples, of which those that cannot be read, or are not finite, are named.
+    """Check on access that examples are readable and finite; skip a limited number of others.
 
     Args:
         x: examples.
-        skip: how many of them may be left out. In a batch, the first good one stands in for each.
-        skipped: where the numbers of those left out are put.
+        skip: maximum number of skipped examples. In a batch, each is replaced by the first valid
+            example.
+        skipped: set to which the indices of skipped examples are added.
 
     Returns:
-        The examples.
+        The checked examples.
 
     Raises:
-        UnreadableExampleError: as they are read, at the first that may not be left out.
+        UnreadableExampleError: on reading, for the first invalid example beyond `skip`.
     """
-    left_out: set[int] = set() if skipped is None else skipped
+    skipped_rows: set[int] = set() if skipped is None else skipped
 
     def read(rows: np.ndarray) -> np.ndarray:
         try:
@@ -104,29 +115,29 @@ def guarded(x: LazyArray, *, skip: int = 0, skipped: set[int] | None = None) -> 
                 return found
         except Exception:
             pass
-        good = [(i, _one(x, int(row), skip, left_out)) for i, row in enumerate(rows)]
-        whole = {i: example for i, example in good if example is not None}
-        if not whole:
+        examples = [(i, _read_one(x, int(row), skip, skipped_rows)) for i, row in enumerate(rows)]
+        valid = {i: example for i, example in examples if example is not None}
+        if not valid:
             raise UnreadableExampleError(f"no example of a batch of {x.name} can be read")
-        stand_in = next(iter(whole.values()))
-        return np.stack([whole.get(i, stand_in) for i in range(len(rows))])
+        replacement = next(iter(valid.values()))
+        return np.stack([valid.get(i, replacement) for i in range(len(rows))])
 
     return LazyArray(x.name, read, x.shape, x.dtype, bounds=x.bounds)
 
 
-def _one(x: LazyArray, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
-    """One example, or None where it is left out."""
+def _read_one(x: LazyArray, row: int, skip: int, skipped: set[int]) -> np.ndarray | None:
+    """One example, or None if it is skipped."""
     try:
         (example,) = x[[row]]
         if is_floating(x.dtype) and not np.isfinite(example).all():
-            raise ValueError("it holds NaN or infinity")
+            raise ValueError("it contains NaN or infinity")
     except Exception as error:
         skipped.add(row)
         if len(skipped) > skip:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UnreadableExampleError(
                 f"example {row} of {x.name} cannot be read: {reason}\n"
-                f"{skip} may be left out; say --skip N to allow N"
+                f"At most {skip} examples may be skipped; use --skip N to allow N."
             ) from error
         return None
     return example
@@ -136,54 +147,54 @@ def memory_mapped(path: str | PathLike[str]) -> LazyArray:
     """Memory-map a `.npy` file; its pages are released after every read.
 
     Args:
-        path: of the file.
+        path: the `.npy` file.
 
     Returns:
-        Its examples, in the machine's byte order.
+        Its examples, in native byte order.
 
     Raises:
-        ValueError: for what is no array of real numbers, or lies in Fortran's order.
+        ValueError: for a file that is not an array of real numbers, or in Fortran order.
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
-            shape, in_columns, dtype = npy_header(file, path.stat().st_size)
+            shape, is_fortran, dtype = npy_header(file, path.stat().st_size)
             start = file.tell()
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if hasattr(memory, "madvise"):
-            memory.madvise(mmap.MADV_RANDOM)  # what lies beside a row is not wanted next
+            memory.madvise(mmap.MADV_RANDOM)  # no read-ahead
         check_dtype(dtype, "it")
-        if in_columns:
+        if is_fortran:
             raise ValueError(
-                "it is in Fortran order, of which an example cannot be read at once; save "
+                "it is in Fortran order, in which an example is not contiguous; save "
                 "np.ascontiguousarray of the array"
             )
         if len(shape) < 2 or not prod(shape):
-            raise ValueError(f"it holds {dtype}{list(shape)}; a stream needs [examples, *features]")
+            raise ValueError(f"it is {dtype}{list(shape)}; a stream needs [examples, *features]")
         x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
     except READ_ERRORS as error:
-        raise ValueError(f"{path} is no readable .npy file of numbers: {error}") from error
+        raise ValueError(f"{path} is not a readable .npy file of numbers: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = x[rows].astype(dtype.newbyteorder("="), copy=False)
-        if hasattr(memory, "madvise"):  # else all that was ever read would count as ours
-            memory.madvise(mmap.MADV_DONTNEED)
+        if hasattr(memory, "madvise"):
+            memory.madvise(mmap.MADV_DONTNEED)  # release the pages, so that memory does not grow
         return found
 
     return LazyArray(str(path), read, shape, dtype.newbyteorder("="))
 
 
 def array_records(path: str | PathLike[str]) -> LazyArray:
-    """The records of an `.array_record` file or of a folder of them, each a `.npy` file.
+    """Open an `.array_record` file, or a folder of them, in which every record is a `.npy` file.
 
     Args:
-        path: the file or folder.
+        path: file or folder.
 
     Returns:
-        Their arrays, all of the first one's shape and dtype.
+        The arrays of the records, which have the shape and dtype of the first one.
 
     Raises:
-        ValueError: where the first of them is none.
+        ValueError: if the first record is not a `.npy` file.
     """
     import grain
 
@@ -193,7 +204,7 @@ def array_records(path: str | PathLike[str]) -> LazyArray:
         source: Any = grain.sources.ArrayRecordDataSource([str(file) for file in files])
         first = _array(source[0])
     except (*READ_ERRORS, IndexError, OSError) as error:
-        raise ValueError(f"{path} is no readable .array_record file of arrays: {error}") from error
+        raise ValueError(f"{path} is not a readable .array_record of arrays: {error}") from error
 
     def read(rows: np.ndarray) -> np.ndarray:
         found = [_array(source[int(row)]) for row in rows]
@@ -209,7 +220,7 @@ def array_records(path: str | PathLike[str]) -> LazyArray:
 
 
 def _array(record: bytes) -> np.ndarray:
-    npy_header(io.BytesIO(record), len(record))  # before NumPy makes room for what it claims
+    npy_header(io.BytesIO(record), len(record))  # check the size before NumPy allocates the array
     array = np.load(io.BytesIO(record), allow_pickle=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
@@ -217,7 +228,7 @@ def _array(record: bytes) -> np.ndarray:
 def _sources(
     name: str, data_dir: str | PathLike[str] | None, image_mode: ImageMode | None
 ) -> list[LazyArray]:
-    """All examples, or those of train and of test."""
+    """Either all examples, or those of train and of test."""
     path = Path(os.path.expanduser(name))
     prepared = name in TENSORFLOW_FREE or name.startswith("tfds:")
     if not prepared and not path.exists():
@@ -228,7 +239,7 @@ def _sources(
     if path.is_dir() and not (prepared or in_parts or has_records):
         return [image_folder(path, image_mode)]
     if image_mode is not None:
-        raise ValueError(f"image_mode is for a folder of images; {name} is none")
+        raise ValueError(f"image_mode is for a folder of images, which {name} is not")
     if prepared:
         return _prepared(name, data_dir)
     if in_parts:
@@ -247,7 +258,7 @@ def _file(path: Path) -> LazyArray:
 
 
 def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]:
-    """The splits of a TFDS data set that `load` would read."""
+    """Splits of a TFDS data set, as in `load`."""
     builder, splits = open_builder(name, data_dir)
     return [_split(name, builder, split) for split in splits]
 
@@ -264,9 +275,9 @@ def _split(name: str, builder: Any, split: str) -> LazyArray:
 
 
 def _by_fifths(x: LazyArray) -> tuple[LazyArray, LazyArray]:
-    """`every_fifth` by the numbers of the rows alone."""
+    """`every_fifth` on row indices, without reading the rows."""
     if len(x) < 5:
-        raise ValueError(f"{x.name} holds {len(x)} examples; expected at least 5 for a test split")
-    held_out = len(x) // 5
-    train = x.select(len(x) - held_out, lambda rows: rows + rows // 4)
-    return train, x.select(held_out, lambda rows: 5 * rows + 4)
+        raise ValueError(f"{x.name} has {len(x)} examples; expected at least 5 for a test split")
+    test_size = len(x) // 5
+    train = x.select(len(x) - test_size, lambda rows: rows + rows // 4)
+    return train, x.select(test_size, lambda rows: 5 * rows + 4)

@@ -40,8 +40,8 @@ def folder(tmp_path, monkeypatch):
     ("data", "words"),
     [
         ("nowhere.npy", "no file or folder nowhere.npy"),
-        ("broken.npy", "broken.npy is no readable .npy file"),
-        ("notes.npy", "notes.npy is no readable .npy file"),
+        ("broken.npy", "broken.npy is not a readable .npy file"),
+        ("notes.npy", "notes.npy is not a readable .npy file"),
         ("row.npy", "1 axes; expected | the batch axis first"),
         ("empty.npy", "0 examples"),
         ("words.npy", "words.npy | expected real numbers"),
@@ -156,7 +156,7 @@ def test_download_failure_suggests_manual_dir(folder, aejax, monkeypatch):
         ("row.npy", "row.npy has shape (6,)"),
         ("nan.npy", "nan.npy has NaN or infinity: 1 of 180, first nan at index (3, 2)"),
         ("empty.npy", "empty.npy is empty"),
-        ("broken.npy", "broken.npy is no readable .npy file"),
+        ("broken.npy", "broken.npy is not a readable .npy file"),
         ("nowhere.npy", "nowhere.npy"),
     ],
 )

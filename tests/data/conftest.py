@@ -1,4 +1,4 @@
-"""Small files in the formats that aejax reads, and MNIST archives that prepare in a moment."""
+"""Small files in the formats that aejax reads, and small archives in place of MNIST."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ IDX_CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
-    """The IDX format, written here from its description and not with the code under test."""
+    """IDX file, written from the specification and independently of the code under test."""
     header = bytes([0, 0, IDX_CODES[array.dtype.str[1:]], array.ndim])
     sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
     return header + sizes + array.astype(array.dtype.newbyteorder(">")).tobytes()
@@ -20,7 +20,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 @pytest.fixture(scope="session")
 def write_idx() -> Callable[[Path, np.ndarray], Path]:
-    """Write an array as an IDX file, with gzip where the name ends so."""
+    """Writer of IDX files, compressed if the name ends in .gz."""
 
     def write(path: Path, array: np.ndarray) -> Path:
         content = idx_bytes(array)
@@ -32,7 +32,7 @@ def write_idx() -> Callable[[Path, np.ndarray], Path]:
 
 @pytest.fixture
 def small_mnist(tmp_path, write_idx, monkeypatch) -> dict[str, np.ndarray]:
-    """Four small archives in tmp_path/archives, which `mnist` then takes for the original ones."""
+    """Four small archives in tmp_path/archives, whose checksums replace those of MNIST."""
     from tensorflow_datasets.core.download.checksums import UrlInfo
     from tensorflow_datasets.core.utils import Size
 

@@ -30,7 +30,7 @@ def test_accepts_real_numbers(x):
         (GOOD.astype(str), None, "images has dtype <U32; expected real numbers"),
     ],
 )
-def test_refuses_what_is_no_batch_of_examples(x, rank, message):
+def test_refuses_invalid_batches(x, rank, message):
     with pytest.raises(ValueError, match=message):
         check_array(x, "images", rank=rank)
 
@@ -75,7 +75,7 @@ def test_support_says_where_and_what_to_do():
     ],
 )
 @pytest.mark.parametrize("support", [(0.0, 1.0), (-1.0, 1.0), (0.0, np.inf)])
-def test_support_includes_its_bounds_and_rounding_beyond_them(dtype, tolerance, support):
+def test_support_includes_bounds_and_rounding_errors(dtype, tolerance, support):
     low, high = support
     for bound, sign in ((low, -1), (high, 1)):
         if np.isinf(bound):
@@ -89,12 +89,12 @@ def test_support_includes_its_bounds_and_rounding_beyond_them(dtype, tolerance, 
         np.testing.assert_array_equal(clip_rounding(far, support), far)
 
 
-def test_integers_beyond_the_support_are_not_rounding():
+def test_integers_have_no_support_tolerance():
     with pytest.raises(ValueError, match="1 of 2, first 2"):
         check_support(np.array([[1, 2]]))
 
 
-def test_clipping_copies_only_what_it_changes():
+def test_clipping_copies_only_if_a_value_changes():
     inside = np.array([[0.0, 1.0]])
     assert clip_rounding(inside, (0.0, 1.0)) is inside
     beyond = np.array([[np.nextafter(1.0, 2.0), 0.5]])
@@ -114,7 +114,7 @@ def test_clipping_copies_only_what_it_changes():
         ({"labels_test": np.zeros(4)}, r"labels_test has shape \(4,\), dtype float64"),
     ],
 )
-def test_refuses_arrays_that_do_not_belong_together(changes, message):
+def test_refuses_inconsistent_arrays(changes, message):
     good = Dataset("set", GOOD, GOOD, np.arange(4), None)
     assert check_dataset(good) is good
     with pytest.raises(ValueError, match=message):
@@ -122,7 +122,7 @@ def test_refuses_arrays_that_do_not_belong_together(changes, message):
 
 
 @pytest.mark.parametrize("bytes_per_block", [1, 24, 50, 10**6])
-def test_blocks_are_the_array_in_order(monkeypatch, bytes_per_block):
+def test_blocks_concatenate_to_the_array(monkeypatch, bytes_per_block):
     monkeypatch.setattr("aejax.data.example_blocks.BYTES_PER_BLOCK", bytes_per_block)
     starts, parts = zip(*blocks(GOOD), strict=True)
     np.testing.assert_array_equal(np.concatenate(parts), GOOD)

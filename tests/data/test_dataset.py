@@ -17,11 +17,11 @@ DATASET = Dataset("a", np.arange(12.0).reshape(4, 3), np.ones((2, 3)), np.arange
         {"labels_test": DATASET.labels_test[::-1]},
     ],
 )
-def test_fingerprint_sees_every_array(changes):
+def test_fingerprint_depends_on_every_array(changes):
     assert fingerprint(DATASET._replace(**changes)) != fingerprint(DATASET)
 
 
-def test_fingerprint_is_of_the_arrays_alone(monkeypatch):
+def test_fingerprint_depends_only_on_the_arrays(monkeypatch):
     expected = fingerprint(DATASET)
     assert len(expected) == 16
     assert fingerprint(DATASET._replace(name="b", low=0.0, high=1.0)) == expected
@@ -36,7 +36,7 @@ def test_every_fifth_example_is_test():
     assert train[:, 0].tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 10, 11]
 
 
-def test_too_few_to_split():
+def test_too_few_examples_to_split():
     assert len(every_fifth(np.zeros((5, 2)))[1]) == 1
     with pytest.raises(ValueError, match="4 examples without a test split; expected at least 5"):
         every_fifth(np.zeros((4, 2)))

@@ -1,4 +1,4 @@
-"""Every reader refuses the dtypes that are not real, by name."""
+"""Every reader refuses dtypes that are not real."""
 
 import io
 
@@ -65,7 +65,7 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("x", UNREAL, ids=ids)
-def test_no_reader_takes_what_is_not_real(tmp_path, reader, x):
+def test_every_reader_refuses_dtypes_that_are_not_real(tmp_path, reader, x):
     write, name, read = READERS[reader]
     write(tmp_path / name, x)
     with pytest.raises(ValueError, match=r"x\.(npy|npz|array_record).*(dtype|expected real)"):
@@ -85,7 +85,7 @@ def test_no_reader_takes_what_is_not_real(tmp_path, reader, x):
         lambda x: check_dataset(Dataset("x", x, x)),
     ],
 )
-def test_no_function_takes_what_is_not_real(function, x):
+def test_every_function_refuses_dtypes_that_are_not_real(function, x):
     with pytest.raises(ValueError, match=r"x.* has dtype .*; expected real numbers: \w+"):
         function(x)
 
@@ -98,7 +98,7 @@ def test_no_function_takes_what_is_not_real(function, x):
     fortran=st.booleans(),
     scale=st.integers(-300, 300),
 )
-def test_every_reader_gives_what_was_written(
+def test_every_reader_returns_what_was_written(
     tmp_path_factory, reader, dtype, order, fortran, scale
 ):
     write, name, read = READERS[reader]
@@ -126,7 +126,7 @@ def test_records_of_another_dtype_or_shape_are_named(tmp_path):
             open_stream(tmp_path / "x.array_record").test[:]
 
 
-def test_lists_and_data_frames_are_arrays():
+def test_lists_and_data_frames_are_converted():
     x = [[1, 2.5], [3, 4]]
     check_array(x)
     check_array(pd.DataFrame(x))
@@ -150,13 +150,13 @@ def test_lists_and_data_frames_are_arrays():
         ([["1", "2"]], "has dtype <U1; expected real numbers: encode text"),
     ],
 )
-def test_what_is_no_array_of_numbers_is_refused(x, words):
+def test_other_inputs_are_refused(x, words):
     for function in (check_array, standardise, lambda x: normalise(identity(), x)):
         with pytest.raises(ValueError, match=words):
             function(x)
 
 
-def test_not_a_number_is_noticed_in_low_precision_too():
+def test_nan_is_found_in_low_precision():
     for dtype in (np.float16, ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn):
         x = np.ones((6, 2), dtype)
         check_array(x)
@@ -168,8 +168,8 @@ def test_not_a_number_is_noticed_in_low_precision_too():
 
 
 @pytest.mark.parametrize("make", [sparse.csr_matrix, sparse.coo_array])
-def test_sparse_matrices_are_told_to_be_dense(make):
+def test_sparse_matrices_are_refused_with_advice(make):
     x = make(np.eye(3))
     for function in (standardise, unit_range, covariance_scale, check_array):
-        with pytest.raises(ValueError, match=r"x is sparse, .*; give x\.toarray\(\)"):
+        with pytest.raises(ValueError, match=r"x is sparse, .*; use x\.toarray\(\)"):
             function(x)

@@ -5,7 +5,7 @@ from sklearn.datasets import load_digits, load_sample_images
 from aejax.data import digits, fingerprint, load, photos
 
 
-def test_digits_are_scikit_learns_split_by_fifths():
+def test_digits_match_scikit_learn():
     stored, dataset = load_digits(), load("digits")
     test = np.arange(1797) % 5 == 4
     np.testing.assert_array_equal(dataset.x_train, stored.images[~test])
@@ -16,7 +16,7 @@ def test_digits_are_scikit_learns_split_by_fifths():
     assert fingerprint(digits()) == fingerprint(dataset)
 
 
-def test_photos_are_drawn_with_the_seed():
+def test_photos_depend_on_the_seed():
     assert fingerprint(load("photos")) == fingerprint(photos())
     assert fingerprint(photos(seed=1)) != fingerprint(photos())
     dataset = photos(patch_size=8, train=50, test=20)
@@ -51,6 +51,6 @@ def test_patches_come_from_the_grey_photographs_and_disjoint_regions():
         ({"test": -1}, "test is -1"),
     ],
 )
-def test_impossible_patches(arguments, message):
+def test_invalid_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         photos(**arguments)

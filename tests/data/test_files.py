@@ -12,7 +12,7 @@ X = np.random.default_rng(0).normal(size=(10, 2, 3))
 LABELS = np.arange(10, dtype=np.uint8)
 
 
-def memory_mapped(x):
+def is_memory_mapped(x):
     return isinstance(x, np.memmap) or isinstance(x.base, np.memmap)
 
 
@@ -20,8 +20,8 @@ def test_npy_is_memory_mapped_and_split_by_fifths(tmp_path):
     np.save(tmp_path / "x.npy", X)
     dataset = load(tmp_path / "x.npy")
     assert dataset.name == "x.npy"
-    assert memory_mapped(dataset.x_test)
-    assert memory_mapped(load_array(tmp_path / "x.npy"))
+    assert is_memory_mapped(dataset.x_test)
+    assert is_memory_mapped(load_array(tmp_path / "x.npy"))
     np.testing.assert_array_equal(load_array(tmp_path / "x.npy"), X)
     np.testing.assert_array_equal(dataset.x_test, X[[4, 9]])
     np.testing.assert_array_equal(dataset.x_train, np.delete(X, [4, 9], axis=0))
@@ -37,7 +37,7 @@ def test_uint8_has_bounds_and_big_endian_becomes_native(tmp_path):
 
 
 @pytest.mark.parametrize("labels_name", ["labels", "y"])
-def test_npz_with_its_own_split(tmp_path, labels_name):
+def test_npz_with_a_split(tmp_path, labels_name):
     arrays = {f"{labels_name}_train": LABELS[:6], f"{labels_name}_test": LABELS[6:]}
     np.savez_compressed(tmp_path / "file.npz", x_train=X[:6], x_test=X[6:], **arrays)
     dataset = load(tmp_path / "file.npz")
@@ -63,9 +63,11 @@ def test_one_array_of_an_npz(tmp_path):
     np.savez(tmp_path / "two.npz", images=X, faces=X)
     np.testing.assert_array_equal(load_array(tmp_path / "one.npz"), X)
     np.testing.assert_array_equal(load_array(tmp_path / "named.npz"), X)
-    with pytest.raises(ValueError, match="holds faces, images; expected one array, or one named x"):
+    with pytest.raises(
+        ValueError, match="contains faces, images; expected one array, or one named x"
+    ):
         load_array(tmp_path / "two.npz")
-    with pytest.raises(ValueError, match="holds faces, images; expected x_train and x_test"):
+    with pytest.raises(ValueError, match="contains faces, images; expected x_train and x_test"):
         load_file(tmp_path / "two.npz")
 
 
@@ -73,8 +75,8 @@ def test_folder_of_npy_stays_memory_mapped(tmp_path):
     for name, array in {"x_train": X[:6], "x_test": X[6:], "labels_train": LABELS[:6]}.items():
         np.save(tmp_path / f"{name}.npy", array)
     dataset = load(tmp_path)
-    assert memory_mapped(dataset.x_train)
-    assert memory_mapped(dataset.x_test)
+    assert is_memory_mapped(dataset.x_train)
+    assert is_memory_mapped(dataset.x_test)
     np.testing.assert_array_equal(dataset.x_train, X[:6])
     np.testing.assert_array_equal(dataset.labels_train, LABELS[:6])
     assert dataset.labels_test is None
@@ -103,7 +105,7 @@ def test_single_idx_file(tmp_path, write_idx):
     assert load(path).x_test.shape == (2, 2, 3)
 
 
-def test_the_same_arrays_have_one_fingerprint(tmp_path):
+def test_equal_arrays_have_equal_fingerprints(tmp_path):
     np.savez(tmp_path / "a.npz", x=X, labels=LABELS)
     np.savez_compressed(tmp_path / "b.npz", x=X, labels=LABELS.astype(np.int64))
     assert fingerprint(load(tmp_path / "a.npz")) == fingerprint(load(tmp_path / "b.npz"))
@@ -114,7 +116,7 @@ def test_the_same_arrays_have_one_fingerprint(tmp_path):
 def test_unreadable_numpy_files(tmp_path, suffix, content):
     path = tmp_path / f"broken{suffix}"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=rf"broken\{suffix} is no readable \{suffix} file"):
+    with pytest.raises(ValueError, match=rf"broken\{suffix} is not a readable \{suffix} file"):
         load(path)
 
 
@@ -126,17 +128,17 @@ def test_an_empty_npy(tmp_path):
         load(tmp_path / "x.npy")
 
 
-def test_an_npy_called_npz(tmp_path):
+def test_an_npy_file_named_npz(tmp_path):
     with (tmp_path / "x.npz").open("wb") as file:
         np.save(file, X)
-    with pytest.raises(ValueError, match="is no readable"):
+    with pytest.raises(ValueError, match="is not a readable"):
         load(tmp_path / "x.npz")
 
 
 def test_truncated_npy(tmp_path):
     np.save(tmp_path / "x.npy", X)
     (tmp_path / "x.npy").write_bytes((tmp_path / "x.npy").read_bytes()[:-8])
-    with pytest.raises(ValueError, match="is no readable"):
+    with pytest.raises(ValueError, match="is not a readable"):
         load(tmp_path / "x.npy")
 
 
@@ -152,7 +154,7 @@ def test_pickles_are_never_loaded(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.float64(3), "holds a single number"),
+        (np.float64(3), "contains a scalar"),
         (np.arange(10.0), r"x_train has shape \(8,\), 1 axes"),
         (np.zeros((4, 2)), "4 examples without a test split"),
         (np.zeros((5, 0)), r"x_train is empty, shape \(4, 0\)"),
@@ -169,46 +171,50 @@ def test_unusable_arrays(tmp_path, array, message):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("x.csv", b"1,2\n3,4\n", r"is no \.npy, \.npz or IDX file; save a table by np\.save"),
+        (
+            "x.csv",
+            b"1,2\n3,4\n",
+            r"is not a \.npy, \.npz or IDX file; read it with pandas .* np\.save",
+        ),
         (
             "x.csv.gz",
             gzip.compress(b"1,2\n3,4\n", mtime=0),
-            r"is no \.npy.*; save a table by np\.save",
+            r"is not a \.npy.*; read it with pandas .* np\.save",
         ),
-        ("x.txt", b"1 2\n", "save a table"),
-        ("x.png", b"\x89PNG", "images and records are streamed: --stream"),
-        ("x.array_record", b"\1\2", "images and records are streamed: --stream"),
-        ("x.mat", b"MATLAB 5.0", r"is no \.npy, \.npz or IDX file$"),
+        ("x.txt", b"1 2\n", "read it with pandas"),
+        ("x.png", b"\x89PNG", "stream the folder of images or records: --stream"),
+        ("x.array_record", b"\1\2", "stream the folder of images or records: --stream"),
+        ("x.mat", b"MATLAB 5.0", r"is not a \.npy, \.npz or IDX file$"),
     ],
 )
-def test_files_of_other_kinds_are_told_what_to_do(tmp_path, name, content, words):
+def test_errors_for_unsupported_formats_give_advice(tmp_path, name, content, words):
     (tmp_path / name).write_bytes(content)
     for read in (load, load_array, open_stream):
-        with pytest.raises(ValueError, match=rf"{name} (is no|cannot be streamed).*"):
+        with pytest.raises(ValueError, match=rf"{name} (is not a|cannot be streamed).*"):
             read(tmp_path / name)
     with pytest.raises(ValueError, match=words):
         load(tmp_path / name)
 
 
-def test_a_folder_is_no_array(tmp_path):
+def test_load_array_refuses_a_folder(tmp_path):
     with pytest.raises(ValueError, match="is a folder; expected one"):
         load_array(tmp_path)
 
 
 @pytest.mark.parametrize("names", [["x.npy", "x.npy"], ["x.npy", "x"]])
-def test_an_archive_with_two_arrays_of_a_name_is_refused(tmp_path, names):
+def test_an_archive_with_repeated_names_is_refused(tmp_path, names):
     file = io.BytesIO()
     np.save(file, X)
     with warnings.catch_warnings(), zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
-        warnings.simplefilter("ignore")  # zipfile's own, of the name that is there already
+        warnings.simplefilter("ignore")  # of zipfile, about the repeated name
         for name in names:
             archive.writestr(name, file.getvalue())
     for read in (load, load_array):
-        with pytest.raises(ValueError, match=r"x\.npz .* holds several arrays called x"):
+        with pytest.raises(ValueError, match=r"x\.npz .* contains several arrays named x"):
             read(tmp_path / "x.npz")
 
 
-def test_text_and_path_name_the_same_file(tmp_path, monkeypatch):
+def test_paths_may_be_strings_and_start_with_a_tilde(tmp_path, monkeypatch):
     np.save(tmp_path / "x.npy", X)
     monkeypatch.setenv("HOME", str(tmp_path))
     for path in (tmp_path / "x.npy", str(tmp_path / "x.npy"), "~/x.npy"):
@@ -233,7 +239,7 @@ def test_labels_of_an_npz_without_a_split_may_be_called_y(tmp_path):
         (("x_train", "x_test"), ("labels_train", "y_train")),
     ],
 )
-def test_labels_that_would_be_left_out_are_refused(tmp_path, examples, labels):
+def test_labels_that_would_be_ignored_are_refused(tmp_path, examples, labels):
     arrays = dict.fromkeys(examples, X) | dict.fromkeys(labels, LABELS)
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(ValueError, match="expected labels of x as labels or y, and those of"):

@@ -31,21 +31,21 @@ def test_reads_what_was_written(tmp_path, write_idx, dtype, suffix, shape):
         (b"\0\0", "not an IDX file: it starts with bytes 00 00"),
         (b"PK\3\4" + bytes(20), "not an IDX file: it starts with bytes 50 4b 03 04"),
         (b"\0\0\x0a\1" + bytes(20), "expected 00 00, a dtype code"),
-        (b"\0\0\x08\0\7", "IDX header says 0 axes; expected 1 to 32"),
-        (b"\0\0\x08\x21" + bytes(200), "IDX header says 33 axes"),
+        (b"\0\0\x08\0\7", "IDX header has 0 axes; expected 1 to 32"),
+        (b"\0\0\x08\x21" + bytes(200), "IDX header has 33 axes"),
         (HEADER[:9], "IDX header ends early, within the sizes of its 2 axes"),
-        (HEADER[:8] + bytes(4), r"IDX header says shape \(3, 0\): no items"),
+        (HEADER[:8] + bytes(4), r"IDX header has the shape \(3, 0\): no values"),
         (VALID[:-1], "truncated: 11 bytes of values"),
         (VALID + b"\0", "trailing bytes after the 12"),
     ],
 )
 @pytest.mark.parametrize("compress", [False, True])
-def test_names_the_file_and_the_fault(tmp_path, content, message, compress):
+def test_errors_name_the_file_and_the_fault(tmp_path, content, message, compress):
     path = tmp_path / "broken-idx"
-    # An empty gzip stream is still a stream; the plain file has just the content.
+    # An empty gzip stream is valid; the plain file consists of the content only.
     path.write_bytes(gzip.compress(content) if compress else content)
     if not compress and message.startswith("truncated"):
-        message = "more than the file can hold|truncated"
+        message = "more than the file can contain|truncated"
     with pytest.raises(ValueError, match=message) as caught:
         read_idx(path)
     assert str(path) in str(caught.value)
@@ -71,7 +71,7 @@ def test_a_huge_claim_is_refused_before_allocation(tmp_path, compress):
     path.write_bytes(gzip.compress(claim) if compress else claim)
     tracemalloc.start()
     try:
-        with pytest.raises(ValueError, match=f"{2**40} bytes: more than the file can hold"):
+        with pytest.raises(ValueError, match=f"{2**40} bytes: more than the file can contain"):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
@@ -79,7 +79,7 @@ def test_a_huge_claim_is_refused_before_allocation(tmp_path, compress):
 
 
 def read_or_refuse(path, content):
-    """Any content is either read, within its size, or refused by name."""
+    """Any content is either read, within its size, or refused with the name of the file."""
     path.write_bytes(content)
     try:
         array = read_idx(path)

@@ -1,4 +1,4 @@
-"""Image folders against the arrays that the images were made of, by writers that are not Pillow's.
+"""Image folders against the arrays that the images were written from, without Pillow.
 
 PNG files are written here from the specification, TIFF files by tifffile.
 """
@@ -35,7 +35,7 @@ def chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def png(pixels: np.ndarray, colour: int, bits: int, **chunks: bytes) -> bytes:
-    """A PNG file of pixels [height, width, channels], whose values have so many bits."""
+    """PNG file of pixels [height, width, channels] with the given bits per sample."""
     height, width, _ = pixels.shape
     if bits < 8:
         values = np.unpackbits(pixels.astype(np.uint8)[..., None], axis=-1)[..., -bits:]
@@ -56,7 +56,7 @@ def png(pixels: np.ndarray, colour: int, bits: int, **chunks: bytes) -> bytes:
 
 @st.composite
 def png_images(draw):
-    """A PNG image: its file, its colours as RGBA, its depth and kind, and whether it is keyed."""
+    """PNG image: file, pixels, RGBA colours, colour type, bits, and whether it is transparent."""
     colour = draw(st.sampled_from(sorted(CHANNELS)))
     bits = draw(st.sampled_from(DEPTHS[colour]))
     shape = (draw(st.integers(1, 4)), draw(st.integers(1, 9)), CHANNELS[colour])
@@ -71,7 +71,7 @@ def png_images(draw):
         if transparent:
             chunks["tRNS"] = alpha.tobytes()
     else:
-        scaled = pixels * 255 // (2**bits - 1)  # exact where images of such a depth are accepted
+        scaled = pixels * 255 // (2**bits - 1)  # exact for every accepted depth
         key = pixels[0, 0]
         has_alpha = colour in (GREY_ALPHA, RGBA)
         opaque = np.full((*shape[:2], 1), 255)
@@ -86,16 +86,16 @@ def png_images(draw):
 
 @property_test(examples=40)
 @given(image=png_images())
-def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(tmp_path, image):
+def test_png_of_every_depth_and_colour_is_read_exactly_or_refused(tmp_path, image):
     content, pixels, _, colour, bits, transparent = image
     (tmp_path / "0.png").write_bytes(content)
     if colour == PALETTE or transparent or (bits == 16 and colour != GREY):
-        words = {PALETTE: "its mode P"}.get(colour, "16 bits a sample|transparent colour")
+        words = {PALETTE: "its mode P"}.get(colour, "16 bits per sample|transparent colour")
         with pytest.raises(ValueError, match=rf"0\.png cannot be read as an image: .*({words})"):
             image_folder(tmp_path)
         return
     x = image_folder(tmp_path)
-    # What 1 and 16 bits hold is kept; less than 8 are scaled to the bounds of 8.
+    # 1 and 16 bits are read unscaled; 2 and 4 bits are scaled to 8.
     expected = pixels if bits in (1, 16) else pixels * 255 // (2**bits - 1)
     np.testing.assert_array_equal(x[0], expected[..., 0] if colour == GREY else expected)
     assert x.dtype == {1: np.bool_, 16: np.uint16}.get(bits, np.uint8)
@@ -104,13 +104,13 @@ def test_png_of_every_depth_and_colour_is_read_as_it_was_made_or_refused(tmp_pat
 
 @property_test(examples=40)
 @given(image=png_images(), mode=st.sampled_from(["L", "LA", "RGB", "RGBA"]))
-def test_png_is_converted_to_the_colours_it_was_made_of_or_refused(tmp_path, image, mode):
+def test_png_is_converted_exactly_or_refused(tmp_path, image, mode):
     content, _, colours, colour, bits, transparent = image
     (tmp_path / "0.png").write_bytes(content)
     hides = "A" not in mode and (colours[..., 3] < 255).any()
     misread = transparent and colour == GREY and bits < 8
     if bits == 16 or hides or misread:
-        with pytest.raises(ValueError, match=r"16 bits a sample|converted to 8|transparent"):
+        with pytest.raises(ValueError, match=r"16 bits per sample|converted to 8|transparent"):
             image_folder(tmp_path, mode)
         return
     x = image_folder(tmp_path, mode)
@@ -138,7 +138,7 @@ ACCEPTED = ["u1", "u2", "i2", "i4", "f4"]
     compression=st.sampled_from([None, "zlib"]),
     seed=st.integers(0, 99),
 )
-def test_tiff_of_every_sample_is_read_as_it_was_made_or_refused(
+def test_tiff_of_every_sample_format_is_read_exactly_or_refused(
     tmp_path, dtype, channels, byteorder, white_is_zero, compression, seed
 ):
     info = np.iinfo(dtype) if dtype[0] != "f" else None
@@ -179,17 +179,17 @@ ORIENTATIONS = {
     7: "right bottom",
     8: "left bottom",
 }
-"""Where the first row and the first column of the stored image belong, in EXIF's words."""
+"""Position of the first row and the first column of the stored image, in the terms of EXIF."""
 
 
 def stored_as(upright: np.ndarray, orientation: int) -> np.ndarray:
-    """What a file of this orientation holds of an upright image, element by element."""
+    """Stored pixels of an upright image in a file with this orientation."""
     first_row, first_column = ORIENTATIONS[orientation].split()
-    lies = first_row in ("left", "right")
+    is_transposed = first_row in ("left", "right")
     height, width = upright.shape[:2]
-    stored = np.empty((width, height) if lies else (height, width), upright.dtype)
+    stored = np.empty((width, height) if is_transposed else (height, width), upright.dtype)
     for i, j in np.ndindex(stored.shape):
-        down, right = (j, i) if lies else (i, j)
+        down, right = (j, i) if is_transposed else (i, j)
         down = height - 1 - down if "bottom" in (first_row, first_column) else down
         right = width - 1 - right if "right" in (first_row, first_column) else right
         stored[i, j] = upright[down, right]
@@ -214,11 +214,11 @@ def test_exif_orientation_is_applied_once(tmp_path, orientation, dtype, suffix):
 def test_animations_are_refused(tmp_path, suffix, mode):
     frames = [Image.fromarray(x).convert("RGB") for x in PIXELS[:3]]
     frames[0].save(tmp_path / f"0.{suffix}", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=rf"0\.{suffix} cannot .*it holds 3 frames"):
+    with pytest.raises(ValueError, match=rf"0\.{suffix} cannot .*it contains 3 frames"):
         image_folder(tmp_path, mode)
 
 
-def test_inks_and_luminance_are_converted_where_it_is_asked(tmp_path):
+def test_cmyk_and_ycbcr_are_converted_on_request(tmp_path):
     x = RNG.integers(256, size=(4, 5, 4), dtype=np.uint8)
     tifffile.imwrite(tmp_path / "0.tif", x, photometric="separated")
     with pytest.raises(ValueError, match="its mode CMYK is neither grey nor RGB; image_mode='RGB'"):
@@ -250,16 +250,16 @@ OTHER_KINDS = {
 
 
 @pytest.mark.parametrize("kind", OTHER_KINDS)
-@pytest.mark.parametrize("place", [0, 3, 5])
-def test_another_kind_is_noticed_wherever_it_is(tmp_path, kind, place):
+@pytest.mark.parametrize("position", [0, 3, 5])
+def test_an_image_of_another_mode_or_size_is_found_at_any_position(tmp_path, kind, position):
     for i, x in enumerate(PIXELS):
-        image = OTHER_KINDS[kind](x) if i == place else Image.fromarray(x)
+        image = OTHER_KINDS[kind](x) if i == position else Image.fromarray(x)
         image.save(tmp_path / f"{i}.png")
-    with pytest.raises(ValueError, match=rf"{place}\.png"):
+    with pytest.raises(ValueError, match=rf"{position}\.png"):
         np.asarray(open_stream(tmp_path).train[:]), open_stream(tmp_path).test[:]
 
 
-def test_one_image_of_each_mode_is_converted_to_one(tmp_path):
+def test_images_of_different_modes_are_converted_to_one(tmp_path):
     makers = [Image.fromarray, *(make for name, make in OTHER_KINDS.items() if name != "size")]
     for i, make in enumerate(makers):
         if make is not OTHER_KINDS["16 bits"]:
@@ -270,7 +270,7 @@ def test_one_image_of_each_mode_is_converted_to_one(tmp_path):
         np.testing.assert_array_equal(image, np.where(PIXELS[0] > 99, 255, 0))
 
 
-def test_bounds_are_those_of_the_images(tmp_path):
+def test_bounds_follow_the_stored_mode(tmp_path):
     x = np.arange(40, dtype=np.uint16).reshape(5, 2, 4) * 1000
     for i, image in enumerate(x):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
@@ -283,32 +283,36 @@ def test_bounds_are_those_of_the_images(tmp_path):
     assert (stream.train.dtype, stream.low, stream.high) == (np.bool_, 0, 1)
 
 
-def test_the_folder_holds_images_that_are_read(tmp_path):
+def test_unsupported_image_formats_are_refused_and_other_files_ignored(tmp_path):
     Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
-    (tmp_path / "notes.txt").write_text("are left aside")
+    (tmp_path / "notes.txt").write_text("ignored")
     assert len(image_folder(tmp_path)) == 1
     Image.fromarray(PIXELS[0]).save(tmp_path / "b.ppm")
-    with pytest.raises(ValueError, match=r"1 images of a kind that is not read, first b\.ppm"):
+    with pytest.raises(ValueError, match=r"1 images of unsupported formats, first b\.ppm"):
         image_folder(tmp_path)
-    (tmp_path / "b.ppm").rename(tmp_path / "0.png")  # its name says less than its content
+    (tmp_path / "b.ppm").rename(tmp_path / "0.png")  # a PPM file with the suffix of PNG
     with pytest.raises(ValueError, match=r"0\.png cannot be read as an image"):
         image_folder(tmp_path)
 
 
-def test_images_in_memory_are_told_to_stream(tmp_path):
+def test_load_refuses_images_and_suggests_streaming(tmp_path):
     Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
     for path in (tmp_path, tmp_path / "a.png"):
-        with pytest.raises(ValueError, match="images and records are streamed: --stream, or"):
+        with pytest.raises(
+            ValueError, match="stream the folder of images or records: --stream, or"
+        ):
             load(path)
 
 
-def test_conversion_is_of_images_alone(tmp_path):
+def test_image_mode_is_refused_for_other_formats(tmp_path):
     np.save(tmp_path / "x.npy", PIXELS)
-    with pytest.raises(ValueError, match=r"image_mode is for a folder of images; .*x\.npy is none"):
+    with pytest.raises(
+        ValueError, match=r"image_mode is for a folder of images, which .*x\.npy is not"
+    ):
         open_stream(tmp_path / "x.npy", image_mode="RGB")
 
 
-def test_a_skipped_image_may_be_of_another_kind(tmp_path):
+def test_an_image_of_another_mode_is_named(tmp_path):
     for i, x in enumerate(PIXELS):
         Image.fromarray(x).convert("RGB" if i == 2 else "L").save(tmp_path / f"{i}.png")
     with pytest.raises(UnreadableExampleError, match=r"example 2 of .*2\.png has mode RGB"):
@@ -316,9 +320,9 @@ def test_a_skipped_image_may_be_of_another_kind(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["P", "I;16", "F", "1", "CMYK", "rgb", "", 1, ("RGB",)])
-def test_a_mode_that_no_image_is_converted_to_is_refused_by_name(tmp_path, mode):
-    """Pillow makes I;16 of 8 bits without scaling: values of 0 to 255, bounds of 0 to 65535."""
+def test_an_unknown_mode_is_refused(tmp_path, mode):
+    """Pillow converts 8 bits to I;16 without scaling, so the bounds 0 and 65535 would be wrong."""
     Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
-    unchecked = image_folder.__wrapped__  # tests check annotations, users do not
+    unchecked = image_folder.__wrapped__  # without the type check of tests
     with pytest.raises(ValueError, match="image_mode must be one of L, LA, RGB, RGBA, or None"):
         unchecked(tmp_path, mode)

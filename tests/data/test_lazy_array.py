@@ -1,4 +1,4 @@
-"""Lazy examples mean by an index what NumPy means, or refuse it."""
+"""Indexing of lazy arrays agrees with NumPy, or is refused."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def lazily(x):
 
 
 def views():
-    """Lazy arrays, each with the array in memory that it stands for."""
+    """Lazy arrays, each with the equal array in memory."""
     order = np.array([7, 2, 9, 2])
     return {
         "whole": (lazily(X), X),
@@ -52,7 +52,7 @@ never = (
 @pytest.mark.parametrize("view", views())
 @property_test(examples=60)
 @given(index=indices)
-def test_an_index_means_what_it_means_to_numpy(view, index):
+def test_indexing_agrees_with_numpy(view, index):
     lazy, x = views()[view]
     try:
         expected = x[np.asarray(index) if isinstance(index, jnp.ndarray) else index]
@@ -67,7 +67,7 @@ def test_an_index_means_what_it_means_to_numpy(view, index):
 
 @property_test(examples=30)
 @given(index=never)
-def test_what_is_no_index_of_examples_is_refused(index):
+def test_an_invalid_index_is_refused(index):
     if isinstance(index, list) and index == [[]]:
         assert lazily(X)[index].shape == X[index].shape
         return
@@ -75,16 +75,16 @@ def test_what_is_no_index_of_examples_is_refused(index):
         lazily(X)[index]
 
 
-def test_a_selection_that_reaches_beyond_its_source_is_refused():
+def test_a_selection_out_of_range_is_refused():
     with pytest.raises(IndexError, match="index 10 is out of range: x has 10 examples"):
         lazily(X).select(3, lambda rows: rows + 8)[[0, 2]]
 
 
-def test_it_is_iterated_like_an_array():
+def test_iteration_agrees_with_numpy():
     assert [row.tolist() for row in lazily(X[:3])] == X[:3].tolist()
 
 
-def test_the_test_split_of_a_stream_ends_where_it_ends(tmp_path):
+def test_rows_beyond_the_test_split_of_a_stream_are_refused(tmp_path):
     np.save(tmp_path / "x.npy", X)
     stream = open_stream(tmp_path / "x.npy")
     np.testing.assert_array_equal(stream.test[-1], X[9])
@@ -99,12 +99,14 @@ def test_the_test_split_of_a_stream_ends_where_it_ends(tmp_path):
     "read",
     [lambda rows: X[rows, :2], lambda rows: X[rows].astype(float), lambda rows: X[rows[:1]]],
 )
-def test_a_reader_that_breaks_its_promise_is_named(read):
-    with pytest.raises(ValueError, match=r"photos gave float\d\d\[.*\]; expected float32\[2, 3\]"):
+def test_a_reader_of_the_wrong_shape_or_dtype_is_refused(read):
+    with pytest.raises(
+        ValueError, match=r"photos returned float\d\d\[.*\]; expected float32\[2, 3\]"
+    ):
         LazyArray("photos", read, X.shape, np.float32)[:2]
 
 
-def test_other_byte_orders_become_the_machines():
+def test_byte_order_becomes_native():
     lazy = LazyArray("x", lambda rows: X.astype(">f4")[rows], X.shape, ">f4")
     assert lazy.dtype == lazy[:].dtype == np.dtype("f4")
     assert lazy.dtype.isnative

@@ -1,4 +1,4 @@
-"""The real archives, where they lie beside the checkout, and TFDS's own builder, where it works."""
+"""The original archives and the builder of TFDS, if they are available."""
 
 import importlib.util
 
@@ -23,13 +23,13 @@ def test_the_original_archives(tmp_path, shared_data, name):
 
 
 def in_one_order(x, labels):
-    """Images with their labels in an order that depends on nothing but their bytes."""
+    """Images with their labels, sorted by their bytes."""
     rows = np.column_stack([x.reshape(len(x), -1), labels.astype(np.uint8)])
     return rows[np.lexsort(rows.T)]
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("default")  # TensorFlow's own are none of our business
+@pytest.mark.filterwarnings("default")  # ignore TensorFlow's warnings
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_tfds_own_builder_gives_the_same_images(tmp_path, shared_data, name):
     archives = shared_data / name

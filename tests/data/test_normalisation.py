@@ -39,7 +39,7 @@ def test_round_trip(make, x):
     normalisation = make(x)
     r = normalise(normalisation, x)
     assert r.dtype == np.float64
-    # Subtracting the shift and adding it again rounds at the magnitude of the larger of the two.
+    # Subtracting and adding the shift rounds at the larger magnitude of x and the shift.
     tolerance = 1e-15 * 8 * (1 + np.abs(x).max())
     np.testing.assert_allclose(denormalise(normalisation, r), x, rtol=0, atol=tolerance)
 
@@ -50,7 +50,7 @@ def test_round_trip(make, x):
 @settings(deadline=None)
 @given(x=arrays(np.float64, (7, 3), elements=st.integers(-50, 50).map(float)))
 def test_agrees_with_scikit_learn(make, scaler, x):
-    x[:, 2] = 0.1  # a constant feature, which does not sum exactly
+    x[:, 2] = 0.1  # a constant feature whose sum is inexact
     np.testing.assert_allclose(
         normalise(make(x), x), scaler().fit_transform(x), rtol=1e-12, atol=1e-12
     )
@@ -64,7 +64,7 @@ def test_statistics_do_not_depend_on_blocks(monkeypatch, make):
         np.testing.assert_allclose(values, expected, rtol=1e-14)
 
 
-def test_covariance_scale_makes_the_covariance_matrix():
+def test_covariance_scale_gives_the_covariance_matrix():
     x = IMAGES.reshape(20, -1).astype(float)
     r = normalise(covariance_scale(x), x)
     np.testing.assert_allclose(r.T @ r, np.cov(x.T, bias=True), rtol=1e-12, atol=1e-9)
@@ -85,7 +85,7 @@ def test_bounds_out_of_order(bounds):
 
 def test_constant_features_become_zero():
     x = np.full((3, 1), 0.1)
-    assert x.std() > 0  # by rounding alone
+    assert x.std() > 0  # only by rounding
     for make in (standardise, unit_range):
         assert make(x).scale == 1
     np.testing.assert_allclose(normalise(standardise(x), x), 0, atol=1e-16)
@@ -121,16 +121,16 @@ def test_inside_jit():
 
 
 @pytest.mark.parametrize("function", [normalise, denormalise])
-def test_other_features_are_refused(function):
+def test_features_of_another_shape_are_refused(function):
     with pytest.raises(ValueError, match=r"features of shape \(4, 3\), the data has \(12,\)"):
         function(standardise(IMAGES), IMAGES.reshape(20, 12))
 
 
-# Statistics in exact arithmetic, by Python's fractions, of which float64 is the rounding.
+# Statistics in exact arithmetic, with Python's fractions, rounded to float64.
 
 
 def exactly(x, of):
-    """A normalisation of each feature in exact arithmetic, [m, features], rounded to float64."""
+    """Normalised features [m, features] in exact arithmetic, rounded to float64."""
     columns = [[Fraction(value.item()) for value in column] for column in x.T]
     return np.array([of(column) for column in columns]).T
 
@@ -140,7 +140,7 @@ def standardised(column):
     variance = sum((value - mean) ** 2 for value in column) / m
     if not variance:
         return [0.0] * m
-    # (x − mean) / √variance, by a square of rational numbers: no unit over- or underflows.
+    # (x − mean) / √variance, from the square as a fraction, which cannot over- or underflow.
     return [sqrt((value - mean) ** 2 / variance) * (1 if value > mean else -1) for value in column]
 
 
@@ -162,7 +162,7 @@ INTEGERS = [np.bool_, *(np.dtype(f"{sign}{size}") for sign in "iu" for size in (
     offset=st.sampled_from([0, 0, 1, -30, 1000]),
     seed=st.integers(0, 999),
 )
-def test_every_unit_and_offset_of_every_float_is_exact(make, dtype, exponent, offset, seed):
+def test_statistics_are_exact_for_every_unit_and_offset(make, dtype, exponent, offset, seed):
     limits = ml_dtypes.finfo(dtype)
     low, high = np.log10([float(limits.smallest_subnormal), float(limits.max)])
     scale = 10.0 ** np.clip(exponent, np.ceil(low), np.floor(high) - 5)
@@ -188,7 +188,7 @@ def test_integers_of_every_range_are_exact_or_refused(make, x):
     try:
         r = normalise(make(x), x)
     except ValueError as error:
-        assert "float64 cannot hold" in str(error)  # noqa: PT017 -- no error is right too
+        assert "float64 cannot represent" in str(error)  # noqa: PT017 -- no error is right too
         assert max(abs(int(x.min())), int(x.max())) > 2**53
         assert int(x.max()) - int(x.min()) < 2**35
     else:
@@ -200,8 +200,8 @@ def test_integers_of_every_range_are_exact_or_refused(make, x):
         assert make is standardise or (r.min() >= 0 and r.max() <= 1)
 
 
-def test_integers_lose_nothing_to_float32():
-    x = 1_700_000_000 + np.arange(1000)[:, None]  # a time stamp each second
+def test_integers_are_normalised_without_loss():
+    x = 1_700_000_000 + np.arange(1000)[:, None]  # time stamps, one per second
     r = normalise(standardise(x), x)
     np.testing.assert_allclose(r, (x - x.mean(axis=0)) / x.std(axis=0), rtol=0, atol=1e-7)
     with pytest.raises(ValueError, match=r"integers from 46116860.* subtract an offset first"):
@@ -224,9 +224,9 @@ def test_values_near_the_ends_of_float64(make):
 def test_a_dtype_too_narrow_for_the_result_is_refused():
     small, large = (Normalisation(np.zeros(()), np.full((), unit)) for unit in (1e-6, 1e6))
     for function, scale in ((normalise, small), (denormalise, large)):
-        with pytest.raises(ValueError, match=r"1 becomes .* range of float16; ask for a wider"):
+        with pytest.raises(ValueError, match=r"1 becomes .* range of float16; use a wider"):
             function(scale, np.ones((2, 2)), dtype=np.float16)
-    assert np.isnan(normalise(small, np.array([[np.nan]]))).all()  # as it was given
+    assert np.isnan(normalise(small, np.array([[np.nan]]))).all()  # NaN in, NaN out
     for dtype in (int, np.uint8, complex):
         with pytest.raises(ValueError, match="dtype must be floating point, got"):
             denormalise(identity(), np.ones((2, 2)), dtype=dtype)
@@ -234,7 +234,7 @@ def test_a_dtype_too_narrow_for_the_result_is_refused():
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("make", [unit_range, standardise, covariance_scale])
-def test_no_statistics_of_what_is_not_finite(make, bad):
+def test_statistics_refuse_values_that_are_not_finite(make, bad):
     x = np.ones((6, 2))
     x[3, 1] = bad
     lazy = LazyArray("x", x.__getitem__, x.shape, x.dtype)
@@ -249,7 +249,7 @@ def test_no_statistics_of_what_is_not_finite(make, bad):
             make(empty)
 
 
-def test_streamed_examples_have_the_same_statistics_in_every_dtype():
+def test_lazy_arrays_have_the_same_statistics_in_every_dtype():
     for dtype in (*FLOATS, *INTEGERS):
         x = (IMAGES % 2 if dtype == np.bool_ else IMAGES // 2).astype(dtype)
         lazy = LazyArray("x", x.__getitem__, x.shape, x.dtype)
@@ -259,7 +259,7 @@ def test_streamed_examples_have_the_same_statistics_in_every_dtype():
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.uint32, np.float32, jnp.bfloat16])
-def test_inside_jit_as_outside(dtype):
+def test_normalise_is_the_same_inside_and_outside_jit(dtype):
     start = 1_700_000_000 if np.dtype(dtype).itemsize == 4 else 0
     x = jnp.asarray(start + np.arange(200).reshape(100, 2), dtype)
     for make in (standardise, unit_range):
@@ -270,7 +270,7 @@ def test_inside_jit_as_outside(dtype):
         jax.jit(lambda x: normalise(Normalisation(np.zeros(()), np.full((), 1e-60)), x))(x)
 
 
-def test_a_normalisation_of_an_earlier_run_is_applied(tmp_path):
+def test_a_stored_normalisation_is_applied(tmp_path):
     shift, scale = np.array([1.0, 2.0]), np.array([2.0, 4.0])
     np.savez(tmp_path / "run.npz", shift=shift, scale=scale)
     with np.load(tmp_path / "run.npz") as saved:
@@ -279,7 +279,7 @@ def test_a_normalisation_of_an_earlier_run_is_applied(tmp_path):
 
 
 @pytest.mark.parametrize("part", [float, np.float32, jnp.float32, lambda value: [value] * 3])
-def test_a_normalisation_of_plain_numbers(part):
+def test_a_normalisation_of_python_floats(part):
     normalisation, ones = Normalisation(part(0.5), part(0.25)), np.ones((2, 3))
     np.testing.assert_array_equal(normalise(normalisation, ones), 2 * ones)
     np.testing.assert_array_equal(denormalise(normalisation, ones), 0.75 * ones)

@@ -53,7 +53,7 @@ def test_prepare_and_load(tmp_path, small_mnist, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_prepared_set_is_left_as_it_is(tmp_path, small_mnist):
+def test_a_prepared_data_set_is_unchanged(tmp_path, small_mnist):
     folder = prepare("mnist", data_dir=tmp_path, manual_dir=tmp_path / "archives")
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert prepare("mnist", data_dir=tmp_path, manual_dir=tmp_path / "nowhere") == folder
@@ -83,7 +83,7 @@ def truncate(archives):
 
 
 @pytest.mark.parametrize("harm", [damage, truncate])
-def test_a_damaged_archive_is_refused_before_anything_is_written(tmp_path, small_mnist, harm):
+def test_a_damaged_archive_is_refused_before_writing(tmp_path, small_mnist, harm):
     harm(tmp_path / "archives")
     before = everything_under(tmp_path)
     with pytest.raises(
@@ -95,7 +95,7 @@ def test_a_damaged_archive_is_refused_before_anything_is_written(tmp_path, small
     assert everything_under(tmp_path) == before
 
 
-def test_another_sets_archives_are_refused(tmp_path, small_mnist):
+def test_archives_of_another_data_set_are_refused(tmp_path, small_mnist):
     with pytest.raises(ValueError, match="is not the original archive"):
         prepare("fashion_mnist", data_dir=tmp_path, manual_dir=tmp_path / "archives")
 
@@ -111,7 +111,7 @@ def test_missing_archives_are_named(tmp_path, small_mnist):
     assert everything_under(tmp_path) == before
 
 
-def test_a_failure_half_way_leaves_no_data_set(tmp_path, small_mnist, monkeypatch):
+def test_an_interrupted_preparation_leaves_no_data_set(tmp_path, small_mnist, monkeypatch):
     generate = Mnist._generate_examples
 
     def fail(*arguments):
@@ -126,9 +126,9 @@ def test_a_failure_half_way_leaves_no_data_set(tmp_path, small_mnist, monkeypatc
         load("mnist", data_dir=tmp_path)
 
 
-def test_a_folder_that_is_no_data_set_is_not_taken_for_one(tmp_path, small_mnist):
+def test_a_folder_without_a_complete_data_set_is_refused(tmp_path, small_mnist):
     (tmp_path / "aejax_mnist" / "1.0.0").mkdir(parents=True)
-    with pytest.raises(ValueError, match="holds no complete data set; delete it and try again"):
+    with pytest.raises(ValueError, match="has no complete data set; delete it and try again"):
         prepare("mnist", data_dir=tmp_path, manual_dir=tmp_path / "archives")
 
 
@@ -140,7 +140,7 @@ def test_damaged_records_are_refused(tmp_path, small_mnist, harm):
         load("mnist", data_dir=tmp_path)
 
 
-def test_no_network_says_how_to_do_without(tmp_path, monkeypatch):
+def test_the_error_without_a_network_gives_advice(tmp_path, monkeypatch):
     # Nothing listens on port 1 of this machine.
     monkeypatch.setattr(FashionMnist, "ARCHIVES_URL", "http://127.0.0.1:1/")
     with pytest.raises(ConnectionError) as caught:
@@ -164,14 +164,14 @@ def test_unknown_names_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["cifar10", "tfds:mnist"])
-def test_tfds_own_builders_say_that_they_need_tensorflow(tmp_path, monkeypatch, name):
+def test_preparing_a_tfds_builder_needs_tensorflow(tmp_path, monkeypatch, name):
     monkeypatch.setattr("aejax.data.preparation.has_tensorflow", lambda: False)
     with pytest.raises(ModuleNotFoundError, match=r"needs TensorFlow.*pip install 'aejax\[tfds\]'"):
         prepare(name, data_dir=tmp_path)
 
 
 def test_downloads_over_http_are_verified(tmp_path, small_mnist, monkeypatch):
-    """The whole way over a server of our own: good archives prepare, a damaged one is refused."""
+    """Over a local server: good archives are prepared, a damaged one is refused."""
     import functools
     import http.server
     import threading

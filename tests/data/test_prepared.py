@@ -1,4 +1,4 @@
-"""Reading TFDS data sets of other shapes than MNIST's, made here without TensorFlow."""
+"""TFDS data sets of other shapes than MNIST, written here without TensorFlow."""
 
 from types import MappingProxyType
 
@@ -51,7 +51,7 @@ def load_toy(tmp_path, monkeypatch, **attributes):
 
 
 @pytest.mark.parametrize("test", ["test", "validation"])
-def test_splits_of_its_own(tmp_path, monkeypatch, test):
+def test_test_or_validation_split(tmp_path, monkeypatch, test):
     dataset = load_toy(tmp_path, monkeypatch, SPLITS=("train", test))
     assert dataset.x_train[:, 0].tolist() == list(range(10))
     assert dataset.x_test[:, 2].tolist() == list(range(100, 110))
@@ -59,26 +59,26 @@ def test_splits_of_its_own(tmp_path, monkeypatch, test):
     assert (dataset.low, dataset.high) == (None, None)
 
 
-def test_bytes_have_the_bounds_of_bytes(tmp_path, monkeypatch):
+def test_uint8_has_the_bounds_0_and_255(tmp_path, monkeypatch):
     image = tfds.features.Tensor(shape=(3,), dtype=np.uint8)
     dataset = load_toy(tmp_path, monkeypatch, FEATURES={"v": image, "label": LABEL})
     assert dataset.x_train.dtype == np.uint8
     assert (dataset.low, dataset.high) == (0.0, 255.0)
 
 
-def test_train_alone_gives_every_fifth_to_test(tmp_path, monkeypatch):
+def test_every_fifth_example_of_train_becomes_test(tmp_path, monkeypatch):
     dataset = load_toy(tmp_path, monkeypatch, SPLITS=("train",))
     assert dataset.x_test[:, 0].tolist() == [4, 9]
     assert dataset.labels_test.tolist() == [4, 9]
     assert len(dataset.x_train) == len(dataset.labels_train) == 8
 
 
-def test_many_reads_make_one_array(tmp_path, monkeypatch):
+def test_blocks_are_concatenated(tmp_path, monkeypatch):
     monkeypatch.setattr("aejax.data.prepared.EXAMPLES_PER_READ", 3)
     assert load_toy(tmp_path, monkeypatch).x_train[:, 1].tolist() == list(range(10))
 
 
-def test_a_target_that_is_no_class_is_no_label(tmp_path, monkeypatch):
+def test_a_target_that_is_not_a_class_label_is_ignored(tmp_path, monkeypatch):
     dataset = load_toy(tmp_path, monkeypatch, FEATURES={"v": VECTOR, "w": VECTOR}, KEYS=("v", "w"))
     assert dataset.labels_train is None
 

@@ -15,7 +15,7 @@ def test_importing_is_light():
 
 
 @pytest.mark.parametrize("name", ["mnits", "tfds:mnits"])
-def test_no_such_data_set_suggests(tmp_path, name):
+def test_unknown_names_suggest_similar_ones(tmp_path, name):
     with pytest.raises(ValueError, match=rf"called '{name}'; did you mean .*mnist") as caught:
         load(name, data_dir=tmp_path)
     assert "Known: digits, photos, mnist, fashion_mnist, any TFDS name" in str(caught.value)
@@ -23,7 +23,7 @@ def test_no_such_data_set_suggests(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a:b:c", "emnist/no_such_config", "nested/x/y"])
-def test_what_is_no_name_at_all(tmp_path, name):
+def test_invalid_names_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match="no data set or file is called"):
         load(name, data_dir=tmp_path)
 
@@ -44,7 +44,7 @@ def test_not_prepared(tmp_path, name):
         load(name, data_dir=tmp_path)
 
 
-def test_a_folder_beside_a_known_name(tmp_path, monkeypatch):
+def test_a_folder_named_like_a_data_set(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mnist").mkdir()
     with pytest.raises(FileNotFoundError, match="is not prepared"):

@@ -1,4 +1,4 @@
-"""Streams: the same examples as in memory, wherever they lie, in memory that does not grow."""
+"""Streams of every format give the same examples as `load`, in bounded memory."""
 
 import io
 import resource
@@ -22,8 +22,8 @@ def as_npy(folder):
 
 def as_images(folder):
     (folder / "images").mkdir()
-    for number, image in enumerate(X):
-        Image.fromarray(image).save(folder / "images" / f"{number:03d}.png")
+    for i, image in enumerate(X):
+        Image.fromarray(image).save(folder / "images" / f"{i:03d}.png")
     return folder / "images"
 
 
@@ -39,18 +39,18 @@ def as_records(folder):
     return folder / "records"
 
 
-@pytest.mark.parametrize("lay_out", [as_npy, as_images, as_records])
-def test_what_is_streamed_is_what_is_loaded(tmp_path, lay_out):
-    stream, whole = open_stream(str(lay_out(tmp_path))), load_file(as_npy(tmp_path))
+@pytest.mark.parametrize("write", [as_npy, as_images, as_records])
+def test_streamed_examples_equal_loaded_ones(tmp_path, write):
+    stream, loaded = open_stream(str(write(tmp_path))), load_file(as_npy(tmp_path))
     assert (len(stream.train), len(stream.test)) == (19, 4)
     assert (stream.low, stream.high) == (0, 255)
-    for lazy, array in ((stream.train, whole.x_train), (stream.test, whole.x_test)):
+    for lazy, array in ((stream.train, loaded.x_train), (stream.test, loaded.x_test)):
         assert (lazy.shape, lazy.dtype) == (array.shape, array.dtype)
         np.testing.assert_array_equal(lazy[:], array)
         np.testing.assert_array_equal(lazy[[3, 0, 2]], array[[3, 0, 2]])
 
 
-def test_a_folder_with_its_own_split_and_statistics_of_it_by_streaming(tmp_path):
+def test_a_folder_with_a_split_and_its_streamed_statistics(tmp_path):
     x = np.random.default_rng(1).normal(3, 2, size=(40, 6))
     np.save(tmp_path / "x_train.npy", x[:30].astype(">f8"))
     np.save(tmp_path / "x_test.npy", x[30:])
@@ -62,14 +62,14 @@ def test_a_folder_with_its_own_split_and_statistics_of_it_by_streaming(tmp_path)
 
 
 @pytest.mark.slow
-def test_prepared_digits_are_streamed_as_they_are_loaded(shared_data, tmp_path):
+def test_prepared_mnist_is_streamed_as_loaded(shared_data, tmp_path):
     source = shared_data / "mnist"
     if not source.exists():
         pytest.skip("the real MNIST is not beside the checkout")
     data.prepare("mnist", data_dir=tmp_path, manual_dir=source)
-    stream, whole = open_stream("mnist", data_dir=tmp_path), data.load("mnist", data_dir=tmp_path)
+    stream, loaded = open_stream("mnist", data_dir=tmp_path), data.load("mnist", data_dir=tmp_path)
     rows = [5, 59_999, 17]
-    np.testing.assert_array_equal(stream.train[rows], whole.x_train[rows])
+    np.testing.assert_array_equal(stream.train[rows], loaded.x_train[rows])
     assert len(stream.test) == 10_000
 
 
@@ -77,20 +77,20 @@ def test_prepared_digits_are_streamed_as_they_are_loaded(shared_data, tmp_path):
     ("make", "words"),
     [
         (lambda folder: folder / "nowhere.npy", "no file or folder"),
-        (lambda folder: folder, "holds no images"),
+        (lambda folder: folder, "contains no images"),
         (lambda folder: (folder / "x.txt").write_text("x") and folder / "x.txt", "expected .npy"),
-        (lambda folder: (folder / "x.npy").write_text("x") and folder / "x.npy", "no readable"),
+        (lambda folder: (folder / "x.npy").write_text("x") and folder / "x.npy", "not a readable"),
         (lambda folder: np.save(folder / "x.npy", np.asfortranarray(X)) or folder / "x.npy", "x"),
         (lambda folder: np.save(folder / "x.npy", X[:4]) or folder / "x.npy", "at least 5"),
         (lambda folder: np.save(folder / "x.npy", X[0, 0]) or folder / "x.npy", "a stream needs"),
     ],
 )
-def test_what_cannot_be_streamed_is_refused_by_name(tmp_path, make, words):
+def test_unsupported_sources_are_refused(tmp_path, make, words):
     with pytest.raises((ValueError, FileNotFoundError), match=words):
         open_stream(str(make(tmp_path)))
 
 
-def test_an_example_that_cannot_be_read_is_named_or_left_out(tmp_path):
+def test_an_unreadable_example_is_named_or_skipped(tmp_path):
     path = as_images(tmp_path)
     (path / "007.png").write_bytes(b"\x89PNG")
     x = open_stream(str(path), guard=guarded).train
@@ -99,7 +99,7 @@ def test_an_example_that_cannot_be_read_is_named_or_left_out(tmp_path):
     assert "--skip" in str(caught.value)
     skipped: set[int] = set()
     x = open_stream(str(path), guard=lambda x: guarded(x, skip=1, skipped=skipped)).train
-    np.testing.assert_array_equal(x[[4, 6, 0]], X[[5, 5, 0]])  # 6 is 7 of the files: left out
+    np.testing.assert_array_equal(x[[4, 6, 0]], X[[5, 5, 0]])  # row 6 of train is file 7: skipped
     assert skipped == {7}
     (path / "003.png").unlink()
     with pytest.raises(UnreadableExampleError, match="example 3 of"):
@@ -114,8 +114,8 @@ def test_an_example_that_is_not_finite_is_named(tmp_path):
         open_stream(str(tmp_path / "x.npy"), guard=guarded).train[:]
 
 
-def test_a_file_larger_than_memory_may_be(tmp_path):
-    """Fifty gigabytes of nothing: what is read of them is forgotten again."""
+def test_a_file_may_be_larger_than_memory(tmp_path):
+    """A sparse file of fifty gigabytes: the pages that were read are released."""
     path, rows = tmp_path / "large.npy", 64_000_000
     header = np.lib.format.header_data_from_array_1_0(np.zeros((1, 784), np.uint8))
     with path.open("wb") as file:
@@ -123,12 +123,12 @@ def test_a_file_larger_than_memory_may_be(tmp_path):
         file.truncate(file.tell() + rows * 784)
     x = memory_mapped(path)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    places = np.random.default_rng(0).integers(rows, size=(40, 1000))
-    assert not any(x[each].any() for each in places)
+    batches = np.random.default_rng(0).integers(rows, size=(40, 1000))
+    assert not any(x[each].any() for each in batches)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 32 * 1024
 
 
-def test_not_a_number_is_named_without_a_guard_of_ones_own(tmp_path):
+def test_the_default_guard_names_an_example_that_is_not_finite(tmp_path):
     x = X.astype(np.float16)
     x[11, 2, 1] = np.inf
     np.save(tmp_path / "x.npy", x)
@@ -136,7 +136,7 @@ def test_not_a_number_is_named_without_a_guard_of_ones_own(tmp_path):
         open_stream(tmp_path / "x.npy").train[:]
 
 
-def test_an_array_in_fortran_order_is_told_what_to_do(tmp_path):
+def test_fortran_order_is_refused_with_advice(tmp_path):
     np.save(tmp_path / "x.npy", np.asfortranarray(X.reshape(23, 20)))
     with pytest.raises(ValueError, match=r"Fortran order.*np\.ascontiguousarray"):
         open_stream(tmp_path / "x.npy")
@@ -144,7 +144,7 @@ def test_an_array_in_fortran_order_is_told_what_to_do(tmp_path):
     np.testing.assert_array_equal(open_stream(tmp_path / "x.npy").test[0], X[4].ravel())
 
 
-def test_a_header_with_negative_dimensions_is_refused_by_the_file(tmp_path):
+def test_a_header_with_negative_dimensions_is_refused(tmp_path):
     path = tmp_path / "negative.npy"
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (-5, -3)}

@@ -256,7 +256,7 @@ def spoiled_stream(spoil: Damage, *, skipped: bool = False) -> Fault:
         if skipped:
             _check(ended, 0, f"left out, as they cannot be read: examples {row}")
             return [ended]
-        _check(ended, 2, f"example {row} of images cannot be read: ", "say --skip N")
+        _check(ended, 2, f"example {row} of images cannot be read: ", "use --skip N")
         path.write_bytes(before)
         _check(run_command(command, undisturbed), 0)
         again = run_command(resume_command() if started(folder) else command, folder)
