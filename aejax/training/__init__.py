@@ -1,4 +1,4 @@
-"""The train step is the gradient of the objective: jitted, donated, scanned, vmapped."""
+"""Training: pure steps and epochs, the training loop `fit`, populations, streams, pretraining."""
 
 from aejax.training.calibration import calibrate as calibrate
 from aejax.training.errors import LostProcessError as LostProcessError

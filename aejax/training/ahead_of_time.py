@@ -1,4 +1,4 @@
-"""Programs compiled ahead of their first call; under `jax.disable_jit`, plain functions instead."""
+"""Ahead-of-time compilation of jitted functions, which respects `jax.disable_jit`."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,23 +7,23 @@ from typing import Any
 import jax
 
 Compiled = Callable[..., Any]
-"""What `compiled` returns: a `jax.stages.Compiled`, or the function itself."""
+"""Result of `compile_ahead_of_time`: a `jax.stages.Compiled`, or the function itself."""
 
 
 def compile_ahead_of_time(
     function: Any, *static: Any, arguments: Sequence[Any], **options: Any
 ) -> Compiled:
-    """The program of a jitted function for arguments of these shapes.
+    """Compile a jitted function for arguments of given shapes.
 
     Args:
-        function: jitted; its first arguments and its keywords are static.
-        static: the first arguments.
-        arguments: those after them, arrays or trees of them.
-        options: the keywords.
+        function: jitted function, whose first arguments and keyword arguments are static.
+        static: static positional arguments.
+        arguments: remaining positional arguments, arrays or trees of arrays.
+        options: static keyword arguments.
 
     Returns:
-        The program, to be called with such arguments alone. Under `jax.disable_jit`, with which one
-        looks into a function step by step, nothing is compiled.
+        The program, a function of `arguments` alone. Under `jax.disable_jit`, the uncompiled
+        function.
     """
     if jax.config.jax_disable_jit:  # pyright: ignore[reportAttributeAccessIssue]
         return partial(function, *static, **options)
@@ -31,12 +31,13 @@ def compile_ahead_of_time(
 
 
 def memory_analysis(program: Compiled) -> Any:
-    """XLA's estimate of a program's memory.
+    """XLA's estimate of the memory of a program.
 
     Args:
-        program: of `compiled`.
+        program: result of `compile_ahead_of_time`.
 
     Returns:
-        `memory_analysis()`; None where the platform has none, and for what is not compiled.
+        The `memory_analysis()` of the program; None if the platform has none, or if the function
+        is not compiled.
     """
     return program.memory_analysis() if isinstance(program, jax.stages.Compiled) else None

@@ -1,4 +1,4 @@
-"""Batch after batch without a remainder lost: a scan over the whole ones, then the tail."""
+"""Scan over batches: all full batches in one `lax.scan`, then the remainder as one call."""
 
 from collections.abc import Callable
 from typing import Any, SupportsIndex
@@ -13,21 +13,21 @@ from aejax.types import Array, Batch, BatchLike
 Measurements = dict[str, Array]
 
 DEFAULT_BATCH_SIZE = 128
-"""Examples a step where no batch size is given and there are as many."""
+"""Default batch size, for data sets of at least this size."""
 
 
 def resolve_batch_size(batch_size: Any, examples: int) -> int:
-    """The batch size that is given, or the default one.
+    """Replace a batch size of None by the default.
 
     Args:
-        batch_size: examples a step; None for the default.
-        examples: how many there are.
+        batch_size: batch size; None for the default.
+        examples: number of examples.
 
     Returns:
-        The batch size; by default `DEFAULT_BATCH_SIZE`, or all examples where they are fewer.
+        The batch size (default: `DEFAULT_BATCH_SIZE`, or the number of examples if smaller).
 
     Raises:
-        ValueError: for a batch size that is not an integer.
+        ValueError: if the batch size is not an integer.
     """
     if batch_size is None:
         return min(DEFAULT_BATCH_SIZE, examples)
@@ -35,16 +35,16 @@ def resolve_batch_size(batch_size: Any, examples: int) -> int:
 
 
 def check_batch_size(batch_size: Any) -> int:
-    """A batch size that divides any number of examples, with a remainder.
+    """Check that a batch size is a positive integer.
 
     Args:
-        batch_size: examples a step.
+        batch_size: batch size.
 
     Returns:
-        It, as Python's integer.
+        The batch size as a Python int.
 
     Raises:
-        ValueError: where it is no integer, or below 1.
+        ValueError: if it is not an integer or less than 1.
     """
     size = as_integer("batch_size", batch_size)
     if size < 1:
@@ -53,16 +53,16 @@ def check_batch_size(batch_size: Any) -> int:
 
 
 def as_jax_batch(data: BatchLike) -> Batch:
-    """Examples for pure functions: JAX arrays, each with one entry for each example.
+    """Convert to a `Batch` of JAX arrays of equal length.
 
     Args:
-        data: a `Batch` or x alone, traced or not.
+        data: a `Batch` or x alone, concrete or traced.
 
     Returns:
-        The `Batch`.
+        The batch.
 
     Raises:
-        ValueError: for what is no batch, or arrays of unequal lengths.
+        ValueError: if `data` is not a batch, or its arrays differ in length.
     """
     batch = jax.tree.map(jnp.asarray, as_batch(data))
     check_lengths(batch)
@@ -70,7 +70,7 @@ def as_jax_batch(data: BatchLike) -> Batch:
 
 
 def take(data: Batch, examples: Array) -> Batch:
-    """The examples with these indices, in their order."""
+    """Select the examples with these indices, in this order."""
     return jax.tree.map(lambda array: array[examples], data)
 
 
@@ -80,24 +80,24 @@ def scan_batches(
     order: Array,
     batch_size: SupportsIndex,
 ) -> tuple[Any, Measurements]:
-    """Scan function over whole batches of order; then call it once on the remainder, if any.
+    """Scan a function over the full batches of `order`, then call it on the remainder, if any.
 
     Args:
-        function: (carry, examples) -> the next carry, and measurements.
-        carry: what the first call is given.
-        order: indices of examples; the remainder is its end.
-        batch_size: indices in a whole batch.
+        function: (carry, indices) -> (next carry, measurements).
+        carry: initial carry.
+        order: indices of examples, [examples].
+        batch_size: number of indices in a full batch.
 
     Returns:
-        The last carry, and the measurements, each [calls].
+        The final carry, and the measurements, each [calls].
 
     Raises:
-        ValueError: for a batch size that is not an integer of at least 1.
+        ValueError: if the batch size is not an integer of at least 1.
     """
     batch_size = check_batch_size(batch_size)
     whole = order.shape[0] // batch_size * batch_size
     batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
-    if whole == 0 and remainder.shape[0] > 0:  # no scan of none: jax.disable_jit cannot do it
+    if whole == 0 and remainder.shape[0] > 0:  # a scan of length 0 fails under jax.disable_jit
         carry, last = function(carry, remainder)
         return carry, jax.tree.map(lambda step: step[None], last)
     carry, measurements = jax.lax.scan(function, carry, batches)
@@ -108,12 +108,12 @@ def scan_batches(
 
 
 def mean_over_examples(measurements: Measurements, examples: int, batch_size: int) -> Measurements:
-    """Mean of per-step measurements, each step weighted by its number of examples.
+    """Mean of per-step measurements, weighted by the number of examples of each step.
 
     Args:
-        measurements: each [steps], the tail step last.
-        examples: how many examples the steps covered.
-        batch_size: examples in a whole batch.
+        measurements: measurements by name, each [steps], with the remainder's step last.
+        examples: number of examples of all steps.
+        batch_size: number of examples in a full batch.
 
     Returns:
         The means, each a scalar.

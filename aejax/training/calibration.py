@@ -1,4 +1,4 @@
-"""Population statistics for batch normalisation, computed once, after training."""
+"""Population statistics for batch normalisation, computed exactly after training."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,27 +24,28 @@ Observe = Callable[[Path, Moments], None]
 def calibrate(
     model: Autoencoder, params: Params, data: BatchLike, *, batch_size: SupportsIndex = 128
 ) -> Params:
-    """Parameters that carry the population's statistics, which `encode` and `decode` then use.
+    """Add population statistics to the parameters; `encode` and `decode` then use them.
 
-    A layer's statistics are the mean and variance of its input over all of data, where every layer
-    before it is normalised by statistics so found. So on the data as one batch the result computes
-    exactly what training computes there, however the data are cut into batches here. Layers are
-    visited once, in the order in which they are applied; for each, one scan over the data merges
-    the batches' moments, with one batch in memory. Pure; jit it, with the batch size static.
+    The statistics of a layer are mean and variance of its input over all data, where the preceding
+    layers are already normalised by population statistics. So evaluating all data as one batch
+    gives exactly what training computes for that batch, independent of `batch_size`. Layers are
+    visited in order of application; for each, one scan over the data merges the moments of the
+    batches. The function is pure and can be jitted with a static batch size.
 
     Args:
-        model: any that normalises by `batch_normalisation`.
-        params: its parameters; statistics that they carry already are found anew.
-        data: the population, [examples, *input]: the training data, as training showed them to the
-            encoder (corrupted, if they were). Its x alone is used.
-        batch_size: examples a batch.
+        model: autoencoder that uses `batch_normalisation`.
+        params: parameters of the model; existing statistics are replaced.
+        data: the population, [examples, *input]: training data as seen by the encoder, including
+            any corruption. Only x is used.
+        batch_size: batch size of the scans.
 
     Returns:
-        The parameters with "mean" and "variance" in each layer that normalises; as they are where
-        none does. They are for evaluation: `fit` refuses them, and takes `remove_statistics` ones.
+        The parameters with "mean" and "variance" in each normalisation layer; unchanged if there
+        is none. They are for evaluation; `fit` refuses them until `remove_statistics` is applied.
 
     Raises:
-        ValueError: for a batch size below one, or a layer applied twice, which has two populations.
+        ValueError: if the batch size is less than 1, or a layer is applied twice and therefore has
+            two populations.
 
     Source: Ioffe & Szegedy 2015, algorithm 2; Wu & Johnson 2021 (precise statistics).
     """
@@ -57,14 +58,14 @@ def calibrate(
 
 
 def _order(model: Autoencoder, params: Params, x: Array) -> list[Path]:
-    """The normalisation layers, in the order in which they are applied."""
+    """Paths of the normalisation layers, in order of application."""
     order: list[Path] = []
 
     def observe(path: Path, _: Moments) -> None:
         if path in order:
             raise ValueError(
                 f"the normalisation layer {'/'.join(path)} is applied twice, to inputs of two "
-                "populations; give each application parameters of its own"
+                "populations; give each application separate parameters"
             )
         order.append(path)
 
@@ -75,7 +76,7 @@ def _order(model: Autoencoder, params: Params, x: Array) -> list[Path]:
 def _population(
     model: Autoencoder, params: Params, path: Path, x: Array, batch_size: int
 ) -> Moments:
-    """Moments over all of x of the input of one layer."""
+    """Moments of the input of one layer over all of x."""
 
     def observe(seen: Path, moments: Moments) -> None:
         if seen == path:
@@ -86,7 +87,7 @@ def _population(
             _run(model, params, x[examples], observe)
         except _Reached as reached:
             return reached.moments
-        raise AssertionError(f"{path} was applied when it was looked for, and now is not")
+        raise AssertionError(f"the normalisation layer {path} was applied before, but not now")
 
     def add(total: Moments, examples: Array) -> tuple[Moments, dict[str, Array]]:
         return merge_moments(total, of_batch(examples)), {}
@@ -98,14 +99,14 @@ def _population(
 
 
 class _Reached(Exception):  # noqa: N818  (no error)
-    """Ends a pass at the layer that is looked for: what lies behind it is not even traced."""
+    """Stops a forward pass at the observed layer, so that later layers are not traced."""
 
     def __init__(self, moments: Moments):
         self.moments = moments
 
 
 def _run(model: Autoencoder, params: Params, x: Array, observe: Observe) -> None:
-    """One pass that shows `observe` the input's moments of each layer that uses its batch's."""
+    """Run one pass that calls `observe` with the input moments of each normalisation layer."""
     watched = _watched(params, observe)
     model.decode(watched, model.encode(watched, x))
 

@@ -1,4 +1,4 @@
-"""How a training fails, said in its own words instead of XLA's."""
+"""Training errors with actionable messages in place of XLA's."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from aejax.training.ahead_of_time import Compiled, memory_analysis
 
 
 class NonFiniteLossError(FloatingPointError):
-    """The loss or the parameters stopped being finite; step, epoch and terms say where."""
+    """The loss or the parameters became NaN or infinite, at a given step and epoch."""
 
     def __init__(self, step: int, epoch: int, terms: dict[str, float]):
         self.step, self.epoch, self.terms = step, epoch, terms
@@ -23,24 +23,24 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class LostProcessError(ConnectionError):
-    """Another process of the same training is gone, and with it its share of every batch."""
+    """Another process of the same training failed, so its share of each batch is lost."""
 
 
 class OutOfMemoryError(MemoryError):
-    """The device has not the memory that a step needs; the message says how much that is."""
+    """The device has less memory than a step needs."""
 
 
 @contextmanager
 def explain_runtime_errors(program: Compiled, batch_size: int) -> Iterator[None]:
-    """An error of a compiled program's run becomes one that says what to do.
+    """Replace runtime errors of a compiled program by errors that state what to do.
 
     Args:
-        program: what is run.
-        batch_size: examples a step.
+        program: the running program.
+        batch_size: number of examples per step.
 
     Raises:
-        OutOfMemoryError: with the batch size, and an estimate of what the program needs.
-        LostProcessError: where there are several processes, and one of the others failed.
+        OutOfMemoryError: if memory is exhausted; it states the estimated need.
+        LostProcessError: if one of several processes failed.
     """
     try:
         yield
@@ -53,32 +53,32 @@ def explain_runtime_errors(program: Compiled, batch_size: int) -> Iterator[None]
         if jax.process_count() == 1:
             raise
         raise LostProcessError(
-            f"process {jax.process_index()} of {jax.process_count()} lost another one: start all "
-            "of them again from the last checkpoint"
+            f"process {jax.process_index()} of {jax.process_count()} lost another process: restart "
+            "all of them from the last checkpoint"
         ) from error
 
 
 def check_memory(programs: Sequence[Compiled], devices: Sequence[Any], advice: str) -> None:
-    """Refuse compiled programs that run at the same time and want more memory than there is.
+    """Check that programs that run concurrently fit into the memory of their devices.
 
     Args:
-        programs: compiled, with their arguments in place.
-        devices: which of them runs each program.
-        advice: what to do about it.
+        programs: compiled programs, whose arguments are already on the devices.
+        devices: device of each program.
+        advice: advice for the error message.
 
     Raises:
-        OutOfMemoryError: with what is needed and what there is. Where the platform estimates
-            nothing or tells no limit, nothing is refused.
+        OutOfMemoryError: if a device has less memory than needed. Platforms without an estimate or
+            a limit are not checked.
     """
     needs = {program: _needed_bytes(program) for program in set(programs)}
     for device in set(devices):
         runs = zip(programs, devices, strict=True)
         needed = sum(needs[program] for program, where in runs if where == device)
-        there = _memory_of(device)
-        if there is not None and needed > there:
+        available = _memory_of(device)
+        if available is not None and needed > available:
             raise OutOfMemoryError(
-                f"out of memory: {needed / 2**30:.3g} GiB are needed beside the data, and {device} "
-                f"has {there / 2**30:.3g} GiB; {advice}"
+                f"out of memory: {needed / 2**30:.3g} GiB are needed in addition to the data, and "
+                f"{device} has {available / 2**30:.3g} GiB; {advice}"
             )
 
 
@@ -88,7 +88,7 @@ def _needed_bytes(program: Compiled) -> int:
 
 
 def _memory_of(device: Any) -> int | None:
-    """Bytes in all: of the device where it tells, of the machine for a processor."""
+    """Total memory in bytes of an accelerator, or of the machine for a CPU; None if unknown."""
     limit = (device.memory_stats() or {}).get("bytes_limit")
     if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -96,7 +96,7 @@ def _memory_of(device: Any) -> int | None:
 
 
 def _needs(program: Compiled) -> str:
-    """XLA's estimate, where the platform has one."""
+    """XLA's memory estimate as part of a message; empty if the platform has none."""
     memory = memory_analysis(program)
     if memory is None:
         return ""

@@ -1,4 +1,4 @@
-"""What training is called with: an objective, an optimizer, a state of them, and callbacks."""
+"""Checks of the arguments of training: objective, optimizer, state and callbacks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,56 +11,56 @@ from aejax.objectives import Objective
 
 
 def check_objective(objective: Any) -> None:
-    """Refuse what is no objective, such as a model alone.
+    """Check that the argument is an `Objective`, not for example a model.
 
     Args:
-        objective: what was given.
+        objective: argument to check.
 
     Raises:
-        ValueError: with what was given and how an objective is made.
+        ValueError: if it is not.
     """
     if not isinstance(objective, Objective):
         raise ValueError(
-            f"the objective must be aejax.objective(model, loss), got {_of(objective)}"
+            f"the objective must be aejax.objective(model, loss), got {_describe(objective)}"
         )
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """Refuse what is no optimizer, such as its name, or the function that makes one.
+    """Check that the argument is an optax optimizer, not for example its name or factory.
 
     Args:
-        optimizer: what was given.
+        optimizer: argument to check.
 
     Raises:
-        ValueError: with what was given and how an optimizer is made.
+        ValueError: if it is not.
     """
     methods = (getattr(optimizer, name, None) for name in ("init", "update"))
     if isinstance(optimizer, type) or not all(map(callable, methods)):
         raise ValueError(
             "the optimizer must be an optax.GradientTransformation, such as optax.adam(1e-3), got "
-            f"{_of(optimizer)}"
+            f"{_describe(optimizer)}"
         )
 
 
 def check_state(objective: Objective, optimizer: Any, state: Any) -> None:
-    """Refuse a state of another model or optimizer, by names and shapes alone.
+    """Check that a state belongs to the model and optimizer, by names and shapes of its arrays.
 
     Args:
-        objective: gives the model.
-        optimizer: any optax gradient transformation.
-        state: a `TrainState`, from which training would continue.
+        objective: objective with the model.
+        optimizer: optax gradient transformation.
+        state: `TrainState` from which training is to continue.
 
     Raises:
-        ValueError: naming the first array that differs.
+        ValueError: if it does not, naming the first array that differs.
     """
     if not all(hasattr(state, name) for name in ("params", "optimizer_state", "step", "key")):
         raise ValueError(
-            f"the state must be a TrainState, as fit and init_state return it, got {_of(state)}"
+            f"the state must be a TrainState from fit or init_state, got {_describe(state)}"
         )
     params = remove_statistics(state.params)
     try:
         expected = jax.eval_shape(objective.model.init, jax.random.key(0))
-    except TypeError:  # an init that cannot be traced tells no shapes
+    except TypeError:  # the shapes of an init that cannot be traced are unknown
         expected = params
     _check_like("model", expected, params)
     with jax.numpy_dtype_promotion("standard"):
@@ -69,17 +69,17 @@ def check_state(objective: Objective, optimizer: Any, state: Any) -> None:
 
 
 def check_callbacks(callbacks: Any) -> None:
-    """Refuse callbacks that are not a sequence of functions.
+    """Check that callbacks are a sequence of functions.
 
     Args:
-        callbacks: what was given.
+        callbacks: argument to check.
 
     Raises:
-        ValueError: with what was given.
+        ValueError: if they are not.
     """
     if not isinstance(callbacks, Sequence) or not all(map(callable, callbacks)):
         raise ValueError(
-            f"callbacks must be a list of functions of (state, record), got {_of(callbacks)}"
+            f"callbacks must be a list of functions of (state, record), got {_describe(callbacks)}"
         )
 
 
@@ -88,10 +88,10 @@ def _check_like(kind: str, expected: Any, found: Any) -> None:
     for name in dict.fromkeys([*wanted, *given]):
         if wanted.get(name) != given.get(name):
             raise ValueError(
-                f"the state is of another {kind}: the array at {name or 'its root'} has shape "
-                f"{given.get(name, 'none, for there is none')}, and this {kind}'s "
-                f"{wanted.get(name, 'none, for there is none')}; continue with what the state was "
-                "trained with, or start anew with key"
+                f"the state belongs to another {kind}: the array at {name or 'its root'} has shape "
+                f"{given.get(name, 'none (it is missing)')}, but this {kind} needs "
+                f"{wanted.get(name, 'none (it has no such array)')}; use the {kind} that the state "
+                "was trained with, or start a new run with key"
             )
 
 
@@ -100,9 +100,9 @@ def _shapes(tree: Any) -> dict[str, list[int]]:
     return {jax.tree_util.keystr(path): list(np.shape(leaf)) for path, leaf in leaves}
 
 
-def _of(value: Any) -> str:
+def _describe(value: Any) -> str:
     if isinstance(value, str):
         return repr(value)
     if callable(value) and hasattr(value, "__name__"):
-        return f"{value.__name__} itself, not what it returns"
+        return f"the function {value.__name__} instead of its result"
     return f"{type(value).__name__}"

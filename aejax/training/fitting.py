@@ -1,4 +1,4 @@
-"""The shell of training: compile once, run epochs, hand a record of each to the callbacks."""
+"""Training loop: compile once, run epochs, and pass the record of each to callbacks."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -63,40 +63,47 @@ def fit(
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
 ) -> tuple[TrainState, list[Record]]:
-    """Train until `epochs` epochs are done, or validation has stopped improving.
+    """Train an autoencoder, with optional validation, early stopping and callbacks.
 
-    The shell around `epoch`: it compiles once, keeps data on the device, donates the state's
-    buffers, and hands a record of each epoch to the callbacks.
+    `epoch` is compiled once; data stay on the device, and the buffers of the state are donated.
 
     Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation; schedules and clipping are optax's.
+        objective: objective to minimise.
+        optimizer: optax gradient transformation, including schedules and clipping.
         data: all examples, a `Batch` or x alone, [examples, *input].
-        epochs: passes over the data, those of `state` included.
-        key: of a new run; an integer is the seed of one.
-        state: where an earlier run stopped, to continue it to the bit; instead of `key`.
-        history: the records of the earlier run.
-        batch_size: examples a step (default: 128, or all where they are fewer); the last step of
-            an epoch takes the remainder.
-        validation: examples on which the noiseless objective is measured after each epoch.
-        patience: stop after so many epochs in a row without a lower validation loss.
-        callbacks: called in order as (state, record) after each epoch. A state's buffers are
-            donated to the next epoch: copy what you keep.
-        gradient_of: how each step computes its gradient: at once, or `accumulated` part by part.
-        placement: on which devices the arrays lie; `aejax.sharding` makes those of meshes.
+        epochs: total number of epochs, including those of `state`.
+        key: PRNG key or integer seed of a new run.
+        state: final state of an earlier run, to resume it bit-identically; instead of `key`.
+        history: records of the earlier run.
+        batch_size: number of examples per step (default: 128, or all examples if fewer). The last
+            step of an epoch takes the remainder.
+        validation: examples on which the noise-free objective is evaluated after each epoch.
+        patience: number of epochs without a lower validation loss after which training stops.
+        callbacks: functions of (state, record), called in order after each epoch. The buffers of
+            the state are donated to the next epoch; copy arrays that must be kept.
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
+        placement: shardings of the arrays; see `aejax.sharding`.
 
     Returns:
-        The last state, and the history: a record an epoch with "epoch", "step", "seconds",
-        "examples_per_second", the epoch's mean measurements, and under "validation" the loss and
-        terms there.
+        The final state, and the history: one record per epoch with "epoch", "step", "seconds",
+        "examples_per_second", the mean measurements of the epoch, and the loss and terms on
+        validation data under "validation".
 
     Raises:
-        ValueError: for both or neither of key and state, for a state of another model or optimizer,
-            for what is no optimizer, for counts that are no integers, for a batch size that the
-            placement cannot divide, and as `check_training`.
-        NonFiniteLossError: when the loss or the parameters stop being finite.
-        OutOfMemoryError: when a step needs more memory than the device has.
-        LostProcessError: when another process of the training is gone.
+        ValueError: if both or neither of key and state are given; if the state belongs to another
+            model or optimizer; if an argument has the wrong type; if the placement cannot divide
+            the batch size; and as `check_training`.
+        NonFiniteLossError: if the loss or the parameters become NaN or infinite.
+        OutOfMemoryError: if a step needs more memory than the device has.
+        LostProcessError: if another process of the training fails.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp, optax
+        >>> objective = aejax.objective(aejax.dense((8, 3)), aejax.losses.bernoulli)
+        >>> x = jax.random.uniform(jax.random.key(0), (64, 8))
+        >>> state, history = aejax.training.fit(objective, optax.adam(1e-2), x, epochs=5, key=0)
+        >>> history[-1]["reconstruction"] < history[0]["reconstruction"]
+        True
     """
     current = initial_state(objective, optimizer, key, state)
     epochs = as_integer("epochs", epochs)
@@ -119,12 +126,12 @@ def fit(
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
     check_penalties_eagerly(objective, current, data, batch_size)
-    current = place_state(placement, current)  # the caller's buffers are not ours to donate
+    current = place_state(placement, current)  # a copy, because buffers are donated
     data, validation = jax.tree.map(
         lambda array: put_array(array, placement.data), (data, validation)
     )
 
-    # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
+    # Compile before the first epoch, so that its recorded duration excludes compilation.
     program = compile_ahead_of_time(
         _epoch,
         objective,
@@ -143,7 +150,7 @@ def fit(
         where = {"step": int(state.step), "epoch": int(state.epoch)}
         finite = finite_steps(measurements, state.params, **where)
         if not finite.any():
-            raise NonFiniteLossError(**where, terms={"steps of the epoch that were finite": 0})
+            raise NonFiniteLossError(**where, terms={"finite steps of the epoch": 0})
         if not finite.all():
             sizes = {"examples": examples, "batch_size": batch_size}
             means = means_of_finite(measurements, finite, **sizes)
@@ -176,19 +183,19 @@ def run_epochs(
     patience: int | None,
     callbacks: Sequence[Callback],
 ) -> tuple[TrainState, list[Record]]:
-    """Epochs until enough are done or validation has stalled, each with its record handed on.
+    """Run epochs until their number is reached or the validation loss stalls.
 
     Args:
-        run_epoch: one epoch, and its record.
-        state: before the first.
-        epochs: until when, those of `state` included.
-        measure: the loss and terms on validation examples, where there are any.
-        history: the records of earlier epochs.
-        patience: as for `stalled`.
-        callbacks: called in order as (state, record) after each epoch.
+        run_epoch: state -> (next state, record) for one epoch.
+        state: initial state.
+        epochs: total number of epochs, including those of `state`.
+        measure: state -> loss and terms on validation data; None without validation.
+        history: records of earlier epochs.
+        patience: patience of `stalled`.
+        callbacks: functions of (state, record), called in order after each epoch.
 
     Returns:
-        The last state, and the history with its records.
+        The final state, and the extended history.
     """
     history = list(history)
     while int(state.epoch) < epochs and not stalled(history, patience):
@@ -207,7 +214,7 @@ def initial_state(
     key: KeyLike | None,
     state: TrainState | None,
 ) -> TrainState:
-    """A new state of the key, or the one given; ValueError for both or neither, or another's."""
+    """Initialise a state from the key, or check the given one; ValueError for both or neither."""
     check_objective(objective)
     check_optimizer(optimizer)
     if key is not None and state is None:
@@ -215,29 +222,28 @@ def initial_state(
     if state is not None and key is None:
         check_state(objective, optimizer, state)
         return state._replace(key=typed_key(state.key))
-    raise ValueError("give either key, for a new run, or state, to continue one")
+    raise ValueError("give either key, for a new run, or state, to resume one")
 
 
 def check_shardable(batch_size: int, placement: Placement) -> None:
-    """Refuse a batch size that the placement cannot divide."""
+    """Check that the placement can divide the batch size."""
     if batch_size % placement.shares:
         raise ValueError(
-            f"the batch size must be a multiple of {placement.shares}, the devices that share a "
-            f"batch, got {batch_size}"
+            f"the batch size must be a multiple of {placement.shares}, the number of devices that "
+            f"share a batch, got {batch_size}"
         )
 
 
 def check_penalties_eagerly(
     objective: Objective, state: TrainState, data: Batch, batch_size: int
 ) -> None:
-    """One batch outside jit, where a penalty sees concrete codes and refuses those out of range."""
+    """Evaluate one batch outside jit, where penalties can check the range of concrete codes."""
     if objective.penalties:
         batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
         objective(state.params, batch, state.key)
 
 
-# Of the module, so that JAX keeps what they compile: the same objective and optimizer, fitted again
-# to data of the same shape, are compiled once.
+# At module level, so that JAX caches the program for the same objective, optimizer and shapes.
 @partial(
     jax.jit,
     static_argnums=(0, 1),
@@ -254,7 +260,7 @@ def _epoch(
     gradient_of: Gradient,
     placement: Placement,
 ) -> tuple[TrainState, tuple[Measurements, Measurements]]:
-    """The state, the measurements of every step, and their means."""
+    """Run one epoch; return the state, and the measurements of every step with their means."""
     objective = place_objective(placement, objective)
     state, measurements = epoch(
         objective, optimizer, state, data, batch_size=batch_size, gradient_of=gradient_of

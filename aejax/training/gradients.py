@@ -1,4 +1,4 @@
-"""The gradient of a step: of the whole batch at once, or part by part in less memory."""
+"""Gradient of a step: on the whole batch, or accumulated over micro-batches."""
 
 from collections.abc import Callable
 
@@ -11,43 +11,42 @@ from aejax.training.batches import Measurements, mean_over_examples, scan_batche
 from aejax.types import Array, Batch, Key, Params
 
 Gradient = Callable[[Objective, Params, Batch, Key], tuple[tuple[Array, dict[str, Array]], Params]]
-"""(objective, params, batch, key) -> ((loss, terms by name), gradient in the params)."""
+"""(objective, params, batch, key) -> ((loss, terms), gradient with respect to the params)."""
 
 
 def whole_batch(
     objective: Objective, params: Params, batch: Batch, key: Key
 ) -> tuple[tuple[Array, dict[str, Array]], Params]:
-    """The objective, its terms and its gradient, on the whole batch at once.
+    """Value, terms and gradient of the objective on the whole batch.
 
     Args:
-        objective: what is minimised.
-        params: the model's parameters.
-        batch: the examples of a step.
-        key: of the objective's noise.
+        objective: objective to minimise.
+        params: parameters of the model.
+        batch: examples of the step.
+        key: PRNG key of the objective's noise.
 
     Returns:
-        (loss, terms by name), and the gradient in the params.
+        (loss, terms by name), and the gradient with respect to the parameters.
     """
     return jax.value_and_grad(objective, has_aux=True)(params, batch, key)
 
 
 def accumulated(*, part_size: int) -> Gradient:
-    """Gradient accumulation: J = Σ_p (m_p/m) J(part p), one part of the batch after the other.
+    """Gradient accumulation: J = Σ_p (m_p/m) J(part p) over parts (micro-batches) of a batch.
 
-    A step then needs the memory of a part's activations and one more gradient, and does the same
-    work. Terms of single examples and of the parameters are as on the whole batch; a term that
-    belongs to a batch (KL sparsity, batch statistics) is that of each part, and the noise is drawn
-    part by part.
+    It reduces memory to the activations of one part plus one gradient, with the same amount of
+    computation. Terms per example and of the parameters equal those on the whole batch. Terms of a
+    batch (KL sparsity, batch statistics) are computed for each part, as is the noise.
 
     Args:
-        part_size: examples a part; the last takes the remainder. On a mesh, a multiple of the
-            devices that share a batch.
+        part_size: number of examples per part; the last part takes the remainder. On a mesh, a
+            multiple of the number of devices that share a batch.
 
     Returns:
-        The gradient, for `step`, `epoch` and `fit`.
+        The gradient function, for `step`, `epoch` and `fit`.
 
     Raises:
-        ValueError: for a part size that is no integer, or below one.
+        ValueError: if the part size is not an integer or less than 1.
     """
     part_size = as_integer("part_size", part_size)
     if part_size < 1:
@@ -61,12 +60,12 @@ def accumulated(*, part_size: int) -> Gradient:
         def add(
             carry: tuple[Array, Params], rows: Array
         ) -> tuple[tuple[Array, Params], Measurements]:
-            number, total = carry
-            key_part = jax.random.fold_in(key, number)
+            index, total = carry
+            key_part = jax.random.fold_in(key, index)
             (loss, terms), part = whole_batch(objective, params, take(batch, rows), key_part)
             share = rows.shape[0] / examples
             total = jax.tree.map(lambda total, part: total + share * part, total, part)
-            return (number + 1, total), {"loss": loss, **terms}
+            return (index + 1, total), {"loss": loss, **terms}
 
         start = (jnp.int32(0), jax.tree.map(jnp.zeros_like, params))
         (_, total), parts = scan_batches(add, start, jnp.arange(examples), part_size)

@@ -1,10 +1,14 @@
-"""Random orders that take no memory: of billions of examples, any numbers at once.
+"""Pseudorandom permutations in O(1) memory (Feistel cipher with cycle walking), vectorised.
 
-Grain's, to the bit, where they are orders; in NumPy for many places at once, where Grain goes from
-Python into C++ for each. A block cipher permutes the numbers of so many bits: four rounds of a
-Feistel network with Simon's round function (Beaulieu et al. 2013, "The SIMON and SPECK families of
-lightweight block ciphers"). Where it leads out of the examples it is followed on until it leads
-back (cycle walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
+A block cipher permutes all integers of 2 · `half_bits` bits: a Feistel network of four rounds with
+the round function of Simon (Beaulieu et al. 2013, "The SIMON and SPECK families of lightweight
+block ciphers"). Results outside the range are encrypted again until they fall inside (cycle
+walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
+
+The permutation, including its seeding by C++'s `std::seed_seq`, equals that of
+`grain.experimental.index_shuffle` (except for lengths where Grain's is not a permutation). The
+order and the validation split of every streamed run follow from it, so it must not change: earlier
+runs could no longer be resumed. NumPy computes whole batches, where Grain takes one call per index.
 """
 
 from collections.abc import Callable
@@ -13,81 +17,81 @@ from functools import lru_cache, partial
 import numpy as np
 from jaxtyping import Integer
 
-ROUNDS = 4
-LEAST_WIDTH, TABULATED = 8, 16
-"""Bits of half a number: at least; and up to which all values of the round function are kept."""
-WORD = 2**32 - 1
+NUM_ROUNDS = 4
+MIN_HALF_BITS, MAX_TABLE_BITS = 8, 16
+"""Minimum size of half a block in bits, and maximum for which the round function is tabulated."""
+MASK_32 = 2**32 - 1
 
 
 def permute_indices(
-    examples: int, seed: int, places: Integer[np.ndarray, " places"]
-) -> Integer[np.ndarray, " places"]:
-    """Numbers of the examples at some places of a random order, which takes no memory.
+    length: int, seed: int, positions: Integer[np.ndarray, " positions"]
+) -> Integer[np.ndarray, " positions"]:
+    """Evaluate a pseudorandom permutation of the integers below `length` at some positions.
 
     Args:
-        examples: how many are ordered.
-        seed: of the order, in [0, 2³²).
-        places: in it, each from 0 to examples − 1.
+        length: number of integers permuted.
+        seed: seed of the permutation, in [0, 2³²).
+        positions: positions to evaluate, each from 0 to length − 1.
 
     Returns:
-        As many numbers as there are places, int64.
+        The integers at these positions, int64.
     """
-    width = max(LEAST_WIDTH, -(-(examples - 1).bit_length() // 2))
-    keys = [key & (1 << width) - 1 for key in _keys(seed)]
-    found = _encrypted(np.asarray(places, np.uint64), width, keys)
-    outside = np.flatnonzero(found >= examples)
-    while len(outside):
-        again = _encrypted(found[outside], width, keys)
+    half_bits = max(MIN_HALF_BITS, -(-(length - 1).bit_length() // 2))
+    keys = [key & (1 << half_bits) - 1 for key in _round_keys(seed)]
+    found = _encrypt(np.asarray(positions, np.uint64), half_bits, keys)
+    outside = np.flatnonzero(found >= length)
+    while len(outside):  # cycle walking
+        again = _encrypt(found[outside], half_bits, keys)
         found[outside] = again
-        outside = outside[again >= examples]
+        outside = outside[again >= length]
     return found.astype(np.int64)
 
 
-def _encrypted(numbers: np.ndarray, width: int, keys: list[int]) -> np.ndarray:
-    """Other numbers of 2 · width bits, uint64."""
-    half = np.uint32 if width > TABULATED else np.uint16
-    left = (numbers >> np.uint64(width)).astype(half)
-    right = (numbers & np.uint64((1 << width) - 1)).astype(half)
-    mix = _mixing(width)
-    for one, two in zip(keys[::2], keys[1::2], strict=True):
-        left ^= mix(right) ^ half(one)
-        right ^= mix(left) ^ half(two)
-    return left.astype(np.uint64) << np.uint64(width) | right
+def _encrypt(blocks: np.ndarray, half_bits: int, keys: list[int]) -> np.ndarray:
+    """Encrypt blocks of 2 · half_bits bits, uint64."""
+    dtype = np.uint32 if half_bits > MAX_TABLE_BITS else np.uint16
+    left = (blocks >> np.uint64(half_bits)).astype(dtype)
+    right = (blocks & np.uint64((1 << half_bits) - 1)).astype(dtype)
+    round_function = _round_function(half_bits)
+    for first, second in zip(keys[::2], keys[1::2], strict=True):
+        left ^= round_function(right) ^ dtype(first)
+        right ^= round_function(left) ^ dtype(second)
+    return left.astype(np.uint64) << np.uint64(half_bits) | right
 
 
 @lru_cache
-def _mixing(width: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Simon's round function."""
-    if width > TABULATED:
-        return partial(_mixed, width=width)
-    values = np.arange(1 << width, dtype=np.uint32)
-    return _mixed(values, width).astype(np.uint16).take
+def _round_function(half_bits: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Round function of Simon, as a table for small blocks."""
+    if half_bits > MAX_TABLE_BITS:
+        return partial(_simon, half_bits=half_bits)
+    values = np.arange(1 << half_bits, dtype=np.uint32)
+    return _simon(values, half_bits).astype(np.uint16).take
 
 
-def _mixed(x: np.ndarray, width: int) -> np.ndarray:
-    def turned(bits: int) -> np.ndarray:
-        return (x << bits | x >> width - bits) & np.uint32((1 << width) - 1)
+def _simon(x: np.ndarray, half_bits: int) -> np.ndarray:
+    def rotate(bits: int) -> np.ndarray:
+        return (x << bits | x >> half_bits - bits) & np.uint32((1 << half_bits) - 1)
 
-    return turned(1) & turned(8) ^ turned(2)
+    return rotate(1) & rotate(8) ^ rotate(2)
 
 
 @lru_cache
-def _keys(seed: int) -> list[int]:
-    """One key a round, as C++'s `std::seed_seq` makes them of a seed ([rand.util.seedseq])."""
-    x = [0x8B8B8B8B] * ROUNDS
-    for k in range(2 * ROUNDS):
-        now, near, far, before = (i % ROUNDS for i in (k, k + 1, k + 2, k - 1))
-        if k < ROUNDS:
-            one = 1664525 * _folded(x[now] ^ x[near] ^ x[before]) & WORD
-            two = one + (k or 1) + (seed if k == 1 else 0) & WORD
-            x[near], x[far] = x[near] + one & WORD, x[far] + two & WORD
+def _round_keys(seed: int) -> list[int]:
+    """One key per round, as generated by `std::seed_seq` of C++ ([rand.util.seedseq])."""
+    x = [0x8B8B8B8B] * NUM_ROUNDS
+    for k in range(2 * NUM_ROUNDS):
+        i, i_p, i_q, i_last = (j % NUM_ROUNDS for j in (k, k + 1, k + 2, k - 1))
+        if k < NUM_ROUNDS:
+            r1 = 1664525 * _fold(x[i] ^ x[i_p] ^ x[i_last]) & MASK_32
+            r2 = r1 + (k or 1) + (seed if k == 1 else 0) & MASK_32
+            x[i_p], x[i_q] = x[i_p] + r1 & MASK_32, x[i_q] + r2 & MASK_32
         else:
-            one = 1566083941 * _folded(x[now] + x[near] + x[before] & WORD) & WORD
-            two = one - now & WORD
-            x[near], x[far] = x[near] ^ one, x[far] ^ two
-        x[now] = two
+            r1 = 1566083941 * _fold(x[i] + x[i_p] + x[i_last] & MASK_32) & MASK_32
+            r2 = r1 - i & MASK_32
+            x[i_p], x[i_q] = x[i_p] ^ r1, x[i_q] ^ r2
+        x[i] = r2
     return x
 
 
-def _folded(word: int) -> int:
+def _fold(word: int) -> int:
     return word ^ word >> 27

@@ -1,4 +1,4 @@
-"""Where the arrays of a training lie: what `fit` must know of devices, and no more."""
+"""Placement of arrays on devices: the part of sharding that training depends on."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,13 +15,15 @@ from aejax.types import Array, Autoencoder, Batch, BatchLike
 
 
 class Placement(NamedTuple):
-    """Where each array lies; `aejax.sharding` makes those of meshes. None means JAX's default.
+    """Shardings of all arrays of a training; `aejax.sharding` creates them for meshes.
 
-    array:  an array of the state, or its shape and dtype -> its sharding.
-    data:   sharding of the whole data and of measurements: a copy on every device.
-    model:  a model -> the same, which holds parameters, inputs, codes and outputs to their places.
-    shares: among how many devices the examples of a batch are divided.
-    batch:  sharding of the examples of a batch that is read by itself.
+    A sharding of None means JAX's default device.
+
+    array:  array of the state, or its shape and dtype -> sharding.
+    data:   sharding of the data set and of measurements, replicated on every device.
+    model:  model -> model with sharding constraints on parameters, inputs, codes and outputs.
+    shares: number of devices that share the examples of a batch.
+    batch:  sharding of a batch that is read separately, from a stream.
     """
 
     array: Callable[[Array | jax.ShapeDtypeStruct], Sharding | None]
@@ -32,35 +34,35 @@ class Placement(NamedTuple):
 
 
 ONE_DEVICE = Placement(lambda _: None, None, lambda model: model, shares=1)
-"""Everything on JAX's default device."""
+"""All arrays on JAX's default device."""
 
 
 def place_state(placement: Placement, state: TrainState) -> TrainState:
-    """A copy of a state, each array where the placement wants it.
+    """Copy a state to the devices of a placement.
 
     Args:
-        placement: where.
-        state: anywhere.
+        placement: target placement.
+        state: state on any devices.
 
     Returns:
-        The copy; none of its buffers are the state's own.
+        The copy, which shares no buffers with the state.
     """
     return jax.tree.map(lambda leaf: put_array(leaf, placement.array(leaf)), copy_state(state))
 
 
 def copy_state(state: TrainState) -> TrainState:
-    """A copy of a state, each array where it is; nothing is compiled for what lies in this process.
+    """Copy a state on the devices where it is, without compilation if they are all local.
 
     Args:
-        state: anywhere.
+        state: state on any devices.
 
     Returns:
-        The copy; none of its buffers are the state's own.
+        The copy, which shares no buffers with the state.
     """
 
     def copy(leaf: Array) -> Array:
         array = jnp.asarray(leaf)
-        if not array.is_fully_addressable:  # device_put copies only what this process can reach
+        if not array.is_fully_addressable:  # device_put needs addressable arrays
             return jnp.copy(array)
         return jax.device_put(array, array.sharding, may_alias=False)
 
@@ -68,14 +70,14 @@ def copy_state(state: TrainState) -> TrainState:
 
 
 def put_array(array: Array | np.ndarray, place: Sharding | None) -> Array:
-    """An array in its place, on devices of this process and of others.
+    """Transfer an array to a sharding, which may span several processes.
 
     Args:
-        array: the whole of it, the same in every process; or already in its place.
-        place: its sharding; None means JAX's default.
+        array: complete array, identical in every process; or a global array with this sharding.
+        place: target sharding; None for JAX's default.
 
     Returns:
-        The array there, of which this process holds what its devices hold.
+        The global array, of which this process stores the shards of its devices.
     """
     if place is None or place.is_fully_addressable:
         return jax.device_put(array, place)
@@ -90,15 +92,15 @@ def put_array(array: Array | np.ndarray, place: Sharding | None) -> Array:
 def put_batch(
     read: Callable[[np.ndarray], BatchLike], rows: np.ndarray, placement: Placement
 ) -> Batch:
-    """Read a batch into its place: each process reads what its devices hold, and no more.
+    """Read a batch and place it; each process reads only the shards of its devices.
 
     Args:
-        read: numbers of examples -> these.
-        rows: of the whole batch, the same in every process.
-        placement: where. A batch that its devices cannot share lies whole on each.
+        read: indices -> examples.
+        rows: indices of the complete batch, [batch], identical in every process.
+        placement: target placement. A batch that its devices cannot share is replicated.
 
     Returns:
-        The whole batch, of which this process holds what its devices hold.
+        The global batch, of which this process stores the shards of its devices.
     """
     if placement.batch is None:
         return jax.device_put(read(rows))
@@ -108,22 +110,22 @@ def put_batch(
     parts = [part.indices(len(rows)) for part in mine]
     start, stop = min(part[0] for part in parts), max(part[1] for part in parts)
 
-    def whole(local: np.ndarray) -> Array:
+    def global_array(local: np.ndarray) -> Array:
         shape = (len(rows), *local.shape[1:])
         return jax.make_array_from_process_local_data(place, local, shape)
 
-    return jax.tree.map(whole, read(rows[start:stop]))
+    return jax.tree.map(global_array, read(rows[start:stop]))
 
 
 def place_objective(placement: Placement, objective: Objective) -> Objective:
-    """The same objective, whose model holds its arrays to their places.
+    """Add the sharding constraints of a placement to the model of an objective.
 
     Args:
-        placement: where.
-        objective: any.
+        placement: placement of the arrays.
+        objective: any objective.
 
     Returns:
-        It, with the placement's model.
+        The objective with the constrained model.
     """
     return replace(objective, model=placement.model(objective.model))
 
@@ -131,21 +133,21 @@ def place_objective(placement: Placement, objective: Objective) -> Objective:
 def constrain_results(
     placement: Placement, state: TrainState, measurements: Any
 ) -> tuple[TrainState, Any]:
-    """The results of a compiled epoch, held to their places.
+    """Constrain the results of a jitted epoch to their shardings.
 
     Args:
-        placement: where.
-        state: within `jit`.
-        measurements: within `jit`, a tree of them.
+        placement: placement of the arrays.
+        state: traced state.
+        measurements: tree of traced measurements.
 
     Returns:
-        Both, unchanged.
+        State and measurements, with unchanged values.
     """
 
-    def hold(array: Array, place: Sharding | None) -> Array:
+    def constrain(array: Array, place: Sharding | None) -> Array:
         return array if place is None else jax.lax.with_sharding_constraint(array, place)
 
     return (
-        jax.tree.map(lambda array: hold(array, placement.array(array)), state),
-        jax.tree.map(lambda array: hold(array, placement.data), measurements),
+        jax.tree.map(lambda array: constrain(array, placement.array(array)), state),
+        jax.tree.map(lambda array: constrain(array, placement.data), measurements),
     )

@@ -1,4 +1,4 @@
-"""Many trainings in one compiled program, which every processor core or device runs a share of."""
+"""Vmapped training of a population of models, divided among CPU cores or devices."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -27,10 +27,10 @@ from aejax.training.steps import TrainState
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike
 
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
-"""One member's hyperparameters -> its objective and optimizer."""
+"""Hyperparameters of a member -> (objective, optimizer)."""
 
-_FEWEST = 8
-"""Members for which a core is worth the compilation of their program."""
+_MIN_MEMBERS_PER_CORE = 8
+"""Minimum number of members for which compiling a program for another core pays off."""
 
 
 def fit_population(
@@ -45,37 +45,48 @@ def fit_population(
     patience: SupportsIndex | None = None,
     devices: Sequence[Any] | None = None,
 ) -> tuple[TrainState, Measurements]:
-    """Train one model for each member of a population, all in one compiled program.
+    """Train a population of models in one compiled program, vmapped over hyperparameters and keys.
 
-    The members are divided among the devices; on one processor, among its cores, since the small
-    products of small models keep one core busy.
+    The members are divided among the devices. On a single CPU they are divided among its cores,
+    because the matrix products of small models do not use more than one.
 
     Args:
-        make: one member's hyperparameters -> its objective and optimizer. Weights, rates, noise
-            levels, learning rates and sizes of codes (`aejax.leading_units`) may be
-            hyperparameters; shapes may not. Called again with the same function and shapes, it
-            is not compiled again.
+        make: hyperparameters of one member -> (objective, optimizer). Hyperparameters can be
+            weights, rates, noise levels, learning rates and code sizes (`aejax.leading_units`),
+            but not shapes. The program is cached for the same function and shapes.
         data: all examples, a `Batch` or x alone, shared by the members.
-        hyperparameters: a tree of arrays, each [members, …].
-        key: split into one key a member.
-        epochs: passes over the data.
-        batch_size: examples a step (default: 128, or all where they are fewer).
-        validation: examples on which each member is measured, without noise, after each epoch.
-        patience: epochs without improvement on them after which a member stops, as in `fit`; the
-            others go on.
-        devices: which train; those of this process unless given.
+        hyperparameters: tree of arrays, each [members, …].
+        key: PRNG key, split into one key per member.
+        epochs: number of epochs.
+        batch_size: number of examples per step (default: 128, or all examples if fewer).
+        validation: examples on which the noise-free objective is evaluated after each epoch.
+        patience: number of epochs without a lower validation loss after which a member stops, as
+            in `fit`; the others continue.
+        devices: devices to train on (default: all of this process).
 
     Returns:
-        The members' last states and the epochs' mean measurements, each with a leading axis
-        [members]; with validation also "validation_loss". Of a member that stopped, the state
-        counts the epochs that it was trained for, and later measurements repeat its last.
+        The final states and the mean measurements of the epochs, with a leading axis [members];
+        with validation also "validation_loss". For a member that stopped early, the state has the
+        number of epochs trained, and later measurements repeat the last one.
 
     Raises:
-        ValueError: for no or unequal members, for any member's hyperparameters out of range, or for
-            what `fit` would refuse.
-        OutOfMemoryError: before anything is trained, where a device has not what its members need.
+        ValueError: if the numbers of members differ or are zero, hyperparameters are out of range,
+            or `fit` would raise it.
+        OutOfMemoryError: if the members of a device need more memory than it has; checked before
+            training.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp, optax
+        >>> def make(rate):
+        ...     objective = aejax.objective(aejax.dense((8, 3)), aejax.losses.bernoulli)
+        ...     return objective, optax.adam(rate)
+        >>> x = jax.random.uniform(jax.random.key(0), (64, 8))
+        >>> states, measurements = aejax.training.fit_population(
+        ...     make, x, hyperparameters=jnp.array([1e-3, 1e-2]), key=0, epochs=3)
+        >>> measurements["reconstruction"].shape
+        (2, 3)
     """
-    members = _members_of(hyperparameters)
+    members = _count_members(hyperparameters)
     leaves, tree = jax.tree.flatten(hyperparameters)
     made = [make(tree.unflatten(values)) for values in zip(*leaves, strict=True)]
     for member in made:
@@ -97,8 +108,8 @@ def fit_population(
     patience = None if patience is None else as_integer("patience", patience)
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
-    workers = _workers(devices, members)
-    parts = _divided((hyperparameters, jax.random.split(key, members)), members, len(workers))
+    workers = _select_workers(devices, members)
+    parts = _split((hyperparameters, jax.random.split(key, members)), members, len(workers))
     shares = [
         jax.device_put((*part, data, validation), worker)
         for worker, part in zip(workers, parts, strict=True)
@@ -113,10 +124,10 @@ def fit_population(
     check_memory(programs, workers, "train fewer members at a time")
     with ThreadPoolExecutor(len(workers)) as pool:
         found = pool.map(lambda run, share: jax.block_until_ready(run(*share)), programs, shares)
-        return jax.tree.map(_joined, *found)
+        return jax.tree.map(_concatenate, *found)
 
 
-# Of the module, so that JAX keeps what it compiles.
+# At module level, so that JAX caches the program.
 @partial(jax.jit, static_argnums=0, static_argnames=("epochs", "batch_size", "patience"))
 def _train_members(
     make: Make,
@@ -152,35 +163,34 @@ def _check_made(member: Any) -> None:
     check_optimizer(member[1])
 
 
-def _members_of(hyperparameters: Any) -> int:
-    # Of a list, each entry is a leaf of the tree: no members can be told.
+def _count_members(hyperparameters: Any) -> int:
     lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(hyperparameters)}
     if len(lengths) != 1 or lengths & {(), (0,)}:
         raise ValueError(
-            "hyperparameters must be arrays with one leading axis of members (of a list, "
-            f"numpy.asarray), got leading axes {sorted(lengths)}"
+            "hyperparameters must be arrays with the same leading axis of members (convert lists "
+            f"by numpy.asarray), got leading axes {sorted(lengths)}"
         )
     ((members,),) = lengths
     return members
 
 
-def _workers(devices: Sequence[Any] | None, members: int) -> list[Any]:
-    """A device a share of the members; a lone processor has a share for each of its cores."""
+def _select_workers(devices: Sequence[Any] | None, members: int) -> list[Any]:
+    """One device per worker; a single CPU is repeated for each of its cores."""
     devices = jax.local_devices() if devices is None else list(devices)
     if not devices:
         raise ValueError("devices must be one or more, or None for all of this process, got none")
     if len(devices) == 1 and devices[0].platform == "cpu":
-        return devices * max(1, min(os.cpu_count() or 1, members // _FEWEST))
+        return devices * max(1, min(os.cpu_count() or 1, members // _MIN_MEMBERS_PER_CORE))
     return devices[:members]
 
 
-def _divided(tree: Any, members: int, shares: int) -> list[Any]:
-    """The members in order, in shares of nearly the same size."""
+def _split(tree: Any, members: int, shares: int) -> list[Any]:
+    """Split the members in order into shares of nearly equal size."""
     edges = [members * i // shares for i in range(shares + 1)]
     return [jax.tree.map(itemgetter(slice(*edge)), tree) for edge in pairwise(edges)]
 
 
-def _joined(*parts: Array) -> Array:
-    """Shares of the members as one array, on the first one's device."""
+def _concatenate(*parts: Array) -> Array:
+    """Concatenate the shares of the members on the device of the first."""
     (device,) = parts[0].devices()
     return jnp.concatenate([jax.device_put(part, device) for part in parts])

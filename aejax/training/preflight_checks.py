@@ -1,4 +1,4 @@
-"""Bad data are refused before anything is compiled."""
+"""Checks of data and settings before anything is compiled."""
 
 from typing import Any, SupportsIndex
 
@@ -15,15 +15,15 @@ from aejax.types import Batch, BatchLike, Params
 
 
 def check_data(data: Batch, batch_size: Any) -> None:
-    """Refuse examples that cannot be trained on.
+    """Check examples and batch size.
 
     Args:
-        data: all examples; every array's first axis counts them.
-        batch_size: examples a step; None for the default.
+        data: all examples, each array [examples, …].
+        batch_size: number of examples per step; None for the default.
 
     Raises:
-        ValueError: for no examples, arrays of unequal length, values that are not finite, a batch
-            size that is no integer or below one, or a batch larger than the data.
+        ValueError: if there are no examples, arrays differ in length, values are not finite, or
+            the batch size is not an integer from 1 to the number of examples.
     """
     check_lengths(data)
     for name, array in data._asdict().items():
@@ -47,23 +47,23 @@ def check_training(
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
 ) -> None:
-    """Refuse what cannot be trained, before anything is compiled or written.
+    """Check that a training can start, before anything is compiled or written.
 
-    Settings that are plain numbers and shapes are refused by tracing alone.
+    Shapes, and settings that are Python scalars, are checked by abstract evaluation.
 
     Args:
-        objective: what is to be minimised.
-        params: the model's parameters.
+        objective: objective to minimise.
+        params: parameters of the model.
         data: all examples, a `Batch` or x alone.
-        batch_size: examples a step; None for the default.
-        validation: examples to be measured on.
-        patience: epochs without improvement to wait for.
+        batch_size: number of examples per step; None for the default.
+        validation: validation examples.
+        patience: patience of early stopping, in epochs.
 
     Raises:
-        ValueError: as `check_data`; for what is no objective or no batch; for targets outside the
-            loss's support by more than rounding; for patience without validation, below one or no
-            integer; for params that carry population statistics, which training would change; for
-            shapes and settings that the objective refuses.
+        ValueError: as `check_data`; if an argument has the wrong type; if targets lie outside the
+            support of the loss by more than rounding; if patience is given without validation or
+            is not an integer of at least 1; if the parameters have population statistics, which
+            training would change; if the objective raises it.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
@@ -71,7 +71,7 @@ def check_training(
         raise ValueError(f"patience must be at least one epoch, got {patience}")
     if jax.tree.structure(remove_statistics(params)) != jax.tree.structure(params):
         raise ValueError(
-            "the params carry population statistics from training.calibrate, which an optimizer "
+            "the params have population statistics from training.calibrate, which an optimizer "
             "would change; train aejax.layers.batch_normalisation.remove_statistics(params)"
         )
     check_objective(objective)
@@ -88,14 +88,14 @@ def check_training(
 
 
 def clip_targets(objective: Objective, batch: Batch) -> Batch:
-    """Targets that rounding has taken out of the loss's support, brought to its bounds.
+    """Clip targets to the support of the loss, to remove rounding errors.
 
     Args:
-        objective: with the loss.
-        batch: examples that `check_training` accepts.
+        objective: objective with the loss.
+        batch: examples that passed `check_training`.
 
     Returns:
-        The batch; x is clipped where it is its own target.
+        The batch with clipped target, or with clipped x if x is the target.
     """
     support = objective.loss.support
     if batch.target is None:

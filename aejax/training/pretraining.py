@@ -1,7 +1,7 @@
-"""Greedy layer-wise pretraining: each layer learns the codes of the one before; then all unroll.
+"""Greedy layer-wise pretraining, and unrolling of the layers into a deep autoencoder.
 
-A layer is any `Objective`: a shallow autoencoder (denoising, sparse, contractive …) or, with
-`rbm_objective`, a restricted Boltzmann machine.
+A layer is any `Objective`: a shallow autoencoder (denoising, sparse, contractive …) or a restricted
+Boltzmann machine (`rbm_objective`).
 """
 
 import itertools
@@ -25,10 +25,10 @@ from aejax.training.records import Record
 from aejax.types import Array, Batch, KeyLike, Loss, Params, Penalty
 
 SMALL_NORMAL = Initializers(kernel=linen.initializers.normal(0.01))
-"""Where RBMs start: kernels N(0, 0.01²), biases zero (Hinton 2012, §8.1)."""
+"""Initialisers of RBMs: kernels N(0, 0.01²), biases zero (Hinton 2012, §8.1)."""
 
 Layer = tuple[Objective, optax.GradientTransformation]
-"""What one layer minimises, and how."""
+"""Objective and optimizer of a layer."""
 
 
 def pretrain(
@@ -39,25 +39,25 @@ def pretrain(
     epochs: SupportsIndex,
     batch_size: SupportsIndex | None = None,
 ) -> tuple[list[Params], list[list[Record]]]:
-    """Train layer after layer, each on the codes that the layers before it give the clean data.
+    """Train layers one after another, each on the codes of the preceding layers.
 
-    A layer's corruption and perturbation disturb its own training alone: the next layer sees codes
-    of clean inputs.
+    Codes are computed from clean inputs: corruption and perturbation of a layer affect only its own
+    training.
 
     Args:
-        layers: (objective, optimizer) of each layer, from the input up; every layer's input is as
-            wide as the code below it.
+        layers: (objective, optimizer) of each layer, from the input up. The input size of a layer
+            is the code size of the preceding one.
         x: all examples, [examples, features].
-        key: split into one key a layer.
-        epochs: passes over the data, for each layer.
-        batch_size: examples a step (default: 128, or all where they are fewer).
+        key: PRNG key, split into one key per layer.
+        epochs: number of epochs per layer.
+        batch_size: number of examples per step (default: 128, or all examples if fewer).
 
     Returns:
-        The layers' params, for `unroll`, and their histories.
+        The parameters of the layers, for `unroll`, and their histories.
 
     Raises:
-        ValueError: for no layers, or examples with targets or weights, which would mean nothing
-            to the layers above; and as `fit`.
+        ValueError: if there are no layers, or the examples have targets or weights, which later
+            layers cannot use; and as `fit`.
         NonFiniteLossError: as `fit`.
 
     Source: Bengio et al. 2007; Vincent et al. 2010 (denoising layers); Hinton & Salakhutdinov
@@ -68,8 +68,8 @@ def pretrain(
     batch = as_batch(x)
     if batch.target is not None or batch.weight is not None:
         raise ValueError(
-            "pretrain takes x alone: each layer reconstructs its own input, so targets and weights "
-            "of x have no meaning above the first; leave them out, or train layer by layer with fit"
+            "pretrain accepts only x: layers reconstruct their input, so later layers cannot use "
+            "targets or weights; remove them, or train layer by layer with fit"
         )
     trained, histories = [], []
     x = jnp.asarray(batch.x)
@@ -85,31 +85,31 @@ def pretrain(
 
 
 def unroll(layers: Sequence[Params]) -> Params:
-    """The deep autoencoder of stacked ones: encoders in order, decoders in reverse.
+    """Stack autoencoders into a deep one: encoders in order, decoders in reverse.
 
-    The params are those of `dense(sizes, …)` whose activation is the layers' own, and whose
-    decoder's hidden activation is the layers' link: logistic layers with the Bernoulli loss, or
-    binary RBMs, unroll into `dense(sizes)`; a linear code, from a Gaussian top layer, into
-    `dense(sizes, code_activation=jax.nn.identity)`. Tied layers unroll into `tied=True`; `untied`
-    gives their decoder transposed copies of its own. To train on from them, start the model
-    there: `model._replace(init=lambda _: params)`.
+    The result fits `dense(sizes, …)` if its activation is that of the layers, and equals their link
+    function. So logistic layers with the Bernoulli loss and binary RBMs unroll into `dense(sizes)`;
+    with a Gaussian top layer, whose code is linear, into
+    `dense(sizes, code_activation=jax.nn.identity)`. Tied layers give parameters for `tied=True`;
+    `untied` converts them. To continue training, replace the initialisation:
+    `model._replace(init=lambda _: params)`.
 
     Args:
-        layers: params of dense autoencoders, from the input up, of any depth each.
+        layers: parameters of dense autoencoders of any depth, from the input up.
 
     Returns:
-        Params of the deep autoencoder.
+        Parameters of the deep autoencoder.
 
     Raises:
-        ValueError: for no layers, layers of which some are tied and some not, or layers that do
-            not fit on one another.
+        ValueError: if there are no layers, tied and untied layers are mixed, or the sizes of
+            adjacent layers differ.
 
     Source: Hinton & Salakhutdinov 2006, fig. 1; Bengio et al. 2007.
     """
     _check_stack(layers)
     encoders = [layer for params in layers for layer in _in_order(params["encoder"])]
     decoders = [layer for params in layers[::-1] for layer in _in_order(params["decoder"])]
-    return {"encoder": _named(encoders), "decoder": _named(decoders)}
+    return {"encoder": _number_layers(encoders), "decoder": _number_layers(decoders)}
 
 
 def rbm_objective(
@@ -121,53 +121,53 @@ def rbm_objective(
     initializers: Initializers = SMALL_NORMAL,
     dtype: DTypeLike = float,
 ) -> Objective:
-    """A restricted Boltzmann machine as an `Objective`: CD-k and further penalties minimised.
+    """Objective of a restricted Boltzmann machine: CD-k plus optional penalties.
 
-    The model is the tied autoencoder of the machine's params: its code E[h | v], its link that of
-    the visible units. The term "reconstruction" is the squared error of E[v | E[h | v]], watched
-    and not minimised: it has no gradient.
+    The model is the tied autoencoder with the parameters of the RBM; its code is E[h | v]. The term
+    "reconstruction", the squared error of E[v | E[h | v]], is for monitoring only and has no
+    gradient.
 
     Args:
-        sizes: (visible, hidden) units.
-        rbm: their kinds. Hinton & Salakhutdinov's are `RBM(mean_field(bernoulli), bernoulli)`,
+        sizes: numbers of (visible, hidden) units.
+        rbm: types of the units. Hinton & Salakhutdinov use `RBM(mean_field(bernoulli), bernoulli)`,
             and `RBM(mean_field(bernoulli), gaussian)` for a linear code.
-        steps: k of CD-k.
-        penalties: name -> (weight, penalty): weight decay, sparsity.
-        initializers: how kernels and biases start.
-        dtype: of the parameters; `float` is JAX's default.
+        steps: number of Gibbs steps k of CD-k.
+        penalties: name -> (weight, penalty), for example weight decay or sparsity.
+        initializers: initialisers of kernels and biases.
+        dtype: dtype of the parameters; `float` is JAX's default.
 
     Returns:
         The `Objective`, for `fit`, `train` or `pretrain`.
 
     Raises:
-        ValueError: for fewer than one step, a size below one, or a penalty with a reserved name.
+        ValueError: if `steps` or a size is less than 1, or a penalty has a reserved name.
 
     Source: Hinton & Salakhutdinov 2006, eq. 2.
     """
     penalties = dict(penalties or {})
     if "contrastive_divergence" in penalties:
         raise ValueError(
-            "a penalty cannot be called 'contrastive_divergence': rbm_objective adds it; "
-            "set its steps instead"
+            "a penalty cannot be called 'contrastive_divergence', which rbm_objective adds; "
+            "set the argument steps instead"
         )
     divergence = contrastive_divergence(rbm, steps=steps)
     return objective(
         dense(sizes, activation=rbm.hidden.mean, tied=True, initializers=initializers, dtype=dtype),
-        _watched_error(rbm.visible),
+        _monitored_error(rbm.visible),
         penalties={"contrastive_divergence": (1.0, divergence), **penalties},
     )
 
 
 def rbm_optimizer(*, learning_rate: float, switch: int) -> optax.GradientTransformation:
-    """Gradient descent whose momentum rises from 0.5 to 0.9: Δθ ← μ Δθ − η ∂, θ ← θ + Δθ.
+    """Gradient descent with momentum μ that rises from 0.5 to 0.9: Δθ ← μ Δθ − η ∂, θ ← θ + Δθ.
 
-    Hinton & Salakhutdinov's: batches of 100, η = 0.1 (0.001 where the hidden units are linear),
-    the switch after five epochs, and weight decay 2 · 10⁻⁴ W, which is `penalties.l2()` with the
-    weight 10⁻⁴, for its gradient is 2λW.
+    Hinton & Salakhutdinov use batches of 100, η = 0.1 (0.001 for linear hidden units), the switch
+    after five epochs, and weight decay 2 · 10⁻⁴ W, which is `penalties.l2()` with weight 10⁻⁴
+    because its gradient is 2λW.
 
     Args:
-        learning_rate: η.
-        switch: the step from which the momentum is 0.9.
+        learning_rate: learning rate η.
+        switch: first step with momentum 0.9.
 
     Returns:
         The optax gradient transformation.
@@ -178,7 +178,7 @@ def rbm_optimizer(*, learning_rate: float, switch: int) -> optax.GradientTransfo
     return optax.inject_hyperparams(optax.sgd)(learning_rate=learning_rate, momentum=momentum)
 
 
-def _watched_error(visible: Units) -> Loss:
+def _monitored_error(visible: Units) -> Loss:
     def elementwise(output: Array, target: Array) -> Array:
         return jax.lax.stop_gradient(squared_error(visible.mean(output), target))
 
@@ -189,7 +189,7 @@ def _in_order(layers: Params) -> list[Params]:
     return [layers[f"layer_{i}"] for i in range(len(layers))]
 
 
-def _named(layers: Sequence[Params]) -> Params:
+def _number_layers(layers: Sequence[Params]) -> Params:
     return {f"layer_{i}": layer for i, layer in enumerate(layers)}
 
 
@@ -206,5 +206,5 @@ def _check_stack(layers: Sequence[Params]) -> None:
     for below, above in itertools.pairwise(kernels):
         if below.shape[1] != above.shape[0]:
             raise ValueError(
-                f"a layer of {above.shape[0]} inputs does not fit on one of {below.shape[1]} units"
+                f"a layer of {above.shape[0]} inputs cannot follow one of {below.shape[1]} units"
             )

@@ -1,4 +1,4 @@
-"""An epoch in plain numbers: its record, refused where it is not finite, and when to stop."""
+"""Records of epochs, detection of non-finite values, and early stopping."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,25 +13,25 @@ from aejax.training.steps import TrainState
 from aejax.types import Params
 
 Scalars = Mapping[str, Any]
-"""Measurements on the device, or of it: numbers by name."""
+"""Measurements by name: scalars or arrays, on the device or on the host."""
 
 Record = dict[str, Any]
-"""One epoch, for people and files: plain numbers by name."""
+"""Record of one epoch: Python scalars by name, which can be printed and written to JSON."""
 
 Callback = Callable[[TrainState, Record], None]
-"""Called after every epoch: where checkpoints, history and progress come in."""
+"""Function called after each epoch, for checkpoints, history or progress."""
 
 
 def stalled(history: Sequence[Record], patience: int | None) -> bool:
-    """Whether the validation loss has not fallen for `patience` epochs in a row.
+    """Whether the best validation loss is at least `patience` epochs old.
 
     Args:
-        history: `fit`'s records; those without validation count for nothing.
-        patience: epochs to wait; None waits for ever.
+        history: records of `fit`; records without validation are ignored.
+        patience: number of epochs to wait; None disables early stopping.
 
     Returns:
-        True where training should stop. It follows from the history alone, so a resumed run
-        stops where the run never interrupted does.
+        True if training should stop. The result depends only on the history, so a resumed run
+        stops at the same epoch as an uninterrupted one.
     """
     if patience is None:
         return False
@@ -40,28 +40,28 @@ def stalled(history: Sequence[Record], patience: int | None) -> bool:
 
 
 def epoch_record(state: TrainState, means: Scalars, *, examples: int, seconds: float) -> Record:
-    """The record of the epoch that ends in a state.
+    """Record of an epoch.
 
     Args:
-        state: after the epoch.
-        means: of the epoch's measurements.
-        examples: how many it saw.
-        seconds: that it took.
+        state: state at the end of the epoch.
+        means: mean measurements of the epoch.
+        examples: number of examples processed.
+        seconds: wall-clock duration.
 
     Returns:
-        "epoch", "step", "seconds", "examples_per_second", every measurement, and "parameter_norm",
-        the Euclidean norm of all parameters that the epoch ends with.
+        "epoch", "step", "seconds", "examples_per_second", all measurements, and "parameter_norm",
+        the Euclidean norm of the final parameters.
 
     Raises:
-        NonFiniteLossError: where that norm is not finite, which the epoch's last step alone can do
-            unseen.
+        NonFiniteLossError: if that norm is not finite, which can happen at the last step even if
+            all its measurements are finite.
     """
     record = {
         "epoch": int(state.epoch),
         "step": int(state.step),
         "seconds": seconds,
         "examples_per_second": examples / seconds,
-        **_numbers(means),
+        **_to_floats(means),
         "parameter_norm": float(_norm(state.params)),
     }
     if not np.isfinite(record["parameter_norm"]):
@@ -76,33 +76,33 @@ _norm = jax.jit(optax.tree.norm)
 def finite_steps(
     measurements: Scalars, params: Params, *, step: int, epoch: int
 ) -> Bool[np.ndarray, " steps"]:
-    """Which steps had a finite loss and gradient, where the others have broken nothing.
+    """Mask of the steps with finite loss and gradient; raise if a non-finite step was applied.
 
-    A plain optimizer takes a gradient that is not finite into the parameters, which then stay so.
-    One that leaves such steps out (`optax.apply_if_finite`) keeps them finite, and training goes
-    on. So the parameters decide, and a loss that is not finite although its gradient is: that no
-    optimizer sees.
+    A plain optimizer applies non-finite gradients, and the parameters stay non-finite. An optimizer
+    that skips such steps (`optax.apply_if_finite`) keeps them finite, and training continues. It is
+    therefore an error if the parameters are not finite, or if a loss is not finite while its
+    gradient is, which optimizers cannot detect.
 
     Args:
-        measurements: each [steps], or a scalar of one step.
-        params: after these steps, or later.
-        step: the last of them.
-        epoch: its index.
+        measurements: measurements by name, each [steps], or scalars of one step.
+        params: parameters after these steps, or later.
+        step: index of the last step.
+        epoch: index of the epoch.
 
     Returns:
-        True for each finite step, [steps].
+        Boolean mask, [steps].
 
     Raises:
-        NonFiniteLossError: with the first step that broke something, and its terms.
+        NonFiniteLossError: for the first such step, with its terms.
     """
     loss, norm = (np.atleast_1d(measurements[name]) for name in ("loss", "gradient_norm"))
     finite = np.isfinite(loss) & np.isfinite(norm)
     if finite.all():
         return finite
-    survived = np.isfinite(_norm(params))
-    broken = ~np.isfinite(loss) & np.isfinite(norm) if survived else ~finite
-    if broken.any():
-        first = int(np.argmax(broken))
+    skipped = np.isfinite(_norm(params))  # the optimizer skipped non-finite gradients
+    fatal = ~np.isfinite(loss) & np.isfinite(norm) if skipped else ~finite
+    if fatal.any():
+        first = int(np.argmax(fatal))
         terms = {name: float(np.ravel(values)[first]) for name, values in measurements.items()}
         raise NonFiniteLossError(step - len(finite) + first + 1, epoch, terms)
     return finite
@@ -111,13 +111,13 @@ def finite_steps(
 def means_of_finite(
     measurements: Scalars, finite: Bool[np.ndarray, " steps"], *, examples: int, batch_size: int
 ) -> dict[str, float]:
-    """`batches.mean_over_examples` of the finite steps alone.
+    """`batches.mean_over_examples`, restricted to the finite steps.
 
     Args:
-        measurements: each [steps], the tail step last.
-        finite: which steps enter, one or more.
-        examples: how many the steps covered.
-        batch_size: examples in a whole batch.
+        measurements: measurements by name, each [steps], with the remainder's step last.
+        finite: mask of the steps to average, with at least one True.
+        examples: number of examples of all steps.
+        batch_size: number of examples in a full batch.
 
     Returns:
         The means.
@@ -131,22 +131,20 @@ def means_of_finite(
 
 
 def add_validation(record: Record, measurements: Scalars) -> None:
-    """Put the validation's loss and terms into a record.
-
-    The last step of an epoch can break what was finite before it: validation sees that.
+    """Add validation loss and terms to the record of an epoch.
 
     Args:
-        record: of an epoch; it gets an entry "validation".
-        measurements: each a scalar.
+        record: record of the epoch, to which the entry "validation" is added.
+        measurements: loss and terms, each a scalar.
 
     Raises:
-        NonFiniteLossError: where one is not finite.
+        NonFiniteLossError: if one is not finite, as after a last step that diverged.
     """
-    record["validation"] = _numbers(measurements)
+    record["validation"] = _to_floats(measurements)
     if not np.isfinite(list(record["validation"].values())).all():
         terms = {f"validation {name}": value for name, value in record["validation"].items()}
         raise NonFiniteLossError(record["step"], record["epoch"], terms)
 
 
-def _numbers(measurements: Scalars) -> dict[str, float]:
+def _to_floats(measurements: Scalars) -> dict[str, float]:
     return {name: float(value) for name, value in measurements.items()}

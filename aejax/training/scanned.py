@@ -1,4 +1,4 @@
-"""A whole training as one pure function."""
+"""End-to-end training as one `lax.scan`, so that it can be jitted and vmapped."""
 
 from typing import Any
 
@@ -24,37 +24,48 @@ def train(
     validation: BatchLike | None = None,
     patience: int | None = None,
 ) -> tuple[TrainState, Measurements]:
-    """A whole training as one pure function: made of scans alone, so that it can be vmapped.
+    """Initialise and train a model as one pure function of scans, which can be vmapped.
 
     Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation.
+        objective: objective to minimise.
+        optimizer: optax gradient transformation.
         data: all examples, a `Batch` or x alone, [examples, *input].
-        key: of the initial parameters and of the training.
-        epochs: passes over the data, at least one.
-        batch_size: examples a step.
-        validation: examples on which it is measured, without noise, after each epoch.
-        patience: epochs without improvement on them after which it stops; None stops never.
+        key: PRNG key of the initial parameters and of the training.
+        epochs: number of epochs, at least 1.
+        batch_size: number of examples per step.
+        validation: examples on which the noise-free objective is evaluated after each epoch.
+        patience: number of epochs without a lower validation loss after which training stops;
+            None disables early stopping.
 
     Returns:
-        The last state, and the means of `step`'s measurements over each epoch, each [epochs]; with
-        validation also "validation_loss". The measurements of epochs after it stopped repeat those
-        of its last one, which the state counts.
+        The final state, and the mean measurements of each epoch, each [epochs]; with validation
+        also "validation_loss". After early stopping, later entries repeat those of the last epoch
+        trained; `state.epoch` is its index.
 
     Raises:
-        ValueError: for patience without validation, below one or no integer.
+        ValueError: if patience is given without validation, is not an integer, or is less than 1.
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp, optax
+        >>> objective = aejax.objective(aejax.dense((8, 3)), aejax.losses.bernoulli)
+        >>> x = jax.random.uniform(jax.random.key(0), (64, 8))
+        >>> state, measurements = aejax.training.train(
+        ...     objective, optax.adam(1e-2), x, key=0, epochs=5, batch_size=16)
+        >>> measurements["reconstruction"].shape
+        (5,)
     """
     if patience is not None and (validation is None or as_integer("patience", patience) < 1):
         raise ValueError(
-            f"patience counts epochs on validation data: give both, and one or more, got {patience}"
+            f"patience must be 1 or more and needs validation data, got patience {patience} and "
+            f"{'no ' if validation is None else ''}validation data"
         )
 
     def advance(state: TrainState) -> tuple[TrainState, Measurements]:
         state, steps = epoch(objective, optimizer, state, data, batch_size=batch_size)
         means = mean_over_examples(steps, data.x.shape[0], batch_size)
         if validation is not None:
-            params, quiet = state.params, noiseless(objective)
-            found = evaluate(quiet, params, validation, state.key, batch_size=batch_size)
+            params, noise_free = state.params, noiseless(objective)
+            found = evaluate(noise_free, params, validation, state.key, batch_size=batch_size)
             means["validation_loss"] = found["loss"]
         return state, means
 
@@ -64,16 +75,15 @@ def train(
         return jax.lax.scan(lambda state, _: advance(state), state, length=epochs)
 
     def advance_unless_stalled(carry: Any, _: None) -> tuple[Any, Measurements]:
-        state, means, least, waited = carry
+        state, means, best_loss, waited = carry
         state, means = jax.lax.cond(
             waited >= patience, lambda state: (state, means), advance, state
         )
         loss = means["validation_loss"]
-        waited = jnp.where(loss < least, 0, waited + 1)
-        return (state, means, jnp.fmin(loss, least), waited), means
+        waited = jnp.where(loss < best_loss, 0, waited + 1)
+        return (state, means, jnp.fmin(loss, best_loss), waited), means
 
-    nothing = jax.tree.map(jnp.zeros_like, jax.eval_shape(advance, state)[1])
-    least = jnp.full_like(nothing["validation_loss"], jnp.inf)
-    carry = (state, nothing, least, jnp.int32(0))
+    zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(advance, state)[1])
+    carry = (state, zeros, jnp.full_like(zeros["validation_loss"], jnp.inf), jnp.int32(0))
     (state, *_), measurements = jax.lax.scan(advance_unless_stalled, carry, length=epochs)
     return state, measurements

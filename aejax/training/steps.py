@@ -1,6 +1,6 @@
-"""The pure part of training: state, step, epoch and evaluation.
+"""Pure functions of training: state, step, epoch and evaluation.
 
-Keys are derived from the state's key and its counters, so a resumed run repeats exactly.
+PRNG keys are derived from the key and counters of the state, so a resumed run is bit-identical.
 """
 
 from typing import NamedTuple
@@ -26,9 +26,10 @@ from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
 
 
 class TrainState(NamedTuple):
-    """All that training carries from step to step, and all that a checkpoint must hold.
+    """State of a training, as stored in a checkpoint.
 
-    step and epoch count what is done; key never changes: it is folded with the counters.
+    `step` and `epoch` count completed steps and epochs. `key` is constant; the keys of steps are
+    derived from it by folding in the counters.
     """
 
     params: Params
@@ -41,18 +42,18 @@ class TrainState(NamedTuple):
 def init_state(
     objective: Objective, optimizer: optax.GradientTransformation, key: KeyLike
 ) -> TrainState:
-    """The state before the first step.
+    """Initialise parameters and optimiser state.
 
     Args:
-        objective: gives the model whose parameters are drawn.
-        optimizer: any optax gradient transformation.
-        key: split into the key of the parameters and the key of the training.
+        objective: objective with the model to initialise.
+        optimizer: optax gradient transformation.
+        key: PRNG key, split into the keys of the parameters and of the training.
 
     Returns:
         A `TrainState` at step 0 of epoch 0.
 
     Raises:
-        ValueError: for what is no objective, no optimizer or no key.
+        ValueError: if an argument has the wrong type.
     """
     check_objective(objective)
     check_optimizer(optimizer)
@@ -72,24 +73,23 @@ def step(
     *,
     gradient_of: Gradient = whole_batch,
 ) -> tuple[TrainState, Measurements]:
-    """One step down the gradient of the objective. Pure; jit it or scan it.
+    """Take one optimisation step. The function is pure and can be jitted or scanned.
 
     Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation, line searches included.
-        state: where training stands; its key is folded with its step.
-        batch: the examples of this step.
-        gradient_of: how the gradient is computed: at once, or `accumulated`.
+        objective: objective to minimise.
+        optimizer: optax gradient transformation; line searches are supported.
+        state: current state.
+        batch: examples of this step.
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
 
     Returns:
-        The next state, and the measurements of this step: the loss, every term by name, and the
-        norm of the gradient.
+        The next state, and the measurements: "loss", all terms by name, and "gradient_norm".
     """
     _, key_steps = jax.random.split(state.key)
     key = jax.random.fold_in(key_steps, state.step)
     params = state.params
     (loss, terms), gradient = gradient_of(objective, params, batch, key)
-    with jax.numpy_dtype_promotion("standard"):  # optax multiplies rates and counts of steps
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes float rates and integer counts
         updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
             gradient,
             state.optimizer_state,
@@ -98,7 +98,7 @@ def step(
             grad=gradient,
             value_fn=lambda params: objective(params, batch, key)[0],
         )
-    # One norm, no more: each passes over as much memory as the parameters take.
+    # Only one norm, because each reads as much memory as the parameters occupy.
     measurements = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
     state = state._replace(
         params=optax.apply_updates(params, updates),
@@ -117,28 +117,28 @@ def epoch(
     batch_size: int,
     gradient_of: Gradient = whole_batch,
 ) -> tuple[TrainState, Measurements]:
-    """One pass over the data in a fresh random order: a scan of whole batches, then the tail.
+    """Train for one epoch in random order: a scan over full batches, then the remainder.
 
-    Every example is seen exactly once. The examples that do not fill a batch make one last step
-    of their own shape. Pure; jit it with the state donated.
+    Each example is used exactly once; the remainder is one last, smaller step. The function is pure
+    and can be jitted with the state donated.
 
     Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation.
-        state: where training stands; the order follows from its key and its epoch.
+        objective: objective to minimise.
+        optimizer: optax gradient transformation.
+        state: current state; its key and epoch determine the order.
         data: all examples, a `Batch` or x alone, [examples, *input].
-        batch_size: examples a step.
-        gradient_of: how `step` computes the gradient.
+        batch_size: number of examples per step.
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
 
     Returns:
-        The next state, and `step`'s measurements, each [steps].
+        The next state, and the measurements of `step`, each [steps].
     """
     data = as_jax_batch(data)
     key_order, _ = jax.random.split(state.key)
     order = permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
 
-    def step_on(state: TrainState, examples: Array) -> tuple[TrainState, Measurements]:
-        batch = take(data, examples)
+    def step_on(state: TrainState, indices: Array) -> tuple[TrainState, Measurements]:
+        batch = take(data, indices)
         return step(objective, optimizer, state, batch, gradient_of=gradient_of)
 
     state, measurements = scan_batches(step_on, state, order, batch_size)
@@ -148,24 +148,24 @@ def epoch(
 def evaluate(
     objective: Objective, params: Params, data: BatchLike, key: KeyLike, *, batch_size: int
 ) -> Measurements:
-    """The loss and every term on all of data, batch by batch, in order. Pure; jit it.
+    """Mean loss and terms over all data, batch by batch. The function is pure and can be jitted.
 
     Args:
-        objective: what is measured; `noiseless` leaves its noise out.
-        params: the model's parameters.
+        objective: objective to evaluate; use `noiseless` to remove its noise.
+        params: parameters of the model.
         data: all examples, a `Batch` or x alone, [examples, *input].
-        key: of the objective's noise, folded with the batch's number.
-        batch_size: examples a batch; terms of the whole batch (KL sparsity) depend on it.
+        key: PRNG key of the objective's noise; the batch index is folded in.
+        batch_size: batch size, on which terms of a batch (KL sparsity) depend.
 
     Returns:
-        The loss and every term, each the mean over examples.
+        "loss" and all terms by name, each the mean over examples.
     """
     data, key = as_jax_batch(data), typed_key(key)
 
-    def measure(number: Array, examples: Array) -> tuple[Array, Measurements]:
-        key_batch = jax.random.fold_in(key, number)
-        loss, terms = objective(params, take(data, examples), key_batch)
-        return number + 1, {"loss": loss, **terms}
+    def measure(index: Array, indices: Array) -> tuple[Array, Measurements]:
+        key_batch = jax.random.fold_in(key, index)
+        loss, terms = objective(params, take(data, indices), key_batch)
+        return index + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]
     _, measurements = scan_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)

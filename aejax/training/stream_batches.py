@@ -1,4 +1,4 @@
-"""Passes over examples that are read when they are needed: how many steps, and in which order."""
+"""Streams of examples that are read on demand: the type, its checks, and the order of batches."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -13,12 +13,11 @@ from aejax.types import Batch, BatchLike, Key
 
 
 class Stream(NamedTuple):
-    """Examples that are read when they are needed.
+    """Examples that are read on demand.
 
-    read:       numbers of examples, in some order -> these, as a Batch of NumPy arrays; several
-                threads call it at once.
-    examples:   how many there are; a pass reads each once.
-    batch_size: examples a step.
+    read:       indices -> these examples, as a `Batch` of NumPy arrays; must be thread-safe.
+    examples:   total number of examples; a pass reads each once.
+    batch_size: number of examples per step.
     """
 
     read: Callable[[np.ndarray], BatchLike]
@@ -27,30 +26,30 @@ class Stream(NamedTuple):
 
 
 def checked_stream(stream: Any) -> Stream:
-    """The same stream, of which every batch is checked as it is read.
+    """Check a stream, and wrap it so that each batch is checked when it is read.
 
     Args:
-        stream: a `Stream`, which may read x alone, and arrays of any byte order.
+        stream: a `Stream`; `read` may return x alone, and arrays of any byte order.
 
     Returns:
-        The `Stream`: its counts are Python's, what it reads is a `Batch` of the examples asked for.
+        The stream, with Python ints as counts, and a `read` that returns a `Batch`.
 
     Raises:
-        ValueError: for what is no stream, or one without examples or with batches of none; and from
-            `read`, for other than the examples asked for.
+        ValueError: if it is not a `Stream`, or a count is not an integer of at least 1. `read`
+            raises it if another number of examples is returned than requested.
     """
     if not isinstance(stream, Stream):
         raise ValueError(
             "the stream must be an aejax.training.Stream(read, examples, batch_size), got "
-            f"{type(stream).__name__}; fit takes examples that are in memory"
+            f"{type(stream).__name__}; use fit for examples in memory"
         )
 
     def read(rows: np.ndarray) -> Batch:
-        batch = as_batch(stream.read(rows), "what a stream reads")
+        batch = as_batch(stream.read(rows), "the result of the stream's read")
         check_lengths(batch)
         if batch.x.shape[0] != len(rows):
             raise ValueError(
-                f"the stream was asked for {len(rows)} examples and read {batch.x.shape[0]}"
+                f"the stream must read the requested {len(rows)} examples, got {batch.x.shape[0]}"
             )
         return batch
 
@@ -58,66 +57,66 @@ def checked_stream(stream: Any) -> Stream:
     batch_size = as_integer("the stream's batch_size", stream.batch_size)
     if examples < 1 or batch_size < 1:
         raise ValueError(
-            "a stream has one example or more, in batches of one or more, got "
+            "a stream needs at least one example and a batch size of at least 1, got "
             f"{examples} examples and batch_size {batch_size}"
         )
     return Stream(read, examples, batch_size)
 
 
 def steps_per_pass(stream: Stream) -> int:
-    """Steps in which every example is read once; the last takes the remainder.
+    """Number of steps of one pass over a stream, including the step of the remainder.
 
     Args:
-        stream: of how many examples, in batches of which size.
+        stream: the stream.
 
     Returns:
-        How many steps.
+        The number of steps.
     """
     return -(-stream.examples // stream.batch_size)
 
 
 def order_seed(key: Key) -> int:
-    """What the order of a stream follows from: 32 bits of the training's key, `TrainState.key`."""
+    """Seed of the order of a stream: 32 random bits derived from `TrainState.key`."""
     key_order, _ = jax.random.split(key)
     return int(jax.random.bits(key_order))
 
 
 def shuffled_indices(stream: Stream, seed: int, steps: range) -> np.ndarray:
-    """Numbers of the examples of steps: a fresh random order of all of them for every pass.
+    """Indices of the examples of some steps, in a new random order for each pass.
 
     Args:
-        stream: of how many examples, in batches of which size.
-        seed: of the order, `order_seed`; each pass has its own.
-        steps: one or more in a row, from 0 on, all of one pass.
+        stream: the stream.
+        seed: seed of the order, from `order_seed`; the index of the pass is added.
+        steps: consecutive steps of one pass, counted from the start of the training.
 
     Returns:
-        As many numbers as the steps have examples.
+        Indices, [examples of the steps].
     """
     seed = (seed + steps.start // steps_per_pass(stream)) % 2**32
     return permute_indices(stream.examples, seed, sequential_indices(stream, steps))
 
 
 def sequential_indices(stream: Stream, steps: range) -> np.ndarray:
-    """Numbers of the examples of steps of one pass where all are read as they lie."""
+    """Indices of the examples of some steps of one pass, in the order of the stream."""
     start = steps.start % steps_per_pass(stream) * stream.batch_size
     return np.arange(start, min(start + len(steps) * stream.batch_size, stream.examples))
 
 
 def group_steps(stream: Stream, steps: range, *, epoch: int, together: int) -> Iterator[range]:
-    """Steps by groups that are read and run as one: groups of so many whole batches, or of one.
+    """Divide steps into groups that are read and run together, or single steps.
 
     Args:
-        stream: of how many examples, in batches of which size.
-        steps: from which to which; the first begins an epoch, the last ends one.
-        epoch: steps of an epoch; no group reaches beyond its end, nor beyond that of a pass.
-        together: steps of a group.
+        stream: the stream.
+        steps: steps of whole epochs.
+        epoch: number of steps per epoch; no group crosses the end of an epoch or of a pass.
+        together: number of steps, all with full batches, per group.
 
     Yields:
         The groups, in order.
     """
-    whole, start = stream.examples // stream.batch_size, steps.start
+    full, start = stream.examples // stream.batch_size, steps.start
     while start < steps.stop:
-        left = min(whole - start % steps_per_pass(stream), epoch - (start - steps.start) % epoch)
+        left = min(full - start % steps_per_pass(stream), epoch - (start - steps.start) % epoch)
         count = together if left >= together else 1
         yield range(start, start + count)
         start += count

@@ -1,7 +1,7 @@
-"""Training on examples that memory cannot hold: read batch by batch, ahead of the steps.
+"""Training on data sets larger than memory, with batches prefetched by threads.
 
-The order follows from the state's key, and the place in it from the state's step: so a checkpoint
-holds where the reader stands, and a resumed training reads exactly what it had not read.
+The key of the state determines the order, and its step the position. So checkpoints need no reader
+state, and a resumed training reads exactly the remaining examples.
 """
 
 import time
@@ -52,11 +52,11 @@ from aejax.training.stream_batches import (
 from aejax.types import Batch, Key, KeyLike, Params
 
 NUM_READER_THREADS, PREFETCH_DEPTH = 2, 4
-"""Threads that read, and groups of batches that wait on the device for their steps."""
+"""Number of reader threads, and number of groups of batches prefetched to the device."""
 
 STEP_GROUP_BYTES = 2**23
-"""Bytes of examples that are read, and whose steps run, as one: a call costs what it costs, however
-small its batch is."""
+"""Size of the examples that are read, and whose steps run, in one call. It amortises the constant
+cost of a call over small batches."""
 
 
 def fit_stream(
@@ -75,38 +75,38 @@ def fit_stream(
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
 ) -> tuple[TrainState, list[Record]]:
-    """`fit` for a stream: memory holds the state and a few batches, however long it is.
+    """Train on a stream, as `fit` does on data in memory; only a few batches are in memory.
 
-    Threads read the next batches and put them on the devices while a step runs. Small batches are
-    read, and their steps run, several at once. On a mesh each process reads its devices' share of
-    every batch, and the training is that of one device.
+    Threads read the next batches and transfer them to the devices while a step runs. Small batches
+    are grouped. On a mesh, each process reads only the shards of its devices; the training is the
+    same as on one device.
 
     Args:
-        objective: what is minimised.
-        optimizer: any optax gradient transformation.
+        objective: objective to minimise.
+        optimizer: optax gradient transformation.
         stream: all examples.
-        epochs: until when, those of `state` included.
-        steps_per_epoch: after so many steps come a record, the validation and the callbacks; a
-            whole pass unless given. Passes follow each other, whatever the epochs.
-        key: of a new training; an integer is the seed of one.
-        state: where an earlier one stopped, to continue it to the bit; instead of `key`.
-        history: the records of the earlier training.
-        validation: examples on which the noiseless objective is measured after each epoch.
-        patience: stop after so many epochs in a row without a lower validation loss.
-        callbacks: called in order as (state, record) after each epoch.
-        gradient_of: how each step computes its gradient.
-        placement: on which devices the arrays lie.
+        epochs: total number of epochs, including those of `state`.
+        steps_per_epoch: number of steps between records, validations and callbacks (default: one
+            pass). It does not affect the order of the examples.
+        key: PRNG key or integer seed of a new training.
+        state: final state of an earlier training, to resume it bit-identically; instead of `key`.
+        history: records of the earlier training.
+        validation: examples on which the noise-free objective is evaluated after each epoch.
+        patience: number of epochs without a lower validation loss after which training stops.
+        callbacks: functions of (state, record), called in order after each epoch.
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
+        placement: shardings of the arrays.
 
     Returns:
-        The last state, and the history, as `fit`.
+        The final state, and the history, as `fit`.
 
     Raises:
-        ValueError: as `fit`, of the first batch; for steps_per_epoch below one; for what is no
-            stream, or reads other than the examples asked for.
-        NonFiniteLossError: when the loss or the parameters stop being finite.
-        OutOfMemoryError: when a step needs more memory than the device has.
-        LostProcessError: when another process of the training is gone.
-        Exception: whatever `stream.read` raises.
+        ValueError: as `fit`, checked on the first batch; if `steps_per_epoch` is less than 1; if
+            the stream is invalid or reads another number of examples than requested.
+        NonFiniteLossError: if the loss or the parameters become NaN or infinite.
+        OutOfMemoryError: if a step needs more memory than the device has.
+        LostProcessError: if another process of the training fails.
+        Exception: any exception of `stream.read`.
     """
     current = initial_state(objective, optimizer, key, state)
     epochs = as_integer("epochs", epochs)
@@ -123,13 +123,13 @@ def fit_stream(
     check_shardable(stream.batch_size, placement)
     stream = _clipped(objective, stream)
     validation = None if validation is None else _clipped(objective, validation)
-    first = _first(stream)
+    first = _first_batch(stream)
     check_penalties_eagerly(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
     start, left = int(current.step), epochs - int(current.epoch)
     steps = range(start, start + left * length)
     together = steps_per_group(stream, first, length, placement)
-    # Compiled before the first epoch, so that no epoch's seconds contain the compilation.
+    # Compile before the first epoch, so that its recorded duration excludes compilation.
     run_steps = compile_steps(
         objective, optimizer, current, stream, gradient_of, placement, together=together
     )
@@ -156,17 +156,17 @@ def check_stream(
     validation: Stream | None = None,
     patience: SupportsIndex | None = None,
 ) -> None:
-    """Refuse what `check_training` refuses, of the first batch: the others are read later.
+    """Apply the checks of `check_training` to a stream and its first batch.
 
     Args:
-        objective: what is to be minimised.
-        params: the model's parameters.
+        objective: objective to minimise.
+        params: parameters of the model.
         stream: all examples.
-        validation: examples to be measured on.
-        patience: epochs without improvement to wait for.
+        validation: validation examples.
+        patience: patience of early stopping, in epochs.
 
     Raises:
-        ValueError: as `check_training`, and for what is no stream.
+        ValueError: as `check_training`, and if the stream is invalid.
     """
     stream = checked_stream(stream)
     validation = None if validation is None else checked_stream(validation)
@@ -178,27 +178,27 @@ def check_stream(
     check_training(
         objective,
         params,
-        _first(stream),
+        _first_batch(stream),
         batch_size=stream.batch_size,
-        validation=None if validation is None else _first(validation),
+        validation=None if validation is None else _first_batch(validation),
         patience=patience,
     )
 
 
 def _clipped(objective: Objective, stream: Stream) -> Stream:
-    """The stream with `clip_targets` of every batch that is read."""
+    """Apply `clip_targets` to each batch of a stream."""
     return stream._replace(read=lambda rows: clip_targets(objective, stream.read(rows)))
 
 
-def _first(stream: Stream) -> Batch:
+def _first_batch(stream: Stream) -> Batch:
     return stream.read(sequential_indices(stream, range(1)))
 
 
 def steps_per_group(stream: Stream, batch: Batch, epoch: int, placement: Placement) -> int:
     """Number of steps read and run as one group of about `STEP_GROUP_BYTES`; 1 on a mesh."""
-    whole = min(epoch, stream.examples // stream.batch_size)
+    full = min(epoch, stream.examples // stream.batch_size)
     together = STEP_GROUP_BYTES // sum(leaf.nbytes for leaf in jax.tree.leaves(batch))
-    return together if placement.batch is None and 1 < together <= whole else 1
+    return together if placement.batch is None and 1 < together <= full else 1
 
 
 def prefetch(
@@ -207,7 +207,7 @@ def prefetch(
     order: Callable[[range], np.ndarray],
     placement: Placement,
 ) -> Iterator[Batch]:
-    """The examples of these groups of steps, in their places; the next ones are read meanwhile."""
+    """Yield the examples of groups of steps, placed on devices, while threads read the next."""
 
     def read(steps: range) -> Batch:
         return put_batch(stream.read, order(steps), placement)
@@ -235,10 +235,10 @@ def compile_steps(
     *,
     together: int = 1,
 ) -> Steps:
-    """Steps whose errors say what they need, compiled for groups, for single batches and the tail.
+    """Compile the steps of a group, of a single batch and of the remainder.
 
-    The call takes a state and a group's examples, and returns the state after its steps and their
-    measurements, each [steps].
+    The result is a function of state and examples of a group that returns the next state and the
+    measurements, each [steps]. Its errors are those of `explain_runtime_errors`.
     """
     programs: dict[int, Compiled] = {}
     last = steps_per_pass(stream) - 1
@@ -289,36 +289,37 @@ def _steps(
 def run_epoch(
     run_steps: Steps, state: TrainState, groups: Iterator[Batch], length: int
 ) -> tuple[TrainState, Record]:
-    """So many steps, and their record.
+    """Run `length` steps, and return the next state with the record of the epoch.
 
-    Measurements are looked at one group late: nothing waits.
+    Measurements of a group are read after the next one is dispatched, so that the host does not
+    wait for the device.
     """
-    start, number, epoch = time.perf_counter(), int(state.step), int(state.epoch) + 1
-    examples, measured, sums, behind, end = 0, 0.0, {}, None, number + length
+    start, step_index, epoch = time.perf_counter(), int(state.step), int(state.epoch) + 1
+    examples, measured, sums, pending, end = 0, 0.0, {}, None, step_index + length
 
-    def look() -> None:
+    def read_pending() -> None:
         nonlocal measured
-        if behind is not None:
-            size, measurements = behind
+        if pending is not None:
+            size, measurements = pending
             values = {name: np.asarray(value) for name, value in measurements.items()}
-            finite = finite_steps(values, state.params, step=number, epoch=epoch)
+            finite = finite_steps(values, state.params, step=step_index, epoch=epoch)
             share = size * float(np.mean(finite))
             measured += share
             for name, value in values.items():
                 mean = float(np.mean(value, where=finite)) if share else 0.0
                 sums[name] = sums.get(name, 0.0) + share * mean
 
-    while number < end:
+    while step_index < end:
         group = next(groups)
         state, measurements = run_steps(state, group)
-        look()
+        read_pending()
         size = group.x.shape[0]
-        behind, examples = (size, measurements), examples + size
-        number += len(measurements["loss"])
-    look()
+        pending, examples = (size, measurements), examples + size
+        step_index += len(measurements["loss"])
+    read_pending()
     state = state._replace(epoch=state.epoch + 1)
     if not measured:
-        raise NonFiniteLossError(number, epoch, {"steps of the epoch that were finite": 0})
+        raise NonFiniteLossError(step_index, epoch, {"finite steps of the epoch": 0})
     means = {name: total / measured for name, total in sums.items()}
     return state, epoch_record(state, means, examples=examples, seconds=time.perf_counter() - start)
 
@@ -326,13 +327,13 @@ def run_epoch(
 def _evaluate(
     objective: Objective, stream: Stream, state: TrainState, *, placement: Placement
 ) -> dict[str, float]:
-    """`evaluate`, batch by batch as the stream lies."""
+    """`evaluate` for a stream, in its order."""
     sums: dict[str, float] = {}
     steps = range(steps_per_pass(stream))
-    groups = (range(number, number + 1) for number in steps)
+    groups = (range(step, step + 1) for step in steps)
     batches = prefetch(stream, groups, partial(sequential_indices, stream), placement)
-    for number, batch in zip(steps, batches, strict=True):
-        key = jax.random.fold_in(state.key, number)
+    for index, batch in zip(steps, batches, strict=True):
+        key = jax.random.fold_in(state.key, index)
         found = _measure(objective, state.params, batch, key, placement=placement)
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + batch.x.shape[0] * float(value)

@@ -102,7 +102,7 @@ def test_the_death_of_one_ends_the_other_promptly_and_nothing_is_lost(tmp_path, 
     survivor, dead = run(tmp_path / "run", "lose one")
     assert dead.returncode == -signal.SIGKILL
     assert survivor.returncode == 1
-    assert "lost another one: start all of them again" in survivor.stderr
+    assert "lost another process: restart all of them" in survivor.stderr
     assert DEATH > 5
     assert checkpoints.steps(tmp_path / "run") == [10]
     assert checkpoints.newest_intact_step(tmp_path / "run") == 10

@@ -1,4 +1,4 @@
-"""With jax.disable_jit nothing is compiled, and the same is trained: slowly, but visibly."""
+"""Under `jax.disable_jit` nothing is compiled, and training gives the same results."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ OPTIMIZER = optax.sgd(0.1)
 
 
 def objective(seen: list[bool]) -> aejax.Objective:
-    """One that notes whether its penalty was shown numbers or tracers."""
+    """Objective that records whether its penalty received concrete arrays or tracers."""
 
     def look(record):
         seen.append(not isinstance(record.code, jax.core.Tracer))
@@ -53,7 +53,7 @@ def fit_population(composed):
     "train",
     [fit, *(pytest.param(train, marks=pytest.mark.slow) for train in (fit_stream, fit_population))],
 )
-def test_without_jit_the_same_is_trained(train):
+def test_training_without_jit_gives_the_same_results(train):
     compiled = train(objective([]))
     with jax.disable_jit():
         seen = []
@@ -63,7 +63,7 @@ def test_without_jit_the_same_is_trained(train):
         compiled.params,
         plain.params,
     )
-    assert any(seen) or train is fit_population  # vmap shows tracers always
+    assert any(seen) or train is fit_population  # vmap always passes tracers
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_pretraining_and_estimators_train_without_jit():
     assert len(layers) == 1
 
 
-def test_memory_is_not_estimated_of_what_is_not_compiled():
+def test_uncompiled_functions_have_no_memory_analysis():
     with jax.disable_jit():
         program = training.ahead_of_time.compile_ahead_of_time(jax.jit(jnp.sum), arguments=(X,))
         assert training.ahead_of_time.memory_analysis(program) is None

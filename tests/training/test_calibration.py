@@ -1,4 +1,4 @@
-"""Calibration: the data as one batch, in training, is what the calibrated model computes."""
+"""Calibration: the calibrated model computes what training computes for all data as one batch."""
 
 from functools import partial
 
@@ -23,7 +23,10 @@ X = np.random.default_rng(0).normal(1, 2, size=(11, 3))
 
 
 def dense_model(layers=("first", "second")):
-    """One layer each way, normalised before its activation; `layers` says whose params it takes."""
+    """One encoder and one decoder layer, normalised before their activations.
+
+    `layers` selects the parameters of each.
+    """
 
     def apply(layer, x):
         return jnp.tanh(batch_normalisation(layer["normalisation"], x @ layer["kernel"]))
@@ -59,7 +62,7 @@ def output_of(model, params, x):
 @pytest.mark.parametrize(
     ("name", "batch_size"), [("dense", 11), ("dense", 4), ("dense", 1), ("segnet", 2)]
 )
-def test_calibrated_on_all_data_is_training_on_all_data(name, batch_size, x64):
+def test_the_calibrated_model_equals_training_on_all_data_as_one_batch(name, batch_size, x64):
     model, x = MODELS[name]
 
     @jax.jit
@@ -71,7 +74,7 @@ def test_calibrated_on_all_data_is_training_on_all_data(name, batch_size, x64):
     np.testing.assert_allclose(calibrated, trained, rtol=1e-10, atol=1e-10)
 
 
-def test_statistics_are_numpys_layer_by_layer(x64):
+def test_statistics_equal_numpys_layer_by_layer(x64):
     params = dense_model().init(KEY)
     found = training.calibrate(dense_model(), params, Batch(jnp.asarray(X)), batch_size=4)
     x = X
@@ -82,7 +85,7 @@ def test_statistics_are_numpys_layer_by_layer(x64):
         x = np.tanh((a - a.mean(0)) / np.sqrt(a.var(0) + 1e-5))
 
 
-def test_an_example_no_longer_depends_on_its_companions():
+def test_calibrated_outputs_do_not_depend_on_the_rest_of_the_batch():
     model, x, params = dense_model(), jnp.asarray(X, jnp.float32), dense_model().init(KEY)
     output = partial(output_of, model)
     found = training.calibrate(model, params, Batch(x))
@@ -90,14 +93,14 @@ def test_an_example_no_longer_depends_on_its_companions():
     assert np.abs(output(params, x[:2]) - output(params, x)[:2]).max() > 0.01
 
 
-def test_calibrating_again_forgets_what_was_known():
+def test_calibrating_again_replaces_the_statistics():
     x, params = jnp.asarray(X, jnp.float32), dense_model().init(KEY)
     first, other = (training.calibrate(dense_model(), params, Batch(x)) for x in (x, 3 + 2 * x))
     again = training.calibrate(dense_model(), other, Batch(x))
     jax.tree.map(np.testing.assert_array_equal, again, first)
 
 
-def test_what_does_not_normalise_by_batch_is_left_as_it_is():
+def test_models_without_batch_normalisation_are_unchanged():
     x, norm = jnp.ones((4, 3)), linen.LayerNorm()
     dense = aejax.dense((3, 2))
     params = {**dense.init(KEY), "norm": norm.init(KEY, x)["params"]}
@@ -107,7 +110,7 @@ def test_what_does_not_normalise_by_batch_is_left_as_it_is():
     assert training.calibrate(model, params, Batch(x)) == params
 
 
-def test_a_layer_of_two_populations_and_an_empty_batch_are_refused():
+def test_layers_applied_twice_and_empty_batches_are_refused():
     model, data = dense_model(layers=("first", "first")), Batch(jnp.ones((4, 3)))
     with pytest.raises(ValueError, match="first/normalisation is applied twice"):
         training.calibrate(model, model.init(KEY), data)
@@ -115,7 +118,7 @@ def test_a_layer_of_two_populations_and_an_empty_batch_are_refused():
         training.calibrate(model, model.init(KEY), data, batch_size=0)
 
 
-def test_training_has_no_statistics_and_refuses_those_that_it_would_change():
+def test_training_refuses_parameters_with_statistics():
     model, data = dense_model(), Batch(jnp.asarray(X, jnp.float32))
     objective = aejax.objective(model, losses.squared)
     state = training.init_state(objective, optax.adamw(0.1), KEY)

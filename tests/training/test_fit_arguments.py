@@ -1,4 +1,4 @@
-"""What training is called with: near types are taken for what is meant, all else is refused."""
+"""Arguments of training: equivalent types are accepted, others are refused."""
 
 import jax
 import numpy as np
@@ -30,13 +30,13 @@ OBJECTIVE = composed(6, 3)
     ("optimizer", "given"),
     [
         ("adam", "got 'adam'"),
-        (optax.adam, "got adam itself, not what it returns"),
+        (optax.adam, "got the function adam instead of its result"),
         (optax.GradientTransformation, "got GradientTransformation itself"),
         (None, "got NoneType"),
         (1e-3, "got float"),
     ],
 )
-def test_what_is_no_optimizer_is_refused(optimizer, given):
+def test_invalid_optimizers_are_refused(optimizer, given):
     with pytest.raises(ValueError, match=f"optax.GradientTransformation, such as .*{given}"):
         check_optimizer(optimizer)
 
@@ -44,18 +44,18 @@ def test_what_is_no_optimizer_is_refused(optimizer, given):
 @pytest.mark.parametrize(
     "optimizer", [OPTIMIZER, optax.lbfgs(), optax.MultiSteps(OPTIMIZER, every_k_schedule=2)]
 )
-def test_every_kind_of_optimizer_passes(optimizer):
+def test_every_kind_of_optimizer_is_accepted(optimizer):
     check_optimizer(optimizer)
 
 
 @pytest.mark.parametrize("objective", [OBJECTIVE.model, losses.squared, None, check_objective])
-def test_what_is_no_objective_is_refused(objective):
+def test_invalid_objectives_are_refused(objective):
     with pytest.raises(ValueError, match=r"must be aejax.objective\(model, loss\), got"):
         check_objective(objective)
 
 
 @pytest.mark.parametrize("callbacks", [print, [1], "print", None])
-def test_callbacks_are_a_sequence_of_functions(callbacks):
+def test_callbacks_must_be_a_sequence_of_functions(callbacks):
     check_callbacks([print])
     check_callbacks(())
     with pytest.raises(ValueError, match="callbacks must be a list of functions"):
@@ -68,27 +68,27 @@ def test_callbacks_are_a_sequence_of_functions(callbacks):
         ((6, 4), OPTIMIZER, r"another model: the array at \['decoder'\].*shape \[4, 6\].*\[3, 6\]"),
         ((6, 4, 3), OPTIMIZER, "another model"),
         ((7, 3), OPTIMIZER, "another model"),
-        ((6, 3), optax.sgd(0.1), "another optimizer.*has shape none, for there is none"),
+        ((6, 3), optax.sgd(0.1), r"another optimizer.*has shape none \(it is missing\)"),
         ((6, 3), optax.sgd(0.1, momentum=0.9), "another optimizer"),
     ],
 )
-def test_a_state_of_another_model_or_optimizer_is_refused_by_its_first_array(
+def test_states_of_other_models_or_optimizers_are_refused_by_their_first_array(
     sizes, optimizer, message
 ):
     state = training.init_state(composed(*sizes), optimizer, jax.random.key(0))
-    with pytest.raises(ValueError, match=f"the state is of {message}"):
+    with pytest.raises(ValueError, match=f"the state belongs to {message}"):
         check_state(OBJECTIVE, OPTIMIZER, state)
     check_state(composed(*sizes), optimizer, state)
 
 
-def test_params_are_no_state():
+def test_params_are_not_accepted_as_a_state():
     with pytest.raises(
         ValueError, match="must be a TrainState, as fit and init_state return it, got"
     ):
         check_state(OBJECTIVE, OPTIMIZER, OBJECTIVE.model.init(jax.random.key(0)))
 
 
-def test_a_state_of_a_model_whose_init_cannot_be_traced_passes():
+def test_states_of_models_whose_init_cannot_be_traced_are_accepted():
     drawn = OBJECTIVE.model.init(jax.random.key(0))
     model = OBJECTIVE.model._replace(
         init=lambda key: drawn if float(jax.random.uniform(key)) else {}
@@ -113,7 +113,7 @@ def same(a: training.TrainState, b: training.TrainState) -> None:
     jax.tree.map(np.testing.assert_array_equal, a.params, b.params)
 
 
-def test_near_types_train_as_the_types_that_are_meant():
+def test_equivalent_argument_types_train_identically():
     plain, _ = training.fit(
         OBJECTIVE, OPTIMIZER, aejax.Batch(X), key=jax.random.key(3), epochs=2, batch_size=8
     )
@@ -124,7 +124,7 @@ def test_near_types_train_as_the_types_that_are_meant():
     same(plain, old)
 
 
-def test_a_stream_may_read_x_alone_in_any_order_of_bytes():
+def test_a_stream_may_read_x_alone_in_any_byte_order():
     options = {"key": 3, "epochs": 2}
     plain = Stream(lambda rows: aejax.Batch(X[rows]), 20, 8)
     near = Stream(lambda rows: X[rows].astype(">f4"), np.int64(20), np.int32(8))
@@ -133,7 +133,7 @@ def test_a_stream_may_read_x_alone_in_any_order_of_bytes():
     same(a, b)
 
 
-def test_a_stream_that_reads_other_than_it_was_asked_for_is_refused():
+def test_a_stream_that_reads_another_number_of_examples_is_refused():
     with pytest.raises(ValueError, match="asked for 8 examples and read 3"):
         training.fit_stream(OBJECTIVE, OPTIMIZER, Stream(lambda _: X[:3], 20, 8), key=0, epochs=1)
 
@@ -142,7 +142,7 @@ def make(rate):
     return OBJECTIVE, optax.sgd(rate)
 
 
-def test_the_default_batch_is_128_examples_or_all():
+def test_batch_size_defaults_to_128_or_all_examples():
     many = np.tile(X, (10, 1))
     for data, steps in ((X, 1), (many, 2)):
         state, _ = training.fit(OBJECTIVE, OPTIMIZER, data, key=0, epochs=1)
@@ -156,13 +156,13 @@ def test_the_default_batch_is_128_examples_or_all():
 
 
 @pytest.mark.parametrize("name", ["epochs", "batch_size", "patience"])
-def test_a_count_that_is_no_integer_is_refused_by_name(name):
+def test_counts_that_are_not_integers_are_refused_by_name(name):
     options = {"epochs": 1, "batch_size": 8, "patience": 1, name: np.float64(2)}
     with pytest.raises((ValueError, TypeError), match=f"{name}"):
         training.fit(OBJECTIVE, OPTIMIZER, X, key=0, validation=X, **options)
 
 
-def test_a_member_that_is_no_objective_and_optimizer_is_refused():
+def test_make_must_return_objective_and_optimizer():
     with pytest.raises(
         ValueError, match=r"make must return \(objective, optimizer\), got Objective"
     ):
@@ -178,7 +178,7 @@ def test_long_doubles_train_as_doubles():
     assert np.isfinite(history[0]["loss"])
 
 
-def test_a_gradient_is_not_its_factory():
+def test_a_gradient_factory_is_refused():
     objective = aejax.objective(aejax.dense((3, 2)), losses.squared)
     options = {"epochs": 1, "key": 0, "gradient_of": training.accumulated}
     with pytest.raises(ValueError, match=r"gradient_of is called with .*; call a factory first"):

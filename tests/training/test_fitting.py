@@ -1,4 +1,4 @@
-"""The shell: one compilation, resuming to the bit, stopping in time."""
+"""Training loop: compilation, bit-identical resumption, early stopping, non-finite values."""
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ def test_training_lowers_the_loss_and_records_each_epoch():
     assert {"seconds", "examples_per_second", "reconstruction", "sparsity"} <= history[0].keys()
 
 
-def test_validation_is_the_noiseless_objective():
+def test_validation_uses_the_noise_free_objective():
     state, history = fit(1, validation=Batch(X[:10]))
     whole, terms = aejax.noiseless(OBJECTIVE)(state.params, Batch(X[:8]), KEY)
     tail, tail_terms = aejax.noiseless(OBJECTIVE)(state.params, Batch(X[8:10]), KEY)
@@ -53,7 +53,7 @@ def test_validation_is_the_noiseless_objective():
     np.testing.assert_allclose(found["reconstruction"], mean, rtol=1e-5)
 
 
-def test_a_resumed_run_is_the_run_never_stopped_to_the_bit():
+def test_a_resumed_run_is_bit_identical_to_an_uninterrupted_one():
     whole, history = fit(5)
     half, past = fit(2)
     resumed, joined = fit(5, key=None, state=half, history=past)
@@ -61,7 +61,7 @@ def test_a_resumed_run_is_the_run_never_stopped_to_the_bit():
     assert [record["loss"] for record in history] == [record["loss"] for record in joined]
 
 
-def test_fit_is_the_pure_train():
+def test_fit_equals_train():
     state, _ = fit(3)
     pure, measured = jax.jit(
         lambda key: training.train(OBJECTIVE, OPTIMIZER, Batch(X), key, epochs=3, batch_size=8)
@@ -74,7 +74,7 @@ def test_fit_is_the_pure_train():
     assert measured["loss"].shape == (3,)
 
 
-def test_the_callers_state_survives_the_donation():
+def test_the_callers_state_is_not_donated():
     state, _ = fit(1)
     before = jax.tree.map(np.array, unkeyed(state))
     fit(2, key=None, state=state)
@@ -82,7 +82,7 @@ def test_the_callers_state_survives_the_donation():
 
 
 class Counted:
-    """An objective, and how often its penalty has been traced or called."""
+    """Objective that counts the traces and calls of its penalty."""
 
     def __init__(self):
         self.traces = 0
@@ -95,41 +95,41 @@ class Counted:
         return jnp.zeros(())
 
 
-def test_more_epochs_are_not_traced_again():
+def test_epochs_are_traced_once():
     once, many = Counted(), Counted()
     fit(1, objective=once.objective)
     fit(12, objective=many.objective)
     assert many.traces == once.traces
 
 
-def test_the_same_objective_fitted_again_is_not_compiled_again():
+def test_fitting_the_same_objective_again_does_not_recompile():
     counted, optimizer = Counted(), optax.adam(1e-2)
     fit(1, objective=counted.objective, optimizer=optimizer, validation=Batch(X[:10]))
     first, counted.traces = counted.traces, 0
     fit(3, objective=counted.objective, optimizer=optimizer, validation=Batch(X[:10]))
-    assert counted.traces <= 3 < first  # two checks of shapes, one rehearsal
+    assert counted.traces <= 3 < first  # two abstract evaluations, one eager batch
 
 
-def test_callbacks_see_every_epoch_in_order():
+def test_callbacks_are_called_after_every_epoch_in_order():
     seen = []
     fit(3, callbacks=[lambda state, record: seen.append((int(state.epoch), record["epoch"]))])
     assert seen == [(1, 1), (2, 2), (3, 3)]
 
 
-def test_patience_stops_and_a_resumed_run_stops_where_the_whole_one_did():
+def test_early_stopping_happens_at_the_same_epoch_in_a_resumed_run():
     options = {"validation": Batch(X[:10]), "patience": 2, "optimizer": optax.sgd(0.0)}
     state, history = fit(20, **options)
-    assert len(history) == 3  # the first is never bettered
+    assert len(history) == 3  # the first loss is never improved
     _, resumed = fit(20, **options, key=None, state=state, history=history)
     assert resumed == history
 
 
-def test_a_patience_of_one_stops_after_the_first_epoch_that_is_not_better():
+def test_patience_one_stops_after_the_first_epoch_without_improvement():
     still = {"validation": Batch(X[:10]), "optimizer": optax.sgd(0.0)}
     state, history = fit(20, **still, patience=1)
     assert len(history) == int(state.epoch) == 2
     _, history = fit(4, validation=Batch(X[:10]), patience=1)
-    assert len(history) == 4  # each is better than the one before
+    assert len(history) == 4  # each loss is lower than the previous one
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_stalled(losses_seen, patience, expected):
     assert training.stalled(history, None) is False
 
 
-def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
+def test_non_finite_losses_are_reported_with_step_and_terms():
     objective = aejax.objective(aejax.linear(6, 4), losses.squared)
     with pytest.raises(training.NonFiniteLossError, match="not finite at step") as caught:
         fit(50, objective=objective, optimizer=optax.sgd(1e3))
@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_terms():
 
 
 def breaking(marked: float) -> aejax.Objective:
-    """An objective whose gradient is not a number for a batch with an example that begins so."""
+    """Objective whose gradient is NaN for batches with a marked example."""
 
     def penalty(record):
         weights = sum(jnp.sum(leaf) for leaf in jax.tree.leaves(record.params))
@@ -171,7 +171,7 @@ def breaking(marked: float) -> aejax.Objective:
 MARKED = X.at[7, 0].set(5.0)
 
 
-def test_an_optimizer_that_leaves_broken_steps_out_trains_on_the_others():
+def test_apply_if_finite_trains_on_the_finite_steps():
     skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=3)
     options = {"objective": breaking(5.0), "data": MARKED}
     state, history = fit(2, **options, optimizer=skipping)
@@ -201,7 +201,7 @@ def test_an_optimizer_that_leaves_broken_steps_out_trains_on_the_others():
 
 
 @pytest.mark.parametrize("objective", [breaking(5.0)])
-def test_a_plain_optimizer_stops_at_the_step_that_breaks(objective):
+def test_a_plain_optimizer_stops_at_the_first_non_finite_step(objective):
     with pytest.raises(training.NonFiniteLossError, match="not finite at step") as caught:
         fit(2, objective=objective, data=MARKED)
     key_order, _ = jax.random.split(training.init_state(objective, OPTIMIZER, KEY).key)
@@ -209,20 +209,20 @@ def test_a_plain_optimizer_stops_at_the_step_that_breaks(objective):
     assert caught.value.step == order.index(7) // 8 + 1
 
 
-def test_patience_of_the_optimizer_that_runs_out_stops():
+def test_training_stops_when_apply_if_finite_gives_up():
     skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=0)
     with pytest.raises(training.NonFiniteLossError):
         fit(2, objective=breaking(5.0), data=MARKED, optimizer=skipping)
 
 
-def test_an_epoch_of_broken_steps_alone_stops():
+def test_an_epoch_without_finite_steps_stops():
     skipping = optax.apply_if_finite(optax.sgd(1e-2), max_consecutive_errors=9)
-    with pytest.raises(training.NonFiniteLossError, match=r"steps .* that were finite = 0"):
+    with pytest.raises(training.NonFiniteLossError, match=r"finite steps .* = 0"):
         fit(2, objective=breaking(5.0), data=MARKED, optimizer=skipping, batch_size=50)
 
 
-def test_a_loss_that_is_not_finite_where_its_gradient_is_stops():
-    """No optimizer sees it: a term that is watched and has no gradient."""
+def test_a_non_finite_loss_with_finite_gradient_stops():
+    """A monitored term without gradient, which no optimizer can detect."""
     watched = {"watched": (1.0, lambda record: jnp.log(-jnp.mean(jnp.abs(record.batch.x))))}
     objective = aejax.objective(aejax.dense((6, 4)), losses.squared, penalties=watched)
     with pytest.raises(training.NonFiniteLossError, match=r"not finite at step 1 .*watched = nan"):
@@ -238,12 +238,12 @@ def test_a_loss_that_is_not_finite_where_its_gradient_is_stops():
         optax.apply_if_finite(optax.adam(1e-2), 3),
     ],
 )
-def test_optimizers_around_others_train(optimizer):
+def test_wrapped_optimizers_train(optimizer):
     _, history = fit(2, optimizer=optimizer)
     assert np.isfinite(history[-1]["loss"])
 
 
-def test_strict_promotion_of_dtypes_trains_the_same():
+def test_strict_dtype_promotion_gives_the_same_training():
     options = {"validation": Batch(X[:10]), "patience": 1}
     state, _ = fit(2, **options)
     with jax.numpy_dtype_promotion("strict"):
@@ -251,12 +251,12 @@ def test_strict_promotion_of_dtypes_trains_the_same():
     assert_same_state(state._replace(optimizer_state=()), strict._replace(optimizer_state=()))
 
 
-def test_parameters_that_the_last_step_breaks_are_refused():
+def test_parameters_made_non_finite_by_the_last_step_are_reported():
     with pytest.raises(training.NonFiniteLossError, match=r"not finite at step 1 .*parameter_norm"):
         fit(1, optimizer=optax.sgd(np.inf), batch_size=len(X))
 
 
-def test_a_record_holds_the_norm_of_the_parameters_that_its_epoch_ends_with():
+def test_records_have_the_norm_of_the_final_parameters():
     state, history = fit(2)
     squares = [np.sum(np.square(leaf, dtype=float)) for leaf in jax.tree.leaves(state.params)]
     np.testing.assert_allclose(history[-1]["parameter_norm"], np.sqrt(sum(squares)), rtol=1e-6)
@@ -301,7 +301,7 @@ def test_targets_of_another_length_are_refused():
         training.fit(OBJECTIVE, OPTIMIZER, Batch(X, target=X[:49]), epochs=1, key=KEY)
 
 
-def test_where_memory_is_short_the_batch_size_and_the_need_are_said():
+def test_out_of_memory_messages_state_batch_size_and_need():
     program = jax.jit(lambda x: jnp.exp(x) @ jnp.exp(x)).lower(jnp.ones((512, 512))).compile()
     with (
         pytest.raises(training.OutOfMemoryError) as caught,

@@ -1,4 +1,4 @@
-"""Accumulation changes the memory of a step and the terms of a batch, and nothing else."""
+"""Gradient accumulation: equal gradients for per-example terms, less memory."""
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +31,7 @@ def assert_close(a, b, tolerance=1e-5):
 
 
 @pytest.mark.parametrize("part_size", [4, 7, 20])
-def test_terms_of_examples_and_parameters_have_the_gradient_of_the_whole_batch(part_size):
+def test_per_example_and_parameter_terms_have_the_whole_batch_gradient(part_size):
     @jax.jit
     def both(params, batch):
         return [
@@ -43,7 +43,7 @@ def test_terms_of_examples_and_parameters_have_the_gradient_of_the_whole_batch(p
     assert_close(found, expected)
 
 
-def test_a_term_of_the_batch_is_the_mean_of_the_parts():
+def test_batch_terms_are_averaged_over_parts():
     @jax.jit
     def measured(params):
         (_, terms), _ = training.accumulated(part_size=10)(KL, params, Batch(X), KEY)
@@ -55,7 +55,7 @@ def test_a_term_of_the_batch_is_the_mean_of_the_parts():
     assert found != pytest.approx(whole, rel=1e-5)
 
 
-def test_a_training_with_accumulation_is_the_training_without():
+def test_training_with_accumulation_equals_training_without():
     options = {"key": KEY, "epochs": 3, "batch_size": 8}
     runs = [
         training.fit(OWN, optax.sgd(1e-2), Batch(X), gradient_of=gradient_of, **options)
@@ -66,7 +66,7 @@ def test_a_training_with_accumulation_is_the_training_without():
         assert runs[0][1][-1][name] == pytest.approx(runs[1][1][-1][name], rel=1e-5)
 
 
-def test_a_step_needs_the_memory_of_a_part():
+def test_a_step_needs_the_activation_memory_of_one_part():
     model = aejax.dense((16, 32, 8))
     objective = aejax.objective(model, losses.squared)
 
@@ -81,6 +81,6 @@ def test_a_step_needs_the_memory_of_a_part():
     assert bytes_of(training.accumulated(part_size=256)) < bytes_of(training.whole_batch) / 4
 
 
-def test_a_part_without_examples_is_refused():
+def test_part_sizes_below_one_are_refused():
     with pytest.raises(ValueError, match="at least one example, got 0"):
         training.accumulated(part_size=0)

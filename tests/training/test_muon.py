@@ -1,4 +1,4 @@
-"""Muon against optax's, against the singular value decomposition, and at work."""
+"""Muon against optax's, against the singular value decomposition, and in training."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def _gradients():
     return matrices | {"bias": jax.random.normal(keys[-1], (4,), float)}
 
 
-def test_steps_are_those_of_optax():
+def test_steps_equal_optaxs():
     with jax.enable_x64():
         params = jax.tree.map(jnp.zeros_like, _gradients())
         ours, theirs = (
@@ -29,25 +29,25 @@ def test_steps_are_those_of_optax():
         )
         states = ours.init(params), theirs.init(params)
         for _ in range(2):
-            gradients = _gradients()  # the same again: momentum weighs no gradient differently
+            gradients = _gradients()  # equal gradients: the momentum conventions then agree
             mine, first = ours.update(gradients, states[0], params)
             their, second = theirs.update(gradients, states[1], params)
             states = first, second
-            for name, update in mine.items():  # optax's Adam of the others is Nesterov's
+            for name, update in mine.items():  # optax uses Nesterov's Adam for non-matrices
                 if name != "bias":
                     np.testing.assert_allclose(update, their[name], rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("exponent", [-100, -60, 60, 100])
-def test_the_size_of_a_gradient_does_not_matter_however_small_or_large(exponent, dtype):
-    """Squares of entries below 2⁻⁶³ vanish in float32, those above 2⁶³ overflow."""
+def test_orthogonalisation_is_invariant_to_the_scale_of_the_gradient(exponent, dtype):
+    """In float32, squares of entries below 2⁻⁶³ underflow, and those above 2⁶⁴ overflow."""
     matrix = jax.random.normal(KEY, (9, 5), dtype)
     found = orthogonalise(matrix * jnp.asarray(2.0**exponent, dtype))
     np.testing.assert_array_equal(found, orthogonalise(matrix))
 
 
-def test_what_is_no_matrix_steps_by_adam():
+def test_parameters_that_are_not_matrices_use_adam():
     params = {"bias": jnp.ones(4)}
     ours, adam = muon(0.1), optax.adam(0.1)
     mine, _ = ours.update(params, ours.init(params), params)
@@ -55,7 +55,7 @@ def test_what_is_no_matrix_steps_by_adam():
     np.testing.assert_array_equal(mine["bias"], their["bias"])
 
 
-def test_momentum_is_nesterovs():
+def test_momentum_is_nesterov():
     gradients = [jax.random.normal(key, (3, 4)) for key in jax.random.split(KEY, 3)]
     optimizer = muon(1.0, momentum=0.9)
     state, trace = optimizer.init(gradients[0]), 0.0
@@ -68,7 +68,7 @@ def test_momentum_is_nesterovs():
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_singular_values_go_near_one_and_vectors_stay(shape, dtype):
+def test_singular_values_become_about_one_and_vectors_are_preserved(shape, dtype):
     matrix = jax.random.normal(KEY, shape) + 4 * jnp.eye(*shape)
     found = orthogonalise(matrix.astype(dtype))
     assert found.dtype == dtype
@@ -81,7 +81,7 @@ def test_singular_values_go_near_one_and_vectors_stay(shape, dtype):
     assert (jnp.diag(middle) < 1.3).all()
 
 
-def test_five_steps_and_a_momentum_of_19_in_20_are_those_of_jordan_and_others():
+def test_defaults_are_those_of_jordan_et_al():
     gradient = jax.random.normal(KEY, (3, 4))
     updates = []
     for optimizer in (muon(1.0), muon(1.0, momentum=0.95, steps=5)):
@@ -93,11 +93,11 @@ def test_five_steps_and_a_momentum_of_19_in_20_are_those_of_jordan_and_others():
     np.testing.assert_array_equal(orthogonalise(gradient), orthogonalise(gradient, steps=5))
 
 
-def test_zero_stays_zero():
+def test_zero_is_mapped_to_zero():
     np.testing.assert_array_equal(orthogonalise(jnp.zeros((3, 5))), jnp.zeros((3, 5)))
 
 
-def test_it_trains_below_adam_in_as_few_steps():
+def test_muon_reaches_a_lower_loss_than_adam():
     objective = aejax.objective(
         aejax.dense((20, 12, 4, 12)[:3], activation=jnp.tanh), losses.squared
     )

@@ -1,4 +1,4 @@
-"""A population in one program is its members one by one."""
+"""A population trained in one program equals its members trained one by one."""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ HYPERPARAMETERS = {
 }
 
 
-def test_members_equal_trainings_one_by_one():
+def test_members_equal_separate_trainings():
     states, measured = training.fit_population(
         make, Batch(X), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=3, batch_size=16
     )
@@ -58,7 +58,7 @@ def test_members_equal_trainings_one_by_one():
     "hyperparameters",
     [{}, {"a": jnp.zeros(())}, {"a": jnp.zeros(2), "b": jnp.zeros(3)}, jnp.zeros(0)],
 )
-def test_hyperparameters_without_one_axis_of_members_are_refused(hyperparameters):
+def test_hyperparameters_without_a_common_leading_axis_are_refused(hyperparameters):
     with pytest.raises(ValueError, match="one leading axis of members"):
         training.fit_population(make, Batch(X), hyperparameters=hyperparameters, key=KEY, epochs=1)
 
@@ -69,7 +69,7 @@ def test_a_member_out_of_range_is_refused_before_anything_is_compiled():
         training.fit_population(make, Batch(X), hyperparameters=rates, key=KEY, epochs=1)
 
 
-def test_targets_outside_the_losss_support_are_refused():
+def test_targets_outside_the_support_of_the_loss_are_refused():
     with pytest.raises(ValueError, match=r"x has values outside \[0, 1\]"):
         training.fit_population(
             make, Batch(X - 1), hyperparameters=HYPERPARAMETERS, key=KEY, epochs=1, batch_size=16
@@ -80,7 +80,7 @@ def make_rate(rate):
     return aejax.objective(aejax.dense((6, 3)), losses.bernoulli), optax.sgd(rate)
 
 
-def test_members_that_cores_share_are_those_of_one_core(monkeypatch):
+def test_results_do_not_depend_on_the_number_of_cores(monkeypatch):
     def trained(cores):
         monkeypatch.setattr(population.os, "cpu_count", lambda: cores)
         rates = jnp.linspace(0.1, 1, 25)
@@ -99,7 +99,7 @@ def test_members_that_cores_share_are_those_of_one_core(monkeypatch):
     np.testing.assert_array_equal(jax.random.key_data(states.key), jax.random.key_data(alone.key))
 
 
-def test_each_member_stops_as_fit_does():
+def test_each_member_stops_early_as_in_fit():
     rates = jnp.asarray([0.01, 3.0, 40.0])
     options = {"epochs": 12, "batch_size": 16, "validation": Batch(X[:10]), "patience": 2}
     data = Batch(X[10:])
@@ -123,7 +123,7 @@ def test_each_member_stops_as_fit_does():
         )
 
 
-def test_what_memory_cannot_hold_is_refused_before_it_starts(monkeypatch):
+def test_populations_too_large_for_memory_are_refused_before_training(monkeypatch):
     monkeypatch.setattr(errors, "_memory_of", lambda device: 1000)
     with pytest.raises(training.OutOfMemoryError, match=r"GiB are needed .* train fewer members"):
         training.fit_population(

@@ -1,4 +1,4 @@
-"""Greedy pretraining: each layer for itself, unrolled, and worth its time."""
+"""Greedy layer-wise pretraining, unrolling, and comparison with random initialisation."""
 
 import itertools
 
@@ -19,7 +19,7 @@ BATCH = 100
 
 @pytest.fixture(scope="module")
 def digits():
-    """Train and test digits, grey values in [0, 1]; whole batches, so that steps compile once."""
+    """Train and test digits in [0, 1]; only full batches, so that steps compile once."""
     loaded = data.digits()
     return tuple(
         jnp.asarray(x.reshape(len(x), -1) / 16, jnp.float32)
@@ -56,7 +56,7 @@ def denoising_layers(sizes, _):
 
 
 def errors(layers, sizes, digits, *, pretrained, tuned):
-    """Test errors: unrolled, then tuned; and the whole budget spent from a random start."""
+    """Test errors after unrolling and fine-tuning, and after equal training from a random start."""
     x, x_test = digits
     model = aejax.dense(sizes, code_activation=jax.nn.identity)
     objective = aejax.objective(model, losses.bernoulli)
@@ -89,7 +89,7 @@ def errors(layers, sizes, digits, *, pretrained, tuned):
     "make_layers", [denoising_layers, pytest.param(boltzmann_layers, marks=pytest.mark.slow)]
 )
 def test_a_deep_logistic_network_learns_after_pretraining_alone(digits, make_layers):
-    """As many epochs from a random start have not left the mean of the data."""
+    """From a random start, as many epochs do not improve on the mean of the data."""
     sizes = (64, 100, 50, 25, 6)
     layers = make_layers(sizes, len(digits[0]))
     unrolled, tuned, random = errors(layers, sizes, digits, pretrained=20, tuned=40)
@@ -100,7 +100,7 @@ def test_a_deep_logistic_network_learns_after_pretraining_alone(digits, make_lay
     assert tuned < 0.4 * random
 
 
-def test_each_layer_learns_the_codes_that_the_layers_below_give_clean_data():
+def test_each_layer_trains_on_codes_of_clean_data():
     x = jnp.asarray(np.random.default_rng(0).uniform(size=(40, 6)), jnp.float32)
     layers, options = denoising_layers((6, 4, 2), len(x)), {"epochs": 2, "batch_size": 20}
     (first, second), (_, history) = training.pretrain(layers, x, key=KEY, **options)
@@ -113,7 +113,7 @@ def test_each_layer_learns_the_codes_that_the_layers_below_give_clean_data():
 
 
 def params_like(model, seed):
-    """Params of a model's shape, biases included, drawn in NumPy."""
+    """Random parameters with the structure of a model, including biases."""
     generator = np.random.default_rng(seed)
     return jax.tree.map(
         lambda leaf: jnp.asarray(generator.normal(size=leaf.shape)), jax.eval_shape(model.init, KEY)
@@ -133,7 +133,7 @@ def test_the_unrolled_network_is_the_layers_one_inside_the_other(x64):
     np.testing.assert_allclose(deep.decode(unrolled, code), output, rtol=1e-14)
 
 
-def test_machines_unroll_tied_or_into_transposed_copies(x64):
+def test_rbms_unroll_tied_or_into_transposed_copies(x64):
     machines = [aejax.dense(sizes, tied=True) for sizes in ((6, 4), (4, 3), (3, 2))]
     params = [params_like(machine, seed) for seed, machine in enumerate(machines)]
     unrolled = training.unroll(params)
@@ -153,7 +153,7 @@ def test_machines_unroll_tied_or_into_transposed_copies(x64):
         np.testing.assert_allclose(jax.nn.sigmoid(model.decode(own, code)), x_hat, rtol=1e-13)
 
 
-def test_contrastive_divergence_raises_the_exact_likelihood_above_independent_pixels():
+def test_contrastive_divergence_exceeds_the_likelihood_of_independent_pixels():
     """Four binary pixels, of which the last two repeat the first two."""
     pairs = np.random.default_rng(0).random((200, 2)) < (0.5, 0.3)
     x = jnp.asarray(np.tile(pairs, (1, 2)), float)
@@ -176,7 +176,7 @@ def test_contrastive_divergence_raises_the_exact_likelihood_above_independent_pi
     assert measured["reconstruction"][-1] < 0.2 * measured["reconstruction"][0]
 
 
-def test_the_reconstruction_of_a_machine_is_watched_and_not_minimised(x64):
+def test_the_reconstruction_of_an_rbm_is_monitored_but_not_minimised(x64):
     objective = training.rbm_objective((4, 3), RBM(gaussian, bernoulli))
     params = params_like(objective.model, 0)
     x = jnp.asarray(np.random.default_rng(1).normal(size=(6, 4)))
@@ -203,7 +203,7 @@ def test_the_optimizer_is_gradient_descent_with_rising_momentum():
         np.testing.assert_allclose(found, theta, rtol=1e-5)
 
 
-def test_what_cannot_be_stacked_is_refused():
+def test_layers_that_cannot_be_stacked_are_refused():
     tied, untied = ({"decoder": {"layer_0": layer}} for layer in ({"bias": 0}, {"kernel": 0}))
     with pytest.raises(ValueError, match="at least one layer, an \\(objective, optimizer"):
         training.pretrain([], jnp.ones((2, 3)), key=KEY, epochs=1)
@@ -212,7 +212,7 @@ def test_what_cannot_be_stacked_is_refused():
     with pytest.raises(ValueError, match="all tied or all untied"):
         training.unroll([tied, untied])
     layers = [params_like(aejax.dense(sizes), 0) for sizes in ((6, 4), (3, 2))]
-    with pytest.raises(ValueError, match="3 inputs does not fit on one of 4 units"):
+    with pytest.raises(ValueError, match="3 inputs cannot follow one of 4 units"):
         training.unroll(layers)
 
 
@@ -223,7 +223,7 @@ def test_a_second_contrastive_divergence_is_refused():
 
 
 @pytest.mark.parametrize("others", [{"weight": jnp.arange(4.0)}, {"target": jnp.zeros((4, 3))}])
-def test_targets_and_weights_are_not_left_out_in_silence(others):
+def test_targets_and_weights_are_refused(others):
     layer = (aejax.objective(aejax.dense((3, 2)), losses.squared), optax.sgd(0.1))
-    with pytest.raises(ValueError, match="pretrain takes x alone"):
+    with pytest.raises(ValueError, match="pretrain accepts only x"):
         training.pretrain([layer], Batch(jnp.ones((4, 3)), **others), key=KEY, epochs=1)

@@ -1,4 +1,4 @@
-"""Orders are those of JAX, to the bit."""
+"""Permutations are identical to those of JAX."""
 
 import jax
 import numpy as np
@@ -10,14 +10,14 @@ LENGTHS = (1, 2, 3, 100, 1625, 1626, 60000, 2**16, 2**16 + 1)
 
 
 @pytest.mark.parametrize("length", LENGTHS)
-def test_it_is_jaxs_permutation(length):
+def test_permutation_equals_jaxs(length):
     key = jax.random.key(length)
     found, expected = permutation(key, length), jax.random.permutation(key, length)
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == expected.dtype
 
 
-def test_it_is_jaxs_permutation_in_float64_and_vmapped(x64):
+def test_permutation_equals_jaxs_in_x64_mode_and_vmapped(x64):
     keys = jax.random.split(jax.random.key(0), 5)
     found = jax.jit(jax.vmap(lambda key: permutation(key, 3000)))(keys)
     expected = jax.vmap(lambda key: jax.random.permutation(key, 3000))(keys)
@@ -26,6 +26,6 @@ def test_it_is_jaxs_permutation_in_float64_and_vmapped(x64):
 
 
 @pytest.mark.parametrize("bits", [1, 20])
-def test_equal_keys_keep_their_order(bits):
+def test_the_argsort_is_stable(bits):
     keys = jax.random.bits(jax.random.key(0), (5000,), "uint32") >> (32 - bits) << 8
     np.testing.assert_array_equal(_stable_order(keys), np.argsort(keys, kind="stable"))

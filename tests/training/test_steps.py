@@ -27,7 +27,7 @@ def assert_same(a, b):
 
 
 def seen_in_two_epochs(batch_size):
-    """The examples of each step of two epochs, by the number that each example carries."""
+    """Example indices of each step of two epochs, read from the examples themselves."""
     model = aejax.Autoencoder(
         init=lambda key: {"kernel": jnp.zeros(())},
         encode=lambda params, x: x + params["kernel"],
@@ -56,7 +56,7 @@ def seen_in_two_epochs(batch_size):
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 5, 10])
-def test_an_epoch_sees_every_example_exactly_once_in_a_fresh_order(batch_size):
+def test_an_epoch_uses_every_example_once_in_a_new_order(batch_size):
     orders = []
     for steps in seen_in_two_epochs(batch_size):
         whole, remainder = divmod(10, batch_size)
@@ -66,7 +66,7 @@ def test_an_epoch_sees_every_example_exactly_once_in_a_fresh_order(batch_size):
     assert orders[0] != orders[1]
 
 
-def test_a_step_of_gradient_descent_is_the_gradient_of_the_objective():
+def test_a_gradient_descent_step_subtracts_the_gradient_of_the_objective():
     state = training.init_state(OBJECTIVE, optax.sgd(0.1), KEY)
     after, measured = training.step(OBJECTIVE, optax.sgd(0.1), state, Batch(X))
     key_steps = jax.random.split(state.key)[1]
@@ -84,14 +84,14 @@ def test_a_step_of_gradient_descent_is_the_gradient_of_the_objective():
     assert int(after.epoch) == 0
 
 
-def test_the_noise_of_two_steps_differs():
+def test_steps_use_different_noise():
     state = training.init_state(OBJECTIVE, optax.sgd(0.0), KEY)
     second, first_measured = training.step(OBJECTIVE, optax.sgd(0.0), state, Batch(X))
     _, second_measured = training.step(OBJECTIVE, optax.sgd(0.0), second, Batch(X))
     assert first_measured["loss"] != second_measured["loss"]
 
 
-def test_an_epoch_is_the_loop_of_its_steps():
+def test_an_epoch_equals_a_loop_of_steps():
     state = training.init_state(OBJECTIVE, ADAM, KEY)
     scanned, measured = training.epoch(OBJECTIVE, ADAM, state, Batch(X), batch_size=8)
     key_order, _ = jax.random.split(state.key)
@@ -110,7 +110,7 @@ def test_an_epoch_is_the_loop_of_its_steps():
     assert int(scanned.epoch) == 1
 
 
-def test_evaluation_over_batches_is_the_mean_over_examples():
+def test_batched_evaluation_is_the_mean_over_examples():
     objective = aejax.objective(aejax.dense((5, 3)), losses.squared)
     params = objective.model.init(KEY)
     whole = objective(params, Batch(X), KEY)[0]
@@ -119,7 +119,7 @@ def test_evaluation_over_batches_is_the_mean_over_examples():
         np.testing.assert_allclose(found["loss"], whole, rtol=1e-5)
 
 
-def test_a_line_search_gets_its_value_function():
+def test_line_searches_receive_the_value_function():
     objective = aejax.objective(aejax.linear(5, 2), losses.squared)
     optimizer = optax.lbfgs()
     state = training.init_state(objective, optimizer, KEY)
@@ -134,8 +134,8 @@ def test_a_line_search_gets_its_value_function():
     assert losses_seen[-1] == pytest.approx(least, rel=1e-2)
 
 
-def test_targets_and_weights_travel_with_their_examples():
-    """Targets are twice the inputs: the identity scaled by two has no loss in any order."""
+def test_targets_and_weights_are_shuffled_with_their_examples():
+    """Targets are twice the inputs, so that a model that doubles x has zero loss in any order."""
     model = aejax.Autoencoder(
         init=lambda key: {"kernel": jnp.asarray(2.0)},
         encode=lambda params, x: x * params["kernel"],
@@ -149,7 +149,7 @@ def test_targets_and_weights_travel_with_their_examples():
 
 
 @pytest.mark.parametrize("options", [{"patience": 2}, {"validation": X, "patience": 0}])
-def test_patience_of_a_pure_training_is_checked(options):
-    """Of patience 0 the measurements would all be 0: it stopped before it began."""
+def test_patience_of_train_is_checked(options):
+    """With patience 0 training would stop before its first epoch."""
     with pytest.raises(ValueError, match="patience"):
         training.train(OBJECTIVE, ADAM, X, KEY, epochs=2, batch_size=8, **options)

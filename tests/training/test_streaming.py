@@ -1,4 +1,4 @@
-"""Training on a stream: every example once a pass, the place in it kept, the numbers of `fit`'s."""
+"""Training on streams: order of examples, resumption, and equality with `fit`."""
 
 import jax
 import jax.numpy as jnp
@@ -23,13 +23,13 @@ OPTIMIZER = optax.adam(1e-2)
 
 @pytest.fixture(params=[1, 3])
 def together(request, monkeypatch):
-    """Steps that are read and run as one."""
+    """Number of steps per group."""
     monkeypatch.setattr(streaming, "STEP_GROUP_BYTES", request.param * X[:8].nbytes)
     return request.param
 
 
 def recorded(batch_size: int = 8) -> tuple[Stream, list[np.ndarray]]:
-    """A stream, and the numbers of examples that were read of it, in batches."""
+    """A stream that records the indices of each read."""
     seen: list[np.ndarray] = []
 
     def read(rows: np.ndarray) -> Batch:
@@ -48,7 +48,7 @@ def order(stream: Stream, step: int) -> np.ndarray:
     return stream_batches.shuffled_indices(stream, 7, range(step, step + 1))
 
 
-def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
+def test_a_pass_reads_every_example_once_in_a_new_order():
     stream, _ = recorded()
     assert training.steps_per_pass(stream) == 7
     passes = [
@@ -61,17 +61,17 @@ def test_a_pass_reads_every_example_once_in_an_order_of_its_own():
     assert [len(order(stream, step)) for step in (0, 6, 13)] == [8, 2, 2]
 
 
-def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
+def test_groups_are_full_batches_of_one_pass_and_one_epoch():
     stream, _ = recorded()
     groups = [*stream_batches.group_steps(stream, range(2, 17), epoch=5, together=3)]
     assert [(group.start, len(group)) for group in groups] == [
         (2, 3),
-        (5, 1),  # the last whole batch of a pass of 7
-        (6, 1),  # its tail, of 2 examples; and the end of an epoch of 5 steps
+        (5, 1),  # the last full batch of a pass of 7 steps
+        (6, 1),  # its remainder of 2 examples, and the end of an epoch of 5 steps
         (7, 3),
-        (10, 1),  # two are left of an epoch
+        (10, 1),  # two steps remain in the epoch
         (11, 1),
-        (12, 1),  # and one of the pass
+        (12, 1),  # one step remains in the pass
         (13, 1),
         (14, 3),
     ]
@@ -80,14 +80,14 @@ def test_groups_are_whole_batches_of_one_pass_and_one_epoch():
         np.testing.assert_array_equal(stream_batches.shuffled_indices(stream, 7, group), one_by_one)
 
 
-def test_as_many_steps_run_together_as_have_the_bytes_of_a_group(together):
+def test_the_group_size_in_bytes_determines_the_steps_per_group(together):
     stream, _ = recorded()
     batch = stream.read(np.arange(8))
     assert streaming.steps_per_group(stream, batch, 7, ONE_DEVICE) == together
     assert streaming.steps_per_group(stream, batch, 2, ONE_DEVICE) == 1  # fewer steps than a group
 
 
-def test_steps_on_a_stream_are_steps_on_its_batches(together):
+def test_training_on_a_stream_equals_steps_on_its_batches(together):
     stream, seen = recorded()
     state, history = fit(stream)
     expected = training.init_state(OBJECTIVE, OPTIMIZER, KEY)
@@ -117,11 +117,11 @@ def fit_in_memory():
 
 
 def trained(seen: list[np.ndarray]) -> list[tuple[int, ...]]:
-    """Groups in an order of chance; those that lie side by side were read to be checked."""
+    """Shuffled reads; consecutive indices were read by the checks and the compilation."""
     return sorted(tuple(rows.tolist()) for rows in seen if (np.diff(rows) != 1).any())
 
 
-def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path, together):
+def test_a_resumed_training_reads_exactly_the_remaining_examples(tmp_path, together):
     whole, seen = recorded()
     state, history = fit(whole, epochs=4, steps_per_epoch=5)
 
@@ -138,17 +138,17 @@ def test_a_resumed_training_reads_exactly_what_it_had_not_read(tmp_path, togethe
     assert [record["loss"] for record in history] == [record["loss"] for record in both_history]
     assert trained(seen) == sorted(trained(seen_first) + trained(seen_second))
     examples = [sum(map(len, trained(read))) for read in (seen_first, seen_second)]
-    assert examples == [10 * 8 - 6, 10 * 8 - 6]  # a tail of 2 in each
+    assert examples == [10 * 8 - 6, 10 * 8 - 6]  # a remainder of 2 in each
 
 
-def test_an_epoch_may_have_another_length_after_a_resumption(together):
+def test_steps_per_epoch_may_change_on_resumption(together):
     stream, _ = recorded()
     half, history = fit(stream, epochs=1, steps_per_epoch=4)
     _, history = fit(stream, epochs=3, steps_per_epoch=5, key=None, state=half, history=history)
     assert [record["step"] for record in history] == [4, 9, 14]
 
 
-def test_validation_is_that_of_evaluate():
+def test_validation_equals_evaluate():
     stream, _ = recorded()
     state, history = fit(stream, epochs=1, validation=stream)
     expected = training.evaluate(
@@ -158,7 +158,7 @@ def test_validation_is_that_of_evaluate():
         assert value == pytest.approx(float(expected[name]), rel=1e-5)
 
 
-def test_what_a_stream_raises_is_raised_as_it_is():
+def test_exceptions_of_a_stream_are_raised_unchanged():
     def read(rows: np.ndarray) -> Batch:
         if rows.max() > 20:
             raise OSError("the cable is out")
@@ -178,12 +178,12 @@ def test_what_a_stream_raises_is_raised_as_it_is():
         (recorded()[0], {"key": None}, "either key"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(stream, options, words):
+def test_invalid_data_and_settings_are_refused(stream, options, words):
     with pytest.raises(ValueError, match=words):
         fit(stream, **options)
 
 
-def test_a_loss_that_is_not_finite_is_named_by_its_step():
+def test_non_finite_losses_are_reported_with_their_step():
     with pytest.raises(training.NonFiniteLossError) as caught:
         training.fit_stream(
             aejax.objective(aejax.dense((6, 2), activation=jax.nn.identity), losses.squared),
@@ -197,9 +197,9 @@ def test_a_loss_that_is_not_finite_is_named_by_its_step():
 
 
 @pytest.mark.parametrize(("examples", "batch_size"), [(50, 0), (50, -8), (0, 8)])
-def test_streams_of_nothing_are_refused(examples, batch_size):
+def test_empty_streams_are_refused(examples, batch_size):
     stream, _ = recorded()
     empty = stream._replace(examples=examples, batch_size=batch_size)
     for streams in ({"stream": empty}, {"stream": stream, "validation": empty}):
-        with pytest.raises(ValueError, match="a stream has one example or more, in batches of one"):
+        with pytest.raises(ValueError, match="a stream needs at least one example and"):
             fit(**streams)
