@@ -1,11 +1,11 @@
-"""Checkpoints through Orbax: atomic, checked against their digests, resumable to the bit.
+"""Checkpoints written by Orbax: atomic, verified by SHA-256 digests, bit-identical on restoring.
 
-A checkpoint is a folder named by its step: `state/` is Orbax's, `about.json` holds configuration,
-validation loss and what the arrays are, and `digests.json` the SHA-256 of every other file. The
-folder is written under another name and renamed when it is whole, and it loses its number before
-it is deleted, so that a name that is a number is a promise.
+A checkpoint is a folder named by its step. It contains `state/`, written by Orbax; `about.json`
+with configuration, validation loss, and names and shapes of the arrays; and `digests.json` with the
+SHA-256 of every other file. The folder is written under a temporary name and renamed when complete,
+and renamed again before it is deleted, so a folder with a step as name is always complete.
 
-Beside the folder of all checkpoints lies their index, `checkpoints.json`, which `index` describes.
+The index of all checkpoints, `checkpoints.json`, is stored next to their folder; see `index`.
 """
 
 from aejax.checkpoints.folders import DamagedCheckpointError as DamagedCheckpointError

@@ -1,4 +1,4 @@
-"""What Orbax is given: the tree of a checkpoint's arrays, and their names."""
+"""Names and shapes of the arrays of a checkpoint, and the Orbax checkpointers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import jax
 
 
 def array_names(tree: Any) -> dict[str, str]:
-    """The arrays of a tree by name, each as its dtype and shape: `float32[64, 16]`."""
+    """Dtype and shape of each array of a tree, by name: "float32[64, 16]"."""
     return {
         jax.tree_util.keystr(path, simple=True, separator="."): f"{leaf.dtype}{list(leaf.shape)}"
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
@@ -15,7 +15,7 @@ def array_names(tree: Any) -> dict[str, str]:
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs between two JSON-able mappings, one clause a name; empty where nothing does."""
+    """Describe the differences of two JSON-serialisable mappings; empty if there are none."""
     return "; ".join(
         f"{name} was {before.get(name)!r}, now {now.get(name)!r}"
         for name in sorted(before.keys() | now.keys())
@@ -23,15 +23,15 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     )
 
 
-def writer() -> Any:
-    """What writes the arrays; not compressed, for trained floats hardly become smaller."""
-    import orbax.checkpoint as ocp  # here, so that a command that needs none is quick
+def orbax_writer() -> Any:
+    """Checkpointer that writes arrays without compression, which hardly shrinks trained weights."""
+    import orbax.checkpoint as ocp  # imported late, because it is slow
 
     return ocp.PyTreeCheckpointer(use_compression=False)
 
 
-def reader() -> Any:
-    """What reads the arrays."""
+def orbax_reader() -> Any:
+    """Checkpointer that reads arrays."""
     import orbax.checkpoint as ocp
 
     return ocp.StandardCheckpointer()

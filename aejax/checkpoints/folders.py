@@ -1,4 +1,4 @@
-"""A checkpoint's folder on disk: which there are, and whether each holds what was written."""
+"""Folders of checkpoints on disk: listing, digests, and verification of their files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ Configuration = Mapping[str, Any]
 
 
 class DamagedCheckpointError(ValueError):
-    """A checkpoint's files are not those that were written; the message offers the newest whole."""
+    """Files of a checkpoint or index are missing or altered."""
 
 
 def steps(directory: str | PathLike[str]) -> list[int]:
-    """Steps of the checkpoints in a folder, oldest first; whether they are whole is not asked.
+    """Steps of the checkpoints in a folder, oldest first, without checking their files.
 
     Args:
-        directory: the folder of all checkpoints of a run.
+        directory: folder of all checkpoints of a run.
 
     Returns:
-        The steps; empty where there are none.
+        The steps; empty if there are none.
     """
     directory = Path(directory)
     if not directory.is_dir():
@@ -32,18 +32,18 @@ def steps(directory: str | PathLike[str]) -> list[int]:
 
 
 def step_of(checkpoint: Path) -> int | None:
-    """The step that a checkpoint's folder is named by; None for a folder of another name."""
+    """Step of a checkpoint, from the name of its folder; None for other names."""
     return int(checkpoint.name) if checkpoint.name.isdecimal() else None
 
 
 def altered_file(checkpoint: Path) -> str | None:
-    """The first file of a checkpoint that is not what its `digests.json` says.
+    """Find the first file of a checkpoint that does not match `digests.json`.
 
     Args:
-        checkpoint: one checkpoint's folder.
+        checkpoint: folder of the checkpoint.
 
     Returns:
-        A clause that names the file missing, altered or unreadable; None where all are as written.
+        Description of the missing, altered or unreadable file; None if all match.
     """
     try:
         expected = parse_object((checkpoint / "digests.json").read_bytes())
@@ -61,7 +61,7 @@ def altered_file(checkpoint: Path) -> str | None:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file in a folder by name, but for that of the digests themselves."""
+    """SHA-256 of every file in a folder, by name, except `digests.json`."""
     return {
         path.relative_to(folder).as_posix(): digest_of(path)
         for path in sorted(folder.rglob("*"))
@@ -70,22 +70,22 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def contents(checkpoint: Path) -> dict[str, Any]:
-    """A checkpoint's `about.json`; its own digest is checked, and not those of the arrays.
+    """Read `about.json` of a checkpoint, and verify its digest, but not those of the arrays.
 
     Args:
-        checkpoint: one checkpoint's folder.
+        checkpoint: folder of the checkpoint.
 
     Returns:
-        Its step, epoch, validation loss, configuration and arrays.
+        Dict with step, epoch, validation loss, configuration and arrays.
 
     Raises:
-        ValueError: with a clause, where the file is missing, altered, or of another step.
+        ValueError: if the file is missing, altered, or belongs to another step.
     """
     try:
         content = (checkpoint / "about.json").read_bytes()
@@ -95,9 +95,9 @@ def contents(checkpoint: Path) -> dict[str, Any]:
         about = parse_object(content)
         step, configuration, arrays = about["step"], about["configuration"], about["arrays"]
         if not isinstance(configuration, dict) or not isinstance(arrays, dict):
-            raise ValueError("its configuration or its arrays are no JSON object")
+            raise ValueError("its configuration or arrays are not a JSON object")
     except (OSError, ValueError, KeyError) as error:
-        raise ValueError("about.json is not what `save` writes") from error
+        raise ValueError("about.json is not what was written") from error
     if step_of(checkpoint) not in (None, step):
-        raise ValueError(f"about.json is that of step {step}: the folder was renamed or exchanged")
+        raise ValueError(f"about.json is that of step {step}: the folder was renamed or replaced")
     return about

@@ -1,11 +1,11 @@
-"""The index of a run's checkpoints, beside their folder: `checkpoints.json` of `checkpoints/`.
+"""Index of the checkpoints of a run: `checkpoints.json` next to the folder `checkpoints/`.
 
-It lists every checkpoint with the SHA-256 of its `digests.json`, its epoch and its validation loss,
-and is sealed by a digest of its own. So the best checkpoint is known without trusting any of them,
-and one that is missing or exchanged is noticed.
+It lists each checkpoint with the SHA-256 of its `digests.json`, its epoch and its validation loss,
+and contains a digest of itself. So the best checkpoint is known without trusting the checkpoints,
+and a missing or replaced one is detected.
 
-A checkpoint in the folder that is not listed was written just before the process was killed, or by
-an earlier version, which wrote no index; it counts where its own digests are right.
+A checkpoint that is not in the index was written just before the process was killed, or by an
+earlier version without an index; it is valid if its own digests match.
 """
 
 import json
@@ -21,11 +21,11 @@ from aejax.interchange.sealed_json import seal, unseal
 
 
 class Entry(NamedTuple):
-    """A checkpoint as the index lists it.
+    """Entry of a checkpoint in the index.
 
-    digest:          SHA-256 of its `digests.json`, which covers every other file.
-    epoch:           epochs trained when it was saved.
-    validation_loss: what the best is judged by; None competes for nothing.
+    digest:          SHA-256 of its `digests.json`, which covers all other files.
+    epoch:           number of epochs trained.
+    validation_loss: criterion of the best checkpoint; None excludes the checkpoint.
     """
 
     digest: str
@@ -34,29 +34,29 @@ class Entry(NamedTuple):
 
 
 def index_file(directory: str | PathLike[str]) -> Path:
-    """Where the index of a folder of checkpoints lies.
+    """Path of the index of a folder of checkpoints.
 
     Args:
-        directory: the folder of all checkpoints of a run.
+        directory: folder of all checkpoints of a run.
 
     Returns:
-        Its name with `.json` appended, in the same parent.
+        The path of the folder with `.json` appended.
     """
-    absolute = os.path.abspath(directory)  # a name for "." too; links stay links
+    absolute = os.path.abspath(directory)  # gives "." a name, and does not resolve links
     return Path(f"{absolute}.json")
 
 
 def read_index(directory: str | PathLike[str]) -> dict[int, Entry]:
-    """The checkpoints that the index lists, whether they are there or not.
+    """Read the index, whether or not its checkpoints exist.
 
     Args:
-        directory: the folder of all checkpoints of a run.
+        directory: folder of all checkpoints of a run.
 
     Returns:
-        Entries by step; empty where there is no index.
+        Entries by step; empty if there is no index.
 
     Raises:
-        DamagedCheckpointError: naming the index, where it is not what was written.
+        DamagedCheckpointError: if the index is damaged.
     """
     path = index_file(directory)
     try:
@@ -66,21 +66,21 @@ def read_index(directory: str | PathLike[str]) -> dict[int, Entry]:
         return {}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DamagedCheckpointError(
-            f"{path} is damaged: {error}; delete it to rely on the checkpoints that are there"
+            f"{path} is damaged: {error}; delete it to use the existing checkpoints without it"
         ) from error
 
 
 def entry_of(checkpoint: Path) -> Entry:
-    """What the index lists of a checkpoint, from its own files.
+    """Create the index entry of a checkpoint from its files.
 
     Args:
-        checkpoint: one checkpoint's folder.
+        checkpoint: folder of the checkpoint.
 
     Returns:
         The entry.
 
     Raises:
-        ValueError: with a clause, where `about.json` or `digests.json` is not what was written.
+        ValueError: if `about.json` or `digests.json` is damaged.
     """
     about = contents(checkpoint)
     try:
@@ -91,21 +91,21 @@ def entry_of(checkpoint: Path) -> Entry:
             validation_loss=None if loss is None else float(loss),
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
-        raise ValueError("about.json is not what `save` writes") from error
+        raise ValueError("about.json has invalid entries") from error
 
 
 def entries(directory: str | PathLike[str], *, last: float = math.inf) -> dict[int, Entry]:
-    """The checkpoints that the index lists, and those in the folder that it does not.
+    """Entries of all checkpoints, in the index or only in the folder.
 
     Args:
-        directory: the folder of all checkpoints of a run.
-        last: the last step that is asked for.
+        directory: folder of all checkpoints of a run.
+        last: maximum step to consider.
 
     Returns:
         Entries by step.
 
     Raises:
-        DamagedCheckpointError: naming the index or the unlisted checkpoint that is damaged.
+        DamagedCheckpointError: if the index is damaged, or a checkpoint that is not in it.
     """
     known = {step: entry for step, entry in read_index(directory).items() if step <= last}
     for step in (step for step in steps(directory) if step <= last and step not in known):
@@ -114,8 +114,8 @@ def entries(directory: str | PathLike[str], *, last: float = math.inf) -> dict[i
             known[step] = entry_of(checkpoint)
         except ValueError as error:
             raise DamagedCheckpointError(
-                f"{checkpoint} is damaged: {error}; name a checkpoint (--checkpoint STEP), or "
-                "delete this one"
+                f"{checkpoint} is damaged: {error}; select another (--checkpoint STEP), or delete "
+                "this one"
             ) from error
     return known
 
@@ -124,7 +124,7 @@ def write_index(directory: Path, known: Mapping[int, Entry]) -> None:
     """Write the index atomically.
 
     Args:
-        directory: the folder of all checkpoints of a run.
+        directory: folder of all checkpoints of a run.
         known: entries by step.
     """
     path = index_file(directory)

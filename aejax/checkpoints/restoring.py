@@ -1,4 +1,4 @@
-"""Reading a checkpoint back: every file checked, every difference shown."""
+"""Restoring of a checkpoint, with verification of its files, configuration and arrays."""
 
 import json
 from os import PathLike
@@ -8,7 +8,7 @@ from typing import Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from aejax.checkpoints.arrays import array_names, differences, reader
+from aejax.checkpoints.arrays import array_names, differences, orbax_reader
 from aejax.checkpoints.folders import Configuration, DamagedCheckpointError, contents, steps
 from aejax.checkpoints.index import read_index
 from aejax.checkpoints.selection import find_damage, newest_intact_step
@@ -16,7 +16,7 @@ from aejax.training.steps import TrainState
 
 
 class OtherConfigurationError(ValueError):
-    """A checkpoint is another configuration's, or holds other arrays; the message shows how."""
+    """A checkpoint has another configuration or other arrays than expected."""
 
 
 def restore(
@@ -27,24 +27,35 @@ def restore(
     normalisation: Any = None,
     step: int | None = None,
 ) -> tuple[TrainState, Any]:
-    """Read one checkpoint, after checking every file of it.
+    """Verify and restore a checkpoint.
 
     Args:
-        directory: the folder of all checkpoints of a run.
-        like: a state of the same structure, shapes and dtypes; its values are not used. The arrays
-            are restored to its devices, however many saved them; those of mere shapes to the first.
-        configuration: refuse a checkpoint made by another; None asks nothing.
-        normalisation: a tree of NumPy arrays like the one saved.
-        step: which checkpoint; the newest unless given.
+        directory: folder of all checkpoints of a run.
+        like: state with the same structure, shapes and dtypes, whose values are not used. Arrays
+            are restored to its shardings, independent of those saved; abstract arrays without
+            sharding to the first device.
+        configuration: expected configuration; None accepts any.
+        normalisation: tree of NumPy arrays with the structure of the saved one.
+        step: step of the checkpoint (default: the newest).
 
     Returns:
-        The state, bit-identical to the one saved, and the normalisation. Arrays of 64-bit types
-        come back as such, whether JAX makes new ones (`jax_enable_x64`) or not.
+        The state, bit-identical to the saved one, and the normalisation. 64-bit arrays keep their
+        dtype even if `jax_enable_x64` is off.
 
     Raises:
-        FileNotFoundError: where there is no checkpoint, or none of that step.
-        DamagedCheckpointError: naming the file that is missing or altered.
-        OtherConfigurationError: showing the settings, or the arrays, that differ.
+        FileNotFoundError: if there is no checkpoint, or none of this step.
+        DamagedCheckpointError: if a file is missing or altered.
+        OtherConfigurationError: if configuration or arrays differ from those expected.
+
+    Example:
+        >>> import tempfile, aejax, optax
+        >>> objective = aejax.objective(aejax.dense((4, 2)), aejax.losses.squared)
+        >>> state = aejax.training.init_state(objective, optax.adam(1e-3), key=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = aejax.checkpoints.save(folder, state, configuration={"sizes": [4, 2]})
+        ...     restored, _ = aejax.checkpoints.restore(folder, like=state)
+        >>> path.name, int(restored.step)
+        ('0', 0)
     """
     directory = Path(directory)
     checkpoint = _chosen(directory, step)
@@ -59,7 +70,7 @@ def restore(
     shapes = jax.tree.map(_place, like)
     tree = {"state": shapes, "normalisation": normalisation}
     _refuse_other(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
-    with reader() as arrays, jax.enable_x64(True):  # else 64-bit arrays would be cut to 32 bits
+    with orbax_reader() as arrays, jax.enable_x64(True):  # preserves 64-bit arrays
         tree = arrays.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
@@ -77,8 +88,8 @@ def _chosen(directory: Path, step: int | None) -> Path:
 def _offer(directory: Path) -> str:
     step = newest_intact_step(directory)
     if step is None:
-        return "no other checkpoint is whole"
-    return f"the newest whole one is step {step} (--checkpoint {step})"
+        return "no other checkpoint is intact"
+    return f"the newest intact one is step {step} (--checkpoint {step})"
 
 
 def _place(leaf: Any) -> jax.ShapeDtypeStruct:

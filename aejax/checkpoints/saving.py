@@ -1,4 +1,4 @@
-"""Writing a checkpoint: whole or not at all, at once or while training goes on."""
+"""Atomic saving of checkpoints, synchronously or in a background thread."""
 
 import errno
 import json
@@ -14,15 +14,15 @@ from typing import Any
 import jax
 from jax.experimental import multihost_utils
 
-from aejax.checkpoints.arrays import array_names, writer
+from aejax.checkpoints.arrays import array_names, orbax_writer
 from aejax.checkpoints.folders import Configuration, digests, steps
 from aejax.checkpoints.index import entry_of, read_index, write_index
 from aejax.checkpoints.selection import best_of, find_damage
 from aejax.training.placement import copy_state
 from aejax.training.steps import TrainState
 
-_NOT_ALLOCATING = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
-"""Errors of file systems that cannot allocate in advance."""
+_CANNOT_ALLOCATE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+"""Error codes of file systems without `posix_fallocate`."""
 
 
 def save(
@@ -34,41 +34,51 @@ def save(
     validation_loss: float | None = None,
     keep: int = 3,
 ) -> Path:
-    """Write one checkpoint, whole or not at all, then drop the old ones and any of later steps.
+    """Write a checkpoint atomically, then delete old checkpoints and those of later steps.
 
-    Later steps belong to a run that went back to an earlier checkpoint: it will come to them again.
-    Where a training has several processes, each calls this, and returns when all have written.
+    Checkpoints of later steps exist if a run was resumed from an earlier one; they will be written
+    again. In a training with several processes, each must call this function; it returns when all
+    have written.
 
     Args:
-        directory: the folder of all checkpoints of a run.
-        state: what is saved: parameters, optimiser state, counters and key.
-        configuration: JSON-able; `restore` compares it with the one that it is given.
-        normalisation: a tree of NumPy arrays saved beside the state.
-        validation_loss: what "the best" is judged by; None competes for nothing.
-        keep: how many of the newest stay; the best stays besides.
+        directory: folder of all checkpoints of a run.
+        state: state to save: parameters, optimiser state, counters and key.
+        configuration: JSON-serialisable configuration, which `restore` can compare.
+        normalisation: tree of NumPy arrays saved with the state.
+        validation_loss: criterion of the best checkpoint; None excludes this one.
+        keep: number of newest checkpoints to keep, in addition to the best.
 
     Returns:
-        The checkpoint's folder, named by its step.
+        Folder of the checkpoint, named by its step.
 
     Raises:
-        ValueError: for keep below one.
-        OSError: where the disk refuses, or has not the room, which is asked before anything is
-            written; no half checkpoint is left under a step's name.
+        ValueError: if `keep` is less than 1.
+        OSError: if writing fails, or disk space, which is checked first, is insufficient. No
+            incomplete checkpoint is left.
+
+    Example:
+        >>> import tempfile, aejax, optax
+        >>> objective = aejax.objective(aejax.dense((4, 2)), aejax.losses.squared)
+        >>> state = aejax.training.init_state(objective, optax.adam(1e-3), key=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = aejax.checkpoints.save(folder, state, configuration={"sizes": [4, 2]})
+        ...     aejax.checkpoints.steps(folder)
+        [0]
     """
     if keep < 1:
         raise ValueError(f"keep must be at least 1 checkpoint, got {keep}")
     directory, step = Path(directory), int(state.step)
     target, partial = directory / str(step), directory / f"{step}.partial"
-    first = jax.process_index() == 0  # each process writes its arrays, and one all the rest
-    if first:
-        for leftover in directory.glob("*.partial"):  # of a run that was killed
+    is_main_process = jax.process_index() == 0  # every process writes arrays, one the other files
+    if is_main_process:
+        for leftover in directory.glob("*.partial"):  # from a killed run
             shutil.rmtree(leftover)
         partial.mkdir(parents=True)
-    _meet(f"{partial} begins")
+    _synchronise_processes(f"{partial} begins")
     tree = {"state": state, "normalisation": normalisation}
-    with _room(partial, tree if first else None), writer() as arrays:
+    with _checked_disk_space(partial, tree if is_main_process else None), orbax_writer() as arrays:
         arrays.save((partial / "state").absolute(), tree)
-    if first:
+    if is_main_process:
         about = {
             "step": step,
             "epoch": int(state.epoch),
@@ -76,24 +86,24 @@ def save(
             "configuration": configuration,
             "arrays": array_names(tree),
         }
-        _describe(partial, about)
-        _drop_from(directory, step)
+        _write_metadata(partial, about)
+        _delete_from(directory, step)
         os.rename(partial, target)
         _keep_newest_and_best(directory, keep)
-    _meet(f"{target} is whole")
+    _synchronise_processes(f"{target} is complete")
     return target
 
 
 @contextmanager
 def in_background() -> Iterator[Callable[..., None]]:
-    """`save` for a callback of `fit`: the next epoch runs while a thread writes.
+    """Asynchronous `save`, for a callback of `fit`: a thread writes while training continues.
 
-    One checkpoint is written at a time: the next waits for it. Leaving waits for the last one. What
-    a write raises is raised at the next call or on leaving, so that no failure goes unseen. The
-    processes of a training write together, and at once.
+    At most one checkpoint is being written; the next call waits for it, and so does leaving the
+    context. An exception of a write is raised at the next call or on leaving. With several
+    processes, writing is synchronous.
 
     Yields:
-        A function that takes what `save` takes, copies the state, and returns before it is written.
+        A function with the arguments of `save` that copies the state and returns immediately.
     """
     written: list[Future[Path]] = []
 
@@ -101,25 +111,25 @@ def in_background() -> Iterator[Callable[..., None]]:
         if jax.process_count() > 1:
             save(directory, state, **settings)
             return
-        _await(written)
-        # Training goes on in the state's own buffers.
+        _wait_for(written)
+        # Copy the state, because training reuses its buffers.
         written.append(thread.submit(save, directory, copy_state(state), **settings))
 
     with ThreadPoolExecutor(1, "checkpoint") as thread:
         try:
             yield save_soon
         finally:
-            _await(written)
+            _wait_for(written)
 
 
-def _await(written: list[Future[Path]]) -> None:
+def _wait_for(written: list[Future[Path]]) -> None:
     if written:
         written.pop().result()
 
 
 @contextmanager
-def _room(folder: Path, tree: Any) -> Iterator[None]:
-    """Refuse what the disk has no room for, and name as the disk's what Orbax's threads raise."""
+def _checked_disk_space(folder: Path, tree: Any) -> Iterator[None]:
+    """Check free disk space, and convert errors of Orbax's threads to OSError."""
     try:
         if tree is not None:
             _reserve(folder / "reserved", _bytes(tree))
@@ -130,54 +140,54 @@ def _room(folder: Path, tree: Any) -> Iterator[None]:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Allocate a file of this size and delete it: Orbax fails late, and in many threads.
+    """Allocate and delete a file of this size, because Orbax would fail late and in many threads.
 
-    Where the platform (macOS, Windows) or the file system cannot allocate, free space is compared.
+    If the platform (macOS, Windows) or file system cannot allocate, compare with the free space.
     """
     with path.open("wb") as file:
-        if not _allocated(file.fileno(), size) and shutil.disk_usage(path.parent).free < size:
+        if not _allocate(file.fileno(), size) and shutil.disk_usage(path.parent).free < size:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent))
     path.unlink()
 
 
-def _allocated(file: int, size: int) -> bool:
-    """Whether a file was given this size on the disk; False where that cannot be asked."""
+def _allocate(file: int, size: int) -> bool:
+    """Allocate disk space for a file; False if that is not supported."""
     allocate = getattr(os, "posix_fallocate", None)
     if allocate is None:
         return False
     try:
         allocate(file, 0, size)
     except OSError as error:
-        if error.errno not in _NOT_ALLOCATING:
+        if error.errno not in _CANNOT_ALLOCATE:
             raise
         return False
     return True
 
 
 def _bytes(tree: Any) -> int:
-    """About what a checkpoint takes: its arrays, and some blocks of four kilobytes for each."""
+    """Approximate size of a checkpoint: its arrays, and some 4 kB blocks for each."""
     leaves = jax.tree.leaves(tree)
     return sum(leaf.nbytes for leaf in leaves) + 2**12 * (16 + 2 * len(leaves))
 
 
-def _describe(partial: Path, about: Mapping[str, Any]) -> None:
-    """Write the files of a checkpoint whose arrays are written."""
+def _write_metadata(partial: Path, about: Mapping[str, Any]) -> None:
+    """Write `about.json` and `digests.json` of a checkpoint whose arrays are written."""
     (partial / "about.json").write_text(json.dumps(about, indent=2))
     (partial / "digests.json").write_text(json.dumps(digests(partial), indent=2))
 
 
-def _drop_from(directory: Path, step: int) -> None:
-    """Delete the checkpoints of this step and later ones, which the index forgets first."""
+def _delete_from(directory: Path, step: int) -> None:
+    """Delete the checkpoints of this and later steps, first from the index, then from disk."""
     known, found = read_index(directory), steps(directory)
     if any(later >= step for later in (*known, *found)):
         write_index(directory, {each: known[each] for each in known if each < step})
     for later in found:
         if later >= step:
-            _drop(directory / str(later))
+            _delete(directory / str(later))
 
 
 def _keep_newest_and_best(directory: Path, keep: int) -> None:
-    """Delete the other checkpoints, and list those that stay; the best even if it is missing."""
+    """Delete all other checkpoints, and update the index; it keeps the best even if missing."""
     found, known = steps(directory), read_index(directory)
     for step in found:
         path = directory / str(step)
@@ -186,18 +196,18 @@ def _keep_newest_and_best(directory: Path, keep: int) -> None:
     kept = {*found[-keep:], best_of(known)}
     for old in found:
         if old not in kept:
-            _drop(directory / str(old))
+            _delete(directory / str(old))
     write_index(directory, {step: known[step] for step in known if step in kept})
 
 
-def _meet(place: str) -> None:
-    """Wait for the other processes of a training, where there are any."""
+def _synchronise_processes(barrier: str) -> None:
+    """Wait for the other processes of a training, if there are any."""
     if jax.process_count() > 1:
-        multihost_utils.sync_global_devices(place)
+        multihost_utils.sync_global_devices(barrier)
 
 
-def _drop(checkpoint: Path) -> None:
-    """Delete a checkpoint; a kill midway leaves nothing under its number."""
+def _delete(checkpoint: Path) -> None:
+    """Delete a checkpoint; renaming first prevents an incomplete folder under its step."""
     nameless = checkpoint.with_name(f"{checkpoint.name}.dropped.partial")
     os.rename(checkpoint, nameless)
     shutil.rmtree(nameless)

@@ -1,4 +1,4 @@
-"""Which checkpoint is best, which is the newest, and which are whole."""
+"""Selection of the best and the newest intact checkpoint, and detection of damage."""
 
 import math
 from collections.abc import Mapping
@@ -18,44 +18,42 @@ from aejax.checkpoints.index import Entry, entries, index_file, read_index
 
 
 def best_step(directory: str | PathLike[str], *, last: float = math.inf) -> int | None:
-    """Step of the checkpoint with the lowest validation loss; None where none was measured.
+    """Step of the checkpoint with the lowest finite validation loss; None if there is none.
 
     Args:
-        directory: the folder of all checkpoints of a run.
-        last: the last step that competes.
+        directory: folder of all checkpoints of a run.
+        last: maximum step to consider.
 
     Returns:
-        The step, as the index has it, so that it may be of a checkpoint that is missing now, which
-        `restore` refuses by name. A loss that is not finite does not compete.
+        The step according to the index. Its checkpoint may be missing; `restore` reports that.
 
     Raises:
-        DamagedCheckpointError: where the index, or the loss of a checkpoint that the index does not
-            list, is not what was written.
+        DamagedCheckpointError: if the index is damaged, or a checkpoint that is not in the index.
     """
     return best_of(entries(directory, last=last))
 
 
 def check_best(directory: str | PathLike[str], *, last: float = math.inf) -> None:
-    """Refuse a folder whose best checkpoint, which a resumed run would keep, is damaged.
+    """Check that the best checkpoint, which a resumed run keeps, is intact.
 
     Args:
-        directory: the folder of all checkpoints of a run.
-        last: the last step that competes.
+        directory: folder of all checkpoints of a run.
+        last: maximum step to consider.
 
     Raises:
-        DamagedCheckpointError: saying what to delete to resume without it.
+        DamagedCheckpointError: if it is damaged; the message states what to delete.
     """
     step = best_step(directory, last=last)
     damage = None if step is None else find_damage(Path(directory) / str(step))
     if damage is not None:
         raise DamagedCheckpointError(
-            f"{Path(directory) / str(step)}, the best checkpoint, is damaged: {damage}; put it "
-            f"back from a copy, or delete it and {index_file(directory)} to do without it"
+            f"{Path(directory) / str(step)}, the best checkpoint, is damaged: {damage}; restore it "
+            f"from a copy, or delete it and {index_file(directory)} to resume without it"
         )
 
 
 def best_of(known: Mapping[int, Entry]) -> int | None:
-    """The step with the lowest finite validation loss among entries; None where there is none."""
+    """Step with the lowest finite validation loss among entries; None if there is none."""
     losses = {step: entry.validation_loss for step, entry in known.items()}
     finite = {step: loss for step, loss in losses.items() if loss is not None}
     finite = {step: loss for step, loss in sorted(finite.items()) if math.isfinite(loss)}
@@ -63,13 +61,13 @@ def best_of(known: Mapping[int, Entry]) -> int | None:
 
 
 def newest_intact_step(directory: str | PathLike[str]) -> int | None:
-    """Step of the newest checkpoint without damage; None where there is none.
+    """Step of the newest checkpoint without damage.
 
     Args:
-        directory: the folder of all checkpoints of a run.
+        directory: folder of all checkpoints of a run.
 
     Returns:
-        The step.
+        The step; None if there is none.
     """
     directory = Path(directory)
     return next(
@@ -79,18 +77,18 @@ def newest_intact_step(directory: str | PathLike[str]) -> int | None:
 
 
 def find_damage(checkpoint: str | PathLike[str]) -> str | None:
-    """What is wrong with a checkpoint's files.
+    """Find the first damaged file of a checkpoint.
 
     Args:
-        checkpoint: one checkpoint's folder.
+        checkpoint: folder of the checkpoint.
 
     Returns:
-        A clause that names the first file missing, altered or unreadable; None for a whole one.
+        Description of the first missing, altered or unreadable file; None if all are intact.
     """
     checkpoint = Path(checkpoint)
     if not checkpoint.is_dir():
         return "it is missing"
-    if _exchanged(checkpoint):
+    if _is_replaced(checkpoint):
         return f"digests.json is not the one that {index_file(checkpoint.parent).name} lists"
     altered = altered_file(checkpoint)
     if altered is not None:
@@ -102,10 +100,10 @@ def find_damage(checkpoint: str | PathLike[str]) -> str | None:
     return None
 
 
-def _exchanged(checkpoint: Path) -> bool:
-    """Whether the index lists other digests for a checkpoint; what is not listed is not judged."""
+def _is_replaced(checkpoint: Path) -> bool:
+    """Whether the index has another digest for a checkpoint; False if it is not in the index."""
     path = checkpoint / "digests.json"
-    with suppress(DamagedCheckpointError):  # of the index, which `read_index` reports by itself
+    with suppress(DamagedCheckpointError):  # a damaged index is reported by `read_index`
         step, known = step_of(checkpoint), read_index(checkpoint.parent)
         entry = None if step is None else known.get(step)
         return entry is not None and path.is_file() and digest_of(path) != entry.digest

@@ -1,6 +1,6 @@
-"""The scikit-learn face: `fit`, `transform`, `inverse_transform`, in pipelines and grid searches.
+"""scikit-learn estimators: `fit`, `transform`, `inverse_transform`, for pipelines and searches.
 
-scikit-learn is imported here alone; `import aejax` does not load it.
+`import aejax` does not import scikit-learn; only this package does.
 """
 
 from aejax.estimator.autoencoder_transformer import AutoencoderTransformer as AutoencoderTransformer

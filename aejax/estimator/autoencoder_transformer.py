@@ -1,4 +1,4 @@
-"""A dense autoencoder with scikit-learn's manners, trained by `training.fit`."""
+"""Dense autoencoder as a scikit-learn transformer, trained by `training.fit`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,47 +22,58 @@ from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
 
 class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """A dense autoencoder as a scikit-learn transformer: codes out, reconstructions back.
+    """Dense autoencoder as a scikit-learn transformer from examples to codes.
 
     Minimises the mean over examples of Σ_j ℓ(x̂_j, x_j), x̂ = decode(encode(x̃)), plus weighted
-    penalties. float64 is kept in float64, float32 in float32. Fitted arrays are NumPy's, so that a
-    fitted estimator pickles wherever its settings do; names do, and so do functions of a module.
+    penalties. float32 and float64 are preserved. Fitted arrays are NumPy arrays, so a fitted
+    estimator can be pickled if its settings can, which holds for names and module-level functions.
 
     Args:
-        n_components: units of the code.
-        hidden_layer_sizes: units of the layers between input and code, or of the one layer; the
-            decoder mirrors them.
-        activation: of hidden layers: sigmoid, tanh, relu, gelu, identity, or a function.
-        code_activation: of the code; `activation` unless given.
-        tied: the decoder uses the encoder's kernels, transposed.
-        loss: squared, bernoulli, squared-logistic, squared-tanh, or an `aejax.Loss`.
-        corruption: none, masking, gaussian, salt-and-pepper, or a function (key, x) -> x_corrupted.
-        corruption_level: rate of masking and salt and pepper, or standard deviation of the noise.
+        n_components: number of code units.
+        hidden_layer_sizes: numbers of units of the layers between input and code, or of a single
+            layer; the decoder mirrors them.
+        activation: activation of hidden layers: "sigmoid", "tanh", "relu", "gelu", "identity", or
+            a function.
+        code_activation: activation of the code (default: `activation`).
+        tied: whether the decoder uses the transposed kernels of the encoder.
+        loss: "squared", "bernoulli", "squared-logistic", "squared-tanh", or an `aejax.Loss`.
+        corruption: "none", "masking", "gaussian", "salt-and-pepper", or a function
+            (key, x) -> x_corrupted.
+        corruption_level: rate of masking or of salt and pepper, or standard deviation of Gaussian
+            noise.
         l2: weight of Σ W² over kernels.
         l1: weight of Σ |h| over the code.
         sparsity: weight of KL sparsity, for a sigmoid code.
-        rho: the mean activation ρ that KL sparsity asks for.
+        rho: target mean activation ρ of KL sparsity.
         contraction: weight of the contractive penalty ‖∂h/∂x‖².
-        penalties: further ones, name -> (weight, penalty).
-        optimizer: adam, muon, or sgd with Nesterov momentum 0.9.
-        learning_rate: of every step.
-        batch_size: examples a step; all of them where there are fewer.
-        max_iter: epochs that `fit` trains for at most.
-        early_stopping: hold examples out, stop once their loss no longer falls, keep the best
-            epoch's parameters; further training continues from these.
-        validation_fraction: share of the examples held out.
-        n_iter_no_change: epochs without a lower validation loss to wait for.
-        warm_start: `fit` goes on from where the last one stopped.
-        random_state: of parameters, order, noise and the examples held out.
+        penalties: custom penalties, name -> (weight, penalty).
+        optimizer: "adam", "muon", or "sgd" with Nesterov momentum 0.9.
+        learning_rate: constant learning rate.
+        batch_size: number of examples per step, or all examples if fewer.
+        max_iter: maximum number of epochs of `fit`.
+        early_stopping: whether to hold out examples, stop when their loss stops decreasing, and
+            use the parameters of the best epoch, from which further training continues.
+        validation_fraction: fraction of the examples held out.
+        n_iter_no_change: number of epochs without a lower validation loss before stopping.
+        warm_start: whether `fit` resumes from the previous fit.
+        random_state: seed of parameters, order, noise and held-out examples.
 
     Attributes:
         params_: parameters of `aejax.dense`, a nested dict of NumPy arrays.
-        history_: `training.fit`'s records, one an epoch.
-        n_iter_: epochs trained.
-        n_features_in_: features of X.
-        feature_names_in_: their names, where X had names.
+        history_: records of `training.fit`, one per epoch.
+        n_iter_: number of epochs trained.
+        n_features_in_: number of features of X.
+        feature_names_in_: names of the features, if X had names.
 
     Source: Vincent et al. 2010 (denoising); Hinton & Salakhutdinov 2006 (deep).
+
+    Example:
+        >>> from sklearn.datasets import load_digits
+        >>> from aejax.estimator import AutoencoderTransformer
+        >>> x = load_digits().data[:200] / 16
+        >>> model = AutoencoderTransformer(10, loss="bernoulli", max_iter=2, random_state=0).fit(x)
+        >>> model.transform(x).shape
+        (200, 10)
     """
 
     def __init__(
@@ -120,17 +131,17 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Train on X for `max_iter` epochs, or until early stopping.
 
         Args:
-            X: [examples, features], dense, finite.
+            X: examples [examples, features], dense and finite.
             y: ignored.
 
         Returns:
             self.
 
         Raises:
-            ValueError: for data or settings that cannot be trained; for a warm start whose
-                settings or features are not those of the parameters.
-            TypeError: for sparse X.
-            NonFiniteLossError: when the loss stops being finite.
+            ValueError: if data or settings are invalid, or do not match the parameters of a warm
+                start.
+            TypeError: if X is sparse.
+            NonFiniteLossError: if the loss becomes NaN or infinite.
         """
         schedule = schedule_of(self.get_params(deep=False))
         resumed = schedule.warm_start and self.__sklearn_is_fitted__()
@@ -143,19 +154,19 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         return self._train(x[order[held_out:]], validation, seed, schedule, resumed)
 
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
-        """Train one epoch more on X, from the parameters of the last call.
+        """Train for one more epoch on X.
 
         Args:
-            X: [examples, features]; any number of examples.
+            X: examples [examples, features].
             y: ignored.
 
         Returns:
             self.
 
         Raises:
-            ValueError: as `fit`, and for other features than before.
-            TypeError: for sparse X.
-            NonFiniteLossError: when the loss stops being finite.
+            ValueError: as `fit`, and if the features differ from those of earlier calls.
+            TypeError: if X is sparse.
+            NonFiniteLossError: if the loss becomes NaN or infinite.
         """
         resumed = self.__sklearn_is_fitted__()
         x = self._examples(X, resumed)
@@ -167,14 +178,14 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """Codes h = encode(x).
 
         Args:
-            X: [examples, features].
+            X: examples [examples, features].
 
         Returns:
-            [examples, n_components], of X's dtype.
+            Codes [examples, n_components], with the dtype of X.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for other features than those fitted.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the features differ from those fitted.
         """
         return self._apply(lambda compiled: compiled.encode, check_examples(self, X))
 
@@ -185,33 +196,33 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             X: codes [examples, n_components].
 
         Returns:
-            [examples, features], of X's dtype.
+            Reconstructions [examples, features], with the dtype of X.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for codes of another width.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the codes have another width.
         """
         return self._apply(lambda compiled: compiled.decode, check_codes(self, X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Minus the mean over examples of the reconstruction loss, without noise: higher is better.
+        """Negative mean reconstruction loss, without noise; higher is better.
 
         Args:
-            X: [examples, features].
+            X: examples [examples, features].
             y: ignored.
 
         Returns:
             −mean_i Σ_j ℓ(x̂_ij, x_ij).
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for other features than those fitted.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the features differ from those fitted.
         """
         losses = self._apply(lambda compiled: compiled.losses, check_examples(self, X))
         return -float(np.mean(losses, dtype=np.float64))
 
     def _examples(self, x: Any, resumed: bool) -> np.ndarray:
-        """Those of a training that goes on come in the dtype of its parameters."""
+        """Validate training examples, in the dtype of the parameters if training is resumed."""
         dtype = jax.tree.leaves(self.params_)[0].dtype if resumed else DTYPES
         return check_training_examples(self, x, resumed=resumed, dtype=dtype)
 
@@ -229,7 +240,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         with jax.enable_x64(x.dtype == np.float64):
             compiled = compile_model(settings, x.shape[1], x.dtype.name)
             key = jax.random.key(seed)
-            state = _revived(self._state) if resumed else compiled.init(key)
+            state = _to_jax(self._state) if resumed else compiled.init(key)
             state, history = training.fit(
                 compiled.objective,
                 compiled.optimizer,
@@ -241,7 +252,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
                 patience=None if validation is None else schedule.n_iter_no_change,
                 callbacks=[] if validation is None else [best],
             )
-            self._state = _stored(state) if validation is None else best.kept(state)
+            self._state = _to_numpy(state) if validation is None else best.with_counters_of(state)
         self._fitted, self._features = settings, x.shape[1]
         self.history_ = [*(self.history_ if resumed else []), *history]
         self.n_iter_ = int(self._state.epoch)
@@ -251,7 +262,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def _apply(
         self, choose: Callable[[CompiledModel], Callable[[Params, Array], Array]], x: np.ndarray
     ) -> np.ndarray:
-        """One of the program's functions of parameters and rows, in the precision of the rows."""
+        """Apply a function of the compiled model to rows, in the dtype of the rows."""
         with jax.enable_x64(x.dtype == np.float64):
             function = choose(compile_model(self._fitted, self._features, x.dtype.name))
             params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), self.params_)
@@ -271,7 +282,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
 
 def _held_out(schedule: Schedule, examples: int) -> int:
-    """How many examples early stopping holds out; 0 without it."""
+    """Number of examples held out for early stopping; 0 without it."""
     if not schedule.early_stopping:
         return 0
     fraction = schedule.validation_fraction
@@ -292,30 +303,30 @@ class _Best:
 
     def __call__(self, state: training.TrainState, record: Record) -> None:
         if record["validation"]["loss"] < self.loss:
-            self.loss, self.state = record["validation"]["loss"], _stored(state)
+            self.loss, self.state = record["validation"]["loss"], _to_numpy(state)
 
-    def kept(self, last: training.TrainState) -> training.TrainState:
-        """The best state, but with the counters of the last: the history has all epochs."""
-        last = _stored(last)
+    def with_counters_of(self, last: training.TrainState) -> training.TrainState:
+        """The best state, with the counters of the last, because the history has all epochs."""
+        last = _to_numpy(last)
         best = last if self.state is None else self.state
         return best._replace(step=last.step, epoch=last.epoch)
 
 
-def _stored(state: training.TrainState) -> training.TrainState:
-    """The state in NumPy arrays, its typed key as plain numbers, so that it can be pickled."""
+def _to_numpy(state: training.TrainState) -> training.TrainState:
+    """Convert a state to NumPy arrays, including its key, so that it can be pickled."""
     return jax.tree.map(np.array, state._replace(key=jax.random.key_data(state.key)))
 
 
-def _revived(state: training.TrainState) -> training.TrainState:
+def _to_jax(state: training.TrainState) -> training.TrainState:
     return jax.device_put(state)._replace(key=jax.random.wrap_key_data(state.key))
 
 
 def _check_same(settings: Settings, fitted: Settings) -> None:
-    """Parameters and moments of one model cannot go on as those of another."""
+    """Check that the settings of a warm start match those of the fitted parameters."""
     shapes = ("n_components", "hidden_layer_sizes", "tied", "optimizer")
     for name in shapes:
         if getattr(settings, name) != getattr(fitted, name):
             raise ValueError(
-                f"{name} is {getattr(settings, name)!r}, but the parameters to go on from were "
+                f"{name} is {getattr(settings, name)!r}, but the parameters of the warm start were "
                 f"fitted with {getattr(fitted, name)!r}; restore it, or fit with warm_start=False"
             )

@@ -1,4 +1,4 @@
-"""What an estimator's settings compile to, kept so that equal settings compile once."""
+"""Compiled functions for the settings of an estimator, cached by settings."""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -16,7 +16,7 @@ from aejax.types import Array, Autoencoder, Batch, Corruption, Key, Params, Pena
 
 
 class CompiledModel(NamedTuple):
-    """Compiled functions of parameters and arrays, and what `training.fit` takes."""
+    """Objective and optimizer for `training.fit`, and jitted functions of parameters and arrays."""
 
     objective: Objective
     optimizer: optax.GradientTransformation
@@ -28,18 +28,18 @@ class CompiledModel(NamedTuple):
 
 @lru_cache(maxsize=128)
 def compile_model(settings: Settings, features: int, dtype: str) -> CompiledModel:
-    """The program of some settings; the same object for the same arguments, so JAX compiles once.
+    """Build objective, optimizer and jitted functions; cached, so that JAX compiles only once.
 
     Args:
-        settings: of an estimator.
-        features: width of X.
-        dtype: float32 or float64, of the parameters.
+        settings: settings of an estimator.
+        features: number of features of X.
+        dtype: dtype of the parameters, "float32" or "float64".
 
     Returns:
-        The `CompiledModel`; decode includes the loss's link; losses are of each example.
+        The `CompiledModel`; `decode` includes the link function; `losses` are per example.
 
     Raises:
-        ValueError: for settings out of their range, and names that mean nothing.
+        ValueError: if a setting is out of range, or a name is unknown.
     """
     composed = objective(
         _model(settings, features, dtype),
@@ -94,7 +94,9 @@ def _penalties(settings: Settings) -> dict[str, tuple[float, Penalty]]:
         rho=settings.rho,
         one_logistic_layer=one_layer and _code_activation(settings) == "sigmoid",
     )
-    own = dict(settings.penalties)
-    if taken := own.keys() & set(names):
-        raise ValueError(f"a penalty of your own cannot be called {taken.pop()!r}: a setting is")
-    return weighted | own
+    custom = dict(settings.penalties)
+    if reserved := custom.keys() & set(names):
+        raise ValueError(
+            f"a custom penalty cannot be called {reserved.pop()!r}: it is the name of a setting"
+        )
+    return weighted | custom

@@ -1,4 +1,4 @@
-"""What the estimators take for examples and codes, in scikit-learn's words."""
+"""Validation of examples and codes, following scikit-learn's conventions."""
 
 from typing import Any
 
@@ -7,28 +7,29 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-DTYPES: Any = [np.float64, np.float32]  # kept; anything else becomes the first
+DTYPES: Any = [np.float64, np.float32]
+"""Dtypes that are preserved; other dtypes are converted to the first."""
 
 
 def check_training_examples(
     estimator: BaseEstimator, x: Any, *, resumed: bool, dtype: Any = DTYPES, at_least: int = 1
 ) -> np.ndarray:
-    """Examples to be fitted; their width and names are remembered, or held to those before.
+    """Validate training examples, and record or compare the number and names of features.
 
     Args:
-        estimator: whose they are.
-        x: [examples, features], dense, finite.
-        resumed: hold them to the features of the fit before.
-        dtype: of the result; float32 and float64 are kept unless given.
-        at_least: how many there must be.
+        estimator: estimator to fit.
+        x: examples [examples, features], dense and finite.
+        resumed: whether features must match those of the previous fit.
+        dtype: dtype of the result (default: float32 and float64 are preserved).
+        at_least: minimum number of examples.
 
     Returns:
         The array.
 
     Raises:
-        ValueError: for another rank, no examples, values that are masked or not finite, other
-            features.
-        TypeError: for a sparse matrix.
+        ValueError: if the rank, the number of examples or the features are wrong, or values are
+            masked or not finite.
+        TypeError: if the matrix is sparse.
     """
     _refuse_masked(x)
     found: Any = validate_data(
@@ -38,17 +39,17 @@ def check_training_examples(
 
 
 def check_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
-    """Examples for a fitted estimator.
+    """Validate examples for a fitted estimator.
 
     Args:
-        estimator: fitted.
-        x: [examples, features].
+        estimator: fitted estimator.
+        x: examples [examples, features].
 
     Returns:
         The array, float32 or float64.
 
     Raises:
-        NotFittedError: before `fit`.
+        NotFittedError: if the estimator is not fitted.
         ValueError: as `check_training_examples`.
         TypeError: as `check_training_examples`.
     """
@@ -59,19 +60,19 @@ def check_examples(estimator: BaseEstimator, x: Any) -> np.ndarray:
 
 
 def check_codes(estimator: Any, code: Any) -> np.ndarray:
-    """Codes for a fitted estimator.
+    """Validate codes for a fitted estimator.
 
     Args:
-        estimator: fitted.
-        code: [examples, k].
+        estimator: fitted estimator.
+        code: codes [examples, k].
 
     Returns:
         The array, float32 or float64.
 
     Raises:
-        NotFittedError: before `fit`.
-        ValueError: for another width or rank, or values that are not finite.
-        TypeError: for a sparse matrix.
+        NotFittedError: if the estimator is not fitted.
+        ValueError: if the shape is wrong, or values are not finite.
+        TypeError: if the matrix is sparse.
     """
     check_is_fitted(estimator)
     _refuse_masked(code)
@@ -83,6 +84,6 @@ def check_codes(estimator: Any, code: Any) -> np.ndarray:
 
 
 def _refuse_masked(x: Any) -> None:
-    """scikit-learn would take what lies behind a mask for values."""
+    """Refuse masked values, which scikit-learn would use as data."""
     if np.ma.isMaskedArray(x) and np.ma.getmaskarray(x).any():
         raise ValueError("X has masked values; fill them (X.filled) or drop their rows")

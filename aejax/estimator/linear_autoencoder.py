@@ -1,4 +1,4 @@
-"""The linear autoencoder with scikit-learn's manners: a drop-in for `sklearn.decomposition.PCA`."""
+"""Linear autoencoder as a drop-in replacement for `sklearn.decomposition.PCA`."""
 
 import warnings
 from numbers import Integral, Real
@@ -29,39 +29,44 @@ SOLVERS = ("closed-form", "covariance", "gradient")
 
 
 class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """The linear autoencoder h = x W_e + b, x̂ = h W_d + c, whose optimum is PCA.
+    """Linear autoencoder h = x W_e + b, x̂ = h W_d + c, whose optimum is PCA.
 
-    Attributes, signs and methods are those of `sklearn.decomposition.PCA`, so that one may stand
-    for the other. Float32 examples give float32 attributes and codes; sums run in float64, but for
-    the covariance solver's.
-    `partial_fit` merges exact moments: in any batches, the fit is that of all examples at once.
+    Attributes, signs and methods agree with `sklearn.decomposition.PCA`. float32 examples give
+    float32 attributes and codes; sums accumulate in float64, except in the covariance solver.
+    `partial_fit` merges exact moments, so the fit does not depend on how examples are batched.
 
     Args:
-        n_components: code units k; a share in (0, 1) takes as many as explain more than that share
-            of the variance; None takes all.
-        whiten: give every code unit variance one.
-        solver: "closed-form" takes the singular value decomposition; "covariance" the eigenvectors
-            of the covariance or Gram matrix, in X's dtype: faster for many examples or many
-            features, with half the digits;
-            "gradient" trains the autoencoder by L-BFGS from a random start and reads the components
-            off its reconstructions.
-        random_state: of the gradient solver's start.
+        n_components: number of code units k; a fraction in (0, 1) selects the smallest k that
+            explains more than this fraction of the variance; None selects all.
+        whiten: whether to scale every code unit to variance one.
+        solver: "closed-form" uses the singular value decomposition; "covariance" the eigenvectors
+            of the covariance or Gram matrix in the dtype of X, which is faster for many examples or
+            features, with half the digits; "gradient" trains the autoencoder by L-BFGS from a
+            random start and extracts the components from its reconstructions.
+        random_state: seed of the start of the gradient solver.
 
     Attributes:
-        components_: V_kᵀ [k, features], one unit principal direction a row; its entry of largest
+        components_: V_kᵀ [k, features], unit principal directions as rows, whose entry of largest
             magnitude is positive.
-        explained_variance_: [k], of the examples along each, with m − 1 in the denominator.
-        explained_variance_ratio_: [k], its share of the whole.
-        singular_values_: [k], of the centred examples.
-        mean_: x̄ [features].
-        noise_variance_: the mean variance along the directions left out; 0 where none are.
-        n_components_: k.
-        n_samples_: examples seen.
-        n_features_in_: features of X.
-        feature_names_in_: their names, where X had names.
+        explained_variance_: variance along each component, [k], with denominator m − 1.
+        explained_variance_ratio_: fraction of the total variance, [k].
+        singular_values_: singular values of the centred examples, [k].
+        mean_: mean x̄ of the examples, [features].
+        noise_variance_: mean variance along the discarded directions; 0 if there are none.
+        n_components_: number of components k.
+        n_samples_: number of examples seen.
+        n_features_in_: number of features of X.
+        feature_names_in_: names of the features, if X had names.
         params_: parameters of `aejax.linear`, a nested dict of NumPy arrays.
 
     Source: Bourlard & Kamp 1988; Baldi & Hornik 1989; Tipping & Bishop 1999 (the likelihood).
+
+    Example:
+        >>> from sklearn.datasets import load_iris
+        >>> from aejax.estimator import LinearAutoencoder
+        >>> model = LinearAutoencoder(n_components=2).fit(load_iris().data)
+        >>> model.explained_variance_ratio_.round(3).tolist()
+        [0.925, 0.053]
     """
 
     def __init__(
@@ -78,21 +83,21 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
-        """Find the optimum for X.
+        """Compute the optimum for X.
 
         Args:
-            X: [examples, features], dense, finite, two examples or more.
+            X: examples [examples, features], dense and finite, at least two.
             y: ignored.
 
         Returns:
             self.
 
         Raises:
-            ValueError: for examples or settings that cannot be used.
-            TypeError: for sparse X.
+            ValueError: if examples or settings are invalid.
+            TypeError: if X is sparse.
 
         Warns:
-            ConvergenceWarning: where the gradient solver stops before it arrives.
+            ConvergenceWarning: if the gradient solver does not converge.
         """
         self._check_settings()
         x = check_training_examples(self, X, resumed=False, at_least=2)
@@ -102,21 +107,21 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self._analyse(moments(x), x.dtype, most)
 
     def partial_fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
-        """Find the optimum for all examples of this call and those before.
+        """Compute the optimum for all examples of this and earlier calls.
 
-        While there are fewer examples than `n_components`, there are as many components as
-        examples; of a single one, whose variance is unknown, the explained variance is 0.
+        With fewer examples than `n_components`, there are as many components as examples; for a
+        single example the explained variance is 0.
 
         Args:
-            X: [examples, features]; any number of examples.
+            X: examples [examples, features].
             y: ignored.
 
         Returns:
             self.
 
         Raises:
-            ValueError: as `fit`, and for other features than before.
-            TypeError: for sparse X.
+            ValueError: as `fit`, and if the features differ from those of earlier calls.
+            TypeError: if X is sparse.
         """
         self._check_settings()
         resumed = hasattr(self, "components_")
@@ -130,14 +135,14 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """Codes h = (x − x̄) W_e.
 
         Args:
-            X: [examples, features].
+            X: examples [examples, features].
 
         Returns:
-            [examples, n_components_], of X's dtype.
+            Codes [examples, n_components_], with the dtype of X.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for other features than those fitted.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the features differ from those fitted.
         """
         x = self._centred(X)
         return x @ self.params_["encoder"]["layer_0"]["kernel"].astype(x.dtype)
@@ -149,28 +154,28 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             X: codes [examples, n_components_].
 
         Returns:
-            [examples, features], of X's dtype.
+            Reconstructions [examples, features], with the dtype of X.
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for codes of another width.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the codes have another width.
         """
         code = check_codes(self, X)
         decoder = self.params_["decoder"]["layer_0"]
         return code @ decoder["kernel"].astype(code.dtype) + decoder["bias"].astype(code.dtype)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Log-likelihood of each example under N(x̄, C), C of `get_covariance`.
+        """Log-likelihood of each example under N(x̄, C), with C of `get_covariance`.
 
         Args:
-            X: [examples, features].
+            X: examples [examples, features].
 
         Returns:
-            [examples], in nats.
+            Log-likelihoods in nats, [examples].
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: for other features than those fitted; where C is singular.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the features differ from those fitted, or C is singular.
         """
         x = self._centred(X)
         precision = self.get_precision()
@@ -179,17 +184,17 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return (log_determinant - distances - x.shape[1] * np.log(2 * np.pi)) / 2
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean log-likelihood of the examples: higher is better.
+        """Mean log-likelihood of the examples; higher is better.
 
         Args:
-            X: [examples, features].
+            X: examples [examples, features].
             y: ignored.
 
         Returns:
             The mean of `score_samples`.
 
         Raises:
-            NotFittedError: before `fit`.
+            NotFittedError: if the estimator is not fitted.
             ValueError: as `score_samples`.
         """
         return float(np.mean(self.score_samples(X)))
@@ -198,10 +203,10 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         """Covariance of the probabilistic model, C = V_k diag(λ_i − σ²) V_kᵀ + σ² I.
 
         Returns:
-            [features, features]; λ_i are the explained variances, σ² the noise variance.
+            C [features, features]; λ_i are the explained variances, σ² the noise variance.
 
         Raises:
-            NotFittedError: before `fit`.
+            NotFittedError: if the estimator is not fitted.
 
         Source: Tipping & Bishop 1999.
         """
@@ -211,14 +216,14 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return (self.components_.T * excess) @ self.components_ + noise * np.eye(len(self.mean_))
 
     def get_precision(self) -> np.ndarray:
-        """Inverse covariance, C⁻¹ = V_k diag(1/λ_i − 1/σ²) V_kᵀ + I/σ².
+        """Precision matrix C⁻¹ = V_k diag(1/λ_i − 1/σ²) V_kᵀ + I/σ².
 
         Returns:
-            [features, features].
+            C⁻¹ [features, features].
 
         Raises:
-            NotFittedError: before `fit`.
-            ValueError: where C is singular.
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if C is singular.
 
         Source: Tipping & Bishop 1999.
         """
@@ -227,12 +232,12 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         variances = np.maximum(self.explained_variance_, noise)
         if not variances.all() or (noise == 0 and self.n_components_ < features):
             raise ValueError(
-                "the covariance is singular, so there is no likelihood; keep fewer components "
-                f"than {self.n_components_}, or give more examples than features"
+                "the covariance is singular, so there is no likelihood; use fewer components "
+                f"than {self.n_components_}, or more examples than features"
             )
         inverse = 1 / noise if noise > 0 else variances.dtype.type(0)
-        own = (self.components_.T * (1 / variances - inverse)) @ self.components_
-        return own + inverse * np.eye(features, dtype=own.dtype)
+        low_rank = (self.components_.T * (1 / variances - inverse)) @ self.components_
+        return low_rank + inverse * np.eye(features, dtype=low_rank.dtype)
 
     @property
     def _n_features_out(self) -> int:
@@ -244,25 +249,25 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return tags
 
     def _centred(self, x: Any) -> np.ndarray:
-        """x − x̄, to the digits of the difference and not of x̄ in its dtype."""
+        """x − x̄, corrected by the rounding error of x̄ in its dtype."""
         x = check_examples(self, x)
         return (x - self.mean_.astype(x.dtype)) - self._mean_residue.astype(x.dtype)
 
     def _check_settings(self) -> None:
         as_bool("whiten", self.whiten)
         if self.solver not in SOLVERS:
-            raise ValueError(f"no solver is called {self.solver!r}; there are {', '.join(SOLVERS)}")
+            raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
         if self.solver == "gradient" and not isinstance(
             as_python_scalar(self.n_components), Integral
         ):
             raise ValueError(
-                "the gradient solver needs a whole number n_components, got "
-                f"{self.n_components!r}; the closed form chooses it"
+                f"the gradient solver needs an integer n_components, got {self.n_components!r}; "
+                "use the closed form to choose it by variance"
             )
 
     def _analyse(self, data: Moments, dtype: np.dtype, most: int) -> "LinearAutoencoder":
         gradient = self.solver == "gradient"
-        # Refused before minutes of training: _code_size needs no eigenvalues of a whole number.
+        # Check before training: for an integer, _code_size does not need the eigenvalues.
         if gradient:
             _code_size(self.n_components, np.zeros(0), 0.0, most)
         analysis = self._trained(data) if gradient else pca_of_moments(data)
@@ -271,7 +276,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _keep(
         self, data: Moments, analysis: PCA, dtype: np.dtype, most: int
     ) -> "LinearAutoencoder":
-        """Set the fitted attributes; n_components may be at most `most`."""
+        """Set the fitted attributes; `most` is the maximum of n_components."""
         total, rank = float(np.square(data.factor).sum()), min(data.examples, len(data.mean))
         code = min(_code_size(self.n_components, analysis.eigenvalues, total, most), rank)
         eigenvalues, components = analysis.eigenvalues[:code], analysis.components[:code]
@@ -291,14 +296,14 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         return self
 
     def _trained(self, data: Moments) -> PCA:
-        """The components of a trained autoencoder's reconstructions, which are PCA's."""
-        if not data.factor.any():  # without variance there is nothing to train on
+        """PCA of the reconstructions of a trained autoencoder."""
+        if not data.factor.any():  # without variance, gradients vanish
             return pca_of_moments(data)
         seed = as_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         trained = train_linear(jax.random.key(seed), data, int(as_python_scalar(self.n_components)))
         if not trained.converged:
             warnings.warn(
-                f"L-BFGS has not converged in {trained.steps} steps; use solver='closed-form'",
+                f"L-BFGS did not converge in {trained.steps} steps; use solver='closed-form'",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -319,26 +324,26 @@ def _code_size(given: Any, eigenvalues: np.ndarray, total: float, most: int) -> 
         shares = np.cumsum(eigenvalues) / (total or 1.0)
         return min(int(np.searchsorted(shares, float(value), side="right")) + 1, most)
     raise ValueError(
-        f"n_components must be a whole number from 1 to min(examples, features) = {most}, a share "
+        f"n_components must be an integer from 1 to min(examples, features) = {most}, a fraction "
         f"in (0, 1), or None, got {given!r}"
     )
 
 
 def _check_range(variance: float, magnitude: float, dtype: np.dtype) -> None:
-    """Refuse a variance that the attributes cannot hold: it would be infinite, or nothing."""
-    some = np.sqrt(variance) > np.finfo(np.float64).eps * magnitude  # else it is only rounding
-    least, most = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
-    if some and not least <= variance <= most:
+    """Check that the dtype of the attributes can represent the variance."""
+    significant = np.sqrt(variance) > np.finfo(np.float64).eps * magnitude  # above rounding errors
+    smallest, largest = float(np.finfo(dtype).tiny), float(np.finfo(dtype).max)
+    if significant and not smallest <= variance <= largest:
         raise ValueError(
-            f"the variance of X, {variance:.1e}, is out of {dtype}'s range; scale X"
-            + (", or give it in float64" if dtype == np.float32 else "")
+            f"the variance of X, {variance:.1e}, is out of the range of {dtype}; scale X"
+            + (", or convert it to float64" if dtype == np.float32 else "")
         )
 
 
 def _scales(deviations: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Standard deviations to divide codes by; those that are only rounding are not divided out."""
-    least = np.finfo(dtype).eps * deviations.max(initial=0.0)
-    return np.maximum(deviations, least or 1.0).astype(dtype)
+    """Standard deviations to divide codes by, bounded below at the level of rounding errors."""
+    smallest = np.finfo(dtype).eps * deviations.max(initial=0.0)
+    return np.maximum(deviations, smallest or 1.0).astype(dtype)
 
 
 def _params(components: np.ndarray, mean: np.ndarray, scales: np.ndarray | None) -> Params:

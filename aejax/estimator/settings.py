@@ -1,4 +1,4 @@
-"""Settings of the estimators, checked and converted to plain Python values."""
+"""Checks of the settings of estimators, and their conversion to Python values."""
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
@@ -12,7 +12,7 @@ from aejax.types import Array, Corruption, Loss, Penalty
 
 
 class Settings(NamedTuple):
-    """The settings of an `AutoencoderTransformer` that its program depends on, all hashable."""
+    """Settings of an `AutoencoderTransformer` that determine its compiled model; all hashable."""
 
     n_components: int
     hidden_layer_sizes: tuple[int, ...]
@@ -33,7 +33,7 @@ class Settings(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """The settings of an `AutoencoderTransformer` that say how long and on what it trains."""
+    """Settings of an `AutoencoderTransformer` that determine the length and data of training."""
 
     batch_size: int
     max_iter: int
@@ -44,17 +44,16 @@ class Schedule(NamedTuple):
 
 
 def settings_of(given: Mapping[str, Any]) -> Settings:
-    """The settings that a program depends on.
+    """Settings of the compiled model, from the parameters of an estimator.
 
     Args:
-        given: of an `AutoencoderTransformer`, by name, as `get_params` returns them.
+        given: parameters of an `AutoencoderTransformer`, from `get_params`.
 
     Returns:
-        The `Settings`: NumPy's and JAX's scalars are Python's, sizes a tuple.
+        The settings, with NumPy and JAX scalars converted to Python's, and sizes to a tuple.
 
     Raises:
-        ValueError: for a value of another kind than its setting takes. Names and ranges are
-            checked where they are used.
+        ValueError: if a value has the wrong type. Names and ranges are checked where used.
     """
     plain: dict[str, Any] = {
         "n_components": as_integer("n_components", given["n_components"], "units"),
@@ -80,16 +79,16 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
 
 
 def schedule_of(given: Mapping[str, Any]) -> Schedule:
-    """The settings of the length of a training and its examples.
+    """Settings of the length and data of training, from the parameters of an estimator.
 
     Args:
-        given: of an `AutoencoderTransformer`, by name, as `get_params` returns them.
+        given: parameters of an `AutoencoderTransformer`, from `get_params`.
 
     Returns:
-        The `Schedule`.
+        The schedule.
 
     Raises:
-        ValueError: for a value of another kind than its setting takes; for max_iter below one.
+        ValueError: if a value has the wrong type, or max_iter is less than 1.
     """
     found = Schedule(
         batch_size=as_integer("batch_size", given["batch_size"], "examples"),
@@ -105,20 +104,20 @@ def schedule_of(given: Mapping[str, Any]) -> Schedule:
 
 
 def as_random_state(random_state: Any) -> np.random.RandomState:
-    """scikit-learn's `check_random_state`, which also takes integers of JAX."""
+    """scikit-learn's `check_random_state`, extended to JAX integers."""
     return check_random_state(as_python_scalar(random_state))
 
 
 def as_integer(name: str, value: Any, unit: str) -> int:
-    """An integer of Python, NumPy or JAX; ValueError for floats, booleans and anything else."""
+    """Convert an integer of Python, NumPy or JAX; ValueError for anything else."""
     found = as_python_scalar(value)
     if isinstance(found, Integral) and not isinstance(found, bool):
         return int(found)
-    raise ValueError(f"{name} must be whole numbers of {unit}, as 2 and not 2.0, got {value!r}")
+    raise ValueError(f"{name} must be an integer number of {unit}, got {value!r}")
 
 
 def as_float(name: str, value: Any) -> float:
-    """A real scalar of Python, NumPy or JAX; ValueError for booleans, NaN and anything else."""
+    """Convert a real scalar of Python, NumPy or JAX; ValueError for NaN and anything else."""
     found = as_python_scalar(value)
     if isinstance(found, Real) and not isinstance(found, bool) and not np.isnan(float(found)):
         return float(found)
@@ -126,7 +125,7 @@ def as_float(name: str, value: Any) -> float:
 
 
 def as_bool(name: str, value: Any) -> bool:
-    """A boolean of Python, NumPy or JAX; ValueError for anything else, such as "no"."""
+    """Convert a boolean of Python, NumPy or JAX; ValueError for anything else, such as "no"."""
     found = as_python_scalar(value)
     if isinstance(found, bool):
         return found
@@ -134,7 +133,7 @@ def as_bool(name: str, value: Any) -> bool:
 
 
 def as_python_scalar(value: Any) -> Any:
-    """NumPy's and JAX's scalars as Python's; anything else as it is."""
+    """Convert scalars of NumPy and JAX to Python's; return anything else unchanged."""
     is_key = isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
     return value.item() if getattr(value, "shape", None) == () and not is_key else value
 
@@ -147,7 +146,7 @@ def _sizes(value: Any) -> tuple[int, ...]:
             return tuple(as_integer(name, size, "units") for size in value)
         except ValueError as error:
             raise ValueError(
-                f"{name} must be whole numbers of units, as (8, 4), got {value!r}"
+                f"{name} must be integer numbers of units, such as (8, 4), got {value!r}"
             ) from error
     return (as_integer(name, value, "units"),)
 
@@ -157,8 +156,8 @@ def _learning_rate(value: Any) -> float:
         found = as_float("learning_rate", value)
     except ValueError as error:
         raise ValueError(
-            f"learning_rate must be a number above 0, got {value!r}; for a schedule train with "
-            "aejax.training.fit and an optimizer of optax"
+            f"learning_rate must be a number above 0, got {value!r}; for a schedule, use "
+            "aejax.training.fit with an optax optimizer"
         ) from error
     if not 0 < found < float("inf"):
         raise ValueError(f"learning_rate must be above 0, got {value}")
@@ -166,7 +165,7 @@ def _learning_rate(value: Any) -> float:
 
 
 def _penalties(given: Any) -> tuple[tuple[str, tuple[float, Penalty]], ...]:
-    """Penalties of the user's own, hashable."""
+    """Custom penalties, as a hashable tuple."""
     if given is None:
         return ()
     if not isinstance(given, Mapping):
@@ -179,7 +178,7 @@ def _weighted(name: Any, pair: Any) -> tuple[float, Any]:
         raise ValueError(f"penalty {name!r} must be (weight, penalty), got {pair!r}")
     if not isinstance(name, str) or not _hashable(pair[1]):
         raise ValueError(
-            f"a penalty needs a text for its name and must be hashable, got {name!r}: {pair[1]!r}"
+            f"a penalty must be hashable and its name a string, got {name!r}: {pair[1]!r}"
         )
     return as_float(f"the weight of penalty {name!r}", pair[0]), pair[1]
 

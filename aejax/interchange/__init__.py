@@ -1,4 +1,4 @@
-"""Parameters and functions in files that other programs read: no pickle, and no need of aejax."""
+"""Export of parameters and functions to files that need neither pickle nor aejax to be read."""
 
 from aejax.interchange.functions import deserialise as deserialise
 from aejax.interchange.functions import serialise as serialise

@@ -1,9 +1,9 @@
-"""Functions of a batch as StableHLO, for any batch size, through `jax.export`.
+"""Export of functions of a batch to StableHLO with `jax.export`, for any batch size.
 
-What is written needs JAX to be called, and not aejax:
+Calling an exported function needs JAX but not aejax:
 `export.deserialize(bytearray(Path("encode.stablehlo").read_bytes())).call(x)`, after
-`from jax import export`. A code that is a tree of other than JAX's own containers needs the module
-that defines them: for SegNet's, `aejax.layers.resampling`.
+`from jax import export`. Codes that are trees of custom containers need the module that defines
+them; for SegNet that is `aejax.layers.resampling`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,29 +16,39 @@ import numpy as np
 from jax import export
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-WIDE = {"float64", "int64", "uint64", "complex128"}
+DTYPES_64_BIT = {"float64", "int64", "uint64", "complex128"}
 
 
 def serialise(
     function: Callable[[Any], Any], like: Any, *, platforms: Sequence[str] = PLATFORMS
 ) -> bytes:
-    """A function of one batch, compiled to StableHLO for any number of examples.
+    """Serialise a function of one batch to StableHLO, for any number of examples.
 
     Args:
-        function: of one array [batch, …], or a tree of such arrays; parameters that it closes over
-            become constants. `jax.jit` must be able to trace it.
-        like: what it takes: an array, a `jax.ShapeDtypeStruct` or a tree of them, whose leading
-            axis is the batch, of any length.
-        platforms: where it shall run.
+        function: traceable function of an array [batch, …], or a tree of such arrays. Parameters
+            that it closes over become constants.
+        like: example input, an array, a `jax.ShapeDtypeStruct` or a tree of them, with a leading
+            batch axis of any length.
+        platforms: platforms to export for.
 
     Returns:
-        The bytes that `jax.export.deserialize` reads; no pickle is in them.
+        Bytes for `jax.export.deserialize`, without pickle.
 
     Raises:
-        ValueError: for an array without a batch axis, or of a 64-bit type while JAX has none; and
-            from JAX, for a tree of a type that is not registered with `jax.export`.
+        ValueError: if an array has no batch axis, or a 64-bit dtype while x64 is disabled; from
+            JAX, if a tree has a type that is not registered with `jax.export`.
 
     Source: JAX export; StableHLO.
+
+    Example:
+        >>> import tempfile, aejax, jax.numpy as jnp
+        >>> from pathlib import Path
+        >>> data = aejax.interchange.serialise(lambda x: 2 * x, jnp.zeros((1, 3)))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "double.stablehlo")
+        ...     _ = path.write_bytes(data)
+        ...     aejax.interchange.deserialise(path)(jnp.ones((2, 3))).tolist()
+        [[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]]
     """
     leaves = jax.tree.leaves(like)
     if not leaves or any(len(leaf.shape) < 1 for leaf in leaves):
@@ -52,25 +62,25 @@ def serialise(
 
 
 def deserialise(path: str | PathLike[str]) -> Callable[[Any], Any]:
-    """The function in a file that holds `serialise`'s bytes.
+    """Read a function from a file written by `serialise`, the inverse for users of aejax.
 
     Args:
-        path: the file.
+        path: path of the file.
 
     Returns:
-        The function of one batch, to be called, jitted or vmapped. One that takes or gives 64-bit
-        types raises ValueError where it is called while JAX has none.
+        The function of one batch, which can be jitted and vmapped. It raises ValueError if its
+        input or output has a 64-bit dtype while x64 is disabled.
 
     Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: naming the file, where it is not what `serialise` made.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is not an exported function.
     """
     path = Path(path)
     data = path.read_bytes()
     try:
         exported = export.deserialize(bytearray(data))
-    except Exception as error:  # flatbuffers and XLA break in ways of their own
-        raise ValueError(f"{path} is no exported function: {error}") from error
+    except Exception as error:  # flatbuffers and XLA raise various errors
+        raise ValueError(f"{path} is not an exported function: {error}") from error
 
     def call(x: Any) -> Any:
         arrays = (*exported.in_avals, *exported.out_avals)
@@ -81,10 +91,10 @@ def deserialise(path: str | PathLike[str]) -> Callable[[Any], Any]:
 
 
 def _check_64_bit(dtypes: Iterable[Any], name: str) -> None:
-    """Refuse 64-bit types where JAX would cut their values to 32 bits."""
-    wide = WIDE.intersection(map(str, dtypes))
-    if wide and jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
+    """Check that 64-bit dtypes are used only while x64 is enabled; JAX would truncate them."""
+    found = DTYPES_64_BIT.intersection(map(str, dtypes))
+    if found and jax.dtypes.canonicalize_dtype(np.float64) != np.float64:
         raise ValueError(
-            f"{name} is {min(wide)}, and JAX has no 64-bit types now: call "
+            f"{name} is {min(found)}, but JAX's 64-bit mode is off: call "
             'jax.config.update("jax_enable_x64", True) first, or cast to 32 bits'
         )

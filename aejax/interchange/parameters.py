@@ -1,9 +1,9 @@
-"""Parameters as a safetensors file or a NumPy archive, each with a description in JSON.
+"""Parameters as safetensors or NumPy archives, with a JSON description.
 
-Arrays are named by their path, `encoder.layer_0.kernel`, and lie as Flax keeps them: kernels
-[inputs, outputs]. The description says what each array must be, so that a file cut short, altered
-or written by another program is refused, and carries a SHA-256 of itself and of the arrays, which
-files of earlier versions lack.
+Arrays are named by their path, `encoder.layer_0.kernel`, in the layout of Flax: kernels are
+[inputs, outputs]. The description has dtype and shape of each array, and a SHA-256 digest of itself
+and the arrays, so that truncated, altered or foreign files are refused. Files of earlier versions
+have no digest and are accepted.
 """
 
 import hashlib
@@ -22,32 +22,47 @@ from aejax.interchange.sealed_json import DIGEST, parse_object, seal, unseal
 from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
-KEY = "aejax"  # of the description: safetensors' metadata, or the archive's one array of text
-ARGUMENTS = {"file", "allow_pickle"}  # of `numpy.savez`, which no array can be called
+DESCRIPTION_KEY = "aejax"
+"""Key of the description: in the safetensors metadata, or of a text array in the archive."""
+
+SAVEZ_ARGUMENTS = {"file", "allow_pickle"}
+"""Argument names of `numpy.savez`, which cannot be names of arrays."""
+
 SUFFIXES = (".safetensors", ".npz")
-DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8", "bool"}  # of both formats
+DTYPES = {"float16", "float32", "float64", "int32", "int64", "uint8", "bool"}
+"""Dtypes that both formats support."""
 
-
-RESERVED = {"format", "arrays", DIGEST}  # of the description's names
+RESERVED = {"format", "arrays", DIGEST}
+"""Reserved keys of the description."""
 
 
 def save_parameters(
     path: str | PathLike[str], params: Params, *, description: Mapping[str, Any] | None = None
 ) -> None:
-    """Write parameters, whole or not at all.
+    """Write parameters atomically.
 
     Args:
-        path: ends in .safetensors or .npz.
-        params: a nested dict whose leaves are arrays.
-        description: what the reader should know, JSON-able.
+        path: destination file, with suffix .safetensors or .npz.
+        params: nested dict of arrays.
+        description: JSON-serialisable metadata for readers of the file.
 
     Raises:
-        ValueError: for another ending, names that are not text or hold a dot, no arrays, an array
-            of a dtype that not both formats have, NaN or infinity, or a description that JSON does
-            not have or that says "format", "arrays" or "digest" itself.
-        OSError: where the disk refuses.
+        ValueError: if the suffix is unknown; there are no arrays; a name is not a string or
+            contains a dot; an array has an unsupported dtype, NaN or infinity; the description is
+            not JSON or uses a reserved key.
+        OSError: if writing fails.
 
     Source: safetensors; NEP 1.
+
+    Example:
+        >>> import tempfile, aejax, jax
+        >>> params = aejax.dense((4, 2)).init(jax.random.key(0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/params.safetensors"
+        ...     aejax.interchange.save_parameters(path, params, description={"data": "digits"})
+        ...     loaded, description = aejax.interchange.load_parameters(path)
+        >>> loaded["encoder"]["layer_0"]["kernel"].shape, description["data"]
+        ((4, 2), 'digits')
     """
     path = Path(path)
     _check_suffix(path)
@@ -55,8 +70,8 @@ def save_parameters(
     _check_finite(arrays)
     reserved = RESERVED & (description or {}).keys()
     if reserved:
-        raise ValueError(f"the description cannot say {min(reserved)!r}: the format uses it")
-    about = {"format": FORMAT, "arrays": _described(arrays), **(description or {})}
+        raise ValueError(f"the description cannot have the reserved key {min(reserved)!r}")
+    about = {"format": FORMAT, "arrays": _describe(arrays), **(description or {})}
     try:
         json.dumps(about, allow_nan=False)
         text = json.dumps(seal(about, salt=_digest(arrays)))
@@ -65,27 +80,27 @@ def save_parameters(
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:
         if path.suffix == ".npz":
-            np.savez(file, allow_pickle=False, **{KEY: np.asarray(text)}, **arrays)
+            np.savez(file, allow_pickle=False, **{DESCRIPTION_KEY: np.asarray(text)}, **arrays)
         else:
-            from safetensors.numpy import save  # here: a program that saves none need not load it
+            from safetensors.numpy import save  # imported only if needed
 
-            file.write(save(arrays, metadata={KEY: text}))
+            file.write(save(arrays, metadata={DESCRIPTION_KEY: text}))
     os.replace(partial, path)
 
 
 def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
-    """Read what `save_parameters` wrote.
+    """Read a file written by `save_parameters`.
 
     Args:
-        path: ends in .safetensors or .npz.
+        path: path of the file, with suffix .safetensors or .npz.
 
     Returns:
-        The parameters, NumPy arrays in a nested dict, and the description.
+        The parameters as nested dict of NumPy arrays, and the description.
 
     Raises:
-        FileNotFoundError: where there is no such file.
-        ValueError: naming the file, where it cannot be read, another program wrote it, it was
-            altered, or an array has NaN or infinity.
+        FileNotFoundError: if the file does not exist.
+        ValueError: if the file is unreadable, altered, written by another program, or has NaN or
+            infinity.
     """
     path = Path(path)
     _check_suffix(path)
@@ -94,39 +109,39 @@ def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
         about = parse_object(text)
     except FileNotFoundError:
         raise
-    except Exception as error:  # each library has its own, and their ways to break are many
+    except Exception as error:  # the libraries raise various errors
         raise ValueError(f"{path} is no readable {path.suffix} file of aejax: {error}") from error
     if about.get("format") != FORMAT:
-        raise ValueError(f"{path} is not of the format {FORMAT!r}")
-    if about.get("arrays") != _described(arrays):
-        raise ValueError(f"{path} does not hold the arrays that its description names")
+        raise ValueError(f"{path} does not have the format {FORMAT!r}")
+    if about.get("arrays") != _describe(arrays):
+        raise ValueError(f"{path} does not contain the arrays of its description")
     try:
         if DIGEST in about:
             about = unseal(text, salt=_digest(arrays))
         _check_finite(arrays)
         return _nested(arrays), about
     except ValueError as error:
-        raise ValueError(f"{path} is not what `save_parameters` writes: {error}") from error
+        raise ValueError(f"{path} is not a file of `save_parameters`: {error}") from error
 
 
 def _read_npz(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     with path.open("rb") as file:
-        if not zipfile.is_zipfile(file):  # np.load would take it for something else
-            raise ValueError("it is no zip archive")
+        if not zipfile.is_zipfile(file):  # np.load would try other formats
+            raise ValueError("it is not a zip archive")
         with np.load(file, allow_pickle=False) as archive:
             if len({*archive.files}) < len(archive.files):
                 raise ValueError("two of its arrays have the same name")
             arrays = {name: archive[name] for name in archive.files}
-    return str(arrays.pop(KEY)), arrays
+    return str(arrays.pop(DESCRIPTION_KEY)), arrays
 
 
 def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
     from safetensors import safe_open
 
-    path.open("rb").close()  # FileNotFoundError in Python's words
+    path.open("rb").close()  # raises Python's FileNotFoundError
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return (file.metadata() or {})[KEY], arrays
+        return (file.metadata() or {})[DESCRIPTION_KEY], arrays
 
 
 def _flat(params: Params) -> dict[str, np.ndarray]:
@@ -134,17 +149,17 @@ def _flat(params: Params) -> dict[str, np.ndarray]:
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [getattr(key, "key", None) for key in path]
         if not all(isinstance(name, str) and name and "." not in name for name in names):
-            raise ValueError(f"parameters must lie in dicts under names without dots, got {path}")
-        array = np.asarray(leaf, order="C")  # a scalar stays one, unlike in ascontiguousarray
+            raise ValueError(f"parameters must be nested dicts with names without dots, got {path}")
+        array = np.asarray(leaf, order="C")  # ascontiguousarray would add an axis to scalars
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         if array.dtype.name not in DTYPES:
             raise ValueError(f"{'.'.join(map(str, names))} is {array.dtype}; cast it to float32")
         arrays[".".join(map(str, names))] = array
-    reserved = ({KEY} | ARGUMENTS) & arrays.keys()
+    reserved = ({DESCRIPTION_KEY} | SAVEZ_ARGUMENTS) & arrays.keys()
     if not arrays or reserved:
         raise ValueError(
             "parameters must be one array or more, none called "
-            f"{' or '.join(map(repr, reserved)) or repr(KEY)}"
+            f"{' or '.join(map(repr, reserved)) or repr(DESCRIPTION_KEY)}"
         )
     return arrays
 
@@ -157,9 +172,9 @@ def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
         for folder in folders:
             inner = inner.setdefault(folder, {})
             if not isinstance(inner, dict):
-                raise ValueError(f"{name} clashes with an array whose name it begins with")
+                raise ValueError(f"{name} is both an array and a prefix of another name")
         if not all((*folders, last)) or last in inner:
-            raise ValueError(f"{name} clashes with another name, or has an empty part")
+            raise ValueError(f"{name} conflicts with another name, or has an empty part")
         inner[last] = array
     return params
 
@@ -173,14 +188,14 @@ def _check_finite(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """The SHA-256 of all values, in the order of the names, which the description holds."""
+    """SHA-256 of all values, in the order of the names."""
     digest = hashlib.sha256()
     for _, array in sorted(arrays.items()):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
-def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+def _describe(arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
     return {name: f"{array.dtype}{list(array.shape)}" for name, array in sorted(arrays.items())}
 
 

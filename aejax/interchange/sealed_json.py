@@ -1,4 +1,4 @@
-"""JSON objects that carry the SHA-256 of their own content, so that an altered one is refused."""
+"""JSON objects with a SHA-256 digest of their content, which reveals alterations."""
 
 import hashlib
 import json
@@ -9,30 +9,30 @@ DIGEST = "digest"
 
 
 def seal(document: Mapping[str, Any], *, salt: str = "") -> dict[str, Any]:
-    """A JSON object with the digest of its content under the key "digest".
+    """Add the digest of a JSON object under the key "digest".
 
     Args:
-        document: JSON-able, without that key.
-        salt: hashed with the content; `unsealed` must be given the same.
+        document: JSON-serialisable mapping without that key.
+        salt: string hashed with the content; `unseal` needs the same.
 
     Returns:
-        The document and its digest, to be written in any layout.
+        The document with its digest, which may be written in any JSON layout.
     """
     return {**document, DIGEST: _digest(document, salt)}
 
 
 def unseal(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
-    """The content of a JSON object that `sealed` made.
+    """Parse a JSON object, and verify and remove its digest.
 
     Args:
-        text: JSON. Its layout is free; its content is compared with the digest.
-        salt: as given to `sealed`.
+        text: JSON in any layout.
+        salt: string given to `seal`.
 
     Returns:
         The document without its digest.
 
     Raises:
-        ValueError: for text that is no JSON object, or whose digest is missing or wrong.
+        ValueError: if the text is not a JSON object, or its digest is missing or wrong.
     """
     document = parse_object(text)
     digest = document.pop(DIGEST, None)
@@ -42,13 +42,13 @@ def unseal(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
 
 
 def parse_object(text: str | bytes) -> dict[str, Any]:
-    """A JSON object; ValueError for any other text, however deeply nested."""
+    """Parse a JSON object; ValueError for any other text."""
     try:
         document = json.loads(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return document
 
 

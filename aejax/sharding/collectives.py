@@ -1,4 +1,4 @@
-"""What the devices of a mesh tell each other: the collectives of a compiled program, counted."""
+"""Counts of the collectives of a compiled program, and of the bytes that they move."""
 
 import math
 import re
@@ -16,11 +16,13 @@ _GROUP = re.compile(
 
 
 class Traffic(NamedTuple):
-    """Collectives of one kind: how many, the bytes of their results, and those that travel.
+    """Collectives of one kind, per device.
 
-    Both are of one device. A ring of n devices sends, from each, 2(n−1)/n of an all-reduce's
-    bytes, (n−1)/n of an all-gather's or all-to-all's, n−1 times a reduce-scatter's, and all of a
-    permutation's.
+    instructions: number of instructions.
+    bytes:        total size of their results.
+    sent:         bytes sent by a ring algorithm on n devices: 2(n−1)/n of the result of an
+                  all-reduce, (n−1)/n of an all-gather or all-to-all, n−1 times a reduce-scatter,
+                  and all of a permutation.
     """
 
     instructions: int
@@ -29,27 +31,27 @@ class Traffic(NamedTuple):
 
 
 def collectives(program: jax.stages.Compiled) -> dict[str, Traffic]:
-    """The collectives of a compiled program, by kind.
+    """Count the collectives of a compiled program.
 
-    An instruction counts once, however often a loop runs it: measure a step, not an epoch.
+    An instruction inside a loop counts once, so analyse a step, not an epoch.
 
     Args:
-        program: `jax.jit(function).lower(…).compile()`.
+        program: compiled program, `jax.jit(function).lower(…).compile()`.
 
     Returns:
-        A `Traffic` for each kind that occurs.
+        A `Traffic` for each kind of collective that occurs.
     """
     return collectives_of(program.as_text() or "")
 
 
 def collectives_of(text: str) -> dict[str, Traffic]:
-    """As `collectives`, of a program's optimised HLO.
+    """Count the collectives in the optimised HLO of a program.
 
     Args:
-        text: the HLO; the devices of a collective without groups are its header's partitions.
+        text: HLO text. A collective without replica groups spans all partitions of the header.
 
     Returns:
-        A `Traffic` for each kind that occurs.
+        A `Traffic` for each kind of collective that occurs.
     """
     partitions = re.search(r"num_partitions=(\d+)", text)
     devices = int(partitions[1]) if partitions else 1
@@ -73,7 +75,7 @@ def _sent_share(kind: str, n: int) -> float:
 
 
 def _group(rest: str, devices: int) -> int:
-    """How many devices an instruction's groups hold, in any of the ways that HLO writes them."""
+    """Number of devices per replica group of an instruction, in any of the syntaxes of HLO."""
     match = _GROUP.search(rest)
     if match is None:
         return devices
@@ -82,16 +84,16 @@ def _group(rest: str, devices: int) -> int:
     if match["size"]:
         return int(match["size"])
     sizes = dict(re.findall(r"'(\w+)'=(\d+)", match["axes"]))
-    along = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", match["along"])  # a part of an axis has a size
+    along = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", match["along"])  # a size only for sub-axes
     return math.prod(int(part or sizes[axis]) for axis, part in along)
 
 
 def _result_bytes(match: re.Match[str]) -> int:
     arrays = _ARRAY.findall(match["result"])
     if match["start"] and match["kind"] == "all-gather":
-        arrays = arrays[len(arrays) // 2 :]  # after its operands
+        arrays = arrays[len(arrays) // 2 :]  # the results follow the operands
     if match["start"] and match["kind"] == "collective-permute":
-        arrays = arrays[1:2]  # between its operand and its context
+        arrays = arrays[1:2]  # the result stands between operand and context
     return sum(_bytes(dtype, shape) for dtype, shape in arrays)
 
 

@@ -1,9 +1,9 @@
-"""Training on a mesh of devices: data parallel, fully sharded, tensor parallel.
+"""Training on a mesh of devices: data parallel, tensor parallel, fully sharded (ZeRO stage 3).
 
-A placement says where arrays lie; XLA's partitioner divides the one program that a single device
-runs, and adds the communication. Nothing else changes: sums and means over the batch (ρ̂ of the KL
-penalty, batch statistics) are those of the whole batch, and the random numbers are the same. A
-mesh has two named axes: "data" divides the examples of a batch, "model" the units of wide layers.
+A placement specifies shardings; XLA's SPMD partitioner divides the single-device program and
+inserts the communication. Results do not change: means over the batch (ρ̂ of KL sparsity, batch
+statistics) are those of the global batch, and random numbers are the same. A mesh has the axes
+"data", which divides the examples of a batch, and "model", which divides the units of wide layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,17 +21,17 @@ from aejax.types import Array, Autoencoder, Code, Key, Params
 
 
 def make_mesh(*, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh of all devices, of every process: [devices / model, model], "data" and "model".
+    """Mesh of devices with axes "data" and "model", of shape [devices / model, model].
 
     Args:
-        model: devices among which wide layers are divided; neighbours in the list of devices.
-        devices: which; `jax.devices()` unless given.
+        model: number of devices that share a wide layer, adjacent in the list of devices.
+        devices: devices of the mesh (default: `jax.devices()`, those of all processes).
 
     Returns:
         The mesh.
 
     Raises:
-        ValueError: where `model` does not divide the number of devices.
+        ValueError: if `model` does not divide the number of devices.
     """
     devices = jax.devices() if devices is None else list(devices)
     if model < 1 or len(devices) % model:
@@ -40,13 +40,12 @@ def make_mesh(*, model: int = 1, devices: Sequence[Any] | None = None) -> Mesh:
 
 
 def data_parallel(mesh: Mesh | AbstractMesh) -> Placement:
-    """Every device holds all parameters and its share of each batch.
+    """Data parallelism: parameters are replicated, and each batch is divided among the devices.
 
-    A step sums the gradients over the devices: one all-reduce of as many numbers as there are
-    parameters.
+    Communication per step: one all-reduce of the gradient.
 
     Args:
-        mesh: with an axis "data"; an abstract one does to compile for.
+        mesh: mesh with an axis "data"; an abstract mesh suffices for compilation.
 
     Returns:
         The placement, for `training.fit`.
@@ -55,15 +54,16 @@ def data_parallel(mesh: Mesh | AbstractMesh) -> Placement:
 
 
 def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement:
-    """Layers of at least `wide` units are divided along the mesh's axis "model".
+    """Tensor parallelism: layers of at least `wide` units are divided along the axis "model".
 
-    A kernel [inputs, outputs] is split by columns where its outputs are wide, else by rows where
-    its inputs are; a bias goes with its outputs. Each device holds its units' kernels, biases and
-    optimiser state, and computes its units' activations. The batch is divided along "data".
+    A kernel [inputs, outputs] is split by columns if its outputs are wide, or else by rows if its
+    inputs are; a bias is split like its outputs. Each device stores the kernels, biases and
+    optimiser state of its units and computes their activations. Batches are divided along "data".
 
     Args:
-        mesh: with axes "data" and "model".
-        wide: fewest units of a layer that is divided; so must "model" divide its units.
+        mesh: mesh with axes "data" and "model".
+        wide: minimum number of units of a divided layer, which must be a multiple of the size of
+            "model".
 
     Returns:
         The placement, for `training.fit`.
@@ -82,21 +82,21 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
 
 
 def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
-    """Parameters and optimiser state divided along "data" as well, and gathered where used.
+    """Full sharding: parameters and optimiser state are also divided along "data" (ZeRO stage 3).
 
-    Each large array is split along its longest axis that "data" divides and that the placement
-    leaves whole. The memory of parameters and optimiser state falls with the number of devices;
-    a step gathers the parameters besides summing the gradients.
+    Each large array is split along its longest unsharded axis that is a multiple of the size of
+    "data". Memory for parameters and optimiser state is divided by the number of devices.
+    Communication per step: all-gathers of the parameters, and the reduction of the gradient.
 
     Args:
         placement: `data_parallel(mesh)` or `tensor_parallel(mesh)`.
-        least: fewest elements of an array that is worth dividing.
+        least: minimum number of elements of a divided array.
 
     Returns:
         The placement, for `training.fit`.
 
     Raises:
-        ValueError: for a placement that is on no mesh.
+        ValueError: if the placement has no mesh.
 
     Source: Rajbhandari et al. 2020 (ZeRO, stage 3).
     """
@@ -121,13 +121,13 @@ def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
 def init_sharded(
     placement: Placement, objective: Objective, optimizer: optax.GradientTransformation, key: Key
 ) -> TrainState:
-    """`training.init_state` whose arrays are born in their places: no device ever holds it whole.
+    """`training.init_state` that creates arrays sharded, so that no device stores the full state.
 
     Args:
-        placement: where the arrays lie.
-        objective: gives the model whose parameters are drawn.
-        optimizer: any optax gradient transformation.
-        key: split into the key of the parameters and the key of the training.
+        placement: shardings of the arrays.
+        objective: objective with the model to initialise.
+        optimizer: optax gradient transformation.
+        key: PRNG key, split into the keys of the parameters and of the training.
 
     Returns:
         A `TrainState` at step 0 of epoch 0, for `fit(state=…)`.
@@ -136,25 +136,25 @@ def init_sharded(
     def start(key: Key) -> TrainState:
         return init_state(objective, optimizer, key)
 
-    places = jax.tree.map(placement.array, jax.eval_shape(start, key))
-    return jax.jit(start, out_shardings=places)(key)
+    shardings = jax.tree.map(placement.array, jax.eval_shape(start, key))
+    return jax.jit(start, out_shardings=shardings)(key)
 
 
 def _placement(
     mesh: Mesh | AbstractMesh, spec: Callable[[Array | jax.ShapeDtypeStruct], P]
 ) -> Placement:
-    """A placement whose arrays lie as `spec` says both where they are kept and where used."""
+    """Placement with the partition specs of `spec` for stored and for used arrays."""
     shares = mesh.shape["data"]
 
     def array_sharding(array: Array | jax.ShapeDtypeStruct) -> NamedSharding:
         return NamedSharding(mesh, spec(array))
 
-    def used(params: Params) -> Params:
-        """As `spec` says, gathered from wherever a fully sharded state keeps them."""
+    def constrain(params: Params) -> Params:
+        """Constrain parameters to `spec`, which gathers those of a fully sharded state."""
         return jax.lax.with_sharding_constraint(params, jax.tree.map(array_sharding, params))
 
-    def divided(tree: Code) -> Code:
-        """Examples over "data", all else as the partitioner likes; a tail stays as it is."""
+    def divide_batch(tree: Code) -> Code:
+        """Divide examples along "data" if possible; leave other axes to the partitioner."""
 
         def divide(array: Array) -> Array:
             if array.ndim == 0 or array.shape[0] % shares:
@@ -166,10 +166,10 @@ def _placement(
 
     def placed(model: Autoencoder) -> Autoencoder:
         def encode(params: Params, x: Array) -> Code:
-            return divided(model.encode(used(params), divided(x)))
+            return divide_batch(model.encode(constrain(params), divide_batch(x)))
 
         def decode(params: Params, code: Code) -> Array:
-            return divided(model.decode(used(params), divided(code)))
+            return divide_batch(model.decode(constrain(params), divide_batch(code)))
 
         return Autoencoder(model.init, encode, decode)
 

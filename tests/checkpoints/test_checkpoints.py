@@ -1,4 +1,4 @@
-"""Checkpoints: equal to the bit, whole or not there, and refused by name where they are damaged."""
+"""Checkpoints: bit-identical restoring, atomic writes, and detection of damage."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ NORMALISATION = Normalisation(np.array([0.1, 1 / 3]), np.array([1e-300, np.pi]))
 
 
 def state_of(step: int, *, features: int = 4, dtype=jnp.float32) -> TrainState:
-    """A state with moments and counters that differ from step to step."""
+    """Training state with optimiser moments and counters."""
     key_kernel, key = jax.random.split(jax.random.key(step))
     params = {"encoder": {"kernel": jax.random.normal(key_kernel, (features, 2), dtype)}}
     _, optimizer_state = OPTIMIZER.update(params, OPTIMIZER.init(params))
@@ -45,7 +45,7 @@ def restore(directory: Path, **settings) -> tuple[TrainState, Normalisation]:
 
 
 def bits(tree) -> list[tuple]:
-    """Dtype, shape and bytes of every leaf, the implementation of keys included."""
+    """Dtype, shape and bytes of every leaf, including the implementation of keys."""
     leaves = []
     for leaf in jax.tree.leaves(tree):
         kind = str(leaf.dtype)
@@ -55,7 +55,7 @@ def bits(tree) -> list[tuple]:
     return leaves
 
 
-def test_what_is_restored_equals_what_was_saved_to_the_bit(tmp_path):
+def test_restored_states_are_bit_identical(tmp_path):
     path = save(tmp_path, 30)
     state, normalisation = restore(tmp_path, configuration=CONFIGURATION)
     assert path == tmp_path / "30"
@@ -65,7 +65,7 @@ def test_what_is_restored_equals_what_was_saved_to_the_bit(tmp_path):
     assert normalisation.shift.dtype == np.float64
 
 
-def test_the_newest_and_the_best_stay(tmp_path):
+def test_the_newest_and_the_best_are_kept(tmp_path):
     losses = {10: 3.0, 20: 1.0, 30: 2.0, 40: 5.0, 50: None, 60: 4.0}
     for step, loss in losses.items():
         save(tmp_path, step, validation_loss=loss, keep=2)
@@ -75,21 +75,21 @@ def test_the_newest_and_the_best_stay(tmp_path):
 
 
 @pytest.mark.parametrize("loss", [None, float("nan"), float("-inf")])
-def test_a_loss_that_is_no_number_is_never_the_best(tmp_path, loss):
+def test_non_finite_losses_are_never_the_best(tmp_path, loss):
     save(tmp_path, 10, validation_loss=loss)
     assert checkpoints.best_step(tmp_path) is None
     save(tmp_path, 20, validation_loss=7.0)
     assert checkpoints.best_step(tmp_path) == 20
 
 
-def test_the_newest_is_restored_unless_a_step_is_named(tmp_path):
-    for step in (9, 10):  # as text, 9 comes last
+def test_the_newest_is_restored_by_default(tmp_path):
+    for step in (9, 10):  # in text order, 9 is last
         save(tmp_path, step)
     assert int(restore(tmp_path)[0].step) == 10
     assert bits(restore(tmp_path, step=9)[0]) == bits(state_of(9))
 
 
-def test_going_back_to_an_earlier_step_drops_the_later_ones(tmp_path):
+def test_saving_an_earlier_step_deletes_later_ones(tmp_path):
     for step in (10, 20, 30):
         save(tmp_path, step)
     save(tmp_path, 15, keep=1)
@@ -107,7 +107,7 @@ def test_a_partial_folder_is_ignored_and_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["10", "20"]
 
 
-def test_a_step_saved_again_takes_the_place_of_the_damaged_one(tmp_path):
+def test_saving_a_step_again_replaces_a_damaged_checkpoint(tmp_path):
     (save(tmp_path, 10) / "about.json").unlink()
     save(tmp_path, 10)
     assert bits(restore(tmp_path)[0]) == bits(state_of(10))
@@ -118,7 +118,7 @@ def fail(*_, **__):
 
 
 @pytest.mark.parametrize("place", ["orbax", "digests", "rename"])
-def test_a_save_that_fails_midway_leaves_no_numbered_folder(tmp_path, monkeypatch, place):
+def test_a_failed_save_leaves_no_checkpoint(tmp_path, monkeypatch, place):
     save(tmp_path, 10)
     with monkeypatch.context() as patch:
         if place == "orbax":
@@ -133,7 +133,7 @@ def test_a_save_that_fails_midway_leaves_no_numbered_folder(tmp_path, monkeypatc
     assert bits(restore(tmp_path)[0]) == bits(state_of(10))
 
 
-def test_a_deletion_that_fails_midway_leaves_no_damaged_checkpoint(tmp_path, monkeypatch):
+def test_a_failed_deletion_leaves_no_damaged_checkpoint(tmp_path, monkeypatch):
     save(tmp_path, 10)
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", fail)
@@ -150,7 +150,7 @@ def test_keep_below_one_is_refused(tmp_path):
         save(tmp_path, 10, keep=0)
 
 
-def test_every_file_is_missed_truncated_or_altered_by_name(tmp_path):
+def test_missing_truncated_and_altered_files_are_reported_by_name(tmp_path):
     save(tmp_path, 10)
     damaged = save(tmp_path, 20)
     files = [path for path in sorted(damaged.rglob("*")) if path.is_file()]
@@ -167,23 +167,23 @@ def test_every_file_is_missed_truncated_or_altered_by_name(tmp_path):
             with pytest.raises(DamagedCheckpointError) as caught:
                 restore(tmp_path)
             assert f"{damaged} is damaged" in str(caught.value)
-            # An altered digest accuses the file that it is the digest of.
+            # An altered digest is reported as damage of the file that it belongs to.
             accuses_another = path.name == "digests.json" and damage == flipped
             assert accuses_another or path.name in str(caught.value)
-            assert "the newest whole one is step 10 (--checkpoint 10)" in str(caught.value)
+            assert "the newest intact one is step 10 (--checkpoint 10)" in str(caught.value)
             path.write_bytes(content)
     assert bits(restore(tmp_path)[0]) == bits(state_of(20))
 
 
-def test_nothing_is_offered_where_nothing_is_whole(tmp_path):
+def test_the_message_states_if_no_checkpoint_is_intact(tmp_path):
     for step in (10, 20):
         (save(tmp_path, step) / "digests.json").write_text("{}")
-    with pytest.raises(DamagedCheckpointError, match="no other checkpoint is whole"):
+    with pytest.raises(DamagedCheckpointError, match="no other checkpoint is intact"):
         restore(tmp_path)
     assert checkpoints.newest_intact_step(tmp_path) is None
 
 
-def test_another_configuration_is_refused_with_every_difference(tmp_path):
+def test_another_configuration_is_refused_with_all_differences(tmp_path):
     save(tmp_path, 10)
     given = {"sizes": (4, 3), "seed": 0, "clip": 1.0}
     with pytest.raises(OtherConfigurationError) as caught:
@@ -212,7 +212,7 @@ def test_arrays_of_another_structure_shape_or_dtype_are_refused(tmp_path, like, 
     assert difference in str(caught.value)
 
 
-def test_a_missing_checkpoint_or_step_says_what_there_is(tmp_path):
+def test_missing_checkpoints_are_reported_with_the_existing_steps(tmp_path):
     with pytest.raises(FileNotFoundError, match="no checkpoint in"):
         restore(tmp_path / "nowhere")
     save(tmp_path, 10)
@@ -220,13 +220,13 @@ def test_a_missing_checkpoint_or_step_says_what_there_is(tmp_path):
         restore(tmp_path, step=5)
 
 
-def test_about_is_for_people_too(tmp_path):
+def test_about_json_is_readable(tmp_path):
     about = json.loads((save(tmp_path, 20, validation_loss=1.5) / "about.json").read_text())
     assert (about["step"], about["epoch"], about["validation_loss"]) == (20, 2, 1.5)
     assert about["configuration"] == {"sizes": [4, 2], "seed": 0, "penalty.l2": 0.5}
 
 
-def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_insufficient_disk_space_is_detected_before_writing(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -238,7 +238,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(tmp_path, mon
     assert checkpoints.steps(tmp_path) == [10]
 
 
-def test_what_orbax_raises_of_a_full_disk_is_named_as_that(tmp_path, monkeypatch):
+def test_orbax_errors_of_a_full_disk_become_os_errors(tmp_path, monkeypatch):
     def full(*_, **__):
         raise ValueError("RESOURCE_EXHAUSTED: Failed to write 184 bytes: No space left on device")
 
@@ -248,8 +248,8 @@ def test_what_orbax_raises_of_a_full_disk_is_named_as_that(tmp_path, monkeypatch
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_checkpoint_is_written_while_its_state_is_gone_on_with(tmp_path, monkeypatch):
-    """The state's buffers are given away at once, as `fit` gives them to the next epoch."""
+def test_background_saving_copies_the_state(tmp_path, monkeypatch):
+    """The buffers of the state are donated immediately, as `fit` does."""
     go_on = threading.Event()
     write = checkpoints.saving.save
 
@@ -271,7 +271,7 @@ def test_a_checkpoint_is_written_while_its_state_is_gone_on_with(tmp_path, monke
     assert bits(restore(tmp_path)[0]) == bits(state_of(30))
 
 
-def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch):
+def test_failed_background_writes_are_reported(tmp_path, monkeypatch):
     monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointer.save", fail)
 
     def train():
@@ -280,7 +280,7 @@ def test_a_write_that_fails_in_the_background_is_heard_of(tmp_path, monkeypatch)
             with pytest.raises(OSError, match="the disk is full"):
                 save_soon(tmp_path, state_of(20), configuration={})
             save_soon(tmp_path, state_of(30), configuration={})
-            raise KeyboardInterrupt  # hides nothing
+            raise KeyboardInterrupt  # must not hide the failure
 
     with pytest.raises(OSError, match="the disk is full"):
         train()
@@ -292,7 +292,7 @@ WIDE = {"d": ("float64", 1 / 3), "q": ("int64", 2**40 + 1), "u": ("uint64", 2**6
 
 
 @pytest.mark.parametrize("in_background", [False, True])
-def test_arrays_of_64_bits_come_back_whole_where_jax_makes_none(tmp_path, in_background):
+def test_64_bit_arrays_are_restored_while_x64_is_disabled(tmp_path, in_background):
     with jax.enable_x64(True):
         params = {name: jnp.full(3, value, dtype) for name, (dtype, value) in WIDE.items()}
     state = state_of(10)._replace(params=params)
@@ -310,7 +310,7 @@ def test_arrays_of_64_bits_come_back_whole_where_jax_makes_none(tmp_path, in_bac
         checkpoints.restore(tmp_path, cut)
 
 
-def test_a_path_may_be_text(tmp_path):
+def test_a_path_may_be_a_string(tmp_path):
     folder = str(tmp_path)
     with checkpoints.in_background() as save_soon:
         save_soon(folder, state_of(10), configuration={}, validation_loss=1.0)
@@ -327,7 +327,7 @@ def no_blocks(*_):
 
 
 @pytest.mark.parametrize("platform", ["without the function", "on a file system without it"])
-def test_where_nothing_can_be_allocated_free_space_is_compared(tmp_path, monkeypatch, platform):
+def test_free_space_is_compared_if_allocation_is_unsupported(tmp_path, monkeypatch, platform):
     if platform == "without the function":
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
     else:
@@ -346,7 +346,7 @@ LOSSES = {10: 3.0, 20: 1.0, 30: 2.0}
 
 @pytest.fixture
 def three(tmp_path):
-    """A folder of three checkpoints, of which the second is the best."""
+    """Folder of three checkpoints, the second of which is the best."""
     for step, loss in LOSSES.items():
         save(tmp_path / "run", step, validation_loss=loss)
     return tmp_path / "run"
@@ -356,7 +356,7 @@ def index_of(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.json")
 
 
-def test_the_index_lists_what_stays_with_digests_of_its_own(three):
+def test_the_index_lists_the_kept_checkpoints_with_digests(three):
     document = json.loads(index_of(three).read_text())
     digest = document.pop("digest")
     content = "\n" + json.dumps(document, sort_keys=True)
@@ -373,7 +373,7 @@ def test_the_index_lists_what_stays_with_digests_of_its_own(three):
 
 
 @pytest.mark.parametrize("damage", ["one digit", "cut", "missing", "deleted"])
-def test_no_other_checkpoint_takes_the_place_of_a_best_one_that_is_damaged(three, damage):
+def test_a_damaged_best_checkpoint_is_not_silently_replaced(three, damage):
     about = three / "20" / "about.json"
     text = about.read_text()
     if damage == "deleted":
@@ -392,7 +392,7 @@ def test_no_other_checkpoint_takes_the_place_of_a_best_one_that_is_damaged(three
     assert int(restore(three)[0].step) == 30
 
 
-def test_a_newest_checkpoint_that_is_missing_is_not_replaced_by_another(three):
+def test_a_missing_newest_checkpoint_is_not_silently_replaced(three):
     shutil.rmtree(three / "30")
     with pytest.raises(DamagedCheckpointError, match=r"30 is damaged: it is missing; .* step 20"):
         restore(three)
@@ -400,7 +400,7 @@ def test_a_newest_checkpoint_that_is_missing_is_not_replaced_by_another(three):
 
 
 @pytest.mark.parametrize("indexed", [True, False])
-def test_checkpoints_that_were_exchanged_are_refused(three, indexed):
+def test_swapped_checkpoints_are_refused(three, indexed):
     os.rename(three / "10", three / "x")
     os.rename(three / "20", three / "10")
     os.rename(three / "x", three / "20")
@@ -424,7 +424,7 @@ def test_a_checkpoint_of_another_run_is_refused(three, tmp_path):
         restore(three, step=20)
 
 
-def test_a_damaged_index_is_refused_by_name_and_may_be_deleted(three):
+def test_a_damaged_index_is_refused_and_may_be_deleted(three):
     path = index_of(three)
     whole, chance = path.read_bytes(), random.Random(0)
     for cut in (0, 50, len(whole) - 3):
@@ -438,15 +438,15 @@ def test_a_damaged_index_is_refused_by_name_and_may_be_deleted(three):
         try:
             assert checkpoints.best_step(three) == 20
         except DamagedCheckpointError as error:
-            assert "run.json is damaged" in str(error)  # noqa: PT017 -- no error is right too
+            assert "run.json is damaged" in str(error)  # noqa: PT017 -- no error is also correct
     path.unlink()
     assert checkpoints.best_step(three) == 20
     assert int(restore(three)[0].step) == 30
 
 
 @pytest.mark.parametrize("call", range(3))
-def test_a_kill_before_any_write_of_the_index_leaves_what_can_be_resumed(three, monkeypatch, call):
-    """Step 25 is saved by a run that went back to 20, with step 30 to be dropped."""
+def test_a_kill_before_writing_the_index_leaves_a_resumable_state(three, monkeypatch, call):
+    """Step 25 is saved by a run resumed from step 20, so that step 30 must be deleted."""
     calls = []
 
     def killed(old, new):
@@ -470,7 +470,7 @@ def test_a_kill_before_any_write_of_the_index_leaves_what_can_be_resumed(three, 
     assert checkpoints.steps(three) == sorted(checkpoints.read_index(three)) == [10, 20, 25]
 
 
-def test_checkpoints_of_an_earlier_version_have_no_index_and_get_one(three):
+def test_checkpoints_of_earlier_versions_without_index_get_one(three):
     index_of(three).unlink()
     save(three, 40, validation_loss=4.0, keep=2)
     assert checkpoints.steps(three) == sorted(checkpoints.read_index(three)) == [20, 30, 40]

@@ -1,4 +1,4 @@
-"""`AutoencoderTransformer` trains what `aejax.objective` composes, with scikit-learn's manners."""
+"""`AutoencoderTransformer` trains the composed objective and follows scikit-learn's conventions."""
 
 import io
 import pickle
@@ -35,7 +35,7 @@ def assert_same(first, second) -> None:
     jax.tree.map(np.testing.assert_array_equal, first.params_, second.params_)
 
 
-def test_it_trains_what_the_settings_compose():
+def test_settings_compose_the_objective_and_optimizer():
     found = AutoencoderTransformer(
         3,
         hidden_layer_sizes=(5,),
@@ -83,7 +83,7 @@ def test_it_trains_what_the_settings_compose():
     assert found.score(UNIT) == pytest.approx(-float(np.mean(np.sum(loss, axis=1))), rel=1e-5)
 
 
-def test_a_linear_one_comes_to_pca():
+def test_a_linear_autoencoder_converges_to_pca():
     x = StandardScaler().fit_transform(IRIS)
     found = AutoencoderTransformer(
         activation="identity", learning_rate=0.05, batch_size=150, max_iter=400, random_state=0
@@ -94,7 +94,7 @@ def test_a_linear_one_comes_to_pca():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_dtype_is_kept_and_jax_left_as_it_was(dtype):
+def test_dtype_is_preserved_and_jax_configuration_unchanged(dtype):
     found = small().fit(IRIS.astype(dtype))
     arrays = [*jax.tree.leaves(found.params_), found.transform(IRIS.astype(dtype))]
     assert {type(array) for array in arrays} == {np.ndarray}
@@ -106,19 +106,19 @@ def test_the_dtype_is_kept_and_jax_left_as_it_was(dtype):
     np.testing.assert_allclose(code, arrays[-1], atol=1e-5)
 
 
-def test_a_caller_in_float64_gets_the_same():
+def test_results_do_not_depend_on_x64_mode():
     expected = small().fit(UNIT)
     with jax.enable_x64(True):
         assert_same(small().fit(UNIT), expected)
 
 
-def test_a_seed_repeats_and_another_differs():
+def test_results_are_determined_by_the_seed():
     assert_same(small().fit(UNIT), small().fit(UNIT))
     other = small(random_state=1).fit(UNIT)
     assert np.abs(other.transform(UNIT) - small().fit(UNIT).transform(UNIT)).max() > 1e-3
 
 
-def test_a_warm_start_goes_on_to_the_bit():
+def test_a_warm_start_resumes_bit_identically():
     halves = small(max_iter=2, warm_start=True, corruption="gaussian").fit(UNIT)
     halves = pickle.loads(pickle.dumps(halves)).fit(UNIT)
     whole = small(corruption="gaussian").fit(UNIT)
@@ -127,7 +127,7 @@ def test_a_warm_start_goes_on_to_the_bit():
     assert_same(halves.set_params(warm_start=False, max_iter=4).fit(UNIT), whole)
 
 
-def test_partial_fits_are_epochs():
+def test_each_partial_fit_is_one_epoch():
     found = small()
     for x in (UNIT, UNIT, UNIT.astype(np.float64), UNIT):
         found.partial_fit(x)
@@ -135,7 +135,7 @@ def test_partial_fits_are_epochs():
     assert found.partial_fit(UNIT[:7]).n_iter_ == 5
 
 
-def test_early_stopping_keeps_the_best_of_the_examples_held_out():
+def test_early_stopping_selects_the_best_epoch_on_held_out_examples():
     settings = {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3}
     found = small(max_iter=60, n_iter_no_change=3, **settings).fit(UNIT)
     losses = [record["validation"]["loss"] for record in found.history_]
@@ -148,7 +148,7 @@ def test_early_stopping_keeps_the_best_of_the_examples_held_out():
     assert -found.score(held_out) == pytest.approx(losses[best], rel=1e-5)
 
 
-def test_it_pickles_dumps_and_clones():
+def test_pickling_dumping_and_cloning():
     found = small(code_activation="tanh", penalties={}).fit(UNIT)
     file = io.BytesIO()
     joblib.dump(found, file)
@@ -160,7 +160,7 @@ def test_it_pickles_dumps_and_clones():
     assert clone(own).fit(UNIT).score(UNIT) == own.fit(UNIT).score(UNIT)
 
 
-def test_columns_are_named_for_pandas():
+def test_output_columns_are_named_for_pandas():
     frame = load_iris(as_frame=True).data
     found = small().set_output(transform="pandas").fit(frame)
     assert list(found.get_feature_names_out()) == list(found.transform(frame))
@@ -185,8 +185,8 @@ def test_a_pipeline_searches_a_grid_with_two_jobs():
     ("settings", "words"),
     [
         ({"n_components": 0}, "at least two layers"),
-        ({"n_components": 2.5}, "n_components must be whole numbers"),
-        ({"hidden_layer_sizes": (3, "4")}, "hidden_layer_sizes must be whole numbers"),
+        ({"n_components": 2.5}, "n_components must be an integer"),
+        ({"hidden_layer_sizes": (3, "4")}, "hidden_layer_sizes must be integer"),
         ({"activation": "swish"}, "no activation is called 'swish'; there are sigmoid"),
         ({"loss": "absolute"}, "no loss is called 'absolute'; there are bernoulli"),
         ({"corruption": "rain"}, "no corruption is called 'rain'; there are none, masking"),
@@ -216,15 +216,15 @@ def test_other_misuse_is_refused():
     found = small(warm_start=True).fit(UNIT)
     with pytest.raises(ValueError, match=r"codes must be \[examples, 2\], got shape \[150, 4\]"):
         found.inverse_transform(IRIS)
-    with pytest.raises(ValueError, match="n_components is 3, but the parameters to go on from"):
+    with pytest.raises(ValueError, match="n_components is 3, but the parameters of the warm start"):
         found.set_params(n_components=3).fit(UNIT)
-    assert found.transform(UNIT).shape == (150, 2)  # still what was fitted
+    assert found.transform(UNIT).shape == (150, 2)  # the fitted settings are unchanged
     with pytest.raises(ValueError, match="expecting 4 features"):
         found.partial_fit(UNIT[:, :3])
 
 
-def test_an_early_stopped_one_continues_from_what_it_kept():
-    """A learning rate of 1e-30 shows where the next training starts."""
+def test_training_after_early_stopping_continues_from_the_best_epoch():
+    """With a learning rate of 1e-30 the parameters stay where training starts."""
     settings = {"early_stopping": True, "learning_rate": 0.5, "validation_fraction": 0.3}
     found = small(max_iter=60, n_iter_no_change=3, **settings).fit(UNIT)
     kept, epochs = found.params_, found.n_iter_
@@ -238,8 +238,8 @@ def test_an_early_stopped_one_continues_from_what_it_kept():
         assert [record["epoch"] for record in copy.history_] == list(range(1, epochs + 2))
 
 
-def test_new_numbers_of_rows_compile_a_bounded_number_of_programs():
-    """For 1 to 40 rows: of 1, 2, 4, 8, 16, 32 and 64; what they return is the same."""
+def test_varying_row_counts_compile_a_bounded_number_of_programs():
+    """For 1 to 40 rows: programs for 1, 2, 4, …, 64 rows, with equal results."""
     found = small(corruption="masking").fit(UNIT)
     counts = range(1, 41)
     whole = found.transform(UNIT)
@@ -256,8 +256,8 @@ def test_new_numbers_of_rows_compile_a_bounded_number_of_programs():
         assert function._cache_size() <= 7
 
 
-def test_rounding_beyond_the_losss_support_is_clipped():
-    """What MinMaxScaler makes of folds; clearly outside is refused as before."""
+def test_rounding_errors_outside_the_support_of_the_loss_are_clipped():
+    """As MinMaxScaler produces; values clearly outside are refused."""
     x = UNIT.astype(np.float64)
     beyond = np.where(x == 1, 1 + 4e-16, np.where(x == 0, -4e-16, x))
     assert_same(small(loss="bernoulli").fit(beyond), small(loss="bernoulli").fit(x))
@@ -266,7 +266,7 @@ def test_rounding_beyond_the_losss_support_is_clipped():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_strict_promotion_and_no_compilation_change_nothing_that_is_fitted(dtype):
+def test_strict_promotion_and_disable_jit_do_not_change_the_fit(dtype):
     x = UNIT.astype(dtype)
     found = small(hidden_layer_sizes=3, tied=True).fit(UNIT)
     code, score = found.transform(x), found.score(x)

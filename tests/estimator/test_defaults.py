@@ -1,4 +1,4 @@
-"""Settings of estimators that are given none: a user's script must mean the same for ever."""
+"""Default settings of the estimators, which are part of the public interface."""
 
 from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
 
@@ -30,11 +30,11 @@ AUTOENCODER = {
 LINEAR = {"n_components": None, "whiten": False, "solver": "closed-form", "random_state": None}
 
 
-def test_an_autoencoder_without_settings_has_these():
+def test_defaults_of_autoencoder_transformer():
     found = AutoencoderTransformer().get_params()
     assert {name: found[name] for name in AUTOENCODER} == AUTOENCODER
 
 
-def test_a_linear_autoencoder_without_settings_has_these():
+def test_defaults_of_linear_autoencoder():
     found = LinearAutoencoder().get_params()
     assert {name: found[name] for name in LINEAR} == LINEAR

@@ -1,4 +1,4 @@
-"""scikit-learn's whole public suite on both estimators: every check runs and passes."""
+"""scikit-learn's public `check_estimator` suite, run on both estimators."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""`LinearAutoencoder` stands for scikit-learn's PCA: attributes, signs, methods."""
+"""`LinearAutoencoder` agrees with scikit-learn's PCA in attributes, signs and methods."""
 
 import pickle
 
@@ -32,7 +32,7 @@ IRIS, DIGITS = load_iris().data, load_digits().data
 
 
 def assert_like(found: LinearAutoencoder, pca: PCA, x: np.ndarray) -> None:
-    """Every attribute to 1e-6 of its largest entry, signs included; codes and back."""
+    """Compare all attributes, codes and reconstructions, relative to the largest entry."""
     for name in ATTRIBUTES:
         expected = getattr(pca, name)
         bound = 1e-6 * max(1.0, np.abs(expected).max())
@@ -51,14 +51,14 @@ def assert_like(found: LinearAutoencoder, pca: PCA, x: np.ndarray) -> None:
     [(IRIS, None), (IRIS, 2), (IRIS, 0.95), (DIGITS, 10), (DIGITS, 40), (DIGITS, 0.9)],
     ids=["iris-all", "iris-2", "iris-95%", "digits-10", "digits-40", "digits-90%"],
 )
-def test_it_is_pca(x, components, whiten):
+def test_fit_equals_pca(x, components, whiten):
     found = LinearAutoencoder(components, whiten=whiten).fit(x)
     assert_like(found, PCA(components, whiten=whiten, svd_solver="full").fit(x), x)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("components", [10, 0.9])
-def test_by_the_covariance_it_is_scikit_learns_by_the_covariance(components, dtype):
+def test_covariance_solver_equals_scikit_learns(components, dtype):
     x = DIGITS.astype(dtype)
     found = LinearAutoencoder(components, solver="covariance").fit(x)
     pca = PCA(components, svd_solver="covariance_eigh").fit(x)
@@ -69,7 +69,7 @@ def test_by_the_covariance_it_is_scikit_learns_by_the_covariance(components, dty
         np.testing.assert_allclose(getattr(found, name), expected, atol=bound * scale, err_msg=name)
 
 
-def test_the_covariance_of_few_bits_in_more_and_block_by_block(monkeypatch):
+def test_covariance_of_low_precision_examples_accumulates_block_by_block(monkeypatch):
     monkeypatch.setattr("aejax.data.example_blocks.BYTES_PER_BLOCK", 2**16)
     x = DIGITS.astype(np.float32)
     moments, found = analyse_covariance(x, dtype=np.float64)
@@ -81,7 +81,7 @@ def test_the_covariance_of_few_bits_in_more_and_block_by_block(monkeypatch):
     np.testing.assert_allclose(found.components[:20], exact.components[:20], atol=1e-8)
 
 
-def test_by_the_covariance_of_few_examples_no_eigenvalue_is_negative():
+def test_covariance_solver_gives_no_negative_eigenvalues():
     found = LinearAutoencoder(solver="covariance").fit(DIGITS[:7].astype(np.float32))
     assert found.components_.shape == (7, 64)
     assert found.explained_variance_.min() >= 0
@@ -93,7 +93,7 @@ def test_by_the_covariance_of_few_examples_no_eigenvalue_is_negative():
     )
 
 
-def test_batches_follow_a_fit_by_the_covariance():
+def test_partial_fit_can_follow_the_covariance_solver():
     found = LinearAutoencoder(5, solver="covariance").fit(DIGITS[:1000]).partial_fit(DIGITS[1000:])
     whole = LinearAutoencoder(5).fit(DIGITS)
     np.testing.assert_allclose(found.components_, whole.components_, atol=1e-8)
@@ -101,7 +101,7 @@ def test_batches_follow_a_fit_by_the_covariance():
 
 
 @pytest.mark.slow
-def test_it_is_pca_of_mnist(shared_data):
+def test_fit_equals_pca_of_mnist(shared_data):
     path = shared_data / "mnist" / "train-images-idx3-ubyte.gz"
     if not path.exists():
         pytest.skip(f"no {path}")
@@ -116,27 +116,27 @@ def test_it_is_pca_of_mnist(shared_data):
         pytest.param(DIGITS, 5, id="digits", marks=pytest.mark.slow),
     ],
 )
-def test_the_trained_autoencoder_is_pca(x, components):
+def test_gradient_solver_equals_pca(x, components):
     found = LinearAutoencoder(components, solver="gradient", random_state=0).fit(x)
     assert_like(found, PCA(components, svd_solver="full").fit(x), x)
 
 
-def test_batches_merge_into_the_whole():
+def test_partial_fits_equal_one_fit():
     found = LinearAutoencoder(10)
     for batch in np.array_split(DIGITS, [12, 13, 70, 900]):
         found.partial_fit(batch)
     assert_like(found, PCA(10, svd_solver="full").fit(DIGITS), DIGITS)
 
 
-def test_its_likelihood_is_that_of_pca_and_of_a_normal_law():
+def test_likelihood_equals_that_of_pca_and_of_scipys_normal_distribution():
     found, pca = LinearAutoencoder(2).fit(IRIS), PCA(2).fit(IRIS)
     np.testing.assert_allclose(found.score_samples(IRIS), pca.score_samples(IRIS), rtol=1e-9)
     assert found.score(IRIS) == pytest.approx(pca.score(IRIS), rel=1e-9)
     np.testing.assert_allclose(found.get_covariance(), pca.get_covariance(), rtol=1e-9)
     np.testing.assert_allclose(found.get_precision(), pca.get_precision(), rtol=1e-9)
-    whole = LinearAutoencoder(whiten=True).fit(IRIS)  # whitening is of codes, not of the model
+    whitened = LinearAutoencoder(whiten=True).fit(IRIS)  # whitening does not change the model
     law = multivariate_normal(IRIS.mean(axis=0), np.cov(IRIS.T))
-    np.testing.assert_allclose(whole.score_samples(IRIS), law.logpdf(IRIS), rtol=1e-9)
+    np.testing.assert_allclose(whitened.score_samples(IRIS), law.logpdf(IRIS), rtol=1e-9)
 
 
 def test_a_singular_covariance_has_no_likelihood():
@@ -145,7 +145,7 @@ def test_a_singular_covariance_has_no_likelihood():
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_its_parameters_are_those_of_the_linear_model(x64, whiten):
+def test_params_are_parameters_of_the_linear_model(x64, whiten):
     found = LinearAutoencoder(2, whiten=whiten).fit(IRIS)
     model = aejax.linear(4, 2)
     code = model.encode(found.params_, jax.numpy.asarray(IRIS))
@@ -155,7 +155,7 @@ def test_its_parameters_are_those_of_the_linear_model(x64, whiten):
     )
 
 
-def test_float32_stays_and_an_offset_costs_nothing():
+def test_float32_is_preserved_and_offsets_cost_no_accuracy():
     x = (IRIS + 4096).astype(np.float32)
     found, expected = LinearAutoencoder(2).fit(x), PCA(2).fit(x.astype(np.float64))
     arrays = [getattr(found, name) for name in ATTRIBUTES] + jax.tree.leaves(found.params_)
@@ -166,7 +166,7 @@ def test_float32_stays_and_an_offset_costs_nothing():
     np.testing.assert_allclose(code, expected.transform(x.astype(np.float64)), atol=2e-3)
 
 
-def test_it_clones_pickles_and_names_its_columns():
+def test_cloning_pickling_and_feature_names():
     found = (
         clone(LinearAutoencoder(2))
         .set_output(transform="pandas")
@@ -177,11 +177,11 @@ def test_it_clones_pickles_and_names_its_columns():
     np.testing.assert_array_equal(frame, found.transform(load_iris(as_frame=True).data))
 
 
-def test_constant_examples_explain_nothing():
+def test_constant_examples_have_zero_explained_variance():
     assert not LinearAutoencoder(1).fit(np.ones((5, 3))).explained_variance_ratio_.any()
 
 
-def test_a_gradient_that_does_not_arrive_is_told(monkeypatch):
+def test_missing_convergence_of_the_gradient_solver_is_warned_about(monkeypatch):
     from aejax.estimator import linear_autoencoder
 
     trained = linear_autoencoder.train_linear
@@ -193,22 +193,22 @@ def test_a_gradient_that_does_not_arrive_is_told(monkeypatch):
 
 
 @pytest.mark.parametrize("components", [0, 5, 1.0, -0.5, "mle", True])
-def test_components_that_are_not_there_are_refused(components):
+def test_invalid_numbers_of_components_are_refused(components):
     with pytest.raises(ValueError, match=r"n_components .* = 4"):
         LinearAutoencoder().set_params(n_components=components).fit(IRIS)
 
 
 def test_other_misuse_is_refused():
-    with pytest.raises(ValueError, match="no solver is called 'newton'"):
+    with pytest.raises(ValueError, match="got 'newton'"):
         LinearAutoencoder(2, solver="newton").fit(IRIS)
-    with pytest.raises(ValueError, match="whole number n_components, got None"):
+    with pytest.raises(ValueError, match="integer n_components, got None"):
         LinearAutoencoder(solver="gradient").fit(IRIS)
     with pytest.raises(ValueError, match=r"codes must be \[examples, 2\], got shape \[150, 4\]"):
         LinearAutoencoder(2).fit(IRIS).inverse_transform(IRIS)
 
 
 def numpy_pca(x, components):
-    """Mean, variances and components by NumPy alone: the SVD of x centred twice in float64."""
+    """Mean, variances and components by NumPy: SVD of x, centred twice in float64."""
     x = x.astype(np.float64)
     mean = x.mean(axis=0)
     centred = x - mean
@@ -227,10 +227,8 @@ def numpy_pca(x, components):
     scale=st.integers(-1, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_units_and_origin_change_nothing_but_themselves(
-    solver, dtype, whiten, wide, offset, scale, seed
-):
-    """Offsets up to 10⁴ times the spread in float32 and 10¹² in float64, and units of 2^±k."""
+def test_fits_are_equivariant_to_offset_and_scale(solver, dtype, whiten, wide, offset, scale, seed):
+    """Offsets up to 10⁴ (float32) or 10¹² (float64) standard deviations, and scales 2^±k."""
     generator = np.random.default_rng(seed)
     x = generator.normal(size=(7, 12) if wide else (80, 5))
     x = x * 2.0 ** -np.arange(x.shape[1]) + (1e4 if dtype == np.float32 else 1e12) ** offset
@@ -259,7 +257,7 @@ def test_units_and_origin_change_nothing_but_themselves(
 
 
 @pytest.mark.parametrize(("offset", "scale"), [(0, 2.0**-90), (1e6, 1), (0, 2.0**90)])
-def test_the_gradient_solver_knows_no_units_and_no_origin(offset, scale):
+def test_gradient_solver_is_equivariant_to_offset_and_scale(offset, scale):
     x = (IRIS + offset) * scale
     found = LinearAutoencoder(2, solver="gradient", random_state=0).fit(x)
     mean, variances, components, _ = numpy_pca(x / scale, 2)
@@ -270,7 +268,7 @@ def test_the_gradient_solver_knows_no_units_and_no_origin(offset, scale):
 
 
 @pytest.mark.parametrize("solver", ["closed-form", "covariance", "gradient"])
-def test_examples_without_variance_have_none_by_any_solver(solver):
+def test_examples_without_variance_have_zero_explained_variance_in_every_solver(solver):
     found = LinearAutoencoder(1, solver=solver).fit(np.full((5, 3), 0.1, np.float32))
     assert not found.explained_variance_ratio_.any() or found.explained_variance_[0] < 1e-15
     assert np.isfinite(found.transform(np.ones((2, 3)))).all()
@@ -278,7 +276,7 @@ def test_examples_without_variance_have_none_by_any_solver(solver):
 
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("sizes", [[1] * 8, [3, 5, 1], [1, 200], [4, 4, 300]])
-def test_batches_of_fewer_rows_than_components_merge_exactly_too(sizes, whiten):
+def test_batches_of_fewer_rows_than_components_merge_exactly(sizes, whiten):
     found = LinearAutoencoder(10, whiten=whiten)
     x, end = DIGITS[: sum(sizes)], 0
     for batch in np.split(x, np.cumsum(sizes)[:-1]):
@@ -288,28 +286,28 @@ def test_batches_of_fewer_rows_than_components_merge_exactly_too(sizes, whiten):
         assert found.n_samples_ == end
         assert np.isfinite(found.transform(x)).all()
     pca = PCA(min(10, len(x)), svd_solver="full").fit(x)
-    kept = min(10, len(x) - 1)  # the last of as many components as examples is arbitrary
+    kept = min(10, len(x) - 1)  # with as many components as examples, the last is arbitrary
     np.testing.assert_allclose(found.components_[:kept], pca.components_[:kept], atol=1e-8)
     np.testing.assert_allclose(
         found.explained_variance_[:kept], pca.explained_variance_[:kept], rtol=1e-9
     )
 
 
-def test_components_that_no_number_of_rows_can_have_are_refused_at_the_first_batch():
+def test_more_components_than_features_are_refused_at_the_first_batch():
     with pytest.raises(ValueError, match="= 4"):
         LinearAutoencoder(5).partial_fit(IRIS[:2])
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
-def test_a_variance_out_of_range_is_refused_in_a_sentence(scale):
+def test_variances_out_of_range_are_refused(scale):
     x = (IRIS * scale).astype(np.float32)
-    with pytest.raises(ValueError, match="out of float32's range; scale X, or give it in float64"):
+    with pytest.raises(ValueError, match="out of the range of float32; scale X, or convert"):
         LinearAutoencoder(2).fit(x)
     found = LinearAutoencoder(2, whiten=True).fit(IRIS * scale)
     np.testing.assert_allclose(found.transform(IRIS * scale).std(axis=0, ddof=1), 1)
 
 
-def test_strict_promotion_changes_nothing():
+def test_strict_dtype_promotion_changes_nothing():
     with jax.numpy_dtype_promotion("strict"), jax.disable_jit():
         for dtype in (np.float32, np.float64):
             found = LinearAutoencoder(2, whiten=True).fit(IRIS.astype(dtype))

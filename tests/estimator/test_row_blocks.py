@@ -1,4 +1,4 @@
-"""Any number of rows is cut and padded to few shapes, and comes out as it went in."""
+"""Rows are split and padded to few shapes, and returned in order."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from aejax.estimator.row_blocks import map_rows
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 7, 8, 9, 16, 21])
-def test_rows_come_out_in_order_of_shapes_that_are_powers_of_two(rows, monkeypatch):
+def test_rows_keep_their_order_in_blocks_of_power_of_two_size(rows, monkeypatch):
     monkeypatch.setattr(row_blocks, "ROWS_PER_BLOCK", 8)
     shapes = []
 
@@ -22,6 +22,6 @@ def test_rows_come_out_in_order_of_shapes_that_are_powers_of_two(rows, monkeypat
     assert sum(shapes) < 2 * rows or rows == 1
 
 
-def test_what_fills_a_block_lies_in_the_functions_range():
+def test_padding_rows_lie_in_the_functions_domain():
     with np.errstate(all="raise"):
         np.testing.assert_array_equal(map_rows(np.log, np.full((3, 1), 2.0)), np.log([[2.0]] * 3))

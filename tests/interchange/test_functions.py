@@ -1,4 +1,4 @@
-"""Exported functions take any batch, also trees, and come back as they were."""
+"""Exported functions accept any batch size and trees, and give unchanged results."""
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ MODELS = {row.name: row for row in ROWS if row.signatures[0][1] == "key"}
 
 
 @pytest.mark.parametrize("batch", [1, 5])
-def test_any_batch_and_a_tree_of_arrays(tmp_path, batch):
+def test_functions_of_any_batch_size_and_of_trees_are_exported(tmp_path, batch):
     model = aejax.dense((6, 2))
     params = model.init(jax.random.key(0))
 
@@ -48,27 +48,27 @@ def test_a_decoder_of_a_tree_is_exported(tmp_path):
     assert_exported(tmp_path, lambda code: SEGNET.decode(params, code), code)
 
 
-def test_a_model_of_low_precision_is_exported(tmp_path):
+def test_a_low_precision_model_is_exported(tmp_path):
     model = mixed_precision(DENSE["deep"])
     params, x = model.init(jax.random.key(0)), random_x(jax.random.key(1))
     assert_exported(tmp_path, lambda x: model.encode(params, x), x)
 
 
 def assert_exported(folder, function, like):
-    """The function read back gives what it gave, for batches other than the one it was shown."""
+    """Check that the function gives the same results after export, for other batch sizes."""
     path = folder / "function.stablehlo"
     path.write_bytes(serialise(function, like, platforms=["cpu"]))
-    read_back, function = deserialise(path), jax.jit(function)
+    restored, function = deserialise(path), jax.jit(function)
     for size in (1, 11):
         rows = jax.tree.map(lambda leaf, n=size: jnp.concatenate([leaf, leaf])[:n], like)
         jax.tree.map(
             lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6),
-            read_back(rows),
+            restored(rows),
             function(rows),
         )
 
 
-def test_what_is_no_batch_or_no_function_is_refused(tmp_path):
+def test_inputs_without_batch_axis_and_invalid_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"every array must be \[batch, …\]"):
         serialise(jnp.sin, jax.ShapeDtypeStruct((), jnp.float32))
     path = tmp_path / "notes.stablehlo"
@@ -76,11 +76,11 @@ def test_what_is_no_batch_or_no_function_is_refused(tmp_path):
         deserialise(path)
     for data in (b"", b"notes, not a function at all"):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match=r"notes\.stablehlo is no exported function"):
+        with pytest.raises(ValueError, match=r"notes\.stablehlo is not an exported function"):
             deserialise(path)
 
 
-def test_a_function_of_64_bit_numbers_is_refused_where_jax_has_none(tmp_path):
+def test_64_bit_functions_are_refused_while_x64_is_disabled(tmp_path):
     path, x = str(tmp_path / "third.stablehlo"), np.ones((2, 3))
     with jax.enable_x64(True):
         (tmp_path / "third.stablehlo").write_bytes(serialise(lambda x: x / 3, x))

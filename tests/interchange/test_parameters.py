@@ -1,4 +1,4 @@
-"""Parameters in files: what goes in comes out, for any reader; what is foreign is refused."""
+"""Parameter files: exact round trips, independent readers, refusal of invalid files."""
 
 import json
 import zipfile
@@ -25,19 +25,19 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_they_come_back_to_the_bit_with_their_description(tmp_path, params, suffix):
+def test_parameters_and_description_are_restored_exactly(tmp_path, params, suffix):
     path = tmp_path / f"params.{suffix}"
     save_parameters(path, params, description={"note": "ρ̂ of 0.1", "step": 3})
     found, about = load_parameters(path)
     assert_equal(found, params)
     assert (about["note"], about["step"]) == ("ρ̂ of 0.1", 3)
     assert about["arrays"]["encoder.layer_0.kernel"] == "float32[6, 4]"
-    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # nothing half-written
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]  # no partial file
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("dtype", ["float16", "float64", "int32", "uint8", "bool"])
-def test_every_dtype_and_shape_is_kept(tmp_path, suffix, dtype):
+def test_every_dtype_and_shape_is_preserved(tmp_path, suffix, dtype):
     params = {"a": {"scalar": np.ones((), dtype)}, "b": np.ones((3, 2), dtype).T}
     save_parameters(tmp_path / f"p.{suffix}", params)
     found, _ = load_parameters(tmp_path / f"p.{suffix}")
@@ -45,11 +45,11 @@ def test_every_dtype_and_shape_is_kept(tmp_path, suffix, dtype):
     assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {np.dtype(dtype)}
 
 
-def test_other_readers_need_no_aejax(tmp_path, params):
+def test_files_can_be_read_without_aejax(tmp_path, params):
     save_parameters(tmp_path / "p.safetensors", params)
     save_parameters(tmp_path / "p.npz", params)
     tensors = load_file(tmp_path / "p.safetensors")
-    with np.load(tmp_path / "p.npz") as archive:  # which refuses pickles by default
+    with np.load(tmp_path / "p.npz") as archive:  # refuses pickles by default
         assert {*tensors, "aejax"} == {*archive.files}
         assert json.loads(str(archive["aejax"]))["format"] == "aejax parameters 1"
         for name, tensor in tensors.items():
@@ -60,13 +60,13 @@ def test_other_readers_need_no_aejax(tmp_path, params):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_what_cannot_be_read_is_refused_by_name(tmp_path, params, suffix):
+def test_unreadable_files_are_refused_by_name(tmp_path, params, suffix):
     path = tmp_path / f"p.{suffix}"
     with pytest.raises(FileNotFoundError, match=path.name):
         load_parameters(path)
     save_parameters(path, params)
-    whole = path.read_bytes()
-    for broken in (b"", b"not an archive", whole[:-40], whole[:100]):
+    complete = path.read_bytes()
+    for broken in (b"", b"not an archive", complete[:-40], complete[:100]):
         path.write_bytes(broken)
         with pytest.raises(
             ValueError, match=rf"{path.name} is no readable \.{suffix} file of aejax"
@@ -85,8 +85,8 @@ def test_files_of_other_programs_are_refused_by_name(tmp_path, params):
     for name, words in {
         "foreign.npz": "no readable",
         "foreign.safetensors": "no readable",
-        "named.safetensors": "not of the format 'aejax parameters 1'",
-        "altered.safetensors": "not hold the arrays that its description names",
+        "named.safetensors": "not have the format 'aejax parameters 1'",
+        "altered.safetensors": "not contain the arrays of its description",
     }.items():
         with pytest.raises(ValueError, match=f"{name} .*{words}"):
             load_parameters(tmp_path / name)
@@ -105,22 +105,22 @@ def test_a_pickle_is_never_loaded(tmp_path):
         ("p.npz", {}, {}, "one array or more"),
         ("p.npz", {"aejax": np.ones(2)}, {}, "none called 'aejax'"),
         ("p.npz", {"a.b": np.ones(2)}, {}, "names without dots"),
-        ("p.npz", {"a": [np.ones(2)]}, {}, "must lie in dicts"),
+        ("p.npz", {"a": [np.ones(2)]}, {}, "must be nested dicts"),
         ("p.npz", {"a": jnp.ones(2, jnp.bfloat16)}, {}, "a is bfloat16; cast it to float32"),
         ("p.npz", {"a": np.ones(2)}, {"loss": np.ones(2)}, "description is not JSON"),
         ("p.npz", {"a": np.ones(2)}, {"loss": float("nan")}, "description is not JSON"),
-        ("p.npz", {"a": np.ones(2)}, {"digest": "0"}, "cannot say 'digest'"),
+        ("p.npz", {"a": np.ones(2)}, {"digest": "0"}, "reserved key 'digest'"),
         ("p.npz", {"a": np.array([1, np.nan])}, {}, "a has NaN or infinity: 1 of 2 values"),
     ],
 )
-def test_what_cannot_be_written_is_refused(tmp_path, name, params, description, words):
+def test_invalid_params_and_descriptions_are_refused(tmp_path, name, params, description, words):
     with pytest.raises(ValueError, match=words):
         save_parameters(tmp_path / name, params, description=description)
     assert not list(tmp_path.iterdir())
 
 
-def sealed_otherwise(path, arrays, **changes):
-    """A file of the format whose arrays and description fit, without a digest, as of old."""
+def write_without_digest(path, arrays, **changes):
+    """Write a valid file without a digest, as earlier versions did."""
     described = {name: f"{array.dtype}{list(array.shape)}" for name, array in arrays.items()}
     about = {"format": "aejax parameters 1", "arrays": dict(sorted(described.items()))}
     text = json.dumps(about | changes)
@@ -131,9 +131,9 @@ def sealed_otherwise(path, arrays, **changes):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_file_without_a_digest_is_read_as_an_earlier_version_wrote_it(tmp_path, suffix):
+def test_files_of_earlier_versions_without_digest_are_read(tmp_path, suffix):
     path = tmp_path / f"p.{suffix}"
-    sealed_otherwise(path, {"a.kernel": np.ones((2, 3)), "a.bias": np.zeros(3)}, note="old")
+    write_without_digest(path, {"a.kernel": np.ones((2, 3)), "a.bias": np.zeros(3)}, note="old")
     params, about = load_parameters(path)
     assert params["a"]["kernel"].shape == (2, 3)
     assert about["note"] == "old"
@@ -151,10 +151,10 @@ def test_a_file_without_a_digest_is_read_as_an_earlier_version_wrote_it(tmp_path
         ({"a.kernel": -np.inf, "b": 1}, "a.kernel has NaN or infinity"),
     ],
 )
-def test_arrays_that_clash_or_are_not_finite_are_refused_by_name(tmp_path, suffix, arrays, words):
+def test_conflicting_names_and_non_finite_arrays_are_refused(tmp_path, suffix, arrays, words):
     path = tmp_path / f"p.{suffix}"
-    sealed_otherwise(path, {name: np.full(2, value) for name, value in arrays.items()})
-    with pytest.raises(ValueError, match=f"p.{suffix} is not what .*{words}"):
+    write_without_digest(path, {name: np.full(2, value) for name, value in arrays.items()})
+    with pytest.raises(ValueError, match=f"p.{suffix} is not a file .*{words}"):
         load_parameters(path)
 
 
@@ -168,7 +168,7 @@ def test_two_arrays_of_one_name_are_refused(tmp_path, params):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_every_flipped_bit_is_refused_by_name_or_changes_nothing(tmp_path, params, suffix):
+def test_flipped_bits_are_detected_or_change_nothing(tmp_path, params, suffix):
     path = tmp_path / f"p.{suffix}"
     save_parameters(path, params, description={"step": 3})
     whole, chance = path.read_bytes(), np.random.default_rng(0)
@@ -188,15 +188,15 @@ def test_every_flipped_bit_is_refused_by_name_or_changes_nothing(tmp_path, param
     assert refused > 75
 
 
-def test_a_path_may_be_text(tmp_path, params):
+def test_a_path_may_be_a_string(tmp_path, params):
     for suffix in SUFFIXES:
         save_parameters(f"{tmp_path}/p.{suffix}", params)
         assert_equal(load_parameters(f"{tmp_path}/p.{suffix}")[0], params)
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
-def test_scalars_and_big_endian_arrays_come_back_as_they_were(tmp_path, suffix):
-    """`numpy.ascontiguousarray` makes a scalar an array [1]."""
+def test_scalars_and_big_endian_arrays_are_restored(tmp_path, suffix):
+    """`numpy.ascontiguousarray` would convert a scalar to shape [1]."""
     params = {"scale": np.float32(2), "rate": 0.5, "kernel": np.arange(3, dtype=">f4")}
     save_parameters(tmp_path / f"x{suffix}", params)
     found, _ = load_parameters(tmp_path / f"x{suffix}")
@@ -207,6 +207,6 @@ def test_scalars_and_big_endian_arrays_come_back_as_they_were(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("name", ["file", "allow_pickle", "aejax"])
-def test_names_that_no_array_can_have_are_refused(tmp_path, name):
+def test_reserved_array_names_are_refused(tmp_path, name):
     with pytest.raises(ValueError, match=f"none called '{name}'"):
         save_parameters(tmp_path / "x.npz", {name: np.ones(2)})

@@ -1,4 +1,4 @@
-"""JSON that carries its own digest: any other content is refused, any layout accepted."""
+"""Sealed JSON: altered content is refused, any layout is accepted."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ def test_the_digest_is_the_sha256_of_the_salt_and_the_sorted_content():
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_what_was_sealed_is_read_in_any_layout(indent):
+def test_sealed_documents_are_read_in_any_layout(indent):
     text = json.dumps(seal(DOCUMENT), indent=indent)
     assert unseal(text) == DOCUMENT
     assert unseal(text.encode()) == DOCUMENT
@@ -31,7 +31,7 @@ def test_what_was_sealed_is_read_in_any_layout(indent):
     ("text", "problem"),
     [
         ("[" * 100_000, "nested too deeply"),
-        ("[1]", "no JSON object"),
+        ("[1]", "not a JSON object"),
         ("{", "Expecting"),
         (b"\xff\xff", "decode"),
         (json.dumps(DOCUMENT), "does not match its digest"),
@@ -40,14 +40,14 @@ def test_what_was_sealed_is_read_in_any_layout(indent):
         (json.dumps(seal(DOCUMENT, salt="another")), "does not match its digest"),
     ],
 )
-def test_other_content_is_refused(text, problem):
+def test_altered_content_is_refused(text, problem):
     with pytest.raises(ValueError, match=problem):
         unseal(text)
 
 
 @property_test(examples=50)
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
-def test_a_flipped_bit_is_refused_or_changes_nothing(place, bit):
+def test_flipped_bits_are_detected_or_change_nothing(place, bit):
     text = bytearray(json.dumps(seal(DOCUMENT, salt="run"), indent=1).encode())
     text[place % len(text)] ^= 1 << bit
     with contextlib.suppress(ValueError):

@@ -31,7 +31,7 @@ OBJECTIVE = composed(6, 3)
     [
         ("adam", "got 'adam'"),
         (optax.adam, "got the function adam instead of its result"),
-        (optax.GradientTransformation, "got GradientTransformation itself"),
+        (optax.GradientTransformation, "got the function GradientTransformation"),
         (None, "got NoneType"),
         (1e-3, "got float"),
     ],
@@ -134,7 +134,7 @@ def test_a_stream_may_read_x_alone_in_any_byte_order():
 
 
 def test_a_stream_that_reads_another_number_of_examples_is_refused():
-    with pytest.raises(ValueError, match="asked for 8 examples and read 3"):
+    with pytest.raises(ValueError, match="requested 8 examples, got 3"):
         training.fit_stream(OBJECTIVE, OPTIMIZER, Stream(lambda _: X[:3], 20, 8), key=0, epochs=1)
 
 

@@ -292,7 +292,7 @@ def test_sparsity_of_a_code_that_is_not_logistic_is_refused():
         losses.bernoulli,
         penalties={"sparsity": (1.0, penalties.kl_sparsity(rho=0.1))},
     )
-    with pytest.raises(ValueError, match="give it a logistic code"):
+    with pytest.raises(ValueError, match="use a logistic code"):
         fit(objective=objective)
 
 
