@@ -1,9 +1,9 @@
-"""The tutorial as a new user follows it: its blocks, to the letter, in a fresh environment.
+"""Runs the tutorial in a fresh environment, as a new user would, and measures the time.
 
-Copies the checkout into a temporary folder, runs every shell block there as it stands and the
-Python blocks as one session of the environment that the first block made, and writes how long it
-took to the first picture and to the end into docs/results/tutorial.json. It needs Python 3.11 or
-newer and a package index.
+Copies the checkout to a temporary folder, runs every shell block there unchanged and the Python
+blocks as one session of the environment that the first block creates. Writes the seconds to the
+first figure and to the end to docs/results/tutorial.json. Needs Python 3.11 or newer and a package
+index.
 
     python docs/follow_tutorial.py
 """
@@ -20,14 +20,14 @@ import time
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[1]
-PICTURE = "denoised.png"
+FIGURE = "denoised.png"
 RESULTS = CHECKOUT / "docs" / "results" / "tutorial.json"
 BLOCK = re.compile(r"```(sh|python)\n(.*?)```", re.DOTALL)
-NOT_FOR_A_NEW_USER = shutil.ignore_patterns(".*", "demo", "runs", "_build", "__pycache__", "tests")
+IGNORED = shutil.ignore_patterns(".*", "demo", "runs", "_build", "__pycache__", "tests")
 
 
 def main() -> None:
-    """Follow the tutorial; a block that fails ends it."""
+    """Follow the tutorial and stop at the first block that fails."""
     blocks = BLOCK.findall((CHECKOUT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
     machine = {
         "python": platform.python_version(),
@@ -37,16 +37,16 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "aejax"
-        shutil.copytree(CHECKOUT, checkout, ignore=NOT_FOR_A_NEW_USER)
+        shutil.copytree(CHECKOUT, checkout, ignore=IGNORED)
         python_on_path(checkout)
         seconds = follow(blocks, checkout)
-    found = json.dumps({"seconds": seconds, "machine": machine}, indent=2)
-    RESULTS.write_text(found + "\n", encoding="utf-8")
-    print(found)
+    result = json.dumps({"seconds": seconds, "machine": machine}, indent=2)
+    RESULTS.write_text(result + "\n", encoding="utf-8")
+    print(result)
 
 
 def follow(blocks: list[tuple[str, str]], checkout: Path) -> dict[str, float]:
-    """Run the blocks, (language, code); seconds from the start to what a new user waits for."""
+    """Run the blocks (language, code); seconds from the start to each milestone."""
     session = "".join(code for language, code in blocks if language == "python")
     install, *later = [code for language, code in blocks if language == "sh"]
     start, clock = time.perf_counter(), time.time()
@@ -54,7 +54,7 @@ def follow(blocks: list[tuple[str, str]], checkout: Path) -> dict[str, float]:
     seconds = {"installed": time.perf_counter() - start}
     python = checkout / "tutorial-env" / "bin" / "python"
     subprocess.run([python, "-"], cwd=checkout, input=session, text=True, check=True)
-    seconds["first picture"] = (checkout / PICTURE).stat().st_mtime - clock
+    seconds["first picture"] = (checkout / FIGURE).stat().st_mtime - clock
     for code in later:
         shell(code, checkout)
     seconds["whole tutorial"] = time.perf_counter() - start
@@ -62,13 +62,13 @@ def follow(blocks: list[tuple[str, str]], checkout: Path) -> dict[str, float]:
 
 
 def python_on_path(checkout: Path) -> None:
-    """The `python` that a new user types is the one that runs this script."""
+    """Make the command `python` start the interpreter of this script."""
     (checkout / "bin").mkdir()
     (checkout / "bin" / "python").symlink_to(sys.executable)
 
 
 def shell(code: str, checkout: Path) -> None:
-    """Run a block as it stands, and stop where a line of it fails."""
+    """Run a block unchanged and stop at the first line that fails."""
     subprocess.run(["sh", "-e", "-c", f'PATH="$PWD/bin:$PATH"\n{code}'], cwd=checkout, check=True)
 
 

@@ -1,4 +1,4 @@
-"""The citation says the version that is installed, and names nobody who does not exist."""
+"""CITATION.cff has the version, authors and licence of the package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The notes on the course keep their word: each names tests that exist, and here are its own."""
+"""Tests of the notes on the course's formulas; the tests that the notes name exist."""
 
 import re
 
@@ -38,19 +38,19 @@ def test_the_named_tests_exist(file, name):
 
 
 @pytest.mark.parametrize("encoding", [np.tanh, expit, np.sin, lambda a: a])
-def test_no_code_of_fewer_units_than_the_rank_is_free_of_loss(x, encoding):
-    """The best linear decoder of any code leaves at least the eigenvalues left out of PCA's."""
+def test_a_code_with_fewer_units_than_the_rank_is_not_lossless(x, encoding):
+    """With any code, the optimal linear decoder has at least the loss of PCA."""
     generator = np.random.default_rng(1)
     h = encoding(np.asarray(x) @ generator.normal(size=(FEATURES, UNITS)) / 5)
     design = np.c_[h, np.ones(EXAMPLES)]
     residual = x - design @ np.linalg.lstsq(design, x)[0]
-    left_out = PCA().fit(x).singular_values_[UNITS:] ** 2
-    assert left_out.sum() > 1
-    assert np.square(residual).sum() >= left_out.sum()
+    remaining = PCA().fit(x).singular_values_[UNITS:] ** 2
+    assert remaining.sum() > 1
+    assert np.square(residual).sum() >= remaining.sum()
 
 
 @pytest.mark.parametrize(("output", "low"), [(expit, 0), (np.tanh, -1)])
-def test_a_bounded_output_cannot_come_closer_than_its_range(x, output, low):
+def test_the_error_of_a_bounded_output_is_at_least_the_distance_to_its_range(x, output, low):
     x = np.asarray(x)
     outside = (x < low) | (x > 1)
     distance = np.square(x - np.clip(x, low, 1))
@@ -61,7 +61,7 @@ def test_a_bounded_output_cannot_come_closer_than_its_range(x, output, low):
     np.testing.assert_allclose(best[outside], distance[outside], rtol=1e-12)
 
 
-def test_the_least_cross_entropy_of_a_grey_value_is_its_entropy(x64):
+def test_the_minimum_cross_entropy_of_a_grey_value_is_its_entropy(x64):
     grey = jnp.linspace(0.05, 0.95, 19)
     logits = jnp.log(grey) - jnp.log1p(-grey)
     value, slope = (
@@ -73,7 +73,7 @@ def test_the_least_cross_entropy_of_a_grey_value_is_its_entropy(x64):
     assert value.min() > 0.19
 
 
-def test_the_code_follows_from_the_svd_and_the_inverse_of_the_detour_does_not_exist(x):
+def test_the_code_follows_from_the_svd_and_the_gram_matrix_is_singular(x):
     u, sigma, vt = np.linalg.svd(x, full_matrices=False)
     np.testing.assert_allclose(
         np.asarray(x) @ vt[:UNITS].T, u[:, :UNITS] * sigma[:UNITS], rtol=1e-10, atol=1e-12
@@ -94,7 +94,7 @@ def test_a_factor_on_the_inputs_changes_no_component(x):
 
 
 def test_gaussian_noise_on_a_linear_autoencoder_is_l2_on_the_product(x):
-    """By the exact expectation over orthogonal noise of that covariance, not by sampling."""
+    """Uses the exact expectation over orthogonal noise of this covariance, without sampling."""
     sigma, generator = 0.7, np.random.default_rng(2)
     kernel, decoder = generator.normal(size=(FEATURES, UNITS)), generator.normal(size=(3, 6))
     product = kernel @ decoder
@@ -111,7 +111,7 @@ def test_gaussian_noise_on_a_linear_autoencoder_is_l2_on_the_product(x):
     assert abs(on_kernels - expected) > 1
 
 
-def test_the_identity_pays_q_times_the_squares_under_masking(x):
+def test_the_loss_of_the_identity_under_masking_is_q_times_the_squares(x):
     identity = aejax.Autoencoder(lambda _: {}, lambda _, x: x, lambda _, code: code)
     objective = aejax.objective(identity, losses.squared, corruption=corruptions.masking(rate=0.3))
     many, key = jnp.tile(x, (400, 1)), jax.random.key(0)

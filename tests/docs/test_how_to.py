@@ -1,4 +1,4 @@
-"""The how-tos keep their word: their code runs, and does what they say."""
+"""The code of the how-to pages runs and has the described effect."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 
 
 def run(name: str) -> dict:
-    """Every block of a how-to, one after the other, in one namespace."""
+    """Run all Python blocks of a page in one namespace, which is returned."""
     text = (HOW_TO / f"{name}.md").read_text(encoding="utf-8")
     names = {}
     exec("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), names)
@@ -33,7 +33,7 @@ def test_the_variational_autoencoder_has_at_most_forty_lines():
     assert len(block.splitlines()) <= 40
 
 
-def test_the_divergence_is_pytorchs(variational):
+def test_the_divergence_matches_pytorch(variational):
     mean, log_variance = np.random.default_rng(0).normal(size=(2, 7, 3)).astype("float32")
     normal = torch.distributions.Normal
     expected = torch.distributions.kl_divergence(
@@ -44,13 +44,13 @@ def test_the_divergence_is_pytorchs(variational):
 
 
 class Record:
-    """As much of a `Pass` as a penalty on the code looks at."""
+    """The part of a `Pass` that a penalty on the code reads."""
 
     def __init__(self, code):
         self.code = code
 
 
-def test_the_perturbation_draws_from_the_codes_normal_law(variational):
+def test_the_perturbation_samples_the_normal_distribution_of_the_code(variational):
     mean, log_variance = jnp.full((100_000, 1), 2.0), jnp.full((100_000, 1), np.log(0.25))
     code = variational["Normal"](mean, log_variance)
     z = np.asarray(variational["sample"](jax.random.key(0), code).mean)
@@ -58,7 +58,7 @@ def test_the_perturbation_draws_from_the_codes_normal_law(variational):
     assert z.var() == pytest.approx(0.25, abs=6.1 * 0.25 * np.sqrt(2 / 1e5))
 
 
-def test_the_bound_beats_the_best_that_ignores_the_code(variational):
+def test_the_evidence_bound_is_better_than_without_a_code(variational):
     mean = jnp.clip(variational["x"].mean(axis=0), 1e-6, 1 - 1e-6)
     blank = -jnp.sum(mean * jnp.log(mean) + (1 - mean) * jnp.log(1 - mean))
     last = variational["history"][-1]
@@ -67,7 +67,7 @@ def test_the_bound_beats_the_best_that_ignores_the_code(variational):
     assert last["loss"] < blank - 1
 
 
-def test_new_digits_come_from_the_prior(variational):
+def test_samples_of_the_prior_decode_to_digits(variational):
     new, x = np.asarray(variational["new"]), np.asarray(variational["x"])
     nearest = np.square(new[:, None] - x).sum(axis=2).min(axis=1)
     shuffled = np.random.default_rng(0).permuted(new, axis=0)
@@ -75,7 +75,7 @@ def test_new_digits_come_from_the_prior(variational):
     assert nearest.mean() < 0.7 * nothing.mean()
 
 
-def test_a_scheduled_level_is_the_same_as_stages_of_fit():
+def test_a_scheduled_level_equals_stages_of_fit():
     names = run("noise_levels")
     state, data, optimizer = None, names["x"], names["optimizer"]
     for stage, sigma in enumerate(names["levels"][:2], start=1):
@@ -89,7 +89,7 @@ def test_a_scheduled_level_is_the_same_as_stages_of_fit():
     )
 
 
-def test_what_does_not_fit_the_loss_is_refused_in_words():
+def test_data_outside_the_support_of_the_loss_are_refused():
     bernoulli, logistic, tanh = run("binary_and_real_inputs")["refusals"]
     assert bernoulli == logistic
     assert re.match(
@@ -98,13 +98,13 @@ def test_what_does_not_fit_the_loss_is_refused_in_words():
     assert tanh.startswith("x has values outside [-1, 1]")
 
 
-def test_every_placement_and_saving_of_memory_trains():
+def test_placements_and_memory_savings_train():
     names = run("many_devices")
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
     assert names["placement"].shares == jax.device_count()
 
 
-def test_a_stream_is_gone_on_with_where_it_stood(tmp_path, monkeypatch):
+def test_a_stream_resumes_at_its_position(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run("streams")
     assert (int(names["state"].step), len(names["history"])) == (40, 8)

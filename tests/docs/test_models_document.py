@@ -1,4 +1,4 @@
-"""docs/models.md keeps its word: its functions, tests and experiments exist."""
+"""The functions, tests and experiments that docs/models.md names exist."""
 
 import re
 from types import ModuleType
@@ -16,13 +16,13 @@ TOPICS = [topic for topic, *_ in ROWS]
 MISSING = "–"
 
 
-def test_each_topic_has_a_row_of_its_own():
+def test_each_topic_has_one_row():
     assert HEAD == ["topic", "formula", "function", "test", "experiment"]
     assert len(set(TOPICS)) == len(TOPICS) > 30
 
 
 @pytest.mark.parametrize("row", ROWS, ids=TOPICS)
-def test_what_a_row_names_exists(row):
+def test_the_names_of_a_row_exist(row):
     _, formula, functions, tests, experiment = row
     assert formula
     assert (functions == MISSING) == (tests == MISSING)

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom in quick form, and find what their words say."""
+"""The notebooks run with small settings and reach the results that they describe."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ NOTEBOOKS = Path(__file__).parents[2] / "docs" / "notebooks"
 
 
 def run(name: str, quick: str) -> dict:
-    """A notebook's cells in one namespace, its line of sizes exchanged for a quicker one."""
+    """Run all cells of a notebook with smaller settings, in one namespace, which is returned."""
     source = (NOTEBOOKS / f"{name}.py").read_text(encoding="utf-8")
     source, changed = re.subn(r"^EPOCHS, \w+ = .*$", quick, source, flags=re.MULTILINE)
     assert changed == 1
@@ -22,7 +22,7 @@ def run(name: str, quick: str) -> dict:
     return names
 
 
-def test_pca_and_the_linear_autoencoder_share_a_subspace_and_no_basis():
+def test_pca_and_the_linear_autoencoder_share_a_subspace_but_not_a_basis():
     names = run("pca_and_the_linear_autoencoder", "EPOCHS, CODE = 50, 4")
     assert names["least"] <= names["history"][-1]["loss"] < 1.01 * names["least"]
     assert names["angles"].max() < 10
@@ -30,14 +30,14 @@ def test_pca_and_the_linear_autoencoder_share_a_subspace_and_no_basis():
     assert float(names["by_hand"]) == pytest.approx(names["least"], rel=1e-5)
 
 
-def test_noise_teaches_to_repair():
+def test_training_with_noise_lowers_the_denoising_error():
     names = run("denoising", "EPOCHS, SEEDS = 15, 2")
     none, quarter, _ = np.asarray(names["errors"]).mean(axis=1)
     assert quarter < none
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.py")), ids=lambda path: path.stem)
-def test_jupytext_reads_it(path):
+def test_jupytext_reads_the_notebook(path):
     cells = jupytext.read(path).cells
     assert len(cells) > 8
     assert {cell.cell_type for cell in cells} == {"markdown", "code"}

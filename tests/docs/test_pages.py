@@ -18,7 +18,7 @@ PAGES = {
     for path in sorted(DOCS.rglob("*.md"))
     if path.relative_to(DOCS).parts[0] not in ("_build", "api", "repository")
 }
-IN_TEST_HOW_TO = {  # which runs them, and asks more of them
+IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/binary_and_real_inputs.md",
     "how-to/noise_levels.md",
     "how-to/streams.md",
@@ -41,7 +41,7 @@ def test_every_block_runs(page, tmp_path, monkeypatch):
         exec("\n".join(blocks(page, "python")), {})
 
 
-def test_the_pages_that_another_test_runs_are_there():
+def test_the_pages_of_test_how_to_exist():
     assert set(with_blocks("python")) >= IN_TEST_HOW_TO
 
 
