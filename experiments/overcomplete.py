@@ -1,17 +1,16 @@
-"""An overcomplete autoencoder copies whatever it is given; every regulariser ends that.
+"""An overcomplete autoencoder copies any input; every regulariser prevents that.
 
-Claim:    with more code units than inputs and nothing else, an autoencoder returns noise as well as
-          data; weight decay, an L1 or KL penalty on the code, contraction and corruption each make
-          it lose the noise and keep the data, and leave codes that classify better.
+Claim:    with more code units than inputs and no regulariser, an autoencoder reconstructs noise as
+          well as data; weight decay, an L1 or KL penalty on the code, contraction and corruption
+          each make it lose the noise, preserve the data and give codes that classify better.
 Source:   Goodfellow, Bengio & Courville 2016, §14.2; Vincent et al. 2010, §3.
 Command:  python -m experiments.overcomplete
-Expected: on MNIST at 14 × 14 with 400 logistic units: the plain one loses less than 0.05 of the
-          variance of noise; with each regulariser the loss of noise exceeds that of data by 0.3
-          more. Accuracy on the code rises by 0.05 with all but L1, with which it does not change.
-Run time: three minutes on one quiet core.
+Expected: on MNIST at 14 × 14 with 400 logistic units, the plain autoencoder loses less than 0.05 of
+          the variance of noise; each regulariser increases the loss of noise minus that of data by
+          more than 0.3. Accuracy on the code increases by 0.05 with all except L1 (no change).
+Run time: three minutes on one idle core.
 """
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,60 +26,56 @@ from aejax import corruptions, data, losses, penalties
 from aejax.evaluation import copying
 from aejax.plots import COLOURS, figure_style
 from aejax.types import Array, Key, Params
-from experiments.harness import (
-    Comparison,
-    Results,
-    above,
-    below,
-    execute,
-    flat,
-    linear_accuracy,
-    train_seeds,
-)
+from experiments import harness
 
 PLAIN = "plain"
-CURES = {"L2": 0.01, "L1": 0.1, "KL": 1.0, "contraction": 1.0, "masking": 0.5}
-"""Each regulariser's weight, or its rate for masking; none was tuned."""
-SEEDED = (PLAIN, *CURES)
-SETTINGS = [{name: level * (name == cure) for name, level in CURES.items()} for cure in SEEDED]
+REGULARISERS = {"L2": 0.01, "L1": 0.1, "KL": 1.0, "contraction": 1.0, "masking": 0.5}
+"""Regulariser -> its weight, or the rate of masking; none was tuned."""
+SEEDED = (PLAIN, *REGULARISERS)
+SETTINGS = [
+    {name: level * (name == chosen) for name, level in REGULARISERS.items()} for chosen in SEEDED
+]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers, with the levels above."""
+    """Settings that determine the results, with the levels above."""
 
     data: str = "mnist"
-    """name or place of a data set of square images with bounds and labels"""
+    """name or path of a data set of square images with bounds and labels"""
     train: int = 3000
-    """examples, for the autoencoder and the classifier"""
+    """number of training examples of autoencoder and classifier"""
     test: int = 2000
-    """test examples"""
+    """number of test examples"""
     pool: int = 2
-    """pixels are means of so many by so many"""
+    """side of the pixel blocks that are averaged"""
     hidden: int = 400
-    """units of the code; more than there are pixels"""
+    """units of the code, more than pixels"""
     epochs: int = 40
-    """passes over the examples"""
+    """epochs of training"""
     batch_size: int = 100
-    """examples a step"""
+    """examples per step"""
     learning_rate: float = 5e-3
-    """of Adam"""
+    """learning rate of Adam"""
     seeds: int = 5
-    """trainings of each regulariser"""
+    """number of trainings of each regulariser"""
     seed: int = 0
-    """of all of them"""
+    """seed of all random choices"""
 
 
 QUICK = Config(data="digits", train=1400, test=300, pool=1, hidden=96, epochs=10, seeds=2)
 
 
-def run(config: Config, dataset: data.Dataset) -> Results:
-    """Train with every regulariser and seed at once; measure copying and classification."""
-    x, x_test = (_pooled(part, config.pool) for part in flat(dataset, config.train))
+def run(config: Config, dataset: data.Dataset) -> harness.Results:
+    """Train with all regularisers and seeds; measure copying and classification."""
+    x, x_test = (
+        harness.average_pooled(part, config.pool)
+        for part in harness.flatten_and_scale(dataset, config.train)
+    )
     x_test = x_test[: config.test]
     model = aejax.dense((x.shape[1], config.hidden))
     plain = aejax.objective(model, losses.squared)
-    params, _ = train_seeds(
+    params, _ = harness.train_grid(
         lambda levels: (_objective(model, levels), optax.adam(config.learning_rate)),
         x,
         settings=jax.tree.map(lambda *levels: jnp.asarray(levels), *SETTINGS),
@@ -105,39 +100,53 @@ def run(config: Config, dataset: data.Dataset) -> Results:
             lost, code, code_test = measure(member, x, x_test, key)
             found["data"].append(float(lost.data))
             found["noise"].append(float(lost.noise))
-            found["accuracy"].append(linear_accuracy(code, labels[0], code_test, labels[1]))
+            found["accuracy"].append(harness.linear_accuracy(code, labels[0], code_test, labels[1]))
         metrics[name] = found
-    metrics["pixels"] = {"accuracy": linear_accuracy(x, labels[0], x_test, labels[1])}
-    return Results(metrics)
+    metrics["pixels"] = {"accuracy": harness.linear_accuracy(x, labels[0], x_test, labels[1])}
+    return harness.Results(metrics)
 
 
-def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
-    """The plain one copies noise; each regulariser widens the gap, and classifies better or not."""
+def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
+    """Comparison that decides the primary claim."""
+    return harness.PrimaryComparison(
+        "share of the variance of noise that is lost",
+        ("no regulariser", metrics[PLAIN]["noise"]),
+        ("limit", 0.05),
+        harness.below,
+    )
+
+
+def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
+    """Loss of noise without regulariser; gain of each regulariser in loss and accuracy."""
     gaps = {name: np.subtract(metrics[name]["noise"], metrics[name]["data"]) for name in SEEDED}
     accuracy = {name: metrics[name]["accuracy"] for name in SEEDED}
     found = {
-        "share of noise lost by the plain one, less 0.05": below(metrics[PLAIN]["noise"], 0.05)
+        "share of noise lost by the plain one, less 0.05": harness.below(
+            metrics[PLAIN]["noise"], 0.05
+        )
     }
-    for cure in CURES:
-        claim = f"share lost of noise above that of data, {cure} less plain"
-        found[claim] = above(gaps[cure], gaps[PLAIN])
-    for cure in CURES:
-        found[f"accuracy on the code, {cure} less plain"] = above(accuracy[cure], accuracy[PLAIN])
+    for name in REGULARISERS:
+        claim = f"share lost of noise above that of data, {name} less plain"
+        found[claim] = harness.above(gaps[name], gaps[PLAIN])
+    for name in REGULARISERS:
+        found[f"accuracy on the code, {name} less plain"] = harness.above(
+            accuracy[name], accuracy[PLAIN]
+        )
     return found
 
 
-def plot(config: Config, results: Results) -> Figure:
-    """Share of variance lost, of data and of noise, and accuracy on the code; mean ± error."""
-    places = np.arange(len(SEEDED))
+def plot(config: Config, results: harness.Results) -> Figure:
+    """Draw the lost share of variance and the accuracy on the code: mean ± standard error."""
+    positions = np.arange(len(SEEDED))
     with figure_style():
         figure = Figure(figsize=(8.4, 3.2))
         lost, accuracy = figure.subplots(1, 2)
         bars = ((lost, "data", -0.2, 0), (lost, "noise", 0.2, 1), (accuracy, "accuracy", 0, 0))
         for axis, what, shift, colour in bars:
             seeds = np.array([results.metrics[name][what] for name in SEEDED])
-            axis.bar(places + shift, seeds.mean(axis=1), 0.4, color=COLOURS[colour], label=what,
+            axis.bar(positions + shift, seeds.mean(axis=1), 0.4, color=COLOURS[colour], label=what,
                      yerr=stats.sem(seeds, axis=1))  # fmt: skip
-        lost.set(title="share of variance lost", yscale="log")
+        lost.set(title="lost share of variance", yscale="log")
         lost.legend()
         pixels = results.metrics["pixels"]["accuracy"]
         accuracy.axhline(pixels, color=COLOURS[6], linestyle="--", label="pixels")
@@ -146,13 +155,27 @@ def plot(config: Config, results: Results) -> Figure:
         accuracy.set_ylim(min([*values, pixels]) - 0.02, max([*values, pixels]) + 0.02)
         accuracy.legend()
         for axis in (lost, accuracy):
-            axis.set_xticks(places, SEEDED, rotation=20)
+            axis.set_xticks(positions, SEEDED, rotation=20)
     return figure
+
+
+EXPERIMENT = harness.Experiment(
+    name="overcomplete", config=Config(), quick=QUICK, run=run, primary=primary,
+    observations=observations, plot=plot,
+    title="An overcomplete autoencoder copies any input; every regulariser prevents that.",
+    claim="An overcomplete autoencoder without regulariser loses less than 0.05 of the variance "
+    "of noise.",
+    source="Goodfellow, Bengio & Courville 2016, §14.2; Vincent et al. 2010, §3.",
+    expected="0.02292 against 0.05, a difference of −0.0271 ± 0.0021",
+    run_time="three minutes on one idle core",
+    figure="Lost share of variance, of data and noise, and accuracy on the code, for each "
+    "regulariser.",
+)  # fmt: skip
 
 
 def main() -> None:
     """Run from the command line."""
-    execute(sys.modules[__name__])
+    harness.execute(EXPERIMENT)
 
 
 def _objective(model: aejax.Autoencoder, levels: dict[str, Array]) -> aejax.Objective:
@@ -167,12 +190,6 @@ def _objective(model: aejax.Autoencoder, levels: dict[str, Array]) -> aejax.Obje
             "contraction": (levels["contraction"], penalties.contractive_logistic()),
         },
     )
-
-
-def _pooled(x: Array, pool: int) -> Array:
-    """Images as rows, pixels averaged pool by pool."""
-    side = round(x.shape[1] ** 0.5) // pool
-    return x.reshape(-1, side, pool, side, pool).mean(axis=(2, 4)).reshape(len(x), -1)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
-"""A deep logistic autoencoder learns after greedy pretraining, and hardly from a random start.
+"""A deep logistic autoencoder learns after greedy pretraining, but hardly from a random start.
 
-Claim:    layers trained one by one, as restricted Boltzmann machines or as denoising autoencoders,
-          and unrolled into the deep autoencoder, lead to a lower test error than a random start
-          given all of the epochs, whether gradient descent or Adam then tunes the whole.
+Claim:    layers pretrained one by one, as restricted Boltzmann machines or denoising autoencoders,
+          and unrolled into a deep autoencoder give a lower test error than a random start with the
+          same total number of epochs, for fine-tuning by gradient descent and by Adam.
 Source:   Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010.
 Command:  python -m experiments.pretraining
-Expected: on the 8 × 8 digits with a code of six, for both optimizers and every seed, each
-          pretraining's error is below 0.7 times that of the random start, which by gradient
-          descent has not left the error of the mean digit. Each optimizer has one learning rate,
-          the same for every start and tuned for none.
-Run time: about two minutes on one quiet core.
+Expected: on the 8 × 8 digits with a 6-dimensional code, for both optimizers and every seed, the
+          error after pretraining is below 0.7 times that of the random start, for which gradient
+          descent does not improve on the mean digit. Each optimizer has one learning rate for all
+          starts, not tuned for any.
+Run time: about two minutes on one idle core.
 """
 
-import sys
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -26,10 +24,10 @@ from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
 import aejax
-from aejax import Batch, corruptions, data, losses, training
+from aejax import Batch, data, losses, training
 from aejax.plots import figure_style
 from aejax.types import Array, Key, Params
-from experiments.harness import Comparison, Results, below, draw_mean, execute, flat, machines
+from experiments import harness
 
 STARTS = ("random", "boltzmann", "denoising")
 OPTIMIZERS = {"gradient descent": optax.sgd(0.05, momentum=0.9), "adam": optax.adam(1e-3)}
@@ -37,30 +35,30 @@ OPTIMIZERS = {"gradient descent": optax.sgd(0.05, momentum=0.9), "adam": optax.a
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers, with the optimizers above."""
+    """Settings that determine the results, with `OPTIMIZERS` above."""
 
     data: str = "digits"
-    """name or place of a data set with bounds"""
+    """name or path of a data set with bounds"""
     sizes: tuple[int, ...] = (64, 100, 50, 25, 6)
-    """units of the encoder's layers, logistic but for the linear code; the decoder mirrors them"""
+    """units of the encoder's logistic layers and linear code; the decoder mirrors them"""
     pretrained: int = 20
-    """epochs of each layer"""
+    """epochs of pretraining of each layer"""
     tuned: int = 40
-    """epochs of the whole after pretraining; a random start has those of the layers as well"""
+    """epochs of fine-tuning; a random start also has the epochs of the layers"""
     seeds: int = 5
-    """trainings of each start and optimizer"""
+    """number of trainings of each start and optimizer"""
     seed: int = 0
-    """of all of them"""
+    """seed of all random choices"""
     batch_size: int = 100
-    """examples a step"""
+    """examples per step"""
 
 
 QUICK = Config(sizes=(64, 6), pretrained=2, tuned=2, seeds=2, batch_size=719)
 
 
-def run(config: Config, dataset: data.Dataset) -> Results:
-    """Test errors of every start by optimizer; its starts and seeds in one compiled program."""
-    x, x_test = flat(dataset)
+def run(config: Config, dataset: data.Dataset) -> harness.Results:
+    """Compute test errors of every start and optimizer; one compiled program per optimizer."""
+    x, x_test = harness.flatten_and_scale(dataset)
     keys = jax.random.split(jax.random.key(config.seed), config.seeds)
     starts = [jax.jit(jax.vmap(partial(_start, config, start, x)))(keys) for start in STARTS]
     params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *starts)
@@ -81,24 +79,34 @@ def run(config: Config, dataset: data.Dataset) -> Results:
         "mean": float(np.square(x_test - x.mean(axis=0)).sum(axis=1).mean()),
         "pca": float(np.square(x_test - pca).sum(axis=1).mean()),
     }
-    return Results(metrics)
+    return harness.Results(metrics)
 
 
-def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
-    """Pretraining helps: the log of its last error less the random start's is below 0."""
+def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
+    """Comparison that decides the primary claim."""
+    curves = metrics["errors"]["gradient descent"]
+    return harness.PrimaryComparison(
+        "mean squared error of a test digit after fine-tuning by gradient descent",
+        *((f"{start} start", np.array(curves[start])[:, -1]) for start in ("boltzmann", "random")),
+        harness.below,
+    )
+
+
+def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
+    """Log of the last error, each pretraining minus the random start."""
     last = {
         optimizer: {start: np.log(np.array(curves[start])[:, -1]) for start in STARTS}
         for optimizer, curves in metrics["errors"].items()
     }
     return {
-        f"log error, {start} less random, {optimizer}": below(logs[start], logs["random"])
+        f"log error, {start} less random, {optimizer}": harness.below(logs[start], logs["random"])
         for optimizer, logs in last.items()
         for start in STARTS[1:]
     }
 
 
-def plot(config: Config, results: Results) -> Figure:
-    """Test error against epochs of the whole network; a panel an optimizer."""
+def plot(config: Config, results: harness.Results) -> Figure:
+    """Draw the test error against epochs of the deep network, one panel per optimizer."""
     with figure_style():
         figure = Figure(figsize=(8.4, 3.2))
         panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)
@@ -106,27 +114,41 @@ def plot(config: Config, results: Results) -> Figure:
             for start, seeds in curves.items():
                 spent = (len(config.sizes) - 1) * config.pretrained * (start != "random")
                 epochs = spent + np.arange(1, 1 + len(seeds[0]))
-                draw_mean(panel, epochs, seeds, label=start)
+                harness.draw_mean(panel, epochs, seeds, label=start)
             code = config.sizes[-1]
-            panel.axhline(results.metrics["pca"], linestyle=":", label=f"PCA, {code} numbers")
-            panel.set(title=f"test error, {name}", xlabel="epochs, those of layers included")
+            panel.axhline(results.metrics["pca"], linestyle=":", label=f"PCA, {code} components")
+            panel.set(title=f"test error, {name}", xlabel="epochs, including those of the layers")
         panels[0].legend(fontsize="small")
     return figure
 
 
+EXPERIMENT = harness.Experiment(
+    name="pretraining", config=Config(), quick=QUICK, run=run, primary=primary,
+    observations=observations, plot=plot,
+    title="A deep logistic autoencoder learns after greedy pretraining, but hardly from a random "
+    "start.",
+    claim="With gradient descent, pretraining by Boltzmann machines gives a lower test error than "
+    "a random start.",
+    source="Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010.",
+    expected="1.221 against 4.58, a difference of −3.36 ± 0.047",
+    run_time="about two minutes on one idle core",
+    figure="Test error against epochs of the deep network, one panel per optimizer.",
+)  # fmt: skip
+
+
 def main() -> None:
     """Run from the command line."""
-    execute(sys.modules[__name__])
+    harness.execute(EXPERIMENT)
 
 
 def _start(config: Config, start: str, x: Array, key: Key) -> Params:
-    """`training.pretrain` and `unroll` as one pure function, so that seeds can be vmapped."""
+    """Initial parameters: `training.pretrain` and `unroll` as one pure function, for vmap."""
     if start == "random":
         return _deep(config).init(key)
     layers = (
-        machines(config.sizes, examples=len(x), batch_size=config.batch_size)
+        harness.rbm_stack(config.sizes, examples=len(x), batch_size=config.batch_size)
         if start == "boltzmann"
-        else _denoisers(config)
+        else harness.denoising_stack(config.sizes)
     )
     trained = []
     for (objective, optimizer), key_layer in zip(
@@ -146,16 +168,6 @@ def _start(config: Config, start: str, x: Array, key: Key) -> Params:
     return aejax.untied(unrolled) if start == "boltzmann" else unrolled
 
 
-def _denoisers(config: Config) -> list:
-    *hidden, last = pairwise(config.sizes)
-    models = [*map(aejax.dense, hidden), aejax.dense(last, code_activation=jax.nn.identity)]
-    corruption = corruptions.masking(rate=0.1)
-    return [
-        (aejax.objective(model, losses.bernoulli, corruption=corruption), optax.adam(3e-3))
-        for model in models
-    ]
-
-
 def _deep(config: Config) -> aejax.Autoencoder:
     return aejax.dense(config.sizes, code_activation=jax.nn.identity)
 
@@ -168,7 +180,7 @@ def _tune(
     epochs: int,
     params: Params,
 ) -> Array:
-    """Train the whole from params; the test error after each epoch."""
+    """Fine-tune from params; return the test error after each epoch."""
     model = _deep(config)._replace(init=lambda _: params)
     objective = aejax.objective(model, losses.bernoulli)
 

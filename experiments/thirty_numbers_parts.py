@@ -1,17 +1,16 @@
-"""Every part of the best thirty-number code lowers its error.
+"""Every component of the best 30-dimensional autoencoder lowers its error.
 
-Claim:    take one part back from `aejax train --recipe refined` and leave the rest: refinement,
-          the wide decoder, moved digits, their cubic interpolation, GELU units, Muon, the schedule;
-          the error of digits that were not trained on rises each time.
-Source:   ours; the parts are those of thirty_numbers and of aejax.refined.
+Claim:    if one component of `aejax train --recipe refined` is removed (refinement, wide decoder,
+          augmentation, its cubic interpolation, GELU units, Muon, schedule), the error on digits
+          that are held out of training increases.
+Source:   this project; the components are those of thirty_numbers and of aejax.refined.
 Command:  python -m experiments.thirty_numbers_parts
-Expected: each part lowers the error of this short training but the wide decoder and the cubic
-          interpolation, which raise it; the recipe trains for twenty times as many steps. Digits
-          held out of the training set are measured, the test set is left alone.
-Run time: 44 minutes on one core with matrix units for bfloat16, beside another training.
+Expected: each component lowers the error of this short training except the wide decoder and the
+          cubic interpolation, which increase it; the recipe trains for twenty times as many steps.
+          Errors are measured on held-out training digits; the test set is not used.
+Run time: 44 minutes on one core with bfloat16 matrix instructions, beside another training.
 """
 
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,31 +21,36 @@ from matplotlib.figure import Figure
 from aejax import data
 from aejax.runs.configuration import AffineAugmentation, Training
 from aejax.runs.recipes import RECIPES
-from experiments.harness import Comparison, Remember, Results, below, execute, flat
+from experiments import harness
 from experiments.harness.compressors import recipe_reconstruction
-from experiments.harness.reconstructions import Fit, compare, draw, log_test_errors
+from experiments.harness.reconstructions import (
+    Fit,
+    compare_methods,
+    draw_reconstructions,
+    log_test_errors,
+)
 
-WHOLE = "all parts"
+ALL_PARTS = "all parts"
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides the numbers, with the recipe."""
+    """Settings that determine the results, with the recipe."""
 
     data: str = "mnist"
-    """name or place of a data set of square images with bounds"""
+    """name or path of a data set of square images with bounds"""
     narrow: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layers of an encoder that finds the code by itself, and of its mirror"""
+    """layers of an encoder without refinement, and of the mirrored decoder"""
     examples: int = 8_000
-    """training images trained on"""
+    """number of training images"""
     held_out: int = 5_000
-    """training images measured"""
+    """number of held-out training images for measurement"""
     epochs: int = 6
-    """passes over them"""
+    """epochs of training"""
     batch_size: int = 256
-    """examples a step: half of the recipe's, for more steps"""
+    """examples per step: half of the recipe's, for more steps"""
     adam_rate: float = 1e-3
-    """learning rate where Adam takes Muon's place"""
+    """learning rate of Adam, which replaces Muon"""
     taken_back: tuple[str, ...] = (
         "refinement",
         "wide decoder",
@@ -56,11 +60,11 @@ class Config:
         "Muon",
         "schedule",
     )
-    """parts, by their names in `without` below"""
+    """removed components, by their names in `without` below"""
     seeds: int = 3
-    """trainings of each"""
+    """number of trainings of each variant"""
     seed: int = 0
-    """of all of them"""
+    """seed of all random choices"""
 
 
 QUICK = Config(
@@ -75,9 +79,9 @@ QUICK = Config(
 
 
 def without(config: Config, features: int) -> dict[str, Training]:
-    """The recipe for a short training, and the same without one part each."""
+    """Settings of a short training with the recipe, and of variants without one component."""
     recipe = RECIPES["refined"].training
-    whole = replace(
+    complete = replace(
         recipe,
         sizes=(features, *recipe.sizes[1:]),
         decoder_sizes=(*recipe.decoder_sizes[:-1], features),
@@ -85,51 +89,74 @@ def without(config: Config, features: int) -> dict[str, Training]:
         batch_size=config.batch_size,
         warm_up=config.epochs / 20,
     )
-    encoder = config.narrow  # a deep one, where the code is the encoder's alone
+    encoder = config.narrow  # deep, since the code is not refined
     each = {
-        "refinement": replace(whole, sizes=encoder, refinement_steps=0),
-        "wide decoder": replace(whole, sizes=encoder, decoder_sizes=()),
-        "moved digits": replace(whole, augmentation=AffineAugmentation()),
+        "refinement": replace(complete, sizes=encoder, refinement_steps=0),
+        "wide decoder": replace(complete, sizes=encoder, decoder_sizes=()),
+        "moved digits": replace(complete, augmentation=AffineAugmentation()),
         "cubic interpolation": replace(
-            whole, augmentation=replace(recipe.augmentation, interpolation="linear")
+            complete, augmentation=replace(recipe.augmentation, interpolation="linear")
         ),
-        "GELU units": replace(whole, activation="sigmoid"),
-        "Muon": replace(whole, optimizer="adam", learning_rate=config.adam_rate),
-        "schedule": replace(whole, schedule="constant"),
+        "GELU units": replace(complete, activation="sigmoid"),
+        "Muon": replace(complete, optimizer="adam", learning_rate=config.adam_rate),
+        "schedule": replace(complete, schedule="constant"),
     }
-    return {WHOLE: whole} | {f"without {name}": each[name] for name in config.taken_back}
+    return {ALL_PARTS: complete} | {f"without {name}": each[name] for name in config.taken_back}
 
 
-def run(config: Config, dataset: data.Dataset, remember: Remember) -> Results:
-    """Errors on trained and held-out images of each training, and a few reconstructions."""
-    x, _ = flat(dataset)
+def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
+    """Compute errors of each variant and seed on training and held-out images."""
+    x, _ = harness.flatten_and_scale(dataset)
     x, x_held_out = x[: config.examples], x[-config.held_out :]
     keys = [jax.random.fold_in(jax.random.key(config.seed), i) for i in range(config.seeds)]
     methods: dict[str, list[Fit]] = {
         name: [partial(recipe_reconstruction, key, x, settings) for key in keys]
         for name, settings in without(config, x.shape[1]).items()
     }
-    return compare(methods, x, x_held_out, remember)
+    return compare_methods(methods, x, x_held_out, cache)
 
 
-def verdict(metrics: dict[str, Any]) -> dict[str, Comparison]:
-    """The log error with all parts against those with one taken back."""
-    each = log_test_errors(metrics, len(metrics[WHOLE]["test"]))
+def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
+    """Comparison that decides the primary claim."""
+    removed = list(metrics)[1]
+    return harness.PrimaryComparison(
+        "mean squared error of a held-out image",
+        *((name, metrics[name]["test"]) for name in (ALL_PARTS, removed)),
+        harness.below,
+    )
+
+
+def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
+    """Log error with all components minus those with one removed."""
+    each = log_test_errors(metrics, len(metrics[ALL_PARTS]["test"]))
     return {
-        f"log error, {WHOLE} less {name}": below(each[WHOLE], found)
+        f"log error, {ALL_PARTS} less {name}": harness.below(each[ALL_PARTS], found)
         for name, found in each.items()
-        if name != WHOLE
+        if name != ALL_PARTS
     }
 
 
-def plot(config: Config, results: Results) -> Figure:
-    """Held-out digits, and below them what each training makes of them, with its mean error."""
-    return draw(results)
+def plot(config: Config, results: harness.Results) -> Figure:
+    """Draw held-out digits above each variant's reconstructions."""
+    return draw_reconstructions(results)
+
+
+EXPERIMENT = harness.Experiment(
+    name="thirty_numbers_parts", config=Config(), quick=QUICK, run=run, primary=primary,
+    observations=observations, plot=plot,
+    title="Every component of the best 30-dimensional autoencoder lowers its error.",
+    claim="The complete recipe has a lower error on held-out digits than without refinement of "
+    "the code.",
+    source="this project; the components are those of thirty_numbers and of aejax.refined.",
+    expected="5.419 against 6.592, a difference of −1.17 ± 0.41",
+    run_time="44 minutes on one core with bfloat16 matrix instructions, beside another training",
+    figure="Held-out digits and the reconstruction by each training, with its mean error.",
+)  # fmt: skip
 
 
 def main() -> None:
     """Run from the command line."""
-    execute(sys.modules[__name__])
+    harness.execute(EXPERIMENT)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,29 @@
-"""What experiments share: the command, the records, the tests over seeds, training, the table."""
+"""Shared code of the experiments: record, command line, comparisons over seeds, training, table."""
 
-from experiments.harness.classification import balanced as balanced
+from experiments.harness.classification import balanced_order as balanced_order
 from experiments.harness.classification import linear_accuracy as linear_accuracy
+from experiments.harness.classification import train_classifier as train_classifier
 from experiments.harness.command import execute as execute
 from experiments.harness.comparisons import Comparison as Comparison
 from experiments.harness.comparisons import above as above
 from experiments.harness.comparisons import below as below
 from experiments.harness.comparisons import draw_mean as draw_mean
 from experiments.harness.comparisons import interval as interval
+from experiments.harness.experiment import Experiment as Experiment
+from experiments.harness.experiment import PrimaryComparison as PrimaryComparison
+from experiments.harness.experiment import Results as Results
+from experiments.harness.figures import draw_labels as draw_labels
 from experiments.harness.figures import mosaic as mosaic
-from experiments.harness.machines import machines as machines
-from experiments.harness.records import Remember as Remember
-from experiments.harness.records import Results as Results
-from experiments.harness.records import forget as forget
-from experiments.harness.records import over_seeds as over_seeds
+from experiments.harness.layer_stacks import denoising_stack as denoising_stack
+from experiments.harness.layer_stacks import rbm_stack as rbm_stack
+from experiments.harness.records import PartCache as PartCache
+from experiments.harness.records import no_cache as no_cache
+from experiments.harness.records import stack_seeds as stack_seeds
 from experiments.harness.training import Measure as Measure
-from experiments.harness.training import falling_adam as falling_adam
-from experiments.harness.training import flat as flat
+from experiments.harness.training import adam_with_cosine_decay as adam_with_cosine_decay
+from experiments.harness.training import average_pooled as average_pooled
+from experiments.harness.training import flatten_and_scale as flatten_and_scale
+from experiments.harness.training import jacobian_svd as jacobian_svd
 from experiments.harness.training import mean_squared_error as mean_squared_error
-from experiments.harness.training import train_alike as train_alike
-from experiments.harness.training import train_seeds as train_seeds
+from experiments.harness.training import train_grid as train_grid
+from experiments.harness.training import train_with_seeds as train_with_seeds

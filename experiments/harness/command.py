@@ -1,4 +1,4 @@
-"""The command of an experiment: its configuration as options, results read where they exist."""
+"""Command line of an experiment: fields of its configuration as options, and cached results."""
 
 import dataclasses
 import inspect
@@ -7,98 +7,103 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated, Any, NamedTuple
 
 import tyro
 
 from aejax import data
+from aejax.report.verdicts import comparison_verdict
 from experiments.harness import records
+from experiments.harness.experiment import Experiment
 
 
-class Asked(NamedTuple):
-    """What the command line said."""
+class Options(NamedTuple):
+    """Parsed command line."""
 
     config: Any
     fresh: bool
 
 
-def execute(experiment: ModuleType, words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Run an experiment as its command line says, and write results, figure and verdict.
+def execute(experiment: Experiment, arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Run an experiment from its command line, and write results, figure and verdicts.
 
-    Every field of the experiment's `Config` is an option: `--seeds 10`, `--data PATH`. Results of
-    the same configuration and the same code are read, not computed again. With the full setting,
-    which is `Config()`, the summary under experiments/results is written too.
+    Every field of the configuration is an option: `--seeds 10`, `--data PATH`. Results of the same
+    configuration and code are read, not computed again. The full setting also writes the summary
+    under experiments/results.
 
     Args:
-        experiment: the module; see CONTRIBUTING.md for what it holds.
-        words: the command line; the process's own unless given.
+        experiment: the experiment's record.
+        arguments: command-line arguments (default: those of the process).
 
     Returns:
-        The record, as the JSON file holds it.
+        The record, as the JSON file stores it.
     """
-    asked = _parse(experiment, sys.argv[1:] if words is None else words)
-    config, dataset = asked.config, None
+    options = _parse(experiment, sys.argv[1:] if arguments is None else arguments)
+    config, dataset = options.config, None
     if hasattr(config, "data"):
-        dataset = getattr(experiment, "load", data.load)(config.data)
-        config = dataclasses.replace(config, data=dataset.name)  # what it is, not where it lies
-    name, place = records.name_of(experiment), records.folder(experiment, config, dataset)
-    file = place / f"{name}.json"
-    if asked.fresh:
-        shutil.rmtree(place, ignore_errors=True)
+        dataset = experiment.load(config.data)
+        config = dataclasses.replace(config, data=dataset.name)  # the name, not the path
+    folder = records.results_folder(experiment, config, dataset)
+    file = folder / f"{experiment.name}.json"
+    if options.fresh:
+        shutil.rmtree(folder, ignore_errors=True)
     if not file.exists():
         _run(experiment, config, dataset, file)
     results, record = records.read_results(file)
-    record |= {"about": records.about(experiment), **records.judged(experiment, results.metrics)}
+    record |= {"about": experiment.texts, **records.verdicts(experiment, results.metrics)}
     files = [file]
-    if records.plain(config) == records.plain(experiment.Config()):
-        files.append(records.summary_file(name))
+    if records.config_as_json(config) == records.config_as_json(experiment.config):
+        files.append(records.summary_file(experiment.name))
         records.write_record(files[-1], {k: v for k, v in record.items() if k != "arrays"})
     figure = experiment.plot(config, results)
     for written in files:
         records.write_figure(written.with_suffix(".png"), figure)
-    _tell(record, files)
+    _print_summary(record, files)
     return record
 
 
-def _parse(experiment: ModuleType, words: Sequence[str]) -> Asked:
-    default = experiment.QUICK if "--quick" in words else experiment.Config()
+def _parse(experiment: Experiment, arguments: Sequence[str]) -> Options:
+    default = experiment.quick if "--quick" in arguments else experiment.config
 
     def command(
-        config: Annotated[experiment.Config, tyro.conf.arg(name="")] = default,
+        config: Annotated[type(default), tyro.conf.arg(name="")] = default,
         quick: bool = False,
         fresh: bool = False,
-    ) -> Asked:
+    ) -> Options:
         """Parse one command line.
 
         Args:
-            config: what decides the numbers.
-            quick: start from the small setting, for a look.
-            fresh: run again what has been run before.
+            config: settings of the experiment.
+            quick: start from the small setting.
+            fresh: discard cached results and run again.
         """
-        del quick  # it has chosen the default
-        return Asked(config, fresh)
+        del quick  # it selects the defaults above
+        return Options(config, fresh)
 
-    title = records.about(experiment)["title"]
-    prog = f"python -m experiments.{records.name_of(experiment)}"
-    return tyro.cli(command, args=list(words), prog=prog, description=title)
+    prog = f"python -m experiments.{experiment.name}"
+    return tyro.cli(command, args=list(arguments), prog=prog, description=experiment.title)
 
 
-def _run(experiment: ModuleType, config: Any, dataset: data.Dataset | None, file: Path) -> None:
-    """Compute the results, part by part where there are parts, and write them to file."""
-    remember, seconds_before = records.remember_in(file.parent)
-    given = {"config": config, "dataset": dataset, "remember": remember}
-    asked_for = inspect.signature(experiment.run).parameters
+def _run(experiment: Experiment, config: Any, dataset: data.Dataset | None, file: Path) -> None:
+    """Compute the results, part by part if there are parts, and write them to file."""
+    cache, cached_seconds = records.cache_in(file.parent)
+    available = {"config": config, "dataset": dataset, "cache": cache}
+    parameters = inspect.signature(experiment.run).parameters
     environment, start = records.code_and_machine(experiment), time.perf_counter()
-    results = records.as_numpy(experiment.run(**{name: given[name] for name in asked_for}))
-    seconds = time.perf_counter() - start + seconds_before()
+    results = experiment.run(**{name: available[name] for name in parameters})
+    results = records.rounded_results(results)
+    seconds = time.perf_counter() - start + cached_seconds()
     about_run = {"environment": environment, "seconds": round(seconds, 1)}
-    record = records.record_of(experiment, config, results.metrics, dataset, about_run)
+    record = records.make_record(experiment, config, results.metrics, dataset, about_run)
     records.write_results(file, results, record)
 
 
-def _tell(record: dict[str, Any], files: Sequence[Path]) -> None:
+def _print_summary(record: dict[str, Any], files: Sequence[Path]) -> None:
+    primary = record["primary"]
+    values = " against ".join(f"{mean:.4g} ({name})" for name, mean in primary["values"].items())
+    print(f"primary claim {primary['verdict']}: {primary['quantity']}: {values}")
     for claim, (mean, low, high, holds) in record["comparisons"].items():
-        print(f"{'holds' if holds else 'fails'}: {claim}: {mean:.4g} [{low:.4g}, {high:.4g}]")
-    print(f"{record['verdict']}, in {record['seconds']} s")
+        word = comparison_verdict(low, high, holds)
+        print(f"{word}: {claim}: {mean:.4g} [{low:.4g}, {high:.4g}]")
+    print(f"all comparisons: {record['verdict']}, in {record['seconds']} s")
     print(*(file.relative_to(records.ROOT) for file in files), sep="\n")

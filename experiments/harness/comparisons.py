@@ -1,6 +1,5 @@
-"""Claims decided by seeds: a paired difference with its interval, and means with their error."""
+"""Comparisons over seeds: paired differences with Student t intervals, and means with errors."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,12 @@ from scipy import stats
 
 
 class Comparison(NamedTuple):
-    """Whether a difference, paired over seeds, lies on the side that the claim says.
+    """A paired difference over seeds, and whether it is on the claimed side of zero.
 
-    mean, low, high: of the difference, and the ends of its 95 % interval by Student's t.
-    holds:           whether the whole interval lies on that side of zero.
+    mean:  mean difference.
+    low:   lower end of its 95 % interval (Student's t).
+    high:  upper end of the interval.
+    holds: whether the whole interval is on the claimed side of zero.
     """
 
     mean: float
@@ -24,64 +25,60 @@ class Comparison(NamedTuple):
 
 
 def below(values: ArrayLike, reference: ArrayLike) -> Comparison:
-    """The claim that values lie below a reference: the interval of values − reference does.
+    """Compare for the claim that values are below a reference: values − reference < 0.
 
     Args:
-        values: one a seed, two or more.
-        reference: one a seed, or one number for all.
+        values: one value per seed, at least two.
+        reference: one value per seed, or one for all seeds.
 
     Returns:
-        The `Comparison`. A verdict asks that all of its comparisons hold, each at its own level:
-        an intersection-union test, whose level is that of one and needs no correction.
+        The `Comparison`. If all comparisons of an experiment must hold, each is tested at its own
+        level: an intersection-union test needs no correction for multiple comparisons.
     """
     mean, low, high = interval(np.asarray(values) - np.asarray(reference))
     return Comparison(mean, low, high, high < 0)
 
 
 def above(values: ArrayLike, reference: ArrayLike) -> Comparison:
-    """The claim that values lie above a reference; see `below`."""
+    """Compare for the claim that values are above a reference; see `below`."""
     mean, low, high = interval(np.asarray(values) - np.asarray(reference))
     return Comparison(mean, low, high, low > 0)
 
 
 def interval(values: ArrayLike, confidence: float = 0.95) -> list[float]:
-    """Mean over seeds, and the ends of its interval by Student's t.
+    """Compute the mean over seeds and its Student t interval.
 
     Args:
-        values: one a seed, two or more.
-        confidence: of the interval.
+        values: one value per seed, at least two.
+        confidence: confidence level of the interval.
 
     Returns:
         [mean, low, high].
 
     Raises:
-        ValueError: for fewer than two seeds, which have no interval.
+        ValueError: if there are fewer than two seeds.
     """
     values = np.asarray(values, float)
     if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"an interval needs one value a seed, two or more, got {values.shape}")
+        raise ValueError(
+            f"an interval needs one value per seed, two or more, got shape {values.shape}"
+        )
     mean, error = values.mean(), stats.sem(values)
-    reach = error * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
-    return [float(mean), float(mean - reach), float(mean + reach)]
-
-
-def summarise(comparisons: Mapping[str, Sequence[Any]]) -> str:
-    """One word for all comparisons of an experiment: confirmed, partly confirmed, not confirmed."""
-    held = [bool(holds) for *_, holds in comparisons.values()]
-    return "confirmed" if all(held) else "partly confirmed" if any(held) else "not confirmed"
+    half_width = error * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
+    return [float(mean), float(mean - half_width), float(mean + half_width)]
 
 
 def draw_mean(
     axis: Axes, x: ArrayLike, values: ArrayLike, style: str = "-", **settings: Any
 ) -> Line2D:
-    """Draw the mean over seeds as a line, and a band of one standard error on each side.
+    """Draw the mean over seeds as a line with a band of ± one standard error.
 
     Args:
-        axis: where.
-        x: [points].
-        values: [seeds, points], two seeds or more.
-        style: of the line, as matplotlib writes it.
-        settings: for `Axes.plot`, such as a label.
+        axis: axis to draw on.
+        x: x coordinates [points].
+        values: values [seeds, points] of at least two seeds.
+        style: matplotlib format of the line.
+        settings: further arguments of `Axes.plot`, such as a label.
 
     Returns:
         The line.

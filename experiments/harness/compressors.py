@@ -1,4 +1,4 @@
-"""Compressors of images to a few numbers, each a reconstruction: what it makes of x."""
+"""Compressors of images to low-dimensional codes, as functions x -> x̂."""
 
 from collections.abc import Callable
 from functools import cache
@@ -19,24 +19,24 @@ from aejax.runs.builders import (
 from aejax.runs.configuration import Training
 from aejax.runs.recipes import RECIPES
 from aejax.types import Array, Key, Loss, Params
-from experiments.harness.machines import machines
+from experiments.harness.layer_stacks import rbm_stack
 
 Reconstruction = Callable[[Array], Array]
 """x [examples, features] -> x̂."""
 
-MOVES = RECIPES["thirty-numbers"].training.augmentation
-"""Of augmented images: those of the recipe."""
+AUGMENTATION = RECIPES["thirty-numbers"].training.augmentation
+"""Affine augmentation of the recipe."""
 
 
 class Deep(NamedTuple):
-    """A deep autoencoder with a linear code, and how it is trained.
+    """A deep autoencoder with a linear code, and its training.
 
     sizes:      units of the encoder's layers; the decoder mirrors them.
-    epochs:     passes over the data.
-    activation: of hidden layers.
-    pretrained: epochs of each layer as a restricted Boltzmann machine, before all of it.
-    augmented:  whether images are turned, stretched, sheared and shifted anew in every step.
-    loss:       with the outputs' link: logistic, for pixels in [0, 1], unless given.
+    epochs:     epochs of training.
+    activation: activation of hidden layers.
+    pretrained: epochs of pretraining of each layer as a restricted Boltzmann machine.
+    augmented:  whether images have random affine augmentation, resampled at every step.
+    loss:       loss with its output link (default: logistic, for pixels in [0, 1]).
     """
 
     sizes: tuple[int, ...]
@@ -48,14 +48,14 @@ class Deep(NamedTuple):
 
 
 def pca_reconstruction(x: Array, code: int) -> Reconstruction:
-    """By PCA of the training images."""
+    """Reconstruct by PCA of the training images."""
     analysis = theory.pca(x)
     rows, mean = jnp.asarray(analysis.components[:code]), jnp.asarray(analysis.mean)
     return lambda x: mean + (x - mean) @ rows.T @ rows
 
 
 def logistic_reconstruction(key: Key, x: Array, code: int) -> Reconstruction:
-    """By logistic PCA of the training images."""
+    """Reconstruct by logistic PCA of the training images."""
     found = theory.logistic_pca(key, x, code)
     return lambda x: theory.logistic_reconstruction(found, theory.logistic_codes(found, x))
 
@@ -63,25 +63,25 @@ def logistic_reconstruction(key: Key, x: Array, code: int) -> Reconstruction:
 def deep_reconstruction(
     key: Key, x: Array, deep: Deep, *, batch_size: int, learning_rate: float
 ) -> Reconstruction:
-    """By a deep autoencoder: trained in mixed precision by Muon, used in full.
+    """Reconstruct by a deep autoencoder, trained by Muon in mixed precision, in full precision.
 
     Args:
-        key: of start and training.
+        key: key of initialisation and training.
         x: training images.
-        deep: what is trained.
-        batch_size: examples a step.
-        learning_rate: Muon's, at its highest.
+        deep: autoencoder and training settings.
+        batch_size: examples per step.
+        learning_rate: maximum learning rate of Muon.
 
     Returns:
-        Its reconstruction.
+        Function x -> x̂.
     """
     key_start, key = jax.random.split(key)
-    program = deep._replace(pretrained=0)  # the start is no part of what is compiled
+    program = deep._replace(pretrained=0)  # shared compilation: only the initialisation differs
     full, mixed = objectives(program, round(x.shape[1] ** 0.5))
-    optimizer = schedule(deep.epochs * -(-len(x) // batch_size), learning_rate)
+    optimizer = muon_with_schedule(deep.epochs * -(-len(x) // batch_size), learning_rate)
     state = training.init_state(mixed, optimizer, key)
     if deep.pretrained:
-        state = state._replace(params=pretrained(key_start, x, deep, batch_size))
+        state = state._replace(params=pretrain_stack(key_start, x, deep, batch_size))
     state, _ = training.fit(
         mixed, optimizer, Batch(x), state=state, epochs=deep.epochs, batch_size=batch_size
     )
@@ -89,17 +89,17 @@ def deep_reconstruction(
 
 
 def recipe_reconstruction(key: Key, x: Array, settings: Training) -> Reconstruction:
-    """By what `aejax train` would train with the same settings.
+    """Reconstruct by the autoencoder that `aejax train` trains with the same settings.
 
     Args:
-        key: of start and training.
+        key: key of initialisation and training.
         x: training images.
-        settings: all but data and seed, which are those given.
+        settings: settings, of which data and seed are ignored.
 
     Returns:
-        Its reconstruction, in full precision.
+        Function x -> x̂ in full precision.
     """
-    full, trained, optimizer = _pieces(settings, -(-len(x) // settings.batch_size))
+    full, trained, optimizer = _from_settings(settings, -(-len(x) // settings.batch_size))
     state, _ = training.fit(
         trained,
         optimizer,
@@ -112,7 +112,7 @@ def recipe_reconstruction(key: Key, x: Array, settings: Training) -> Reconstruct
 
 
 @cache  # compiled once for all seeds
-def _pieces(
+def _from_settings(
     settings: Training, steps: int
 ) -> tuple[Objective, Objective, optax.GradientTransformation]:
     side = round(settings.sizes[0] ** 0.5)
@@ -124,11 +124,11 @@ def _pieces(
 
 @cache  # an objective and an optimizer are compiled once for all seeds
 def objectives(deep: Deep, side: int) -> tuple[Objective, Objective]:
-    """In full precision, to measure; and as it is trained."""
+    """Objectives in full precision, for evaluation, and in mixed precision, for training."""
     model = aejax.dense(deep.sizes, activation=deep.activation, code_activation=jax.nn.identity)
-    moved = make_augmentation(MOVES)
-    assert moved is not None
-    augmentation = corruptions.on_images(moved, image_shape=(side, side))
+    augment = make_augmentation(AUGMENTATION)
+    assert augment is not None
+    augmentation = corruptions.on_images(augment, image_shape=(side, side))
     mixed = aejax.objective(
         aejax.mixed_precision(model),
         deep.loss,
@@ -138,14 +138,14 @@ def objectives(deep: Deep, side: int) -> tuple[Objective, Objective]:
 
 
 @cache
-def schedule(steps: int, learning_rate: float) -> optax.GradientTransformation:
-    """Muon; its rate rises for a twentieth of the steps, and falls to zero as half a cosine."""
+def muon_with_schedule(steps: int, learning_rate: float) -> optax.GradientTransformation:
+    """Muon with linear warm-up for 5 % of the steps and cosine decay to zero."""
     rate = optax.warmup_cosine_decay_schedule(0, learning_rate, max(steps // 20, 1), steps)
     return training.muon(rate, dtype=jnp.bfloat16)
 
 
-def pretrained(key: Key, x: Array, deep: Deep, batch_size: int) -> Params:
-    """Layer by layer as machines, unrolled into transposed copies."""
+def pretrain_stack(key: Key, x: Array, deep: Deep, batch_size: int) -> Params:
+    """Pretrain layers as Boltzmann machines and unroll them with untied decoder weights."""
     params, _ = training.pretrain(
         _layers(deep.sizes, len(x), batch_size),
         x,
@@ -158,4 +158,4 @@ def pretrained(key: Key, x: Array, deep: Deep, batch_size: int) -> Params:
 
 @cache
 def _layers(sizes: tuple[int, ...], examples: int, batch_size: int) -> list:
-    return machines(sizes, examples=examples, batch_size=batch_size)
+    return rbm_stack(sizes, examples=examples, batch_size=batch_size)

@@ -1,4 +1,4 @@
-"""Images of curves through three random points: data whose six numbers are known."""
+"""Images of curves through three random points: data with six known degrees of freedom."""
 
 import jax
 import jax.numpy as jnp
@@ -8,41 +8,40 @@ from aejax.types import Array, Key
 
 SIDE = 28
 MARGIN = 4.0
-"""Pixels between the border and the points."""
+"""Minimum distance of the points from the border, in pixels."""
 WIDTH = 0.8
-"""σ of the ink about the curve, in pixels."""
+"""Standard deviation σ of the line profile, in pixels."""
 SAMPLES = 96
-"""Places along a curve whose ink is added."""
+"""Number of sample points along a curve."""
 
 
-def curves(key: Key, count: int) -> Float[Array, "count pixels"]:
-    """Draw curves: the parabola in time through three points, drawn in ink that saturates.
+def sample_curves(key: Key, count: int) -> Float[Array, "count pixels"]:
+    """Sample images of curves: quadratic curves b(t) through three random points.
 
-    Intensity is 1 − exp(−d) for d the ink at a pixel, ∫ exp(−|p − b(t)|²/2σ²) |b'(t)| dt / σ, with
-    b(0), b(½), b(1) uniform in a square.
+    The intensity is 1 − exp(−d) for the density d = ∫ exp(−|p − b(t)|²/2σ²) |b'(t)| dt / σ at a
+    pixel p, with b(0), b(½), b(1) uniform in a square.
 
     Args:
-        key: of the points.
-        count: of images.
+        key: key of the points.
+        count: number of images.
 
     Returns:
-        Images of 28 × 28, flat, in [0, 1).
+        Flattened images of 28 × 28 in [0, 1).
 
-    Source: Hinton & Salakhutdinov 2006, who tell three points and six numbers; ink and width are
-    ours.
+    Source: Hinton & Salakhutdinov 2006 (three points, six numbers; intensity and width are ours).
     """
     points = jax.random.uniform(key, (count, 3, 2), minval=MARGIN, maxval=SIDE - 1 - MARGIN)
-    return jax.lax.map(drawn, points, batch_size=256)
+    return jax.lax.map(render_curve, points, batch_size=256)
 
 
-def drawn(points: Float[Array, "3 2"]) -> Float[Array, " pixels"]:
-    """One curve, by its points (row, column) in pixels."""
+def render_curve(points: Float[Array, "3 2"]) -> Float[Array, " pixels"]:
+    """Render the curve through three points (row, column) in pixels."""
     t = (jnp.arange(SAMPLES) + 0.5) / SAMPLES
     through = jnp.stack([(2 * t - 1) * (t - 1), 4 * t * (1 - t), t * (2 * t - 1)], axis=1)
     speeds = jnp.stack([4 * t - 3, 4 - 8 * t, 4 * t - 1], axis=1) @ points
     ink = jnp.linalg.norm(speeds, axis=1) / SAMPLES / WIDTH
     rows, columns = (
-        jnp.exp(-jnp.square(place[:, None] - jnp.arange(SIDE)) / (2 * WIDTH**2))
-        for place in (through @ points).T
+        jnp.exp(-jnp.square(position[:, None] - jnp.arange(SIDE)) / (2 * WIDTH**2))
+        for position in (through @ points).T
     )
     return 1 - jnp.exp(-(rows * ink[:, None]).T @ columns).reshape(-1)

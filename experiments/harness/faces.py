@@ -1,4 +1,4 @@
-"""Patches of faces, turned and scaled: images of real values."""
+"""Rotated and scaled patches of faces, with real-valued pixels."""
 
 from pathlib import Path
 
@@ -13,75 +13,75 @@ from aejax.types import Array, Key
 
 OLIVETTI = Path("../shared/data/olivetti/olivetti_64x64.npz")
 TEST_PEOPLE = 10
-"""The last so many people are of the test set."""
+"""Number of test people, the last ones of the data."""
 SIDE = 25
-"""Of a patch, in pixels."""
+"""Side of a patch in pixels."""
 SCALES = (1.4, 1.8)
-"""Least and greatest; a patch shows the middle of an image, 1/scale of its side."""
+"""Minimum and maximum scale; a patch shows the centre of an image, 1/scale of its side."""
 
 
-def load(place: str) -> data.Dataset:
-    """Olivetti's faces, split by people, from the file; or "noise", smooth and made up.
+def load(path: str) -> data.Dataset:
+    """Load Olivetti's faces split by people, or synthetic smooth noise.
 
     Args:
-        place: of an .npz file with images [images, height, width] and person [images], "olivetti"
-            for its usual place, or "noise".
+        path: path of an .npz file with images [images, height, width] and person [images],
+            "olivetti" for its default path, or "noise".
 
     Returns:
-        The images with people as labels: the last ten people make the test set.
+        Images with people as labels; the last ten people are the test set.
 
     Raises:
-        FileNotFoundError: where there is no such file.
+        FileNotFoundError: if the file is missing.
     """
-    if place == "noise":
+    if path == "noise":
         images = np.random.default_rng(0).normal(size=(40, 8, 8)).repeat(4, 1).repeat(4, 2)
         return _split("noise", images, np.arange(40) // 2)
-    file = OLIVETTI if place == "olivetti" else Path(place)
+    file = OLIVETTI if path == "olivetti" else Path(path)
     if not file.exists():
-        raise FileNotFoundError(f"{file} is missing; give --data the place of olivetti_64x64.npz")
+        raise FileNotFoundError(f"{file} is missing; pass the path of olivetti_64x64.npz as --data")
     with np.load(file) as arrays:
         return _split("olivetti", arrays["images"], arrays["person"])
 
 
-def patches(
+def sample_patches(
     key: Key, images: Float[Array, "images height width"], *, each: int
 ) -> Float[Array, "patches pixels"]:
-    """Draw patches: an image turned by up to a right angle, enlarged, cropped, of zero mean.
+    """Sample patches: images rotated by up to 90°, scaled, cropped and centred to mean zero.
 
-    The pixel at p is taken from c + (height/(25 s)) R(α) (p − (12, 12)), c the image's centre, by
-    linear interpolation: α uniform up to π/2 either way, s uniform in `SCALES`. At the least scale
-    a patch reaches as far as the image does, however it is turned.
+    The pixel at p is interpolated linearly at c + (height/(25 s)) R(α) (p − (12, 12)), where c is
+    the image's centre, α is uniform in [−π/2, π/2] and s uniform in `SCALES`. At the minimum scale
+    a patch stays inside the image for every rotation.
 
     Args:
-        key: of the draws.
-        images: square, in any unit.
-        each: patches an image.
+        key: key of the random numbers.
+        images: square images in any unit.
+        each: number of patches per image.
 
     Returns:
-        Patches of 25 × 25, flat, those of an image together.
+        Flattened patches of 25 × 25, grouped by image.
 
-    Source: Hinton & Salakhutdinov 2006, supporting online material; that it is the middle which is
-    cropped is our reading.
+    Source: Hinton & Salakhutdinov 2006, supporting online material (the central crop is our
+    interpretation).
     """
-    key_turns, key_scales = jax.random.split(key)
+    key_angles, key_scales = jax.random.split(key)
     count = len(images) * each
-    turns = jax.random.uniform(key_turns, (count,), minval=-jnp.pi / 2, maxval=jnp.pi / 2)
+    angles = jax.random.uniform(key_angles, (count,), minval=-jnp.pi / 2, maxval=jnp.pi / 2)
     scales = jax.random.uniform(key_scales, (count,), minval=SCALES[0], maxval=SCALES[1])
-    numbers = jnp.repeat(jnp.arange(len(images)), each)
+    indices = jnp.repeat(jnp.arange(len(images)), each)
 
-    def drawn(draw: tuple[Array, Array, Array]) -> Array:
-        number, turn, scale = draw
-        return patch(images[number], turn, scale)
+    def extract(sample: tuple[Array, Array, Array]) -> Array:
+        index, angle, scale = sample
+        return extract_patch(images[index], angle, scale)
 
-    return jax.lax.map(drawn, (numbers, turns, scales), batch_size=256)
+    return jax.lax.map(extract, (indices, angles, scales), batch_size=256)
 
 
-def patch(image: Float[Array, "height width"], turn: Array, scale: Array) -> Array:
-    """The middle of an image, turned and enlarged, with its mean taken off: [625]."""
-    rotation = jnp.array([[jnp.cos(turn), -jnp.sin(turn)], [jnp.sin(turn), jnp.cos(turn)]])
-    places = jnp.moveaxis(jnp.indices((SIDE, SIDE)), 0, -1).reshape(-1, 2) - (SIDE - 1) / 2
+def extract_patch(image: Float[Array, "height width"], angle: Array, scale: Array) -> Array:
+    """Extract the rotated and scaled centre of an image, [625], with mean zero."""
+    rotation = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    offsets = jnp.moveaxis(jnp.indices((SIDE, SIDE)), 0, -1).reshape(-1, 2) - (SIDE - 1) / 2
     centre = (jnp.array(image.shape) - 1) / 2
-    sources = centre + len(image) / (SIDE * scale) * places @ rotation.T
+    sources = centre + len(image) / (SIDE * scale) * offsets @ rotation.T
     values = map_coordinates(image, [*sources.T], order=1, mode="nearest")
     return values - jnp.mean(values)
 

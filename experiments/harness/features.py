@@ -1,4 +1,4 @@
-"""What a code is worth as features, without labels: clusters, neighbours and densities."""
+"""Evaluation of codes as features: clusters, nearest neighbours and kernel densities."""
 
 from typing import NamedTuple
 
@@ -10,26 +10,26 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 
 BANDWIDTHS = np.geomspace(0.05, 1.6, 11)
-"""Of Gaussian kernels, in standard deviations of the code."""
+"""Candidate bandwidths of Gaussian kernels, in standard deviations of the code."""
 
 
-class Coded(NamedTuple):
-    """Codes [examples, numbers], and of each example its class 0, 1, …"""
+class LabelledCodes(NamedTuple):
+    """Codes [examples, units], and the class 0, 1, … of each example."""
 
     code: np.ndarray
     labels: np.ndarray
 
 
-def agreement(train: Coded, test: Coded, seed: int) -> dict[str, float]:
-    """How well as many clusters as there are classes, found by k-means, agree with the classes.
+def clustering_agreement(train: LabelledCodes, test: LabelledCodes, seed: int) -> dict[str, float]:
+    """Agreement between classes and as many k-means clusters.
 
     Args:
-        train: the clusters are found in its codes; its labels say how many.
-        test: the agreement is measured on it.
-        seed: of the starts, of which the best of ten is kept.
+        train: codes for the clusters; their labels give the number of clusters.
+        test: codes and labels for the agreement.
+        seed: seed of the ten initialisations, of which the best is used.
 
     Returns:
-        "adjusted Rand" and "NMI", normalised mutual information, by scikit-learn.
+        "adjusted Rand" and "NMI" (normalised mutual information), by scikit-learn.
     """
     means = KMeans(len(np.unique(train.labels)), n_init=10, random_state=seed).fit(train.code)
     clusters = means.predict(test.code)
@@ -39,33 +39,35 @@ def agreement(train: Coded, test: Coded, seed: int) -> dict[str, float]:
     }
 
 
-def neighbour_accuracy(train: Coded, test: Coded, neighbours: int = 10) -> float:
-    """Share of test examples whose nearest neighbours' vote is right."""
+def neighbour_accuracy(train: LabelledCodes, test: LabelledCodes, neighbours: int = 10) -> float:
+    """Test accuracy of the majority vote of the nearest neighbours."""
     return float(KNeighborsClassifier(neighbours).fit(*train).score(*test))
 
 
-def density_measures(train: Coded, validation: Coded, test: Coded) -> dict[str, float]:
-    """Gaussian kernel densities of codes, of all and of each class, measured on test examples.
+def density_measures(
+    train: LabelledCodes, validation: LabelledCodes, test: LabelledCodes
+) -> dict[str, float]:
+    """Evaluate Gaussian kernel densities of codes, over all examples and per class.
 
-    Codes are whitened by the train codes, so that one bandwidth suits every direction. A density
-    depends on the units of its space: log-likelihoods of different codes do not compare. What does
-    is the gain over a normal density of the same code, which no linear change of the code alters,
-    and what the densities say of the class, p(y|z) = p(z|y) p(y) / p(z), which no one-to-one change
-    of the code alters but for the bandwidth.
+    Codes are whitened by the training codes, so that one bandwidth suits every direction. A density
+    depends on the units of its space, so log-likelihoods of different codes are not comparable.
+    Comparable are the gain over a normal density of the same code, which is invariant under linear
+    maps of the code, and the posterior of the class, p(y|z) = p(z|y) p(y) / p(z), which is
+    invariant under one-to-one maps except for the effect of the bandwidth.
 
     Args:
-        train: its codes carry the kernels.
-        validation: its likelihood, of codes or of labels, chooses the bandwidth.
-        test: measured.
+        train: centres of the kernels.
+        validation: examples whose likelihood, of codes or labels, selects the bandwidth.
+        test: test examples.
 
     Returns:
         "log-likelihood" of whitened codes, the "density's gain over a normal" and the
         "log-likelihood of the label", each the mean over test examples in nats; "accuracy by
-        densities", of the likeliest label; and the "bandwidth" of the density of all.
+        densities", of the most likely label; and the "bandwidth" of the density of all examples.
     """
     mean, axes = train.code.mean(axis=0), whitening(train.code)
     train, validation, test = (
-        Coded((part.code - mean) @ axes, part.labels) for part in (train, validation, test)
+        LabelledCodes((part.code - mean) @ axes, part.labels) for part in (train, validation, test)
     )
     density = _likeliest([_kernels(train.code, width) for width in BANDWIDTHS], validation.code)
     found = density.score_samples(test.code).mean()
@@ -83,7 +85,7 @@ def density_measures(train: Coded, validation: Coded, test: Coded) -> dict[str, 
 
 
 def whitening(code: np.ndarray) -> np.ndarray:
-    """A matrix that makes the numbers of a centred code uncorrelated, of variance one."""
+    """Whitening matrix: makes the units of a centred code uncorrelated with variance one."""
     variances, directions = np.linalg.eigh(np.cov(code.T))
     return directions / np.sqrt(variances)
 
@@ -96,7 +98,7 @@ def _likeliest(densities: list[KernelDensity], code: np.ndarray) -> KernelDensit
     return max(densities, key=lambda density: density.score(code))
 
 
-def _label_likelihoods(train: Coded, test: Coded, bandwidth: float) -> np.ndarray:
+def _label_likelihoods(train: LabelledCodes, test: LabelledCodes, bandwidth: float) -> np.ndarray:
     """log p(y|z) of each test example and class, [examples, classes]."""
     classes = np.unique(train.labels)
     joint = [

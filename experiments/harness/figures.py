@@ -1,4 +1,4 @@
-"""Filters as one picture."""
+"""Mosaics of images, and maps of labelled codes."""
 
 from typing import Any
 
@@ -6,15 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from aejax.plots import COLOURS
+
 
 def mosaic(axis: Axes, images: ArrayLike, *, columns: int, colours: Any = "gray") -> None:
-    """Draw square images in rows, each on a scale of its own that is even about zero.
+    """Draw square images in rows, each on its own scale, symmetric about zero.
 
     Args:
-        axis: where; its ticks and spines go.
-        images: [count, pixels] or [count, side, side]; those that do not fill a row are left out.
-        columns: images a row.
-        colours: matplotlib's colour map.
+        axis: axis to draw on, without ticks and spines.
+        images: [count, pixels] or [count, side, side]; an incomplete last row is omitted.
+        columns: number of images per row.
+        colours: matplotlib colour map.
     """
     images = np.asarray(images)
     images = images[: len(images) // columns * columns]
@@ -27,3 +29,13 @@ def mosaic(axis: Axes, images: ArrayLike, *, columns: int, colours: Any = "gray"
     axis.imshow(rows.reshape(-1, columns * (side + 1)), colours, vmin=-1, vmax=1)
     axis.set(xticks=[], yticks=[])
     axis.spines[:].set_visible(False)
+
+
+def draw_labels(axis: Axes, code: np.ndarray, labels: np.ndarray) -> None:
+    """Draw the class of each example at its code."""
+    for label in np.unique(labels):
+        points = code[labels == label].T
+        axis.scatter(*points, marker=f"${label}$", s=10, linewidths=0.2,
+                     color=COLOURS[label % len(COLOURS)], rasterized=True)  # fmt: skip
+    (left, bottom), (right, top) = np.quantile(code, (0.005, 0.995), axis=0)
+    axis.set(xticks=[], yticks=[], xlim=(left, right), ylim=(bottom, top))

@@ -1,4 +1,4 @@
-"""Gabor functions fitted to filters: is a filter an edge detector, and for which edges?"""
+"""Gabor functions fitted to filters, for the detection of edge detectors."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,16 @@ from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
 BLOB = 0.5
-"""|Σ g|/Σ |g| of a Gabor function from which on it is a blob: it has no second side."""
+"""Threshold of |Σ g|/Σ |g| above which a Gabor function is a blob, not an edge."""
 
 
 class Gabors(NamedTuple):
-    """One Gabor function a filter.
+    """One Gabor function per filter.
 
-    r_squared:   [filters], the share of the filter's energy Σ w² that it explains, in [0, 1].
-    orientation: [filters], of its bars or edges, radians in [0, π), from the horizontal, clockwise.
-    frequency:   [filters], cycles a pixel.
-    images:      [filters, side, side], the function.
+    r_squared:   [filters], explained share of the filter's energy Σ w², in [0, 1].
+    orientation: [filters], angle of bars or edges in [0, π), clockwise from the horizontal.
+    frequency:   [filters], cycles per pixel.
+    images:      [filters, side, side], values of the functions.
     """
 
     r_squared: np.ndarray
@@ -25,24 +25,24 @@ class Gabors(NamedTuple):
     images: np.ndarray
 
     def edges(self, threshold: float) -> np.ndarray:
-        """Which filters are edge detectors: explained to the threshold, and not by a blob."""
+        """Mask of the edge detectors: R² above the threshold, and not a blob."""
         sums, sizes = self.images.sum(axis=(1, 2)), np.abs(self.images).sum(axis=(1, 2))
         return (self.r_squared > threshold) & (np.abs(sums) < BLOB * sizes)
 
 
 def fit_gabors(filters: ArrayLike) -> Gabors:
-    """The Gabor function nearest each filter, by least squares from the best of a dictionary.
+    """Fit a Gabor function to each filter by least squares, starting from a dictionary.
 
     exp(−u²/2α² − v²/2β²) (a cos 2πfu + b sin 2πfu), where u and v are coordinates about a centre in
-    the patch, turned by the orientation. a and b are solved for; the six others lie in a box: the
-    centre in the patch, α (across the bars) at most a quarter of its side and β half of it, so that
-    the function is local, and f at most the Nyquist frequency.
+    the patch, rotated by the orientation. a and b are solved exactly; the six others have bounds:
+    the centre is in the patch, α (across the bars) at most a quarter of its side and β half of it,
+    so that the function is local, and f at most the Nyquist frequency.
 
     Args:
-        filters: [filters, side, side]; a filter of zeros has an R² of 0.
+        filters: [filters, side, side]; a zero filter has R² = 0.
 
     Returns:
-        The `Gabors`.
+        The fitted `Gabors`.
 
     Source: Jones & Palmer 1987 (Gabor functions fitted to receptive fields).
     """
@@ -72,26 +72,26 @@ def fit_gabors(filters: ArrayLike) -> Gabors:
 
 
 def _box(side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of row, column, orientation, f, α and β; orientations may go round."""
+    """Bounds of row, column, orientation, f, α and β; orientations may exceed [0, π)."""
     low = [0, 0, -2 * np.pi, 0.5 / side, 0.5, 0.5]
     return np.array(low), np.array([side - 1, side - 1, 3 * np.pi, 0.5, side / 4, side / 2])
 
 
 def _dictionary(side: int) -> np.ndarray:
-    """Starts, [starts, 6], that cover the box."""
-    places = np.arange(0.5, side - 1, side / 6)
+    """Initial parameters [starts, 6] that cover the bounds."""
+    positions = np.arange(0.5, side - 1, side / 6)
     orientations = np.arange(8) * np.pi / 8
     frequencies, across, along = (
         (0.08, 0.15, 0.25, 0.38),
         (side / 10, side / 5),
         (side / 8, side / 3),
     )
-    grids = np.meshgrid(places, places, orientations, frequencies, across, along)
+    grids = np.meshgrid(positions, positions, orientations, frequencies, across, along)
     return np.stack(grids, axis=-1).reshape(-1, 6)
 
 
 def _basis(parameters: np.ndarray, side: int) -> np.ndarray:
-    """The even and the odd function of each row of parameters, orthonormal: [rows, 2, side²]."""
+    """Orthonormal even and odd function of each row of parameters: [rows, 2, side²]."""
     row, column, orientation, frequency, across, along = parameters.T[..., None]
     rows, columns = (grid.ravel() for grid in np.mgrid[:side, :side])
     down, right = rows - row, columns - column
@@ -105,6 +105,6 @@ def _basis(parameters: np.ndarray, side: int) -> np.ndarray:
 
 
 def _residual(parameters: np.ndarray, w: np.ndarray, side: int) -> np.ndarray:
-    """What the best function with these parameters leaves of a filter."""
+    """Residual of a filter after projection on the functions with these parameters."""
     (basis,) = _basis(parameters[None], side)
     return w - (w @ basis.T) @ basis

@@ -74,7 +74,8 @@ def _entry(name: str, record: Mapping[str, Any]) -> str:
     return (
         f"### {title}\n\n"
         f"![{caption}](../experiments/results/{name}.png)\n\n"
-        f"{caption} Verdict: *{record['verdict']}*. [Experiment](../experiments/{name}.py)."
+        f"{caption} Primary claim: *{record['primary']['verdict']}*; all comparisons: "
+        f"*{record['verdict']}*. [Experiment](../experiments/{name}.py)."
     )
 
 

@@ -1,4 +1,4 @@
-"""Bits for search: those of a linear projection, what they retrieve, and how fast it is found."""
+"""Binary codes for retrieval: linear baselines, retrieval measures and search times."""
 
 import time
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from sklearn.decomposition import PCA
 from aejax import evaluation
 
 Project = Callable[[np.ndarray], np.ndarray]
-"""Examples [examples, features] -> numbers [examples, bits], whose signs are bits."""
+"""Examples [examples, features] -> scores [examples, bits], whose signs are the bits."""
 
 KS = (1, 10, 100, 1000)
-"""How many are taken, for precision at k."""
+"""Values of k for precision at k."""
 
 
 def pca_sign(x: np.ndarray, bits: int, seed: int) -> Project:
-    """Signs of the principal components' scores."""
+    """Signs of PCA scores."""
     return PCA(bits, random_state=seed).fit(x).transform
 
 
 def itq(x: np.ndarray, bits: int, seed: int) -> Project:
-    """Signs after PCA and the rotation that brings scores nearest to bits.
+    """Iterative quantisation: signs after PCA and the rotation that minimises quantisation error.
 
-    Source: Gong & Lazebnik 2011, as faiss has it: examples of length one after centring.
+    Source: Gong & Lazebnik 2011, as implemented in faiss: examples have unit length after centring.
     """
     transform = faiss.ITQTransform(x.shape[1], bits, True)
     transform.itq.seed = seed
@@ -34,31 +34,31 @@ def itq(x: np.ndarray, bits: int, seed: int) -> Project:
 
 
 def random_projection(x: np.ndarray, bits: int, seed: int) -> Project:
-    """Signs of normal random projections of centred examples (Charikar 2002)."""
+    """Signs of Gaussian random projections of centred examples (Charikar 2002)."""
     directions = np.random.default_rng(seed).normal(size=(x.shape[1], bits))
     mean = x.mean(axis=0)
     return lambda x: (x - mean) @ directions
 
 
 LINEAR = {"PCA's signs": pca_sign, "ITQ": itq, "random projections": random_projection}
-"""Ways to bits by a linear projection: (x, bits, seed) -> `Project`."""
+"""Linear methods: (x, bits, seed) -> `Project`."""
 
 
 def retrieval(
     queries: np.ndarray, database: np.ndarray, relevant: np.ndarray, ks: tuple[int, ...] = KS
 ) -> dict[str, np.ndarray]:
-    """What bits retrieve, on average over queries.
+    """Measure retrieval by Hamming distance, averaged over queries.
 
     Args:
         queries: bits [queries, bits], boolean.
         database: bits [examples, bits].
-        relevant: [queries, examples], whether the example is of the query's class.
-        ks: how many are taken; those above the number of examples are left out.
+        relevant: [queries, examples], whether the example has the query's class.
+        ks: values of k; those above the number of examples are ignored.
 
     Returns:
-        "precision at" each of ks, with equally near examples in any order; and for each radius
-        0, 1, …, bits: "retrieved", the number within it, and their "precision" and "recall".
-        Precision is of all that is retrieved for all queries: an empty ball counts for nothing.
+        "precision at" each k, with ties in random order; and for each radius 0, 1, …, bits:
+        "retrieved", the number of examples within it, and their "precision" and "recall". Precision
+        is over all examples retrieved for all queries.
     """
     balls = _balls(queries, database, relevant)
     at = [evaluation.precision_at(balls, k=k).mean() for k in ks if k <= len(database)]
@@ -77,13 +77,13 @@ def exact_precision(
     labels: tuple[np.ndarray, np.ndarray],
     ks: tuple[int, ...] = KS,
 ) -> np.ndarray:
-    """Precision at each of ks of the nearest by Euclidean distance in all features, by faiss.
+    """Precision at each k of the exact Euclidean nearest neighbours, by faiss.
 
     Args:
-        queries: [queries, features].
-        database: [examples, features].
-        labels: of queries and of examples.
-        ks: how many are taken; those above the number of examples are left out.
+        queries: features of the queries [queries, features].
+        database: features of the examples [examples, features].
+        labels: classes of queries and of examples.
+        ks: values of k; those above the number of examples are ignored.
     """
     ks = tuple(k for k in ks if k <= len(database))
     index = _flat(database)
@@ -95,15 +95,15 @@ def exact_precision(
 def seconds_per_query(
     features: tuple[np.ndarray, np.ndarray], bits: tuple[np.ndarray, np.ndarray], radius: int
 ) -> dict[str, float]:
-    """How long faiss takes on one thread for a query, of all features and of bits.
+    """Measure the search time per query of faiss on one thread.
 
     Args:
-        features: of queries and of examples, [queries, features] and [examples, features].
-        bits: of the same, boolean.
-        radius: of the ball that the hash table looks up.
+        features: features of queries and examples, [queries, features] and [examples, features].
+        bits: bits of queries and examples, boolean.
+        radius: Hamming radius of the hash-table lookup.
 
     Returns:
-        Seconds for the ten nearest by all features and by bits, both exact, and for the ball.
+        Seconds of the exact ten nearest neighbours by all features and by bits, and of the lookup.
     """
     queries, packed = np.ascontiguousarray(features[0], np.float32), [_packed(b) for b in bits]
     count = bits[0].shape[1]
@@ -116,7 +116,9 @@ def seconds_per_query(
     searches = {
         "all features": lambda: flat.search(queries, 10),
         "bits": lambda: scan.search(packed[0], 10),
-        "hash table": lambda: table.range_search(packed[0], radius + 1),  # faiss takes those below
+        "hash table": lambda: table.range_search(
+            packed[0], radius + 1
+        ),  # faiss excludes the radius
     }
     faiss.omp_set_num_threads(1)
     found = {name: _seconds(search) / len(queries) for name, search in searches.items()}
@@ -138,10 +140,10 @@ def _packed(bits: np.ndarray) -> np.ndarray:
 
 
 def _seconds(search: Callable[[], object]) -> float:
-    """The shortest of three."""
-    took = []
+    """Minimum time of three runs."""
+    times = []
     for _ in range(3):
         start = time.perf_counter()
         search()
-        took.append(time.perf_counter() - start)
-    return min(took)
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,4 +1,4 @@
-"""Holes in images: where they lie, how they are filled without a network, how near that comes."""
+"""Inpainting: random holes, filling without a network, and similarity measures."""
 
 import jax
 import jax.numpy as jnp
@@ -16,39 +16,39 @@ Holes = Bool[np.ndarray, "images height width"]
 
 
 def block_holes(key: Key, shape: tuple[int, int, int], side: int) -> Holes:
-    """One square hole in each image, at a uniformly drawn place: true where pixels are missing.
+    """Sample one square hole per image at a uniform position; true for missing pixels.
 
     Args:
-        key: of the places.
-        shape: images, height and width.
-        side: of the hole.
+        key: key of the positions.
+        shape: number of images, height and width.
+        side: side of the hole in pixels.
     """
     return np.array(corruptions.block_masking(size=(side, side))(key, jnp.ones(shape)) == 0)
 
 
 def filled_by_biharmonic(x: Images, holes: Holes) -> Images:
-    """Each hole filled by the smoothest surface through the pixels around it, by scikit-image.
+    """Fill each hole by biharmonic interpolation of its surroundings, by scikit-image.
 
     Args:
-        x: images in [0, 1]; what lies in the holes is not looked at.
-        holes: true where pixels are missing.
+        x: images in [0, 1]; pixels in holes are ignored.
+        holes: masks of the missing pixels.
     """
     known = np.where(holes, 0, x)
     return np.stack([inpaint_biharmonic(*pair) for pair in zip(known, holes, strict=True)])
 
 
 def filled_by_pca(x: Images, holes: Holes, *, pca: PCA, ridge: float) -> Images:
-    """Each hole filled by the principal components that fit the known pixels.
+    """Fill each hole by principal components that are fitted to the known pixels.
 
-    x̂ = μ + V z with z = argmin ‖(x − μ − V z)_known‖² + ridge Σ z_i²/λ_i, clipped to [0, 1]: least
-    squares at ridge 0, and with the noise's variance the mean of the missing pixels given the
-    known, where scores are normal with variances λ.
+    x̂ = μ + V z with z = argmin ‖(x − μ − V z)_known‖² + ridge Σ z_i²/λ_i, clipped to [0, 1]. A zero
+    ridge gives least squares; the noise variance gives the conditional mean of the missing pixels
+    if scores are normal with variances λ.
 
     Args:
-        x: images; what lies in the holes is not looked at.
-        holes: true where pixels are missing.
-        pca: fitted to whole images, as rows.
-        ridge: zero or above.
+        x: images; pixels in holes are ignored.
+        holes: masks of the missing pixels.
+        pca: PCA fitted to complete images as rows.
+        ridge: non-negative ridge parameter.
     """
     mean, basis = jnp.asarray(pca.mean_), jnp.asarray(pca.components_)
     decay = ridge * jnp.diag(1 / jnp.asarray(pca.explained_variance_))
@@ -64,17 +64,17 @@ def filled_by_pca(x: Images, holes: Holes, *, pca: PCA, ridge: float) -> Images:
     return np.where(holes, np.clip(np.asarray(fitted).reshape(x.shape), 0, 1), x)
 
 
-def nearness(x: Images, filled: Images) -> dict[str, float]:
-    """How near filled images come to the whole ones, by scikit-image.
+def similarity(x: Images, filled: Images) -> dict[str, float]:
+    """Similarity of filled images to the originals, by scikit-image.
 
     Args:
-        x: the whole images, in [0, 1].
-        filled: the same with filled holes.
+        x: original images in [0, 1].
+        filled: images with filled holes.
 
     Returns:
-        "PSNR": the peak signal-to-noise ratio in decibels, of the mean squared error of all images
-        together: single images have none where a hole of blank background is filled without error.
-        "SSIM": the mean of the images' structural similarity.
+        "PSNR": peak signal-to-noise ratio in decibels from the mean squared error over all images,
+        as it is infinite for an image without error.
+        "SSIM": mean structural similarity of the images.
     """
     similarities = [structural_similarity(*pair, data_range=1) for pair in zip(x, filled,
                     strict=True)]  # fmt: skip

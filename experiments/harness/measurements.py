@@ -25,7 +25,7 @@ from aejax.theory import epochs_to_alignment, pose, with_spectrum
 from aejax.theory.learning import dynamics, nonlinear_encoders
 from aejax.theory.optimum import landscape
 from aejax.theory.trajectories.alignment_times import METHODS
-from experiments.harness.documents import table, written
+from experiments.harness.markdown import replace_section, table
 from experiments.harness.records import ROOT
 
 RESULTS = ROOT / "docs" / "results" / "measurements.json"
@@ -157,7 +157,7 @@ def main() -> None:
     write_text(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     text = render(results)
     print(text)
-    write_text(DOCUMENT, written(DOCUMENT.read_text(encoding="utf-8"), COMMAND, text))
+    write_text(DOCUMENT, replace_section(DOCUMENT.read_text(encoding="utf-8"), COMMAND, text))
 
 
 def _point(each: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Documents as counts of words: the 20 newsgroups, or made-up ones of known topics."""
+"""Documents as word counts: the 20 newsgroups, or synthetic documents with known topics."""
 
 from pathlib import Path
 
@@ -12,25 +12,23 @@ NAME = "20newsgroups"
 TOPICS = "topics"
 
 
-def documents(place: str) -> data.Dataset:
-    """Counts of words [documents, words], float32, and the group of each document.
-
-    Documents without any word are left out.
+def documents(path: str) -> data.Dataset:
+    """Load word counts [documents, words], float32, and the group of each non-empty document.
 
     Args:
-        place: "20newsgroups", another place of its file, or "topics", which are made up.
+        path: "20newsgroups", the path of its file, or "topics" for synthetic documents.
 
     Returns:
-        The data set, split by date, or at random.
+        The data set, split by date or at random.
 
     Raises:
-        FileNotFoundError: where the file is missing.
+        FileNotFoundError: if the file is missing.
     """
-    if place == TOPICS:
+    if path == TOPICS:
         return topics(np.random.default_rng(0), documents=1200)
-    file = FILE if place == NAME else Path(place)
+    file = FILE if path == NAME else Path(path)
     if not file.exists():
-        raise FileNotFoundError(f"{file} is missing; give the place of 20news_bydate_2000.npz")
+        raise FileNotFoundError(f"{file} is missing; pass the path of 20news_bydate_2000.npz")
     with np.load(file) as arrays:
         words = len(arrays["vocab"])
         (x, labels), (x_test, labels_test) = (
@@ -43,13 +41,13 @@ def documents(place: str) -> data.Dataset:
 def topics(
     rng: np.random.Generator, *, documents: int, groups: int = 5, words: int = 100
 ) -> data.Dataset:
-    """Made-up documents: 40 words each, drawn from one topic a group and from what all share.
+    """Sample synthetic documents of 40 words from one topic per group and a common topic.
 
     Args:
-        rng: of topics and words.
-        documents: how many; every fifth is a test document.
-        groups: topics.
-        words: of the vocabulary.
+        rng: generator of topics and words.
+        documents: number of documents; every fifth is a test document.
+        groups: number of topics.
+        words: size of the vocabulary.
 
     Returns:
         The data set, labelled by topic.
@@ -64,9 +62,9 @@ _FIELDS = ("data", "indices", "indptr", "labels")
 
 
 def _counts(part: dict[str, np.ndarray], words: int) -> tuple[np.ndarray, np.ndarray]:
-    """The counts and labels of one part, without empty documents."""
+    """Counts and labels of one part, without empty documents."""
     sparse = csr_array((part["data"], part["indices"], part["indptr"]),
                        shape=(len(part["labels"]), words))  # fmt: skip
     counts = sparse.toarray().astype(np.float32)
-    found = counts.any(axis=1)
-    return counts[found], part["labels"][found].astype(np.int64)
+    non_empty = counts.any(axis=1)
+    return counts[non_empty], part["labels"][non_empty].astype(np.int64)

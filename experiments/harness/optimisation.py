@@ -1,4 +1,4 @@
-"""Optimizers of one objective side by side: equal searches for a rate, losses against time."""
+"""Comparison of optimizers: learning-rate searches of equal cost, and losses against time."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,45 +16,61 @@ from aejax.training import TrainState
 from aejax.types import Array, Key, Params
 
 Make = Callable[[Any, int], optax.GradientTransformation]
-"""(learning rate, steps of the training) -> optimizer."""
+"""(learning rate, number of training steps) -> optimizer."""
 
 Advance = Callable[[TrainState, Batch], tuple[TrainState, Array]]
-"""(state, all examples) -> a later state, and how often the examples were passed through."""
+"""(state, all examples) -> later state, and the number of epochs that it took."""
 
-MEASURED = 2000
-"""Training examples whose loss is told, the first ones."""
+NUM_LOSS_EXAMPLES = 2000
+"""Number of training examples, the first ones, on which the loss is measured."""
 
 
-def sparse(connections: int = 15) -> Callable[..., Array]:
-    """An initializer of kernels: each unit has few inputs, with weights of N(0, 1); zero elsewhere.
+def sparse_initializer(connections: int = 15) -> Callable[..., Array]:
+    """Sparse initialisation of kernels: each unit has a few N(0, 1) weights, the others are zero.
 
     Args:
-        connections: inputs of a unit; all of them where a layer has fewer.
+        connections: number of non-zero weights per unit, at most the number of inputs.
 
     Returns:
-        The initializer, (key, shape [inputs, outputs], dtype) -> kernel.
+        Initializer (key, shape [inputs, outputs], dtype) -> kernel.
 
     Source: Martens 2010; Sutskever et al. 2013.
     """
 
     def init(key: Key, shape: tuple[int, int], dtype: Any = float) -> Array:
-        key_places, key_weights = jax.random.split(key)
-        scores = jax.random.uniform(key_places, shape)
+        key_positions, key_weights = jax.random.split(key)
+        scores = jax.random.uniform(key_positions, shape)
         last = jnp.sort(scores, axis=0)[min(connections, shape[0]) - 1]
         return jnp.where(scores <= last, jax.random.normal(key_weights, shape, dtype), 0)
 
     return init
 
 
-def rising_momentum(most: float = 0.99) -> optax.Schedule:
-    """μ_t = min(1 − 2^(−1 − log₂(⌊t/250⌋ + 1)), most), of step t from zero.
+def momentum_schedule(maximum: float = 0.99) -> optax.Schedule:
+    """Momentum μ_t = min(1 − 2^(−1 − log₂(⌊t/250⌋ + 1)), maximum) at step t = 0, 1, ….
 
     Source: Sutskever et al. 2013, eq. 5.
     """
-    return lambda step: jnp.minimum(1 - 0.5 / (step // 250 + 1), most)
+    return lambda step: jnp.minimum(1 - 0.5 / (step // 250 + 1), maximum)
 
 
-def searched(
+def cosine_decayed(optimizer: Callable[..., optax.GradientTransformation], **settings: Any) -> Make:
+    """Factory of an optimizer whose learning rate decays to zero by a cosine schedule."""
+    return lambda rate, steps: optimizer(optax.cosine_decay_schedule(rate, steps), **settings)
+
+
+def nesterov(rate: Any) -> optax.GradientTransformation:
+    """Gradient descent with Nesterov momentum on the schedule of Sutskever et al. 2013."""
+    momentum = optax.inject_hyperparams(optax.sgd)
+    return momentum(learning_rate=rate, momentum=momentum_schedule(), nesterov=True)
+
+
+def schedule_free(rate: Any, steps: int) -> optax.GradientTransformation:
+    """Schedule-free Adam, which averages iterates instead of decaying the learning rate."""
+    return optax.contrib.schedule_free_adamw(rate, warmup_steps=max(1, steps // 20))
+
+
+def search_learning_rates(
     objective: Objective,
     make: Make,
     x: Array,
@@ -64,19 +80,19 @@ def searched(
     epochs: int,
     batch_size: int,
 ) -> list[float]:
-    """The training loss that each rate ends with: one training each, in one compiled program.
+    """Final training loss for each learning rate, one training each in one compiled program.
 
     Args:
-        objective: what is minimised.
-        make: gives the optimizer.
-        x: all examples.
-        rates: [rates].
-        key: of starts and orders, split into one a rate.
-        epochs: passes over the data.
-        batch_size: examples a step.
+        objective: objective to minimise.
+        make: factory of the optimizer.
+        x: training examples.
+        rates: learning rates [rates].
+        key: key that is split into one key per rate.
+        epochs: epochs of training.
+        batch_size: examples per step.
 
     Returns:
-        A loss a rate; infinity where it diverged.
+        One loss per rate; infinity if the training diverged.
     """
     steps = epochs * -(-len(x) // batch_size)
     states, _ = training.fit_population(
@@ -87,11 +103,13 @@ def searched(
         epochs=epochs,
         batch_size=batch_size,
     )
-    losses = jax.jit(jax.vmap(partial(_loss, objective), (0, None)))(states, Batch(x[:MEASURED]))
+    losses = jax.jit(jax.vmap(partial(_loss, objective), (0, None)))(
+        states, Batch(x[:NUM_LOSS_EXAMPLES])
+    )
     return [float(loss) if jnp.isfinite(loss) else float("inf") for loss in losses]
 
 
-def traced(
+def record_losses(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     advance: Advance,
@@ -100,22 +118,22 @@ def traced(
     keys: Sequence[Key],
     passes: float,
 ) -> dict[str, list[list[float]]]:
-    """Train with every seed, one after the other, by one compiled program.
+    """Train with every seed, sequentially, and record losses against epochs and CPU time.
 
     Args:
-        objective: what is minimised.
-        optimizer: gives the first state.
-        advance: compiled before the clock starts.
-        x: all examples.
-        keys: of start and order, one a seed.
-        passes: over the examples, after which it ends.
+        objective: objective to minimise.
+        optimizer: optimizer for the initial state.
+        advance: function that advances a state, compiled before the measurement.
+        x: training examples.
+        keys: keys of initialisation and order, one per seed.
+        passes: number of epochs after which the training ends.
 
     Returns:
-        "passes" and "seconds" of processor time spent, which other programs do not lengthen as they
-        do the clock's, without those of measuring; and the training "loss" then: each [seeds,
-        points], the first of them the start.
+        "passes" (epochs), "seconds" of CPU time without measurements (CPU time is less affected by
+        other processes than wall-clock time), and training "loss", each [seeds, points]; the first
+        point is the initialisation.
     """
-    data, shown = Batch(x), Batch(x[:MEASURED])
+    data, shown = Batch(x), Batch(x[:NUM_LOSS_EXAMPLES])
     first = training.init_state(objective, optimizer, keys[0])
     compiled = jax.jit(advance).lower(first, data).compile()
     loss = jax.jit(partial(_loss, objective))
@@ -133,10 +151,10 @@ def traced(
     return found
 
 
-def by_epochs(
+def epoch_step(
     objective: Objective, optimizer: optax.GradientTransformation, *, batch_size: int
 ) -> Advance:
-    """An epoch at a time: `training.epoch`, one pass."""
+    """Advance by one epoch."""
 
     def advance(state: TrainState, data: Batch) -> tuple[TrainState, Array]:
         state, _ = training.epoch(objective, optimizer, state, data, batch_size=batch_size)
@@ -145,13 +163,13 @@ def by_epochs(
     return advance
 
 
-def by_line_searches(
+def line_search_step(
     objective: Objective, optimizer: optax.GradientTransformationExtraArgs
 ) -> Advance:
-    """One step on all examples at a time; each evaluation of its line search is a pass.
+    """Advance by one full-batch step; each evaluation in its line search counts as an epoch.
 
-    Value and gradient are those that the last line search ended with, so only the first step has to
-    compute them, which is one pass more.
+    The value and gradient at the end of a line search are reused by the next step; only the first
+    step computes them, which counts as one more epoch.
     """
 
     def advance(state: TrainState, data: Batch) -> tuple[TrainState, Array]:
@@ -180,19 +198,19 @@ def by_line_searches(
     return advance
 
 
-def log_loss_at(found: Mapping[str, Any], what: str, place: float) -> np.ndarray:
-    """Each seed's log loss [seeds] where "passes" or "seconds" are place, between its points."""
+def log_loss_at(found: Mapping[str, Any], what: str, position: float) -> np.ndarray:
+    """Log loss of each seed [seeds], interpolated at a number of "passes" or "seconds"."""
     return np.array(
         [
-            np.interp(place, spent, np.log(loss))
+            np.interp(position, spent, np.log(loss))
             for spent, loss in zip(found[what], found["loss"], strict=True)
         ]
     )
 
 
 def _loss(objective: Objective, state: TrainState, data: Batch) -> Array:
-    """At the parameters meant for use, which schedule-free optimizers keep apart."""
-    params, kept = state.params, state.optimizer_state
-    if isinstance(kept, optax.contrib.ScheduleFreeState):
-        params = optax.contrib.schedule_free_eval_params(kept, params)
+    """Loss at the evaluation parameters, which differ for schedule-free optimizers."""
+    params, optimizer_state = state.params, state.optimizer_state
+    if isinstance(optimizer_state, optax.contrib.ScheduleFreeState):
+        params = optax.contrib.schedule_free_eval_params(optimizer_state, params)
     return objective(params, data, state.key)[0]

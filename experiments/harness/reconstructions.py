@@ -1,4 +1,4 @@
-"""What several compressors make of the same images: their errors, and the images side by side."""
+"""Comparison of compressors on the same images: errors, and a figure of reconstructions."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,34 +11,35 @@ from matplotlib.figure import Figure
 from aejax.plots import figure_style
 from aejax.types import Array
 from experiments.harness.compressors import Reconstruction
+from experiments.harness.experiment import Results
 from experiments.harness.figures import mosaic
-from experiments.harness.records import Remember, Results
+from experiments.harness.records import PartCache
 
-SHOWN = 10
-"""Test images that are kept for the figure."""
+NUM_SHOWN = 10
+"""Number of test images in the figure."""
 
 Fit = Callable[[], Reconstruction]
-"""Trains one compressor."""
+"""Function that trains one compressor."""
 
 
-def compare(
-    methods: Mapping[str, Sequence[Fit]], x: Array, x_test: Array, remember: Remember
+def compare_methods(
+    methods: Mapping[str, Sequence[Fit]], x: Array, x_test: Array, cache: PartCache
 ) -> Results:
     """Fit every method with every seed, and measure it once.
 
     Args:
-        methods: name -> one fit a seed.
-        x: training images, [examples, features]; as many as there are test images are measured.
+        methods: name -> one fit per seed.
+        x: training images [examples, features]; as many as test images are measured.
         x_test: test images.
-        remember: keeps each fit's results.
+        cache: cache of the results of each fit.
 
     Returns:
         By name: mean squared errors Σ(x̂ − x)² of "test" and "train" images and the "seconds" of the
-        fit, one number a seed; and the first test images with the first seed's reconstructions.
+        fit, one value per seed; and the first test images with the first seed's reconstructions.
     """
     parts = {
         name: [
-            remember(f"{name}, seed {i}", partial(measured, fit, x, x_test))
+            cache(f"{name}, seed {i}", partial(measure_fit, fit, x, x_test))
             for i, fit in enumerate(fits)
         ]
         for name, fits in methods.items()
@@ -47,12 +48,12 @@ def compare(
         name: {what: [float(part.metrics[what]) for part in found] for what in found[0].metrics}
         for name, found in parts.items()
     }
-    pictures = {name: found[0].arrays["x_hat"] for name, found in parts.items()}
-    return Results(metrics, {"test images": np.asarray(x_test[:SHOWN]), **pictures})
+    images = {name: found[0].arrays["x_hat"] for name, found in parts.items()}
+    return Results(metrics, {"test images": np.asarray(x_test[:NUM_SHOWN]), **images})
 
 
-def measured(fit: Fit, x: Array, x_test: Array) -> Results:
-    """One fit's errors and seconds, and what it makes of the first test images."""
+def measure_fit(fit: Fit, x: Array, x_test: Array) -> Results:
+    """Errors and time of one fit, and its reconstructions of the first test images."""
     begin = time.perf_counter()
     reconstruction = fit()
     seconds = time.perf_counter() - begin
@@ -61,21 +62,21 @@ def measured(fit: Fit, x: Array, x_test: Array) -> Results:
         return float(jnp.mean(jnp.sum(jnp.square(reconstruction(x) - x), axis=1)))
 
     errors = {"test": error(x_test), "train": error(x[: len(x_test)]), "seconds": seconds}
-    return Results(errors, {"x_hat": np.asarray(reconstruction(x_test[:SHOWN]))})
+    return Results(errors, {"x_hat": np.asarray(reconstruction(x_test[:NUM_SHOWN]))})
 
 
-def draw(results: Results) -> Figure:
-    """A row of test images, and one of each method's reconstructions with its mean test error."""
+def draw_reconstructions(results: Results) -> Figure:
+    """Draw test images and each method's reconstructions, with its mean test error."""
     rows = ["test images", *reversed(results.metrics)]
     with figure_style():
         figure = Figure(figsize=(7.6, 0.95 * len(rows)))
         for axis, name in zip(figure.subplots(len(rows), 1), rows, strict=True):
-            mosaic(axis, results.arrays[name], columns=SHOWN)
+            mosaic(axis, results.arrays[name], columns=NUM_SHOWN)
             found = results.metrics.get(name)
             axis.set_title(name + (f": {np.mean(found['test']):.2f}" if found else ""), loc="left")
     return figure
 
 
 def log_test_errors(metrics: Mapping[str, Mapping], seeds: int) -> dict[str, np.ndarray]:
-    """log of each method's test errors; one that has no seeds stands against all of them."""
+    """Log test errors of each method [seeds]; a single value is repeated for all seeds."""
     return {name: np.broadcast_to(np.log(found["test"]), seeds) for name, found in metrics.items()}

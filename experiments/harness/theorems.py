@@ -26,7 +26,7 @@ from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.theory import THEOREMS, Certificate, pose, with_spectrum
 from aejax.theory.theorems import certificates_by_theorem
-from experiments.harness.documents import table, written
+from experiments.harness.markdown import replace_section, table
 from experiments.harness.records import ROOT
 
 RESULTS = ROOT / "docs" / "results" / "theory.json"
@@ -144,7 +144,7 @@ def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = t
         print(name, results[name]["seconds"], "s", dict(_verdicts(_certificates(results[name]))))
         write_text(RESULTS, json.dumps(results, indent=1, ensure_ascii=False) + "\n")
     document = DOCUMENT.read_text(encoding="utf-8")
-    write_text(DOCUMENT, written(document, COMMAND, render(results)))
+    write_text(DOCUMENT, replace_section(document, COMMAND, render(results)))
 
 
 _VERDICTS = ("holds", "fails", "not identifiable", "not applicable", "controls rejected")

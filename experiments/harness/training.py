@@ -1,4 +1,4 @@
-"""Train every setting with every seed, in one compiled program."""
+"""Training of settings times seeds in one compiled program, and helpers for data and measures."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -11,16 +11,16 @@ import optax
 from aejax import Batch, Objective, data, reconstruct, training
 from aejax.training import TrainState
 from aejax.training.steps import mean_over_examples
-from aejax.types import Array, Key, Params
+from aejax.types import Array, Autoencoder, Key, Params
 
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
-"""One setting -> what is minimised, and how."""
+"""Setting -> objective and optimizer."""
 
 Measure = Callable[[Params, Array], dict[str, Array]]
-"""(params, x) -> numbers by name."""
+"""(params, x) -> measurements by name."""
 
 
-def train_seeds(
+def train_grid(
     make: Make,
     x: Array,
     *,
@@ -31,28 +31,28 @@ def train_seeds(
     batch_size: int,
     measure: Measure | None = None,
 ) -> tuple[Params, dict[str, np.ndarray]]:
-    """Train every setting with every seed: whole trainings vmapped over both, compiled once.
+    """Train every setting with every seed: training is vmapped over both and compiled once.
 
-    A seed starts from the same parameters, and sees the same examples in the same order, whatever
-    the setting, so that settings can be compared in pairs.
+    A seed has the same initial parameters and the same order of examples for all settings, so that
+    settings can be compared in pairs.
 
     Args:
-        make: one setting -> objective and optimizer. What a setting holds is traced: weights,
-            rates, noise levels; shapes are not settings.
-        x: all examples, [examples, features].
-        settings: a tree of arrays, each [settings, …].
-        seeds: trainings of each setting.
-        key: split into one key a seed.
-        epochs: passes over the data.
-        batch_size: examples a step.
-        measure: (params, x) -> numbers by name, taken after every epoch.
+        make: setting -> objective and optimizer. Settings are traced values, such as weights,
+            rates and noise levels, not shapes.
+        x: training examples [examples, features].
+        settings: tree of arrays, each [settings, …].
+        seeds: number of trainings of each setting.
+        key: key that is split into one key per seed.
+        epochs: epochs of training.
+        batch_size: examples per step.
+        measure: (params, x) -> measurements by name, after every epoch (default: none).
 
     Returns:
-        The params, each leaf [settings, seeds, …], and the measurements: "loss", the mean of each
+        Parameters, each leaf [settings, seeds, …], and measurements: "loss", the mean of each
         epoch, and those of `measure`, each [settings, seeds, epochs].
 
     Raises:
-        FloatingPointError: where a loss did not stay finite.
+        FloatingPointError: if a loss is not finite.
     """
 
     def train_one(setting: Any, key: Key, x: Array) -> tuple[Params, dict[str, Array]]:
@@ -77,14 +77,14 @@ def train_seeds(
     finite = np.isfinite(measured["loss"]).all(axis=(1, 2))
     if not finite.all():
         raise FloatingPointError(
-            f"the loss of settings {np.flatnonzero(~finite).tolist()} did not stay finite; "
+            f"the loss of settings {np.flatnonzero(~finite).tolist()} became infinite or NaN; "
             "lower the learning rate"
         )
     return params, measured
 
 
 class Schedule(Protocol):
-    """The fields of a `Config` that say how long one objective is trained, and how fast."""
+    """Fields of a `Config` that determine seeds, length and learning rate of a training."""
 
     seeds: int
     epochs: int
@@ -92,26 +92,26 @@ class Schedule(Protocol):
     learning_rate: float
 
 
-def falling_adam(schedule: Schedule, examples: int) -> optax.GradientTransformation:
-    """Adam whose rate falls from the schedule's to zero by a cosine, over its passes."""
+def adam_with_cosine_decay(schedule: Schedule, examples: int) -> optax.GradientTransformation:
+    """Adam with cosine decay of the learning rate to zero over the schedule's epochs."""
     steps = schedule.epochs * -(-examples // schedule.batch_size)
     return optax.adam(optax.cosine_decay_schedule(schedule.learning_rate, steps))
 
 
-def train_alike(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
-    """Train one objective with every seed, by Adam whose rate falls to zero by a cosine.
+def train_with_seeds(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
+    """Train one objective with every seed by `adam_with_cosine_decay`.
 
     Args:
-        objective: what is minimised.
-        x: all examples, [examples, features].
-        schedule: seeds, epochs, examples a step, and the rate at the start.
-        key: split into one key a seed.
+        objective: objective to minimise.
+        x: training examples [examples, features].
+        schedule: seeds, epochs, batch size and initial learning rate.
+        key: key that is split into one key per seed.
 
     Returns:
-        The params, each leaf [seeds, …].
+        Parameters, each leaf [seeds, …].
     """
-    optimizer = falling_adam(schedule, len(x))
-    params, _ = train_seeds(
+    optimizer = adam_with_cosine_decay(schedule, len(x))
+    params, _ = train_grid(
         lambda _: (objective, optimizer),
         x,
         settings=jnp.zeros(1),
@@ -123,21 +123,21 @@ def train_alike(objective: Objective, x: Array, schedule: Schedule, key: Key) ->
     return jax.tree.map(lambda leaf: leaf[0], params)
 
 
-def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:
-    """Train and test examples as rows of float32 in [0, 1], by the bounds of the data's format.
+def flatten_and_scale(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:
+    """Flatten training and test examples to float32 rows, scaled to [0, 1] by the data's bounds.
 
     Args:
-        dataset: with bounds.
-        train: only the first so many training examples; all of them unless given.
+        dataset: data set with bounds.
+        train: number of training examples, the first ones (default: all).
 
     Returns:
-        x_train [examples, features] and x_test likewise.
+        x_train and x_test, each [examples, features].
 
     Raises:
-        ValueError: for a data set without bounds.
+        ValueError: if the data set has no bounds.
     """
     if dataset.low is None or dataset.high is None:
-        raise ValueError(f"{dataset.name} has no bounds by which to scale it to [0, 1]")
+        raise ValueError(f"{dataset.name} has no bounds, which are needed to scale it to [0, 1]")
     scale = data.unit_range(dataset.x_train, low=dataset.low, high=dataset.high)
     x_train, x_test = (
         jnp.asarray(data.normalise(scale, x), jnp.float32).reshape(len(x), -1)
@@ -147,14 +147,27 @@ def flat(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]
 
 
 def mean_squared_error(objective: Objective, params: Params, x: Array) -> Array:
-    """Mean over examples of Σ(x̂ − x)², of the reconstruction without corruption.
+    """Mean over examples of Σ(x̂ − x)², reconstructed without corruption.
 
     Args:
-        objective: gives the model and the link.
-        params: the model's parameters.
-        x: examples, [examples, features].
+        objective: objective with the model and the output link.
+        params: parameters of the model.
+        x: examples [examples, features].
 
     Returns:
-        A scalar.
+        Scalar.
     """
     return jnp.mean(jnp.sum(jnp.square(reconstruct(objective, params, x) - x), axis=1))
+
+
+def jacobian_svd(model: Autoencoder, params: Params, point: Array) -> tuple[Array, Array]:
+    """Singular values of ∂h/∂x in descending order, and right singular vectors as rows."""
+    jacobian = jax.jacrev(lambda x: model.encode(params, x[None])[0])(point)
+    _, values, directions = jnp.linalg.svd(jacobian, full_matrices=False)
+    return values, directions
+
+
+def average_pooled(x: Array, pool: int) -> Array:
+    """Average pixel blocks of images that are rows."""
+    side = round(x.shape[1] ** 0.5) // pool
+    return x.reshape(-1, side, pool, side, pool).mean(axis=(2, 4)).reshape(len(x), -1)

@@ -1,18 +1,18 @@
-"""What experiments on codes measure, against NumPy and numbers worked by hand."""
+"""Measures of experiments on codes against NumPy and values computed by hand."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import aejax
-from experiments import contractive_manifold, overcomplete, weight_decay
+from experiments import harness, weight_decay
 
 
 def test_the_jacobian_of_a_logistic_layer_has_its_singular_values():
     model = aejax.dense((9, 4))
     params = model.init(jax.random.key(0))
     point = jax.random.uniform(jax.random.key(1), (9,))
-    values, directions = contractive_manifold._jacobian(model, params, point)
+    values, directions = harness.jacobian_svd(model, params, point)
     h = np.asarray(model.encode(params, point[None]))[0]
     jacobian = (h * (1 - h))[:, None] * np.asarray(params["encoder"]["layer_0"]["kernel"]).T
     np.testing.assert_allclose(values, np.linalg.svd(jacobian)[1], rtol=1e-4)
@@ -27,8 +27,8 @@ def test_the_best_decay_of_a_seed_is_chosen_by_the_others():
     np.testing.assert_allclose(gain, np.log([2 / 2, 3 / 2, 3 / 2]))
 
 
-def test_pixels_are_pooled_to_means():
+def test_pooled_pixels_are_means():
     image = np.arange(16.0).reshape(4, 4)
-    pooled = overcomplete._pooled(jnp.array(image.reshape(1, 16)), 2)
+    pooled = harness.average_pooled(jnp.array(image.reshape(1, 16)), 2)
     np.testing.assert_allclose(pooled, [[2.5, 4.5, 10.5, 12.5]])
-    np.testing.assert_allclose(overcomplete._pooled(jnp.array(image.reshape(1, 16)), 1)[0, 5], 5)
+    np.testing.assert_allclose(harness.average_pooled(jnp.array(image.reshape(1, 16)), 1)[0, 5], 5)

@@ -1,4 +1,4 @@
-"""The extents of filters, against shapes whose extents are known."""
+"""Extents of filters against shapes of known extents."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def test_the_participation_ratio_counts_equal_pixels():
 
 
 @pytest.mark.parametrize("sigma", [1.5, 3.0])
-def test_width_and_stroke_of_a_gaussian_are_its_own(sigma):
+def test_width_and_stroke_of_a_gaussian_are_exact(sigma):
     rows, columns = np.mgrid[:41, :41]
     image = np.exp(-((rows - 18) ** 2 + (columns - 22) ** 2) / (2 * sigma**2))
     found = extents(filters_of(image))
@@ -27,7 +27,7 @@ def test_width_and_stroke_of_a_gaussian_are_its_own(sigma):
     assert found["participation ratio"] == pytest.approx(2 * np.pi * sigma**2, rel=1e-3)
 
 
-def test_leading_axes_are_kept():
+def test_leading_axes_are_preserved():
     filters = np.random.default_rng(0).normal(size=(3, 5, 7, 8, 8))
     assert extents(filters)["width"].shape == (3, 5)
     assert extents(filters)["width"][1, 2] == pytest.approx(extents(filters[1, 2])["width"])

@@ -1,4 +1,4 @@
-"""Sizes of equal parameters, and PCA's errors, against the models' own and scikit-learn's."""
+"""Network sizes and errors of PCA, against the models and scikit-learn."""
 
 import jax
 import numpy as np
@@ -10,7 +10,7 @@ from experiments import depth
 
 
 @pytest.mark.parametrize("hidden", [0, 1, 3])
-def test_layers_come_nearest_the_parameters_that_are_wanted(hidden):
+def test_layers_have_about_the_wanted_number_of_parameters(hidden):
     sizes = depth.layers(50, hidden, 4, 3000)
     assert len(sizes) == hidden + 2
     assert sizes[0] == 50
@@ -24,7 +24,7 @@ def test_layers_come_nearest_the_parameters_that_are_wanted(hidden):
             assert abs(other - 3000) >= abs(count - 3000)
 
 
-def test_pcas_errors_are_those_of_its_reconstructions():
+def test_errors_of_pca_are_those_of_its_reconstructions():
     rng = np.random.default_rng(0)
     x, x_test = rng.normal(size=(40, 6)) + 1, rng.normal(size=(9, 6))
     errors = depth.pca_errors(PCA().fit(x), x_test)

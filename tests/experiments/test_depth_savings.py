@@ -1,11 +1,12 @@
-"""The network that folds a line, against the sawtooth; and what decoders cost."""
+"""The constructed folding network against the sawtooth; parameters of decoders."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.depth_savings import _model, _single, folding, parameters, sawtooth
+from experiments.depth_savings import _model
+from experiments.harness.sawtooths import folding, parameters, sawtooth, single_layer
 
 
 @pytest.mark.parametrize("folds", [1, 3, 7])
@@ -25,5 +26,5 @@ def test_parameters_of_decoders_are_those_of_the_models(hidden):
     decoder = jax.eval_shape(model.init, jax.random.key(0))["decoder"]
     count = sum(leaf.size for leaf in jax.tree.leaves(decoder))
     assert parameters(hidden) == count
-    single = _single(hidden)
+    single = single_layer(hidden)
     assert 0 <= parameters(single) - count < 4

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from experiments.codes_as_features import WAYS
+from experiments.codes_as_features import METHODS
 from experiments.harness import records
 from experiments.harness.features import (
-    Coded,
-    agreement,
+    LabelledCodes,
+    clustering_agreement,
     density_measures,
     neighbour_accuracy,
     whitening,
@@ -18,23 +18,26 @@ from experiments.harness.features import (
 
 
 def two_classes(apart, examples=1500):
-    """Two normal classes in the plane, their means `apart` standard deviations from one another."""
+    """Two normal classes in the plane, with means `apart` standard deviations apart."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 3 * examples)
     code = rng.normal(size=(3 * examples, 2)) + apart * np.outer(labels, [1, 0])
-    return [Coded(code[i::3], labels[i::3]) for i in range(3)]
+    return [LabelledCodes(code[i::3], labels[i::3]) for i in range(3)]
 
 
-def test_clusters_that_lie_apart_agree_whatever_their_names():
+def test_separated_clusters_agree_for_every_labelling():
     train, _, test = two_classes(20)
-    assert agreement(train, Coded(test.code, 1 - test.labels), 0) == {"adjusted Rand": 1, "NMI": 1}
-    shuffled = Coded(test.code, np.random.default_rng(1).permutation(test.labels))
-    assert abs(agreement(train, shuffled, 0)["adjusted Rand"]) < 0.02
+    assert clustering_agreement(train, LabelledCodes(test.code, 1 - test.labels), 0) == {
+        "adjusted Rand": 1,
+        "NMI": 1,
+    }
+    shuffled = LabelledCodes(test.code, np.random.default_rng(1).permutation(test.labels))
+    assert abs(clustering_agreement(train, shuffled, 0)["adjusted Rand"]) < 0.02
     assert neighbour_accuracy(train, test) == 1
     assert neighbour_accuracy(train, shuffled) == pytest.approx(0.5, abs=0.05)
 
 
-def test_densities_say_what_the_true_ones_say():
+def test_densities_agree_with_the_true_ones():
     train, validation, test = two_classes(4)
     normals = [multivariate_normal(mean) for mean in ([0, 0], [4, 0])]
     joint = np.transpose([normal.pdf(test.code) / 2 for normal in normals])
@@ -52,20 +55,20 @@ def test_densities_say_what_the_true_ones_say():
 def test_a_linear_change_of_the_code_changes_no_measure():
     parts = two_classes(3, examples=300)
     matrix, shift = np.array([[3.0, 1], [-40, 5]]), np.array([7.0, -1])
-    changed = [Coded(part.code @ matrix + shift, part.labels) for part in parts]
+    changed = [LabelledCodes(part.code @ matrix + shift, part.labels) for part in parts]
     before, after = density_measures(*parts), density_measures(*changed)
     # Whitening leaves a rotation free, which Gaussian kernels do not see.
     assert before == pytest.approx(after, abs=1e-3)
 
 
-def test_whitened_codes_are_uncorrelated_of_variance_one():
+def test_whitened_codes_are_uncorrelated_with_variance_one():
     code = np.random.default_rng(0).normal(size=(200, 3)) @ np.array(
         [[1, 2, 0], [0, 1, 5], [3, 0, 1]]
     )
     np.testing.assert_allclose(np.cov((code @ whitening(code)).T), np.eye(3), atol=1e-10)
 
 
-def test_the_committed_summary_keeps_the_docstrings_promise():
+def test_the_committed_results_agree_with_the_docstring():
     file = records.summary_file("codes_as_features")
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
     expected = {
@@ -75,5 +78,5 @@ def test_the_committed_summary_keeps_the_docstrings_promise():
         "density's gain over a normal": (0.85, 0.25, 2.35, 2.61),
     }
     for measure, values in expected.items():
-        found = [np.mean(metrics[size][way][measure]) for size in metrics for way in WAYS]
+        found = [np.mean(metrics[size][way][measure]) for size in metrics for way in METHODS]
         np.testing.assert_allclose(found, values, atol=0.01)

@@ -1,4 +1,4 @@
-"""Gabor fits, on functions that are made and on what is none."""
+"""Gabor fits to synthetic Gabor functions and to other images."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def made(orientation, frequency, phase, across=1.8, along=2.5):
 
 @pytest.mark.parametrize("orientation", [0.2, 1.1, 2.6])
 @pytest.mark.parametrize(("frequency", "phase"), [(0.16, 0.0), (0.3, 1.3)])
-def test_a_gabor_function_is_found_with_its_orientation_and_frequency(
+def test_a_gabor_function_is_recovered_with_orientation_and_frequency(
     orientation, frequency, phase
 ):
     noise = np.random.default_rng(0).normal(size=(12, 12))
@@ -34,20 +34,20 @@ def test_a_gabor_function_is_found_with_its_orientation_and_frequency(
     assert found.edges(0.7).all()
 
 
-def test_bars_that_go_down_to_the_right_lie_between_horizontal_and_vertical():
+def test_bars_down_to_the_right_have_an_acute_orientation():
     band = np.exp(-((ROWS - COLUMNS) ** 2) / 4) - 0.5 * np.exp(-((ROWS - COLUMNS) ** 2) / 16)
     (orientation,) = fit_gabors(band[None]).orientation
     assert orientation == pytest.approx(np.pi / 4, abs=0.05)
 
 
-def test_the_share_explained_is_the_residuals_complement():
+def test_r_squared_is_one_minus_the_residual_share():
     filters = made(0.5, 0.2, 0.4) + 0.3 * np.random.default_rng(1).normal(size=(3, 12, 12))
     found = fit_gabors(filters)
     left = np.square(filters - found.images).sum(axis=(1, 2)) / np.square(filters).sum(axis=(1, 2))
     np.testing.assert_allclose(found.r_squared, 1 - left, rtol=1e-6)
 
 
-def test_noise_blobs_checks_and_zeros_are_no_edges():
+def test_noise_blobs_checks_and_zeros_are_not_edges():
     noise = np.random.default_rng(2).normal(size=(4, 12, 12))
     blob = np.exp(-((ROWS - 5) ** 2 + (COLUMNS - 6) ** 2) / 4)
     checks = np.cos(np.pi * ROWS / 3) * np.cos(np.pi * COLUMNS / 3)

@@ -1,4 +1,4 @@
-"""What experiments share: tests over seeds against SciPy, records that are read back, resuming."""
+"""The harness: comparisons against SciPy, records and their cache, the table, training."""
 
 import importlib.util
 import json
@@ -18,21 +18,13 @@ from scipy import stats
 import aejax
 from aejax import Batch, data, losses, penalties, training
 from experiments import harness
-from experiments.harness import comparisons, records, sources, table
+from experiments.harness import records, source_digest, table
 from experiments.harness.command import execute
 
-TOY = '''"""A toy doubles.
-
-Claim:    two times its level
-          is above one.
-Source:   none.
-Command:  python -m experiments.toy
-Expected: 2.
-Run time: none.
-"""
+TOY = '''"""A toy doubles."""
 from dataclasses import dataclass
 from matplotlib.figure import Figure
-from experiments.harness import Results, above
+from experiments.harness import Experiment, PrimaryComparison, Results, above
 
 COMPUTED = []
 
@@ -44,34 +36,53 @@ class Config:
 
 QUICK = Config(level=0.25)
 
-def run(config, dataset, remember):
+def run(config, dataset, cache):
     def part(factor):
         COMPUTED.append(factor)
         if factor == 2 and config.level == 7:
             raise InterruptedError
         return Results({"level": [factor * config.level] * config.seeds}, {"x": [factor]})
-    parts = {str(i): remember(f"factor {i}/2", lambda i=i: part(i)) for i in (1, 2)}
+    parts = {str(i): cache(f"factor {i}/2", lambda i=i: part(i)) for i in (1, 2)}
     metrics = {"level": {name: part.metrics["level"] for name, part in parts.items()}}
     return Results(metrics, {"x": dataset.x_train[0]})
 
-def verdict(metrics):
+def observations(metrics):
     return {"twice": above(metrics["level"]["2"], 1), "once": above(metrics["level"]["1"], 0)}
 
 def plot(config, results):
-    """An empty figure | with a bar."""
     return Figure()
+
+def primary(metrics):
+    level = metrics["level"]
+    return PrimaryComparison("level", ("twice", level["2"]), ("once", level["1"]), above)
+
+EXPERIMENT = Experiment(
+    name="toy",
+    title="A toy doubles.",
+    claim="two times its level is above its level.",
+    source="none.",
+    expected="2.",
+    run_time="none.",
+    figure="An empty figure | with a bar.",
+    config=Config(),
+    quick=QUICK,
+    run=run,
+    primary=primary,
+    observations=observations,
+    plot=plot,
+)
 '''
 
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    """A small experiment, whose results lie in a folder of the test's own."""
+    """A small experiment with its results in a temporary folder."""
     monkeypatch.setattr(records, "ROOT", tmp_path)
     file = tmp_path / "toy.py"
     file.write_text(TOY, encoding="utf-8")
     spec = importlib.util.spec_from_file_location("toy", file)
     module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "toy", module)  # where dataclasses look
+    monkeypatch.setitem(sys.modules, "toy", module)  # dataclasses need it
     spec.loader.exec_module(module)
     return module
 
@@ -86,7 +97,7 @@ def test_the_interval_of_a_paired_difference_is_scipys():
     assert harness.above(second, first).mean == pytest.approx(-mean)
 
 
-def test_a_comparison_holds_where_the_whole_interval_lies_on_its_side():
+def test_a_comparison_holds_if_the_whole_interval_is_on_its_side():
     values = [1.0, 1.1, 0.9]
     for reference, is_below, is_above in ((2, True, False), (1, False, False), (0, False, True)):
         assert harness.below(values, reference).holds == is_below
@@ -95,11 +106,15 @@ def test_a_comparison_holds_where_the_whole_interval_lies_on_its_side():
         harness.below([1.0], 0)
 
 
-def test_a_verdict_asks_for_all_comparisons():
-    holds, fails = [0, 0, 0, True], [0, 0, 0, False]
-    for found, word in (((holds,), "confirmed"), ((fails,), "not confirmed"),
-                        ((holds, fails), "partly confirmed")):  # fmt: skip
-        assert comparisons.summarise(dict(enumerate(found))) == word
+def test_the_verdict_is_the_common_word_of_all_comparisons(toy):
+    metrics = {"level": {"1": [1.0, 1.1], "2": [2.0, 2.2]}}
+    for signs, word in (((1, 1), "confirmed"), ((-1, 1), "mixed"), ((-1, -1), "mixed")):
+        observed = {f"{i}": harness.above(sign * np.array([2.0, 2.1]), 0)
+                    for i, sign in enumerate(signs)}  # fmt: skip
+        experiment = toy.EXPERIMENT._replace(observations=lambda _, found=observed: found)
+        assert records.verdicts(experiment, metrics)["verdict"] == word
+    undecided = {"level": {"1": [1.0, 1.1], "2": [0.5, 2.2]}}
+    assert records.verdicts(toy.EXPERIMENT, undecided)["primary"]["verdict"] == "undecided"
 
 
 def test_a_band_is_one_standard_error_on_each_side_of_the_mean():
@@ -114,13 +129,19 @@ def test_a_band_is_one_standard_error_on_each_side_of_the_mean():
     np.testing.assert_allclose(found.min(), (values.mean(axis=0) - error).min())
 
 
-def test_a_run_is_recorded_whole_and_not_run_again(toy, capsys):
-    record = execute(toy, ["--quick", "--seeds", "3"])
-    assert record["about"]["claim"] == "two times its level is above one."
+def test_a_run_is_recorded_completely_and_not_repeated(toy, capsys):
+    record = execute(toy.EXPERIMENT, ["--quick", "--seeds", "3"])
+    assert record["about"]["claim"] == "two times its level is above its level."
     assert record["about"]["figure"] == "An empty figure | with a bar."
     assert record["comparisons"] == {"twice": [-0.5, -0.5, -0.5, False],
                                      "once": [0.25, 0.25, 0.25, True]}  # fmt: skip
-    assert record["verdict"] == "partly confirmed"
+    assert record["primary"] == {
+        "quantity": "level",
+        "values": {"twice": 0.5, "once": 0.25},
+        "difference": [0.25, 0.25, 0.25, True],
+        "verdict": "confirmed",
+    }
+    assert record["verdict"] == "mixed"
     assert record["config"] == {"data": "digits", "level": 0.25, "seeds": 3}
     assert record["data"] == {"name": "digits", "fingerprint": data.fingerprint(data.digits())}
     assert {"revision", "jax", "device", "source"} <= record["environment"].keys()
@@ -129,95 +150,100 @@ def test_a_run_is_recorded_whole_and_not_run_again(toy, capsys):
     np.testing.assert_array_equal(
         np.load(file.parent / "arrays/toy-x.npy"), data.digits().x_train[0]
     )
-    with Image.open(file.with_suffix(".png")) as picture:
-        assert picture.size[0] > 100
+    with Image.open(file.with_suffix(".png")) as image:
+        assert image.size[0] > 100
     assert toy.COMPUTED == [1, 2]
-    assert execute(toy, ["--quick", "--seeds", "3"]) == record
+    assert execute(toy.EXPERIMENT, ["--quick", "--seeds", "3"]) == record
     assert toy.COMPUTED == [1, 2]
-    execute(toy, ["--quick", "--seeds", "3", "--fresh"])
+    execute(toy.EXPERIMENT, ["--quick", "--seeds", "3", "--fresh"])
     assert toy.COMPUTED == [1, 2, 1, 2]
-    assert "fails: twice: -0.5 [-0.5, -0.5]" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "primary claim confirmed: level: 0.5 (twice) against 0.25 (once)" in out
+    assert "refuted: twice: -0.5 [-0.5, -0.5]" in out
 
 
-def test_each_configuration_and_data_set_has_a_folder_of_its_own(toy, tmp_path):
+def test_each_configuration_and_data_set_has_its_own_folder(toy, tmp_path):
     np.save(tmp_path / "x.npy", np.arange(40.0).reshape(20, 2))
     for words in (["--level", "1"], ["--level", "2"], ["--level", "1.0"]):
-        execute(toy, ["--quick", *words])
-    execute(toy, ["--quick", "--data", str(tmp_path / "x.npy")])
+        execute(toy.EXPERIMENT, ["--quick", *words])
+    execute(toy.EXPERIMENT, ["--quick", "--data", str(tmp_path / "x.npy")])
     assert len(list((records.ROOT / "results/toy").iterdir())) == 3
 
 
-def test_a_run_that_was_stopped_goes_on_after_its_last_part(toy):
+def test_an_interrupted_run_resumes_after_its_last_part(toy):
     for _ in range(2):
         with pytest.raises(InterruptedError):
-            execute(toy, ["--level", "7"])
-    assert toy.COMPUTED == [1, 2, 2]  # the second time, the first part was read
+            execute(toy.EXPERIMENT, ["--level", "7"])
+    assert toy.COMPUTED == [1, 2, 2]  # the first part was cached
 
 
-def test_the_full_setting_writes_the_summary_and_the_table_is_made_of_it(toy):
-    execute(toy, ["--quick"])
+def test_the_full_setting_writes_the_summary_from_which_the_table_is_generated(toy):
+    execute(toy.EXPERIMENT, ["--quick"])
     summary = records.summary_file("toy")
     assert not summary.exists()
-    execute(toy, [])
+    execute(toy.EXPERIMENT, [])
     record = json.loads(summary.read_text())
     assert summary.with_suffix(".png").exists()
     assert "arrays" not in record
-    assert table.refreshed(toy) == record
-    text = table.table([table.refreshed(toy)])
+    assert table.refreshed(toy.EXPERIMENT) == record
+    text = table.table([table.refreshed(toy.EXPERIMENT)])
     assert text.startswith("# Experiments")
     assert text.splitlines()[-1].startswith(
-        "| [A toy doubles](toy.py) | confirmed (2 of 2) | [figure](results/toy.png) "
-        "| twice: 1 [1, 1] | `python -m experiments.toy` |"
+        "| [A toy doubles](toy.py) | level: 2 (twice) against 1 (once); difference 1 [1, 1] "
+        "| **confirmed** | 3 confirmed | [figure](results/toy.png) | `python -m experiments.toy` |"
     )
 
 
 def rewritten(toy, old: str, new: str) -> ModuleType:
-    """The toy with some of its text replaced, imported again."""
+    """The toy with a replacement in its source, imported again."""
     file = Path(toy.__file__)
     file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("toy", file)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["toy"] = module  # which the fixture puts back
+    sys.modules["toy"] = module  # the fixture restores it
     spec.loader.exec_module(module)
     return module
 
 
-def test_a_changed_line_is_computed_anew_and_changed_back_the_former_result_is_read(toy):
+def test_changed_code_is_computed_again_and_reverted_code_uses_the_cache(toy):
     words = ["--quick", "--seeds", "2"]
-    first = execute(toy, words)
+    first = execute(toy.EXPERIMENT, words)
     changed = rewritten(toy, "[factor * config.level]", "[factor * config.level + 1]")
-    assert execute(changed, words)["metrics"]["level"] == {"1": [1.25, 1.25], "2": [1.5, 1.5]}
-    assert changed.COMPUTED == [1, 2]  # and no part of the former is taken for its own
+    assert execute(changed.EXPERIMENT, words)["metrics"]["level"] == {
+        "1": [1.25, 1.25],
+        "2": [1.5, 1.5],
+    }
+    assert changed.COMPUTED == [1, 2]  # no part of the previous version is used
     back = rewritten(changed, "[factor * config.level + 1]", "[factor * config.level]")
-    assert execute(back, words)["metrics"] == first["metrics"]
+    assert execute(back.EXPERIMENT, words)["metrics"] == first["metrics"]
     assert back.COMPUTED == []
-    commented = rewritten(back, "COMPUTED = []", "COMPUTED = []  # what was computed")
-    execute(rewritten(commented, "A toy doubles.", "A toy that doubles."), words)
+    commented = rewritten(back, "COMPUTED = []", "COMPUTED = []  # computed factors")
+    execute(rewritten(commented, '"A toy doubles."', '"A toy that doubles."').EXPERIMENT, words)
     assert len(list((records.ROOT / "results/toy").iterdir())) == 2
 
 
-def test_parts_of_another_code_are_not_gone_on_with(toy):
+def test_cached_parts_of_other_code_are_not_used(toy):
     with pytest.raises(InterruptedError):
-        execute(toy, ["--level", "7"])
+        execute(toy.EXPERIMENT, ["--level", "7"])
     changed = rewritten(toy, "factor == 2 and", "factor == 3 and")
-    execute(changed, ["--level", "7"])
+    execute(changed.EXPERIMENT, ["--level", "7"])
     assert changed.COMPUTED == [1, 2]
 
 
-def test_the_harness_and_the_package_count_and_words_do_not(tmp_path):
+def test_the_digest_covers_harness_and_package_but_not_comments(tmp_path):
     file = tmp_path / "a.py"
 
     def digest(text: str) -> str:
         file.write_text(text, encoding="utf-8")
-        return sources.code_digest([file])
+        return source_digest.code_digest([file])
 
     code = 'def f(x):\n    """Twice."""\n    return 2 * x\n'
     assert digest(code) == digest('"""A module."""\n# two\ndef f(x): return (2 * x)\n')
     assert len({digest(code), digest(code.replace("2", "3")), digest(code + "f(1)\n")}) == 3
-    assert [folder.name for folder in sources.PACKAGES] == ["aejax", "harness"]
+    assert [folder.name for folder in source_digest.PACKAGES] == ["aejax", "harness"]
 
 
-def test_lists_of_numbers_stand_on_one_line(tmp_path):
+def test_lists_of_numbers_are_written_on_one_line(tmp_path):
     records.write_record(tmp_path / "a.json", {"x": {"[\n1": [1, 2.5]}, "y": [[1], ["]", "é"]]})
     text = (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads(text) == {"x": {"[\n1": [1, 2.5]}, "y": [[1], ["]", "é"]]}
@@ -231,12 +257,12 @@ def make(weight):
     return objective, optax.adam(1e-2)
 
 
-def test_settings_and_seeds_train_as_each_would_alone():
-    x, x_test = harness.flat(data.digits(), 200)
+def test_settings_and_seeds_train_as_they_would_separately():
+    x, x_test = harness.flatten_and_scale(data.digits(), 200)
     assert x.shape == (200, 64)
     assert 0 <= float(x_test.min()) < float(x_test.max()) == 1
     grid = {"epochs": 2, "batch_size": 64}
-    params, measured = harness.train_seeds(
+    params, measured = harness.train_grid(
         make, x, settings=jnp.array([1e-3, 1e-1]), seeds=2, key=jax.random.key(3), **grid
     )
     assert measured["loss"].shape == (2, 2, 2)
@@ -250,9 +276,9 @@ def test_settings_and_seeds_train_as_each_would_alone():
 
 
 def test_a_training_that_diverges_is_refused():
-    x, _ = harness.flat(data.digits(), 200)
-    with pytest.raises(FloatingPointError, match=r"settings \[1\] did not stay finite"):
-        harness.train_seeds(
+    x, _ = harness.flatten_and_scale(data.digits(), 200)
+    with pytest.raises(FloatingPointError, match=r"settings \[1\] became infinite or NaN"):
+        harness.train_grid(
             lambda weight: make(weight),
             x,
             settings=jnp.array([1e-3, jnp.nan]),
@@ -265,10 +291,10 @@ def test_a_training_that_diverges_is_refused():
 
 def test_data_without_bounds_are_refused():
     with pytest.raises(ValueError, match="digits has no bounds"):
-        harness.flat(data.digits()._replace(low=None))
+        harness.flatten_and_scale(data.digits()._replace(low=None))
 
 
-def test_accuracy_is_one_where_classes_lie_apart_and_chance_where_codes_say_nothing():
+def test_accuracy_is_one_for_separated_classes_and_chance_for_noise():
     rng = np.random.default_rng(0)
     labels, labels_test = rng.integers(0, 3, size=(2, 400))
     noise, noise_test = rng.normal(size=(2, 400, 5))
@@ -279,7 +305,7 @@ def test_accuracy_is_one_where_classes_lie_apart_and_chance_where_codes_say_noth
     )
 
 
-def test_a_mosaic_holds_every_image_of_whole_rows_on_its_own_scale():
+def test_a_mosaic_shows_complete_rows_with_each_image_on_its_own_scale():
     images = np.stack([np.full(4, value) for value in (1.0, -5.0, 0.0, 2.0, 3.0)])
     axis = Figure().subplots()
     harness.mosaic(axis, images, columns=2)

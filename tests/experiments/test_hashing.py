@@ -1,4 +1,4 @@
-"""Bits of linear projections, and what is measured of them, against NumPy and scikit-learn."""
+"""Linear binary codes and retrieval measures, against NumPy and scikit-learn."""
 
 import json
 
@@ -21,7 +21,7 @@ def test_pcas_signs_are_those_of_the_singular_vectors():
     np.testing.assert_allclose(np.abs(found), np.abs(scores), atol=1e-8)
 
 
-def test_itq_rotates_scores_towards_bits_by_its_seed():
+def test_itq_reduces_quantisation_error_and_depends_on_its_seed():
     def far(scores):  # of signs, as a share of the scores' length
         scale = np.abs(scores).mean()
         return np.square(scores - scale * np.sign(scores)).sum() / np.square(scores).sum()
@@ -32,7 +32,7 @@ def test_itq_rotates_scores_towards_bits_by_its_seed():
     assert not np.array_equal(rotated(X) > 0, hashing.itq(X, 8, 2)(X) > 0)
 
 
-def test_random_projections_differ_in_the_angles_share_of_bits():
+def test_random_projections_differ_in_a_share_of_bits_equal_to_the_angle():
     project = hashing.random_projection(X, 20_000, 0)
     first, second = X[:2] - X.mean(axis=0)
     angle = np.arccos(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
@@ -40,7 +40,7 @@ def test_random_projections_differ_in_the_angles_share_of_bits():
     assert np.mean(bits[0] != bits[1]) == pytest.approx(angle / np.pi, abs=0.015)
 
 
-def test_retrieval_is_what_counting_gives():
+def test_retrieval_agrees_with_counting():
     queries, database = RNG.random((20, 8)) < 0.4, RNG.random((60, 8)) < 0.4
     relevant = RNG.random((20, 60)) < 0.3
     found = hashing.retrieval(queries, database, relevant, ks=(60, 100))
@@ -64,7 +64,7 @@ def test_exact_precision_is_scikit_learns_neighbours():
     assert len(found) == 3  # of 400 examples there are no 1000 nearest
 
 
-def test_search_is_timed_on_one_thread_and_threads_are_given_back():
+def test_search_is_timed_on_one_thread_and_threads_are_restored():
     threads = faiss.omp_get_max_threads()
     bits = X[:, :16] > 0
     found = hashing.seconds_per_query((X[:50], X), (bits[:50], bits), radius=1)
@@ -73,7 +73,7 @@ def test_search_is_timed_on_one_thread_and_threads_are_given_back():
     assert faiss.omp_get_max_threads() == threads
 
 
-def test_the_committed_summary_keeps_the_docstrings_promise():
+def test_the_committed_results_agree_with_the_docstring():
     file = records.summary_file("semantic_hashing")
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
     expected = {

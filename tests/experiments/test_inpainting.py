@@ -1,4 +1,4 @@
-"""Holes, and their filling: closed forms, and cases that must be filled exactly."""
+"""Holes and inpainting: closed forms, and exactly solvable cases."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_images_of_few_components_are_filled_exactly_by_least_squares(images, ho
     np.testing.assert_allclose(found, images, atol=1e-4)
 
 
-def test_with_the_noises_variance_a_hole_holds_its_mean_given_the_rest(images, holes):
+def test_with_the_noise_variance_a_hole_is_filled_by_its_conditional_mean(images, holes):
     rng = np.random.default_rng(1)
     noisy = np.clip(images + 0.05 * rng.normal(size=images.shape), 0, 1)
     pca, variance = PCA(5).fit(noisy.reshape(80, -1)), 0.01
@@ -65,16 +65,16 @@ def test_a_plane_is_continued_exactly_by_biharmonic_inpainting():
     np.testing.assert_allclose(found, plane, atol=1e-10)
 
 
-def test_nearness_is_the_formula_of_all_images_together():
+def test_similarity_is_computed_over_all_images():
     x = np.random.default_rng(0).uniform(size=(3, 8, 8))
     filled = x.copy()
     filled[0, :2] += 0.1
-    found = inpainting.nearness(x, filled)
+    found = inpainting.similarity(x, filled)
     assert found["PSNR"] == pytest.approx(-10 * np.log10(np.square(filled - x).mean()))
     assert 2 / 3 < found["SSIM"] < 1
 
 
-def test_sides_of_blocks_are_drawn_anew_for_each_batch():
+def test_sides_of_blocks_are_resampled_for_each_batch():
     corrupt = jax.jit(experiment.blocks((1, 3)))
     masked = [
         int(jnp.sum(corrupt(jax.random.key(seed), jnp.ones((4, SIDE, SIDE))) == 0)) // 4
@@ -84,7 +84,7 @@ def test_sides_of_blocks_are_drawn_anew_for_each_batch():
     assert 10 < masked.count(1) < 30
 
 
-def test_the_committed_summary_keeps_the_docstrings_promise():
+def test_the_committed_results_agree_with_the_docstring():
     file = records.summary_file("inpainting")
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
     expected = {
@@ -95,6 +95,6 @@ def test_the_committed_summary_keeps_the_docstrings_promise():
     for way, values in expected.items():
         found = [np.mean(by_way[way]["PSNR"]) for by_way in metrics.values()]
         np.testing.assert_allclose(found, values, atol=0.1)
-    verdict = experiment.verdict(metrics)
+    verdict = experiment.observations(metrics)
     fails = [claim for claim, comparison in verdict.items() if not comparison.holds]
     assert all("holes of 6" in claim or "less PCA" in claim for claim in fails)

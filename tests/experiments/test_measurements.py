@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from experiments.harness import measurements
-from experiments.harness.documents import table, written
+from experiments.harness.markdown import replace_section, table
 from tests.documents import read
 
 RESULTS = json.loads(measurements.RESULTS.read_text(encoding="utf-8"))
 
 
-def test_the_document_holds_the_tables_of_the_record():
+def test_the_document_contains_the_tables_of_the_record():
     text = read("theory/measurements.md")
-    assert written(text, measurements.COMMAND, measurements.render(RESULTS)) == text
+    assert replace_section(text, measurements.COMMAND, measurements.render(RESULTS)) == text
 
 
 def test_the_record_has_42_indices_as_predicted_and_one_minimum():
@@ -26,13 +26,13 @@ def test_the_record_has_42_indices_as_predicted_and_one_minimum():
     assert minimum["loss"] == pytest.approx(3.5)  # 2 + 1 + 0.5
 
 
-def test_the_indices_are_those_of_today():
+def test_the_recorded_indices_are_reproduced():
     assert [each["counted"] for each in measurements.indices()] == [
         each["counted"] for each in RESULTS["indices"]
     ]
 
 
-def test_orders_lie_where_they_should():
+def test_orders_of_convergence_are_as_predicted():
     descent = np.array(RESULTS["orders"]["descent"])
     assert descent.shape == (6, 10)
     assert (np.abs(descent - 1) < 0.1).all()
@@ -57,13 +57,13 @@ def test_a_cell_says_how_many_never_aligned():
     assert "| rotation | 15 (1 never) | never | never |" in text
 
 
-def test_a_part_is_replaced_and_the_rest_is_kept():
+def test_a_section_is_replaced_and_the_rest_is_preserved():
     begin, end = (f"<!-- written by `make it`: {which} -->" for which in ("begin", "end"))
     document = f"before\n{begin}\nstale\n{end}\nafter"
-    assert written(document, "make it", "new") == f"before\n{begin}\n\nnew\n\n{end}\nafter"
+    assert replace_section(document, "make it", "new") == f"before\n{begin}\n\nnew\n\n{end}\nafter"
     with pytest.raises(ValueError, match="unpack"):
-        written("no marks", "make it", "new")
+        replace_section("no marks", "make it", "new")
 
 
-def test_a_table_has_a_rule_beneath_its_head():
+def test_a_table_has_a_rule_below_its_header():
     assert table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"

@@ -1,4 +1,4 @@
-"""Documents of the 20 newsgroups, and made-up ones."""
+"""Documents of the 20 newsgroups, and synthetic documents."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from sklearn.naive_bayes import MultinomialNB
 from experiments.harness import newsgroups, searches
 
 
-def test_documents_are_the_files_without_the_empty_ones(shared_data):
+def test_documents_are_the_non_empty_ones_of_the_file(shared_data):
     file = shared_data / "20newsgroups" / "20news_bydate_2000.npz"
     if not file.exists():
         pytest.skip(f"no {file}")
@@ -21,7 +21,7 @@ def test_documents_are_the_files_without_the_empty_ones(shared_data):
     assert bayes.score(found.x_test, found.labels_test) == pytest.approx(0.688, abs=0.003)
 
 
-def test_made_up_documents_have_forty_words_and_their_topic_can_be_told():
+def test_synthetic_documents_have_forty_words_and_a_recognisable_topic():
     found = newsgroups.topics(np.random.default_rng(1), documents=600)
     assert found.x_train.shape == (480, 100)
     np.testing.assert_array_equal(found.x_train.sum(axis=1), 40)
@@ -29,14 +29,14 @@ def test_made_up_documents_have_forty_words_and_their_topic_can_be_told():
     assert bayes.score(found.x_test, found.labels_test) > 0.9
 
 
-def test_a_file_that_is_missing_is_named():
+def test_a_missing_file_is_named():
     with pytest.raises(FileNotFoundError, match=r"nowhere\.npz is missing"):
         newsgroups.documents("nowhere.npz")
 
 
 def test_features_of_documents_are_scikit_learns_tf_idf_and_queries_are_spaced():
     found = newsgroups.documents("topics")
-    search = searches.search_of_documents("topics", 48)
+    search = searches.document_retrieval("topics", 48)
     tf_idf = TfidfTransformer(sublinear_tf=True).fit(found.x_train)
     for collection, x in ((search.database, found.x_train), (search.queries, found.x_test[::5])):
         np.testing.assert_array_equal(collection.x, x)

@@ -1,4 +1,4 @@
-"""Optimizers side by side: starts and schedules against their formulas, line searches on a bowl."""
+"""Comparison of optimizers: initialisations and schedules against formulas, and line searches."""
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +10,12 @@ from scipy import stats
 import aejax
 from aejax import losses
 from experiments.harness.optimisation import (
-    by_epochs,
-    by_line_searches,
+    epoch_step,
+    line_search_step,
     log_loss_at,
-    rising_momentum,
-    searched,
-    sparse,
-    traced,
+    momentum_schedule,
+    record_losses,
+    search_learning_rates,
 )
 from experiments.optimisers import OPTIMIZERS
 
@@ -24,7 +23,7 @@ X = jax.random.normal(jax.random.key(0), (40, 6)) * jnp.array([3.0, 2, 1, 0.3, 0
 LINEAR = aejax.objective(aejax.linear(6, 2), losses.squared)
 
 
-def test_a_sparse_start_gives_each_unit_its_connections_with_normal_weights():
+def test_sparse_initialisation_gives_each_unit_its_connections_with_normal_weights():
     kernel = np.asarray(sparse(15)(jax.random.key(0), (100, 400)))
     assert (np.count_nonzero(kernel, axis=0) == 15).all()
     assert stats.kstest(kernel[kernel != 0], "norm").pvalue > 0.01
@@ -34,13 +33,13 @@ def test_a_sparse_start_gives_each_unit_its_connections_with_normal_weights():
 
 
 @pytest.mark.parametrize("step", [0, 249, 250, 1000, 12_499, 10**6])
-def test_momentum_rises_by_the_papers_formula(step):
+def test_momentum_follows_the_formula_of_the_paper(step):
     formula = min(1 - 2 ** (-1 - np.log2(step // 250 + 1)), 0.99)
-    assert float(rising_momentum(0.99)(jnp.asarray(step))) == pytest.approx(formula, rel=1e-6)
+    assert float(momentum_schedule(0.99)(jnp.asarray(step))) == pytest.approx(formula, rel=1e-6)
 
 
-def test_a_search_finds_the_rate_between_too_low_and_too_high():
-    found = searched(
+def test_a_search_finds_the_intermediate_rate():
+    found = search_learning_rates(
         LINEAR,
         lambda rate, steps: optax.sgd(optax.cosine_decay_schedule(rate, steps)),
         X,
@@ -53,10 +52,12 @@ def test_a_search_finds_the_rate_between_too_low_and_too_high():
     assert found[2] == float("inf")
 
 
-def test_line_searches_come_to_pcas_loss_and_count_their_evaluations():
+def test_line_searches_reach_the_loss_of_pca_and_count_evaluations():
     optimizer = optax.lbfgs()
     keys = [jax.random.key(seed) for seed in (0, 1)]
-    found = traced(LINEAR, optimizer, by_line_searches(LINEAR, optimizer), X, keys=keys, passes=120)
+    found = record_losses(
+        LINEAR, optimizer, line_search_step(LINEAR, optimizer), X, keys=keys, passes=120
+    )
     values = np.linalg.svd(np.asarray(X - X.mean(axis=0), float), compute_uv=False)
     least = np.square(values[2:]).sum() / len(X)  # of any affine map of rank two
     for passes, loss in zip(found["passes"], found["loss"], strict=True):
@@ -71,13 +72,13 @@ def test_line_searches_come_to_pcas_loss_and_count_their_evaluations():
 def test_every_optimizer_lowers_the_loss_by_epochs(name):
     make, middle = OPTIMIZERS[name]
     optimizer = make(middle, 40)
-    advance = by_epochs(LINEAR, optimizer, batch_size=20)
-    found = traced(LINEAR, optimizer, advance, X, keys=[jax.random.key(0)], passes=20)
+    advance = epoch_step(LINEAR, optimizer, batch_size=20)
+    found = record_losses(LINEAR, optimizer, advance, X, keys=[jax.random.key(0)], passes=20)
     assert found["passes"][0] == [*range(21)]
     assert found["loss"][0][-1] < found["loss"][0][0]
     assert (np.diff(found["seconds"][0]) > 0).all()
 
 
-def test_losses_are_read_between_points_on_a_logarithmic_scale():
+def test_losses_are_interpolated_on_a_logarithmic_scale():
     found = {"seconds": [[0, 2], [0, 4]], "loss": [[1, np.e**2], [1, np.e**2]]}
     np.testing.assert_allclose(log_loss_at(found, "seconds", 1), [1, 0.5])

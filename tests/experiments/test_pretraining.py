@@ -1,4 +1,4 @@
-"""Pretraining: what is committed, and its verdict on numbers made up to fail."""
+"""Pretraining: the committed results, and comparisons that must fail."""
 
 import json
 
@@ -17,13 +17,13 @@ def made_up(**last):
 def test_one_pretraining_that_does_not_help_is_not_confirmed():
     good, bad = [1.0, 1.1, 0.9], [3.0, 1.0, 4.0]
     random = [3.0, 3.1, 3.2]
-    helps = experiment.verdict(made_up(random=random, boltzmann=good, denoising=good))
+    helps = experiment.observations(made_up(random=random, boltzmann=good, denoising=good))
     assert all(comparison.holds for comparison in helps.values())
-    fails = experiment.verdict(made_up(random=random, boltzmann=good, denoising=bad))
+    fails = experiment.observations(made_up(random=random, boltzmann=good, denoising=bad))
     assert [comparison.holds for comparison in fails.values()] == [True, False] * 2
 
 
-def test_the_committed_summary_keeps_the_docstrings_promise():
+def test_the_committed_results_agree_with_the_docstring():
     metrics = json.loads(summary_file("pretraining").read_text(encoding="utf-8"))["metrics"]
     for curves in metrics["errors"].values():
         last = {start: np.array(curves[start])[:, -1] for start in experiment.STARTS}

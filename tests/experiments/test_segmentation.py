@@ -1,4 +1,4 @@
-"""The experiment on segmentation: its verdict on numbers made up, and its files."""
+"""The experiment on segmentation: comparisons on synthetic metrics, and data files."""
 
 import json
 
@@ -17,7 +17,7 @@ def made_up(**mean_iou):
 
 
 def test_each_other_decoder_is_compared_by_each_measure():
-    found = experiment.verdict(
+    found = experiment.observations(
         made_up(transferred=[0.5, 0.51, 0.52], fixed=[0.4, 0.42, 0.41], nearest=[0.6, 0.4, 0.5])
     )
     assert next(iter(found)) == "mean iou, transferred less fixed"
@@ -27,7 +27,7 @@ def test_each_other_decoder_is_compared_by_each_measure():
     assert len(found) == 6
 
 
-def test_every_image_is_seen_once_before_any_is_seen_twice():
+def test_every_epoch_uses_each_image_once():
     config = experiment.QUICK
     orders = np.asarray(experiment._orders(config, experiment.jax.random.key(0), 50)).ravel()
     assert len(orders) == config.steps * config.batch_size
@@ -49,7 +49,7 @@ def test_a_missing_file_is_named(tmp_path):
         experiment.load(str(tmp_path / "none.npz"))
 
 
-def test_the_committed_summary_keeps_the_docstrings_promise():
+def test_the_committed_results_agree_with_the_docstring():
     file = records.summary_file("segmentation")
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
     for measure in experiment.MEASURES:

@@ -1,4 +1,4 @@
-"""The guide's figures and the measure of checkerboards, against SciPy, Fourier and counting."""
+"""The guide's figures and checkerboard measures, against SciPy, Fourier transforms and counts."""
 
 import jax
 import jax.numpy as jnp
@@ -7,21 +7,21 @@ import pytest
 from scipy.signal import correlate2d
 
 from aejax.layers.convolution import transposed_convolution
-from experiments.harness import guide
+from experiments.harness import convolution_guide
 from experiments.harness.checkerboards import overlaps, recurring_share, unevenness
 
 KERNEL = np.asarray(guide.KERNEL)[..., 0, 0]
 
 
 def test_figure_2_1_is_a_convolution_of_4_by_4_to_2_by_2():
-    convolved = guide.convolved()
+    convolved = convolution_guide.convolution_example()
     np.testing.assert_array_equal(convolved.y, correlate2d(convolved.x, KERNEL, "valid"))
     assert convolved.y.shape == (2, 2)
     assert convolved.given.all()
 
 
 def test_figure_4_5_is_the_transpose_from_2_by_2_to_5_by_5():
-    transpose = guide.transpose()
+    transpose = convolution_guide.transposed_example()
     assert (transpose.x.shape, transpose.y.shape) == ((7, 7), (5, 5))
     assert np.argwhere(transpose.given).tolist() == [[2, 2], [2, 4], [4, 2], [4, 4]]
     y = jnp.array([[1.0, 2], [3, 4]])[None, ..., None]
@@ -29,8 +29,8 @@ def test_figure_4_5_is_the_transpose_from_2_by_2_to_5_by_5():
     np.testing.assert_array_equal(transpose.y, expected)
 
 
-def test_each_step_sums_what_lies_under_the_kernel():
-    transpose, turned = guide.transpose(), KERNEL[::-1, ::-1]
+def test_each_output_sums_the_inputs_under_the_kernel():
+    transpose, turned = convolution_guide.transposed_example(), KERNEL[::-1, ::-1]
     for row, column in ((0, 0), (1, 2), (4, 4)):
         under = transpose.under(row, column)
         total = np.sum(transpose.x[under] * turned.ravel())
@@ -38,7 +38,7 @@ def test_each_step_sums_what_lies_under_the_kernel():
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_overlap_is_even_where_the_stride_divides_the_kernel(stride):
+def test_overlap_is_even_if_the_stride_divides_the_kernel(stride):
     uneven = unevenness(stride, 6)
     for kernel, counts in enumerate(overlaps(stride, 6), 1):
         terms = [sum(tap % stride == place for tap in range(kernel)) for place in range(stride)]
@@ -49,7 +49,7 @@ def test_overlap_is_even_where_the_stride_divides_the_kernel(stride):
 
 
 @pytest.mark.parametrize("period", [2, 3])
-def test_what_recurs_is_the_energy_at_the_frequencies_of_the_period(period):
+def test_the_pattern_share_is_the_energy_at_the_frequencies_of_the_period(period):
     images = jax.random.normal(jax.random.key(0), (4, 12, 18)) + 0.3
     spectrum = np.abs(np.fft.fft2(images)) ** 2
     energy = spectrum[:, :: 12 // period, :: 18 // period].sum()

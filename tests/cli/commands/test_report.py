@@ -131,14 +131,54 @@ def test_seeds_are_averaged_with_standard_error_and_text_is_escaped(tmp_path, ae
     assert "||error, low||2.000||1.000||2||" in rows
     assert "||error, all||7.000||||||" in rows
     assert "||curve (last of 2)||3.000||1.000||2||" in rows
-    assert "||a &lt; b||0.5000||−0.2500||1.250||no||" in rows
+    assert "||a &lt; b||0.5000||−0.2500||1.250||undecided||" in rows
     assert "It &lt;doubles&gt;" in page
     assert 'alt="A &lt;b&gt; bar."' in page
 
 
+PRIMARY = {
+    "quantity": "squared error",
+    "values": {"new": 2.565, "old": 13.87},
+    "difference": [-11.3, -11.32, -11.28, True],
+    "verdict": "confirmed",
+}
+
+
+def test_primary_comparison_comes_first_with_verdict_and_values(tmp_path, aejax):
+    made(tmp_path / "results", primary=PRIMARY)
+    assert aejax("report", tmp_path / "results", "--out", tmp_path / "pages").code == 0
+    page, index = (
+        (tmp_path / f"pages/{name}.html").read_text(encoding="utf-8") for name in ("toy", "index")
+    )
+    titles = re.findall("<h2[^>]*>([^<]*)</h2>", page)
+    assert titles[:4] == ["Claim", "Primary comparison", "Figure", "Further comparisons"]
+    assert "<dt>primary claim</dt><dd>confirmed</dd>" in page
+    assert "<dt>all comparisons</dt><dd>mixed</dd>" in page
+    rows = [re.sub("<[^>]+>", "|", row) for row in re.findall("<tr>.*?</tr>", page)]
+    assert "||squared error||2.565||13.87||−11.32||−11.28||confirmed||" in rows
+    assert "It &lt;doubles&gt;. Confirmed." in index
+    assert "Squared error: 2.565 (new) against 13.87 (old)." in index
+
+
+@pytest.mark.parametrize(
+    ("stored", "interval", "word"),
+    [
+        ("not confirmed", [0.5, -0.25, 1.25, False], "undecided"),
+        ("not confirmed", [0.5, 0.25, 1.25, False], "refuted"),
+        ("partly confirmed", [-0.5, -1.25, -0.25, True], "confirmed"),
+    ],
+)
+def test_verdicts_of_older_records_follow_from_intervals(tmp_path, aejax, stored, interval, word):
+    made(tmp_path / "results", verdict=stored, comparisons={"a < b": interval})
+    assert aejax("report", tmp_path / "results", "--out", tmp_path / "pages").code == 0
+    page = (tmp_path / "pages/toy.html").read_text(encoding="utf-8")
+    assert f"<dt>all comparisons</dt><dd>{word}</dd>" in page
+    assert "Primary comparison" not in page
+
+
 def test_invalid_experiment_record_is_refused(tmp_path, aejax):
     made(tmp_path / "results", about={})
-    check(aejax("report", tmp_path / "results"), "toy.json is not what an experiment wrote")
+    check(aejax("report", tmp_path / "results"), "toy.json is not the record of an experiment")
 
 
 @pytest.mark.parametrize(
@@ -157,6 +197,9 @@ def test_invalid_experiment_record_is_refused(tmp_path, aejax):
         {"about": {"title": "t", "claim": "c", "figure": " "}},
         {"verdict": 3},
         {"verdict": None},
+        {"primary": 3},
+        {"primary": {"quantity": "error", "values": [1], "difference": [1, 0, 2, True]}},
+        {"primary": {"quantity": "error", "values": {"a": 1}, "difference": [1, 0, 2]}},
         {"comparisons": [1]},
         {"comparisons": {"a < b": 3}},
         {"comparisons": {"a < b": [1, 2]}},

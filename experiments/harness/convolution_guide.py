@@ -1,4 +1,4 @@
-"""Figures 2.1 and 4.5 of Dumoulin & Visin's guide, from arrays that are computed."""
+"""Figures 2.1 and 4.5 of Dumoulin & Visin's guide, drawn from computed arrays."""
 
 from typing import NamedTuple
 
@@ -12,15 +12,15 @@ from aejax.layers.convolution_arithmetic import Geometry, resolve_axes
 from aejax.plots import INK
 
 KERNEL = jnp.array([[1.0, 0, 2], [0, 1, 0], [2, 0, 1]])[..., None, None]
-"""From one channel to one; not symmetric, so that its turning would be seen."""
+"""Asymmetric kernel with one input and one output channel."""
 
 
 class Sliding(NamedTuple):
-    """A kernel of three, sliding with unit strides: what it slides over, and what it makes of it.
+    """A 3 × 3 kernel with unit strides: its input and output.
 
-    x:     [height, width].
-    given: likewise, whether each position is an input; the others are inserted zeros.
-    y:     [height − 2, width − 2].
+    x:     input [height, width].
+    given: [height, width], whether each position is an input, not an inserted zero.
+    y:     output [height − 2, width − 2].
     """
 
     x: np.ndarray
@@ -28,10 +28,10 @@ class Sliding(NamedTuple):
     y: np.ndarray
 
     def under(self, row: int, column: int) -> np.ndarray:
-        """Which positions of x one of y is the sum of, as a mask."""
-        places = [
-            axis.input_positions(size)[place]
-            for axis, size, place in zip(
+        """Mask of the positions of x that contribute to one position of y."""
+        positions = [
+            axis.input_positions(size)[index]
+            for axis, size, index in zip(
                 resolve_axes(self.x.shape, Geometry((3, 3))),
                 self.y.shape,
                 (row, column),
@@ -39,36 +39,36 @@ class Sliding(NamedTuple):
             )
         ]
         mask = np.zeros(self.x.shape, bool)
-        mask[np.ix_(*places)] = True
+        mask[np.ix_(*positions)] = True
         return mask
 
 
-def convolved() -> Sliding:
-    """Figure 2.1: a kernel of 3 × 3 over an input of 4 × 4, without padding, with unit strides."""
+def convolution_example() -> Sliding:
+    """Figure 2.1: a 3 × 3 kernel over a 4 × 4 input without padding, with unit strides."""
     x = _counted(4)
     return _sliding(x, jnp.ones_like(x), convolution(x, KERNEL))
 
 
-def transpose() -> Sliding:
-    """Figure 4.5: the transpose of a kernel of 3 × 3 over 5 × 5 with strides of two.
+def transposed_example() -> Sliding:
+    """Figure 4.5: the transpose of a 3 × 3 kernel over 5 × 5 with stride two.
 
-    Its input of 2 × 2 is stretched by a zero between its positions, and padded by two; over that
-    the turned kernel slides with unit strides. The result is `transposed_convolution`'s.
+    Zeros are inserted between the positions of the 2 × 2 input, which is padded by two; the flipped
+    kernel slides over it with unit strides. The result equals `transposed_convolution`.
     """
     y, geometry = _counted(2), Geometry((3, 3), (2, 2))
     given = zero_inserted(jnp.ones_like(y), geometry)
-    stretched, turned = zero_inserted(y, geometry), flipped(KERNEL)
-    return _sliding(stretched, given, convolution(stretched, turned))
+    stretched = zero_inserted(y, geometry)
+    return _sliding(stretched, given, convolution(stretched, flipped(KERNEL)))
 
 
-def draw(figure: SubFigure, sliding: Sliding, title: str, steps: int = 4) -> None:
-    """Draw the first steps: below x with what lies under the kernel, above it y so far.
+def draw_sliding(figure: SubFigure, sliding: Sliding, title: str, steps: int = 4) -> None:
+    """Draw the first steps: x with the kernel's position below, and y so far above.
 
     Args:
-        figure: where.
-        sliding: what.
-        title: of it all.
-        steps: how many of y's positions, row by row.
+        figure: figure to draw on.
+        sliding: input and output of the convolution.
+        title: title of the figure.
+        steps: number of drawn positions of y, row by row.
     """
     figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize="medium")
     colours = ListedColormap(["#f3f5f7", "#9ec9e8", "#c9ced4", "#4a98cf", "#ffffff", "#6fbf9f"])

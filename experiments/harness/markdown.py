@@ -1,15 +1,15 @@
-"""Parts of a Markdown document that a command writes, each between two marks."""
+"""Markdown tables, and generated sections of Markdown documents between two markers."""
 
 from collections.abc import Sequence
 
 
-def written(document: str, command: str, text: str) -> str:
-    """The document with a text between a command's marks.
+def replace_section(document: str, command: str, text: str) -> str:
+    """Replace the section between the markers of a command.
 
     Args:
-        document: with both marks: the comments `written by `command`: begin` and `… end`.
-        command: that writes the part.
-        text: Markdown.
+        document: document with both markers: comments `written by `command`: begin` and `… end`.
+        command: command that writes the section.
+        text: new content (Markdown).
     """
     begin, end = (f"<!-- written by `{command}`: {which} -->" for which in ("begin", "end"))
     before, rest = document.split(begin)
@@ -18,6 +18,6 @@ def written(document: str, command: str, text: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

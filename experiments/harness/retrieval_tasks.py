@@ -1,4 +1,4 @@
-"""What is searched for neighbours, images or documents, and with what queries."""
+"""Retrieval tasks on images and documents: databases, queries and losses."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,66 +10,65 @@ import numpy as np
 from aejax import data, losses
 from aejax.types import Array, Loss
 from experiments.harness.newsgroups import documents
-from experiments.harness.training import flat
 
 
 class Collection(NamedTuple):
-    """Examples [examples, …] for an autoencoder, their features for all else, and their labels."""
+    """Inputs x of an autoencoder, features for the other methods, and labels."""
 
     x: np.ndarray
     features: np.ndarray
     labels: np.ndarray
 
 
-class Search(NamedTuple):
-    """A database and the queries to it, and what of an autoencoder depends on the data.
+class RetrievalTask(NamedTuple):
+    """A database with queries, and the data-dependent parts of an autoencoder.
 
-    loss: of reconstructions of x.
-    sees: x -> what is encoded: the features less their mean in the database, else the first bits
-          are constant, and some stay so; scaled so that a feature's size is near one.
+    loss:       loss of reconstructions of x.
+    preprocess: x -> encoder input: features minus their mean in the database, since bits would be
+                constant otherwise, scaled to values of about one.
     """
 
     database: Collection
     queries: Collection
     loss: Loss
-    sees: Callable[[Array], Array]
+    preprocess: Callable[[Array], Array]
 
 
-def search_of_images(dataset: data.Dataset, queries: int) -> Search:
-    """Grey values with the Bernoulli loss; they are the features too.
+def image_retrieval(dataset: data.Dataset, queries: int) -> RetrievalTask:
+    """Retrieval of images by grey values, with the Bernoulli loss.
 
     Args:
-        dataset: with bounds and labels.
-        queries: how many of the test examples, evenly spaced.
+        dataset: data set with bounds and labels.
+        queries: number of test examples as queries, evenly spaced.
     """
-    x, x_test = map(np.asarray, flat(dataset))
+    x, x_test = map(np.asarray, flatten_and_scale(dataset))
     asked = _spaced(Collection(x_test, x_test, dataset.labels_test), queries)
     mean = jnp.asarray(x.mean(axis=0))
-    return Search(
+    return RetrievalTask(
         Collection(x, x, dataset.labels_train), asked, losses.bernoulli, lambda x: x - mean
     )
 
 
-def search_of_documents(place: str, queries: int) -> Search:
-    """Counts with the multinomial loss; what is seen, and the features, are tf-idf weights.
+def document_retrieval(path: str, queries: int) -> RetrievalTask:
+    """Retrieval of documents by tf-idf weights, with the multinomial loss of word counts.
 
-    The multinomial's likelihood is the constrained Poisson's but for a constant: both share out a
-    document's known length by a softmax.
+    The multinomial likelihood equals that of the constrained Poisson model up to a constant: both
+    distribute the known length of a document by a softmax.
 
     Args:
-        place: see `documents`.
-        queries: how many of the test documents, evenly spaced.
+        path: data set, as for `documents`.
+        queries: number of test documents as queries, evenly spaced.
 
     Source: Salakhutdinov & Hinton 2009 (constrained Poisson, and tf-idf for comparison).
     """
-    found = documents(place)
+    found = documents(path)
     weights = jax.jit(tf_idf(found.x_train))
     database, tests = (
         Collection(x, np.asarray(weights(x)), labels)
         for x, labels in ((found.x_train, found.labels_train), (found.x_test, found.labels_test))
     )
     mean, length = jnp.asarray(database.features.mean(axis=0)), found.x_train.shape[1] ** 0.5
-    return Search(
+    return RetrievalTask(
         database,
         _spaced(tests, queries),
         losses.categorical,
@@ -78,13 +77,13 @@ def search_of_documents(place: str, queries: int) -> Search:
 
 
 def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
-    """Weights (1 + log count) (1 + log (1 + n)/(1 + n_word)) of words that occur, of length one.
+    """Unit-length weights (1 + log count) (1 + log (1 + n)/(1 + n_word)) of occurring words.
 
     Args:
-        counts: [n, words], of which n_word documents have a word.
+        counts: counts [n, words]; n_word documents contain a word.
 
     Returns:
-        A function from counts [documents, words], none of them empty, to weights of that shape.
+        Function from counts [documents, words] of non-empty documents to weights.
     """
     rarity = 1 + np.log((1 + len(counts)) / (1 + np.count_nonzero(counts, axis=0)))
     rarity = jnp.asarray(rarity, jnp.float32)
