@@ -105,7 +105,7 @@ def _case(
     operations = 12 * sum(a * b for a, b in pairwise(sizes)) * rows
     for each in timed.values():
         each["rows a second"] = round(rows / each["median"])
-        each["share"] = round(operations / each["median"] / rate, 3)
+        each["share"] = float(f"{operations / each['median'] / rate:.3g}")
     del variants, theirs
     _free(config.device)
     return timed
