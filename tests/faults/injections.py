@@ -94,7 +94,7 @@ def full_disk(kilobytes: tuple[int, int]) -> Fault:
             ended = run_command(train_command(), trial.folder)
             if ended.code == 0:
                 raise Missed
-            _check(ended, 2, "No space left on device", "Make room, and ")
+            _check(ended, 2, "No space left on device", "Free some space, then ")
             disks.change(run, f"size={disks.AMPLE_KILOBYTES}k")
             _finish(trial)
         return [ended]
