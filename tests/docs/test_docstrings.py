@@ -63,7 +63,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
 }
 ARRAYS = re.compile(r"\b(Array|ndarray|Float\d*|Int|Integer|Shaped|Examples)\b")
 # A function raises an error in a `raise` of its own or in a helper with such a name.
-CHECKING = re.compile(r"^(_?check|_refuse)")
+CHECKING = re.compile(r"^(_?check|_refuse)(_\w+)?$")
 
 
 class Public(NamedTuple):
