@@ -1,62 +1,8 @@
-"""Random degenerate data, and transformations of data under which no theorem becomes false."""
+"""Transformations of data under which no theorem becomes false."""
 
 import numpy as np
 
-from tests.theory.spectra import with_spectrum
-
-EXAMPLES, FEATURES = 40, 6
-"""One shape for all data, so that each theorem compiles once."""
-
-
-def _decaying(generator):
-    return with_spectrum(np.sort(10.0 ** generator.uniform(-9, 0, FEATURES))[::-1])
-
-
-def _repeated(generator):
-    return with_spectrum(np.sort(generator.choice([1.0, 0.5, 0.1], FEATURES))[::-1])
-
-
-def _of_low_rank(generator):
-    values = np.sort(generator.uniform(0.1, 1, generator.integers(1, FEATURES)))[::-1]
-    return with_spectrum(values, features=FEATURES)
-
-
-def _one_hot(generator):
-    return np.eye(FEATURES)[generator.permutation(EXAMPLES) % FEATURES]
-
-
-def _with_a_constant(generator):
-    x = generator.normal(size=(EXAMPLES, FEATURES))
-    x[:, generator.integers(FEATURES)] = generator.choice([0, 0.1, 1e3, -7])
-    return x
-
-
-def _with_duplicates(generator):
-    x = generator.normal(size=(EXAMPLES, FEATURES))
-    x[EXAMPLES // 2 :], x[:, 1] = x[: EXAMPLES // 2], x[:, 0]
-    return x
-
-
-def _of_few_points(generator):
-    points = generator.normal(size=(generator.integers(2, 5), FEATURES))
-    return points[generator.integers(0, len(points), EXAMPLES)]
-
-
-DATA = {
-    "a decaying spectrum": _decaying,
-    "repeated eigenvalues": _repeated,
-    "low rank": _of_low_rank,
-    "one-hot": _one_hot,
-    "a constant feature": _with_a_constant,
-    "duplicates": _with_duplicates,
-    "few points": _of_few_points,
-    "bits": lambda generator: 1.0 * (generator.uniform(size=(EXAMPLES, FEATURES)) < 0.3),
-    "heavy tails": lambda generator: generator.standard_t(1, size=(EXAMPLES, FEATURES)),
-    "features of other units": lambda generator: (
-        generator.normal(size=(EXAMPLES, FEATURES)) * 10.0 ** generator.uniform(-6, 6, FEATURES)
-    ),
-}
-"""Name -> generator -> x [40, 6]."""
+from tests.theory.degenerate_data import EXAMPLES, FEATURES
 
 
 def _rotated(x, generator):
