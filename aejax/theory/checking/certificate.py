@@ -76,18 +76,18 @@ class Tolerance(NamedTuple):
     basis: str
 
 
-def rescaled_residual(residual: float, own: Tolerance, tolerance: Tolerance) -> float:
-    """Rescale a residual that has its own tolerance to the tolerance of the statement.
+def rescaled_residual(residual: float, old: Tolerance, new: Tolerance) -> float:
+    """Rescale a residual from one tolerance to another: residual · new/old.
 
     Args:
-        residual: residual of another measurement of the same statement.
-        own: tolerance of that residual; if it is infinite, the result is zero.
-        tolerance: tolerance of the statement.
+        residual: residual of a further measurement of a statement.
+        old: tolerance of that residual; if it is infinite, the result is zero.
+        new: tolerance of the statement.
 
     Returns:
-        residual · tolerance/own.
+        The residual in the units of the statement's tolerance.
     """
-    return residual * tolerance.value / own.value if math.isfinite(own.value) else 0.0
+    return residual * new.value / old.value if math.isfinite(old.value) else 0.0
 
 
 class Evidence(NamedTuple):

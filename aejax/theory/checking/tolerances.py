@@ -67,9 +67,9 @@ def map_tolerance(problem: Problem) -> Tolerance:
 
     Source: Wedin 1972 (a singular subspace moves by the perturbation over its gap).
     """
-    kept, left = _singular_values(problem)
-    basis = f"rounding {rounding(problem):.1e} against the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
-    return Tolerance(_ratio(3 * rounding(problem), kept - left), CLOSED_FORM_CAP, basis)
+    kept, lost = _singular_values(problem)
+    basis = f"rounding {rounding(problem):.1e} against the gap σ_k − σ_{{k+1}} = {kept - lost:.1e}"
+    return Tolerance(_ratio(3 * rounding(problem), kept - lost), CLOSED_FORM_CAP, basis)
 
 
 def training_excess_bound(problem: Problem) -> float:
@@ -82,8 +82,8 @@ def training_excess_bound(problem: Problem) -> float:
     """
     eigenvalues = problem.pca.eigenvalues
     total, loss = least_loss(problem.pca, 0), least_loss(problem.pca, problem.code)
-    kept, left = _singular_values(problem)
-    flattest = min(kept**2 - left**2, eigenvalues[rank(problem) - 1])
+    kept, lost = _singular_values(problem)
+    flattest = min(kept**2 - lost**2, eigenvalues[rank(problem) - 1])
     gradient = gradient_stop(problem)
     stopped = 10 * gradient * min(1.0, _ratio(gradient * total, flattest))
     return EPSILON * loss + rounding(problem) ** 2 + total * stopped
@@ -104,8 +104,8 @@ def trained_map_tolerance(problem: Problem) -> Tolerance:
     ‖R (P − V_k V_kᵀ)‖²_F is at most (λ_k + λ_{k+1})/(λ_k − λ_{k+1}) times the excess loss of P, and
     the excess loss of W is that of P plus ‖R (W − P)‖²_F.
     """
-    kept, left = _singular_values(problem)
-    gap, excess = kept**2 - left**2, training_excess_bound(problem)
+    kept, lost = _singular_values(problem)
+    gap, excess = kept**2 - lost**2, training_excess_bound(problem)
     basis = f"excess loss {excess:.1e} against the eigengap λ_k − λ_{{k+1}} = {gap:.1e}"
     return Tolerance(float(np.sqrt(3 * _ratio(excess, gap))), TRAINED_CAP, basis)
 
@@ -119,9 +119,9 @@ def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
     """
     closed, error = loss_tolerance(problem), gradient_error(problem)
     eigenvalues = unit_eigenvalues(problem)
-    kept, left = eigenvalues[: problem.code, None], eigenvalues[problem.code :]
-    gaps = np.maximum(np.sqrt(kept) - np.sqrt(left), error**2)
-    tilts = float(np.sum(np.minimum(kept - left, error**2 / gaps)))
+    kept, lost = eigenvalues[: problem.code, None], eigenvalues[problem.code :]
+    gaps = np.maximum(np.sqrt(kept) - np.sqrt(lost), error**2)
+    tilts = float(np.sum(np.minimum(kept - lost, error**2 / gaps)))
     excess = (tilts + error ** (4 / 3)) * least_loss(problem.pca, 0)
     value = closed.value + _ratio(excess, loss_scale(problem))
     basis = f"{closed.basis}, and excess loss {excess:.1e} against {loss_scale(problem):.1e}"
@@ -137,9 +137,9 @@ def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
     subspaces up to e = G/s, with an angle error of e/(σ_k − σ_{k+1}) (Wedin 1972), and the error of
     A W_d is at most 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}).
     """
-    (kept, left), error = _unit_singular_values(problem), gradient_error(problem)
-    basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - left:.1e}"
-    value = _ratio(2 * error, np.sqrt(kept) * (kept - left))
+    (kept, lost), error = _unit_singular_values(problem), gradient_error(problem)
+    basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - lost:.1e}"
+    value = _ratio(2 * error, np.sqrt(kept) * (kept - lost))
     return Tolerance(value, TRAINED_CAP, f"{basis}; the encoder preconditioned")
 
 
@@ -190,10 +190,10 @@ def map_obstacle(problem: Problem) -> Obstacle | None:
 
 def _coarsely_stored(problem: Problem) -> Obstacle | None:
     """Obstacle if the spectral gap is within the rounding of x to its low-precision dtype."""
-    (kept, left), stored = _singular_values(problem), problem.precision * problem.moments.magnitude
-    if problem.precision <= EPSILON or kept - left > stored:
+    (kept, lost), stored = _singular_values(problem), problem.precision * problem.moments.magnitude
+    if problem.precision <= EPSILON or kept - lost > stored:
         return None
-    gap = f"the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
+    gap = f"the gap σ_k − σ_{{k+1}} = {kept - lost:.1e}"
     reason = f"{gap} is within the rounding {stored:.1e} of x in its stored dtype"
     return Obstacle("not identifiable", reason)
 
@@ -201,13 +201,13 @@ def _coarsely_stored(problem: Problem) -> Obstacle | None:
 def _singular_values(problem: Problem) -> tuple[float, float]:
     """σ_k and σ_{k+1}, for k at most the rank; zero beyond the last."""
     last = max(last_component(problem), 0)
-    kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
-    return float(kept), float(left)
+    kept, lost = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
+    return float(kept), float(lost)
 
 
 def _unit_singular_values(problem: Problem) -> tuple[float, float]:
-    kept, left = np.array(_singular_values(problem)) / np.sqrt(least_loss(problem.pca, 0) or 1)
-    return float(kept), float(left)
+    kept, lost = np.array(_singular_values(problem)) / np.sqrt(least_loss(problem.pca, 0) or 1)
+    return float(kept), float(lost)
 
 
 def _ratio(error: float, scale: float) -> float:

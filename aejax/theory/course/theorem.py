@@ -157,8 +157,8 @@ def _covariance_tolerance(problem: Problem) -> Tolerance:
 def _code_tolerance(problem: Problem) -> Tolerance:
     """`map_tolerance`, as the left singular subspace has the same gap, and two passes over σ_k."""
     closed, error = map_tolerance(problem), pass_rounding(problem)
-    kept = float(np.sqrt(np.pad(problem.pca.eigenvalues, (0, problem.code))[problem.code - 1]))
-    value = closed.value + 2 * error / kept if kept > 0 else np.inf
+    sigma_k = float(np.sqrt(np.pad(problem.pca.eigenvalues, (0, problem.code))[problem.code - 1]))
+    value = closed.value + 2 * error / sigma_k if sigma_k > 0 else np.inf
     return Tolerance(value, CLOSED_FORM_CAP, f"{closed.basis}, and {error:.1e} of a pass")
 
 

@@ -56,11 +56,11 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
     points that are not isolated).
     """
     case, obstacle = landscape_or_obstacle(problem)
-    least = case.eigenvalues[-1]
+    smallest = case.eigenvalues[-1]
     gap = float(np.min(-np.diff(case.eigenvalues), initial=1.0))
-    basis = f"gradient {SCALED_TOLERANCE:.0e} against λ_n {least:.1e} and gap {gap:.1e} of λ_1"
+    basis = f"gradient {SCALED_TOLERANCE:.0e} against λ_n {smallest:.1e} and gap {gap:.1e} of λ_1"
     tolerance = Tolerance(
-        float(16 * SCALED_TOLERANCE / max(least * gap, SCALED_TOLERANCE)),
+        float(16 * SCALED_TOLERANCE / max(smallest * gap, SCALED_TOLERANCE)),
         CLOSED_FORM_CAP,
         basis,
     )

@@ -107,9 +107,9 @@ def principal_params(problem: Problem, components: Float64[np.ndarray, "code fea
         return pca_params(jnp.asarray(components), jnp.asarray(problem.pca.mean))
 
 
-def relative_excess(problem: Problem, loss: float, least: float) -> float:
+def relative_excess(problem: Problem, loss: float, minimum: float) -> float:
     """|L − L*|/`loss_scale`."""
-    return abs(loss - least) / loss_scale(problem)
+    return abs(loss - minimum) / loss_scale(problem)
 
 
 def _attained(problem: Problem) -> Evidence:

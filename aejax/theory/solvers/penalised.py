@@ -88,8 +88,8 @@ def curvatures(problem: Problem, decay: float) -> tuple[float, float]:
     """
     eigenvalues, units = unit_eigenvalues(problem), min(problem.code, rank(problem))
     relative = decay / float(problem.pca.eigenvalues.sum())
-    kept, left = eigenvalues[:units, None], eigenvalues[None, units:]
-    tilts = (kept - left) * (left + relative) / (kept + left + relative)
+    kept, lost = eigenvalues[:units, None], eigenvalues[None, units:]
+    tilts = (kept - lost) * (lost + relative) / (kept + lost + relative)
     return float(tilts.min()), 2 * min(relative, float(kept[-1, 0]) - relative)
 
 

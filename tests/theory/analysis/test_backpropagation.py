@@ -90,7 +90,7 @@ def test_gradients_of_the_loss(params, x, name):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_tied_kernel_gathers_the_gradients_of_both_its_uses(params, x, name):
+def test_the_gradient_of_a_tied_kernel_is_the_sum_over_both_uses(params, x, name):
     loss, output_error = LOSSES[name]
     shared = tied(params)
     untied = backpropagation.loss_gradient(aejax.untied(shared), x, output_error)
@@ -110,7 +110,7 @@ def test_gradients_of_the_penalties(params, x, name, model):
     assert_same(found, finite_differences(value, params), tolerance=1e-8)
 
 
-def test_terms_add_up_to_the_gradient_of_the_whole_objective(params, x):
+def test_the_gradients_of_the_terms_sum_to_that_of_the_objective(params, x):
     weights = {"l2": 0.3, "kl sparsity": 3.0, "contractive": 0.1}
     terms = {name: (weight, PENALTIES[name][0]) for name, weight in weights.items()}
     expected = jax.grad(value_of(UNTIED, losses.bernoulli, x, **terms))(params)

@@ -44,7 +44,7 @@ def exactly_centred(x):
         (GENERATOR.normal(size=(50, 4)) + 10).astype(np.float16),
     ],
 )
-def test_rows_are_centred_as_exactly_as_float64_holds_them(x):
+def test_centring_is_exact_to_float64_precision(x):
     rows, mean, _ = centred(x)
     expected, expected_mean = exactly_centred(x)
     np.testing.assert_allclose(rows, expected, rtol=0, atol=1e-15 * np.abs(expected).max())
@@ -52,14 +52,14 @@ def test_rows_are_centred_as_exactly_as_float64_holds_them(x):
     assert rows.dtype == mean.dtype == np.float64
 
 
-def test_extended_precision_is_centred_before_it_is_rounded():
+def test_extended_precision_is_centred_before_rounding_to_float64():
     small = GENERATOR.integers(-8, 8, (50, 4)) / 1024
     rows, *_ = centred(np.longdouble(2.0**50) + np.longdouble(small))
     np.testing.assert_allclose(rows, small - small.mean(axis=0), rtol=0, atol=1e-17)
 
 
 @pytest.mark.parametrize("power", [-1070, -300, 0, 300, 1020])
-def test_a_unit_takes_the_greatest_magnitude_below_one_and_changes_no_digit(power):
+def test_scaling_to_unit_magnitude_is_exact(power):
     x = np.ldexp(GENERATOR.integers(1, 8, (5, 3)).astype(float), power)
     scaled, exponent = scale_to_unit(x)
     assert 0.5 <= scaled.max() < 1
@@ -77,13 +77,13 @@ def test_a_unit_takes_the_greatest_magnitude_below_one_and_changes_no_digit(powe
         (np.longdouble, float(np.finfo(np.longdouble).eps)),
     ],
 )
-def test_the_precision_is_that_of_the_dtype(dtype, expected):
+def test_storage_precision_is_the_epsilon_of_the_dtype(dtype, expected):
     assert storage_precision(SMALL.astype(dtype)) == expected
     assert theory.pose(SMALL.astype(dtype), 2).precision == expected
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e-9, 1.0, 1e9, 1e200, 1.7e308])
-def test_the_posed_data_is_the_users_in_a_unit_in_which_float64_holds_products_of_variances(scale):
+def test_products_of_variances_of_the_posed_data_do_not_overflow(scale):
     x = scale * np.clip(GENERATOR.normal(size=(40, 4)) / 4, -1, 1)
     problem = theory.pose(x, 2)
     np.testing.assert_array_equal(np.ldexp(problem.x, problem.exponent), x)
@@ -92,7 +92,7 @@ def test_the_posed_data_is_the_users_in_a_unit_in_which_float64_holds_products_o
     assert problem.moments.magnitude == pytest.approx(np.sqrt(np.sum(problem.x**2) / 40))
 
 
-def test_a_problem_of_some_examples_is_that_of_their_data_alone():
+def test_every_nth_equals_the_problem_posed_on_those_examples():
     for x in (SMALL + 2**60, SMALL + 0.5):
         few, alone = every_nth(theory.pose(x, 2), 3), theory.pose(x[::3], 2)
         np.testing.assert_allclose(few.centred, alone.centred, atol=1e-12)
@@ -101,7 +101,7 @@ def test_a_problem_of_some_examples_is_that_of_their_data_alone():
         np.testing.assert_array_equal(few.x, alone.x)
 
 
-def test_a_gap_within_the_rounding_of_a_coarse_dtype_is_not_identifiable():
+def test_a_gap_within_the_rounding_of_the_stored_dtype_is_not_identifiable():
     """Equal eigenvalues that float16 sets apart, by 10⁻³ and not by chance of float64."""
     x = np.repeat(np.eye(4), 10, axis=0) @ np.linalg.qr(GENERATOR.normal(size=(4, 4)))[0]
     (answer,) = theory.optimal_map(theory.pose(x.astype(np.float16), 2))

@@ -37,7 +37,7 @@ def assert_like_the_svd(found, x, *, leading):
     scale=st.floats(-1, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_units_and_origin_cost_no_digits(dtype, shape, offset, scale, seed):
+def test_scales_and_offsets_cost_no_accuracy(dtype, shape, offset, scale, seed):
     """Offsets up to 10⁵ times the spread in float32, 10¹² in float64; scales over its range."""
     most, range_ = (1e5, 30) if dtype == np.float32 else (1e12, 145)
     generator = np.random.default_rng(seed)
@@ -56,7 +56,7 @@ def test_units_and_origin_cost_no_digits(dtype, shape, offset, scale, seed):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_sorted_examples_with_an_outlier_are_centred_too(dtype):
+def test_sorted_examples_with_an_outlier_are_centred(dtype):
     """Neither the first rows nor a few of them know the mean."""
     x = np.random.default_rng(0).normal(size=(1000, 4)) * [4, 3, 2, 1] + 1e4
     x = x[np.argsort(x[:, 0])].astype(dtype)
@@ -65,7 +65,7 @@ def test_sorted_examples_with_an_outlier_are_centred_too(dtype):
 
 
 @pytest.mark.parametrize("shape", [(20, 90), (90, 20)])
-def test_few_components_are_the_first_of_all(shape, monkeypatch):
+def test_leading_components_equal_those_of_the_full_analysis(shape, monkeypatch):
     monkeypatch.setattr(covariance, "FEATURES_PER_BLOCK", 37)
     monkeypatch.setattr("aejax.data.example_blocks.BYTES_PER_BLOCK", 2**12)
     x = np.random.default_rng(0).normal(size=shape)
@@ -76,14 +76,14 @@ def test_few_components_are_the_first_of_all(shape, monkeypatch):
     assert_like_the_svd(every, x, leading=10)
 
 
-def test_larger_matrices_go_through_the_interruptible_eigenvectors(monkeypatch):
+def test_large_matrices_use_the_interruptible_eigendecomposition(monkeypatch):
     x = np.random.default_rng(0).normal(size=(50, 8))
     expected = covariance_pca(x)
     monkeypatch.setattr(covariance, "MAX_UNINTERRUPTED_SIZE", 7)
     np.testing.assert_allclose(covariance_pca(x).components, expected.components, atol=1e-12)
 
 
-def test_no_variance_is_no_variance():
+def test_constant_data_has_zero_eigenvalues():
     for value in (0.0, 0.1, 1e20):
         moments, analysis = analyse_covariance(np.full((5, 3), value, np.float32))
         assert not analysis.eigenvalues.any()
@@ -97,7 +97,7 @@ def test_squares_that_overflow_are_refused():
 
 @pytest.mark.parametrize("shape", [(40, 5), (4, 5)], ids=["covariance", "Gram"])
 @pytest.mark.parametrize("constant", [0.1, 1e12, 1e22, 1e30, -1e18])
-def test_a_constant_feature_costs_the_others_nothing(shape, constant):
+def test_a_constant_feature_does_not_affect_the_others(shape, constant):
     """Scaled by it, the squares of the others underflowed in float32: no variance was left."""
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     wide = np.concatenate([x, np.full((shape[0], 3), constant, np.float32)], axis=1)

@@ -25,7 +25,7 @@ def x(x64):
     return 3 * jax.random.normal(jax.random.key(0), (200, 2))
 
 
-def test_log_density_is_scipys(mixture, x):
+def test_log_density_equals_scipy(mixture, x):
     expected = sum(
         weight * stats.multivariate_normal(mean, covariance).pdf(x)
         for weight, mean, covariance in zip(*mixture, strict=True)
@@ -38,7 +38,7 @@ def test_score_is_the_gradient_of_the_log_density(mixture, x):
     np.testing.assert_allclose(mixtures.score(mixture, x), gradient, rtol=1e-12, atol=1e-12)
 
 
-def test_posterior_mean_is_the_integral_that_it_stands_for(mixture, x):
+def test_posterior_mean_equals_quadrature(mixture, x):
     axis = np.linspace(-6, 7, 600)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     prior = np.exp(mixtures.log_density(mixture, jnp.asarray(grid)))
@@ -58,7 +58,7 @@ def test_tweedies_identity_holds_to_rounding(mixture, x, sigma):
     np.testing.assert_allclose(estimate, expected, rtol=1e-12, atol=rounding)
 
 
-def test_the_denoiser_of_a_sample_is_that_of_a_mixture_of_points(x):
+def test_the_parzen_denoiser_is_that_of_a_mixture_of_point_masses(x):
     examples = x[:40]
     points = mixtures.GaussianMixture(jnp.full(40, 1 / 40), examples, jnp.zeros((40, 2, 2)))
     found = mixtures.parzen_posterior_mean(examples, x, sigma=SIGMA)
@@ -66,7 +66,7 @@ def test_the_denoiser_of_a_sample_is_that_of_a_mixture_of_points(x):
     np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-11)
 
 
-def test_draws_have_the_mixtures_moments(mixture):
+def test_draws_have_the_moments_of_the_mixture(mixture):
     draws = 100_000
     x = np.asarray(mixtures.sample(jax.random.key(1), mixture, draws))
     weights, means, covariances = map(np.asarray, mixture)
@@ -79,13 +79,13 @@ def test_draws_have_the_mixtures_moments(mixture):
         assert np.all(np.abs(draw.mean(axis=0) - expected) <= bound)
 
 
-def test_draws_of_a_convolved_mixture_are_draws_with_noise(mixture):
+def test_convolution_adds_the_noise_variance_to_the_covariances(mixture):
     noisy = mixtures.convolve_gaussian(mixture, SIGMA)
     for found, covariance in zip(noisy.covariances, mixture.covariances, strict=True):
         np.testing.assert_allclose(found, covariance + SIGMA**2 * np.eye(2), rtol=1e-15)
 
 
 @pytest.mark.parametrize("sigma", [-0.1, np.nan])
-def test_a_deviation_outside_its_range_is_refused(mixture, sigma):
+def test_an_invalid_standard_deviation_is_rejected(mixture, sigma):
     with pytest.raises(ValueError, match="sigma must lie in"):
         mixtures.convolve_gaussian(mixture, sigma)

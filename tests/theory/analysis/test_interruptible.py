@@ -34,7 +34,7 @@ def test_a_signal_interrupts_eigenvectors_that_take_minutes():
     assert done.stdout == "interrupted\n"
 
 
-def test_it_returns_what_the_function_returns_and_raises_what_it_raises():
+def test_results_and_exceptions_are_passed_through():
     assert interruptible(divmod, 17, 5) == (3, 2)
     with pytest.raises(ZeroDivisionError):
         interruptible(divmod, 1, 0)

@@ -39,7 +39,7 @@ def fit():
     return jax.tree.map(np.asarray, found), np.asarray(codes), np.asarray(x_hat)
 
 
-def test_it_ends_where_scipy_ends(fit):
+def test_it_converges_to_scipys_minimum(fit):
     found, codes, _ = fit
     assert found.converged
     assert found.loss == pytest.approx(objective(found.components, found.bias, codes), rel=1e-9)
@@ -52,7 +52,7 @@ def test_it_ends_where_scipy_ends(fit):
     assert found.loss == pytest.approx(reference.fun, rel=1e-8)
 
 
-def test_codes_are_those_that_scipy_finds_for_each_example(fit):
+def test_codes_equal_scipys_minimisers(fit):
     found, codes, _ = fit
     for row, code in zip(X[:4], codes, strict=False):
 
@@ -71,7 +71,7 @@ def test_a_feature_that_is_always_zero_has_finite_parameters(fit):
     np.testing.assert_allclose(x_hat, 1 / (1 + np.exp(-theta)), rtol=1e-12)
 
 
-def test_the_bounds_curvature_is_exact_through_zero(x64):
+def test_the_curvature_of_the_bound_is_exact_near_zero(x64):
     theta = np.concatenate([-np.geomspace(40, 1e-9, 200), [0.0], np.geomspace(1e-9, 40, 200)])
     exact = np.append(theta, 1.0)[np.append(theta, 1.0) != 0].astype(np.longdouble)
     found = np.asarray(logistic_pca._curvature(jnp.asarray(exact.astype(np.float64))))
@@ -79,7 +79,7 @@ def test_the_bounds_curvature_is_exact_through_zero(x64):
     assert float(logistic_pca._curvature(jnp.zeros(()))) == 0.25
 
 
-def test_the_bound_touches_at_both_signs_and_is_above_elsewhere(x64):
+def test_the_bound_is_tight_at_both_signs_and_an_upper_bound_elsewhere(x64):
     """log(1 + e^θ) ≤ log(1 + e^t) + (θ − t)/2 + w(t) (θ² − t²)/2."""
     theta, touched = jnp.linspace(-6, 6, 97), jnp.array([[0.3], [2.0], [-4.0]])
     weight = logistic_pca._curvature(touched)
@@ -88,7 +88,7 @@ def test_the_bound_touches_at_both_signs_and_is_above_elsewhere(x64):
     assert np.all(np.asarray(bound - jax.nn.softplus(theta)) > -1e-12)
 
 
-def test_rows_that_fill_a_batch_weigh_nothing(x64):
+def test_padding_rows_have_zero_weight(x64):
     rows, weights = logistic_pca._batches(jnp.asarray(X), 5)
     assert rows.shape == (4, 5, 5)
     np.testing.assert_array_equal(np.asarray(rows).reshape(-1, 5)[:17], X)
@@ -96,7 +96,7 @@ def test_rows_that_fill_a_batch_weigh_nothing(x64):
     assert logistic_pca._batches(jnp.asarray(X), 17)[0].shape == (1, 17, 5)
 
 
-def test_a_fit_stops_at_the_first_pass_that_gains_too_little(x64):
+def test_the_fit_stops_when_the_decrease_is_within_the_tolerance(x64):
     found = fitted(jnp.asarray(X), tolerance=1e-4)
     assert found.converged
     one, two, three = (
@@ -107,19 +107,19 @@ def test_a_fit_stops_at_the_first_pass_that_gains_too_little(x64):
     assert three.loss - two.loss > 1e-4 * two.loss
 
 
-def test_a_code_of_new_data_is_asked_for_with_the_ridge_of_the_fit():
+def test_codes_and_fit_have_the_same_default_ridge():
     fit, codes = (
         inspect.signature(f).parameters for f in (theory.logistic_pca, theory.logistic_codes)
     )
     assert fit["ridge"].default == codes["ridge"].default
 
 
-def test_no_pass_raises_the_loss(x64):
+def test_the_loss_decreases_in_every_pass(x64):
     losses = [fitted(jnp.asarray(X), max_steps=steps).loss for steps in range(1, 12)]
     assert (np.diff(losses) < 0).all()
 
 
-def test_batches_change_nothing(x64):
+def test_the_result_does_not_depend_on_the_batch_size(x64):
     whole, parts = (fitted(jnp.asarray(X), batch_size=size, max_steps=20) for size in (17, 5))
     np.testing.assert_allclose(whole.components, parts.components, rtol=1e-9)
     np.testing.assert_allclose(whole.loss, parts.loss, rtol=1e-12)
@@ -130,7 +130,7 @@ def test_batches_change_nothing(x64):
     np.testing.assert_allclose(codes, same, rtol=1e-9)
 
 
-def test_it_beats_pca_on_held_out_digits_in_the_callers_float32():
+def test_it_beats_pca_on_held_out_digits_in_float32():
     x = jnp.asarray(load_digits().data / 16, jnp.float32)
     found = theory.logistic_pca(jax.random.key(0), x[:1400], 10)
     assert found.components.dtype == found.loss.dtype == jnp.float32
@@ -151,6 +151,6 @@ def test_it_beats_pca_on_held_out_digits_in_the_callers_float32():
         (X, 2, {"ridge": 0.0}, "got 2 and 0.0"),
     ],
 )
-def test_bad_input_is_refused(x, code, options, message):
+def test_invalid_input_is_rejected(x, code, options, message):
     with pytest.raises(ValueError, match=message):
         theory.logistic_pca(jax.random.key(0), jnp.asarray(x), code, **options)

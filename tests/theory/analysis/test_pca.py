@@ -64,33 +64,33 @@ def test_the_largest_entry_of_every_component_is_positive():
     assert (components[np.arange(len(components)), largest] > 0).all()
 
 
-def test_a_component_is_the_same_for_data_turned_upside_down():
+def test_components_do_not_change_when_the_data_are_negated():
     x = with_spectrum([4.0, 2.0, 1.0])
     np.testing.assert_allclose(theory.pca(-x).components, theory.pca(x).components, atol=1e-12)
 
 
-def test_an_offset_costs_no_more_accuracy_than_storing_it():
+def test_an_offset_costs_no_accuracy_beyond_storage():
     x = np.round(with_spectrum([9.0, 4.0, 1.0]) * 2**20) / 2**20  # exact beside an offset of 2²⁰
     np.testing.assert_allclose(
         theory.pca(x + 2.0**20).eigenvalues, theory.pca(x).eigenvalues, rtol=1e-12
     )
 
 
-def test_the_mean_is_correct_to_the_last_place_where_a_running_sum_is_not():
+def test_the_mean_is_accurate_to_one_ulp_unlike_a_running_sum():
     x = np.random.default_rng(1).uniform(1e6, 1e6 + 1, size=(20_000, 4))
     exact = np.array([math.fsum(column) / len(x) for column in x.T])
     assert np.abs(x.mean(axis=0) - exact).max() > 4 * np.spacing(1e6)
     assert np.abs(theory.pca(x).mean - exact).max() <= np.spacing(1e6)
 
 
-def test_the_least_loss_is_the_sum_of_the_eigenvalues_left_out():
+def test_the_least_loss_is_the_sum_of_the_trailing_eigenvalues():
     analysis = theory.pca(with_spectrum([8.0, 4.0, 2.0, 1.0]))
     assert [theory.least_loss(analysis, code) for code in (0, 1, 3, 4, 9)] == pytest.approx(
         [15, 7, 1, 0, 0], abs=1e-12
     )
 
 
-def test_leading_components_pad_with_unused_units():
+def test_leading_components_are_padded_with_zeros():
     analysis = theory.pca(WIDE)
     np.testing.assert_array_equal(leading_components(analysis, 3), analysis.components[:3])
     padded = leading_components(analysis, 14)
@@ -98,7 +98,7 @@ def test_leading_components_pad_with_unused_units():
     assert not padded[12:].any()
 
 
-def test_the_factor_has_the_second_moments_of_the_rows():
+def test_the_factor_has_the_second_moments_of_the_data():
     data = theory.moments(DIGITS)
     assert data.factor.shape == (64, 64)
     assert data.examples == 1797
@@ -115,19 +115,19 @@ def test_blocks_of_rows_give_the_second_moments_of_all_rows(block):
     np.testing.assert_allclose(factor.T @ factor, DIGITS.T @ DIGITS, rtol=1e-12, atol=1e-7)
 
 
-def test_a_mean_of_equal_values_leaves_no_variance():
+def test_constant_data_has_no_variance():
     assert theory.pca(np.full((30, 3), 0.1)).eigenvalues[0] < 1e-60
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8, bool])
-def test_any_real_dtype_is_taken_to_float64(dtype):
+def test_real_dtypes_are_converted_to_float64(dtype):
     x = DIGITS.astype(dtype)
     analysis = theory.pca(x)
     np.testing.assert_array_equal(analysis.eigenvalues, theory.pca(x.astype(float)).eigenvalues)
     assert {array.dtype for array in analysis} == {np.dtype(np.float64)}
 
 
-def test_an_array_of_jax_is_taken_to_float64():
+def test_jax_arrays_are_converted_to_float64():
     x = jnp.asarray(DIGITS[:, :5])
     assert x.dtype == jnp.float32
     expected = theory.pca(DIGITS[:, :5]).eigenvalues
@@ -135,7 +135,7 @@ def test_an_array_of_jax_is_taken_to_float64():
     assert not jax.config.jax_enable_x64
 
 
-def test_the_data_is_left_as_it_was():
+def test_the_data_are_not_modified():
     x = DIGITS.copy()
     theory.pca(x)
     np.testing.assert_array_equal(x, DIGITS)
@@ -154,14 +154,14 @@ def test_the_data_is_left_as_it_was():
         (np.array([["a", "b"]]), "real numbers, got dtype <U1"),
     ],
 )
-def test_bad_data_is_refused_by_name(x, message):
+def test_invalid_data_are_rejected(x, message):
     with pytest.raises(ValueError, match=message):
         theory.pca(x)
     with pytest.raises(ValueError, match=message):
         theory.certificates(x, 1)
 
 
-def test_squares_that_overflow_are_measured_in_another_unit_by_the_theorems():
+def test_data_whose_squares_overflow_are_rescaled_by_pose():
     with pytest.raises(ValueError, match="do not overflow"):
         theory.pca(1e200 * DIGITS)
     assert theory.pose(1e200 * DIGITS, 1).exponent == pytest.approx(200 * np.log2(10), abs=10)

@@ -8,7 +8,7 @@ from aejax import theory
 
 
 @pytest.mark.parametrize(("examples", "features"), [(4, None), (50, None), (7, 9)])
-def test_numpy_finds_the_eigenvalues_and_no_mean(examples, features):
+def test_the_data_have_the_given_eigenvalues_and_zero_mean(examples, features):
     x = theory.with_spectrum(
         jax.random.key(3), [5.0, 0.5, 1e-6], examples=examples, features=features
     )
@@ -21,7 +21,7 @@ def test_numpy_finds_the_eigenvalues_and_no_mean(examples, features):
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() > 0.1
 
 
-def test_another_key_gives_other_data_and_the_same_key_the_same():
+def test_the_key_determines_the_data():
     first, again, other = (
         theory.with_spectrum(jax.random.key(k), [2.0, 1.0], examples=9) for k in (0, 0, 1)
     )
@@ -38,6 +38,6 @@ def test_another_key_gives_other_data_and_the_same_key_the_same():
         ([2.0, 1.0], {"examples": 9, "features": 1}, "at least 2 features, got 9 and 1"),
     ],
 )
-def test_what_cannot_be_is_refused(eigenvalues, sizes, message):
+def test_invalid_arguments_are_rejected(eigenvalues, sizes, message):
     with pytest.raises(ValueError, match=message):
         theory.with_spectrum(jax.random.key(0), eigenvalues, **sizes)

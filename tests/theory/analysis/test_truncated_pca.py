@@ -39,7 +39,7 @@ def losses(found, x, components):
 
 @pytest.mark.parametrize("size", [0, 2048], ids=["randomised", "exact"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_they_lose_as_little_as_scikit_learns_pca(kind, size, monkeypatch):
+def test_the_loss_is_as_small_as_that_of_scikit_learn(kind, size, monkeypatch):
     monkeypatch.setattr(module, "MAX_EXACT_SIZE", size)
     x = data(kind)
     found, passes = truncated_pca(x, 6)
@@ -51,7 +51,7 @@ def test_they_lose_as_little_as_scikit_learns_pca(kind, size, monkeypatch):
     assert found.eigenvalues.sum() + ours == pytest.approx(variance, rel=1e-9)
 
 
-def test_where_eigenvalues_decay_the_randomised_components_are_scikit_learns(monkeypatch):
+def test_randomised_components_equal_scikit_learns_for_decaying_eigenvalues(monkeypatch):
     monkeypatch.setattr(module, "MAX_EXACT_SIZE", 0)
     x = np.random.default_rng(1).normal(size=(300, 80)) * 1.5 ** -np.arange(80.0) * 1e-20
     found, passes = truncated_pca(x, 5)
@@ -62,7 +62,7 @@ def test_where_eigenvalues_decay_the_randomised_components_are_scikit_learns(mon
     assert passes < 10
 
 
-def test_it_repeats_and_stops_after_its_passes(monkeypatch):
+def test_it_is_deterministic_and_stops_after_the_maximum_number_of_passes(monkeypatch):
     monkeypatch.setattr(module, "MAX_EXACT_SIZE", 0)
     x = data("white noise")
     first, second = truncated_pca(x, 3), truncated_pca(x, 3)
@@ -73,6 +73,6 @@ def test_it_repeats_and_stops_after_its_passes(monkeypatch):
 
 
 @pytest.mark.parametrize("components", [0, 5])
-def test_components_out_of_range_are_refused(components):
+def test_components_out_of_range_are_rejected(components):
     with pytest.raises(ValueError, match=r"min\(examples, features\) = 4, got"):
         truncated_pca(np.ones((9, 4)), components)

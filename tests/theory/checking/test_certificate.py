@@ -14,7 +14,7 @@ def verdict(residual, control, *, doubt="", tolerance=TOLERANCE):
     return certify(STATEMENT, tolerance, lambda: Evidence(residual, control, doubt)).verdict
 
 
-def test_fields_are_those_that_verify_writes():
+def test_fields_are_those_of_the_written_results():
     assert Certificate._fields == (
         "claim",
         "formula",
@@ -46,7 +46,7 @@ def test_the_verdict_follows_residual_tolerance_and_control(residual, control, e
     assert verdict(residual, control) == expected
 
 
-def test_a_solver_that_stopped_short_refutes_nothing_but_may_confirm():
+def test_an_unconverged_solver_can_confirm_but_not_refute():
     assert verdict(1.0, 2.0, doubt="stopped") == "not identifiable"
     assert verdict(0.0, 2.0, doubt="stopped") == "holds"
     certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(1.0, 2.0, "stopped"))
@@ -54,7 +54,7 @@ def test_a_solver_that_stopped_short_refutes_nothing_but_may_confirm():
 
 
 @pytest.mark.parametrize("value", [1.01e-8, np.inf, np.nan, -np.inf, -1e-12])
-def test_a_tolerance_beyond_its_cap_is_not_identifiable_and_measures_nothing(value):
+def test_a_tolerance_above_its_cap_is_not_identifiable_and_not_measured(value):
     def measure():
         raise AssertionError("measured")
 
@@ -68,21 +68,21 @@ def test_a_tolerance_at_its_cap_is_measured():
     assert verdict(0.0, 1.0, tolerance=Tolerance(1e-8, 1e-8, "")) == "holds"
 
 
-def test_an_obstacle_is_the_verdict_and_measures_nothing():
+def test_an_obstacle_determines_the_verdict_without_measurement():
     obstacle = Obstacle("not applicable", "no variance")
     certificate = certify(STATEMENT, TOLERANCE, lambda: 1 / 0, obstacle=obstacle)
     assert (certificate.verdict, certificate.reason) == ("not applicable", "no variance")
     assert certificate.residual is None
 
 
-def test_no_control_is_none_and_the_reason_says_why():
+def test_without_control_the_reason_explains_why():
     certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(0.0, "nothing is near"))
     assert certificate.control is None
     assert "nothing is near" in certificate.reason
 
 
 @pytest.mark.parametrize("residual", [np.float64(1e-12), np.nan])
-def test_it_serialises_to_json_that_has_no_nan(residual):
+def test_it_serialises_to_json_without_nan(residual):
     certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(residual, np.float64(1.0)))
     written = json.loads(json.dumps(certificate._asdict(), allow_nan=False))
     assert Certificate(**written) == certificate
@@ -90,7 +90,7 @@ def test_it_serialises_to_json_that_has_no_nan(residual):
     assert written["tolerance"] == 1e-10
 
 
-def test_it_prints_its_verdict_claim_numbers_and_reason():
+def test_str_contains_verdict_claim_measurements_and_reason():
     text = str(certify(STATEMENT, TOLERANCE, lambda: Evidence(1e-12, 0.5)))
     assert text.splitlines() == [
         "holds: two is two",

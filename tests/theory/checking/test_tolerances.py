@@ -140,7 +140,7 @@ def test_tolerances_follow_their_formulas(answered):
             assert certificate.tolerance == expected, certificate.claim
 
 
-def test_controls_are_as_far_off_as_the_spectrum_says(answered):
+def test_residuals_of_controls_follow_from_the_spectrum(answered):
     name, certificates = answered
     for certificate, control in zip(certificates, CONTROLS.get(name, ()), strict=False):
         if control is not None:
@@ -148,5 +148,5 @@ def test_controls_are_as_far_off_as_the_spectrum_says(answered):
 
 
 @pytest.mark.parametrize("name", [name for name in theory.THEOREMS if name not in ELSEWHERE])
-def test_the_unit_of_measurement_changes_no_number(name):
+def test_results_do_not_depend_on_the_unit(name):
     assert_no_number_changes(theory.THEOREMS[name], X, CODE)

@@ -35,12 +35,12 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     assert certificates[0].control == pytest.approx(1 / 1796, rel=1e-6)  # m − 1 for m
 
 
-def test_the_covariance_is_scikit_learns():
+def test_the_covariance_equals_scikit_learns():
     gram = theory.moments(X).factor.T @ theory.moments(X).factor
     np.testing.assert_allclose(gram, empirical_covariance(X), atol=1e-13)
 
 
-def test_the_code_spans_scikit_learns_scores_and_is_not_their_equal():
+def test_the_code_spans_scikit_learns_scores_but_differs_from_them():
     solution = alternating_least_squares(jax.random.key(1), theory.moments(X), 3)
     with jax.enable_x64(True):
         model, _ = model_and_loss(6, 3, None)
@@ -83,7 +83,7 @@ def best_decoder(rows, kernel, formula, starts=3):
 
 
 @pytest.mark.parametrize("violated", [None, *DROPPED])
-def test_the_pull_is_that_of_finite_differences_at_scipys_best_decoder(violated):
+def test_the_gradient_equals_finite_differences_at_scipys_optimal_decoder(violated):
     rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
     best = best_decoder(rows, kernel, formula, starts=1).x
@@ -109,7 +109,7 @@ def test_the_losses_that_break_a_condition_reach_every_target():
 
 
 @pytest.mark.parametrize("violated", DROPPED)
-def test_scipy_finds_an_encoder_that_beats_pcas_where_a_condition_is_dropped(violated):
+def test_scipy_finds_a_better_encoder_than_pca_if_an_assumption_is_violated(violated):
     """From PCA's encoder and the best decoder for it, to a loss that no decoder of it reaches."""
     rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
@@ -145,14 +145,14 @@ def test_a_false_analysis_fails(false, expected):
     assert verdicts(answers) == [HOLDS, expected[0], *[expected[1]] * 4]
 
 
-def test_a_gram_matrix_of_another_divisor_fails():
+def test_a_gram_matrix_with_another_divisor_fails():
     problem = theory.pose(X, 3)
     factor = problem.moments.factor * np.sqrt(40 / 39)
     false = problem._replace(moments=problem.moments._replace(factor=factor))
     assert theory.course_conditions(false)[0].verdict == "fails"
 
 
-def test_least_squares_that_still_moves_is_not_identifiable_rather_than_false(monkeypatch):
+def test_unconverged_least_squares_is_not_identifiable(monkeypatch):
     monkeypatch.setattr(
         "aejax.theory.course.theorem.alternating_least_squares",
         lambda *args: alternating_least_squares(*args, max_steps=2),
@@ -187,16 +187,16 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_degenerate_data_is_answered_rightly(name):
+def test_verdicts_on_degenerate_data(name):
     x, code, expected = CASES[name]
     assert verdicts(theory.course_conditions(theory.pose(x, code))) == expected
 
 
-def test_the_unit_of_measurement_changes_no_number():
+def test_results_do_not_depend_on_the_unit():
     assert_no_number_changes(theory.course_conditions, X, 3)
 
 
-def test_tolerances_are_the_rounding_of_the_covariance_of_the_map_and_of_a_pass():
+def test_tolerances_follow_their_formulas():
     """4 ρ/σ_1, 3 ρ/(σ_k − σ_{k+1}) + 2 ρ'/σ_k and 8 ρ'/√Σλ, see `test_tolerances`."""
     epsilon, length = 2.0**-52, np.sqrt(13.75 + 55)
     rounding = epsilon * ((np.sqrt(240) + 50) * np.sqrt(6) + length)

@@ -34,13 +34,13 @@ def surface(points):
     return landscape.local_derivatives(CASE, points)
 
 
-def test_there_are_42_subsets_of_three_or_fewer_of_six():
+def test_six_directions_have_42_subsets_of_size_at_most_three():
     chosen = landscape.subsets(CASE)
     assert len(chosen) == len(set(chosen)) == 42
     assert {len(subset) for subset in chosen} == {0, 1, 2, 3}
 
 
-def test_all_42_counts_are_those_predicted_and_one_point_alone_is_a_minimum(surface):
+def test_all_42_indices_are_as_predicted_and_exactly_one_is_a_minimum(surface):
     minima = []
     for subset, curvatures in zip(landscape.subsets(CASE), surface.curvatures, strict=True):
         counted = int(np.sum(curvatures < -1e-9)), int(np.sum(np.abs(curvatures) <= 1e-9))
@@ -49,14 +49,14 @@ def test_all_42_counts_are_those_predicted_and_one_point_alone_is_a_minimum(surf
     assert minima == [(0, 1, 2)]
 
 
-def test_losses_are_sums_of_the_eigenvalues_left_out_and_gradients_vanish(surface):
+def test_gradients_vanish_and_losses_are_sums_of_the_other_eigenvalues(surface):
     expected = [18.5 - sum(SPECTRUM[i] for i in chosen) for chosen in landscape.subsets(CASE)]
     np.testing.assert_allclose(6 * surface.loss, np.array(expected), atol=1e-12)
     assert surface.gradient.max() < 1e-13
 
 
 @pytest.mark.parametrize("index", [0, 3, 17, 41])
-def test_the_hessian_is_that_of_finite_differences(points, surface, index):
+def test_the_hessian_equals_finite_differences(points, surface, index):
     encoder, decoder = (
         np.asarray(points[side]["layer_0"]["kernel"])[index] for side in ("encoder", "decoder")
     )
@@ -73,7 +73,7 @@ def test_the_hessian_is_that_of_finite_differences(points, surface, index):
     np.testing.assert_allclose(surface.curvatures[index], reference, atol=1e-8)
 
 
-def test_the_counts_do_not_depend_on_the_point_of_a_critical_set():
+def test_the_index_is_constant_on_a_critical_set():
     curvatures = [
         landscape.local_derivatives(
             CASE, landscape.critical_points(jax.random.key(k), CASE)
@@ -102,7 +102,7 @@ def test_directions_without_variance_are_flat():
     [(X, 3), (DIGITS, 10), (with_spectrum([5.0, 3, 1], features=6) + 1e6, 4)],
     ids=["small", "digits", "rank < k, offset"],
 )
-def test_it_holds(x, code):
+def test_the_theorems_hold(x, code):
     for certificate in both(theory.pose(x, code)):
         assert certificate.verdict == "holds", str(certificate)
         assert certificate.residual <= certificate.tolerance < certificate.control / 1000
@@ -119,14 +119,14 @@ def test_it_holds(x, code):
         (X[:2], 3, "not applicable", "1 direction"),
     ],
 )
-def test_it_says_why_the_data_cannot_answer(x, code, verdict, reason):
+def test_the_reason_explains_why_data_cannot_decide(x, code, verdict, reason):
     for certificate in both(theory.pose(x, code)):
         assert certificate.verdict == verdict
         assert reason in certificate.reason
         assert certificate.residual is None
 
 
-def test_wide_data_is_projected_on_directions_of_distinct_eigenvalues():
+def test_wide_data_are_projected_on_directions_with_distinct_eigenvalues():
     x = with_spectrum([9.0, 8, 8, 7, 6, 5, 4, 3, 2, 1], features=12)
     case, obstacle = landscape.landscape_or_obstacle(theory.pose(x, 5))
     assert obstacle is None
@@ -147,7 +147,7 @@ WRONG_FORMULAS = {
 
 
 @pytest.mark.parametrize("name", WRONG_FORMULAS)
-def test_a_wrong_count_fails(name, monkeypatch):
+def test_a_wrong_formula_for_the_index_fails(name, monkeypatch):
     right = landscape.predicted_index
 
     def wrong(eigenvalues, subset, code):
@@ -157,7 +157,7 @@ def test_a_wrong_count_fails(name, monkeypatch):
     assert verdicts(landscape.landscape_index(PROBLEM)) == ["holds", "fails"]
 
 
-def test_wrong_eigenvectors_fail_everywhere():
+def test_wrong_eigenvectors_fail():
     components = PROBLEM.pca.components.copy()
     turn = np.array([[np.cos(1e-4), np.sin(1e-4)], [-np.sin(1e-4), np.cos(1e-4)]])
     components[1:3] = turn @ components[1:3]
@@ -173,7 +173,7 @@ def test_the_search_finds_saddles_as_well_as_the_minimum():
     assert len(np.unique(np.round(ranks))) > 1
 
 
-def test_a_search_that_finds_nothing_refutes_nothing(monkeypatch):
+def test_an_unsuccessful_search_is_not_identifiable(monkeypatch):
     monkeypatch.setattr(critical_points, "find_critical_points", lambda *_: np.zeros((0, 6, 6)))
     (certificate,) = critical_points.critical_point_search(PROBLEM)
     assert certificate.verdict == "not identifiable"
@@ -183,5 +183,5 @@ def test_a_search_that_finds_nothing_refutes_nothing(monkeypatch):
 @pytest.mark.parametrize(
     "theorem", [landscape.landscape_index, critical_points.critical_point_search]
 )
-def test_the_unit_of_measurement_changes_no_number(theorem):
+def test_results_do_not_depend_on_the_unit(theorem):
     assert_no_number_changes(theorem, X, 3)

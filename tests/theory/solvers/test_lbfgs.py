@@ -32,7 +32,7 @@ def data(x64):
 
 
 @pytest.mark.parametrize("stop", [1e-2, 1e-6, 1e-11])
-def test_it_ends_at_the_first_step_whose_gradient_is_as_small_as_was_asked(data, stop):
+def test_it_stops_at_the_first_step_within_the_gradient_tolerance(data, stop):
     ended = descended(data, gradient_tolerance=stop)
     assert ended.converged
     assert slope(ended, data) <= stop
@@ -43,7 +43,7 @@ def test_it_ends_at_the_first_step_whose_gradient_is_as_small_as_was_asked(data,
     assert descended(data, gradient_tolerance=stop, max_steps=ended.steps).converged
 
 
-def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
+def test_zero_steps_return_the_start_as_unconverged(data):
     solution = descended(data, max_steps=0)
     assert (solution.steps, solution.converged) == (0, False)
     np.testing.assert_array_equal(solution.params["x"], 0)
@@ -51,13 +51,13 @@ def test_no_step_leaves_the_start_and_says_that_it_has_not_ended(data):
     assert lbfgs.convergence_doubt(solution._replace(converged=True)) == ""
 
 
-def test_unit_data_has_variances_that_sum_to_one():
+def test_unit_data_have_a_total_variance_of_one():
     assert np.linalg.norm(tolerances.unit_factor(PROBLEM)) == pytest.approx(1)
     expected = [1 / 2, 1 / 3, 1 / 6, 0, 0]
     np.testing.assert_allclose(tolerances.unit_eigenvalues(PROBLEM), expected, atol=1e-14)
 
 
-def test_a_gradient_stops_at_1e_12_or_at_what_an_offset_costs_the_data():
+def test_gradient_tolerances_follow_their_formulas():
     assert tolerances.gradient_stop(PROBLEM) == 1e-12
     far = theory.pose(PROBLEM.x + 1e5, 2)
     length = np.sqrt(np.mean(np.sum(far.x**2, axis=1)))
@@ -69,6 +69,6 @@ def test_a_gradient_stops_at_1e_12_or_at_what_an_offset_costs_the_data():
     assert tolerances.gradient_error(far) == whole
 
 
-def test_strict_promotion_of_dtypes_is_no_obstacle(data):
+def test_it_runs_under_strict_dtype_promotion(data):
     with jax.numpy_dtype_promotion("strict"):
         assert descended(data).converged

@@ -28,14 +28,14 @@ def solution(request):
     return getattr(theory, request.param)(KEY, theory.moments(X), 3)
 
 
-def test_it_ends_at_the_principal_projector(solution):
+def test_solvers_converge_to_the_principal_projector(solution):
     encoder, decoder = kernels(solution.params)
     assert solution.converged
     assert solution.steps > 3
     np.testing.assert_allclose(encoder @ decoder, principal_projector(X, 3), atol=1e-9)
 
 
-def test_its_parameters_run_in_the_models_own_encode_and_decode(solution):
+def test_parameters_fit_the_models_encode_and_decode(solution):
     model = linear(6, 3)
     with jax.enable_x64(True):
         code = model.encode(solution.params, jax.numpy.asarray(X))
@@ -49,7 +49,7 @@ def test_its_parameters_run_in_the_models_own_encode_and_decode(solution):
 
 
 @pytest.mark.parametrize("solver", [getattr(theory, name) for name in SOLVERS])
-def test_one_key_gives_one_solution_and_another_key_another_start(solver):
+def test_the_key_determines_the_start(solver):
     data = theory.moments(X)
     encoder, again, other = (
         kernels(solver(key, data, 3, max_steps=2).params)[0]
@@ -60,13 +60,13 @@ def test_one_key_gives_one_solution_and_another_key_another_start(solver):
 
 
 @pytest.mark.parametrize("solver", [getattr(theory, name) for name in SOLVERS])
-def test_it_says_when_it_stopped_short(solver):
+def test_solvers_report_that_they_have_not_converged(solver):
     solution = solver(KEY, theory.moments(X), 3, max_steps=2)
     rounds = 2 if solver is theory.train_preconditioned else 1  # before and after its balance
     assert (solution.steps, solution.converged) == (2 * rounds, False)
 
 
-def test_training_starts_where_the_model_starts():
+def test_training_starts_at_the_models_initial_parameters():
     with jax.enable_x64(True):
         start = linear(6, 3, bias=False).init(KEY)
     solution = theory.train_linear(KEY, theory.moments(X), 3, max_steps=0)
@@ -74,7 +74,7 @@ def test_training_starts_where_the_model_starts():
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-def test_training_ends_at_the_gradient_it_was_asked_for():
+def test_training_stops_within_the_gradient_tolerance():
     data = theory.moments(X)
     loose = theory.train_linear(KEY, data, 3, gradient_tolerance=1e-3)
     tight = theory.train_linear(KEY, data, 3, gradient_tolerance=1e-9)
@@ -93,7 +93,7 @@ def test_training_ends_at_the_gradient_it_was_asked_for():
     assert gradient_norm(tight.params) <= 1.001e-9
 
 
-def test_training_leaves_the_encoder_as_it_started_where_the_data_has_no_variance():
+def test_training_does_not_change_the_encoder_in_directions_without_variance():
     x = np.c_[X[:, :5], np.full(40, 7.0)]
     data = theory.moments(x)
     started, ended = (
@@ -108,7 +108,7 @@ def test_training_leaves_the_encoder_as_it_started_where_the_data_has_no_varianc
 @pytest.mark.parametrize(
     "x", [X, WIDE, X @ np.diag([1.0, 1, 1, 1, 1, 0])], ids=["x", "wide", "flat"]
 )
-def test_preconditioned_training_ends_at_scikit_learns_map(x):
+def test_preconditioned_training_converges_to_scikit_learns_map(x):
     solution = theory.train_preconditioned(KEY, theory.moments(x), 3)
     assert solution.converged
     encoder, decoder = kernels(solution.params)
@@ -117,7 +117,7 @@ def test_preconditioned_training_ends_at_scikit_learns_map(x):
     np.testing.assert_allclose(centred @ encoder @ decoder, centred @ rows.T @ rows, atol=1e-9)
 
 
-def test_a_preconditioned_step_is_that_of_white_inputs():
+def test_a_preconditioned_step_equals_a_step_on_whitened_inputs():
     """A step of A = T W_e along its gradient is one of W_e along (I − W_e W_d) W_dᵀ."""
     t = theory.moments(X).factor
     generator = np.random.default_rng(0)
@@ -128,7 +128,7 @@ def test_a_preconditioned_step_is_that_of_white_inputs():
 
 
 @pytest.mark.parametrize("shape", [(6, 3, 6), (2, 3, 6)], ids=["square", "fewer rows than units"])
-def test_a_balanced_pair_has_the_same_product_and_equal_gram_matrices(shape):
+def test_balancing_preserves_the_product_and_equalises_the_gram_matrices(shape):
     rows, code, features = shape
     generator = np.random.default_rng(1)
     codes, decoder = generator.normal(size=(rows, code)), generator.normal(size=(code, features))
@@ -141,7 +141,7 @@ def test_a_balanced_pair_has_the_same_product_and_equal_gram_matrices(shape):
     np.testing.assert_allclose(*grams, atol=1e-12)
 
 
-def test_least_squares_has_an_orthonormal_encoder_and_the_decoder_that_regresses_on_it():
+def test_least_squares_returns_an_orthonormal_encoder_and_its_regression_decoder():
     data = theory.moments(X)
     encoder, decoder = kernels(theory.alternating_least_squares(KEY, data, 3).params)
     np.testing.assert_allclose(encoder.T @ encoder, np.eye(3), atol=1e-12)
@@ -150,7 +150,7 @@ def test_least_squares_has_an_orthonormal_encoder_and_the_decoder_that_regresses
     np.testing.assert_allclose(decoder, regression, atol=1e-9)
 
 
-def test_no_solver_leaves_x64_on():
+def test_solvers_do_not_leave_x64_enabled():
     theory.train_linear(KEY, theory.moments(X), 3, max_steps=1)
     theory.alternating_least_squares(KEY, theory.moments(X), 3, max_steps=1)
     assert jax.numpy.zeros(1).dtype == np.float32
