@@ -30,7 +30,7 @@ def test_pinned_versions_match_contributing_and_meet_the_dependency_bounds(file,
     pinned = versions(file)
     assert pinned["jax"] == pinned["jaxlib"] == jax
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    for line in project["dependencies"]:
+    for line in [*project["dependencies"], *project["optional-dependencies"]["grain"]]:
         requirement = Requirement(line)
         name = re.sub(r"[-_.]+", "-", requirement.name).lower()
         assert requirement.specifier.contains(pinned[name]), requirement

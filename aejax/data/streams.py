@@ -195,8 +195,14 @@ def array_records(path: str | PathLike[str]) -> LazyArray:
 
     Raises:
         ValueError: if the first record is not a `.npy` file.
+        ModuleNotFoundError: if Grain is not installed.
     """
-    import grain
+    try:
+        import grain
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"reading {path} needs Grain; install the extra: pip install 'aejax[grain]'"
+        ) from error
 
     path = Path(path)
     files = sorted(path.glob("*.array_record*")) if path.is_dir() else [path]

@@ -2,6 +2,7 @@
 
 import io
 import resource
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +49,12 @@ def test_streamed_examples_equal_loaded_ones(tmp_path, write):
         assert (lazy.shape, lazy.dtype) == (array.shape, array.dtype)
         np.testing.assert_array_equal(lazy[:], array)
         np.testing.assert_array_equal(lazy[[3, 0, 2]], array[[3, 0, 2]])
+
+
+def test_array_records_without_grain_name_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "grain", None)  # makes its import fail
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'aejax\[grain\]'"):
+        open_stream(as_records(tmp_path))
 
 
 def test_a_folder_with_a_split_and_its_streamed_statistics(tmp_path):
