@@ -1,11 +1,12 @@
 """Saddle indices, convergence orders and epochs to alignment: tables of docs/theory.
 
-Claim:    the Hessian's index is the formula's at all 42 critical points of six features and three
-          units; gradient descent nears its flow with order 1; codes near an inflection near PCA
-          with order 4, elsewhere 2; rotation aligns a code soonest, and equal L2 never does.
+Claim:    the Hessian's index equals the formula at all 42 critical points of six features and three
+          units; gradient descent converges to gradient flow with order 1; small codes converge to
+          PCA with order 4 at an inflection of the activation and 2 elsewhere; rotation aligns a
+          code first, and equal L2 never does.
 Source:   docs/theory, theorems 2, 7, 10 and 11; Bao et al. 2020 for the comparison of theorem 7.
 Command:  python -m experiments.harness.measurements
-Expected: counted as predicted; order 1 between 0.9 and 1.1, orders 4 and 2 within 0.1.
+Expected: counts as predicted; order 1 between 0.9 and 1.1, orders 4 and 2 within 0.1.
 Run time: about ten minutes on two cores, most of it for codes that never align.
 """
 
@@ -33,13 +34,13 @@ DOCUMENT = ROOT / "docs" / "theory" / "measurements.md"
 COMMAND = "python -m experiments.harness.measurements"
 
 EIGENVALUES, UNITS = [6.0, 5, 4, 2, 1, 0.5], 3
-"""Of the landscape that is enumerated."""
+"""Eigenvalues and number of code units of the enumerated landscape."""
 
 FLAT = 1e-9
-"""Hessian eigenvalues nearer zero than this, for λ_1 = 1, are counted as zero."""
+"""Hessian eigenvalues of smaller magnitude, for λ_1 = 1, are counted as zero."""
 
 WIDTHS, SEEDS, MAX_EPOCHS = (16, 32, 64, 128, 256, 512), 3, 20_000
-"""Of the comparison: features, λ_i = 1/i, four code units."""
+"""Numbers of features (λ_i = 1/i, four code units), seeds and epochs of the alignment times."""
 
 ENCODINGS = {
     "tanh, b = 0": (nonlinear_encoders.Encoding(jnp.tanh, 0.0), 4),
@@ -47,11 +48,11 @@ ENCODINGS = {
     "logistic, b = 0": (nonlinear_encoders.Encoding(jax.nn.sigmoid, 0.0), 4),
     "logistic, b = 0.5": (nonlinear_encoders.Encoding(jax.nn.sigmoid, 0.5), 2),
 }
-"""The code's activation and bias, and the order that its second derivative there decides."""
+"""Encoder (activation and bias) -> order, determined by the second derivative at the bias."""
 
 
 def indices() -> list[dict[str, Any]]:
-    """Of each subset of eigenvectors: loss, and the Hessian's index as predicted and counted."""
+    """Loss, and predicted and counted index of the Hessian, for each subset of eigenvectors."""
     x = with_spectrum(jax.random.key(0), EIGENVALUES, examples=40)
     case, _ = landscape.landscape_or_obstacle(pose(x, UNITS))
     found = landscape.local_derivatives(case, landscape.critical_points(jax.random.key(1), case))
@@ -71,7 +72,7 @@ def indices() -> list[dict[str, Any]]:
 
 
 def orders() -> dict[str, Any]:
-    """On digits, of gradient descent by its step and of an encoder by its scale, run by run."""
+    """Orders on digits: of gradient descent by step size, and of encoders by scale."""
     problem = pose(load("digits").x_train.reshape(-1, 64), 10)
     descent = dynamics.orders(dynamics.descent_maps(problem), dynamics.logistic_gains(problem))
     return {
@@ -89,7 +90,7 @@ def orders() -> dict[str, Any]:
 
 
 def alignments() -> dict[str, dict[str, list[int | None]]]:
-    """Epochs until a code is aligned, by method, width and seed; None for never."""
+    """Epochs until a code is aligned by method, width and seed; None if it never is."""
     return {
         method: {
             f"{width}": [
@@ -109,7 +110,7 @@ def alignments() -> dict[str, dict[str, list[int | None]]]:
 
 
 def render(results: Mapping[str, Any]) -> str:
-    """The three tables as Markdown."""
+    """Render the three tables as Markdown."""
     return "\n\n".join(
         [
             "**The Hessian's index** (theorem 2) at a random point of each critical set, "
@@ -126,15 +127,14 @@ def render(results: Mapping[str, Any]) -> str:
                 ],
                 [_point(each) for each in results["indices"]],
             ),
-            "**Orders of convergence** on the digits, k = 10. Gradient descent towards its flow "
-            "(theorem 10): the least and the greatest order of its modes between two numbers of "
-            "steps.",
+            "**Orders of convergence** on the digits, k = 10. Gradient descent to gradient flow "
+            "(theorem 10): minimum and maximum order over the modes, between two step counts.",
             table(["steps", "order"], _descent(results["orders"])),
-            "An encoder's excess over PCA by its scale ε (theorem 11): the orders between "
-            "consecutive scales, from the coarsest.",
+            "Excess loss of an encoder over PCA by its scale ε (theorem 11): orders between "
+            "consecutive scales, from the largest.",
             table(["encoder", "predicted", "measured"], _encoders(results["orders"])),
-            f"**Epochs to alignment** (theorem 7), λ_i = 1/i, four units: the mean of {SEEDS} "
-            f"random starts; never means not in {MAX_EPOCHS} epochs from any of them.",
+            f"**Epochs to alignment** (theorem 7), λ_i = 1/i, four units: mean over {SEEDS} random "
+            f"starts; never means not within {MAX_EPOCHS} epochs from any start.",
             table(
                 ["method", *(f"n = {width}" for width in WIDTHS)],
                 [
@@ -147,7 +147,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write docs/results/measurements.json and its tables of docs/theory."""
+    """Measure; write docs/results/measurements.json and its tables of docs/theory."""
     results = {
         "indices": indices(),
         "orders": orders(),

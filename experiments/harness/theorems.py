@@ -1,12 +1,12 @@
 """Residual and tolerance of every theorem on every data set: a table of docs/theory.
 
-Claim:    each theorem holds where its conditions do, its control is rejected, and where the data
-          cannot answer the verdict says so with the quantity that it rests on.
+Claim:    each theorem holds if its conditions do, and its control is rejected. If the data cannot
+          decide, the verdict states this with the decisive quantity.
 Source:   docs/theory, theorem by theorem.
-Command:  python -m experiments.harness.theorems [--data NAME …] (all data sets unless given; those
-          not given keep their numbers; --data with no name writes the document alone)
+Command:  python -m experiments.harness.theorems [--data NAME …] (default: all data sets; results of
+          the others are unchanged; --data without a name only writes the documents)
 Expected: no certificate fails.
-Run time: about ten minutes on two cores, most of it for MNIST, which lies in ../shared/data/mnist.
+Run time: about ten minutes on two cores, most of it for MNIST (read from ../shared/data/mnist).
 """
 
 import json
@@ -36,7 +36,7 @@ COMMAND = "python -m experiments.harness.theorems"
 
 
 class Case(NamedTuple):
-    """A data set: its words, the code size k, and the examples [m, …]."""
+    """A data set: description, code size k, and function that returns the examples [m, …]."""
 
     about: str
     code: int
@@ -84,7 +84,7 @@ CASES: dict[str, Case] = {
 
 
 def run(case: Case) -> dict[str, Any]:
-    """All theorems on one data set: its size, the time they took, and the certificates by name."""
+    """Check all theorems on one data set; return its size, the time and the certificates."""
     x = case.examples()
     begin = time.perf_counter()
     problem = pose(np.asarray(x).reshape(len(x), -1), case.code)
@@ -102,7 +102,7 @@ def run(case: Case) -> dict[str, Any]:
 
 
 def render(results: Mapping[str, Mapping[str, Any]]) -> str:
-    """The results as Markdown: sizes and verdicts, residuals with tolerances, and reasons."""
+    """Render the results as Markdown: verdicts, residuals with tolerances, and reasons."""
     found = {name: _certificates(results[name]) for name in CASES if name in results}
     pages = _pages()
     reasons = "\n".join(_reasons(name, each) for name, each in found.items())
@@ -130,7 +130,7 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = tuple(CASES)) -> None:
-    """Run data sets, and write docs/results/theory.json and its table of docs/theory.
+    """Check theorems on data sets; write docs/results/theory.json and its table of docs/theory.
 
     Args:
         data: names of `CASES`.
@@ -151,7 +151,7 @@ _VERDICTS = ("holds", "fails", "not identifiable", "not applicable", "controls r
 
 
 def _pages() -> dict[str, str]:
-    """File in docs/theory of each theorem."""
+    """Map each theorem to its file in docs/theory."""
     return {
         name: path.name
         for path in sorted(SECTIONS.glob("*.md"))
@@ -188,18 +188,18 @@ def _cell(certificate: Certificate) -> str:
 
 
 def _reasons(name: str, found: Mapping[str, list[Certificate]]) -> str:
-    """The reasons of a data set's certificates that were not judged, those alike together."""
-    alike: dict[str, list[str]] = {}
+    """List the reasons of a data set's undecided certificates, grouped by reason."""
+    by_reason: dict[str, list[str]] = {}
     for theorem, certificates in found.items():
         for place, certificate in enumerate(certificates, 1):
             if certificate.verdict.startswith("not"):
-                alike.setdefault(certificate.reason, []).append(f"`{theorem}` {place}")
-    lines = [f"  - {', '.join(places)}: {_plain(reason)}" for reason, places in alike.items()]
+                by_reason.setdefault(certificate.reason, []).append(f"`{theorem}` {place}")
+    lines = [f"  - {', '.join(places)}: {_plain(reason)}" for reason, places in by_reason.items()]
     return "\n".join([f"- {name}" + (":" if lines else ": every statement was judged"), *lines])
 
 
 def _plain(reason: str) -> str:
-    """A reason whose signs Markdown leaves alone."""
+    """Escape a reason for Markdown."""
     return reason.replace("_", "\\_").replace("<", "&lt;").replace("|", "\\|")
 
 

@@ -23,7 +23,7 @@ def test_the_jacobian_of_a_logistic_layer_has_its_singular_values():
 def test_the_best_decay_of_a_seed_is_chosen_by_the_others():
     path = {"0": [2.0, 2.0, 2.0], "0.1": [0.1, 3.0, 3.0], "0.2": [2.0, 1.0, 1.0]}
     gain = weight_decay._gain(path)
-    # the first seed's others prefer 0.2; those of the second and third are swayed by its 0.1
+    # for the first seed, the others prefer 0.2; for the second and third, its 0.1 dominates
     np.testing.assert_allclose(gain, np.log([2 / 2, 3 / 2, 3 / 2]))
 
 

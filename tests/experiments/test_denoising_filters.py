@@ -7,7 +7,7 @@ from experiments.denoising_filters import extents
 
 
 def filters_of(image):
-    return np.stack([image, -3 * image])  # neither sign nor scale counts
+    return np.stack([image, -3 * image])  # sign and scale do not matter
 
 
 def test_the_participation_ratio_counts_equal_pixels():

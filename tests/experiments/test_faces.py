@@ -24,7 +24,7 @@ def test_a_patch_is_scipys_rotation_and_zoom_about_the_centre(turn, scale):
 
 def test_a_patch_stays_inside_the_image():
     side = (SIDE - 1) * 64 / (SIDE * SCALES[0])
-    assert np.hypot(side, side) <= 63  # so that its corners fit, however it is turned
+    assert np.hypot(side, side) <= 63  # the corners fit for every rotation
 
 
 def test_patches_show_every_image_with_zero_mean():

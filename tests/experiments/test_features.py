@@ -57,7 +57,7 @@ def test_a_linear_change_of_the_code_changes_no_measure():
     matrix, shift = np.array([[3.0, 1], [-40, 5]]), np.array([7.0, -1])
     changed = [LabelledCodes(part.code @ matrix + shift, part.labels) for part in parts]
     before, after = density_measures(*parts), density_measures(*changed)
-    # Whitening leaves a rotation free, which Gaussian kernels do not see.
+    # Whitening is unique up to rotations, to which Gaussian kernels are invariant.
     assert before == pytest.approx(after, abs=1e-3)
 
 

@@ -9,7 +9,7 @@ ROWS, COLUMNS = np.mgrid[:12, :12]
 
 
 def made(orientation, frequency, phase, across=1.8, along=2.5):
-    """A Gabor function about row 5, column 6.4, by the textbook."""
+    """A Gabor function about row 5, column 6.4, by its definition."""
     down, right = ROWS - 5, COLUMNS - 6.4
     u = down * np.cos(orientation) - right * np.sin(orientation)
     v = down * np.sin(orientation) + right * np.cos(orientation)
