@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 LOOPBACK_NAMES = {"127.0.0.1", "localhost", "::1"}
 """Host names of the loopback interface; any other name may be due to DNS rebinding."""
 
-REFUSAL = "Refused: open the complete address that `aejax explore` printed, with its token.\n"
+REFUSAL = "Refused: open the address that `aejax explore` printed, including its token.\n"
 
 
 def restrict_access(application: ASGIApp, token: str) -> ASGIApp:
