@@ -73,7 +73,7 @@ def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
 
 
 def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Objective:
-    """Make the objective for training, in mixed precision if the settings say so."""
+    """Make the objective for training, in the precision of the settings."""
     model = make_model(training, shape)
     if training.precision == "mixed":
         model = mixed_precision(model)

@@ -33,14 +33,30 @@ VOCABULARY = {
     r"\brehears(e|ed|es|al)\b": "check eagerly",
     r"\bwords of the\b|\bsteps? says\b": "shared types; communication per step",
     r"\bthirty numbers\b": "30-dimensional",
-    r"\bby chance\b": "at random",
+    r"\b(by|of) chance\b": "at random, random",
     r"\bturned (matri|kernel|operand)": "transposed",
     r"\bpictures?\b": "figure, image",
+    r"\bthat which\b|\bso that none\b|\bto be had\b|\bfrom nothing\b|\bthe house\b": (
+        "an ordinary clause"
+    ),
+    r"\bsays? so\b|\b(is|are) told\b|\bspeaks? of\b|\bspoken of\b": "states, reports",
+    r"\bstands? (in|on|beside|at)\b(?! for)": "is in",
+    r"\b(held|holds?) (against|to the)\b": "compared with",
+    r"\banew\b|\bfor ever\b|\bcarr(y|ies|ied) on\b|\bgives? way\b": (
+        "again, resampled; indefinitely; continue; is overridden"
+    ),
+    r"\bbut for\b": "except for",
+    r"\bon a processor\b": "on a CPU",
 }
 QUESTION = re.compile(
     r"^(What|How|Which|Who|Whose|Whom|Where|When|Whether|Why|Whence|(On|In|Of|At|By|From|To|With) "
     r"(what|which|whom))\b",
     re.IGNORECASE,
+)
+OPENING = re.compile(r"(What|How|Which|Who|Whose|Whom|Where|Why|Of|That)\b")  # of a docstring
+ENTRY = re.compile(  # of Args or of a record, if it continues the name: "key: of the noise"
+    r"^ +\*{0,2}\w+(?:, \*{0,2}\w+)*: +(?:of|that|whose|which|what|where|how|when|who|until)\b.*",
+    re.MULTILINE,
 )
 
 
@@ -67,11 +83,23 @@ def is_question(source: str) -> bool:
     return bool(QUESTION.match(ast.get_docstring(ast.parse(source)) or ""))
 
 
+def incomplete(source: str) -> list[str]:
+    """Docstrings that begin as a fragment, and entries that continue the name of an argument."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node, clean=False) or ""
+            found += [text.partition("\n")[0]] if OPENING.match(text) else []
+            found += [entry[0].strip() for entry in ENTRY.finditer(text)]
+    return found
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_comments_docstrings_and_messages_use_standard_terms(path):
     source = path.read_text(encoding="utf-8")
     assert [found for line, text in texts(source) for found in relapses(line, text)] == []
     assert not is_question(source)
+    assert incomplete(source) == []
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -94,3 +122,16 @@ def test_a_relapse_is_found():
         "line 3: 'in falling order'",
         "line 4: 'goes on with'",
     ]
+
+
+def test_an_incomplete_docstring_or_entry_is_found():
+    source = '''
+def f(key, epoch):
+    """What f returns.
+
+    Args:
+        key: of the noise.
+        epoch: index of the epoch.
+    """
+'''
+    assert incomplete(source) == ["What f returns.", "key: of the noise."]

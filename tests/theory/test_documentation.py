@@ -46,7 +46,7 @@ def test_a_section_states_proves_and_names_its_function_and_the_test_of_its_cont
 
 @pytest.mark.parametrize("name", theory.THEOREMS)
 def test_a_section_has_a_numbered_statement_for_each_certificate(name):
-    """On data that no theorem speaks of, certificates are given without being measured."""
+    """Data to which no theorem applies give all certificates without measurements."""
     found = theory.certificates(np.eye(3), 3, theorems=[name])
     statement = SECTIONS[name].split("**Proof.**")[0]
     numbers = re.findall(r"^(\d+)\. ", statement, re.MULTILINE)

@@ -51,7 +51,7 @@ def test_cycle_walking_ends_inside_the_range_for_every_seed(examples, seed):
 
 
 def test_grains_permutation_of_65537_repeats_an_index():
-    """Why `permute_indices` counts bits as it does: for even k the index 2ᵏ needs one bit more."""
+    """For even k the index 2ᵏ needs one bit more, as `permute_indices` counts bits."""
     order = grains(2**16 + 1, 3, np.arange(2**16 + 1))
     assert len(np.unique(order)) == 2**16
 

@@ -106,7 +106,7 @@ class Evidence(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """Why the data cannot decide a statement, known before any measurement."""
+    """Reason why the data cannot decide a statement, known before any measurement."""
 
     verdict: Verdict
     reason: str

@@ -144,7 +144,7 @@ def last_component(problem: Problem) -> int:
 
 
 def pca_obstacle(problem: Problem) -> Obstacle | None:
-    """Why statements about principal components do not apply: k ≥ n, or no variance."""
+    """Obstacle to statements about principal components: k ≥ n, or no variance; else None."""
     features = problem.x.shape[1]
     if problem.code >= features:
         reason = f"code {problem.code} ≥ {features} features: the identity attains zero loss"

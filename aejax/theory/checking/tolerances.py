@@ -181,7 +181,7 @@ def gradient_error(problem: Problem) -> float:
 
 
 def map_obstacle(problem: Problem) -> Obstacle | None:
-    """Why statements about the optimal map cannot be decided, whatever the tolerance."""
+    """Obstacle to statements about the optimal map, for any tolerance; None if there is none."""
     if problem.code > rank(problem):
         reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
         return pca_obstacle(problem) or Obstacle("not identifiable", reason)

@@ -135,7 +135,7 @@ def _zero_variance(problem: Problem) -> Obstacle | None:
 
 
 def _harmless(problem: Problem, name: Assumption) -> Obstacle | None:
-    """Why the violation of an assumption has no effect on this data, if so."""
+    """Reason why the violation of an assumption has no effect on this data, if it has none."""
     return _lossless(problem) or (already_centred(problem) if name == "centring" else None)
 
 

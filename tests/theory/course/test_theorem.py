@@ -68,7 +68,7 @@ def rows_of(x, violated):
 
 
 def best_decoder(rows, kernel, formula, starts=3):
-    """By SciPy, from PCA's decoder and from random ones."""
+    """Best decoder found by SciPy from PCA's decoder and from random ones."""
     generator = np.random.default_rng(0)
 
     def objective(flat):
@@ -97,7 +97,7 @@ def test_the_gradient_equals_finite_differences_at_scipys_optimal_decoder(violat
     if violated is None:
         assert ours < 1e-14
         assert expected < 1e-4
-    elif violated == "centring":  # no biases, but for the finite differences' sake c is free
+    elif violated == "centring":  # no biases; c is free for the finite differences only
         assert ours == pytest.approx(expected, rel=1e-3)
     else:  # the bias of the encoder has a gradient too
         assert expected * 0.999 - 1e-5 <= ours <= 2 * expected

@@ -121,7 +121,7 @@ def test_beyond_the_bound_units_vanish_one_by_one(decays):
 
 @pytest.mark.parametrize("decays", [(0.3, 0.6, 0.9), (0.3, 0.6, 1.5), (0.3, 0.6, 4.0)])
 def test_every_other_assignment_is_a_critical_saddle_and_the_curvature_is_that_of_jax(decays):
-    """Of all assignments of 4 directions, or none, to 3 units, one is a minimum."""
+    """Exactly one assignment of 4 directions, or none, to 3 units is a minimum."""
     eigenvalues, decays, minima = np.array([5.0, 3.0, 2.0, 1.0]), np.array(decays), []
     with jax.enable_x64(True):
         data = (jnp.diag(jnp.sqrt(eigenvalues)), jnp.ones(3), jnp.asarray(decays))
