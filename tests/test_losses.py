@@ -34,8 +34,8 @@ def test_bernoulli_gradient_is_reconstruction_minus_target(grid):
     np.testing.assert_allclose(gradient, expit(np.asarray(logits)) - x, atol=1e-15)
 
 
-def test_a_confident_correct_logit_keeps_its_small_loss():
-    """log(1 + e^a) − x a would round to zero here in float32."""
+def test_a_confident_correct_logit_has_a_small_positive_loss():
+    """The formula log(1 + e^a) − x a would round to zero here in float32."""
     loss = losses.bernoulli_cross_entropy(jnp.float32(20.0), jnp.float32(1.0))
     np.testing.assert_allclose(loss, np.exp(-20.0), rtol=1e-6)
 
@@ -57,25 +57,25 @@ def test_squared_errors_have_no_half(grid):
 
 
 @given(st.floats(-30, 30), st.floats(0.001, 0.999))
-def test_the_mean_of_a_loss_is_where_it_is_least(logit, x):
-    """Loss and link agree: no output does better on x than the one whose mean is x."""
+def test_the_link_of_the_minimiser_is_the_target(logit, x):
+    """Loss and link agree: the loss of x is minimal at the output whose link is x."""
     for loss in (losses.squared, losses.squared_logistic, losses.bernoulli):
         best = x if loss is losses.squared else np.log(x / (1 - x))
         with jax.enable_x64(True):
             target = jnp.asarray(x)
             np.testing.assert_allclose(loss.mean(jnp.asarray(best)), x, rtol=1e-12)
-            least = loss.elementwise(jnp.asarray(best), target)
-            assert least <= loss.elementwise(jnp.asarray(logit), target) + 1e-15
+            minimum = loss.elementwise(jnp.asarray(best), target)
+            assert minimum <= loss.elementwise(jnp.asarray(logit), target) + 1e-15
 
 
 @given(st.floats(-10, 10), st.floats(-0.999, 0.999))
-def test_the_mean_of_the_tanh_loss_is_where_it_is_least(output, x):
+def test_the_link_of_the_tanh_minimiser_is_the_target(output, x):
     loss = losses.squared_tanh
     with jax.enable_x64(True):
         best, target = jnp.asarray(np.arctanh(x)), jnp.asarray(x)
         np.testing.assert_allclose(loss.mean(best), x, rtol=1e-12, atol=1e-15)
-        least = loss.elementwise(best, target)
-        assert least <= loss.elementwise(jnp.asarray(output), target) + 1e-15
+        minimum = loss.elementwise(best, target)
+        assert minimum <= loss.elementwise(jnp.asarray(output), target) + 1e-15
 
 
 def test_supports():
@@ -88,13 +88,13 @@ def test_supports():
 
 @pytest.fixture
 def classified(x64):
-    """Logits of two 3×2 maps, one of them far in the tails, and a class for each pixel."""
+    """Logits of two 3×2 maps, one of them far in the tails, and the class of each pixel."""
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2, 3, 2, 4)) * np.array([1.0, 500.0])[:, None, None, None]
     return jnp.asarray(logits), jnp.asarray(rng.integers(0, 4, size=(2, 3, 2)))
 
 
-def test_cross_entropy_of_labels_and_of_their_one_hot_targets_is_pytorchs_and_scipys(classified):
+def test_cross_entropy_of_labels_and_one_hot_targets_matches_pytorch_and_scipy(classified):
     logits, labels = classified
     reference = torch.tensor(np.moveaxis(logits, -1, 1).copy(), requires_grad=True)
     expected = torch.nn.functional.cross_entropy(
@@ -107,18 +107,18 @@ def test_cross_entropy_of_labels_and_of_their_one_hot_targets_is_pytorchs_and_sc
     gradient = np.moveaxis(reference.grad.numpy(), 1, -1)
     np.testing.assert_allclose(back(jnp.ones_like(ours))[0], gradient, rtol=1e-12, atol=1e-14)
     one_hot = jax.nn.one_hot(labels, 4)
-    shares = losses.categorical.elementwise(logits, one_hot)
-    np.testing.assert_allclose(shares, -one_hot * log_softmax(np.asarray(logits), axis=-1))
-    np.testing.assert_allclose(shares.sum(-1), ours, rtol=1e-13)
+    terms = losses.categorical.elementwise(logits, one_hot)
+    np.testing.assert_allclose(terms, -one_hot * log_softmax(np.asarray(logits), axis=-1))
+    np.testing.assert_allclose(terms.sum(-1), ours, rtol=1e-13)
 
 
-def test_the_mean_of_the_categorical_losses_is_scipys_softmax(classified):
+def test_the_link_of_the_categorical_losses_is_softmax(classified):
     logits, _ = classified
     for loss in (losses.categorical, losses.categorical_labels(classes=4)):
         np.testing.assert_allclose(loss.mean(logits), softmax(np.asarray(logits), axis=-1))
 
 
-def test_labels_that_do_not_fit_are_refused(classified):
+def test_invalid_labels_are_refused(classified):
     logits, labels = classified
     loss = losses.categorical_labels(classes=4)
     with pytest.raises(ValueError, match=r"labels must lie in \[0, 3\]"):

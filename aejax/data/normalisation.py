@@ -253,14 +253,14 @@ def _computed(
     return jax.device_put(result, x.sharding) if x.committed else jnp.asarray(result)
 
 
-def _check_overflow(given: np.ndarray, found: np.ndarray) -> None:
+def _check_overflow(source: np.ndarray, result: np.ndarray) -> None:
     """Refuse a result that is not finite for a finite value."""
-    finite = np.isfinite(given) if is_floating(given.dtype) else np.True_
-    lost = finite & ~np.isfinite(found)
-    if lost.any():
-        value = float(np.broadcast_to(given, found.shape)[lost][0])
+    finite = np.isfinite(source) if is_floating(source.dtype) else np.True_
+    overflow = finite & ~np.isfinite(result)
+    if overflow.any():
+        value = float(np.broadcast_to(source, result.shape)[overflow][0])
         raise ValueError(
-            f"{value:g} becomes a value beyond the range of {found.dtype}; use a wider dtype, or "
+            f"{value:g} becomes a value beyond the range of {result.dtype}; use a wider dtype, or "
             "scale the data"
         )
 

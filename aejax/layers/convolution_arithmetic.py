@@ -236,22 +236,22 @@ def decoder_geometry(
     return tuple(reversed(found))
 
 
-def check_entries(axes: int, least: int, **named: Sequence) -> None:
+def check_entries(axes: int, minimum: int, **named: Sequence) -> None:
     """Check that each argument has one sufficiently large entry per spatial axis.
 
     Args:
         axes: number of spatial axes.
-        least: smallest entry allowed.
+        minimum: smallest entry allowed.
         named: entries, by the name of the argument.
 
     Raises:
         ValueError: naming the argument.
     """
     for name, values in named.items():
-        if len(values) != axes or np.any(np.asarray(values) < least):
+        if len(values) != axes or np.any(np.asarray(values) < minimum):
             raise ValueError(
                 f"{name} must have one entry for each of {axes} spatial axes, each at least "
-                f"{least}, got {tuple(values)}"
+                f"{minimum}, got {tuple(values)}"
             )
 
 

@@ -4,7 +4,7 @@ p(v, h) ∝ exp(−E(v, h)),   E(v, h) = Σ_i e(v_i) + Σ_j e(h_j) − v·c − 
 
 The parameters are those of a tied one-layer autoencoder, `dense((visible, hidden), tied=True)`:
 kernel W, encoder bias b, decoder bias c. So all functions that train, save or unroll autoencoders
-also apply to RBMs.
+also apply to RBMs. `hidden_mean` and `visible_mean` are encoder and decoder for units of any kind.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""Gaussian mixtures with Gaussian noise: score and optimal denoiser in closed form."""
+"""Gaussian mixtures with Gaussian noise: score and optimal denoiser in closed form.
+
+`posterior_mean` is the reference for denoisers trained on samples of a known mixture.
+"""
 
 import sys
 from typing import NamedTuple
