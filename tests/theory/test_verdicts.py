@@ -85,7 +85,9 @@ NOT_HOLDING = {
     | because(NO, r"the control's residual .* √loss \d\.\de-1[5-7]", ("free_biases", 2))
     | because(NO, "rank 2 ≤ code 3: both subspaces contain all", ("masking_denoising", 1))
     | because(
-        NA, "rank 2 ≤ code 3: the code keeps all", *(("course_conditions", i) for i in (2, 3, 4, 5))
+        NA,
+        "rank 2 ≤ code 3: PCA's code is lossless",
+        *(("course_conditions", i) for i in (2, 3, 4, 5)),
     ),
     # A feature without variance: S is singular, which no theorem excludes.
     "constant feature": {},
