@@ -36,14 +36,14 @@ def test_a_missing_file_is_named():
 
 def test_features_of_documents_are_scikit_learns_tf_idf_and_queries_are_spaced():
     found = newsgroups.documents("topics")
-    search = searches.document_retrieval("topics", 48)
+    search = retrieval_tasks.document_retrieval("topics", 48)
     tf_idf = TfidfTransformer(sublinear_tf=True).fit(found.x_train)
     for collection, x in ((search.database, found.x_train), (search.queries, found.x_test[::5])):
         np.testing.assert_array_equal(collection.x, x)
         np.testing.assert_allclose(collection.features, tf_idf.transform(x).toarray(), rtol=1e-5)
         assert len(collection.labels) == len(x)
     assert len(search.queries.x) == 48
-    seen = np.asarray(search.sees(search.database.x))
+    seen = np.asarray(search.preprocess(search.database.x))
     np.testing.assert_allclose(seen.mean(axis=0), 0, atol=1e-4)
     expected = 10 * (search.database.features[:1] - search.database.features[1:])
     np.testing.assert_allclose(seen[:1] - seen[1:], expected, atol=1e-4)

@@ -10,7 +10,7 @@ from aejax.layers.convolution import transposed_convolution
 from experiments.harness import convolution_guide
 from experiments.harness.checkerboards import overlaps, recurring_share, unevenness
 
-KERNEL = np.asarray(guide.KERNEL)[..., 0, 0]
+KERNEL = np.asarray(convolution_guide.KERNEL)[..., 0, 0]
 
 
 def test_figure_2_1_is_a_convolution_of_4_by_4_to_2_by_2():
@@ -25,7 +25,7 @@ def test_figure_4_5_is_the_transpose_from_2_by_2_to_5_by_5():
     assert (transpose.x.shape, transpose.y.shape) == ((7, 7), (5, 5))
     assert np.argwhere(transpose.given).tolist() == [[2, 2], [2, 4], [4, 2], [4, 4]]
     y = jnp.array([[1.0, 2], [3, 4]])[None, ..., None]
-    expected = transposed_convolution(y, guide.KERNEL, strides=(2, 2))[0, ..., 0]
+    expected = transposed_convolution(y, convolution_guide.KERNEL, strides=(2, 2))[0, ..., 0]
     np.testing.assert_array_equal(transpose.y, expected)
 
 
