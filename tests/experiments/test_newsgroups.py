@@ -5,7 +5,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.naive_bayes import MultinomialNB
 
-from experiments.harness import newsgroups, searches
+from experiments.harness import newsgroups, retrieval_tasks
 
 
 def test_documents_are_the_non_empty_ones_of_the_file(shared_data):
