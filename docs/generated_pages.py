@@ -182,9 +182,9 @@ def commands(command: object = Command) -> list[str]:
 
 
 def help_text(*words: str) -> str:
-    """Output of `aejax WORDS --help` at 100 columns, without colours."""
+    """Output of `aejax WORDS --help` at 88 columns, without colours."""
     output, environment = io.StringIO(), dict(os.environ)
-    os.environ |= {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    os.environ |= {"COLUMNS": "88", "NO_COLOR": "1", "TERM": "dumb"}
     try:
         with redirect_stdout(output):
             main([*words, "--help"])
@@ -237,10 +237,11 @@ def escape_docstring(_app, what, _name, _object, _options, lines: list[str]) -> 
         if what == "class":
             line = re.sub(r"^(\w+(?:, \w+)*):\s+(?=\S)", r":\1: ", line)
         parts = re.split(r"(`[^`]+`)", line)
-        lines[index] = "".join(
+        literal = "".join(
             f"`{part}`" if part.startswith("`") else re.sub(r"([*|_`\\])", r"\\\1", part)
             for part in parts
         )
+        lines[index] = re.sub(r"(``[^`]+``)(?=\w)", r"\1\\ ", literal)  # as in `Batch`es
         if line.startswith("Source:"):
             lines[index] = _with_links(lines[index])
 

@@ -30,6 +30,6 @@ def test_links_lead_to_generated_pages_or_to_downloads():
 
 
 def test_examples_in_docstrings_are_not_escaped():
-    lines = ["x_hat and `x_hat`", ">>> x_hat * 2", "[a_b]", "", "a_b"]
+    lines = ["x_hat and `x_hat`s", ">>> x_hat * 2", "[a_b]", "", "a_b"]
     generated_pages.escape_docstring(None, "function", "", None, None, lines)
-    assert lines == ["x\\_hat and ``x_hat``", ">>> x_hat * 2", "[a_b]", "", "a\\_b"]
+    assert lines == ["x\\_hat and ``x_hat``\\ s", ">>> x_hat * 2", "[a_b]", "", "a\\_b"]
