@@ -172,7 +172,7 @@ def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
         for folder in folders:
             inner = inner.setdefault(folder, {})
             if not isinstance(inner, dict):
-                raise ValueError(f"{name} is both an array and a prefix of another name")
+                raise ValueError(f"{name} conflicts with an array whose name is a prefix of it")
         if not all((*folders, last)) or last in inner:
             raise ValueError(f"{name} conflicts with another name, or has an empty part")
         inner[last] = array

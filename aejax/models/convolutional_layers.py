@@ -58,7 +58,7 @@ def pooled(
     """Convolution with unit strides, followed by max pooling with windows as large as the strides.
 
     The last window of an axis is padded, so that the shape equals that of `strided`. Bias and
-    activation follow the pooling; for a monotonic activation the order does not matter.
+    activation follow the pooling; for a non-decreasing activation the order does not matter.
 
     Args:
         x: feature maps, channels last.

@@ -143,9 +143,9 @@ def test_files_of_earlier_versions_without_digest_are_read(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"encoder": 1, "encoder.layer_0.kernel": 1}, "encoder.layer_0.kernel clashes"),
-        ({"a.kernel": 1, "a.kernel.x": 1}, "a.kernel.x clashes"),
-        ({"a.kernel.x": 1, "a": 1}, "clashes"),
+        ({"encoder": 1, "encoder.layer_0.kernel": 1}, "encoder.layer_0.kernel conflicts"),
+        ({"a.kernel": 1, "a.kernel.x": 1}, "a.kernel.x conflicts"),
+        ({"a.kernel.x": 1, "a": 1}, "conflicts"),
         ({"a..kernel": 1}, "has an empty part"),
         ({"a.kernel": np.nan}, "a.kernel has NaN or infinity: 2 of 2 values"),
         ({"a.kernel": -np.inf, "b": 1}, "a.kernel has NaN or infinity"),

@@ -1,6 +1,6 @@
-"""What the tests ask of eight virtual devices, in one process of its own; answers in JSON.
+"""Measurements on eight virtual devices, run as a separate process; prints JSON.
 
-The tests' process has one device, as most users have. JAX_NUM_CPU_DEVICES=8 must be set.
+The process of the tests has one device, as most users have. JAX_NUM_CPU_DEVICES=8 must be set.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from benchmarks import communication
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (20, 12))
-"""A step of 16 examples and a tail of 4, which eight devices cannot share."""
+"""One step of 16 examples and a remainder of 4, which eight devices cannot share."""
 
 IMAGES = jax.random.uniform(jax.random.key(2), (20, 6, 6, 1))
 LABELS = (IMAGES[..., 0] > 0.5).astype(jnp.int32)
@@ -67,7 +67,7 @@ ON_IMAGES = {
     "segnet": (SEGMENTING, Batch(IMAGES, LABELS)),
 }
 CASES = {name: (objective, Batch(X)) for name, objective in OBJECTIVES.items()} | ON_IMAGES
-"""What is trained, on what."""
+"""Objectives and their data."""
 
 
 def placements() -> dict[str, Placement]:
@@ -82,7 +82,7 @@ def placements() -> dict[str, Placement]:
 
 
 def trained(objective: Objective, data: Batch, **options: Any) -> tuple[TrainState, np.ndarray]:
-    """200 steps through `fit`, and what it measured: [epochs, measurements]."""
+    """Final state of 200 steps of `fit`, and its measurements, [epochs, measurements]."""
     state, history = training.fit(
         objective, OPTIMIZER, data, key=KEY, epochs=100, batch_size=16, **options
     )
@@ -95,7 +95,7 @@ def trained(objective: Objective, data: Batch, **options: Any) -> tuple[TrainSta
 
 
 def differences(cases: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, Any]]:
-    """How far 200 steps on the mesh end from 200 steps on one device: objectives, placements."""
+    """Differences of 200 steps on the mesh from 200 steps on one device."""
     for name, places in cases.items():
         objective, data = CASES[name]
         alone, measured_alone = trained(objective, data, **options)
@@ -117,15 +117,15 @@ def relative(found: Any, expected: Any) -> float:
 
 
 def share_of_one_device(state: TrainState) -> float:
-    """The share of parameters' and optimiser's bytes that the first device holds."""
+    """Fraction of the bytes of parameters and optimiser state stored on the first device."""
     leaves = jax.tree.leaves((state.params, state.optimizer_state))
     held = sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves)
     return held / sum(leaf.nbytes for leaf in leaves)
 
 
 def batch_terms() -> dict[str, dict[str, float]]:
-    """KL sparsity of a dense code, and the loss of a SegNet, which normalises by the batch."""
-    level = jnp.linspace(0, 1, 16)  # each device's mean is another
+    """Batch terms: KL sparsity of a dense code, and the loss of a SegNet with batch statistics."""
+    level = jnp.linspace(0, 1, 16)  # so that the means of the devices differ
     images = level[:, None, None, None] * jax.random.uniform(KEY, (16, 4, 4, 1))
     labels = (images[..., 0] > 0.2).astype(jnp.int32)
     return {
@@ -135,7 +135,7 @@ def batch_terms() -> dict[str, dict[str, float]]:
 
 
 def batch_term(objective: Objective, batch: Batch) -> dict[str, float]:
-    """The last term of a divided batch, of the whole, and the mean over the devices' own parts."""
+    """Last term of a sharded batch, of the same batch on one device, and mean over the shards."""
     params = jax.tree.map(lambda leaf: 5 * leaf, objective.model.init(KEY))
     placement = placements()["data parallel"]
     on_mesh = place_objective(placement, objective)
@@ -157,7 +157,7 @@ def last_term(objective: Objective, params: Params, batch: Batch) -> Array:
 
 
 def restored_elsewhere(folder: Path) -> dict[str, Any]:
-    """A fully sharded state, saved, and restored on half the devices."""
+    """Save a fully sharded state, and restore it on half the devices."""
     objective = OBJECTIVES["dense"]
     state = sharding.init_sharded(placements()["fully sharded"], objective, OPTIMIZER, KEY)
     checkpoints.save(folder, state, configuration={})
@@ -175,13 +175,13 @@ def restored_elsewhere(folder: Path) -> dict[str, Any]:
 
 
 def digest(state: TrainState) -> str:
-    """Of every bit of a state, wherever it lies."""
+    """Digest of all bytes of a state, on any devices."""
     leaves = jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))
     return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
 
 
 def born_sharded() -> dict[str, float]:
-    """A state that starts in its places, against one that is put there."""
+    """Compare a state initialised sharded with one that is resharded."""
     objective, placement = OBJECTIVES["dense"], placements()["fully sharded"]
     born = sharding.init_sharded(placement, objective, OPTIMIZER, KEY)
     put = training.init_state(objective, OPTIMIZER, KEY)
@@ -193,7 +193,7 @@ def born_sharded() -> dict[str, float]:
 
 
 def work_of_an_epoch() -> float:
-    """Floating-point operations of one device in an epoch without a tail, of those of one alone."""
+    """FLOPs of one device in an epoch without remainder, relative to a single device."""
     objective, placement = OBJECTIVES["dense"], placements()["data parallel"]
     state = training.init_state(objective, OPTIMIZER, KEY)
     data = Batch(jnp.tile(X, (64, 1)))
@@ -210,7 +210,7 @@ def work_of_an_epoch() -> float:
 
 
 def moments_of_shards() -> dict[str, float]:
-    """First and second moments merged from what each device holds, against NumPy's of the whole."""
+    """Moments merged from the shards of all devices, against NumPy's of all data."""
     x = np.random.default_rng(0).normal(size=(40, 6)) + np.arange(40)[:, None]  # devices differ
     x = x.astype(np.float32)
     rows = jax.sharding.NamedSharding(sharding.make_mesh(), jax.sharding.PartitionSpec("data"))
@@ -226,7 +226,7 @@ def moments_of_shards() -> dict[str, float]:
 
 
 def population_on_two() -> float:
-    """Three members on two devices, against all of them on one."""
+    """Three members on two devices, against three members on one."""
 
     def make(rate: Array) -> tuple[Objective, optax.GradientTransformation]:
         return OBJECTIVES["dense"], optax.sgd(rate)

@@ -1,4 +1,4 @@
-"""Collectives counted in programs as XLA writes them, whatever the notation of their groups."""
+"""Counts of collectives in HLO, for every syntax of replica groups."""
 
 import json
 
@@ -28,7 +28,7 @@ HEADER = "HloModule jit_step, is_scheduled=true, num_partitions=8\n"
         ("f32[2]{0} reduce-scatter(%a), replica_groups=[1,8]<=[8]", "reduce-scatter", 8, 56),
         ("(pred[4]{0}, s8[4]{0}) all-to-all(%a, %b), replica_groups={{0,1}}", "all-to-all", 8, 4),
         ("f32[] collective-permute(%a), source_target_pairs={{0,1}}", "collective-permute", 4, 4),
-        # As accelerators write them: begun here, awaited later.
+        # Asynchronous, as on accelerators: start and done are separate instructions.
         ("f32[8]{0} all-reduce-start(%a), replica_groups=[2,4]<=[8]", "all-reduce", 32, 48),
         ("(f32[1], f32[8]) all-gather-start(%a), replica_groups=[1,8]<=[8]", "all-gather", 32, 28),
         (
@@ -39,11 +39,11 @@ HEADER = "HloModule jit_step, is_scheduled=true, num_partitions=8\n"
         ),
     ],
 )
-def test_an_instruction_is_counted_with_its_bytes(line, kind, size, sent):
+def test_instructions_are_counted_with_their_bytes(line, kind, size, sent):
     assert collectives_of(f"{HEADER}  %x = {line}\n") == {kind: Traffic(1, size, sent)}
 
 
-def test_instructions_of_a_kind_are_summed_and_others_left_alone():
+def test_instructions_of_a_kind_are_summed_and_others_ignored():
     lines = (
         "%a = f32[4]{0} all-reduce(%x), replica_groups=[1,8]<=[8]",
         "%b = f32[4]{0} add(%a, %a)",
@@ -53,7 +53,7 @@ def test_instructions_of_a_kind_are_summed_and_others_left_alone():
     assert collectives_of(HEADER + "\n".join(lines)) == {"all-reduce": Traffic(2, 32, 56.0)}
 
 
-def test_the_committed_table_is_of_the_committed_numbers():
+def test_the_committed_table_matches_the_committed_results():
     record = json.loads(communication.RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
     written = communication.RESULTS.with_suffix(".md").read_text(encoding="utf-8")
     assert written == communication.table(record["config"], record["rows"])

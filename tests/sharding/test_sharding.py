@@ -1,4 +1,4 @@
-"""A mesh changes where arrays lie and nothing else; placements refuse what they cannot divide."""
+"""Placements on meshes: unchanged results, partition specs, communication, refused arguments."""
 
 import json
 import os
@@ -18,10 +18,10 @@ from tests.compiler_flags import quick_compilation
 from tests.sharding.eight_devices import OBJECTIVES, OPTIMIZER, digest
 
 
-def answers(*words: str | Path) -> dict:
-    """What eight virtual devices say, in a process of their own."""
+def run_eight_devices(*arguments: str | Path) -> dict:
+    """JSON results of `eight_devices.py`, run in a subprocess with eight virtual devices."""
     process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *words],
+        [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *arguments],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": quick_compilation()},
         capture_output=True,
@@ -33,18 +33,18 @@ def answers(*words: str | Path) -> dict:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the eight devices save their state."""
+    """Folder in which the eight devices save their checkpoint."""
     return tmp_path_factory.mktemp("eight") / "checkpoints"
 
 
 @pytest.fixture(scope="module")
 def eight(folder):
-    return answers(folder)
+    return run_eight_devices(folder)
 
 
 @pytest.fixture(scope="module")
 def every(tmp_path_factory):
-    return answers(tmp_path_factory.mktemp("every"), "--every")
+    return run_eight_devices(tmp_path_factory.mktemp("every"), "--every")
 
 
 def check_differences(found: list[dict]) -> None:
@@ -52,7 +52,7 @@ def check_differences(found: list[dict]) -> None:
         assert case["measurements"] < 5e-6, case
         assert case["params"] < 5e-5, case
         if case["objective"] not in OBJECTIVES:
-            continue  # whose layers are too small to be divided as those of the dense ones are
+            continue  # its layers are too small to be divided
         wanted = {
             "data parallel": (1, 1),
             "fully sharded": (1 / 8, 1 / 5),
@@ -68,32 +68,32 @@ def check_communication(found: list[dict]) -> None:
     for row in found:
         assert 1 <= row["ratio"] <= highest.get(row["placement"], 1.5), row
         if row["placement"] == "data parallel":
-            whole_batch = 1 if row["objective"] == "sparse" else 0  # ρ̂ is summed before its penalty
+            whole_batch = 1 if row["objective"] == "sparse" else 0  # reduction of ρ̂
             assert row["collectives"] == {"all-reduce": 1 + whole_batch}
 
 
-def test_200_steps_on_eight_devices_are_those_of_one(eight):
+def test_200_steps_on_eight_devices_equal_those_on_one(eight):
     assert eight["devices"] == 8
     assert len(eight["differences"]) == 2
     check_differences(eight["differences"])
 
 
 @pytest.mark.parametrize("name", ["sparsity", "reconstruction"])
-def test_a_term_of_the_batch_is_of_the_whole_batch(eight, name):
-    """ρ̂ of the KL penalty, and the moments of batch normalisation."""
+def test_batch_terms_are_those_of_the_global_batch(eight, name):
+    """ρ̂ of KL sparsity, and the moments of batch normalisation."""
     term = eight["batch terms"][name]
     assert term["mesh"] == pytest.approx(term["whole"], rel=1e-5)
     assert abs(term["own parts"] - term["whole"]) > 0.01 * term["whole"]
 
 
-def test_moments_merged_across_eight_devices_are_those_of_all_the_data(eight):
+def test_moments_merged_across_eight_devices_equal_those_of_all_data(eight):
     answer = eight["moments"]
     assert answer["parts"] == 8
     assert answer["mean"] < 1e-14
     assert answer["covariance"] < 1e-13
 
 
-def test_a_population_divided_among_devices_is_that_of_one(eight):
+def test_a_population_divided_among_devices_equals_that_of_one(eight):
     assert eight["population"] < 1e-5
 
 
@@ -113,19 +113,19 @@ def test_a_data_parallel_step_sums_the_gradients_once(eight):
 
 
 @pytest.mark.slow
-def test_every_sharding_of_every_model_trains_as_one_device(every):
+def test_every_sharding_of_every_model_trains_like_one_device(every):
     assert len(every["differences"]) == 16
     check_differences(every["differences"])
 
 
 @pytest.mark.slow
-def test_every_sharding_communicates_what_it_must(every):
+def test_every_sharding_has_the_expected_communication(every):
     assert len(every["communication"]) == 8
     check_communication(every["communication"])
 
 
 @pytest.mark.slow
-def test_devices_share_the_work_and_are_born_sharded(every):
+def test_devices_share_the_work_and_states_are_initialised_sharded(every):
     assert every["work of an epoch"] < 0.2
     assert every["born sharded"]["difference"] < 1e-6
     assert every["born sharded"]["share"] < 0.2
@@ -141,11 +141,11 @@ def spec(placement: training.Placement, *sizes: int) -> P:
 
 @pytest.fixture
 def mesh():
-    """Of abstract devices: rules of shapes need no others."""
+    """A mesh of abstract devices, which suffices for partition specs."""
     return jax.sharding.AbstractMesh((4, 2), ("data", "model"))
 
 
-def test_wide_layers_are_split_by_columns_else_by_rows(mesh):
+def test_wide_layers_are_split_by_columns_or_else_by_rows(mesh):
     placement = sharding.tensor_parallel(mesh, wide=100)
     assert spec(placement, 50, 100) == P(None, "model")
     assert spec(placement, 100) == P("model")
@@ -161,13 +161,13 @@ def test_large_arrays_are_divided_along_their_longest_free_axis(mesh):
     placement = sharding.fully_sharded(sharding.data_parallel(mesh), least=64)
     assert spec(placement, 16, 32) == P(None, "data")
     assert spec(placement, 32, 17) == P("data", None)
-    assert spec(placement, 32) == P(None)  # too few to be worth it
+    assert spec(placement, 32) == P(None)  # below the minimum size
     assert spec(placement, 33, 35) == P(None, None)
     both = sharding.fully_sharded(sharding.tensor_parallel(mesh, wide=32), least=64)
     assert spec(both, 16, 32) == P("data", "model")
 
 
-def test_a_mesh_of_one_device_is_that_device():
+def test_a_mesh_of_one_device_behaves_like_that_device():
     objective = aejax.objective(aejax.dense((6, 3)), losses.squared)
     x = jax.random.uniform(jax.random.key(0), (10, 6))
     runs = [
@@ -185,7 +185,7 @@ def test_a_mesh_of_one_device_is_that_device():
     assert runs[0][1][-1]["loss"] == pytest.approx(runs[1][1][-1]["loss"], rel=1e-6)
 
 
-def test_what_cannot_be_divided_is_refused(mesh):
+def test_indivisible_sizes_are_refused(mesh):
     with pytest.raises(ValueError, match="model must divide the number of devices, 1, got 3"):
         sharding.make_mesh(model=3)
     with pytest.raises(ValueError, match="needs a placement on a mesh"):

@@ -1,4 +1,4 @@
-"""Two real processes through `jax.distributed`, on loopback: as one, and when one of them dies."""
+"""Two processes with `jax.distributed` on loopback: equality with one process, and failure."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from tests.sharding.two_processes import DEATH, EPOCHS, OBJECTIVE, OPTIMIZER, X
 pytestmark = pytest.mark.slow
 
 PROMPTLY = 30
-"""Seconds in which a process must end after the other's death."""
+"""Time limit in seconds for a process to end after the other has died."""
 
 
 def free_port() -> int:
@@ -29,12 +29,12 @@ def free_port() -> int:
 
 
 def run(folder: Path, task: str) -> list[subprocess.CompletedProcess]:
-    """Both processes with two virtual devices each, and how they ended."""
+    """Run both processes with two virtual devices each, and return their results."""
     port = free_port()
-    words = [sys.executable, "-m", "tests.sharding.two_processes"]
+    command = [sys.executable, "-m", "tests.sharding.two_processes"]
     running = [
         subprocess.Popen(
-            [*words, str(process), str(port), str(folder), task],
+            [*command, str(process), str(port), str(folder), task],
             cwd=Path(__file__).parents[2],
             env=os.environ | {"JAX_NUM_CPU_DEVICES": "2"},
             stdout=subprocess.PIPE,
@@ -50,7 +50,7 @@ def run(folder: Path, task: str) -> list[subprocess.CompletedProcess]:
         assert time.monotonic() - begin < PROMPTLY
     said = [process.communicate(timeout=300) for process in running]
     return [
-        subprocess.CompletedProcess(words, process.returncode, *streams)
+        subprocess.CompletedProcess(command, process.returncode, *streams)
         for process, streams in zip(running, said, strict=True)
     ]
 
@@ -81,7 +81,7 @@ def alone():
     )
 
 
-def test_200_steps_of_two_processes_are_those_of_one(together, alone):
+def test_200_steps_of_two_processes_equal_those_of_one(together, alone):
     state, history = alone
     assert int(state.step) == 200
     np.testing.assert_allclose(together, [record["loss"] for record in history], rtol=1e-5)
@@ -98,7 +98,7 @@ def test_their_checkpoint_is_restored_in_one_process(together, folder, alone):
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-def test_the_death_of_one_ends_the_other_promptly_and_nothing_is_lost(tmp_path, together):
+def test_the_death_of_one_process_ends_the_other_and_keeps_the_checkpoint(tmp_path, together):
     survivor, dead = run(tmp_path / "run", "lose one")
     assert dead.returncode == -signal.SIGKILL
     assert survivor.returncode == 1

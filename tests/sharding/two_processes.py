@@ -1,4 +1,4 @@
-"""One of two processes that train together through `jax.distributed`, and what it saw, in JSON."""
+"""One of two processes of a `jax.distributed` training; prints its results as JSON."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from aejax.training import TrainState
 from aejax.training.records import Record
 
 X = np.random.default_rng(0).uniform(size=(20, 12)).astype(np.float32)
-"""A step of 16 examples and a tail of 4."""
+"""One step of 16 examples and a remainder of 4."""
 
 OBJECTIVE = aejax.objective(
     aejax.dense((12, 32, 8)),
@@ -66,4 +66,4 @@ if __name__ == "__main__":
         main(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])
     except training.LostProcessError as error:
         print(error, file=sys.stderr, flush=True)
-        os._exit(1)  # JAX would wait for the other process before it ends
+        os._exit(1)  # a normal exit would wait for the other process
