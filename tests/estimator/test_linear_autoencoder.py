@@ -188,7 +188,7 @@ def test_missing_convergence_of_the_gradient_solver_is_warned_about(monkeypatch)
     monkeypatch.setattr(
         linear_autoencoder, "train_linear", lambda *args: trained(*args, max_steps=2)
     )
-    with pytest.warns(ConvergenceWarning, match="not converged in 2 steps"):
+    with pytest.warns(ConvergenceWarning, match="did not converge in 2 steps"):
         LinearAutoencoder(2, solver="gradient", random_state=0).fit(IRIS)
 
 

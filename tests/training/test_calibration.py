@@ -125,5 +125,5 @@ def test_training_refuses_parameters_with_statistics():
     calibrated = training.calibrate(model, state.params, data)
     assert jax.tree.structure(remove_statistics(calibrated)) == jax.tree.structure(state.params)
     state = state._replace(params=calibrated)
-    with pytest.raises(ValueError, match="carry population statistics"):
+    with pytest.raises(ValueError, match="have population statistics"):
         training.fit(objective, optax.adamw(0.1), data, state=state, epochs=1, batch_size=4)

@@ -82,9 +82,7 @@ def test_states_of_other_models_or_optimizers_are_refused_by_their_first_array(
 
 
 def test_params_are_not_accepted_as_a_state():
-    with pytest.raises(
-        ValueError, match="must be a TrainState, as fit and init_state return it, got"
-    ):
+    with pytest.raises(ValueError, match="must be a TrainState from fit or init_state, got"):
         check_state(OBJECTIVE, OPTIMIZER, OBJECTIVE.model.init(jax.random.key(0)))
 
 

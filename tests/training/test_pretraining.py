@@ -218,7 +218,7 @@ def test_layers_that_cannot_be_stacked_are_refused():
 
 def test_a_second_contrastive_divergence_is_refused():
     twice = {"contrastive_divergence": (1.0, boltzmann.contrastive_divergence(RBM()))}
-    with pytest.raises(ValueError, match="rbm_objective adds it"):
+    with pytest.raises(ValueError, match="rbm_objective adds"):
         training.rbm_objective((4, 3), penalties=twice)
 
 
