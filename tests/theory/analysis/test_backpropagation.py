@@ -1,4 +1,4 @@
-"""The course's formulas by hand, against `jax.grad` of the objective and finite differences."""
+"""Manual backpropagation against `jax.grad` of the objective and finite differences."""
 
 import jax
 import jax.flatten_util
@@ -52,7 +52,7 @@ def value_of(model, loss, x, **terms):
 
 
 def penalty_of(model, name, x):
-    """Of the parameters, the penalty alone, averaged over the batch."""
+    """The penalty as a function of the parameters, averaged over the batch."""
     penalty, _ = PENALTIES[name]
 
     def value(params):
@@ -63,7 +63,7 @@ def penalty_of(model, name, x):
 
 
 def finite_differences(function, params, step=1e-5):
-    """Central differences of a scalar by every parameter, in NumPy's float64."""
+    """Central differences of a scalar function with respect to every parameter, in float64."""
     flat, unflatten = jax.flatten_util.ravel_pytree(params)
     value = jax.jit(lambda flat: function(unflatten(flat)))
     steps = step * np.eye(len(flat))
@@ -71,7 +71,7 @@ def finite_differences(function, params, step=1e-5):
 
 
 def assert_same(found, expected, tolerance=1e-12):
-    """Every leaf, to the tolerance of the largest entry of the whole gradient."""
+    """Compare all leaves, with a tolerance relative to the largest entry of the gradient."""
     scale = max(np.abs(leaf).max() for leaf in jax.tree.leaves(expected))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * scale),
@@ -122,7 +122,7 @@ def test_the_gradients_of_the_terms_sum_to_that_of_the_objective(params, x):
 
 
 def test_the_derivative_of_the_mean_code_is_a_mean_over_examples(params, x):
-    """∂ρ̂_l/∂W_jl = (1/m) Σ_i h_il (1 − h_il) x_ij: neither one example's, nor the sum."""
+    """∂ρ̂_l/∂W_jl = (1/m) Σ_i h_il (1 − h_il) x_ij, not one example's term and not the sum."""
 
     def mean_code(kernel):
         layer = params["encoder"]["layer_0"] | {"kernel": kernel}

@@ -1,4 +1,4 @@
-"""Centring against exact rational arithmetic, and units that are powers of two."""
+"""Centring against exact rational arithmetic, and scaling by powers of two."""
 
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ def exact(value):
 
 
 def exactly_centred(x):
-    """x − x̄ and x̄ by Python's rationals, rounded once."""
+    """x − x̄ and x̄ in rational arithmetic, rounded once."""
     columns = [[exact(value) for value in column] for column in x.T]
     means = [sum(column) / len(column) for column in columns]
     rows = [
@@ -102,7 +102,7 @@ def test_every_nth_equals_the_problem_posed_on_those_examples():
 
 
 def test_a_gap_within_the_rounding_of_the_stored_dtype_is_not_identifiable():
-    """Equal eigenvalues that float16 sets apart, by 10⁻³ and not by chance of float64."""
+    """Rounding to float16 separates equal eigenvalues by 10⁻³, far above float64 rounding."""
     x = np.repeat(np.eye(4), 10, axis=0) @ np.linalg.qr(GENERATOR.normal(size=(4, 4)))[0]
     (answer,) = theory.optimal_map(theory.pose(x.astype(np.float16), 2))
     assert answer.verdict == "not identifiable"

@@ -46,7 +46,7 @@ def test_scales_and_offsets_cost_no_accuracy(dtype, shape, offset, scale, seed):
     x = spread + most**offset * generator.normal(size=features)
     x = (x * 2.0 ** round(3 * range_ * scale)).astype(dtype)
     found = covariance_pca(x)
-    # In float64 data of about unit size: a power of two changes no digit.
+    # The reference gets data of about unit size: scaling by a power of two is exact.
     size = 2.0 ** round(3 * range_ * scale)
     unit = found._replace(eigenvalues=found.eigenvalues / size / size)
     assert_like_the_svd(unit, (x.astype(np.float64) / size).astype(dtype), leading=1)
@@ -57,7 +57,7 @@ def test_scales_and_offsets_cost_no_accuracy(dtype, shape, offset, scale, seed):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_sorted_examples_with_an_outlier_are_centred(dtype):
-    """Neither the first rows nor a few of them know the mean."""
+    """The mean of a subset of the rows differs from the mean of all."""
     x = np.random.default_rng(0).normal(size=(1000, 4)) * [4, 3, 2, 1] + 1e4
     x = x[np.argsort(x[:, 0])].astype(dtype)
     x[-1] += 1e3
@@ -98,7 +98,7 @@ def test_squares_that_overflow_are_refused():
 @pytest.mark.parametrize("shape", [(40, 5), (4, 5)], ids=["covariance", "Gram"])
 @pytest.mark.parametrize("constant", [0.1, 1e12, 1e22, 1e30, -1e18])
 def test_a_constant_feature_does_not_affect_the_others(shape, constant):
-    """Scaled by it, the squares of the others underflowed in float32: no variance was left."""
+    """Scaling by the constant would make the squares of the others underflow in float32."""
     x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     wide = np.concatenate([x, np.full((shape[0], 3), constant, np.float32)], axis=1)
     found, expected = covariance_pca(wide, components=2), covariance_pca(x, components=2)

@@ -1,4 +1,4 @@
-"""A signal ends a long call into LAPACK, and the process with it, at once."""
+"""Signals interrupt a long call into LAPACK immediately."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from aejax.theory.analysis.interruptible import interruptible
 
-# The eigenvectors would take minutes; the alarm comes after they have begun.
+# The eigendecomposition would take minutes; the alarm fires during it.
 PROGRAM = """
 import signal, sys
 import numpy as np

@@ -1,4 +1,4 @@
-"""Logistic PCA, against SciPy's minimiser, the objective in NumPy and its gradient."""
+"""Logistic PCA against SciPy's minimiser of the objective in NumPy."""
 
 import inspect
 
@@ -14,11 +14,11 @@ from aejax.theory.analysis import logistic_pca
 
 RIDGE = 0.05
 X = np.clip(np.random.default_rng(0).normal(0.5, 0.6, size=(17, 5)), 0, 1)
-X[:, 4] = 0.0  # where the likelihood alone has no minimum
+X[:, 4] = 0.0  # without the ridge there is no minimum
 
 
 def objective(components, bias, codes, x=X):
-    """As its docstring has it, in NumPy."""
+    """The loss of the docstring, in NumPy."""
     theta = codes @ components + bias
     each = np.sum(np.logaddexp(0, theta) - x * theta, axis=1)
     each += RIDGE / 2 * np.sum(codes**2, axis=1)
@@ -120,12 +120,10 @@ def test_the_loss_decreases_in_every_pass(x64):
 
 
 def test_the_result_does_not_depend_on_the_batch_size(x64):
-    whole, parts = (fitted(jnp.asarray(X), batch_size=size, max_steps=20) for size in (17, 5))
-    np.testing.assert_allclose(whole.components, parts.components, rtol=1e-9)
-    np.testing.assert_allclose(whole.loss, parts.loss, rtol=1e-12)
-    codes, same = (
-        theory.logistic_codes(whole, jnp.asarray(X), batch_size=size) for size in (17, 4)
-    )
+    full, batched = (fitted(jnp.asarray(X), batch_size=size, max_steps=20) for size in (17, 5))
+    np.testing.assert_allclose(full.components, batched.components, rtol=1e-9)
+    np.testing.assert_allclose(full.loss, batched.loss, rtol=1e-12)
+    codes, same = (theory.logistic_codes(full, jnp.asarray(X), batch_size=size) for size in (17, 4))
     assert codes.shape == same.shape == (17, 2)
     np.testing.assert_allclose(codes, same, rtol=1e-9)
 

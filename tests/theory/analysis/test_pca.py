@@ -1,3 +1,5 @@
+"""PCA and moments against scikit-learn, SciPy and data with a known spectrum."""
+
 import math
 
 import jax
@@ -70,7 +72,7 @@ def test_components_do_not_change_when_the_data_are_negated():
 
 
 def test_an_offset_costs_no_accuracy_beyond_storage():
-    x = np.round(with_spectrum([9.0, 4.0, 1.0]) * 2**20) / 2**20  # exact beside an offset of 2²⁰
+    x = np.round(with_spectrum([9.0, 4.0, 1.0]) * 2**20) / 2**20  # exact with an offset of 2²⁰
     np.testing.assert_allclose(
         theory.pca(x + 2.0**20).eigenvalues, theory.pca(x).eigenvalues, rtol=1e-12
     )

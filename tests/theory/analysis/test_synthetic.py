@@ -1,4 +1,4 @@
-"""Data of a known spectrum, against NumPy's covariance."""
+"""Synthetic data with a given spectrum, against NumPy's covariance."""
 
 import jax
 import numpy as np

@@ -1,4 +1,4 @@
-"""Leading components of data too large for all of them, against scikit-learn's full PCA."""
+"""Truncated PCA against scikit-learn's full PCA."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ KINDS = ["digits", "1000 features", "low rank", "white noise", "float32 at an of
 
 
 def losses(found, x, components):
-    """Reconstruction error of the components found, and that of scikit-learn's."""
+    """Reconstruction errors of the computed components and of scikit-learn's."""
     x = x.astype(np.float64)
     pca = PCA(components, svd_solver="full").fit(x)
     centred = x - found.mean

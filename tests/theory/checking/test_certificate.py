@@ -1,3 +1,5 @@
+"""The rule that gives verdicts, and the written form of certificates."""
+
 import json
 
 import numpy as np
@@ -35,11 +37,11 @@ def test_fields_are_those_of_the_written_results():
         (1.01e-10, 1.0, "fails"),
         (np.nan, 1.0, "fails"),
         (np.inf, 1.0, "fails"),
-        (0.0, 1e-7, "not identifiable"),  # exactly 1000 tolerances do not exceed them
+        (0.0, 1e-7, "not identifiable"),  # the control must exceed 1000 tolerances
         (0.0, 0.0, "not identifiable"),
         (0.0, np.nan, "not identifiable"),
-        (0.0, "there is nothing near it", "holds"),
-        (1.0, "there is nothing near it", "fails"),
+        (0.0, "no similar false statement", "holds"),
+        (1.0, "no similar false statement", "fails"),
     ],
 )
 def test_the_verdict_follows_residual_tolerance_and_control(residual, control, expected):
@@ -47,10 +49,10 @@ def test_the_verdict_follows_residual_tolerance_and_control(residual, control, e
 
 
 def test_an_unconverged_solver_can_confirm_but_not_refute():
-    assert verdict(1.0, 2.0, doubt="stopped") == "not identifiable"
-    assert verdict(0.0, 2.0, doubt="stopped") == "holds"
-    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(1.0, 2.0, "stopped"))
-    assert certificate.reason.startswith("stopped; ")
+    assert verdict(1.0, 2.0, doubt="unconverged") == "not identifiable"
+    assert verdict(0.0, 2.0, doubt="unconverged") == "holds"
+    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(1.0, 2.0, "unconverged"))
+    assert certificate.reason.startswith("unconverged; ")
 
 
 @pytest.mark.parametrize("value", [1.01e-8, np.inf, np.nan, -np.inf, -1e-12])
@@ -76,9 +78,9 @@ def test_an_obstacle_determines_the_verdict_without_measurement():
 
 
 def test_without_control_the_reason_explains_why():
-    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(0.0, "nothing is near"))
+    certificate = certify(STATEMENT, TOLERANCE, lambda: Evidence(0.0, "no similar statement"))
     assert certificate.control is None
-    assert "nothing is near" in certificate.reason
+    assert "no similar statement" in certificate.reason
 
 
 @pytest.mark.parametrize("residual", [np.float64(1e-12), np.nan])

@@ -1,9 +1,10 @@
-"""Tolerances and controls are what the docstrings say, from a spectrum known before the data."""
+"""Tolerances and controls against their formulas, on data with a known spectrum."""
 
 import numpy as np
 import pytest
 
 from aejax import theory
+from aejax.theory.checking import tolerances
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
 
@@ -18,7 +19,7 @@ EPSILON = 2.0**-52
 LENGTH = np.sqrt(TOTAL + MEAN @ MEAN)  # ‖x‖_F/√m
 RHO = EPSILON * ((np.sqrt(EXAMPLES * FEATURES) + 50) * SIGMA[0] + LENGTH)
 PASS = RHO + EPSILON * np.sqrt(FEATURES) * LENGTH
-STOP = 1e-12  # norm of the gradient at which training ends, for Σλ = 1
+STOP = 1e-12  # gradient norm at which training stops, for Σλ = 1
 GRADIENT = STOP + 8 * EPSILON * (FEATURES + 50) * SIGMA[0] / np.sqrt(TOTAL)
 
 LOSS = (2 * np.sqrt(LEFT) * PASS + PASS**2) / LEFT
@@ -27,26 +28,26 @@ GAP = SIGMA[CODE - 1] - SIGMA[CODE]
 EIGENGAP = SPECTRUM[CODE - 1] - SPECTRUM[CODE]
 EXCESS = EPSILON * LEFT + RHO**2 + 10 * TOTAL * STOP**2 * TOTAL / SPECTRUM[-1]
 
-DECAY = SPECTRUM[CODE - 1] / 2  # μ, half of the least eigenvalue kept
+DECAY = SPECTRUM[CODE - 1] / 2  # μ, half of λ_k
 LOST = SPECTRUM[None, CODE:]
 TILT = (KEPT[:, None] - LOST) * (LOST + DECAY) / (KEPT[:, None] + LOST + DECAY)
 CURVATURE = min(TILT.min(), 2 * DECAY) / TOTAL
 PENALISED = LEFT + np.sum(2 * DECAY - DECAY**2 / KEPT)
 SHRUNK = LEFT + np.sum(KEPT * DECAY / (KEPT + DECAY))
-VANISHING = np.sqrt(SPECTRUM[1] * SPECTRUM[2])  # μ between the first two of the largest ratio
+VANISHING = np.sqrt(SPECTRUM[1] * SPECTRUM[2])  # μ, the geometric mean of λ_2 and λ_3
 GAINS = KEPT / (KEPT + DECAY)
 ROOTS = SPECTRUM / np.sqrt(SPECTRUM + DECAY)
 RIDGE = FEATURES * EPSILON * SPECTRUM[0] / DECAY
 DAMPED = LEFT + np.sum(KEPT * KEPT[-1] / (KEPT + KEPT[-1]))
 ENERGY = TOTAL + np.sqrt(TOTAL + FEATURES * KEPT[-1]) * np.sqrt(TOTAL)
 
-WEIGHT = min(2 * np.sqrt(KEPT[0] * KEPT[-1]), KEPT[0])  # of the contractive penalty
+WEIGHT = min(2 * np.sqrt(KEPT[0] * KEPT[-1]), KEPT[0])  # weight of the contractive penalty
 STRETCHED = LEFT + CODE * WEIGHT
 GAINS_TIED, GAINS_UNTIED = (np.maximum(0, 1 - weight / KEPT) for weight in (WEIGHT / 2, WEIGHT))
 TIED = LEFT + np.sum(KEPT * (1 - GAINS_TIED) ** 2 + WEIGHT * GAINS_TIED)
 SLOPE = 2 * np.sqrt(GAINS_UNTIED) * (WEIGHT - 2 * KEPT * (1 - GAINS_UNTIED))  # ∂J at √g V_k
 
-CORRELATED = np.linalg.eigvalsh(np.corrcoef(X, rowvar=False))[::-1]  # of features of unit variance
+CORRELATED = np.linalg.eigvalsh(np.corrcoef(X, rowvar=False))[::-1]  # for unit variances
 NOISY = np.sqrt(0.75**2 * CORRELATED + 0.25 * 0.75)
 FIT = 0.75 * CORRELATED / NOISY  # singular values under masks of rate a quarter
 MASKED = EPSILON * (np.sqrt(72) + 50) * np.sqrt(CORRELATED[0]) * (3 + NOISY[0] / np.sqrt(3 / 16))
@@ -117,7 +118,7 @@ CONTROLS = {
     "contractive_optimum": [None, np.linalg.norm(SLOPE) / TIED],
 }
 
-ELSEWHERE = (  # what compiles for long is asked in files that have compiled it
+TESTED_ELSEWHERE = (  # theorems that compile slowly, tested in the files that compile them
     "ordered_recovery",
     "course_conditions",
     "landscape_index",
@@ -125,6 +126,9 @@ ELSEWHERE = (  # what compiles for long is asked in files that have compiled it
     "sampled_denoising",
     "encoders_bounded_by_pca",
 )
+
+
+LOW_RANK = theory.pose(with_spectrum([3.0, 2.0, 1.0], features=5) + np.arange(5.0), 2)
 
 
 @pytest.fixture(scope="module", params=sorted(TOLERANCES))
@@ -136,7 +140,7 @@ def test_tolerances_follow_their_formulas(answered):
     name, certificates = answered
     for certificate, tolerance in zip(certificates, TOLERANCES[name], strict=False):
         if tolerance is not None:
-            expected = pytest.approx(tolerance, rel=1e-6, abs=0)  # not the 1e-12 that it adds
+            expected = pytest.approx(tolerance, rel=1e-6, abs=0)  # abs=0, as the default is 1e-12
             assert certificate.tolerance == expected, certificate.claim
 
 
@@ -147,6 +151,24 @@ def test_residuals_of_controls_follow_from_the_spectrum(answered):
             assert certificate.control == pytest.approx(control, rel=1e-6), certificate.claim
 
 
-@pytest.mark.parametrize("name", [name for name in theory.THEOREMS if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name in theory.THEOREMS if name not in TESTED_ELSEWHERE])
 def test_results_do_not_depend_on_the_unit(name):
     assert_no_number_changes(theory.THEOREMS[name], X, CODE)
+
+
+def test_unit_data_have_a_total_variance_of_one():
+    assert np.linalg.norm(tolerances.unit_factor(LOW_RANK)) == pytest.approx(1)
+    expected = [1 / 2, 1 / 3, 1 / 6, 0, 0]
+    np.testing.assert_allclose(tolerances.unit_eigenvalues(LOW_RANK), expected, atol=1e-14)
+
+
+def test_gradient_tolerances_follow_their_formulas():
+    assert tolerances.gradient_stop(LOW_RANK) == 1e-12
+    far = theory.pose(LOW_RANK.x + 1e5, 2)
+    length = np.sqrt(np.mean(np.sum(far.x**2, axis=1)))
+    stored = 8 * 2.0**-52 * length / np.sqrt(6)
+    assert tolerances.gradient_stop(far) == pytest.approx(stored, rel=1e-9, abs=0)
+    rounding = 8 * 2.0**-52 * (np.sqrt(25) + 50) * np.sqrt(3 / 6)
+    assert tolerances.gradient_rounding(LOW_RANK) == pytest.approx(rounding, rel=1e-9, abs=0)
+    whole = pytest.approx(stored + rounding, rel=1e-6, abs=0)
+    assert tolerances.gradient_error(far) == whole

@@ -1,3 +1,5 @@
+"""The course's theorem against scikit-learn, SciPy and finite differences."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,8 +16,8 @@ from aejax.theory.solvers.linear_solvers import alternating_least_squares
 from tests.theory.degenerate_data import CENTRED, DATA, DIGITS, X
 from tests.theory.units import assert_no_number_changes
 
-HOLDS, NO, NOT_APPLICABLE = "holds", "not identifiable", "not applicable"
-DROPPED = ("encoder", "decoder", "centring", "loss")
+HOLDS, NOT_IDENTIFIABLE, NOT_APPLICABLE = "holds", "not identifiable", "not applicable"
+ASSUMPTIONS = ("encoder", "decoder", "centring", "loss")
 
 
 def verdicts(answers):
@@ -32,7 +34,7 @@ def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     for certificate in certificates:
         assert certificate.residual <= certificate.tolerance < 1e-10
         assert certificate.control > 1e6 * certificate.tolerance
-    assert certificates[0].control == pytest.approx(1 / 1796, rel=1e-6)  # m − 1 for m
+    assert certificates[0].control == pytest.approx(1 / 1796, rel=1e-6)  # divisor m − 1
 
 
 def test_the_covariance_equals_scikit_learns():
@@ -82,7 +84,7 @@ def best_decoder(rows, kernel, formula, starts=3):
     return min(found, key=lambda each: each.fun)
 
 
-@pytest.mark.parametrize("violated", [None, *DROPPED])
+@pytest.mark.parametrize("violated", [None, *ASSUMPTIONS])
 def test_the_gradient_equals_finite_differences_at_scipys_optimal_decoder(violated):
     rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
@@ -99,7 +101,7 @@ def test_the_gradient_equals_finite_differences_at_scipys_optimal_decoder(violat
         assert expected < 1e-4
     elif violated == "centring":  # no biases; c is free for the finite differences only
         assert ours == pytest.approx(expected, rel=1e-3)
-    else:  # the bias of the encoder has a gradient too
+    else:  # our norm includes the gradient of b
         assert expected * 0.999 - 1e-5 <= ours <= 2 * expected
 
 
@@ -108,9 +110,9 @@ def test_the_losses_that_break_a_condition_reach_every_target():
         assert loss.support == (-np.inf, np.inf)
 
 
-@pytest.mark.parametrize("violated", DROPPED)
+@pytest.mark.parametrize("violated", ASSUMPTIONS)
 def test_scipy_finds_a_better_encoder_than_pca_if_an_assumption_is_violated(violated):
-    """From PCA's encoder and the best decoder for it, to a loss that no decoder of it reaches."""
+    """Joint training from PCA's encoder and its optimal decoder decreases the loss."""
     rows, formula = rows_of(X, violated), FORMULAS[violated]
     kernel = theory.pca(X).components[:3].T
     best = best_decoder(rows, kernel, formula)
@@ -136,10 +138,10 @@ def test_scipy_finds_a_better_encoder_than_pca_if_an_assumption_is_violated(viol
         ),
         (lambda a: a._replace(mean=a.mean + 1e-6), ["fails", "fails"]),
     ],
-    ids=["another subspace", "another order", "turned by 1e-6", "another mean"],
+    ids=["another subspace", "another order", "rotated by 1e-6", "another mean"],
 )
 def test_a_false_analysis_fails(false, expected):
-    """Eigenvectors that are not the leading ones are critical too: the code tells, not they."""
+    """The gradient vanishes for all sets of eigenvectors; only the code identifies the leading."""
     problem = theory.pose(X, 3)
     answers = theory.course_conditions(problem._replace(pca=false(problem.pca)))
     assert verdicts(answers) == [HOLDS, expected[0], *[expected[1]] * 4]
@@ -158,7 +160,7 @@ def test_unconverged_least_squares_is_not_identifiable(monkeypatch):
         lambda *args: alternating_least_squares(*args, max_steps=2),
     )
     answer = theory.course_conditions(theory.pose(X, 3))[1]
-    assert answer.verdict == NO
+    assert answer.verdict == NOT_IDENTIFIABLE
     assert "least squares had not converged after 2 steps" in answer.reason
 
 
@@ -167,12 +169,12 @@ CASES = {
     "repeated at k": (
         DATA["λ_3 = λ_4"] + 1,
         3,
-        [HOLDS, NO] + [HOLDS] * 4,
+        [HOLDS, NOT_IDENTIFIABLE] + [HOLDS] * 4,
     ),
     "rank < k": (
         DATA["rank 2"] + 1,
         3,
-        [HOLDS, NO] + [NOT_APPLICABLE] * 4,
+        [HOLDS, NOT_IDENTIFIABLE] + [NOT_APPLICABLE] * 4,
     ),
     "rank = k": (
         DATA["rank 3"] + 1,

@@ -1,4 +1,4 @@
-"""The landscape, against enumeration, finite differences and formulas that are wrong on purpose."""
+"""The loss landscape against enumeration and finite differences; wrong formulas must fail."""
 
 import jax
 import numpy as np
@@ -30,7 +30,7 @@ def points():
 
 
 @pytest.fixture(scope="module")
-def surface(points):
+def derivatives(points):
     return landscape.local_derivatives(CASE, points)
 
 
@@ -40,23 +40,23 @@ def test_six_directions_have_42_subsets_of_size_at_most_three():
     assert {len(subset) for subset in chosen} == {0, 1, 2, 3}
 
 
-def test_all_42_indices_are_as_predicted_and_exactly_one_is_a_minimum(surface):
+def test_all_42_indices_are_as_predicted_and_exactly_one_is_a_minimum(derivatives):
     minima = []
-    for subset, curvatures in zip(landscape.subsets(CASE), surface.curvatures, strict=True):
+    for subset, curvatures in zip(landscape.subsets(CASE), derivatives.curvatures, strict=True):
         counted = int(np.sum(curvatures < -1e-9)), int(np.sum(np.abs(curvatures) <= 1e-9))
         assert counted == landscape.predicted_index(CASE.eigenvalues, subset, 3)
         minima += [subset] if counted[0] == 0 else []
     assert minima == [(0, 1, 2)]
 
 
-def test_gradients_vanish_and_losses_are_sums_of_the_other_eigenvalues(surface):
+def test_gradients_vanish_and_losses_are_sums_of_the_other_eigenvalues(derivatives):
     expected = [18.5 - sum(SPECTRUM[i] for i in chosen) for chosen in landscape.subsets(CASE)]
-    np.testing.assert_allclose(6 * surface.loss, np.array(expected), atol=1e-12)
-    assert surface.gradient.max() < 1e-13
+    np.testing.assert_allclose(6 * derivatives.loss, np.array(expected), atol=1e-12)
+    assert derivatives.gradient.max() < 1e-13
 
 
 @pytest.mark.parametrize("index", [0, 3, 17, 41])
-def test_the_hessian_equals_finite_differences(points, surface, index):
+def test_the_hessian_equals_finite_differences(points, derivatives, index):
     encoder, decoder = (
         np.asarray(points[side]["layer_0"]["kernel"])[index] for side in ("encoder", "decoder")
     )
@@ -70,7 +70,7 @@ def test_the_hessian_equals_finite_differences(points, surface, index):
     at, step = np.concatenate([encoder.ravel(), decoder.ravel()]), 1e-5
     rows = [(gradient(at + step * e) - gradient(at - step * e)) / (2 * step) for e in np.eye(36)]
     reference = np.linalg.eigvalsh(np.array(rows + np.transpose(rows)) / 2)
-    np.testing.assert_allclose(surface.curvatures[index], reference, atol=1e-8)
+    np.testing.assert_allclose(derivatives.curvatures[index], reference, atol=1e-8)
 
 
 def test_the_index_is_constant_on_a_critical_set():

@@ -1,3 +1,5 @@
+"""Solvers of the linear autoencoder against the SVD and scikit-learn's PCA."""
+
 import jax
 import numpy as np
 import pytest
@@ -62,7 +64,7 @@ def test_the_key_determines_the_start(solver):
 @pytest.mark.parametrize("solver", [getattr(theory, name) for name in SOLVERS])
 def test_solvers_report_that_they_have_not_converged(solver):
     solution = solver(KEY, theory.moments(X), 3, max_steps=2)
-    rounds = 2 if solver is theory.train_preconditioned else 1  # before and after its balance
+    rounds = 2 if solver is theory.train_preconditioned else 1  # two calls of L-BFGS
     assert (solution.steps, solution.converged) == (2 * rounds, False)
 
 
@@ -118,7 +120,7 @@ def test_preconditioned_training_converges_to_scikit_learns_map(x):
 
 
 def test_a_preconditioned_step_equals_a_step_on_whitened_inputs():
-    """A step of A = T W_e along its gradient is one of W_e along (I − W_e W_d) W_dᵀ."""
+    """A gradient step of A = T W_e is a step of W_e along (I − W_e W_d) W_dᵀ."""
     t = theory.moments(X).factor
     generator = np.random.default_rng(0)
     encoder, decoder = generator.normal(size=(6, 3)), generator.normal(size=(3, 6))
