@@ -22,9 +22,9 @@ OBSERVER = "observer"
 
 
 class Moments(NamedTuple):
-    """Count, mean and variance (divided by the count) of the values of each channel."""
+    """Number of values (size), mean and variance (divided by the number) of each channel."""
 
-    count: Float[Array, ""]
+    size: Float[Array, ""]
     mean: Float[Array, " channels"]
     variance: Float[Array, " channels"]
 
@@ -98,11 +98,11 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
     Source: Chan, Golub & LeVeque 1983.
     """
-    count = a.count + b.count
-    share_a, share_b = a.count / count, b.count / count
+    size = a.size + b.size
+    share_a, share_b = a.size / size, b.size / size
     difference = b.mean - a.mean
     return Moments(
-        count,
+        size,
         a.mean + share_b * difference,
         share_a * a.variance + share_b * b.variance + share_a * share_b * jnp.square(difference),
     )
