@@ -37,7 +37,7 @@ def examples(path: Path) -> Iterator[doctest.DocTest]:
 
 
 def failures(example: doctest.DocTest) -> str:
-    """What `doctest` reports about an example: empty when it passes."""
+    """Report of `doctest` about an example; empty if it passes."""
     report = io.StringIO()
     with contextlib.redirect_stdout(io.StringIO()):
         doctest.DocTestRunner(verbose=False, optionflags=OPTIONS).run(example, out=report.write)
