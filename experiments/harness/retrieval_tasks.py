@@ -10,6 +10,7 @@ import numpy as np
 from aejax import data, losses
 from aejax.types import Array, Loss
 from experiments.harness.newsgroups import documents
+from experiments.harness.training import flatten_and_scale
 
 
 class Collection(NamedTuple):

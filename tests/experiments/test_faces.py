@@ -47,5 +47,5 @@ def test_no_person_is_in_both_training_and_test_set(shared_data):
 
 
 def test_a_missing_file_is_reported():
-    with pytest.raises(FileNotFoundError, match="give --data the place"):
+    with pytest.raises(FileNotFoundError, match="pass the path of"):
         load("nowhere.npz")

@@ -24,12 +24,12 @@ LINEAR = aejax.objective(aejax.linear(6, 2), losses.squared)
 
 
 def test_sparse_initialisation_gives_each_unit_its_connections_with_normal_weights():
-    kernel = np.asarray(sparse(15)(jax.random.key(0), (100, 400)))
+    kernel = np.asarray(sparse_initializer(15)(jax.random.key(0), (100, 400)))
     assert (np.count_nonzero(kernel, axis=0) == 15).all()
     assert stats.kstest(kernel[kernel != 0], "norm").pvalue > 0.01
     each_input = np.count_nonzero(kernel, axis=1)  # 400 draws, each with probability 0.15
     assert stats.chisquare(each_input).pvalue > 0.01
-    assert np.count_nonzero(sparse(15)(jax.random.key(1), (6, 4))) == 24
+    assert np.count_nonzero(sparse_initializer(15)(jax.random.key(1), (6, 4))) == 24
 
 
 @pytest.mark.parametrize("step", [0, 249, 250, 1000, 12_499, 10**6])

@@ -45,7 +45,7 @@ def test_camvid_has_images_and_a_class_for_each_of_their_pixels(shared_data):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="give --data the place"):
+    with pytest.raises(FileNotFoundError, match="pass the path of"):
         experiment.load(str(tmp_path / "none.npz"))
 
 
