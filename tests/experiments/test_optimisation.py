@@ -16,6 +16,7 @@ from experiments.harness.optimisation import (
     momentum_schedule,
     record_losses,
     search_learning_rates,
+    sparse_initializer,
 )
 from experiments.optimisers import OPTIMIZERS
 
