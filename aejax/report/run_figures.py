@@ -11,7 +11,7 @@ import numpy as np
 from aejax import plots
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
-from aejax.runs.in_memory_examples import ShownExamples
+from aejax.runs.examples import ShownExamples
 from aejax.runs.run import Run
 from aejax.training.records import Record
 from aejax.types import Array, Batch

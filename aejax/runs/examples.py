@@ -1,95 +1,103 @@
-"""Examples that a run is trained on, in memory or streamed from disk, behind one interface."""
+"""Examples of a run: flat, normalised, with a validation part split off; here, in memory."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-import optax
 
-from aejax.data import Normalisation
-from aejax.objectives import Objective
+from aejax import training
+from aejax.data import Normalisation, fingerprint, load, normalise
+from aejax.runs.builders import make_normalisation
 from aejax.runs.configuration import Training
-from aejax.runs.in_memory_examples import ShownExamples, load_in_memory
-from aejax.runs.run import Run, with_data_path
-from aejax.runs.streamed_examples import load_streamed
-from aejax.training import Placement, TrainState
 from aejax.training.batches import resolve_batch_size
-from aejax.training.records import Callback, Record
+from aejax.types import Array, Batch
 
 
-@runtime_checkable
-class Examples(Protocol):
-    """Flat, normalised train, validation and test examples of one data set."""
+class ShownExamples(NamedTuple):
+    """Test examples that reports and the explorer show.
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one raw example."""
-        ...
+    raw:    [examples, *features], in the units of the data set.
+    labels: class of each example, or None.
+    batch:  the same examples, flat and normalised.
+    """
 
-    @property
-    def fingerprint(self) -> str:
-        """Fingerprint of the data."""
-        ...
-
-    @property
-    def normalisation(self) -> Normalisation:
-        """Normalisation that was fitted to the train and validation examples."""
-        ...
-
-    @property
-    def train_size(self) -> int:
-        """Number of train examples, without validation."""
-        ...
-
-    @property
-    def skipped(self) -> Collection[int]:
-        """Indices of the unreadable examples that have been skipped so far."""
-        ...
-
-    def check(self, configuration: Training, objective: Objective, state: TrainState) -> None:
-        """Raise the ValueError that `fit` would raise, before the run's folder exists."""
-        ...
-
-    def fit(
-        self,
-        configuration: Training,
-        objective: Objective,
-        optimizer: optax.GradientTransformation,
-        state: TrainState,
-        history: Sequence[Record],
-        callbacks: Sequence[Callback],
-        placement: Placement,
-    ) -> None:
-        """Train on the train examples, from a state whose epochs are recorded in the history."""
-        ...
-
-    def test_batches(self) -> Iterable[np.ndarray]:
-        """Test examples in batches [examples, features], in order."""
-        ...
-
-    def pca_examples(self) -> tuple[np.ndarray, dict[str, int]]:
-        """Train examples for PCA, validation included, and their entry in `metrics.json`."""
-        ...
-
-    def shown(self) -> ShownExamples:
-        """Test examples for reports and the explorer."""
-        ...
+    raw: np.ndarray
+    labels: np.ndarray | None
+    batch: Batch
 
 
-def load_examples(configuration: Training) -> Examples:
-    """Open the data set of a configuration, in memory or as a stream."""
-    return load_streamed(configuration) if configuration.stream else load_in_memory(configuration)
+class Examples(NamedTuple):
+    """Examples of a run, in memory or streamed from disk.
+
+    shape:         shape of one raw example.
+    fingerprint:   fingerprint of the data.
+    normalisation: normalisation, fitted to the train and validation examples.
+    train_size:    number of train examples, without validation.
+    check:         `training.check_training` or `check_stream` for the train examples.
+    fit:           `training.fit` or `fit_stream` for the train examples.
+    test_batches:  () -> test examples in batches [examples, features], in order.
+    pca_examples:  () -> train examples for PCA, validation included, and their entry in
+                   `metrics.json`.
+    shown:         () -> test examples for reports and the explorer.
+    skipped:       indices of the unreadable examples that have been skipped so far.
+    """
+
+    shape: tuple[int, ...]
+    fingerprint: str
+    normalisation: Normalisation
+    train_size: int
+    check: Callable[..., None]
+    fit: Callable[..., Any]
+    test_batches: Callable[[], Iterable[np.ndarray]]
+    pca_examples: Callable[[], tuple[np.ndarray, dict[str, int]]]
+    shown: Callable[[], ShownExamples]
+    skipped: Collection[int] = ()
 
 
-def load_seen_examples(run: Run) -> ShownExamples:
-    """Load the test examples of a run; ValueError if its data have changed since."""
-    examples = load_examples(with_data_path(run.configuration, run.about.folder))
-    if examples.fingerprint != run.about.fingerprint:
-        raise ValueError(
-            f"{run.configuration.data} is no longer the data that the run was trained on"
-        )
-    return examples.shown()
+def load_in_memory(configuration: Training) -> Examples:
+    """Load, normalise, flatten and split the data set of a configuration.
+
+    Args:
+        configuration: settings of a run.
+
+    Returns:
+        The examples. Validation examples are drawn with the seed of the configuration; both parts
+        keep the order of the data set.
+    """
+    dataset = load(configuration.data, data_dir=configuration.data_dir)
+    normalisation = make_normalisation(
+        configuration, dataset.x_train, low=dataset.low, high=dataset.high
+    )
+    train, validation = _split(configuration, flat_normalised(normalisation, dataset.x_train))
+    test = Batch(flat_normalised(normalisation, dataset.x_test))
+    size = resolve_batch_size(configuration.batch_size, len(train.x))
+    data = {"data": train, "batch_size": size, "validation": validation}
+
+    def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
+        x_train = np.asarray(train.x)
+        if validation is None:
+            return x_train, {}
+        return np.concatenate([x_train, np.asarray(validation.x)]), {}
+
+    return Examples(
+        dataset.x_train.shape[1:],
+        fingerprint(dataset),
+        normalisation,
+        len(train.x),
+        check=partial(training.check_training, **data),
+        fit=partial(training.fit, **data),
+        test_batches=lambda: [np.asarray(test.x)],
+        pca_examples=pca_examples,
+        shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test),
+    )
+
+
+def flat_normalised(normalisation: Normalisation, x: Array | np.ndarray) -> Array:
+    """Normalised examples as float32 rows; ValueError for values beyond the range of float32."""
+    return jnp.asarray(normalise(normalisation, x, dtype=np.float32)).reshape(x.shape[0], -1)
 
 
 def with_batch_size(configuration: Training, examples: Examples) -> Training:
@@ -102,3 +110,12 @@ def total_steps(configuration: Training, examples: Examples) -> int:
     """Number of optimiser steps of a run."""
     size = resolve_batch_size(configuration.batch_size, examples.train_size)
     return configuration.epochs * (configuration.steps_per_epoch or -(-examples.train_size // size))
+
+
+def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:
+    """Train examples and randomly drawn validation examples, both in the order of x."""
+    held_out = round(configuration.validation * len(x))
+    if not held_out:
+        return Batch(x), None  # without a copy: x may fill half of the memory
+    order = np.random.default_rng(configuration.seed).permutation(len(x))
+    return Batch(x[np.sort(order[held_out:])]), Batch(x[np.sort(order[:held_out])])

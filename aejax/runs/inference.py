@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data import LazyArray, denormalise
-from aejax.runs.in_memory_examples import flat_normalised
+from aejax.runs.examples import flat_normalised
 from aejax.runs.run import Run
 from aejax.types import Array, Code
 

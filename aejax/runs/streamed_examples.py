@@ -1,32 +1,29 @@
-"""Examples of a run, streamed from disk: flat, normalised, with a validation part split off."""
+"""Examples of a run, streamed from disk, and the choice between a stream and memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from functools import partial
 from math import prod
-from typing import NamedTuple, cast
+from typing import cast
 
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from aejax import training
 from aejax.data import (
     Dataset,
     LazyArray,
-    Normalisation,
     fingerprint,
     guarded,
     normalise,
     open_stream,
 )
-from aejax.objectives import Objective
 from aejax.runs.builders import make_normalisation
 from aejax.runs.configuration import Training
-from aejax.runs.in_memory_examples import ShownExamples
-from aejax.training import Placement, Stream, TrainState
+from aejax.runs.examples import Examples, ShownExamples, load_in_memory
+from aejax.runs.run import Run, with_data_path
+from aejax.training import Stream
 from aejax.training.batches import resolve_batch_size
 from aejax.training.index_shuffle import permute_indices
-from aejax.training.records import Callback, Record
 from aejax.training.stream_batches import sequential_indices
 from aejax.types import Array, Batch
 
@@ -43,84 +40,22 @@ MAX_PCA_BYTES = 2**28
 """Maximum size of these examples in bytes."""
 
 
-class StreamedExamples(NamedTuple):
-    """`aejax.runs.examples.Examples`, read from disk batch by batch.
+def load_examples(configuration: Training) -> Examples:
+    """Open the data set of a configuration, in memory or as a stream."""
+    return load_streamed(configuration) if configuration.stream else load_in_memory(configuration)
 
-    rows: all train examples, validation included, flat and normalised.
-    raw:  test examples in the units of the data set.
-    """
 
-    shape: tuple[int, ...]
-    fingerprint: str
-    normalisation: Normalisation
-    train: Stream
-    validation: Stream | None
-    test: Stream
-    rows: LazyArray
-    raw: LazyArray
-    skipped: set[int]
-
-    @property
-    def train_size(self) -> int:
-        """Number of train examples, without validation."""
-        return self.train.examples
-
-    def check(self, configuration: Training, objective: Objective, state: TrainState) -> None:
-        """Raise the ValueError that `fit` would raise for the first batch."""
-        training.check_stream(
-            objective,
-            state.params,
-            self.train,
-            validation=self.validation,
-            patience=configuration.patience,
+def load_seen_examples(run: Run) -> ShownExamples:
+    """Load the test examples of a run; ValueError if its data have changed since."""
+    examples = load_examples(with_data_path(run.configuration, run.about.folder))
+    if examples.fingerprint != run.about.fingerprint:
+        raise ValueError(
+            f"{run.configuration.data} is no longer the data that the run was trained on"
         )
-
-    def fit(
-        self,
-        configuration: Training,
-        objective: Objective,
-        optimizer: optax.GradientTransformation,
-        state: TrainState,
-        history: Sequence[Record],
-        callbacks: Sequence[Callback],
-        placement: Placement,
-    ) -> None:
-        """Train on the stream of train examples."""
-        training.fit_stream(
-            objective,
-            optimizer,
-            self.train,
-            steps_per_epoch=configuration.steps_per_epoch,
-            epochs=configuration.epochs,
-            validation=self.validation,
-            patience=configuration.patience,
-            state=state,
-            history=history,
-            callbacks=callbacks,
-            placement=placement,
-        )
-
-    def test_batches(self) -> Iterable[np.ndarray]:
-        """Test examples in batches of the train batch size, in order."""
-        steps = (range(step, step + 1) for step in range(training.steps_per_pass(self.test)))
-        return (np.asarray(self.test.read(sequential_indices(self.test, step)).x) for step in steps)
-
-    def pca_examples(self) -> tuple[np.ndarray, dict[str, int]]:
-        """Evenly spaced train and validation examples, and how many they are."""
-        count = min(MAX_PCA_EXAMPLES, max(1, MAX_PCA_BYTES // (4 * prod(self.shape))))
-        indices = np.unique(np.linspace(0, len(self.rows) - 1, count).astype(int))
-        batches = np.array_split(indices, -(-len(indices) // self.train.batch_size))
-        x_train = np.concatenate([self.rows[batch] for batch in batches])
-        return x_train, {"pca_examples": len(x_train)}
-
-    def shown(self) -> ShownExamples:
-        """The first test examples, without labels."""
-        indices = np.arange(min(MAX_SHOWN_EXAMPLES, self.test.examples))
-        batch = Batch(jnp.asarray(self.test.read(indices).x))
-        return ShownExamples(self.raw[indices], None, batch)
+    return examples.shown()
 
 
-def load_streamed(configuration: Training) -> StreamedExamples:
+def load_streamed(configuration: Training) -> Examples:
     """Open, normalise and split the data set of a configuration without loading it into memory.
 
     Args:
@@ -149,22 +84,48 @@ def load_streamed(configuration: Training) -> StreamedExamples:
     def stream(x: LazyArray) -> Stream:
         return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
-    rows, test = (
+    rows, test_rows = (
         x.map(flat_normalised, features=(prod(shape),), dtype=np.float32)
         for x in (dataset.train, dataset.test)
     )
     held_out = round(configuration.validation * len(rows))
     size = resolve_batch_size(configuration.batch_size, len(rows) - held_out)
+    test = stream(test_rows)
     permutation = partial(permute_indices, len(rows), configuration.seed)
-    return StreamedExamples(
+    train = stream(rows.select(len(rows) - held_out, lambda i: permutation(i + held_out)))
+    validation = stream(rows.select(held_out, permutation)) if held_out else None
+
+    def test_batches() -> Iterator[np.ndarray]:
+        for step in range(training.steps_per_pass(test)):
+            yield np.asarray(test.read(sequential_indices(test, range(step, step + 1))).x)
+
+    def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
+        count = min(MAX_PCA_EXAMPLES, max(1, MAX_PCA_BYTES // (4 * prod(shape))))
+        indices = np.unique(np.linspace(0, len(rows) - 1, count).astype(int))
+        batches = np.array_split(indices, -(-len(indices) // size))
+        x_train = np.concatenate([rows[batch] for batch in batches])
+        return x_train, {"pca_examples": len(x_train)}
+
+    def shown() -> ShownExamples:
+        indices = np.arange(min(MAX_SHOWN_EXAMPLES, test.examples))
+        batch = Batch(jnp.asarray(test.read(indices).x))
+        return ShownExamples(dataset.test[indices], None, batch)
+
+    return Examples(
         shape,
         _fingerprint(dataset.train, dataset.test),
         normalisation,
-        train=stream(rows.select(len(rows) - held_out, lambda i: permutation(i + held_out))),
-        validation=stream(rows.select(held_out, permutation)) if held_out else None,
-        test=stream(test),
-        rows=rows,
-        raw=dataset.test,
+        train.examples,
+        check=partial(training.check_stream, stream=train, validation=validation),
+        fit=partial(
+            training.fit_stream,
+            stream=train,
+            steps_per_epoch=configuration.steps_per_epoch,
+            validation=validation,
+        ),
+        test_batches=test_batches,
+        pca_examples=pca_examples,
+        shown=shown,
         skipped=skipped,
     )
 

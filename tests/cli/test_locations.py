@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from aejax.runs.examples import load_seen_examples
 from aejax.runs.run import open_run, read_about
+from aejax.runs.streamed_examples import load_seen_examples
 from tests.cli.conftest import check
 
 SETTINGS = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"

@@ -22,7 +22,7 @@ def streamed(path, **settings):
 def test_images_of_every_depth_are_scaled_by_their_range(tmp_path, stored, greatest):
     for i, image in enumerate(stored):
         Image.fromarray(image).save(tmp_path / f"{i}.png")
-    rows = streamed(tmp_path).rows[:]
+    rows, _ = streamed(tmp_path).pca_examples()
     assert rows.dtype == np.float32
     np.testing.assert_allclose(
         rows, np.delete(stored, [4, 9], axis=0).reshape(8, 12) / greatest, rtol=1e-7
@@ -35,15 +35,15 @@ def test_palette_images_are_converted_on_request(tmp_path):
     with pytest.raises(ValueError, match="its mode P is neither grey nor RGB; image_mode='RGB'"):
         streamed(tmp_path)
     found = streamed(tmp_path, image_mode="L")
-    np.testing.assert_array_equal(found.raw[:], (PIXELS // 64 * 85)[[4, 9]])
+    np.testing.assert_array_equal(found.shown().raw, (PIXELS // 64 * 85)[[4, 9]])
 
 
 def test_values_beyond_float32_are_normalised_in_float64(tmp_path):
     x = 1e60 + np.random.default_rng(0).normal(size=(10, 3)) * 1e50
     np.save(tmp_path / "x.npy", x)
-    rows = streamed(tmp_path / "x.npy", normalise="standardise").rows[:]
+    rows, _ = streamed(tmp_path / "x.npy", normalise="standardise").pca_examples()
     train = np.delete(x, [4, 9], axis=0) / 1e60 - 1
     expected = (train - train.mean(axis=0)) / train.std(axis=0)
     np.testing.assert_allclose(rows, expected, atol=1e-4)
     with pytest.raises(ValueError, match="beyond the range of float32"):
-        streamed(tmp_path / "x.npy", normalise="none").rows[:]
+        streamed(tmp_path / "x.npy", normalise="none").pca_examples()

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from aejax.runs.examples import load_seen_examples
 from aejax.runs.run import open_run
+from aejax.runs.streamed_examples import load_seen_examples
 
 LOOPBACK = "127.0.0.1"
 

@@ -10,10 +10,10 @@ import tyro
 
 from aejax.runs.atomic_files import write_text
 from aejax.runs.configuration import build_record, fixed_settings
-from aejax.runs.examples import load_seen_examples
 from aejax.runs.history import read_run_history
 from aejax.runs.json_files import read_json
 from aejax.runs.run import Run, metrics_file, open_run, read_metrics
+from aejax.runs.streamed_examples import load_seen_examples
 from aejax.theory import Certificate
 
 

@@ -26,7 +26,7 @@ from aejax.cli.process.signals import Interrupted, ReceivedSignals, defer_signal
 from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
 from aejax.runs.environment import check_platform, environment
-from aejax.runs.examples import Examples, load_examples, total_steps, with_batch_size
+from aejax.runs.examples import Examples, total_steps, with_batch_size
 from aejax.runs.history import check_length, history_writer, read_history
 from aejax.runs.integrity import new_identity, read_identity
 from aejax.runs.lock import locked
@@ -48,6 +48,7 @@ from aejax.runs.run import (
     write_metrics,
     write_settings,
 )
+from aejax.runs.streamed_examples import load_examples
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
@@ -125,12 +126,21 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
     state = sharding.init_sharded(placement, objective, optimizer, key)
-    examples.check(configuration, objective, state)
+    examples.check(objective, state.params, patience=configuration.patience)
     with explain_errors(out), locked(out) if is_main_process() else nullcontext():
         _check_unused(command)
         state, history = _start(command, examples, folder, state)
         with _callbacks(command, examples, state, history, signals) as callbacks:
-            examples.fit(configuration, objective, optimizer, state, history, callbacks, placement)
+            examples.fit(
+                objective,
+                optimizer,
+                epochs=configuration.epochs,
+                patience=configuration.patience,
+                state=state,
+                history=history,
+                callbacks=callbacks,
+                placement=placement,
+            )
         metrics = measure(open_run(out), examples, pca=command.pca)
         if is_main_process():
             write_metrics(out, metrics)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.runs.in_memory_examples import ShownExamples
+from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import Map, decoder, encoder, model_inputs
 from aejax.runs.run import Run
 from aejax.types import Array

@@ -11,8 +11,8 @@ import pytest
 from scipy.special import expit
 
 from aejax.report.run_figures import run_figures
-from aejax.runs.examples import load_seen_examples
 from aejax.runs.run import open_run
+from aejax.runs.streamed_examples import load_seen_examples
 from tests.cli.conftest import EPOCHS, check, history_of
 
 TITLES = (
