@@ -50,6 +50,6 @@ def test_pca_is_omitted_for_a_code_as_large_as_the_data(x, tmp_path, aejax):
     found = aejax("report", tmp_path / "run")
     assert found.code == 0, found.err
     page = (tmp_path / "run/report.html").read_text()
-    assert "Of the 36 units on the 24 test examples" in page
+    assert "Activations of the 36 units on the 24 test examples" in page
     assert "PCA with" not in page
     check(aejax("report", tmp_path / "run", "--checkpoint 5"), "no checkpoint of step 5")
