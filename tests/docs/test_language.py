@@ -15,7 +15,12 @@ FILES = [
     for path in sorted((ROOT / folder).rglob("*.py"))
     if path != Path(__file__)
 ]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GENERATED = ("_build", "api", "repository")  # by `make docs`
+DOCUMENTS = [
+    path
+    for path in [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+    if path.relative_to(ROOT).parts[1:2] not in [(name,) for name in GENERATED]
+]
 
 VOCABULARY = {
     r"\brooms?\b|\bof the house\b": "package, module",
