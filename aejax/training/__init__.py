@@ -19,6 +19,7 @@ from aejax.training.pretraining import pretrain as pretrain
 from aejax.training.pretraining import rbm_objective as rbm_objective
 from aejax.training.pretraining import rbm_optimizer as rbm_optimizer
 from aejax.training.pretraining import unroll as unroll
+from aejax.training.progress import progress as progress
 from aejax.training.records import Callback as Callback
 from aejax.training.records import Record as Record
 from aejax.training.records import stalled as stalled

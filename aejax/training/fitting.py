@@ -1,7 +1,7 @@
 """Training loop: compile once, run epochs, and pass the record of each to callbacks."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import SupportsIndex
 
@@ -16,6 +16,7 @@ from aejax.keys import typed_key
 from aejax.objectives import Objective, noiseless
 from aejax.training.ahead_of_time import compile_ahead_of_time
 from aejax.training.batches import Measurements, mean_over_examples, resolve_batch_size
+from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import (
     check_callbacks,
@@ -36,12 +37,9 @@ from aejax.training.preflight_checks import check_training, clip_targets
 from aejax.training.records import (
     Callback,
     Record,
-    Scalars,
-    add_validation,
     epoch_record,
     finite_steps,
     means_of_finite,
-    stalled,
 )
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
 from aejax.types import Batch, BatchLike, KeyLike
@@ -60,6 +58,8 @@ def fit(
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
+    keep_best: bool = False,
+    progress: bool = False,
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
 ) -> tuple[TrainState, list[Record]]:
@@ -74,25 +74,33 @@ def fit(
         epochs: total number of epochs, including those of `state`.
         key: PRNG key or integer seed of a new run.
         state: final state of an earlier run, to resume it bit-identically; instead of `key`.
-        history: records of the earlier run.
+        history: records of the earlier run. Those of epochs after the state are dropped, because
+            these epochs are trained again.
         batch_size: number of examples per step (default: 128, or all examples if fewer). The last
             step of an epoch takes the remainder.
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
         callbacks: functions of (state, record), called in order after each epoch. The buffers of
-            the state are donated to the next epoch; copy arrays that must be kept.
+            the state are donated to the next epoch; copy arrays that must be kept. If one returns
+            True, training stops after this epoch. Several processes must agree.
+        keep_best: whether to return the state of the epoch with the lowest validation loss (the
+            first of equal ones) instead of the last, as a copy that needs the memory of a second
+            state. A later call resumes from it bit-identically, with the returned history. A
+            history whose best epoch is before `state` is refused.
+        progress: whether to show a bar (in a terminal or notebook) or lines on stderr.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
         placement: shardings of the arrays; see `aejax.sharding`.
 
     Returns:
-        The final state, and the history: one record per epoch with "epoch", "step", "seconds",
-        "examples_per_second", the mean measurements of the epoch, and the loss and terms on
-        validation data under "validation".
+        The final or the best state, and the history: one record per epoch with "epoch", "step",
+        "seconds", "examples_per_second", the mean measurements of the epoch, and the loss and terms
+        on validation data under "validation".
 
     Raises:
         ValueError: if both or neither of key and state are given; if the state belongs to another
             model or optimizer; if an argument has the wrong type; if the placement cannot divide
-            the batch size; and as `check_training`.
+            the batch size; as `check_training`; and if keep_best is given without validation, or
+            with a history whose best epoch is before `state`.
         NonFiniteLossError: if the loss or the parameters become NaN or infinite.
         OutOfMemoryError: if a step needs more memory than the device has.
         LostProcessError: if another process of the training fails.
@@ -109,6 +117,8 @@ def fit(
     epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
+    history = up_to(current, history)
+    check_keep_best(keep_best, validation, history)
     check_training(
         objective,
         current.params,
@@ -170,42 +180,9 @@ def fit(
         history=history,
         patience=patience,
         callbacks=callbacks,
+        keep_best=keep_best,
+        show_progress=progress,
     )
-
-
-def run_epochs(
-    run_epoch: Callable[[TrainState], tuple[TrainState, Record]],
-    state: TrainState,
-    *,
-    epochs: int,
-    measure: Callable[[TrainState], Scalars] | None,
-    history: Sequence[Record],
-    patience: int | None,
-    callbacks: Sequence[Callback],
-) -> tuple[TrainState, list[Record]]:
-    """Run epochs until their number is reached or the validation loss stalls.
-
-    Args:
-        run_epoch: state -> (next state, record) for one epoch.
-        state: initial state.
-        epochs: total number of epochs, including those of `state`.
-        measure: state -> loss and terms on validation data; None without validation.
-        history: records of earlier epochs.
-        patience: patience of `stalled`.
-        callbacks: functions of (state, record), called in order after each epoch.
-
-    Returns:
-        The final state, and the extended history.
-    """
-    history = list(history)
-    while int(state.epoch) < epochs and not stalled(history, patience):
-        state, record = run_epoch(state)
-        if measure is not None:
-            add_validation(record, measure(state))
-        history.append(record)
-        for callback in callbacks:
-            callback(state, record)
-    return state, history
 
 
 def initial_state(

@@ -18,8 +18,9 @@ Scalars = Mapping[str, Any]
 Record = dict[str, Any]
 """Record of one epoch: Python scalars by name, which can be printed and written to JSON."""
 
-Callback = Callable[[TrainState, Record], None]
-"""Function called after each epoch, for checkpoints, history or progress."""
+Callback = Callable[[TrainState, Record], bool | None]
+"""Function called after each epoch, for checkpoints, history or progress. If it returns True,
+training stops after this epoch; other results have no effect."""
 
 
 def stalled(history: Sequence[Record], patience: int | None) -> bool:
@@ -35,8 +36,13 @@ def stalled(history: Sequence[Record], patience: int | None) -> bool:
     """
     if patience is None:
         return False
-    losses = [record["validation"]["loss"] for record in history if "validation" in record]
+    losses = losses_of(history)
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def losses_of(history: Sequence[Record]) -> list[float]:
+    """Validation losses of the epochs with validation, in order."""
+    return [record["validation"]["loss"] for record in history if "validation" in record]
 
 
 def epoch_record(state: TrainState, means: Scalars, *, examples: int, seconds: float) -> Record:

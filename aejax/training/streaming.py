@@ -20,13 +20,13 @@ from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective, noiseless
 from aejax.training.ahead_of_time import Compiled, compile_ahead_of_time
 from aejax.training.batches import Measurements
+from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import check_callbacks
 from aejax.training.fitting import (
     check_penalties_eagerly,
     check_shardable,
     initial_state,
-    run_epochs,
 )
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.placement import (
@@ -72,6 +72,8 @@ def fit_stream(
     validation: Stream | None = None,
     patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
+    keep_best: bool = False,
+    progress: bool = False,
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
 ) -> tuple[TrainState, list[Record]]:
@@ -90,10 +92,12 @@ def fit_stream(
             pass). It does not affect the order of the examples.
         key: PRNG key or integer seed of a new training.
         state: final state of an earlier training, to resume it bit-identically; instead of `key`.
-        history: records of the earlier training.
+        history: records of the earlier training, up to the state.
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
-        callbacks: functions of (state, record), called in order after each epoch.
+        callbacks: functions of (state, record), called in order after each epoch; True stops.
+        keep_best: whether to return the state of the best epoch, as `fit`.
+        progress: whether to show a bar (in a terminal or notebook) or lines on stderr.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
         placement: shardings of the arrays.
 
@@ -112,6 +116,8 @@ def fit_stream(
     epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
+    history = up_to(current, history)
+    check_keep_best(keep_best, validation, history)
     check_stream(objective, current.params, stream, validation=validation, patience=patience)
     stream = checked_stream(stream)
     validation = None if validation is None else checked_stream(validation)
@@ -145,6 +151,8 @@ def fit_stream(
         history=history,
         patience=patience,
         callbacks=callbacks,
+        keep_best=keep_best,
+        show_progress=progress,
     )
 
 

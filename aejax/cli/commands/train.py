@@ -21,7 +21,6 @@ from aejax.cli.process.devices import (
     max_over_processes,
 )
 from aejax.cli.process.error_messages import explain_errors, interruptible
-from aejax.cli.process.progress import progress_bar
 from aejax.cli.process.signals import Interrupted, ReceivedSignals, defer_signals
 from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
@@ -271,9 +270,12 @@ def _callbacks(
         history_writer(history_file(out), out / "tensorboard", history, identity)
         if is_main_process()
         else nullcontext() as record_epoch,
-        progress_bar(epochs, done=int(state.epoch), quiet=quiet) as show,
+        nullcontext()
+        if quiet
+        else training.progress(epochs, done=int(state.epoch), lines=False) as show,
     ):
-        yield [record_epoch, save, show] if record_epoch else [save]
+        observers = (record_epoch, save, show)
+        yield [observe for observe in observers if observe is not None]
 
 
 def _compare(repeated: About, examples: Examples) -> None:
