@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib import metadata
 from typing import Annotated, Any
 
 import jax
@@ -19,7 +20,9 @@ from aejax.cli.commands.report import Report, write_report
 from aejax.cli.commands.train import Train, train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
+from aejax.cli.process.command_list import check_command, command_types, overview
 from aejax.cli.process.error_messages import UnwritableError
+from aejax.cli.process.help_groups import TRAIN_GROUPS
 from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
 from aejax.cli.process.path_options import check_encoding, expand_home
 from aejax.cli.process.signals import Interrupted
@@ -55,7 +58,12 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     ListData: list_data,
     PrepareData: prepare_data,
 }
+TYPES = command_types(Command)
 DESCRIPTION = """Train, verify, inspect and export autoencoders.
+
+`aejax COMMAND --help` shows the options of a command with an example. `aejax` alone prints this
+list, `aejax --version` the version, and `aejax --tyro-print-completion bash` (or zsh, tcsh) the
+script that completes commands and options in a shell.
 
 Exit codes: 0 done, 1 a verification failed, 2 bad input, 128 + n stopped by signal n. Errors are
 one or two lines on stderr; --debug also shows the traceback. Compiled programs are cached in the
@@ -98,6 +106,8 @@ def _run(arguments: list[str]) -> int:
     arguments = [each for each in arguments if each not in {"--debug", "--no-compilation-cache"}]
     try:
         check_encoding(arguments)
+        if _print_overview(arguments):
+            return DONE
         command = _command(arguments)
         raise_malloc_thresholds()
         if not no_cache:
@@ -131,18 +141,38 @@ def _run(arguments: list[str]) -> int:
         return BAD_INPUT
 
 
+def _print_overview(arguments: Sequence[str]) -> bool:
+    """Print the version or the list of commands if the command line asks for it."""
+    if arguments[:1] == ["--version"]:
+        print("aejax", metadata.version("aejax"))
+        return True
+    group = " ".join(arguments[:1]) + " "
+    listed = {name: kind for name, kind in TYPES.items() if name.startswith(group)}
+    if len(arguments) == 1 and listed:
+        print(overview(listed, DESCRIPTION), end="")
+    elif not arguments or arguments[0] in {"-h", "--help"}:
+        print(overview(TYPES, DESCRIPTION), end="")
+    else:
+        return False
+    return True
+
+
 def _command(arguments: Sequence[str]) -> Any:
     """Parse the command line.
 
     A `train` command that starts from a run or a recipe is parsed twice: the second time, the
     settings of the run or recipe are the defaults.
     """
-    command = expand_home(parse(Command, arguments, prog="aejax", description=DESCRIPTION))
+    check_command(arguments, list(TYPES))
+    groups = TRAIN_GROUPS if arguments[:1] == ["train"] else None
+    command = expand_home(parse(Command, arguments, groups=groups, prog="aejax"))
     settings = _initial_settings(command) if isinstance(command, Train) else None
     if settings is None:
         return command
     start = replace(command, training=settings)
-    return expand_home(parse(Train, arguments[1:], prog="aejax train", default=start))
+    return expand_home(
+        parse(Train, arguments[1:], prog="aejax train", default=start, groups=groups)
+    )
 
 
 def _initial_settings(command: Train) -> Training | None:

@@ -13,7 +13,7 @@ from aejax import data
 
 @dataclass(frozen=True)
 class ListData:
-    """List the data sets known by name and whether they are ready for use.
+    """List the data sets known by name, and which are ready for use.
 
     Example: aejax data list
     """
@@ -24,7 +24,7 @@ class ListData:
 
 @dataclass(frozen=True)
 class PrepareData:
-    """Download a data set, verify its archives, and prepare it in the format of TFDS.
+    """Download a data set and prepare it in the format of TFDS.
 
     Example: aejax data prepare mnist --manual-dir downloads
     """

@@ -32,7 +32,7 @@ EXPORTED_PRECISION = 1e-4
 
 @dataclass(frozen=True)
 class Export:
-    """Export the parameters of a run, and its encode and decode functions as StableHLO.
+    """Export a run: parameters, and encode and decode as StableHLO.
 
     Example: aejax export runs/digits --out exported
 

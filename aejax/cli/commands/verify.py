@@ -29,7 +29,9 @@ STYLES = {
 
 @dataclass(frozen=True)
 class Verify:
-    """Verify theorems about linear autoencoders on the train examples of a data set, in float64.
+    """Verify theorems about linear autoencoders on a data set.
+
+    They are checked on its train examples, in float64.
 
     Example: aejax verify --data digits --code 10 --report theorems.html
     """
