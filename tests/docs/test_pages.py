@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 import tyro
 
-from aejax.cli.main import Command
+from aejax.cli.main import Command, main
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
@@ -24,6 +24,10 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/streams.md",
     "how-to/variational_autoencoder.md",
 }
+
+
+INFORMATION = {"--help", "--version", "--tyro-print-completion"}
+"""Options that print and exit."""
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -49,9 +53,14 @@ def test_the_pages_of_test_how_to_exist():
 def test_every_command_parses(page):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
-    for first, *rest in words:
+    for first, *rest in filter(None, words):
         if first.rpartition("/")[2] == "aejax":
-            assert tyro.cli(Command, args=rest) is not None
+            rest = rest[: rest.index(">")] if ">" in rest else rest
+            if not rest or INFORMATION & set(rest):
+                with pytest.raises(SystemExit, match="^0$"):
+                    raise SystemExit(main(rest))
+            else:
+                assert tyro.cli(Command, args=rest) is not None
 
 
 @pytest.mark.parametrize("page", PAGES)
