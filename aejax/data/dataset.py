@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Integer, Shaped
 
+from aejax.data.columns import Schema
 from aejax.data.example_blocks import blocks
 
 
@@ -20,6 +21,7 @@ class Dataset(NamedTuple):
     labels_test:  [m_test], likewise.
     low, high:    bounds of raw values by their format (0 and 255 for uint8 images, 0 and 16 for the
                   digits), or None.
+    schema:       columns of a table, or None.
     """
 
     name: str
@@ -29,13 +31,14 @@ class Dataset(NamedTuple):
     labels_test: Integer[np.ndarray, "m_test *pixels"] | None = None
     low: float | None = None
     high: float | None = None
+    schema: Schema | None = None
 
 
 def fingerprint(dataset: Dataset) -> str:
     """Fingerprint of the arrays of a data set, to recognise the data of a run.
 
     The first 16 hexadecimal digits of the SHA-256 of each array's field name, dtype, shape and
-    bytes, read block by block. The name and bounds of the data set are not included.
+    bytes, read block by block. The name, bounds and column names are not included.
 
     Args:
         dataset: any data set.

@@ -1,4 +1,4 @@
-"""Data sets from user files: `.npy`, `.npz` and IDX."""
+"""Data sets from user files: `.npy`, `.npz`, IDX and tables."""
 
 import math
 import os
@@ -6,6 +6,7 @@ import tokenize
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from aejax.data.dtypes import format_bounds
 from aejax.data.idx import MAXIMUM_COMPRESSION, first_bytes, read_idx
 from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
 from aejax.data.split import every_fifth
+from aejax.data.table_files import is_table, load_table, read_table
 
 MNIST_FILES = {
     "x_train": "train-images-idx3-ubyte",
@@ -30,7 +32,8 @@ MNIST_FILES = {
 LABEL_NAMES = {f"{name}{ending}" for name in ("labels", "y") for ending in ("", "_train", "_test")}
 """Names of labels in an archive."""
 
-TABLE_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".feather"}
+OTHER_TABLE_SUFFIXES = {".txt", ".xlsx", ".feather"}
+"""Suffixes of tables that are not read."""
 
 # Exceptions of NumPy and zipfile for damaged, encrypted or differently compressed files.
 READ_ERRORS = (
@@ -49,8 +52,8 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
     """Read one array of examples in the file's order, without a split.
 
     Args:
-        path: `.npy` file (memory-mapped), `.npz` file with one array or one named `x`, or IDX file,
-            optionally `.gz`.
+        path: `.npy` file (memory-mapped), `.npz` file with one array or one named `x`, IDX file,
+            optionally `.gz`, or table (see `load_file`).
 
     Returns:
         [m, *features], in native byte order.
@@ -68,13 +71,17 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
                 f"{path} contains {_listed(arrays)}; expected one array, or one named x"
             )
         x = arrays[key]
+    elif is_table(path):
+        x = read_table(path).x
     else:
         x = _read(path)
     check_array(x, str(path))
     return x
 
 
-def load_file(path: str | PathLike[str]) -> Dataset:
+def load_file(
+    path: str | PathLike[str], *, label: str | None = None, ignore: Collection[str] = ()
+) -> Dataset:
     """Load a data set from a file or a folder.
 
     - `.npz` file with `x_train` and `x_test`, optionally `labels_train` and `labels_test` (or
@@ -82,22 +89,34 @@ def load_file(path: str | PathLike[str]) -> Dataset:
     - Folder with the same names as `.npy` files, each memory-mapped; or with the four files of
       MNIST (`train-images-idx3-ubyte` and so on), optionally `.gz`.
     - Single `.npy` or IDX file.
+    - Table with a header: `.csv` or `.tsv`, optionally `.gz`, or `.parquet`. Numeric columns are
+      features, columns of text become one-hot blocks.
 
     Without a test split, every fifth example becomes test (see `every_fifth`). uint8 values have
     the bounds 0 and 255; other dtypes have none.
 
     Args:
         path: file or folder.
+        label: column of a table with labels, which are integers or text.
+        ignore: columns of a table that are no features, such as identifiers.
 
     Returns:
         The data set, named after the file, not yet checked (see `check_dataset`).
 
     Raises:
         FileNotFoundError: if the file or some file of the folder does not exist.
+        ImportError: for a table, if pandas, or pyarrow for Parquet, is missing.
         ValueError: for an unreadable file, unexpected array names, labels under two names or names
-            that do not match the examples, or too few examples to split.
+            that do not match the examples, or too few examples to split; for missing, infinite or
+            unsuitable values of a table, or columns that it does not have.
     """
     path = Path(os.path.expanduser(path))
+    if not path.is_dir() and is_table(path):
+        return load_table(path, label=label, ignore=ignore)
+    if label is not None or ignore:
+        raise ValueError(
+            f"label and ignore name columns of a table, .csv, .tsv or .parquet, but {path} is none"
+        )
     if path.is_dir():
         arrays = _read_folder(path)
     elif path.suffix == ".npz":
@@ -153,8 +172,10 @@ def _int64(labels: np.ndarray | None) -> np.ndarray | None:
 def format_advice(path: Path) -> str:
     """Advice for a file of an unsupported format, as the end of an error message."""
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix.lower() in TABLE_SUFFIXES:
-        return '; read it with pandas or np.loadtxt, and save it with np.save("x.npy", table)'
+    if is_table(path):
+        return "; a table is loaded into memory: leave out --stream, or use data.load"
+    if suffix.lower() in OTHER_TABLE_SUFFIXES:
+        return "; save the table as .csv, with the names of the columns in the first line"
     if suffix.lower() in IMAGE_SUFFIXES or ".array_record" in path.name:
         return "; stream the folder of images or records: --stream, or data.open_stream"
     return ""

@@ -1,18 +1,28 @@
 """Loading of data sets by name or path."""
 
 import os
+from collections.abc import Collection
 from os import PathLike
 from pathlib import Path
 
 from aejax.data import embedded
 from aejax.data.array_checks import check_dataset
-from aejax.data.catalogue import TENSORFLOW_FREE
+from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.data.dataset import Dataset
 from aejax.data.files import load_file
 from aejax.data.prepared import load_prepared
 
+FILE_SUFFIXES = (".npy", ".npz", ".gz", ".csv", ".tsv", ".parquet")
+"""Suffixes of a name that is no TFDS name."""
 
-def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = None) -> Dataset:
+
+def load(
+    name: str | PathLike[str],
+    *,
+    data_dir: str | PathLike[str] | None = None,
+    label: str | None = None,
+    ignore: Collection[str] = (),
+) -> Dataset:
     """Load a data set by name or path.
 
     Args:
@@ -20,13 +30,16 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
             `prepare`); a path (see `load_file`; write `./mnist` for a folder named like a data
             set); any other TFDS name, written `tfds:NAME` if a file has the same name.
         data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        label: column of a table with labels, which are integers or text.
+        ignore: columns of a table that are no features, such as identifiers.
 
     Returns:
         The data set, checked by `check_dataset`.
 
     Raises:
+        ImportError: for a table, if pandas, or pyarrow for Parquet, is missing.
         ValueError: for an unknown data set, an unreadable file, a wrong shape, no examples, NaN or
-            infinity.
+            infinity; for label or ignore without a table.
         FileNotFoundError: for a missing file, or a data set that is not prepared.
 
     Example:
@@ -37,6 +50,11 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
     """
     name = os.fspath(name)
     path = Path(os.path.expanduser(name))
+    is_named = name in EMBEDDED_DATASETS or name in TENSORFLOW_FREE or name.startswith("tfds:")
+    if (label is not None or ignore) and is_named:
+        raise ValueError(
+            f"label and ignore name columns of a table, .csv, .tsv or .parquet, but {name} is none"
+        )
     if name == "digits":
         dataset = embedded.digits()
     elif name == "photos":
@@ -44,9 +62,11 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
     elif name in TENSORFLOW_FREE or name.startswith("tfds:"):
         dataset = load_prepared(name, data_dir=data_dir)
     elif name and path.exists():
-        dataset = load_file(path)
-    elif path.is_absolute() or name.startswith(".") or path.suffix in (".npy", ".npz", ".gz"):
-        raise FileNotFoundError(f"no file or folder {name}; expected .npy, .npz, or IDX files")
+        dataset = load_file(path, label=label, ignore=ignore)
+    elif path.is_absolute() or name.startswith(".") or path.suffix in FILE_SUFFIXES:
+        raise FileNotFoundError(
+            f"no file or folder {name}; expected .npy, .npz, .csv, .parquet, or IDX files"
+        )
     else:
         dataset = load_prepared(name, data_dir=data_dir)
     return check_dataset(dataset)

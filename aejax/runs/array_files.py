@@ -9,6 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from aejax.data.files import read_npz
+from aejax.data.table_files import import_pandas
 from aejax.runs.atomic_files import check_not_directory, temporary_file
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -60,7 +61,12 @@ def write_examples(
 
     Returns:
         Names of the other arrays that are not stored.
+
+    Raises:
+        ValueError: for an `.npz` file, if another array is named `x`.
     """
+    if path.suffix == ".npz":
+        join_columns(path, others, {"x": array})
     fitting = {key: found for key, found in others.items() if found.shape[:1] == array.shape[:1]}
     kept = fitting if path.suffix == ".npz" else {}
     with temporary_file(path) as partial, partial.open("wb") as file:
@@ -74,6 +80,48 @@ def write_examples(
     return [key for key in others if key not in kept]
 
 
+def write_columns(path: Path, columns: Mapping[str, np.ndarray]) -> None:
+    """Write named columns as a `.csv` file with a header, atomically.
+
+    Args:
+        path: destination file.
+        columns: name -> numbers or text, [rows]. Numbers have enough digits to restore the values
+            exactly.
+
+    Raises:
+        ImportError: if pandas is missing.
+    """
+    pandas = import_pandas()
+    frame = pandas.DataFrame(dict(columns))
+    texts = {
+        name: frame[name].map(f"%.{_digits(array.dtype)}g".__mod__)
+        for name, array in columns.items()
+        if array.dtype.kind == "f"
+    }
+    with temporary_file(path) as partial:
+        frame.assign(**texts).to_csv(partial, index=False, encoding="utf-8", lineterminator="\n")
+
+
+def join_columns(
+    path: Path, first: Mapping[str, np.ndarray], second: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Join columns of a data file and results; ValueError if a name is in both.
+
+    Args:
+        path: data file, for the error message.
+        first: columns of the data file.
+        second: columns of results.
+
+    Returns:
+        The columns of both.
+    """
+    if both := sorted(first.keys() & second.keys()):
+        raise ValueError(
+            f"{path} has the column {both[0]!r}, which is also a column of the output; rename it"
+        )
+    return {**first, **second}
+
+
 def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
     """Write an `.npz` file; `np.savez` cannot store an array named `file`."""
     with ZipFile(file, "w") as archive:
@@ -84,5 +132,10 @@ def _write_npz(file: BinaryIO, arrays: Mapping[str, np.ndarray]) -> None:
 
 def _write_csv(file: BinaryIO, name: str, rows: np.ndarray) -> None:
     header = ",".join(f"{name}_{i}" for i in range(rows.shape[1]))
-    digits = ceil(1 + (np.finfo(rows.dtype).nmant + 1) * log10(2))  # 9 of float32, 17 of float64
-    np.savetxt(file, rows, f"%.{digits}g", delimiter=",", header=header, comments="")
+    form = f"%.{_digits(rows.dtype)}g"
+    np.savetxt(file, rows, form, delimiter=",", header=header, comments="")
+
+
+def _digits(dtype: np.dtype) -> int:
+    """Decimal digits that restore values exactly: 9 of float32, 17 of float64."""
+    return ceil(1 + (np.finfo(dtype).nmant + 1) * log10(2))

@@ -10,7 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from aejax import registry
 from aejax.data.image_folder import ImageMode
 
-TUPLES = "sizes", "decoder_sizes", "channels"
+TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
 
 
@@ -51,9 +51,14 @@ class Training:
     """All settings that determine the trained parameters."""
 
     data: str = "digits"
-    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or a .npy, .npz or IDX path"""
+    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz, .csv,
+    .parquet or IDX file"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
+    label: str | None = None
+    """column of a table with labels, integers or text; it is no feature"""
+    ignore: tuple[str, ...] = ()
+    """columns of a table that are no features, such as identifiers"""
     normalise: Literal["unit-range", "standardise", "none"] = "unit-range"
     """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
     sizes: tuple[int, ...] = ()
@@ -127,6 +132,10 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         del settings["stream"], settings["steps_per_epoch"]
     if training.image_mode is None:
         del settings["image_mode"]
+    if training.label is None:
+        del settings["label"]
+    if not training.ignore:
+        del settings["ignore"]
     if not training.decoder_sizes:
         del settings["decoder_sizes"]
     if not training.refinement_steps:
@@ -181,6 +190,8 @@ def check(training: Training) -> None:
         ),
         "skip must be 0, or positive with --stream": training.skip == 0
         or (training.stream and training.skip > 0),
+        "label must be used without --stream": training.label is None or not training.stream,
+        "ignore must be used without --stream": not training.ignore or not training.stream,
         "image-mode must be used with --stream": training.image_mode is None or training.stream,
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX truncates larger seeds

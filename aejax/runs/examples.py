@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import training
-from aejax.data import Normalisation, fingerprint, load, normalise
+from aejax.data import Normalisation, Schema, fingerprint, load, normalise
 from aejax.runs.builders import make_normalisation
 from aejax.runs.configuration import Training
 from aejax.training.batches import resolve_batch_size
@@ -43,6 +43,7 @@ class Examples(NamedTuple):
                    `metrics.json`.
     shown:         () -> test examples for reports and the explorer.
     skipped:       indices of the unreadable examples that have been skipped so far.
+    schema:        columns of a table, or None.
     """
 
     shape: tuple[int, ...]
@@ -55,6 +56,7 @@ class Examples(NamedTuple):
     pca_examples: Callable[[], tuple[np.ndarray, dict[str, int]]]
     shown: Callable[[], ShownExamples]
     skipped: Collection[int] = ()
+    schema: Schema | None = None
 
 
 def load_in_memory(configuration: Training) -> Examples:
@@ -67,7 +69,12 @@ def load_in_memory(configuration: Training) -> Examples:
         The examples. Validation examples are drawn with the seed of the configuration; both parts
         keep the order of the data set.
     """
-    dataset = load(configuration.data, data_dir=configuration.data_dir)
+    dataset = load(
+        configuration.data,
+        data_dir=configuration.data_dir,
+        label=configuration.label,
+        ignore=configuration.ignore,
+    )
     normalisation = make_normalisation(
         configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
@@ -92,6 +99,7 @@ def load_in_memory(configuration: Training) -> Examples:
         test_batches=lambda: [np.asarray(test.x)],
         pca_examples=pca_examples,
         shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test),
+        schema=dataset.schema,
     )
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from aejax import checkpoints, training
 from aejax.checkpoints.arrays import array_names, differences
-from aejax.data import Normalisation
+from aejax.data import Column, Normalisation, Schema, feature_names
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
@@ -32,12 +32,14 @@ class About(NamedTuple):
     feature_shape: shape of one raw example.
     folder:        directory that a relative path to the data refers to; None if the data are given
                    by a name or an absolute path.
+    schema:        columns of the table that the run was trained on; None for other data.
     """
 
     environment: dict[str, str]
     fingerprint: str
     feature_shape: tuple[int, ...]
     folder: str | None = None
+    schema: Schema | None = None
 
 
 class Run(NamedTuple):
@@ -105,11 +107,43 @@ def read_about(run: Path) -> About:
         folder = about.get("folder")  # runs of earlier versions have none
         if not isinstance(folder, str | None):
             raise ValueError(f"folder cannot be {folder!r}")
-        found = About(dict(about["environment"]), str(about["fingerprint"]), shape, folder)
+        schema = _read_schema(about.get("schema"), shape)
+        found = About(dict(about["environment"]), str(about["fingerprint"]), shape, folder, schema)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
     check_digest(path)
     return found
+
+
+def _read_schema(document: Any, shape: tuple[int, ...]) -> Schema | None:
+    """Columns of a table from `about.json`; ValueError if they do not match the feature shape."""
+    if document is None:
+        return None
+    columns = tuple(
+        Column(
+            column["name"], None if column["categories"] is None else tuple(column["categories"])
+        )
+        for column in document["columns"]
+    )
+    classes = document["classes"]
+    schema = Schema(columns, document["label"], None if classes is None else tuple(classes))
+    names = [text for name, categories in columns for text in (name, *(categories or ()))]
+    texts = [*names, *(classes or ()), *([] if schema.label is None else [schema.label])]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("schema contains a name that is not text")
+    if (len(feature_names(columns)),) != shape:
+        raise ValueError(f"schema has {len(feature_names(columns))} features, not {list(shape)}")
+    return schema
+
+
+def _document(about: About) -> dict[str, Any]:
+    """Contents of `about.json`."""
+    document = about._asdict()
+    schema = document.pop("schema")
+    if schema is None:
+        return document
+    columns = [column._asdict() for column in schema.columns]
+    return document | {"schema": schema._asdict() | {"columns": columns}}
 
 
 def read_metrics(run: Path) -> dict[str, Any]:
@@ -129,7 +163,10 @@ def write_settings(
     run: Path, configuration: Training, about: About, *, identity: str | None
 ) -> None:
     """Write the settings of a run with this identity, and its environment and data."""
-    files = {about_file(run): _json(about._asdict()), configuration_file(run): dumps(configuration)}
+    files = {
+        about_file(run): _json(_document(about)),
+        configuration_file(run): dumps(configuration),
+    }
     write_files(run, identity, {path.name: text.encode() for path, text in files.items()})
 
 

@@ -30,7 +30,8 @@ def test_npy_is_memory_mapped_and_split_by_fifths(tmp_path):
 
 def test_uint8_has_bounds_and_big_endian_becomes_native(tmp_path):
     np.save(tmp_path / "pixels.npy", (X * 9).astype(np.uint8))
-    assert (load(tmp_path / "pixels.npy")[-2:]) == (0, 255)
+    pixels = load(tmp_path / "pixels.npy")
+    assert (pixels.low, pixels.high) == (0, 255)
     np.save(tmp_path / "big.npy", X.astype(">f4"))
     assert load_array(tmp_path / "big.npy").dtype == np.float32
     np.testing.assert_array_equal(load_array(tmp_path / "big.npy"), X.astype(np.float32))
@@ -171,17 +172,7 @@ def test_unusable_arrays(tmp_path, array, message):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        (
-            "x.csv",
-            b"1,2\n3,4\n",
-            r"is not a \.npy, \.npz or IDX file; read it with pandas .* np\.save",
-        ),
-        (
-            "x.csv.gz",
-            gzip.compress(b"1,2\n3,4\n", mtime=0),
-            r"is not a \.npy.*; read it with pandas .* np\.save",
-        ),
-        ("x.txt", b"1 2\n", "read it with pandas"),
+        ("x.txt", b"1 2\n", r"is not a \.npy, \.npz or IDX file; save the table as .csv, with"),
         ("x.png", b"\x89PNG", "stream the folder of images or records: --stream"),
         ("x.array_record", b"\1\2", "stream the folder of images or records: --stream"),
         ("x.mat", b"MATLAB 5.0", r"is not a \.npy, \.npz or IDX file$"),

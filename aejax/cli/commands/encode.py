@@ -8,12 +8,10 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from aejax.data import LazyArray, load_array
-from aejax.data.array_checks import check_array
-from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
-from aejax.data.image_folder import image_folder
-from aejax.runs.array_files import check_destination, other_arrays, write_examples
+from aejax.data.columns import from_features
+from aejax.runs.array_files import check_destination, join_columns, write_columns, write_examples
 from aejax.runs.inference import decoder, encoder
+from aejax.runs.new_data import NewData, load_new_data
 from aejax.runs.run import Run, open_run
 
 STORED_PRECISION = 1e-5
@@ -25,14 +23,18 @@ class Encode:
     """Encode new data with a trained run and write the codes.
 
     Example: aejax encode runs/digits new.npy --out codes.npy
+
+    Example: aejax encode runs/table new.csv --out codes.csv
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """new data in the units of the train data: .npy, .npz or IDX file, or folder of images"""
+    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
+    images"""
     out: Path = Path("codes.npy")
-    """output file: .npy or .npz, float32 [examples, code]; or .csv, one row per example"""
+    """output file: .npy or .npz, float32 [examples, code]; or .csv, one row per example, after the
+    label and the other columns of a table"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -49,9 +51,11 @@ class Reconstruct:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """new data in the units of the train data: .npy, .npz or IDX file, or folder of images"""
+    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
+    images"""
     out: Path = Path("reconstructions.npy")
-    """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example"""
+    """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example, with the
+    columns of the data"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -60,28 +64,28 @@ def encode(command: Encode) -> None:
     """Write the codes of the data."""
     check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    _write(command, "code", encoder(run)(_examples(run, command.data)))
+    data = load_new_data(run, command.data)
+    codes = encoder(run)(data.x)
+    if data.schema is not None and command.out.suffix == ".csv":
+        units = {f"code_{i}": unit for i, unit in enumerate(codes.reshape(len(codes), -1).T)}
+        _write_table(command, join_columns(command.data, data.others, units))
+    else:
+        _write(command, "code", codes, data)
 
 
 def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions of the data."""
     check_destination(command.out)
     run = open_run(command.run, checkpoint=command.checkpoint)
-    codes = encoder(run)(_examples(run, command.data))
-    _write(command, "x_hat", _stored(run, decoder(run)(codes)))
-
-
-def _examples(run: Run, path: Path) -> np.ndarray | LazyArray:
-    """Load the examples of a file, or open a folder of images, which are read in blocks."""
-    if path.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
-        images = image_folder(path, run.configuration.image_mode)
-
-        def finite(block: np.ndarray) -> np.ndarray:
-            check_array(block, str(path))
-            return block
-
-        return images.map(finite, features=images.shape[1:], dtype=images.dtype)
-    return load_array(path)
+    data = load_new_data(run, command.data)
+    x_hat = _stored(run, decoder(run)(encoder(run)(data.x)))
+    schema = data.schema or run.about.schema
+    if schema is not None and command.out.suffix == ".csv":
+        columns = {**data.others, **from_features(schema.columns, x_hat.reshape(len(x_hat), -1))}
+        order = data.columns or [column.name for column in schema.columns]
+        _write_table(command, {name: columns[name] for name in order})
+    else:
+        _write(command, "x_hat", x_hat, data)
 
 
 def _stored(run: Run, x_hat: np.ndarray) -> np.ndarray:
@@ -92,9 +96,16 @@ def _stored(run: Run, x_hat: np.ndarray) -> np.ndarray:
     return rounded if (error <= STORED_PRECISION * run.normalisation.scale).all() else x_hat
 
 
-def _write(command: Encode | Reconstruct, name: str, array: np.ndarray) -> None:
+def _write_table(command: Encode | Reconstruct, columns: dict[str, np.ndarray]) -> None:
+    """Write named columns and print their number."""
+    write_columns(command.out, columns)
+    rows = len(next(iter(columns.values())))
+    print(f"{command.out}: {rows} rows, {len(columns)} columns")
+
+
+def _write(command: Encode | Reconstruct, name: str, array: np.ndarray, data: NewData) -> None:
     """Write an array and the other arrays of the data file; report those that cannot be stored."""
-    left_out = write_examples(command.out, name, array, other_arrays(command.data))
+    left_out = write_examples(command.out, name, array, data.others)
     if left_out:
         print(
             f"aejax: left out of {command.out}: {', '.join(left_out)} of {command.data}; "

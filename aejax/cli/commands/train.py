@@ -204,7 +204,8 @@ def _start(
         if is_main_process():
             write_configuration(command.out, command.training)
     elif is_main_process():
-        about = About(environment(), examples.fingerprint, examples.shape, folder)
+        schema = examples.schema
+        about = About(environment(), examples.fingerprint, examples.shape, folder, schema)
         write_settings(command.out, command.training, about, identity=new_identity())
     return state, history
 

@@ -1,0 +1,171 @@
+"""Runs of tables: equal to runs of the same numbers without names, and columns kept throughout."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_wine
+
+from aejax.cli import main
+from aejax.data import load
+from aejax.runs.run import read_about
+from tests.cli.conftest import check, history_of, state_of
+
+SETTINGS = "train --sizes 16 8 3 --loss squared --normalise standardise --epochs 3 --quiet --data"
+COLOURS = np.array(["rosé", "white", "red"])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Wine as a table with identifiers, and as arrays; a run of each."""
+    wine, folder = load_wine(as_frame=True), tmp_path_factory.mktemp("tables")
+    rows = np.arange(len(wine.data))
+    colour = COLOURS[rows % 3]
+    table = wine.data.assign(colour=colour, cultivar=np.array(["b", "a", "c"])[wine.target])
+    table.insert(2, "bottle", [f"{row:04}" for row in rows])
+    table.to_csv(folder / "wine.csv", index=False)
+    x = np.column_stack([wine.data, colour[:, None] == np.sort(COLOURS)])
+    np.savez(folder / "wine.npz", x=x, y=np.array([1, 0, 2])[wine.target])
+    for name, words in (("wine.csv", "--label cultivar --ignore bottle"), ("wine.npz", "")):
+        out = folder / f"{name}.run"
+        assert main([*SETTINGS.split(), str(folder / name), *words.split(), "--out", str(out)]) == 0
+    return folder
+
+
+def test_training_is_that_of_the_same_numbers(folder):
+    table, arrays = folder / "wine.csv.run", folder / "wine.npz.run"
+    assert state_of(table) == state_of(arrays)
+    assert history_of(table) == history_of(arrays)
+    assert (table / "metrics.json").read_text() == (arrays / "metrics.json").read_text()
+
+
+def test_columns_are_recorded_and_kept_by_a_resumed_run(folder, tmp_path, aejax):
+    schema = read_about(folder / "wine.csv.run").schema
+    assert schema == load(folder / "wine.csv", label="cultivar", ignore=["bottle"]).schema
+    assert "schema" not in json.loads((folder / "wine.npz.run" / "about.json").read_text())
+    assert read_about(folder / "wine.npz.run").schema is None
+    resumed = tmp_path / "run"
+    shutil.copytree(folder / "wine.csv.run", resumed)
+    assert aejax("train --quiet --resume --epochs 4 --out", resumed).code == 0
+    assert read_about(resumed).schema == schema
+
+
+def test_codes_have_the_other_columns_unchanged(folder, tmp_path, aejax):
+    lines = (folder / "wine.csv").read_text().splitlines()
+    new = tmp_path / "new.csv"
+    new.write_text("\n".join([lines[0], *lines[:90:-1]]), encoding="utf-8")
+    assert aejax("encode", folder / "wine.csv.run", new, "--out", tmp_path / "codes.csv").code == 0
+    x = np.load(folder / "wine.npz")["x"]
+    np.save(tmp_path / "x.npy", x[:89:-1])
+    assert (
+        aejax(
+            "encode", folder / "wine.npz.run", tmp_path / "x.npy", "--out", tmp_path / "c.npy"
+        ).code
+        == 0
+    )
+    found, given = (pd.read_csv(path, dtype=str) for path in (tmp_path / "codes.csv", new))
+    assert list(found) == ["bottle", "cultivar", "code_0", "code_1", "code_2"]
+    pd.testing.assert_frame_equal(found[["bottle", "cultivar"]], given[["bottle", "cultivar"]])
+    codes = found.filter(like="code").astype(np.float32)
+    np.testing.assert_array_equal(codes, np.load(tmp_path / "c.npy"))
+
+
+def test_reconstructions_have_the_columns_of_the_data(folder, tmp_path, aejax):
+    run, out = folder / "wine.csv.run", tmp_path / "x.csv"
+    assert aejax("reconstruct", run, folder / "wine.csv", "--out", out).code == 0
+    found, given = (pd.read_csv(path, dtype={"bottle": str}) for path in (out, folder / "wine.csv"))
+    assert list(found) == list(given)
+    for name in ("bottle", "cultivar"):
+        pd.testing.assert_series_equal(found[name], given[name])
+    x = np.load(folder / "wine.npz")["x"]
+    np.save(tmp_path / "x.npy", x)
+    plain = aejax(
+        "reconstruct", folder / "wine.npz.run", tmp_path / "x.npy", "--out", tmp_path / "h.npy"
+    )
+    assert plain.code == 0
+    x_hat = np.load(tmp_path / "h.npy")
+    numbers = found[load_wine().feature_names].to_numpy(x_hat.dtype)
+    np.testing.assert_array_equal(numbers, x_hat[:, :13])
+    np.testing.assert_array_equal(found["colour"], np.sort(COLOURS)[x_hat[:, 13:].argmax(axis=1)])
+
+
+def test_tables_and_arrays_are_exchangeable(folder, tmp_path, aejax):
+    run, x = folder / "wine.csv.run", np.load(folder / "wine.npz")["x"]
+    np.save(tmp_path / "x.npy", x)
+    pd.DataFrame(x).rename(columns="n{}".format).to_csv(tmp_path / "x.csv", index=False)
+    outputs = {}
+    for used, data in ((run, "x.npy"), (folder / "wine.npz.run", "x.csv")):
+        out = tmp_path / f"{data}.codes.npy"
+        assert aejax("encode", used, tmp_path / data, "--out", out).code == 0
+        outputs[data] = np.load(out)
+    np.testing.assert_array_equal(*outputs.values())
+    assert aejax("reconstruct", run, tmp_path / "x.npy", "--out", tmp_path / "r.csv").code == 0
+    assert list(pd.read_csv(tmp_path / "r.csv")) == [*load_wine().feature_names, "colour"]
+    kept = aejax("encode", run, folder / "wine.csv", "--out", tmp_path / "codes.npz")
+    assert (kept.code, kept.err) == (0, "")
+    with np.load(tmp_path / "codes.npz") as found:
+        assert sorted(found) == ["bottle", "cultivar", "x"]
+
+
+def test_an_exported_run_reads_tables(folder, tmp_path, aejax):
+    assert aejax("export", folder / "wine.csv.run", "--out", tmp_path / "exported").code == 0
+    for run, name in ((folder / "wine.csv.run", "a.csv"), (tmp_path / "exported", "b.csv")):
+        assert aejax("encode", run, folder / "wine.csv", "--out", tmp_path / name).code == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "words"),
+    [
+        (r"white\n", "mauve\n", None),
+        (r"\bash\b", "Ash", "lacks the columns 'ash' of the training data"),
+        (r"cultivar", "code_0", "has the column 'code_0', which is also a column of the output"),
+        (r",white,", ",mauve,", "column 'colour' has the category 'mauve' (row index 1), which"),
+    ],
+)
+def test_other_columns_or_categories_are_refused(
+    folder, tmp_path, aejax, pattern, replacement, words
+):
+    text = (folder / "wine.csv").read_text()
+    (tmp_path / "new.csv").write_text(re.sub(pattern, replacement, text), encoding="utf-8")
+    command = ("encode", folder / "wine.csv.run", tmp_path / "new.csv")
+    outcome = aejax(*command, "--out", tmp_path / "codes.csv")
+    if words is None:
+        assert outcome.code == 0
+    else:
+        check(outcome, words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--data digits --label y", "label and ignore name columns of a table"),
+        ("--data small.csv --label z", "has no column 'z'; its columns are 'a', 'y'"),
+        ("--data small.csv --stream", "cannot be streamed | leave out --stream"),
+        ("--data small.csv --stream --label y", "label must be used without --stream"),
+    ],
+)
+def test_unsuitable_options_are_refused(tmp_path, monkeypatch, aejax, words, message):
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"a": range(10), "y": range(10)}).to_csv("small.csv", index=False)
+    check(aejax(f"train {words} --out run"), message)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"columns": [{"name": "a", "categories": None}], "label": None, "classes": None},
+        {"columns": [{"name": 1, "categories": None}] * 16, "label": None, "classes": None},
+        {"columns": 3, "label": None, "classes": None},
+        {"columns": []},
+        [],
+    ],
+)
+def test_a_damaged_schema_is_refused(folder, tmp_path, schema):
+    about = json.loads((folder / "wine.csv.run" / "about.json").read_text())
+    (tmp_path / "about.json").write_text(json.dumps(about | {"schema": schema}))
+    with pytest.raises(ValueError, match=r"about\.json is not what `aejax train` wrote"):
+        read_about(tmp_path)
