@@ -171,7 +171,8 @@ def import_pandas() -> Any:
         import pandas
     except ModuleNotFoundError as error:
         raise ImportError(
-            "tables are read and written with pandas, which is not installed: pip install 'aejax[tables]'"
+            "tables are read and written with pandas, which is not installed: "
+            "pip install 'aejax[tables]'"
         ) from error
     return pandas
 

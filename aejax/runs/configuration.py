@@ -51,8 +51,8 @@ class Training:
     """All settings that determine the trained parameters."""
 
     data: str = "digits"
-    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz, .csv,
-    .parquet or IDX file"""
+    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
+    .csv, .parquet or IDX file"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None

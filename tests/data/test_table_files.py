@@ -191,7 +191,7 @@ def test_damaged_files_are_refused(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match=rf"{name} is not (a readable|UTF-8)"):
             load(tmp_path / name)
-    with pytest.raises(FileNotFoundError, match="no file or folder missing.csv"):
+    with pytest.raises(FileNotFoundError, match=r"no file or folder missing\.csv"):
         load("missing.csv")
 
 

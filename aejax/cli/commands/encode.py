@@ -54,8 +54,8 @@ class Reconstruct:
     """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
     images"""
     out: Path = Path("reconstructions.npy")
-    """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example, with the
-    columns of the data"""
+    """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example, with
+    the columns of the data"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 

@@ -13,7 +13,7 @@ Groups = Mapping[str, str]
 
 TRAIN_GROUPS: Groups = {
     "basic options": "help recipe data sizes loss corruption epochs seed out resume",
-    "data": "data-dir normalise validation stream steps-per-epoch skip image-mode",
+    "data": "data-dir label ignore normalise validation stream steps-per-epoch skip image-mode",
     "model": "activation code-activation tied decoder-sizes channels refinement-steps "
     "refinement-rate precision",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
