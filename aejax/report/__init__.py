@@ -8,3 +8,4 @@ from aejax.report.page import link as link
 from aejax.report.page import page as page
 from aejax.report.page import render_figures as render_figures
 from aejax.report.page import run_page as run_page
+from aejax.report.page import verdict_cell as verdict_cell

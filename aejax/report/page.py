@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from aejax.plots import INK
 from aejax.report.epoch_slider import epochs
 from aejax.report.tables import cell, definitions, table_of_cells, text_of
-from aejax.theory.checking.certificate import Certificate
+from aejax.theory.checking.certificate import Certificate, Verdict
 
 _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
 
@@ -166,10 +166,8 @@ def certificate_table(certificates: Sequence[Certificate]) -> str:
     rows = []
     for certificate in certificates:
         text = {name: text_of(value) for name, value in certificate._asdict().items()}
-        verdict = certificate.verdict
         rows.append(
-            f'<td class="verdict {escape(verdict.split()[0])}">'
-            f"{_VERDICT_MARKS.get(verdict, '–')} {text['verdict']}</td>"
+            f"{verdict_cell(certificate.verdict)}"
             f'<td class="statement">{text["claim"]}<br><code>{text["formula"]}</code>'
             f"<p>{text['reason']}</p><p>{text['source']}</p></td>"
             f"{cell(certificate.residual)}{cell(certificate.tolerance)}"
@@ -177,6 +175,19 @@ def certificate_table(certificates: Sequence[Certificate]) -> str:
         )
     columns = {"verdict": False, "statement": False, "residual": True, "tolerance": True}
     return table_of_cells(columns | {"control": True}, rows)
+
+
+def verdict_cell(verdict: Verdict) -> str:
+    """Render a verdict as a table cell, with a mark that does not depend on colours.
+
+    Args:
+        verdict: verdict of a certificate or of a theorem.
+
+    Returns:
+        HTML.
+    """
+    mark = _VERDICT_MARKS.get(verdict, "–")
+    return f'<td class="verdict {escape(verdict.split()[0])}">{mark} {escape(verdict)}</td>'
 
 
 def _render_figure(shown: CaptionedFigure) -> str:

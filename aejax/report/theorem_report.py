@@ -8,9 +8,15 @@ from typing import Any
 
 from aejax import plots, report
 from aejax.report import tables
-from aejax.report.page import CaptionedFigure, Section
+from aejax.report.page import CaptionedFigure, Section, verdict_cell
 from aejax.report.theorem_figures import gain_figures, learning_figures, optimum_figures
 from aejax.theory import Certificate, Problem
+from aejax.theory.checking.certificate import CONTROL_MARGIN
+from aejax.theory.checking.verdict_summary import (
+    counts_of_verdicts,
+    theorem_verdict,
+    worst_ratio,
+)
 from aejax.theory.theorems import TABLE, TheoremRow
 
 Found = Mapping[str, Sequence[Certificate]]
@@ -45,7 +51,7 @@ def theorems_page(
         Section(title, "".join(_theorem(problem, row, found[row.name]) for row in rows))
         for title, rows in groupby(shown, key=lambda row: row.section)
     ]
-    glance = Section("At a glance", report.render_figures([_glance(found)]))
+    glance = Section("At a glance", _glance(found, [section.title for section in sections]))
     environments = Section("Environment", tables.definitions(environment))
     return report.page(
         f"Theorems on {data}, code of {problem.code}",
@@ -71,7 +77,38 @@ def summary(problem: Problem, found: Found) -> dict[str, float | str]:
     }
 
 
-def _glance(found: Found) -> CaptionedFigure:
+TERMS = {
+    "residual": "distance between the data and the formula of the theorem; zero, except for "
+    "rounding, if the theorem is true.",
+    "tolerance": "largest residual that rounding explains, derived from the data. The reason in "
+    "each certificate gives the quantities that it depends on.",
+    "control": "residual of a similar but false statement, computed by the same code. It must "
+    f"exceed {CONTROL_MARGIN:.0f} tolerances: otherwise the check could not tell true from false.",
+    "verdict": "holds: the residual is within its tolerance and the control is far above it. "
+    "fails: the residual exceeds the tolerance. not identifiable: the data cannot decide the "
+    "statement, for example because eigenvalues are equal. not applicable: an assumption of the "
+    "theorem is not met. A theorem has the most serious verdict of its certificates.",
+}
+"""Explanations of the terms of a certificate."""
+
+
+def _glance(found: Found, titles: Sequence[str]) -> str:
+    """Figure of all certificates, explanation of the terms, and the table of theorems."""
+    rows = [
+        f'<td><a href="#{row.name}"><code>{row.name}</code></a></td>'
+        f"{verdict_cell(theorem_verdict(found[row.name]))}"
+        f"<td>{escape(counts_of_verdicts(found[row.name]))}</td>"
+        f"{tables.cell(worst_ratio(found[row.name]))}"
+        f'<td><a href="#s{1 + titles.index(row.section)}">{escape(row.section)}</a></td>'
+        for row in TABLE
+        if row.name in found
+    ]
+    columns = {"theorem": False, "verdict": False, "certificates": False}
+    table = tables.table_of_cells(columns | {"residual / tolerance": True, "section": False}, rows)
+    return report.render_figures([_certificates_figure(found)]) + tables.definitions(TERMS) + table
+
+
+def _certificates_figure(found: Found) -> CaptionedFigure:
     numbers = {
         f"{name} {place}": optimum_figures.numbers(certificate)
         for name, certificates in found.items()
@@ -88,7 +125,7 @@ def _glance(found: Found) -> CaptionedFigure:
 
 def _theorem(problem: Problem, row: TheoremRow, certificates: Sequence[Certificate]) -> str:
     figures = "".join(_figure(problem, certificates, *each) for each in row.figures.items())
-    heading = f"<h3><code>{escape(row.name)}</code></h3>\n"
+    heading = f'<h3 id="{escape(row.name)}"><code>{escape(row.name)}</code></h3>\n'
     return heading + figures + report.certificate_table(certificates)
 
 

@@ -27,7 +27,7 @@ def data(tmp_path):
 
 def test_theorems_hold_and_certificates_are_written_as_json(data, tmp_path, aejax):
     names = "optimal_loss optimal_map gradient_training code_invariance"
-    words = f"verify --data {data} --code 2 --theorem {names} --json"
+    words = f"verify --data {data} --code 2 --theorem {names} --verbose --json"
     outcome = aejax(words, tmp_path / "deep/found.json")
     found = json.loads((tmp_path / "deep/found.json").read_text())
     assert (outcome.code, outcome.err) == (0, "")
@@ -40,7 +40,7 @@ def test_theorems_hold_and_certificates_are_written_as_json(data, tmp_path, aeja
 
 
 def test_piped_table_has_no_colour_and_fits_80_columns(data, aejax):
-    out = aejax(f"verify --data {data} --code 2 --theorem optimal_loss").out
+    out = aejax(f"verify --data {data} --code 2 --theorem optimal_loss --verbose").out
     assert "\x1b" not in out
     title, *table = out.splitlines()
     assert title == f"{data}, 48 examples, code of 2"
@@ -66,8 +66,7 @@ def test_stamps_of_nanoseconds_are_answered_by_their_differences(data, aejax):
     np.save(data, 2**60 + np.round(1e3 * np.load(data)).astype(np.int64))
     outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_map optimal_loss")
     assert outcome.code == 0
-    assert outcome.out.count("holds") == 1
-    assert outcome.out.count("identifiable") == 2
+    assert "3 certificates: 1 holds, 2 not identifiable;" in outcome.out
 
 
 @pytest.mark.parametrize(
@@ -89,6 +88,54 @@ def test_exit_code_is_one_only_if_a_theorem_fails(data, aejax, monkeypatch, verd
     assert verdict.split()[-1] in outcome.out
 
 
+def test_one_line_per_theorem_with_the_totals_last(data, tmp_path, aejax):
+    names = ["optimal_loss", "code_invariance", "encoders_bounded_by_pca"]
+    outcome = aejax(
+        f"verify --data {data} --code 2 --theorem", *names, "--json", tmp_path / "c.json"
+    )
+    found = certificates(np.load(data)[np.arange(60) % 5 != 4], 2, theorems=names)
+    written = json.loads((tmp_path / "c.json").read_text())
+    title, head, *lines, theorems, total = outcome.out.splitlines()
+    assert (title, head.split()) == (
+        f"{data}, 48 examples, code of 2",
+        ["theorem", "residual/tolerance", "verdict"],
+    )
+    assert [line.split()[0] for line in lines] == names
+    for name, line in zip(names, lines, strict=True):
+        expected = certificates(np.load(data)[np.arange(60) % 5 != 4], 2, theorems=[name])
+        claims = {each.claim for each in expected}
+        ratios = [c["residual"] / c["tolerance"] for c in written if c["claim"] in claims]
+        assert line.split()[1] == f"{max(ratios):.1e}"
+        assert line.split()[2] == "holds"
+    assert theorems == "3 theorems: 3 hold"
+    assert total.startswith(f"{len(found)} certificates: {len(found)} hold; controls rejected: ")
+    assert total.endswith("--verbose shows each certificate")
+
+
+def test_a_refuted_theorem_is_listed_with_its_reason(data, aejax, monkeypatch):
+    theorem = THEOREMS["optimal_loss"]
+
+    def refuted(problem):
+        first, *others = theorem(problem)
+        return (first._replace(verdict="fails", residual=2.0, reason="too far"), *others)
+
+    monkeypatch.setitem(THEOREMS, "optimal_loss", refuted)
+    outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_loss")
+    assert outcome.code == 1
+    assert re.search(
+        r"optimal_loss +\S+ +fails \(1 holds, 1 fails\)\n    .+: too far\n1 theorem: 1 f",
+        outcome.out,
+    )
+
+
+def test_progress_is_shown_on_a_terminal_only(data, aejax, monkeypatch):
+    words = f"verify --data {data} --code 2 --theorem optimal_loss"
+    assert aejax(words).err == ""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    assert "optimal_loss" in aejax(words).err
+
+
 def page_of(aejax, tmp_path, words):
     outcome = aejax(f"verify {words} --report", tmp_path / "deep/page.html")
     assert (outcome.code, outcome.err) == (0, "")
@@ -105,9 +152,18 @@ def test_the_page_shows_each_theorem_with_its_figure_and_certificates(data, tmp_
     assert all(len(image["alt"]) > 30 for image in page.of("img"))
     assert page.text["dd"].startswith("48")
     assert page.text["dd"].endswith("5 of 5")
-    assert page.text["main"].count("✓ holds") == 5
+    assert page.text["main"].count("✓ holds") == 5 + 3  # certificates and theorems
     assert page.text["main"].count("rejected") == 5
     assert "seed0" in page.text["main"]
+    for term in ("residual", "tolerance", "control", "verdict"):
+        assert term in page.text["th"]
+    targets = [link["href"] for link in page.of("a") if link["href"] not in ("#s0", "#s3")]
+    assert targets[:2] == ["#s1", "#s2"]  # contents
+    assert targets[2:] == [
+        *("#optimal_loss", "#s1", "#optimal_map", "#s1", "#contractive_optimum", "#s2")
+    ]
+    identifiers = {tag["id"] for name in ("h2", "h3") for tag in page.of(name) if "id" in tag}
+    assert {target[1:] for target in targets} <= identifiers
 
 
 def test_a_figure_that_the_data_cannot_show_is_omitted_with_the_reason(tmp_path, aejax):
