@@ -12,6 +12,7 @@ from aejax import evaluation as evaluation
 from aejax import losses as losses
 from aejax import penalties as penalties
 from aejax import training as training
+from aejax.evaluation import summary as summary
 from aejax.layers import convolution as convolution
 from aejax.layers import convolution_arithmetic as convolution_arithmetic
 from aejax.layers import pooling as pooling

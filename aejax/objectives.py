@@ -23,6 +23,7 @@ from aejax.contracts import (
 )
 from aejax.keys import typed_key
 from aejax.promotion import promote_arrays
+from aejax.repr_text import record_text
 from aejax.types import (
     Array,
     Augmentation,
@@ -40,7 +41,8 @@ from aejax.types import (
 )
 
 
-@dataclass(frozen=True, eq=False)  # hashed by identity, so that it can be a static jit argument
+# Hashed by identity, so that it can be a static jit argument.
+@dataclass(frozen=True, eq=False, repr=False)
 class Objective:
     """The function to minimise, callable as (params, batch, key) -> (scalar, terms).
 
@@ -55,6 +57,9 @@ class Objective:
     corruption: Corruption | None
     perturbation: Perturbation | None
     penalties: Mapping[str, tuple[float | Array, Penalty]]
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
     def __call__(
         self, params: Params, batch: BatchLike, key: KeyLike

@@ -11,6 +11,8 @@ import jax
 import jaxtyping
 import numpy as np
 
+from aejax.repr_text import record_text
+
 Array = jax.Array
 Key = jaxtyping.Key[Array, ""]
 """A single typed PRNG key, as `jax.random.key` returns it."""
@@ -46,6 +48,9 @@ class Autoencoder(NamedTuple):
     encode: Callable[[Params, Array], Code]
     decode: Callable[[Params, Code], Array]
 
+    def __repr__(self) -> str:
+        return record_text(self)
+
 
 class Batch(NamedTuple):
     """Examples with optional targets and weights; a whole data set is a `Batch` too.
@@ -60,6 +65,9 @@ class Batch(NamedTuple):
     x: Array
     target: Array | None = None
     weight: Array | None = None
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 BatchLike = Any
@@ -77,6 +85,9 @@ class Loss(NamedTuple):
     elementwise: Callable[[Array, Array], Array]
     mean: Callable[[Array], Array]
     support: tuple[float, float]
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 class Pass(NamedTuple):
@@ -100,6 +111,9 @@ class Pass(NamedTuple):
     code: Code
     latent: Code
     output: Array
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 Penalty = Callable[[Pass], Array]

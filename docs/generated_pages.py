@@ -45,6 +45,7 @@ INTERNAL = {
     "keys",
     "promotion",
     "registry",
+    "repr_text",
     "runs",
 }
 """Modules of the package that the reference omits."""

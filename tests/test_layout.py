@@ -16,6 +16,7 @@ Graph = Mapping[str, set[str]]
 # independent of each other: theory and plots need no training code, training needs neither.
 # Objectives are below models, which objectives take as arguments.
 LAYERS = (
+    {"repr_text"},
     {"types"},
     {"batch_inputs", "contracts", "hyperparameters", "keys", "promotion"},
     {"objectives"},

@@ -8,6 +8,7 @@ from jaxtyping import Integer, Shaped
 
 from aejax.data.columns import Schema
 from aejax.data.example_blocks import blocks
+from aejax.repr_text import record_text
 
 
 class Dataset(NamedTuple):
@@ -32,6 +33,9 @@ class Dataset(NamedTuple):
     low: float | None = None
     high: float | None = None
     schema: Schema | None = None
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -20,6 +20,7 @@ from jaxtyping import Float, Shaped
 from aejax.data.dtypes import Tabular, as_array, is_floating, is_integer
 from aejax.data.feature_statistics import as_source, extremes, mean_and_deviation
 from aejax.data.lazy_array import LazyArray
+from aejax.repr_text import record_text
 
 Examples = Shaped[np.ndarray | jax.Array, "m *features"]
 
@@ -39,6 +40,9 @@ class Normalisation(NamedTuple):
 
     shift: Float[np.ndarray, "..."]
     scale: Float[np.ndarray, "..."]
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 def identity() -> Normalisation:

@@ -16,6 +16,9 @@ from aejax.evaluation.hashing import hamming_balls as hamming_balls
 from aejax.evaluation.hashing import precision_at as precision_at
 from aejax.evaluation.hashing import precision_within as precision_within
 from aejax.evaluation.hashing import recall_within as recall_within
+from aejax.evaluation.model_summary import ModelSummary as ModelSummary
+from aejax.evaluation.model_summary import ParameterRow as ParameterRow
+from aejax.evaluation.model_summary import summary as summary
 from aejax.evaluation.score import score_estimate as score_estimate
 from aejax.evaluation.segmentation import SegmentationMeasures as SegmentationMeasures
 from aejax.evaluation.segmentation import confusion_matrix as confusion_matrix

@@ -16,6 +16,7 @@ from aejax.data import Column, Normalisation, Schema, feature_names
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
+from aejax.repr_text import record_text
 from aejax.runs.builders import make_objective, make_optimizer
 from aejax.runs.configuration import Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
@@ -51,6 +52,10 @@ class Run(NamedTuple):
     params: Params
     normalisation: Normalisation
     step: int
+
+    def __repr__(self) -> str:
+        shown = ("configuration", "objective", "params", "normalisation", "step")
+        return record_text(self, shown)
 
 
 def configuration_file(run: Path) -> Path:

@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from aejax.keys import typed_key
 from aejax.objectives import Objective
+from aejax.repr_text import entries_text, tree_text, value_text
 from aejax.training.batches import (
     Measurements,
     as_jax_batch,
@@ -37,6 +38,20 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
     epoch: Int[Array, ""]
     key: Key
+
+    def __repr__(self) -> str:
+        members = {"members": str(len(self.step))} if getattr(self.step, "ndim", 0) == 1 else {}
+        return entries_text(
+            type(self).__name__,
+            members
+            | {
+                "params": value_text(self.params),
+                "optimizer_state": tree_text(self.optimizer_state, rows=0),
+                "step": value_text(self.step),
+                "epoch": value_text(self.epoch),
+                "key": value_text(self.key),
+            },
+        )
 
 
 def init_state(

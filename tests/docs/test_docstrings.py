@@ -50,6 +50,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "evaluation.precision_at": "a common definition",
     "evaluation.segmentation_batch": "arranges images and labels",
     "evaluation.shuffled": "permutes values between examples",
+    "evaluation.summary": "counts parameters",
     "layers.convolution.flipped": "an arrangement of a kernel's entries",
     "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",
     "objectives.forward": "composes model, corruption and code noise",

@@ -19,6 +19,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         "; did you mean A or B?", or an empty text if no word is similar.
 
     Example:
+        >>> from aejax.cli.process.suggestions import did_you_mean
         >>> did_you_mean("trian", ["train", "encode"])
         '; did you mean train?'
     """
