@@ -42,14 +42,21 @@ class Verify:
     They are checked on its train examples, in float64.
 
     Example: aejax verify --data digits --code 10 --report theorems.html
+
+    Example: aejax verify --data my.csv --label class --code 3
     """
 
     data: str = "digits"
-    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or a .npy, .npz or IDX path"""
+    """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
+    IDX, .csv, .tsv or .parquet file"""
     code: int = 10
     """number k of code units"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
+    label: str | None = None
+    """column of a table that is no feature but the label; None: there is none"""
+    ignore: tuple[str, ...] = ()
+    """columns of a table that are no features, such as identifiers"""
     theorem: Annotated[
         tuple[str, ...],
         tyro.conf.arg(help=f"theorems to verify; if empty: all of {', '.join(THEOREMS)}"),
@@ -73,7 +80,10 @@ def verify(command: Verify) -> int:
         if path is not None:
             check_not_directory(path)
     check_platform()
-    x = load(command.data, data_dir=command.data_dir).x_train
+    dataset = load(
+        command.data, data_dir=command.data_dir, label=command.label, ignore=command.ignore
+    )
+    x = dataset.x_train
     rows = np.asarray(x).reshape(len(x), -1)
     problem = pose(rows, command.code, key=jax.random.key(command.seed))
     certificates = _certificates(problem, command.theorem or tuple(THEOREMS))

@@ -112,6 +112,20 @@ def test_one_line_per_theorem_with_the_totals_last(data, tmp_path, aejax):
     assert total.endswith("--verbose shows each certificate")
 
 
+def test_a_table_has_the_certificates_of_its_features(data, tmp_path, aejax):
+    x = np.load(data)
+    rows = np.column_stack([np.arange(60), x, np.arange(60) % 3])
+    table, words = tmp_path / "my.csv", "--code 2 --theorem optimal_loss optimal_map --json"
+    np.savetxt(table, rows, "%.17g", delimiter=",", header="id,a,b,c,d,e,kind", comments="")
+    assert aejax("verify --data", data, words, tmp_path / "array.json").code == 0
+    options = f"--label kind --ignore id {words}"
+    outcome = aejax("verify --data", table, options, tmp_path / "table.json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (tmp_path / "table.json").read_text() == (tmp_path / "array.json").read_text()
+    check(aejax("verify --data", table, "--label knd"), "no column 'knd'")
+    check(aejax("verify --data digits --label kind"), "label and ignore name columns of a table")
+
+
 def test_a_refuted_theorem_is_listed_with_its_reason(data, aejax, monkeypatch):
     theorem = THEOREMS["optimal_loss"]
 
