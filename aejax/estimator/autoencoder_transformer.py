@@ -15,13 +15,16 @@ from aejax.estimator.input_checks import (
     check_examples,
     check_training_examples,
 )
+from aejax.estimator.outlier_mixin import OutlierThresholdMixin, check_contamination
 from aejax.estimator.row_blocks import map_rows
 from aejax.estimator.settings import Schedule, Settings, as_random_state, schedule_of, settings_of
 from aejax.training.records import Record
 from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
 
-class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class AutoencoderTransformer(
+    OutlierThresholdMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Dense autoencoder as a scikit-learn transformer from examples to codes.
 
     Minimises the mean over examples of Σ_j ℓ(x̂_j, x_j), x̂ = decode(encode(x̃)), plus weighted
@@ -57,11 +60,15 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         n_iter_no_change: number of epochs without a lower validation loss before stopping.
         warm_start: whether `fit` resumes from the previous fit.
         random_state: seed of parameters, order, noise and held-out examples.
+        contamination: fraction of the examples in `fit` that are outliers, in (0, 0.5], for
+            `decision_function` and `predict` (default: no threshold).
 
     Attributes:
         params_: parameters of `aejax.dense`, a nested dict of NumPy arrays.
         history_: records of `training.fit`, one per epoch.
         n_iter_: number of epochs trained.
+        offset_: threshold of `score_samples`, the quantile `contamination` of the scores of the
+            examples in `fit`; only if contamination is not None.
         n_features_in_: number of features of X.
         feature_names_in_: names of the features, if X had names.
 
@@ -102,6 +109,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         random_state: Any = None,
+        contamination: float | None = None,
     ):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -126,6 +134,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.random_state = random_state
+        self.contamination = contamination
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Train on X for `max_iter` epochs, or until early stopping.
@@ -144,6 +153,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NonFiniteLossError: if the loss becomes NaN or infinite.
         """
         schedule = schedule_of(self.get_params(deep=False))
+        if self.contamination is not None:
+            check_contamination(self.contamination)
         resumed = schedule.warm_start and self.__sklearn_is_fitted__()
         x = self._examples(X, resumed)
         random = as_random_state(self.random_state)
@@ -151,7 +162,9 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         held_out = _held_out(schedule, len(x))
         order = random.permutation(len(x)) if held_out else np.arange(len(x))
         validation = x[order[:held_out]] if held_out else None
-        return self._train(x[order[held_out:]], validation, seed, schedule, resumed)
+        self._train(x[order[held_out:]], validation, seed, schedule, resumed)
+        self._set_offset(x)
+        return self
 
     def partial_fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Train for one more epoch on X.
@@ -172,6 +185,7 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         x = self._examples(X, resumed)
         seed = as_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         schedule = schedule_of(self.get_params(deep=False))._replace(max_iter=1)
+        self._set_offset(None)  # of the earlier parameters
         return self._train(x, None, seed, schedule, resumed)
 
     def transform(self, X: Any) -> np.ndarray:
@@ -218,8 +232,22 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             NotFittedError: if the estimator is not fitted.
             ValueError: if the features differ from those fitted.
         """
-        losses = self._apply(lambda compiled: compiled.losses, check_examples(self, X))
-        return -float(np.mean(losses, dtype=np.float64))
+        return float(np.mean(self.score_samples(X), dtype=np.float64))
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Negative reconstruction loss of each example, without noise; higher is more normal.
+
+        Args:
+            X: examples [examples, features].
+
+        Returns:
+            −Σ_j ℓ(x̂_ij, x_ij), [examples], with the dtype of X.
+
+        Raises:
+            NotFittedError: if the estimator is not fitted.
+            ValueError: if the features differ from those fitted.
+        """
+        return -self._apply(lambda compiled: compiled.losses, check_examples(self, X))
 
     def _examples(self, x: Any, resumed: bool) -> np.ndarray:
         """Validate training examples, in the dtype of the parameters if training is resumed."""

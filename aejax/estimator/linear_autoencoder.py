@@ -16,6 +16,7 @@ from aejax.estimator.input_checks import (
     check_examples,
     check_training_examples,
 )
+from aejax.estimator.outlier_mixin import OutlierThresholdMixin, check_contamination
 from aejax.estimator.settings import as_bool, as_python_scalar, as_random_state
 from aejax.models import pca_params
 from aejax.theory.analysis.covariance import analyse_covariance
@@ -28,7 +29,9 @@ from aejax.types import Params
 SOLVERS = ("closed-form", "covariance", "gradient")
 
 
-class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class LinearAutoencoder(
+    OutlierThresholdMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Linear autoencoder h = x W_e + b, x̂ = h W_d + c, whose optimum is PCA.
 
     Attributes, signs and methods agree with `sklearn.decomposition.PCA`. float32 examples give
@@ -44,6 +47,9 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
             features, with half the digits; "gradient" trains the autoencoder by L-BFGS from a
             random start and extracts the components from its reconstructions.
         random_state: seed of the start of the gradient solver.
+        contamination: fraction of the examples in `fit` that are outliers, in (0, 0.5], for
+            `decision_function` and `predict` (default: no threshold). It needs a likelihood, so
+            fewer components than features.
 
     Attributes:
         components_: V_kᵀ [k, features], unit principal directions as rows, whose entry of largest
@@ -54,6 +60,8 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         mean_: mean x̄ of the examples, [features].
         noise_variance_: mean variance along the discarded directions; 0 if there are none.
         n_components_: number of components k.
+        offset_: threshold of `score_samples`, the quantile `contamination` of the scores of the
+            examples in `fit`; only if contamination is not None.
         n_samples_: number of examples seen.
         n_features_in_: number of features of X.
         feature_names_in_: names of the features, if X had names.
@@ -76,11 +84,13 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         whiten: bool = False,
         solver: str = "closed-form",
         random_state: Any = None,
+        contamination: float | None = None,
     ):
         self.n_components = n_components
         self.whiten = whiten
         self.solver = solver
         self.random_state = random_state
+        self.contamination = contamination
 
     def fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
         """Compute the optimum for X.
@@ -103,8 +113,11 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         x = check_training_examples(self, X, resumed=False, at_least=2)
         most = min(x.shape)
         if self.solver == "covariance":
-            return self._keep(*analyse_covariance(x), x.dtype, most)
-        return self._analyse(moments(x), x.dtype, most)
+            self._keep(*analyse_covariance(x), x.dtype, most)
+        else:
+            self._analyse(moments(x), x.dtype, most)
+        self._set_offset(x)
+        return self
 
     def partial_fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
         """Compute the optimum for all examples of this and earlier calls.
@@ -129,6 +142,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         x = check_training_examples(self, X, resumed=resumed, dtype=dtype)
         batch = moments(x)
         merged = merge_moments(self._moments, batch) if resumed else batch
+        self._set_offset(None)  # of the earlier components
         return self._analyse(merged, x.dtype, x.shape[1])
 
     def transform(self, X: Any) -> np.ndarray:
@@ -255,6 +269,8 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
     def _check_settings(self) -> None:
         as_bool("whiten", self.whiten)
+        if self.contamination is not None:
+            check_contamination(self.contamination)
         if self.solver not in SOLVERS:
             raise ValueError(f"solver must be one of {', '.join(SOLVERS)}, got {self.solver!r}")
         if self.solver == "gradient" and not isinstance(

@@ -1,4 +1,4 @@
-"""Evaluation of trained autoencoders: code statistics, copying, hashing, scores, segmentation.
+"""Evaluation of trained autoencoders: code statistics, anomalies, copying, hashing, segmentation.
 
 `encoded_statistics` serves data whose codes do not fit in memory. `precision_within` and
 `recall_within` together give a precision-recall curve over Hamming radii.
@@ -8,6 +8,11 @@ from aejax.evaluation.activation_statistics import ActivationStatistics as Activ
 from aejax.evaluation.activation_statistics import activation_statistics as activation_statistics
 from aejax.evaluation.activation_statistics import encoded_statistics as encoded_statistics
 from aejax.evaluation.activation_statistics import treves_rolls as treves_rolls
+from aejax.evaluation.anomaly import AnomalyScores as AnomalyScores
+from aejax.evaluation.anomaly import anomaly_scores as anomaly_scores
+from aejax.evaluation.anomaly import empirical_rank as empirical_rank
+from aejax.evaluation.anomaly import feature_errors as feature_errors
+from aejax.evaluation.anomaly import outlier_threshold as outlier_threshold
 from aejax.evaluation.copying import Copying as Copying
 from aejax.evaluation.copying import copying as copying
 from aejax.evaluation.copying import shuffled as shuffled
@@ -19,7 +24,7 @@ from aejax.evaluation.hashing import recall_within as recall_within
 from aejax.evaluation.model_summary import ModelSummary as ModelSummary
 from aejax.evaluation.model_summary import ParameterRow as ParameterRow
 from aejax.evaluation.model_summary import summary as summary
-from aejax.evaluation.score import score_estimate as score_estimate
+from aejax.evaluation.score_estimation import score_estimate as score_estimate
 from aejax.evaluation.segmentation import SegmentationMeasures as SegmentationMeasures
 from aejax.evaluation.segmentation import confusion_matrix as confusion_matrix
 from aejax.evaluation.segmentation import median_frequency_weights as median_frequency_weights

@@ -45,8 +45,11 @@ PUBLISHED = {
 UNPUBLISHED = {  # functions of these modules that have no source
     "corruptions.on_images": "a change of shape",
     "evaluation.confusion_matrix": "counts pairs of labels",
+    "evaluation.empirical_rank": "a common definition",
     "evaluation.encoded_statistics": "applies the others to data",
+    "evaluation.feature_errors": "a common definition",
     "evaluation.hamming_balls": "ranks by a distance",
+    "evaluation.outlier_threshold": "a quantile",
     "evaluation.precision_at": "a common definition",
     "evaluation.segmentation_batch": "arranges images and labels",
     "evaluation.shuffled": "permutes values between examples",
