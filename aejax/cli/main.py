@@ -17,6 +17,7 @@ from aejax.cli.commands.encode import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.commands.explore import Explore, explore
 from aejax.cli.commands.export import Export, export
 from aejax.cli.commands.report import Report, write_report
+from aejax.cli.commands.score import Score, write_scores
 from aejax.cli.commands.train import Train, train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
@@ -41,6 +42,7 @@ Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Encode, subcommand("encode")]
     | Annotated[Reconstruct, subcommand("reconstruct")]
+    | Annotated[Score, subcommand("score")]
     | Annotated[Explore, subcommand("explore")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
@@ -51,6 +53,7 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Train: train,
     Encode: encode,
     Reconstruct: reconstruct,
+    Score: write_scores,
     Explore: explore,
     Export: export,
     Verify: verify,

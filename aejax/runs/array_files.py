@@ -1,5 +1,6 @@
 """Arrays of examples as `.npy`, `.npz` and `.csv` files."""
 
+import csv
 from collections.abc import Mapping
 from math import ceil, log10
 from pathlib import Path
@@ -9,7 +10,6 @@ from zipfile import ZipFile
 import numpy as np
 
 from aejax.data.files import read_npz
-from aejax.data.table_files import import_pandas
 from aejax.runs.atomic_files import check_not_directory, temporary_file
 
 SUFFIXES = (".npy", ".npz", ".csv")
@@ -87,19 +87,22 @@ def write_columns(path: Path, columns: Mapping[str, np.ndarray]) -> None:
         path: destination file.
         columns: name -> numbers or text, [rows]. Numbers have enough digits to restore the values
             exactly.
-
-    Raises:
-        ImportError: if pandas is missing.
     """
-    pandas = import_pandas()
-    frame = pandas.DataFrame(dict(columns))
-    texts = {
-        name: frame[name].map(f"%.{_digits(array.dtype)}g".__mod__)
-        for name, array in columns.items()
-        if array.dtype.kind == "f"
-    }
-    with temporary_file(path) as partial:
-        frame.assign(**texts).to_csv(partial, index=False, encoding="utf-8", lineterminator="\n")
+    with temporary_file(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*map(_texts, columns.values()), strict=True))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays by name as an `.npz` file, atomically.
+
+    Args:
+        path: destination file.
+        arrays: name -> array of numbers or text.
+    """
+    with temporary_file(path) as partial, partial.open("wb") as file:
+        _write_npz(file, arrays)
 
 
 def join_columns(
@@ -134,6 +137,15 @@ def _write_csv(file: BinaryIO, name: str, rows: np.ndarray) -> None:
     header = ",".join(f"{name}_{i}" for i in range(rows.shape[1]))
     form = f"%.{_digits(rows.dtype)}g"
     np.savetxt(file, rows, form, delimiter=",", header=header, comments="")
+
+
+def _texts(column: np.ndarray) -> list[str]:
+    """Values of a column as text."""
+    values = column.tolist()
+    if column.dtype.kind != "f":
+        return list(map(str, values))
+    form = f"%.{_digits(column.dtype)}g"
+    return [form % value for value in values]
 
 
 def _digits(dtype: np.dtype) -> int:

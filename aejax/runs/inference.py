@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data import LazyArray, denormalise
+from aejax.objectives import reconstruct
 from aejax.runs.examples import flat_normalised
 from aejax.runs.run import Run
 from aejax.types import Array, Code
@@ -76,6 +77,20 @@ def decoder(run: Run) -> Map:
         return np.asarray(denormalise(run.normalisation, x_hat))
 
     return _in_blocks(raw)
+
+
+def reconstructor(run: Run) -> Map:
+    """Make a compiled map of examples to reconstructions in the units of the model.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        A function: flat normalised examples [examples, features] -> float32 reconstructions, of
+        the same shape.
+    """
+    compiled = jax.jit(lambda x: reconstruct(run.objective, run.params, x))
+    return _in_blocks(lambda x: compiled(jnp.asarray(x)))
 
 
 def _in_blocks(function: Callable[[np.ndarray], object]) -> Map:

@@ -47,12 +47,17 @@ def load_examples(configuration: Training) -> Examples:
 
 def load_seen_examples(run: Run) -> ShownExamples:
     """Load the test examples of a run; ValueError if its data have changed since."""
+    return load_trained_examples(run).shown()
+
+
+def load_trained_examples(run: Run) -> Examples:
+    """Load all examples of a run; ValueError if its data have changed since."""
     examples = load_examples(with_data_path(run.configuration, run.about.folder))
     if examples.fingerprint != run.about.fingerprint:
         raise ValueError(
             f"{run.configuration.data} is no longer the data that the run was trained on"
         )
-    return examples.shown()
+    return examples
 
 
 def load_streamed(configuration: Training) -> Examples:

@@ -22,6 +22,7 @@ COMMANDS = (
     "train",
     "encode",
     "reconstruct",
+    "score",
     "explore",
     "export",
     "verify",

@@ -169,3 +169,73 @@ def test_a_damaged_schema_is_refused(folder, tmp_path, schema):
     (tmp_path / "about.json").write_text(json.dumps(about | {"schema": schema}))
     with pytest.raises(ValueError, match=r"about\.json is not what `aejax train` wrote"):
         read_about(tmp_path)
+
+
+def test_scores_match_the_reconstructions(folder, tmp_path, aejax):
+    run, new = folder / "wine.csv.run", folder / "wine.csv"
+    for words in ("score", "reconstruct"):
+        assert aejax(words, run, new, "--out", tmp_path / f"{words}.csv").code == 0
+    outcome = aejax("score", run, new, "--contamination", "0.25", "--out", tmp_path / "scores.npz")
+    found = pd.read_csv(tmp_path / "score.csv", dtype={"bottle": str})
+    features = [*load_wine().feature_names, "colour"]
+    start = ["bottle", "cultivar", "error", "rank", "outlier", "largest"]
+    assert list(found) == [*start, *(f"error_{name}" for name in features)]
+    errors = found.filter(regex="^error_").rename(columns=lambda name: name.removeprefix("error_"))
+    x, x_hat = load_wine().data, pd.read_csv(tmp_path / "reconstruct.csv")[features[:-1]]
+    is_test = np.arange(len(x)) % 5 == 4
+    expected = ((x_hat - x) / x[~is_test].std(axis=0)) ** 2
+    np.testing.assert_allclose(errors[features[:-1]], expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found["error"], errors.sum(axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(found["largest"], errors.idxmax(axis=1))
+    train = found["error"][~is_test].to_numpy()
+    rank = (train <= found["error"].to_numpy()[:, None]).mean(axis=1)
+    np.testing.assert_allclose(found["rank"], rank, atol=1.5 / len(train))
+    np.testing.assert_array_equal(found["outlier"], found["error"] > np.percentile(train, 90))
+    with np.load(tmp_path / "scores.npz") as arrays:
+        names = ["bottle", "cultivar", "error", "feature_errors", "outlier", "rank"]
+        assert sorted(arrays) == names
+        np.testing.assert_allclose(arrays["feature_errors"].sum(axis=1), found["error"])
+        assert f"outliers: {arrays['outlier'].sum()} of 178" in outcome.out
+        assert arrays["outlier"].sum() > found["outlier"].sum()
+    worst = found["error"].argmax()
+    assert f"  row {worst}: error {found['error'][worst]:.4g}" in outcome.out
+
+
+def test_scores_of_images_have_no_columns_of_features(finished, tmp_path, aejax):
+    from aejax import data
+
+    np.save(tmp_path / "x.npy", data.digits().x_test[:20])
+    for out in ("scores.csv", "scores.npz"):
+        assert aejax("score", finished, tmp_path / "x.npy", "--out", tmp_path / out).code == 0
+    assert list(pd.read_csv(tmp_path / "scores.csv")) == ["error", "rank", "outlier"]
+    with np.load(tmp_path / "scores.npz") as arrays:
+        assert arrays["feature_errors"].shape == (20, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--contamination 0", "contamination must be a fraction in (0, 0.5], got 0.0"),
+        ("--contamination nan", "contamination must be a fraction in (0, 0.5], got nan"),
+        ("--out scores.npy", "out must end in .csv or .npz, got scores.npy"),
+    ],
+)
+def test_unsuitable_options_of_score_are_refused(finished, aejax, words, message):
+    check(aejax("score", finished, "nowhere.npy", words), message)
+
+
+def test_scores_need_the_training_data(folder, tmp_path, aejax):
+    run = tmp_path / "run"
+    shutil.copytree(folder / "wine.csv.run", run)
+    lines = (folder / "wine.csv").read_text().splitlines()
+    new = tmp_path / "wine.csv"
+    new.write_text("\n".join(lines[:100]), encoding="utf-8")
+    assert aejax("encode", run, new, "--out", tmp_path / "codes.csv").code == 0
+    moved = folder / "wine.csv"
+    hidden = moved.rename(folder / "hidden.csv")
+    try:
+        check(aejax("score", run, new, "--out", tmp_path / "s.csv"), "no file or folder")
+        moved.write_text(new.read_text())
+        check(aejax("score", run, new, "--out", tmp_path / "s.csv"), "is no longer the data")
+    finally:
+        hidden.rename(moved)

@@ -110,3 +110,20 @@ def test_a_stream_resumes_at_its_position(tmp_path, monkeypatch):
     assert (int(names["state"].step), len(names["history"])) == (40, 8)
     assert names["moments"].examples == 1600
     np.testing.assert_allclose(names["moments"].mean, names["source"].train[:].mean(axis=0))
+
+
+def test_the_comparison_of_anomaly_detectors_is_that_of_the_page():
+    names = run("anomalies")
+    text = (HOW_TO / "anomalies.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| \**(0\.\d+)\** \| \**(0\.\d+)\** \|$", text, re.MULTILINE)
+    detectors = ("AutoencoderTransformer", "PCA", "LocalOutlierFactor", "IsolationForest")
+    assert len(rows) == len(detectors)
+    for detector, (_, *figures) in zip(detectors, rows, strict=True):
+        for problem, figure in zip(names["problems"], figures, strict=True):
+            assert names["auc"][detector, problem] == pytest.approx(float(figure), abs=0.03)
+    assert 100 * names["alarms"] == pytest.approx(19, abs=6)
+    assert 100 * names["found"] == pytest.approx(76, abs=8)
+    np.testing.assert_allclose(
+        names["scores"].error, -names["autoencoder"].score_samples(names["x_test"]), rtol=1e-6
+    )
+    np.testing.assert_array_equal(names["scores"].is_outlier, names["outlier"])

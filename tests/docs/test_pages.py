@@ -19,6 +19,7 @@ PAGES = {
     if path.relative_to(DOCS).parts[0] not in ("_build", "api", "repository")
 }
 IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
+    "how-to/anomalies.md",
     "how-to/binary_and_real_inputs.md",
     "how-to/noise_levels.md",
     "how-to/streams.md",

@@ -1,0 +1,76 @@
+"""Anomaly scores of new data by a trained run."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from aejax.data import LazyArray
+from aejax.data.columns import Schema
+from aejax.data.example_blocks import blocks
+from aejax.evaluation import AnomalyScores, anomaly_scores, feature_errors
+from aejax.runs.inference import model_inputs, reconstructor
+from aejax.runs.run import Run
+
+
+def score(
+    run: Run, x: np.ndarray | LazyArray, train_error: np.ndarray, *, contamination: float
+) -> AnomalyScores:
+    """Score raw examples by their squared reconstruction error in normalised units.
+
+    Args:
+        run: trained run.
+        x: raw examples [examples, *features].
+        train_error: errors of the training examples, from `train_errors`.
+        contamination: fraction of the training examples that are outliers, in (0, 0.5].
+
+    Returns:
+        The scores; feature errors are [examples, *features].
+
+    Raises:
+        ValueError: for another feature shape than that of the train examples, or a contamination
+            that is out of range.
+    """
+    shape = run.about.feature_shape
+    inputs = np.concatenate([np.asarray(model_inputs(run, block)) for _, block in blocks(x)])
+    x_hat = reconstructor(run)(inputs)
+    rows = (len(inputs), *shape)
+    return anomaly_scores(
+        inputs.reshape(rows), x_hat.reshape(rows), train_error, contamination=contamination
+    )
+
+
+def train_errors(run: Run, x_train: np.ndarray) -> np.ndarray:
+    """Sum over features of the squared reconstruction errors of training examples.
+
+    Args:
+        run: trained run.
+        x_train: flat normalised training examples.
+
+    Returns:
+        Errors [examples], float64.
+    """
+    reconstructed = reconstructor(run)
+
+    def errors() -> Iterator[np.ndarray]:
+        for _, block in blocks(x_train):
+            yield feature_errors(block, reconstructed(block)).sum(axis=1)
+
+    return np.concatenate(list(errors()))
+
+
+def column_errors(schema: Schema | None, errors: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors by column of a table; that of a categorical column is the sum over its categories.
+
+    Args:
+        schema: columns of the features, or None for features without names.
+        errors: squared errors [examples, features].
+
+    Returns:
+        Name of the column, or `feature_0`, `feature_1`, …, -> errors [examples].
+    """
+    if schema is None:
+        return {f"feature_{i}": feature for i, feature in enumerate(errors.T)}
+    widths = [len(column.categories or (None,)) for column in schema.columns]
+    starts = np.cumsum([0, *widths[:-1]])
+    sums = np.add.reduceat(errors, starts, axis=1)
+    return {column.name: total for column, total in zip(schema.columns, sums.T, strict=True)}
