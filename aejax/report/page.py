@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from aejax.plots import INK
 from aejax.report.epoch_slider import epochs
-from aejax.report.tables import cell, definitions, table_of_cells, text_of
+from aejax.report.tables import cell, definitions, table, table_of_cells, text_of
 from aejax.theory.checking.certificate import Certificate, Verdict
 
 _VERDICT_MARKS = {"holds": "✓", "fails": "✗"}
@@ -56,6 +56,7 @@ def run_page(
     history: Sequence[Mapping[str, Any]],
     certificates: Sequence[Certificate] = (),
     commands: Mapping[str, str] = MappingProxyType({}),
+    tables: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({}),
 ) -> str:
     """Render a training run as one HTML page.
 
@@ -70,6 +71,7 @@ def run_page(
             every epoch.
         certificates: certificates of theorems, from `aejax.theory.certificates`.
         commands: purpose -> command line, for further use of the run.
+        tables: title -> records of a section with one table, after the figures.
 
     Returns:
         A complete HTML document.
@@ -80,6 +82,7 @@ def run_page(
     note = "The control is the residual that the same code computes for a similar false statement."
     parts: list[tuple[str, Callable[[Any], str], Any]] = [
         ("Figures", render_figures, figures),
+        *((name, table, records) for name, records in tables.items()),
         ("Certificates", lambda found: f"<p>{note}</p>\n{certificate_table(found)}", certificates),
         ("Training", epochs, history),
         ("Use", definitions, commands),

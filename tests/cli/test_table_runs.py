@@ -1,8 +1,10 @@
 """Runs of tables: equal to runs of the same numbers without names, and columns kept throughout."""
 
+import io
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -199,6 +201,34 @@ def test_scores_match_the_reconstructions(folder, tmp_path, aejax):
         assert arrays["outlier"].sum() > found["outlier"].sum()
     worst = found["error"].argmax()
     assert f"  row {worst}: error {found['error'][worst]:.4g}" in outcome.out
+
+
+def test_the_report_has_the_errors_of_features_and_rows(folder, tmp_path, aejax):
+    run, out = folder / "wine.csv.run", tmp_path / "report.html"
+    assert aejax("report", run, "--out", out).code == 0
+    assert aejax("score", run, folder / "wine.csv", "--out", tmp_path / "s.csv").code == 0
+    scores = pd.read_csv(tmp_path / "s.csv").iloc[4::5].reset_index(drop=True)
+    errors = scores.filter(regex="^error_").mean().sort_values(ascending=False)
+    features = table_of(out, "Error by feature", "Largest errors")
+    worst = table_of(out, "Largest errors", "Training")
+    assert features["feature"].tolist() == [name.removeprefix("error_") for name in errors.index]
+    np.testing.assert_allclose(features["mean squared error"], errors, rtol=1e-3)
+    assert features["share (%)"].sum() == pytest.approx(100, rel=1e-3)
+    order = scores["error"].sort_values(ascending=False).index[:10]
+    assert worst["test example"].tolist() == order.tolist()
+    np.testing.assert_allclose(worst["squared error"], scores["error"][order], rtol=1e-3)
+    assert worst["class"].tolist() == scores["cultivar"][order].tolist()
+    assert worst["largest in"].tolist() == scores["largest"][order].tolist()
+
+
+def table_of(page: Path, title: str, following: str) -> pd.DataFrame:
+    """Table of the section between two headings of a page, whose numbers are converted."""
+    text = page.read_text(encoding="utf-8")
+    section = text[text.index(f">{title}</h2>") : text.index(f">{following}</h2>")]
+    rows = re.findall("<tr>(.*?)</tr>", section)
+    header, *cells = (re.findall("<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows)
+    lines = "\n".join(",".join(row) for row in [header, *cells])
+    return pd.read_csv(io.StringIO(lines))
 
 
 def test_scores_of_images_have_no_columns_of_features(finished, tmp_path, aejax):

@@ -41,6 +41,7 @@ class Report:
 def write_report(command: Report) -> None:
     """Write the report and print its path."""
     from aejax import report  # matplotlib is slow to import
+    from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
 
@@ -61,6 +62,7 @@ def write_report(command: Report) -> None:
         history=history,
         certificates=certificates,
         commands=_commands(command.run),
+        tables=error_tables(run, examples),
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)

@@ -20,7 +20,7 @@ LISTED = 5
 
 @dataclass(frozen=True)
 class Score:
-    """Score new data by their reconstruction errors, to find anomalies.
+    """Score new data by reconstruction error, to find anomalies.
 
     Example: aejax score runs/digits new.npy --out scores.csv
 
