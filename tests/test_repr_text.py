@@ -181,3 +181,8 @@ def test_bytes_have_binary_units():
 
 def test_data_sets_of_the_package_are_short():
     assert len(repr(data.digits()).splitlines()) <= 9
+
+
+def test_a_stream_shows_shapes_and_dtypes_without_reading(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((10, 3), np.uint8))
+    assert repr(data.open_stream(tmp_path / "x.npy")).replace("\n", "").count("uint8 [") == 2

@@ -17,6 +17,7 @@ from aejax.data.files import MNIST_FILES, READ_ERRORS, format_advice, npy_header
 from aejax.data.image_folder import ImageMode, image_folder
 from aejax.data.lazy_array import LazyArray
 from aejax.data.prepared import input_of, open_builder
+from aejax.repr_text import record_text
 
 
 class UnreadableExampleError(ValueError):
@@ -37,6 +38,9 @@ class StreamedDataset(NamedTuple):
     test: LazyArray
     low: float | None
     high: float | None
+
+    def __repr__(self) -> str:
+        return record_text(self)
 
 
 def open_stream(

@@ -4,6 +4,7 @@ The table gives their order in `aejax verify`, in its report, in docs/theory and
 """
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
@@ -137,4 +138,6 @@ def check_names(theorems: Sequence[str]) -> None:
     """Raise ValueError for a name that is not in `THEOREMS`."""
     unknown = [name for name in theorems if name not in THEOREMS]
     if unknown:
-        raise ValueError(f"no theorem {', '.join(unknown)}; there are {', '.join(THEOREMS)}")
+        similar = [each for name in unknown for each in get_close_matches(name, THEOREMS, n=1)]
+        advice = f"did you mean {', '.join(similar)}? There" if similar else "there"
+        raise ValueError(f"no theorem {', '.join(unknown)}; {advice} are {', '.join(THEOREMS)}")

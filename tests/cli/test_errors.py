@@ -121,6 +121,10 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
         ("encode a b --chekpoint 1", "did you mean --checkpoint? | aejax encode --help"),
         ("data list --dat-dir x", "did you mean --data-dir? | aejax data list --help"),
         ("train --loss sqared", "'sqared' | Did you mean squared or squared-tanh?"),
+        (
+            "verify --theorem optimal_los",
+            "no theorem optimal_los; did you mean optimal_loss? There",
+        ),
         ("--verison", "unknown option --verison"),
         ("train --epochs many", "--epochs | 'many'"),
         ("train --recipe soup", "'soup' | 'denoising' | 'thirty-numbers'"),
