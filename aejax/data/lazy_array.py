@@ -22,7 +22,7 @@ class LazyArray:
         read: row indices in [0, examples) -> rows [rows, *features]; must be thread-safe.
         shape: shape of the array.
         dtype: dtype of the values, real.
-        bounds: bounds (low, high) of raw values by their format (default: `format_bounds`).
+        bounds: range (low, high) of raw values (default: `format_bounds` of the dtype).
 
     Raises:
         ValueError: for a dtype that is not real.
