@@ -127,10 +127,10 @@ def parzen_posterior_mean(
     *,
     sigma: float | Array,
 ) -> Float[Array, "points features"]:
-    """E[x | x̃] for x uniform over the examples: their mean with weights N(x̃; x_i, σ² I).
+    """E[x | x̃] for x uniform over the examples: their mean with weights ∝ N(x̃; x_i, σ² I).
 
-    The optimal denoiser for the examples, that is, the minimiser of the denoising objective over
-    all functions; it estimates the score of their Parzen density.
+    The optimal denoiser for the examples: the minimiser of the denoising objective over all
+    functions. By Tweedie's identity it gives the score of their kernel density estimate.
 
     Args:
         x: examples.

@@ -1,4 +1,4 @@
-"""Theorem on online rules: Oja's finds the principal subspace, Sanger's the components."""
+"""Theorem on online PCA by Hebbian rules: Oja's finds the subspace, Sanger's the components."""
 
 from functools import cache
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from aejax.theory.solvers.hebbian import STEP_SIZE, averaged_rule, hebbian_updat
 from aejax.types import Array, Batch
 
 MAX_STEPS, MAX_WORK = 30_000, 1e11
-"""Maximum number of steps and of their multiplications: about ten seconds on two cores."""
+"""Maximum number of steps, and of multiplications in total: ten seconds on two cores."""
 
 OJA = Statement(
     claim="Oja's rule ends at an orthonormal basis of the principal subspace",
@@ -55,19 +55,19 @@ class Learned(NamedTuple):
 def online_rules(problem: Problem) -> tuple[Certificate, ...]:
     """Oja's rule converges to the principal subspace, and Sanger's rule to the components.
 
-    The averaged rule, the expectation of the update over the data, is run from a random orthonormal
-    start; the rule on a stream (`learn_online`), if bounded, converges to the same limit with
-    probability one (Ljung 1977). Along v_l, a small error of Sanger's w_j decays at the rate
-    λ_j − λ_l for l > j, λ_j for l < j, and 2λ_j for l = j: all are positive only in this order. An
+    The averaged rule, which applies the expected update over the data, starts at a random
+    orthonormal basis; the rule on a stream (`learn_online`), if bounded, converges to the same
+    limit with probability one (Ljung 1977). Along v_l, a small error of Sanger's w_j decays at rate
+    λ_j − λ_l for l > j, λ_j for l < j, and 2λ_j for l = j, all positive only if column j is v_j. An
     error of Oja's rule decays at λ_j − λ_l for j ≤ k < l, and at λ_i + λ_j towards orthonormality.
     So Oja's rule needs λ_k > λ_{k+1} and rank ≥ k, Sanger's rule also λ_1 > … > λ_k.
 
     Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the maximum sine of the angle between w_i and v_i. Each update is
-    also compared with its definition at a random basis: minus half of the decoder's gradient of
-    `aejax.objective`; for unit j in Sanger's rule, of the model of the first j units.
+    also compared with its definition at a random basis: minus half the gradient of
+    `aejax.objective` with respect to W_d; for unit j in Sanger's rule, with the first j units only.
 
     Controls: units that learn independently by Oja's rule of one unit and all find v_1 (with a
-    single unit: v_2); Oja's rule in the place of Sanger's, which finds the subspace without order.
+    single unit: v_2); Oja's rule instead of Sanger's, which finds the subspace, but not the order.
 
     If the eigengap requires too many steps, the rule runs with momentum, which does not change its
     stationary points; the certificates state this.
@@ -103,11 +103,11 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def update_error(problem: Problem, *, ordered: bool) -> float:
-    """Error of the update against −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
+    """‖ΔW/η + ½ (∂L/∂W_d)ᵀ‖ at W_d = Wᵀ, for a random orthonormal W and data scaled to λ_1 = 1.
 
     Args:
         problem: data, code size and key.
-        ordered: True for Sanger's rule, where unit j uses L of the first j units; else Oja's rule.
+        ordered: True for Sanger's rule, where unit j uses L of the first j units; False for Oja's.
 
     Returns:
         The norm of the difference.
@@ -145,10 +145,10 @@ def run_rule(
     momentum: float = 0.0,
     max_steps: int | None = None,
 ) -> Learned:
-    """Run the averaged rule of a mask M (see `hebbian_update`) until its update is rounding.
+    """Run the averaged rule with mask M (see `hebbian_update`) until its update is rounding error.
 
     Args:
-        problem: varying data, code size k ≤ n, and key of the start.
+        problem: data that are not constant, code size k ≤ n, and key of the initial W.
         mask: M [k, k].
         momentum: β, see `averaged_rule`.
         max_steps: maximum number of steps (default: `max_rule_steps`).
@@ -173,7 +173,7 @@ def max_rule_steps(problem: Problem) -> int:
 
 
 def update_rounding(problem: Problem) -> float:
-    """Rounding of an update for λ_1 = 1: 16 ε √(nk), a few roundings per entry."""
+    """Rounding error of an update for λ_1 = 1: 16 ε √(nk), a few roundings per entry."""
     return 16 * EPSILON * float(np.sqrt(problem.x.shape[1] * problem.code))
 
 
@@ -195,12 +195,12 @@ def needed_momentum(problem: Problem, gap: float) -> float:
 
 
 def _steps(problem: Problem, rate: float) -> float:
-    """Steps from order one to the rounding of an update: ln(1/rounding)/rate."""
+    """Steps for an error of 1 to decay to the rounding of an update: ln(1/rounding)/rate."""
     return float(-np.log(update_rounding(problem)) / rate) if rate > 0 else np.inf
 
 
 def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
-    """Obstacle if the gap needs too many steps with momentum too: twice those at rate √(η gap)."""
+    """Obstacle if the gap needs too many steps even with momentum: twice those at rate √(η gap)."""
     needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
     if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
         return None
@@ -209,7 +209,7 @@ def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
 
 
 def _tolerance(problem: Problem, gap: float) -> Tolerance:
-    """4 g/gap for λ_1 = 1, and 2 ρ/(σ gap) of the components that it is compared with.
+    """4 g/gap for λ_1 = 1, plus 4 ρ/(σ_1 gap), twice the bound for the reference components.
 
     To first order, an update of norm g leaves the component g/(λ_j − λ_l) of w_j along v_l, l > j;
     for l < j (Sanger) the same again, and g/λ_j; the error of orthonormality (Oja) is g/λ_k. No gap

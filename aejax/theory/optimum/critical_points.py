@@ -1,4 +1,4 @@
-"""Theorem: the linear autoencoder has no other critical points, tested by a numerical search."""
+"""Theorem: every critical point is a projector on eigenvectors, tested by numerical search."""
 
 from functools import partial
 
@@ -41,8 +41,8 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
     are discarded. The data and the code size are those of `landscape_index`.
 
     Tolerance: with λ_n > 0 and λ_1 = 1, ‖∇L‖ ≤ g implies that W = W_e W_d differs from W Wᵀ by at
-    most ‖W_e‖ g/(2 λ_n), and P S (I − P) from zero by at most ‖W_d‖ g/2 more. To first order
-    ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap).
+    most ‖W_e‖ g/(2 λ_n), and P S (I − P), with the nearest projector P, from zero by at most
+    ‖W_d‖ g/2 more. To first order ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap).
 
     Control: the minimum distance of a map to projectors on randomly rotated eigenvectors.
 
@@ -95,7 +95,7 @@ def distance_to_projectors(
 
 @partial(jax.jit, static_argnames="code")
 def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
-    """Minimise ‖∇L‖ from each point; return the final points and ‖∇L‖ times the kernel norm."""
+    """Levenberg–Marquardt on ‖∇L‖ from each point; final points, and ‖∇L‖ times the kernel norm."""
     model = linear(factor.shape[1], code, bias=False)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], points))
 
