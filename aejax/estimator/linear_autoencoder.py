@@ -41,9 +41,9 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         whiten: whether to scale every code unit to variance one.
         solver: "closed-form" uses the singular value decomposition; "covariance" the eigenvectors
             of the covariance or Gram matrix in the dtype of X, which is faster for many examples or
-            features, with half the digits; "gradient" trains the autoencoder by L-BFGS from a
-            random start and extracts the components from its reconstructions.
-        random_state: seed of the start of the gradient solver.
+            features, with half as many correct digits; "gradient" trains the autoencoder by L-BFGS
+            from a random start and extracts the components from its reconstructions.
+        random_state: seed of the random start of the gradient solver.
 
     Attributes:
         components_: V_kᵀ [k, features], unit principal directions as rows, whose entry of largest
@@ -158,7 +158,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
 
         Raises:
             NotFittedError: if the estimator is not fitted.
-            ValueError: if the codes have another width.
+            ValueError: if the codes have another number of components.
         """
         code = check_codes(self, X)
         decoder = self.params_["decoder"]["layer_0"]
@@ -262,7 +262,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         ):
             raise ValueError(
                 f"the gradient solver needs an integer n_components, got {self.n_components!r}; "
-                "use the closed form to choose it by variance"
+                "solver='closed-form' can choose it by variance"
             )
 
     def _analyse(self, data: Moments, dtype: np.dtype, most: int) -> "LinearAutoencoder":
@@ -276,7 +276,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
     def _keep(
         self, data: Moments, analysis: PCA, dtype: np.dtype, most: int
     ) -> "LinearAutoencoder":
-        """Set the fitted attributes; `most` is the maximum of n_components."""
+        """Set the fitted attributes; `most` is the largest possible n_components."""
         total, rank = float(np.square(data.factor).sum()), min(data.examples, len(data.mean))
         code = min(_code_size(self.n_components, analysis.eigenvalues, total, most), rank)
         eigenvalues, components = analysis.eigenvalues[:code], analysis.components[:code]

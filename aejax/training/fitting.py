@@ -91,11 +91,11 @@ def fit(
 
     Raises:
         ValueError: if both or neither of key and state are given; if the state belongs to another
-            model or optimizer; if an argument has the wrong type; if the placement cannot divide
-            the batch size; and as `check_training`.
+            model or optimizer; if an argument has the wrong type; if the batch size is not a
+            multiple of the devices that share a batch; and as `check_training`.
         NonFiniteLossError: if the loss or the parameters become NaN or infinite.
         OutOfMemoryError: if a step needs more memory than the device has.
-        LostProcessError: if another process of the training fails.
+        LostProcessError: if another process of the training run fails.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp, optax
@@ -183,7 +183,7 @@ def run_epochs(
     patience: int | None,
     callbacks: Sequence[Callback],
 ) -> tuple[TrainState, list[Record]]:
-    """Run epochs until their number is reached or the validation loss stalls.
+    """Run epochs until `epochs` is reached or the validation loss stops improving.
 
     Args:
         run_epoch: state -> (next state, record) for one epoch.
@@ -226,7 +226,7 @@ def initial_state(
 
 
 def check_shardable(batch_size: int, placement: Placement) -> None:
-    """Check that the placement can divide the batch size."""
+    """Check that a batch can be split equally over the devices that share it."""
     if batch_size % placement.shares:
         raise ValueError(
             f"the batch size must be a multiple of {placement.shares}, the number of devices that "
