@@ -83,7 +83,7 @@ def open_stream(
     """
     name = os.fspath(name)
     sources = [(guard or guarded)(source) for source in _sources(name, data_dir, image_mode)]
-    train, test = sources if len(sources) == 2 else _by_fifths(*sources)
+    train, test = sources if len(sources) == 2 else _split_every_fifth(*sources)
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(
             f"{name}: train examples have shape {train.shape[1:]}, test examples {test.shape[1:]}"
@@ -280,7 +280,7 @@ def _split(name: str, builder: Any, split: str) -> LazyArray:
     return LazyArray(f"{name}, {split}", read, shape, feature.np_dtype)
 
 
-def _by_fifths(x: LazyArray) -> tuple[LazyArray, LazyArray]:
+def _split_every_fifth(x: LazyArray) -> tuple[LazyArray, LazyArray]:
     """Split as `every_fifth` does, by row indices, without reading the rows."""
     if len(x) < 5:
         raise ValueError(f"{x.name} has {len(x)} examples; expected at least 5 for a test split")

@@ -103,7 +103,7 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         x = check_training_examples(self, X, resumed=False, at_least=2)
         most = min(x.shape)
         if self.solver == "covariance":
-            return self._keep(*analyse_covariance(x), x.dtype, most)
+            return self._set_attributes(*analyse_covariance(x), x.dtype, most)
         return self._analyse(moments(x), x.dtype, most)
 
     def partial_fit(self, X: Any, y: Any = None) -> "LinearAutoencoder":
@@ -271,9 +271,9 @@ class LinearAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseE
         if gradient:
             _code_size(self.n_components, np.zeros(0), 0.0, most)
         analysis = self._trained(data) if gradient else pca_of_moments(data)
-        return self._keep(data, analysis, dtype, most)
+        return self._set_attributes(data, analysis, dtype, most)
 
-    def _keep(
+    def _set_attributes(
         self, data: Moments, analysis: PCA, dtype: np.dtype, most: int
     ) -> "LinearAutoencoder":
         """Set the fitted attributes; `most` is the largest possible n_components."""

@@ -44,7 +44,7 @@ SANGER = Statement(
 )
 
 
-class Learned(NamedTuple):
+class RuleResult(NamedTuple):
     """Result of a rule: final W [n, k], number of steps, and whether it converged."""
 
     kernel: Float64[np.ndarray, "features code"]
@@ -144,7 +144,7 @@ def run_rule(
     *,
     momentum: float = 0.0,
     max_steps: int | None = None,
-) -> Learned:
+) -> RuleResult:
     """Run the averaged rule with mask M (see `hebbian_update`) until its update is rounding error.
 
     Args:
@@ -154,7 +154,7 @@ def run_rule(
         max_steps: maximum number of steps (default: `max_rule_steps`).
 
     Returns:
-        The result as `Learned`.
+        The result as `RuleResult`.
 
     Source: Sanger 1989 (M upper triangular); Oja 1989 (all ones).
     """
@@ -164,7 +164,7 @@ def run_rule(
         rest = update_rounding(problem)
         most = max_rule_steps(problem) if max_steps is None else max_steps
         kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, rest, most)
-        return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
+        return RuleResult(np.asarray(kernel), int(steps), float(size) <= rest)
 
 
 def max_rule_steps(problem: Problem) -> int:
@@ -224,7 +224,7 @@ def _tolerance(problem: Problem, gap: float) -> Tolerance:
     return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
 
 
-def _subspace_evidence(problem: Problem, oja: Learned) -> Evidence:
+def _subspace_evidence(problem: Problem, oja: RuleResult) -> Evidence:
     target = projector(leading_components(problem.pca, problem.code))
 
     def error(kernel: Float64[np.ndarray, "features code"]) -> float:
@@ -238,7 +238,7 @@ def _subspace_evidence(problem: Problem, oja: Learned) -> Evidence:
     return Evidence(residual, error(other), _unfinished(oja))
 
 
-def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence:
+def _order_evidence(problem: Problem, oja: RuleResult, momentum: float) -> Evidence:
     upper = np.triu(np.ones((problem.code, problem.code)))
     sanger = run_rule(problem, upper, momentum=momentum)
 
@@ -250,5 +250,5 @@ def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence
     return Evidence(residual, error(oja.kernel), _unfinished(sanger))
 
 
-def _unfinished(learned: Learned) -> str:
+def _unfinished(learned: RuleResult) -> str:
     return "" if learned.converged else f"the rule had not converged after {learned.steps} steps"

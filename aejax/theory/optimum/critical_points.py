@@ -64,7 +64,9 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
         CLOSED_FORM_CAP,
         basis,
     )
-    return (certify(EVERY, tolerance, lambda: _recognised(problem.key, case), obstacle=obstacle),)
+    return (
+        certify(EVERY, tolerance, lambda: _search_evidence(problem.key, case), obstacle=obstacle),
+    )
 
 
 def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
@@ -74,7 +76,7 @@ def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "foun
         key_encoder, key_decoder = jax.random.split(key)
         encoder = 0.5 * jax.random.normal(key_encoder, size)
         decoder = 0.5 * jax.random.normal(key_decoder, size).mT
-        ends, scaled = _descend(
+        ends, scaled = _levenberg_marquardt(
             linear_params(encoder, decoder), jnp.asarray(case.factor), case.code
         )
         encoder, decoder = (ends[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
@@ -94,7 +96,7 @@ def distance_to_projectors(
 
 
 @partial(jax.jit, static_argnames="code")
-def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
+def _levenberg_marquardt(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
     """Levenberg–Marquardt on ‖∇L‖ from each point; final points, and ‖∇L‖ times the kernel norm."""
     model = linear(factor.shape[1], code, bias=False)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], points))
@@ -132,7 +134,7 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
     return jax.vmap(from_start)(points)
 
 
-def _recognised(key: Key, case: Landscape) -> Evidence:
+def _search_evidence(key: Key, case: Landscape) -> Evidence:
     maps = find_critical_points(key, case)
     if not len(maps):
         return Evidence(float("inf"), 0.0, f"none of {NUM_STARTS} searches found a critical point")

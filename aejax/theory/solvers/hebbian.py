@@ -117,8 +117,8 @@ def averaged_rule(
         _, _, update, steps, _ = carry
         return (jnp.linalg.norm(update) > tolerance) & (steps < max_steps)
 
-    none, first = jnp.asarray(0), hebbian_update(start, rows, mask)
-    carry = (start, jnp.zeros_like(start), first, none, none)
+    zero, first = jnp.asarray(0), hebbian_update(start, rows, mask)
+    carry = (start, jnp.zeros_like(start), first, zero, zero)
     kernel, _, update, steps, _ = jax.lax.while_loop(unconverged, step, carry)
     return kernel, steps, jnp.linalg.norm(update)
 
