@@ -67,7 +67,7 @@ BatchLike = Any
 
 
 class Loss(NamedTuple):
-    """A reconstruction loss with its link function g, so that decoder and loss cannot disagree.
+    """A reconstruction loss with its link function g, from the decoder's output to x̂.
 
     elementwise: (output, target) -> loss of each element, with the shape of the target.
     mean:        output -> reconstruction x̂ = g(output), the mean that the loss implies.
