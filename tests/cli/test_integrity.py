@@ -70,7 +70,7 @@ def test_checkpoint_of_another_run_is_refused_without_index(run, other, aejax):
     shutil.copytree(other / "checkpoints" / "30", run / "checkpoints" / "30")
     check(
         aejax("report --checkpoint 30", run),
-        "30 was made by another configuration: identity in digests.json was",
+        "30 was saved with another configuration: identity in digests.json was",
     )
 
 
