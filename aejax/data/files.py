@@ -28,11 +28,11 @@ MNIST_FILES = {
 }
 
 LABEL_NAMES = {f"{name}{ending}" for name in ("labels", "y") for ending in ("", "_train", "_test")}
-"""Names of labels in an archive."""
+"""Names of label arrays in an archive."""
 
 TABLE_SUFFIXES = {".csv", ".tsv", ".txt", ".parquet", ".xlsx", ".feather"}
 
-# Exceptions of NumPy and zipfile for damaged, encrypted or differently compressed files.
+# Exceptions of NumPy and zipfile for damaged or encrypted files, or unsupported compression.
 READ_ERRORS = (
     ArithmeticError,
     EOFError,
@@ -94,8 +94,8 @@ def load_file(path: str | PathLike[str]) -> Dataset:
 
     Raises:
         FileNotFoundError: if the file or some file of the folder does not exist.
-        ValueError: for an unreadable file, unexpected array names, labels under two names or names
-            that do not match the examples, or too few examples to split.
+        ValueError: for an unreadable file, unexpected array names, labels under two names or under
+            a name that does not match that of the examples, or too few examples to split.
     """
     path = Path(os.path.expanduser(path))
     if path.is_dir():
@@ -133,7 +133,7 @@ def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, n
 
 
 def _check_labels(path: Path, arrays: dict[str, np.ndarray], expected: set[str]) -> None:
-    """Refuse labels that would be ignored silently, and labels under two names."""
+    """Reject labels that would be ignored silently, and labels under two names."""
     found = LABEL_NAMES & arrays.keys()
     endings = [name.removeprefix("labels").removeprefix("y") for name in found]
     if found - expected or len(set(endings)) < len(endings):
@@ -172,7 +172,7 @@ def _read(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as stream:
             npy_header(stream, path.stat().st_size)
-        return _native(np.lib.format.open_memmap(path, mode="r"))
+        return _to_native_byte_order(np.lib.format.open_memmap(path, mode="r"))
     except READ_ERRORS as error:
         raise ValueError(f"{path} is not a readable .npy file of numbers: {error}") from error
 
@@ -199,13 +199,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 for member in arrays.zip.infolist():
                     with arrays.zip.open(member) as stream:
                         npy_header(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
-                return {key: _native(arrays[key]) for key in arrays}
+                return {key: _to_native_byte_order(arrays[key]) for key in arrays}
         except (*READ_ERRORS, OSError) as error:  # OSError: invalid seek in a damaged archive
             raise ValueError(f"{path} is not a readable .npz file of numbers: {error}") from error
 
 
 def _check_unique(names: list[str]) -> None:
-    """Refuse repeated names in an archive, of which NumPy would read only one."""
+    """Reject repeated names in an archive, of which NumPy would read only one array."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"it contains several arrays named {', '.join(repeated)}")
@@ -215,7 +215,7 @@ def npy_header(stream: Any, limit: int) -> tuple[tuple[int, ...], bool, np.dtype
     """Read the header of a `.npy` file: shape, Fortran order, dtype.
 
     Args:
-        stream: binary stream at the start of the file, left at the start of the array.
+        stream: binary stream at the start of the file; on return, at the start of the array.
         limit: maximum size of the array in bytes.
 
     Raises:
@@ -261,7 +261,7 @@ def _read_folder(folder: Path) -> dict[str, np.ndarray]:
     return {name: read_idx(path) for name, path in found.items()}
 
 
-def _native(x: np.ndarray) -> np.ndarray:
+def _to_native_byte_order(x: np.ndarray) -> np.ndarray:
     """Convert to native byte order, which JAX requires."""
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
