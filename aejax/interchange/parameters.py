@@ -2,8 +2,8 @@
 
 Arrays are named by their path, `encoder.layer_0.kernel`, in the layout of Flax: kernels are
 [inputs, outputs]. The description has dtype and shape of each array, and a SHA-256 digest of itself
-and the arrays, so that truncated, altered or foreign files are refused. Files of earlier versions
-have no digest and are accepted.
+and the arrays, so that truncated or altered files, and those of other programs, are rejected. Files
+of earlier versions have no digest and are accepted.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
 DESCRIPTION_KEY = "aejax"
-"""Key of the description: in the safetensors metadata, or of a text array in the archive."""
+"""Key of the description in safetensors metadata; name of the text array with it in .npz files."""
 
 SAVEZ_ARGUMENTS = {"file", "allow_pickle"}
 """Argument names of `numpy.savez`, which cannot be names of arrays."""
@@ -167,13 +167,13 @@ def _flat(params: Params) -> dict[str, np.ndarray]:
 def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
     params: Params = {}
     for name, array in arrays.items():
-        *folders, last = name.split(".")
+        *parents, last = name.split(".")
         inner = params
-        for folder in folders:
-            inner = inner.setdefault(folder, {})
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
             if not isinstance(inner, dict):
                 raise ValueError(f"{name} conflicts with an array whose name is a prefix of it")
-        if not all((*folders, last)) or last in inner:
+        if not all((*parents, last)) or last in inner:
             raise ValueError(f"{name} conflicts with another name, or has an empty part")
         inner[last] = array
     return params

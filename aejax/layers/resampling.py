@@ -1,7 +1,7 @@
 """Pooling by two and the matching unpooling, with the indices of the maxima or without.
 
-A `Resampling` pairs one pooling with one unpooling, so that a decoder cannot expect what its
-encoder has not stored.
+A `Resampling` pairs one pooling with one unpooling, so that the encoder stores what the decoder
+needs.
 """
 
 import json
@@ -47,7 +47,7 @@ def _register_for_export(kind: type, name: str) -> None:
     )
 
 
-# The names are stored in exported files, so they do not follow the names of the code.
+# The names are stored in exported files, so they do not change if the classes are renamed.
 _register_for_export(Extent, "aejax.resampling.Extent")
 _register_for_export(PoolingIndices, "aejax.resampling.Switches")
 
@@ -69,8 +69,8 @@ def pool_with_indices(
     """Max pooling with window and stride 2 along each axis, and the indices of the maxima.
 
     Args:
-        x: maps, channels last; an axis of n positions becomes ⌈n/2⌉ (for odd n the last window has
-            width one).
+        x: feature maps, channels last; an axis of n positions becomes ⌈n/2⌉ (for odd n the last
+            window has width one).
 
     Returns:
         The maxima and their `PoolingIndices`.
