@@ -1,4 +1,4 @@
-"""Overview of certificates: residual, tolerance and control of each, on one axis."""
+"""Residual, tolerance and control (residual of a false statement) of certificates on one axis."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from aejax.plots.style import COLOURS, INK, figure_style
 
 FLOOR = 1e-18
-"""Smallest residual on the axis; smaller ones are drawn here."""
+"""Smallest residual on the axis, at which smaller ones are drawn."""
 
 Numbers = tuple[float | None, float | None, float | None]
 

@@ -1,4 +1,4 @@
-"""Learning curves of one training, and of several seeds."""
+"""Learning curves of one training run, and of several seeds."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
