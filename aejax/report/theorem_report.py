@@ -14,7 +14,7 @@ from aejax.theory import Certificate, Problem
 from aejax.theory.theorems import TABLE, TheoremRow
 
 Found = Mapping[str, Sequence[Certificate]]
-"""Theorem -> its certificates."""
+"""Name of a theorem -> its certificates."""
 
 FIGURES = {
     name: function

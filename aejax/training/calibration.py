@@ -41,7 +41,7 @@ def calibrate(
 
     Returns:
         The parameters with "mean" and "variance" in each normalisation layer; unchanged if there
-        is none. They are for evaluation; `fit` refuses them until `remove_statistics` is applied.
+        is none. They are for evaluation; `fit` rejects them until `remove_statistics` is applied.
 
     Raises:
         ValueError: if the batch size is less than 1, or a layer is applied twice and therefore has
@@ -92,10 +92,10 @@ def _population(
     def add(total: Moments, examples: Array) -> tuple[Moments, dict[str, Array]]:
         return merge_moments(total, of_batch(examples)), {}
 
-    every = jnp.arange(x.shape[0])
-    shapes = jax.eval_shape(of_batch, every)
-    none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return scan_batches(add, none, every, batch_size)[0]
+    indices = jnp.arange(x.shape[0])
+    shapes = jax.eval_shape(of_batch, indices)
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return scan_batches(add, empty, indices, batch_size)[0]
 
 
 class _Reached(Exception):  # noqa: N818  (no error)
