@@ -10,8 +10,7 @@ Notation of all docstrings in this package:
 - V_k [n, k]: the first k eigenvectors as columns; "eigengap" is λ_k − λ_{k+1}. Eigenvalues,
   singular values or components are called kept for i ≤ k and lost for i > k.
 - W_e [n, k], W_d [k, n]: kernels, with biases b and c: code h = x W_e + b of size k, and
-  x̂ = h W_d + c. The map is W = W_e W_d, with gains v_iᵀ W v_i; in theorems on tied kernels, W is
-  W_e.
+  x̂ = h W_d + c. The map is W = W_e W_d, with gains v_iᵀ W v_i; for tied kernels, W is W_e.
 - tilt: rotation out of the principal subspace (span of V_k); stretch: change of scale within it.
 - L: squared error, averaged over examples and summed over features; J: L plus penalties.
 - ε: machine epsilon (of float64); ρ: rounding error, as given in each docstring; G: gradient norm.
