@@ -149,7 +149,7 @@ def alternating_least_squares(
     of minimum norm is the pseudo-inverse W_d⁺. Both are determined up to an invertible map of the
     code, chosen so that W_e has orthonormal columns (QR): this is subspace iteration. The error of
     the row space decays as (λ_{k+1}/λ_k)^steps. The iteration stops when it moves by no more than
-    rounding, 2 ε √N ŝ_1/ŝ_k, for N entries of T and the diagonal ŝ of the QR triangle of T W_e.
+    rounding, 2 ε √N max ŝ/min ŝ, for N entries of T and the diagonal ŝ of the QR triangle of T W_e.
 
     Args:
         key: PRNG key of the initial Gaussian encoder.
