@@ -137,9 +137,9 @@ def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> 
     kernel = scale * rows[:units].T / np.abs(scores[:, :units]).max(axis=0)
     code = encode(encoding, kernel, centred)
     basis, _ = np.linalg.qr((code - code.mean(axis=0)) / scale)
-    kept, left = scores[:, :units], scores[:, units:]
+    kept, other_scores = scores[:, :units], scores[:, units:]
     lost = np.sum(np.square(kept - basis @ (basis.T @ kept)))
-    gained = np.sum(np.square(basis.T @ left))
+    gained = np.sum(np.square(basis.T @ other_scores))
     return float((lost - gained) / least_loss(problem.pca, 0))
 
 

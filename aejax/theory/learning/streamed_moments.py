@@ -20,8 +20,7 @@ from aejax.theory.checking.problem import EPSILON, Problem, last_component, pca_
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array
 
-NUM_BATCHES = 16
-"""Number of batches that the certificates merge, fewer if there are few examples."""
+NUM_BATCHES = 16  # fewer if there are few examples
 
 MERGED = Statement(
     claim="moments of batches, merged in any order, are the moments of all the data",
@@ -142,7 +141,7 @@ def _factor(rows: Float64[np.ndarray, "rows n"], examples: int) -> Float64[np.nd
     """Triangular factor [min(m, n), n] of stacked rows, which may be m + 1 if m < n.
 
     Centred examples have rank below m, so the smallest singular value of m + 1 rows is zero and is
-    dropped; the last row of their triangle need not be zero if a leading feature is no_variance.
+    dropped; the last row of their triangle need not be zero if a leading feature is constant.
     """
     factor = triangular_factor(rows)
     if len(factor) <= examples:

@@ -71,10 +71,9 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
     ½. Repeated eigenvalues are allowed. Pretorius et al. state it for sums over examples, where the
     noise variance is m times that of a mean.
 
-    Verification: both statements are also compared with the definition, the mean of
-    `aejax.objective` over the noise by an exact cubature: its gradient must vanish, and training
-    from a random start must not reach a lower value. With more than 8 features, this comparison
-    uses the 8 of largest variance.
+    Both statements are also compared with the definition, the mean of `aejax.objective` over the
+    noise by an exact cubature: its gradient must vanish, and training from a random start must not
+    reach a lower value. If n > 8, this comparison uses the 8 features of largest variance.
 
     Controls: the undamped components of PCA; the bound for one code unit fewer.
 

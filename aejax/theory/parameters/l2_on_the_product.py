@@ -117,12 +117,12 @@ def ridge_least_squares(problem: Problem, decay: float) -> tuple[Solution, np.nd
 def _map_tolerance(problem: Problem, decay: float) -> Tolerance:
     eigenvalues, features = problem.pca.eigenvalues, problem.x.shape[1]
     roots = np.pad(eigenvalues / np.sqrt(eigenvalues + decay), (0, 1))
-    kept, left = roots[problem.code - 1 : problem.code + 1]
+    kept, lost = roots[problem.code - 1 : problem.code + 1]
     solved = features * EPSILON * eigenvalues[0] / decay
-    basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - left):.1e}"
-    if not kept > left:
+    basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - lost):.1e}"
+    if not kept > lost:
         return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
-    rotated = 3 * solved * np.sqrt(decay) / (kept - left)
+    rotated = 3 * solved * np.sqrt(decay) / (kept - lost)
     return Tolerance(float(rotated + solved + features * EPSILON), CLOSED_FORM_CAP, basis)
 
 

@@ -104,15 +104,14 @@ def tied_loss(features: int, code: int) -> Callable[[Params, Array], Array]:
     return loss
 
 
-def _boundary_eigenvalues(problem: Problem) -> tuple[float, float]:
-    """λ_k and λ_{k+1}, for Σλ = 1."""
+def _eigenvalues_at_k(problem: Problem) -> tuple[float, float]:
     kept, lost = unit_eigenvalues(problem)[problem.code - 1 : problem.code + 1]
     return float(kept), float(lost)
 
 
 def _stretch_tolerance(problem: Problem) -> Tolerance:
     """Twice the bound ‖K − I‖ ≤ G/(4 λ_k), with G = `gradient_error`, for Σλ = 1."""
-    kept, error = _boundary_eigenvalues(problem)[0], gradient_error(problem)
+    kept, error = _eigenvalues_at_k(problem)[0], gradient_error(problem)
     basis = f"gradient {error:.1e} against λ_k/Σλ = {kept:.1e}"
     return Tolerance(error / (2 * kept), TRAINED_CAP, basis)
 
@@ -120,7 +119,7 @@ def _stretch_tolerance(problem: Problem) -> Tolerance:
 def _tilt_tolerance(problem: Problem) -> Tolerance:
     """Twice the bound ‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1."""
     stretch = _stretch_tolerance(problem)
-    (kept, lost), error = _boundary_eigenvalues(problem), gradient_error(problem)
+    (kept, lost), error = _eigenvalues_at_k(problem), gradient_error(problem)
     value = stretch.value + error / (kept - lost) if kept > lost else np.inf
     basis = f"gradient {error:.1e} against the eigengap (λ_k − λ_{{k+1}})/Σλ = {kept - lost:.1e}"
     return Tolerance(value, TRAINED_CAP, basis)
