@@ -48,7 +48,7 @@ class Autoencoder(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Examples with optional targets and weights; a whole data set is a `Batch` too.
+    """Examples with optional targets and weights; an entire data set is a `Batch` too.
 
     x:      clean input, [batch, *input].
     target: target of the loss, for example integer labels (default: x itself).

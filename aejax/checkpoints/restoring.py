@@ -58,7 +58,7 @@ def restore(
         ('0', 0)
     """
     directory = Path(directory)
-    checkpoint = _chosen(directory, step)
+    checkpoint = _select_checkpoint(directory, step)
     damage = find_damage(checkpoint)
     if damage is not None:
         raise DamagedCheckpointError(
@@ -66,7 +66,7 @@ def restore(
         )
     saved = contents(checkpoint)
     if configuration is not None:
-        _refuse_other(
+        _check_same(
             checkpoint,
             "was saved with another configuration",
             saved["configuration"],
@@ -74,13 +74,13 @@ def restore(
         )
     shapes = jax.tree.map(_shape_and_sharding, like)
     tree = {"state": shapes, "normalisation": normalisation}
-    _refuse_other(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
+    _check_same(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
     with orbax_reader() as arrays, jax.enable_x64(True):  # preserves 64-bit arrays
         tree = arrays.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
 
-def _chosen(directory: Path, step: int | None) -> Path:
+def _select_checkpoint(directory: Path, step: int | None) -> Path:
     found, expected = steps(directory), read_index(directory)
     known = sorted({*found, *expected})
     if not known:
@@ -102,7 +102,7 @@ def _shape_and_sharding(leaf: Any) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _refuse_other(
+def _check_same(
     checkpoint: Path, complaint: str, saved: Configuration, given: Configuration
 ) -> None:
     given = json.loads(json.dumps(given))  # as it would have been saved: tuples become lists

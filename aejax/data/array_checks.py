@@ -86,7 +86,7 @@ def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: s
     """
     x = as_array(x, name)
     low, high = support
-    tolerance = _rounding(x.dtype, support)
+    tolerance = _rounding_tolerance(x.dtype, support)
     _raise_if_any(
         x,
         lambda block: (block < low - tolerance) | (block > high + tolerance),
@@ -107,7 +107,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
         `check_support` rejects are unchanged.
     """
     low, high = support
-    tolerance = _rounding(x.dtype, support)
+    tolerance = _rounding_tolerance(x.dtype, support)
     if not tolerance or not any(((b < low) | (b > high)).any() for _, b in blocks(x)):
         return x
     values = np.array(x)
@@ -116,7 +116,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
     return jax.device_put(values, x.sharding) if isinstance(x, jax.Array) else values
 
 
-def _rounding(dtype: Any, support: tuple[float, float]) -> float:
+def _rounding_tolerance(dtype: Any, support: tuple[float, float]) -> float:
     """Distance from a bound of the support that counts as a rounding error."""
     if not is_floating(dtype):
         return 0.0

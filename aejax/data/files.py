@@ -65,7 +65,7 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
         key = next(iter(arrays)) if len(arrays) == 1 else "x"
         if key not in arrays:
             raise ValueError(
-                f"{path} contains {_listed(arrays)}; expected one array, or one named x"
+                f"{path} contains {_names(arrays)}; expected one array, or one named x"
             )
         x = arrays[key]
     else:
@@ -119,7 +119,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
         train, test = (x_train, labels_train), (x_test, labels_test)
     else:
         raise ValueError(
-            f"{path} contains {_listed(arrays)}; expected x_train and x_test (and labels_train, "
+            f"{path} contains {_names(arrays)}; expected x_train and x_test (and labels_train, "
             "labels_test), or x (and labels), or a single array"
         )
     low, high = format_bounds(train[0].dtype)
@@ -129,7 +129,7 @@ def load_file(path: str | PathLike[str]) -> Dataset:
 def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Examples of one split, and its labels or None."""
     labels = arrays.get(f"labels{ending}", arrays.get(f"y{ending}"))
-    return arrays[f"x{ending}"], _int64(labels)
+    return arrays[f"x{ending}"], _labels_as_int64(labels)
 
 
 def _check_labels(path: Path, arrays: dict[str, np.ndarray], expected: set[str]) -> None:
@@ -138,12 +138,12 @@ def _check_labels(path: Path, arrays: dict[str, np.ndarray], expected: set[str])
     endings = [name.removeprefix("labels").removeprefix("y") for name in found]
     if found - expected or len(set(endings)) < len(endings):
         raise ValueError(
-            f"{path} contains {_listed(arrays)}; expected labels of x as labels or y, and those of "
+            f"{path} contains {_names(arrays)}; expected labels of x as labels or y, and those of "
             "x_train and x_test as labels_train and labels_test, or y_train and y_test"
         )
 
 
-def _int64(labels: np.ndarray | None) -> np.ndarray | None:
+def _labels_as_int64(labels: np.ndarray | None) -> np.ndarray | None:
     """Convert integer labels to int64, so that their stored dtype does not change fingerprints."""
     if labels is None or labels.dtype.kind not in "iu":
         return labels
@@ -266,5 +266,5 @@ def _to_native_byte_order(x: np.ndarray) -> np.ndarray:
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
-def _listed(arrays: dict[str, np.ndarray]) -> str:
+def _names(arrays: dict[str, np.ndarray]) -> str:
     return ", ".join(sorted(arrays)) or "no arrays"

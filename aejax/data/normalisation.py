@@ -254,7 +254,7 @@ def _computed(
 
 
 def _check_overflow(source: np.ndarray, result: np.ndarray) -> None:
-    """Refuse a result that is not finite for a finite value."""
+    """Reject a result that is not finite for a finite value."""
     finite = np.isfinite(source) if is_floating(source.dtype) else np.True_
     overflow = finite & ~np.isfinite(result)
     if overflow.any():

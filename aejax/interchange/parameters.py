@@ -66,7 +66,7 @@ def save_parameters(
     """
     path = Path(path)
     _check_suffix(path)
-    arrays = _flat(params)
+    arrays = _flatten(params)
     _check_finite(arrays)
     reserved = RESERVED & (description or {}).keys()
     if reserved:
@@ -119,7 +119,7 @@ def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
         if DIGEST in about:
             about = unseal(text, salt=_digest(arrays))
         _check_finite(arrays)
-        return _nested(arrays), about
+        return _unflatten(arrays), about
     except ValueError as error:
         raise ValueError(f"{path} is not a file of `save_parameters`: {error}") from error
 
@@ -144,7 +144,7 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         return (file.metadata() or {})[DESCRIPTION_KEY], arrays
 
 
-def _flat(params: Params) -> dict[str, np.ndarray]:
+def _flatten(params: Params) -> dict[str, np.ndarray]:
     arrays = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [getattr(key, "key", None) for key in path]
@@ -164,7 +164,7 @@ def _flat(params: Params) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
+def _unflatten(arrays: Mapping[str, np.ndarray]) -> Params:
     params: Params = {}
     for name, array in arrays.items():
         *parents, last = name.split(".")

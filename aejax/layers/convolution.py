@@ -127,7 +127,7 @@ def transposed_convolution(
         y,
         flipped(kernel, groups=groups),
         strides=[1] * len(axes),
-        padding=[_around(axis) for axis in axes],
+        padding=[_zeros_around(axis) for axis in axes],
         stretch=[axis.stride for axis in axes],
         dilation=[axis.dilation for axis in axes],
         groups=groups,
@@ -157,7 +157,7 @@ def zero_inserted(
     Source: Dumoulin & Visin 2016, relations 8 to 14.
     """
     axes = transposed_axes(y.shape[1:-1], geometry)
-    return pad_spatial(y, [(*_around(axis), axis.stride - 1) for axis in axes])
+    return pad_spatial(y, [(*_zeros_around(axis), axis.stride - 1) for axis in axes])
 
 
 def flipped(
@@ -263,7 +263,7 @@ def _split_padding(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]
     return inside, [axis.padding if split else (0, 0) for axis, split in pairs]
 
 
-def _around(axis: Axis) -> tuple[int, int]:
+def _zeros_around(axis: Axis) -> tuple[int, int]:
     """Zeros (low, high) around the zero-inserted input of a transposed convolution."""
     low, high = (axis.span - 1 - padding for padding in axis.padding)
     return low, high + axis.output_padding

@@ -100,7 +100,7 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
         Axis(*axis)
         for axis in zip(shape, geometry.kernel, strides, padding, dilation, added, strict=True)
     ]
-    return [_same(axis) for axis in axes] if geometry.padding == "same" else axes
+    return [_with_same_padding(axis) for axis in axes] if geometry.padding == "same" else axes
 
 
 def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
@@ -255,7 +255,7 @@ def check_entries(axes: int, minimum: int, **named: Sequence) -> None:
             )
 
 
-def _same(axis: Axis) -> Axis:
+def _with_same_padding(axis: Axis) -> Axis:
     outputs = -(-axis.size // axis.stride)
     total = max(axis.stride * (outputs - 1) + axis.span - axis.size, 0)
     return axis._replace(padding=(total // 2, total - total // 2))

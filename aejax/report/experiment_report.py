@@ -1,6 +1,6 @@
 """HTML reports of experiments: one page per result, and an index with all figures.
 
-A result is a JSON record, such as those in experiments/results, with its figure beside it.
+A result is a JSON record, such as those in experiments/results, with its figure in the same folder.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def find_experiments(folder: Path) -> list[ExperimentResult]:
         folder: folder to search.
 
     Returns:
-        Results: JSON objects with the key "experiment" and a PNG of the same name beside them.
+        Results: JSON objects with the key "experiment", each with a PNG of the same name.
     """
     files = (file for file in sorted(folder.rglob("*.json")) if file.with_suffix(".png").exists())
     records = ((file, read_json(file)) for file in files)

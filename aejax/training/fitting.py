@@ -76,7 +76,7 @@ def fit(
         state: final state of an earlier run, to resume it bit-identically; instead of `key`.
         history: records of the earlier run.
         batch_size: number of examples per step (default: 128, or all examples if fewer). The last
-            step of an epoch takes the remainder.
+            batch of an epoch may be smaller.
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
         callbacks: functions of (state, record), called in order after each epoch. The buffers of

@@ -39,7 +39,7 @@ def accumulated(*, part_size: int) -> Gradient:
     Batch-level terms (KL sparsity, batch statistics) and noise are computed separately per part.
 
     Args:
-        part_size: number of examples per part; the last part takes the remainder. On a mesh, a
+        part_size: number of examples per part; the last part may be smaller. On a mesh, a
             multiple of the number of devices that share a batch.
 
     Returns:

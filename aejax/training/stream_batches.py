@@ -87,7 +87,7 @@ def shuffled_indices(stream: Stream, seed: int, steps: range) -> np.ndarray:
     Args:
         stream: the stream.
         seed: seed from `order_seed`; the index of the pass is added.
-        steps: consecutive steps of one pass, counted from the start of the training.
+        steps: consecutive steps of one pass, counted from the start of the run.
 
     Returns:
         Indices, [examples].

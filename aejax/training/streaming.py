@@ -121,8 +121,8 @@ def fit_stream(
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
     check_shardable(stream.batch_size, placement)
-    stream = _clipped(objective, stream)
-    validation = None if validation is None else _clipped(objective, validation)
+    stream = _with_clipped_targets(objective, stream)
+    validation = None if validation is None else _with_clipped_targets(objective, validation)
     first = _first_batch(stream)
     check_penalties_eagerly(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
@@ -185,7 +185,7 @@ def check_stream(
     )
 
 
-def _clipped(objective: Objective, stream: Stream) -> Stream:
+def _with_clipped_targets(objective: Objective, stream: Stream) -> Stream:
     """Apply `clip_targets` to each batch of a stream."""
     return stream._replace(read=lambda rows: clip_targets(objective, stream.read(rows)))
 

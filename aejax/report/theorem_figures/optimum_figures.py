@@ -81,7 +81,7 @@ def least_squares(problem: Problem, _: Found) -> CaptionedFigure:
     predicted = {"(λ_{k+1}/λ_k)^steps": (path.steps, curve)}
     return CaptionedFigure(
         plots.against_formula(
-            _angles(path), _visible(predicted, worst), xlabel="step", xscale="log", **SINE
+            _angles(path), _within_range(predicted, worst), xlabel="step", xscale="log", **SINE
         ),
         "Alternating least squares finds the subspace",
         "Sines of the principal angles between decoder and principal subspace. In each step, the "
@@ -244,7 +244,7 @@ def _angles(path: Path) -> dict[str, tuple[Array | np.ndarray, Array | np.ndarra
     return {name: (path.steps, path.sines[:, i]) for i, name in sorted(distinct.items())}
 
 
-def _visible(curves: dict, values: np.ndarray) -> dict:
+def _within_range(curves: dict, values: np.ndarray) -> dict:
     """Restrict curves to the range of the measured values."""
     low, high = values[values > 0].min(initial=1.0), 1.0
     shown = {}
