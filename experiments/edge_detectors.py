@@ -5,7 +5,7 @@ Claim:    trained on patches of whitened photographs with Gaussian noise, hidden
           components.
 Source:   Vincent et al. 2010, §4 (fig. 5 to 7), and the course; Olshausen & Field 1996 (the data).
 Command:  python -m experiments.edge_detectors
-Expected: with rectified units, a local Gabor function explains 40 % of the filters of denoising to
+Expected: with rectified units, a localised Gabor function fits 40 % of the denoising filters with
           R² > 0.7, 6 % of PCA's, 2 % of plain ones and none with weight decay; with `--data photos
           --train 10000 --epochs 100`, 20, 7, 0 and 0 %. Logistic units, as in the course, give none
           (tried: σ from 0.5 to 8, tied and untied); rectified units give few below σ = 1.
@@ -34,7 +34,7 @@ from experiments.harness.whitened_photographs import SIDE, load
 
 RECTIFIED = {"denoising": (1, 0), "weight decay": (0, 1), "plain": (0, 0)}
 LOGISTIC = {"logistic denoising": (1, 0)}
-"""Autoencoder -> whether it has noise, and whether it has weight decay."""
+"""Rectified or logistic autoencoder -> (1 if it has noise, 1 if it has weight decay)."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Config:
     data: str = "natural_images"
     """"natural_images", a path of its file, or "photos", which are whitened here"""
     train: int = 20_000
-    """number of 12 × 12 patches, the first of the data, of variance 1"""
+    """number of 12 × 12 patches, from the start of the data, scaled to variance 1"""
     hidden: int = 100
     """units of the code; weights are tied and the output is linear"""
     sigma: float = 2.0
     """standard deviation of the noise of denoising autoencoders"""
     decay: float = 0.5
-    """weight of Σ W² added to the squared error of an example, for weight decay"""
+    """coefficient of Σ W² in the loss of the autoencoder with weight decay"""
     epochs: int = 50
     """epochs of training"""
     batch_size: int = 100
@@ -60,7 +60,7 @@ class Config:
     threshold: float = 0.7
     """R² above which a filter is an edge detector"""
     seeds: int = 5
-    """number of trainings of each autoencoder"""
+    """number of training runs of each autoencoder"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -107,7 +107,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Shares of edge detectors: denoising minus each other; logistic minus decay."""
+    """Share of edge detectors: denoising minus the rest; logistic denoising minus weight decay."""
     share = {arm: np.array(found["edge detectors"]) for arm, found in metrics.items()}
     pairs = [("denoising", other) for other in ("weight decay", "plain", "PCA")]
     pairs.append(("logistic denoising", "weight decay"))

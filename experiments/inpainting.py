@@ -53,7 +53,7 @@ class Config:
     holes: tuple[int, ...] = (6, 10, 14)
     """sides of the masked blocks in pixels, equally frequent in training"""
     hidden: tuple[int, ...] = (512, 256)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """units of the encoder's layers; the decoder has them in reverse"""
     components: int = 400
     """number of principal components"""
     ridge: float = 0.003

@@ -40,7 +40,7 @@ class Config:
     data: str = "digits"
     """name or path of a data set with bounds"""
     sizes: tuple[int, ...] = (64, 100, 50, 25, 6)
-    """units of the encoder's logistic layers and linear code; the decoder mirrors them"""
+    """units of the encoder's logistic layers and linear code; the decoder has them in reverse"""
     pretrained: int = 20
     """epochs of pretraining of each layer"""
     tuned: int = 40

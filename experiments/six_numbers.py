@@ -47,7 +47,7 @@ class Config:
     test: int = 10_000
     """number of test curves"""
     hidden: tuple[int, ...] = (400, 200, 100, 50, 25)
-    """units of the encoder's hidden layers; the decoder mirrors them"""
+    """units of the encoder's hidden layers; the decoder has them in reverse"""
     code: int = 6
     """size of the code"""
     linear_codes: tuple[int, ...] = (6, 18)

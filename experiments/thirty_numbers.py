@@ -43,7 +43,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """units of the encoder's layers; the decoder has them in reverse"""
     epochs: int = 15
     """epochs of training by Muon with a cosine schedule"""
     augmented_epochs: int = 60

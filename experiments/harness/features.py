@@ -51,9 +51,9 @@ def density_measures(
 
     Codes are whitened by the training codes, so that one bandwidth suits every direction. A density
     depends on the units of its space, so log-likelihoods of different codes are not comparable.
-    Comparable are the gain over a normal density of the same code, which is invariant under linear
-    maps of the code, and the posterior of the class, p(y|z) = p(z|y) p(y) / p(z), which is
-    invariant under one-to-one maps except for the effect of the bandwidth.
+    Comparable are the gain over a normal density fitted to the code, invariant under linear maps of
+    the code z, and the posterior of the class y, p(y|z) = p(z|y) p(y) / p(z), invariant under
+    invertible maps except for the effect of the bandwidth.
 
     Args:
         train: centres of the kernels.

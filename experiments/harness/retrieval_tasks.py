@@ -25,8 +25,8 @@ class RetrievalTask(NamedTuple):
     """A database with queries, and the data-dependent parts of an autoencoder.
 
     loss:       loss of reconstructions of x.
-    preprocess: x -> encoder input: features minus their mean in the database, since bits would be
-                constant otherwise, scaled to values of about one.
+    preprocess: x -> encoder input: features minus their mean in the database (otherwise bits would
+                be constant), scaled to a magnitude of about one.
     """
 
     database: Collection
@@ -78,10 +78,12 @@ def document_retrieval(path: str, queries: int) -> RetrievalTask:
 
 
 def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
-    """Unit-length weights (1 + log count) (1 + log (1 + n)/(1 + n_word)) of occurring words.
+    """Unit-length weights (1 + log count) (1 + log((1 + n)/(1 + n_word))) of occurring words.
+
+    The same as `TfidfTransformer(sublinear_tf=True)` of scikit-learn.
 
     Args:
-        counts: counts [n, words]; n_word documents contain a word.
+        counts: counts [n, words] of n documents, of which n_word contain the word.
 
     Returns:
         Function from counts [documents, words] of non-empty documents to weights.

@@ -8,7 +8,7 @@ from scipy.signal import correlate2d
 
 from aejax.layers.convolution import transposed_convolution
 from experiments.harness import convolution_guide
-from experiments.harness.checkerboards import overlaps, recurring_share, unevenness
+from experiments.harness.checkerboards import overlaps, periodic_share, unevenness
 
 KERNEL = np.asarray(convolution_guide.KERNEL)[..., 0, 0]
 
@@ -49,10 +49,10 @@ def test_overlap_is_uniform_exactly_if_the_stride_divides_the_kernel(stride):
 
 
 @pytest.mark.parametrize("period", [2, 3])
-def test_recurring_share_is_the_energy_at_the_frequencies_of_the_period(period):
+def test_periodic_share_is_the_energy_at_the_frequencies_of_the_period(period):
     images = jax.random.normal(jax.random.key(0), (4, 12, 18)) + 0.3
     spectrum = np.abs(np.fft.fft2(images)) ** 2
     energy = spectrum[:, :: 12 // period, :: 18 // period].sum()
     share = 1 - spectrum[:, 0, 0].sum() / energy
-    assert float(recurring_share(images, period)) == pytest.approx(share, rel=1e-4)
-    assert float(recurring_share(jnp.ones((2, 12, 18)), period)) == 0
+    assert float(periodic_share(images, period)) == pytest.approx(share, rel=1e-4)
+    assert float(periodic_share(jnp.ones((2, 12, 18)), period)) == 0
