@@ -1,7 +1,7 @@
 """Time of the first training step, with an empty and with a filled compilation cache.
 
-An encoder of widths 784-1000-500-250-30 and its mirror, Adam, 128 rows. The first call of aejax's
-step and of PyTorch's compiled step, without imports, each in a new process: with an empty
+An autoencoder 784-1000-500-250-30 (decoder reversed), Adam, batch size 128. The first call of
+aejax's step and of PyTorch's compiled step, excluding imports, each in a new process: with an empty
 persistent compilation cache, and with the cache that the first process has written.
 
 Command:  python -m benchmarks.compile_time
@@ -31,7 +31,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     batch_size: int = 128
     """batch size"""
     rounds: int = 3
@@ -123,7 +123,7 @@ def main(config: Config = Config()) -> None:
 
 
 def _twice(name: str, config: Config) -> Mapping[str, float]:
-    """Seconds of a process with an empty cache, and of one with the cache of the first."""
+    """Seconds of a process with an empty cache, and of a second one with the cache of the first."""
     with tempfile.TemporaryDirectory() as folder:
         caches = {"JAX_COMPILATION_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
         arguments = json.dumps([name, asdict(config)])

@@ -1,6 +1,6 @@
 """Profile of an epoch: its kernels, sorted by their share of the time.
 
-One epoch of each training of `benchmarks.accelerator`, and on a CPU of `benchmarks.convolution`, in
+One epoch of each model of `benchmarks.accelerator`, and on a CPU of `benchmarks.convolution`, under
 JAX's profiler. *share* is a kernel's fraction of the summed time of all kernels. *busy* is that sum
 divided by the time of an epoch without the profiler: on a GPU, a value below one means that the
 device was idle. On a CPU the sum covers several threads, but not YNNPACK's own threads.
@@ -39,7 +39,7 @@ class Config:
     name: str
     """name of the results file"""
     models: tuple[tuple[int, ...], ...]
-    """layer widths of each encoder, the input first; the decoders mirror them"""
+    """layer widths of each encoder, the input first; the decoders have them in reverse"""
     rows: int
     """number of examples per epoch"""
     batch_sizes: tuple[int, ...]
