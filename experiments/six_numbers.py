@@ -143,8 +143,8 @@ EXPERIMENT = harness.Experiment(
     title="A deep autoencoder preserves more of a curve in 6 dimensions than PCA in 18.",
     claim="A deep autoencoder with a 6-dimensional code has a lower test error on curves than PCA "
     "with 18 components.",
-    source="Hinton & Salakhutdinov 2006, fig. 2A: 1.44 deep and 7.64 logistic PCA with six "
-    "numbers, 2.45 logistic PCA and 5.90 PCA with eighteen, on curves drawn in their way.",
+    source="Hinton & Salakhutdinov 2006, fig. 2A: 1.44 deep and 7.64 logistic PCA in 6 dimensions, "
+    "2.45 logistic PCA and 5.90 PCA in 18, on curves of their own.",
     expected="3.812 against 8.462, a difference of −4.65 ± 0.46",
     run_time="about fifteen minutes on one core with bfloat16 matrix instructions",
     figure="Test curves and the reconstruction by each method, with its mean test error.",
