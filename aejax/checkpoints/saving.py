@@ -53,8 +53,8 @@ def save(
 
     Raises:
         ValueError: if `keep` is less than 1.
-        OSError: if writing fails, or disk space, which is checked first, is insufficient. No
-            incomplete checkpoint is left.
+        OSError: if writing fails, or disk space, which is checked first, is insufficient. The
+            incomplete checkpoint keeps its temporary name.
 
     Example:
         >>> import tempfile, aejax, optax

@@ -99,9 +99,9 @@ def transposed_convolution(
     Args:
         y: array with the shape of the convolution's output, channels last.
         kernel: W of the convolution, from `inputs` to `outputs`.
-        strides: s of the convolution (default: one).
+        strides: s of the convolution (default: 1).
         padding: padding of the convolution; "same" gives s times as many positions.
-        dilation: d of the convolution (default: one).
+        dilation: d of the convolution (default: 1).
         output_padding: positions added at the high end of each axis, fewer than its stride or its
             dilation (default: none); `decoder_geometry` computes those for a given shape.
         groups: number of groups of the convolution.
@@ -193,9 +193,9 @@ def convolution_matrix(
     Args:
         kernel: W.
         shape: spatial shape of the convolution's input.
-        strides: strides of the convolution (default: one).
+        strides: strides of the convolution (default: 1).
         padding: padding of the convolution.
-        dilation: dilation of the convolution (default: one).
+        dilation: dilation of the convolution (default: 1).
         groups: number of groups of the convolution.
 
     Returns:

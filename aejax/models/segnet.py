@@ -52,8 +52,8 @@ def segnet(
 
     Each decoder block unpools with the indices of its encoder block and convolves the sparse maps
     with trainable filters. A final 1×1 convolution gives the class logits of each pixel; it is the
-    only layer with a bias. Convolutions use "same" padding and the initialisation of He et al.
-    2015. Batch normalisation uses batch statistics unless the parameters come from
+    only convolution with a bias. Convolutions use "same" padding and the initialisation of He et
+    al. 2015. Batch normalisation uses batch statistics unless the parameters come from
     `training.calibrate`.
 
     Args:
