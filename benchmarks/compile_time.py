@@ -50,7 +50,7 @@ def measure(config: Config) -> dict[str, Any]:
         {
             f"{name}, {cache}": seconds
             for name in names
-            for cache, seconds in _twice(name, config).items()
+            for cache, seconds in _time_both_caches(name, config).items()
         }
         for _ in range(config.rounds)
     ]
@@ -122,7 +122,7 @@ def main(config: Config = Config()) -> None:
         print(name, each["median"], "s", each["ratio"])
 
 
-def _twice(name: str, config: Config) -> Mapping[str, float]:
+def _time_both_caches(name: str, config: Config) -> Mapping[str, float]:
     """Seconds of a process with an empty cache, and of a second one with the cache of the first."""
     with tempfile.TemporaryDirectory() as folder:
         caches = {"JAX_COMPILATION_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}

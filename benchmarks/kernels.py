@@ -73,10 +73,10 @@ def measure(config: Config) -> dict[str, Any]:
                 run = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
                 with jax.default_matmul_precision(PRECISIONS[precision]):
                     case = f"{'-'.join(map(str, sizes))}, batch {batch_size}, {precision}"
-                    found[case] = _profiled(run, config.kernels)
+                    found[case] = _profile(run, config.kernels)
     for side in config.images.sides if config.images else ():
         run = convolution.scan_epoch(config.images, convolution.images(config.images, side))
-        found[f"convolutional, {side} × {side}"] = _profiled(run, config.kernels)
+        found[f"convolutional, {side} × {side}"] = _profile(run, config.kernels)
     return found
 
 
@@ -90,7 +90,7 @@ def main(config: Config) -> None:
             print("   ", kernel["share"], kernel["calls"], kernel["name"])
 
 
-def _profiled(run: Callable[[], Any], count: int) -> dict[str, Any]:
+def _profile(run: Callable[[], Any], count: int) -> dict[str, Any]:
     run()
     begin = time.perf_counter()
     run()

@@ -114,9 +114,9 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
         return found[::-1]
 
     def step(kernels: list, batch: jax.Array) -> tuple[list, None]:
-        moved = zip(kernels, products(kernels, batch), strict=True)
+        pairs = zip(kernels, products(kernels, batch), strict=True)
         return [
-            kernel + 0 * change for kernel, change in moved
+            kernel + 0 * change for kernel, change in pairs
         ], None  # keeps XLA from removing the products
 
     run = jax.jit(lambda kernels, batches: jax.lax.scan(step, kernels, batches)[0])

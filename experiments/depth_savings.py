@@ -88,7 +88,7 @@ def run(config: Config) -> harness.Results:
                 "unexplained": errors / jnp.var(test[:, 1]),
                 "parameters": num_parameters(hidden),
             }
-            if folds == _shown(config):
+            if folds == _folds_shown(config):
                 arrays[name] = x_hat[0]
     return harness.Results(metrics, arrays)
 
@@ -129,10 +129,13 @@ def plot(config: Config, results: harness.Results) -> Figure:
         for axis, name in zip(drawn.subplots(1, len(NETWORKS), sharey=True), NETWORKS, strict=True):
             x_hat = results.arrays[name]
             axis.plot(
-                *np.asarray(sawtooth(t, _shown(config))).T, color=INK, alpha=0.3, linewidth=0.5
+                *np.asarray(sawtooth(t, _folds_shown(config))).T,
+                color=INK,
+                alpha=0.3,
+                linewidth=0.5,
             )
             axis.plot(*x_hat.T, linewidth=0.8)
-            axis.set_title(f"{name}, {_shown(config)} folds")
+            axis.set_title(f"{name}, {_folds_shown(config)} folds")
         left, needed = curves.subplots(1, 2)
         for name, style in zip(NETWORKS, ("o:", "s--", "o-", "s-."), strict=True):
             found = [networks[name]["unexplained"] for networks in results.metrics.values()]
@@ -182,7 +185,7 @@ def _model(hidden: tuple[int, ...]) -> Autoencoder:
     )
 
 
-def _shown(config: Config) -> int:
+def _folds_shown(config: Config) -> int:
     """Number of folds in the figure."""
     return config.folds[len(config.folds) // 2]
 

@@ -93,10 +93,10 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
     )
     objective = aejax.objective(model, losses.bernoulli)
     metrics = {
-        name: cache(name, partial(_tuned, config, objective, x, *OPTIMIZERS[name])).metrics
+        name: cache(name, partial(_tune_and_train, config, objective, x, *OPTIMIZERS[name])).metrics
         for name in config.optimizers
     }
-    metrics[L_BFGS] = cache(L_BFGS, partial(_line_searches, config, objective, x)).metrics
+    metrics[L_BFGS] = cache(L_BFGS, partial(_train_by_l_bfgs, config, objective, x)).metrics
     return harness.Results(metrics)
 
 
@@ -170,7 +170,7 @@ def _keys(config: Config) -> list[Array]:
     return [jax.random.fold_in(jax.random.key(config.seed), i) for i in range(config.seeds)]
 
 
-def _tuned(
+def _tune_and_train(
     config: Config, objective: Objective, x: Array, make: Make, middle: float
 ) -> harness.Results:
     rates, batch_size = middle * np.array(config.factors), config.batch_size
@@ -186,7 +186,7 @@ def _tuned(
     return harness.Results({"rates": [*map(float, rates)], "searched": ends, "rate": best, **found})
 
 
-def _line_searches(config: Config, objective: Objective, x: Array) -> harness.Results:
+def _train_by_l_bfgs(config: Config, objective: Objective, x: Array) -> harness.Results:
     optimizer = optax.lbfgs()
     advance = line_search_step(objective, optimizer)
     return harness.Results(

@@ -71,7 +71,10 @@ QUICK = Config("shapes", tuple(RESAMPLINGS)[:2], ((6,),), kernel=3, steps=40, se
 def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
     """Train each decoder with each seed; evaluate it once on the test images."""
     metrics: dict[str, Any] = {}
-    arrays = {"x": _shown(config, dataset.x_test), "labels": _shown(config, dataset.labels_test)}
+    arrays = {
+        "x": _shown_images(config, dataset.x_test),
+        "labels": _shown_images(config, dataset.labels_test),
+    }
     for name in config.resamplings:
         train = _trainer(config, dataset, RESAMPLINGS[name])
         parts = [cache(f"{name} {seed}", partial(train, seed)) for seed in range(config.seeds)]
@@ -162,13 +165,13 @@ def _trainer(
         confusion = evaluation.confusion_matrix(labels_test, predicted, classes=classes)
         found = evaluation.segmentation_measures(confusion)
         tenths = [float(part.mean()) for part in np.array_split(np.array(curve), 10)]
-        shown = _shown(config, predicted.astype(jnp.uint8))
+        shown = _shown_images(config, predicted.astype(jnp.uint8))
         return harness.Results({**found._asdict(), "loss": tenths}, {"predicted": shown})
 
     return train
 
 
-def _shown(config: Config, test: Any) -> Any:
+def _shown_images(config: Config, test: Any) -> Any:
     """Test images of the figure, evenly spaced."""
     return test[:: -(-len(test) // config.shown)]
 

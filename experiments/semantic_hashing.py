@@ -76,7 +76,7 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
     """Learn bits of images and documents; measure retrieval and search times."""
     documents = document_retrieval(config.documents, config.queries)
     searches = {"images": image_retrieval(dataset, config.queries), "documents": documents}
-    parts = {name: partial(_measured, config, search) for name, search in searches.items()}
+    parts = {name: partial(_measure_retrieval, config, search) for name, search in searches.items()}
     return harness.Results({name: cache(name, part).metrics for name, part in parts.items()})
 
 
@@ -95,8 +95,8 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
     found = {}
     for name, method, other in product(metrics, LEARNED, LINEAR):
         at = (np.array(metrics[name][each]["precision at"]) for each in (method, other))
-        ten = (seeds[:, KS.index(10)] for seeds in at)
-        found[f"precision at 10, {name}, {method} less {other}"] = harness.above(*ten)
+        at_ten = (seeds[:, KS.index(10)] for seeds in at)
+        found[f"precision at 10, {name}, {method} less {other}"] = harness.above(*at_ten)
     for name, by_method in metrics.items():
         log = {how: np.log(took) for how, took in by_method["seconds per query"].items()}
         claim = f"log seconds, {name}, hash table less {EXACT}"
@@ -135,7 +135,7 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _measured(config: Config, search: RetrievalTask) -> harness.Results:
+def _measure_retrieval(config: Config, search: RetrievalTask) -> harness.Results:
     """Retrieval metrics of each method and seed, and search times."""
     labels = search.queries.labels, search.database.labels
     features = search.queries.features, search.database.features
@@ -151,7 +151,7 @@ def _measured(config: Config, search: RetrievalTask) -> harness.Results:
 def _bits(config: Config, search: RetrievalTask) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Method -> (bits of queries, bits of the database) of each seed."""
     both, seeds = (search.queries, search.database), range(config.seeds)
-    model, params = _trained(config, search)
+    model, params = _train_codes(config, search)
     encode = jax.jit(jax.vmap(jax.vmap(model.encode, (0, None)), (0, None)))
     codes = [np.asarray(encode(params, jnp.asarray(part.x))) > 0 for part in both]
     found = {name: [*zip(*pair, strict=True)] for name, *pair in zip(LEARNED, *codes, strict=True)}
@@ -162,7 +162,7 @@ def _bits(config: Config, search: RetrievalTask) -> dict[str, list[tuple[np.ndar
     return found
 
 
-def _trained(config: Config, search: RetrievalTask) -> tuple[aejax.Autoencoder, Params]:
+def _train_codes(config: Config, search: RetrievalTask) -> tuple[aejax.Autoencoder, Params]:
     """Model whose code is the logits of bits, and its parameters [methods, seeds, …]."""
     sizes = search.database.x.shape[1], config.hidden, config.bits
     dense = aejax.dense(sizes, activation=jax.nn.gelu, code_activation=jax.nn.identity)

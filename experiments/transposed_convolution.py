@@ -75,7 +75,7 @@ def run(config: Config, cache: harness.PartCache) -> harness.Results:
         for up in UPS:
             found = metrics.setdefault(f"stride {stride}", {}).setdefault(up, {})
             for kernel in kernels:
-                train = partial(_trained, config, up, kernel, stride, x, x_test)
+                train = partial(_train_and_measure, config, up, kernel, stride, x, x_test)
                 part = cache(f"{up}, stride {stride}, kernel {kernel}", train)
                 found[f"{kernel}"] = part.metrics
                 if (stride, kernel) == SHOWN:
@@ -165,7 +165,7 @@ def _model(config: Config, up: str, kernel: int, stride: int, side: int) -> aeja
     )
 
 
-def _trained(
+def _train_and_measure(
     config: Config, up: str, kernel: int, stride: int, x: Array, x_test: Array
 ) -> harness.Results:
     """Metrics of one autoencoder per seed, and the first seed's reconstructed flat image."""

@@ -60,7 +60,7 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
     x, x_test = harness.flatten_and_scale(dataset, max(config.examples))
     metrics: dict[str, Any] = {}
     for examples in config.examples:
-        part = partial(_path, config, x[:examples], x_test[: config.test])
+        part = partial(_regularisation_path, config, x[:examples], x_test[: config.test])
         metrics[str(examples)] = cache(f"{examples} examples", part).metrics
     return harness.Results(metrics)
 
@@ -127,7 +127,7 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _path(config: Config, x: Array, x_test: Array) -> harness.Results:
+def _regularisation_path(config: Config, x: Array, x_test: Array) -> harness.Results:
     batch_size = min(config.batch_size, len(x))
     model = aejax.dense((x.shape[1], config.hidden))
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))

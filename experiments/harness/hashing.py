@@ -105,7 +105,7 @@ def seconds_per_query(
     Returns:
         Seconds of the exact ten nearest neighbours by all features and by bits, and of the lookup.
     """
-    queries, packed = np.ascontiguousarray(features[0], np.float32), [_packed(b) for b in bits]
+    queries, packed = np.ascontiguousarray(features[0], np.float32), [_pack_bits(b) for b in bits]
     count = bits[0].shape[1]
     table = faiss.IndexBinaryHash(count, count)
     table.nflip = radius
@@ -135,7 +135,7 @@ def _exact_index(database: np.ndarray) -> faiss.IndexFlatL2:
     return index
 
 
-def _packed(bits: np.ndarray) -> np.ndarray:
+def _pack_bits(bits: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little")
 
 

@@ -43,7 +43,7 @@ def image_retrieval(dataset: data.Dataset, queries: int) -> RetrievalTask:
         queries: number of test examples as queries, evenly spaced.
     """
     x, x_test = map(np.asarray, flatten_and_scale(dataset))
-    asked = _spaced(Collection(x_test, x_test, dataset.labels_test), queries)
+    asked = _evenly_spaced(Collection(x_test, x_test, dataset.labels_test), queries)
     mean = jnp.asarray(x.mean(axis=0))
     return RetrievalTask(
         Collection(x, x, dataset.labels_train), asked, losses.bernoulli, lambda x: x - mean
@@ -71,7 +71,7 @@ def document_retrieval(path: str, queries: int) -> RetrievalTask:
     mean, length = jnp.asarray(database.features.mean(axis=0)), found.x_train.shape[1] ** 0.5
     return RetrievalTask(
         database,
-        _spaced(tests, queries),
+        _evenly_spaced(tests, queries),
         losses.categorical,
         lambda counts: length * (weights(counts) - mean),
     )
@@ -98,6 +98,6 @@ def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
     return weights
 
 
-def _spaced(collection: Collection, count: int) -> Collection:
+def _evenly_spaced(collection: Collection, count: int) -> Collection:
     step = max(1, len(collection.x) // count)
     return Collection(*(part[::step][:count] for part in collection))
