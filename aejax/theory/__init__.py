@@ -13,7 +13,8 @@ Notation of all docstrings in this package:
   x̂ = h W_d + c. The map is W = W_e W_d, with gains v_iᵀ W v_i; for tied kernels, W is W_e.
 - tilt: rotation out of the principal subspace (span of V_k); stretch: change of scale within it.
 - L: squared error, averaged over examples and summed over features; J: L plus penalties.
-- ε: machine epsilon (of float64); ρ: rounding error, as given in each docstring; G: gradient norm.
+- G: an invertible map of the code h → h G ("change of code"); in tolerances, a gradient norm.
+- ε: machine epsilon (of float64); ρ: rounding error, as given in each docstring.
 - problem: data, code size and PRNG key on which a theorem is checked (`Problem`).
 - residual: measured deviation from a claim; tolerance: maximum residual that rounding and inexact
   training explain; cap: maximum tolerance at which the claim can still be refuted.

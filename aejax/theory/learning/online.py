@@ -84,20 +84,20 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
         return refuse((OJA, SANGER), obstacle)
     ones = np.ones((problem.code, problem.code))
     gaps = unit_gaps(problem)
-    last, least = float(gaps[-1]), float(gaps.min())
-    oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last)))
+    last_gap, least_gap = float(gaps[-1]), float(gaps.min())
+    oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last_gap)))
     return (
         certify(
             OJA,
-            _tolerance(problem, last),
+            _tolerance(problem, last_gap),
             lambda: _subspace_evidence(problem, oja()),
-            obstacle=_too_many_steps(problem, last),
+            obstacle=_too_many_steps(problem, last_gap),
         ),
         certify(
             SANGER,
-            _tolerance(problem, least),
-            lambda: _order_evidence(problem, oja(), needed_momentum(problem, least)),
-            obstacle=_single_unit(problem) or _too_many_steps(problem, least),
+            _tolerance(problem, least_gap),
+            lambda: _order_evidence(problem, oja(), needed_momentum(problem, least_gap)),
+            obstacle=_single_unit(problem) or _too_many_steps(problem, least_gap),
         ),
     )
 
@@ -161,10 +161,10 @@ def run_rule(
     with jax.enable_x64(True):
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         start = random_basis(problem.key, rows.shape[1], problem.code)
-        rest = update_rounding(problem)
-        most = max_rule_steps(problem) if max_steps is None else max_steps
-        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, rest, most)
-        return RuleResult(np.asarray(kernel), int(steps), float(size) <= rest)
+        floor = update_rounding(problem)
+        limit = max_rule_steps(problem) if max_steps is None else max_steps
+        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, floor, limit)
+        return RuleResult(np.asarray(kernel), int(steps), float(size) <= floor)
 
 
 def max_rule_steps(problem: Problem) -> int:
@@ -201,10 +201,10 @@ def _steps(problem: Problem, rate: float) -> float:
 
 def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
     """Obstacle if the gap needs too many steps even with momentum: twice those at rate √(η gap)."""
-    needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
-    if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
+    needed, limit = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
+    if min(needed, _steps(problem, STEP_SIZE * gap)) <= limit:
         return None
-    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {most}"
+    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {limit}"
     return Obstacle("not identifiable", reason)
 
 
@@ -216,9 +216,9 @@ def _tolerance(problem: Problem, gap: float) -> Tolerance:
     exceeds λ_k, so the sum is at most 3 g/gap. Angles of the SVD: ρ/(σ_i − σ_{i+1}) (Wedin 1972),
     where σ_i − σ_{i+1} ≥ (λ_i − λ_{i+1})/(2 σ_1).
     """
-    rest, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
-    error = 4 * rest + 4 * rounding(problem) / largest
-    basis = f"update {rest:.1e}, rounding {rounding(problem):.1e} against eigengap/λ_1 {gap:.1e}"
+    floor, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
+    error = 4 * floor + 4 * rounding(problem) / largest
+    basis = f"update {floor:.1e}, rounding {rounding(problem):.1e} against eigengap/λ_1 {gap:.1e}"
     if needed_momentum(problem, gap):
         basis = f"{basis}; with momentum"
     return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
@@ -235,7 +235,7 @@ def _subspace_evidence(problem: Problem, oja: RuleResult) -> Evidence:
     else:
         other = run_rule(problem, np.eye(problem.code), max_steps=oja.steps).kernel
     residual = max(error(oja.kernel), update_error(problem, ordered=False))
-    return Evidence(residual, error(other), _unfinished(oja))
+    return Evidence(residual, error(other), _doubt(oja))
 
 
 def _order_evidence(problem: Problem, oja: RuleResult, momentum: float) -> Evidence:
@@ -247,8 +247,8 @@ def _order_evidence(problem: Problem, oja: RuleResult, momentum: float) -> Evide
         return float(component_sines(units, problem.pca).max())
 
     residual = max(error(sanger.kernel), update_error(problem, ordered=True))
-    return Evidence(residual, error(oja.kernel), _unfinished(sanger))
+    return Evidence(residual, error(oja.kernel), _doubt(sanger))
 
 
-def _unfinished(learned: RuleResult) -> str:
+def _doubt(learned: RuleResult) -> str:
     return "" if learned.converged else f"the rule had not converged after {learned.steps} steps"

@@ -89,8 +89,8 @@ def reconstruction_differences(problem: Problem) -> tuple[Differences, Differenc
 
 def _evidence(problem: Problem, spread: float) -> Evidence:
     residual, control = (
-        float(np.linalg.norm(lost) / np.sqrt(len(lost)) / spread)
-        for lost in reconstruction_differences(problem)
+        float(np.linalg.norm(difference) / np.sqrt(len(difference)) / spread)
+        for difference in reconstruction_differences(problem)
     )
     params = principal_params(problem, leading_components(problem.pca, problem.code))
     x_hat = reconstruction(problem, in_single_precision(params), dtype=jnp.float32)

@@ -54,9 +54,9 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
     the eigenvalues of S majorise the s_l: so the u_l of the minimum are the k leading eigenvectors.
 
     Verification: both are evaluated by `aejax.objective` with `penalties.contractive` on examples
-    with the data's moments. Training from a random start must not reach a lower J than the tied
-    formula; with more than 8 features, it uses the 8 of largest variance. μ/2 is
-    min(√(λ_1 λ_k), λ_1/2), so that some gains vanish if k > 2.
+    with the data's moments, at μ/2 = min(√(λ_1 λ_k), λ_1/2), so that some gains vanish if k > 2.
+    Training from a random start must not reach a lower J than the tied formula; if n > 8, it uses
+    the 8 features of largest variance.
 
     Controls: the encoder shrunk without stretching the decoder; the gains 1 − μ/λ_i of an L2
     penalty on both kernels.
@@ -190,12 +190,12 @@ def _untied_evidence(problem: Problem) -> Evidence:
 def _tied_evidence(problem: Problem) -> Evidence:
     rows = leading_components(problem.pca, problem.code)
     half = penalty_weight(problem) / 2
-    both = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))
+    l2_gains = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))
     residual, control = (
         max(abs(loss - tied_loss(problem)), gradient) / tied_loss(problem)
         for loss, gradient in (
             contractive_objective(problem, rows.T * np.sqrt(gains))
-            for gains in (tied_gains(problem), both)
+            for gains in (tied_gains(problem), l2_gains)
         )
     )
     part = enumerable_problem(problem)

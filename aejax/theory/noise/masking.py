@@ -63,10 +63,8 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
     The second statement is checked on the varying features of the data, scaled to unit variance.
 
-    Both statements are also compared with the definition, the mean of `aejax.objective` over all 2ⁿ
-    masks weighted by their probabilities: its gradient must vanish, and training from a random
-    start must not reach a lower value. If n > 8, this comparison uses the 8 features of largest
-    variance.
+    Both statements are also compared with the definition as in `gaussian_denoising`, by the mean of
+    `aejax.objective` over all 2ⁿ masks weighted by their probabilities.
 
     Controls: PCA's map divided by 1 − q, which is optimal without the diagonal term; the features
     of unit variance with the one of largest weight in the first component scaled by two.

@@ -111,13 +111,13 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             CRITICAL,
             _gradient_tolerance(problem, case),
-            lambda: _vanishes(problem.key, case),
+            lambda: _critical_evidence(problem.key, case),
             obstacle=obstacle,
         ),
         certify(
             INDEX,
             _index_tolerance(problem, case),
-            lambda: _counted(problem.key, case),
+            lambda: _index_evidence(problem.key, case),
             obstacle=obstacle,
         ),
     )
@@ -294,7 +294,7 @@ def _index_tolerance(problem: Problem, case: Landscape) -> Tolerance:
     return Tolerance(value, CLOSED_FORM_CAP, _basis(problem, case))
 
 
-def _vanishes(key: Key, case: Landscape) -> Evidence:
+def _critical_evidence(key: Key, case: Landscape) -> Evidence:
     expected = np.array(
         [np.delete(case.eigenvalues, list(chosen)).sum() for chosen in subsets(case)]
     )
@@ -305,7 +305,7 @@ def _vanishes(key: Key, case: Landscape) -> Evidence:
     return Evidence(float(residual), float(rotated.gradient[1:].min()))
 
 
-def _counted(key: Key, case: Landscape) -> Evidence:
+def _index_evidence(key: Key, case: Landscape) -> Evidence:
     """Largest violation of the predicted signs, and smallest curvature predicted to be nonzero."""
     curvatures = local_derivatives(case, critical_points(key, case)).curvatures
     violations, curved = [], []

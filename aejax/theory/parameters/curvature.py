@@ -36,18 +36,18 @@ def decayed_curvature(eigenvalues: Vector, next_eigenvalue: float, decays: Vecto
     """
     gains = ordered_gains(eigenvalues, decays)
     missed = eigenvalues * (1 - gains)
-    own = 2 * eigenvalues * gains - missed + decays  # the other, m + μ, is ≥ μ (in `outside`)
+    stretch = 2 * eigenvalues * gains - missed + decays  # the block's other eigenvalue is m + μ ≥ μ
     outside = [
-        _least(t * gains + decays, eigenvalues * gains + decays, t)
+        _min_eigenvalue(t * gains + decays, eigenvalues * gains + decays, t)
         for t in (0.0, float(next_eigenvalue))
     ]
     later, sooner = np.tril_indices(len(gains), -1)
     pairs = [
-        _pair(eigenvalues[each], gains[each], missed[each], decays[each])
+        _pair_block(eigenvalues[each], gains[each], missed[each], decays[each])
         for each in np.stack([sooner, later], axis=1)
     ]
     within = [np.linalg.eigvalsh(np.stack(pairs), UPLO="L").min()] if pairs else []
-    return float(min(own.min(), *(values.min() for values in outside), *within))
+    return float(min(stretch.min(), *(values.min() for values in outside), *within))
 
 
 def nested_curvature(eigenvalues: Vector, next_eigenvalue: float, survival: Vector) -> float:
@@ -70,17 +70,17 @@ def nested_curvature(eigenvalues: Vector, next_eigenvalue: float, survival: Vect
     later, sooner = np.tril_indices(len(survival), -1)
     shared = eigenvalues[later] * survival[later] / survival[sooner]
     gap = eigenvalues[sooner] - eigenvalues[later]
-    within = (survival[sooner] - survival[later]) * _least(shared, shared + gap, shared)
+    within = (survival[sooner] - survival[later]) * _min_eigenvalue(shared, shared + gap, shared)
     return float(np.append(outside, within).min())
 
 
-def _least(first: np.ndarray, second: np.ndarray, cross: np.ndarray | float) -> np.ndarray:
+def _min_eigenvalue(first: np.ndarray, second: np.ndarray, cross: np.ndarray | float) -> np.ndarray:
     """Smaller eigenvalue of [[first, ±cross], [±cross, second]], without cancellation."""
     half = (first + second) / 2
     return (first * second - np.square(cross)) / (half + np.hypot((first - second) / 2, cross))
 
 
-def _pair(
+def _pair_block(
     eigenvalues: Float64[np.ndarray, "2"],
     gains: Float64[np.ndarray, "2"],
     missed: Float64[np.ndarray, "2"],

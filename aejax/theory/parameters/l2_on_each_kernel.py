@@ -69,14 +69,15 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
     too. The literature assumes S invertible with distinct eigenvalues and μ < λ_k; the claims here
     need none of these, nor rank ≥ k: unused units vanish. Singular values: see `sum_gains`.
 
-    Trained by L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
+    Verification: L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
     evaluated on the user's data with biases, which the penalty ignores. The residual of the
-    singular values is the maximum error of their squares over both kernels. Let G be the gradient's
-    norm for data scaled to Σλ = 1. As M ≽ 0, ‖W_e − W_dᵀ‖ ≤ 2 G/μ. To first order, a squared
-    singular value has the error G/κ, with a curvature κ ≥ min(μ, |λ_i − μ|). Rotations between
-    eigenvectors of close eigenvalues add no error to first order but may be large, so the tolerance
-    is 4 G/κ. The error of the loss is at most 10 G for kernels within 10 of the minimum, or
-    10 G²/κ if that is less.
+    singular values is the maximum error of their squares over both kernels.
+
+    Tolerances: let G be the gradient norm, for Σλ = 1. As M ≽ 0, ‖W_e − W_dᵀ‖ ≤ 2 G/μ. To first
+    order, a squared singular value has the error G/κ, with a curvature κ ≥ min(μ, |λ_i − μ|).
+    Rotations between eigenvectors of close eigenvalues add no error to first order but may be
+    large, so the tolerance is 4 G/κ. The error of the loss is at most 10 G for kernels within 10 of
+    the minimum, or 10 G²/κ if that is less.
 
     Controls: J of unshrunk PCA; encoder, decoder and gains of the L2 penalty on the product.
 
