@@ -200,14 +200,14 @@ def _tied_evidence(problem: Problem) -> Evidence:
     )
     part = enumerable_problem(problem)
     below = rescaled_residual(
-        undercut_by_training(part),
+        amount_below_formula(part),
         _tolerance(part, tied_loss(part)),
         _tolerance(problem, tied_loss(problem)),
     )
     return Evidence(max(residual, below), control)
 
 
-def undercut_by_training(problem: Problem) -> float:
+def amount_below_formula(problem: Problem) -> float:
     """Relative amount by which J of trained tied kernels is below the formula; zero if above."""
     with jax.enable_x64(True):
         data = (jnp.asarray(equivalent_batch(unit_factor(problem))), penalty_weight(problem))
