@@ -99,10 +99,10 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
     The distributions: a mean of losses depends on the first two moments of the noise only. So two
     million elements of Gaussian noise are tested for its moments and its distribution function, and
     four million of masks for zeros and ones with the right fraction of zeros; both for correlations
-    along rows, columns and draws, of their squares too. The tolerances are six standard errors of
-    the variance and of the fraction of zeros; other statistics are rescaled from their own bounds.
-    A noise scale or mask rate that is 1 % too large, and uniform noise of equal variance, exceed
-    them; the reasons state by how much.
+    along rows, columns and draws, Gaussian noise also for those of its square. The tolerances are
+    six standard errors of the variance and of the fraction of zeros; other statistics are rescaled
+    from their own bounds. A noise scale or mask rate that is 1 % too large, and uniform noise of
+    equal variance, exceed them; the reasons state by how much.
 
     Args:
         problem: the user's data, code size and key.
