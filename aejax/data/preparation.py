@@ -37,7 +37,7 @@ def available(data_dir: str | PathLike[str] | None = None) -> tuple[AvailableDat
     """List the data sets that need no TensorFlow; `load` also accepts all other TFDS names.
 
     Args:
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
 
     Returns:
         The `AvailableDataset`s.
@@ -63,7 +63,7 @@ def prepare(
 
     Args:
         name: name of the data set, as in `find_builder`.
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
         manual_dir: folder with the original archives, for use without network. For `mnist` and
             `fashion_mnist` it must contain all four archives.
 

@@ -19,7 +19,7 @@ def load(name: str | PathLike[str], *, data_dir: str | PathLike[str] | None = No
         name: `digits` or `photos` (included in scikit-learn); `mnist` or `fashion_mnist` (after
             `prepare`); a path (see `load_file`; write `./mnist` for a folder named like a data
             set); any other TFDS name, written `tfds:NAME` if a file has the same name.
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
 
     Returns:
         The data set, checked by `check_dataset`.

@@ -53,7 +53,7 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Straight-through binary units: h = 1[z > 0] forward, derivative σ(z) (1 − σ(z)) backward.
 
-    The derivative of the step is 0 almost everywhere, so that of the logistic function replaces it.
+    The derivative of the step is 0 almost everywhere, so the derivative of the sigmoid replaces it.
     The result is an estimate of the gradient, not the gradient of the objective.
 
     Args:

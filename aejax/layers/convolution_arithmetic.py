@@ -106,7 +106,7 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
 def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
     """Spatial shape of a convolution's output: o = ⌊(i + low + high − e) / s⌋ + 1 on each axis.
 
-    It is also that of a pooling whose window is the kernel.
+    It is also the output shape of pooling with a window of the kernel's size.
 
     Args:
         shape: i, spatial shape of the input.

@@ -120,7 +120,7 @@ def _gather(flat: Array, indices: Array) -> Array:
 
 
 def _positions(shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    """Flat input index of each window position, [*pooled, window]; that of padding is the first."""
+    """Flat input index of each window position, [*pooled, window]; padding repeats a valid one."""
     pooled = convolution_shape(shape, geometry)
     inside, flat = np.ones((), bool), np.zeros((), int)
     for i, (axis, size) in enumerate(zip(resolve_axes(shape, geometry), pooled, strict=True)):

@@ -19,14 +19,14 @@ from aejax.types import Array
 
 @struct.dataclass
 class Extent:
-    """Spatial shape before pooling: a pytree without arrays, whose shape is static."""
+    """Spatial shape before pooling: a pytree without arrays, with `shape` as static data."""
 
     shape: tuple[int, ...] = struct.field(pytree_node=False)
 
 
 @struct.dataclass
 class PoolingIndices:
-    """Indices of the maxima: a pytree of one array, whose shape is static.
+    """Indices of the maxima: a pytree of one array, with `shape` as static data.
 
     indices: flat indices [batch, *halved, channels], as `max_pool` returns them. Not annotated as
              an array, because JAX also builds the tree from other leaves (shapes, sentinels).

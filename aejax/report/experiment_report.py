@@ -128,7 +128,7 @@ def _summary(name: str, experiment: ExperimentResult) -> Section:
 
 
 def _page_names(experiments: list[ExperimentResult]) -> dict[str, ExperimentResult]:
-    """Page name -> result: the experiment's name, with that of the folder if it is not unique.
+    """Page name -> result: name of the experiment, and of its folder if the former is not unique.
 
     Raises a ValueError if two names are still equal.
     """

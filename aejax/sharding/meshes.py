@@ -84,7 +84,7 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
 def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
     """Fully sharded data parallelism (FSDP): also divide parameters and optimiser state (ZeRO-3).
 
-    Each large array is split along its longest unsharded axis whose length is a multiple of that of
+    Each large array is split along its longest unsharded axis that is divisible by the size of
     "data". Memory for parameters and optimiser state is divided by the number of devices.
     Communication per step: all-gathers of the parameters, and the reduction of the gradient.
 
