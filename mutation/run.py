@@ -1,6 +1,5 @@
 """A sample of mutants put to the tests that run their statements, and the outcome of each."""
 
-import ast
 import hashlib
 import json
 import math
@@ -19,6 +18,7 @@ from cosmic_ray.plugins import get_operator
 from mutation import suite
 from mutation.mutants import Mutant
 from mutation.process import Outcome, run_tests
+from mutation.source import parse
 from mutation.suite import MeasuredTest
 from mutation.workers import append, for_each
 
@@ -87,7 +87,7 @@ def try_all(
 def readable(mutant: Mutant) -> bool:
     """Whether Python can read the changed code: a bare star of a signature cannot become a plus."""
     try:
-        ast.parse(_changed(mutant))
+        parse(_changed(mutant))
     except SyntaxError:
         return False
     return True

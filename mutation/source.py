@@ -4,6 +4,7 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -102,9 +103,19 @@ def _source_of(package: Path, folder: Path, name: str) -> set[str]:
     return set()
 
 
+PARSING = Lock()
+"""Held while Python parses: CPython 3.11 has one depth counter for the parsers of all threads."""
+
+
+def parse(source: str) -> ast.Module:
+    """Syntax tree of a source, from any thread."""
+    with PARSING:
+        return ast.parse(source)
+
+
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return parse(path.read_text(encoding="utf-8"))
 
 
 def _functions(tree: ast.AST) -> list[Function]:
