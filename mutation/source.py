@@ -144,11 +144,11 @@ def _bodies(tree: ast.AST) -> set[int]:
 
 def _statement(tree: ast.AST, line: int) -> set[int]:
     """Lines of the innermost statement at a line: of a compound one its head alone."""
-    spans = [_lines(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return set(min((span for span in spans if line in span), key=len))
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler))
+    return set(min((span for span in map(_lines, nodes) if line in span), key=len))
 
 
-def _lines(statement: ast.stmt) -> range:
+def _lines(statement: ast.stmt | ast.ExceptHandler) -> range:
     body = getattr(statement, "body", None)
     last = body[0].lineno - 1 if body else statement.end_lineno or 0
     return range(statement.lineno, max(last, statement.lineno) + 1)
