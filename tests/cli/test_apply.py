@@ -103,6 +103,7 @@ def test_a_csv_file_holds_one_row_of_text_per_example(finished, new, tmp_path, a
     assert header.split(",") == [f"code_{i}" for i in range(12)]
     rows = [[float(number) for number in line.split(",")] for line in lines]
     np.testing.assert_array_equal(np.array(rows, np.float32), codes)  # not a digit is lost
+    assert [line.split(",") for line in lines] == [[f"{code:.9g}" for code in row] for row in codes]
     assert aejax("reconstruct", finished, path, "--out", tmp_path / "x_hat.csv").code == 0
     assert pandas.read_csv(tmp_path / "x_hat.csv").shape == (50, 64)
 

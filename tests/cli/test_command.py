@@ -52,6 +52,12 @@ def test_a_closed_pipe_ends_the_command_in_silence(monkeypatch, capsys, words, c
     assert bool(capsys.readouterr().err) == (code == 2)
 
 
+def test_without_arguments_the_command_line_of_the_process_is_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["aejax", "report", "nowhere"])
+    assert main() == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_the_module_is_the_command_and_its_pipe_may_be_closed():
     reading, writing = os.pipe()
     os.close(reading)

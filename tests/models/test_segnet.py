@@ -126,3 +126,5 @@ def test_arrays_that_are_no_images_of_its_channels_are_refused():
     model = segnet(SMALL, channels=3, classes=2)
     with pytest.raises(ValueError, match=r"expected images \[batch, height, width, 3\]"):
         model.encode(model.init(KEY), jnp.ones((2, 4, 4, 1)))
+    with pytest.raises(ValueError, match=r"got shape \[4, 4, 3\]"):
+        model.encode(model.init(KEY), jnp.ones((4, 4, 3)))
