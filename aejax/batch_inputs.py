@@ -22,7 +22,7 @@ def as_batch(data: Any, name: str = "the data") -> Batch:
         A `Batch` of arrays in native byte order; long doubles become float64.
 
     Raises:
-        ValueError: for anything else; a list or tuple is ambiguous.
+        ValueError: for anything else, including lists and tuples, or masked (missing) values.
     """
     if isinstance(data, Batch):
         given = {name: value for name, value in data._asdict().items() if value is not None}

@@ -10,7 +10,7 @@ from aejax.types import Array
 
 
 def check_range(name: str, value: float | Array, low: float, high: float) -> None:
-    """Check that a concrete value lies in [low, high]. Traced values pass, so they can be vmapped.
+    """Check that a concrete value lies in [low, high]. Traced values are not checked.
 
     Args:
         name: name of the value in the error message.
@@ -38,7 +38,7 @@ def as_integer(name: str, value: Any) -> int:
         The int.
 
     Raises:
-        ValueError: for any other type: floats, even integral ones, and booleans included.
+        ValueError: for any other type, including booleans and floats without fractional part.
     """
     boolean = isinstance(value, bool) or getattr(value, "dtype", None) == np.dtype(bool)
     try:

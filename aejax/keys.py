@@ -21,7 +21,7 @@ def typed_key(key: Any) -> Key:
         The typed key; `jax.random.key(seed)` for a seed.
 
     Raises:
-        ValueError: for anything else, arrays of several keys included.
+        ValueError: for anything else, including arrays of several keys.
     """
     dtype, shape = getattr(key, "dtype", None), getattr(key, "shape", ())
     if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key):

@@ -42,10 +42,10 @@ def squared_error(
 def squared_error_from_logits(
     logits: Float[Array, "*shape"], x: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """Squared error of logistic outputs, (σ(logits) − x)², for targets in [0, 1].
+    """Squared error of sigmoid outputs, (σ(logits) − x)², for targets in [0, 1].
 
     Args:
-        logits: output before the logistic σ(a) = 1/(1 + e^{−a}).
+        logits: output before the sigmoid σ(a) = 1/(1 + e^{−a}).
         x: target; values outside [0, 1] cannot be reached.
 
     Returns:
@@ -88,7 +88,7 @@ def bernoulli_cross_entropy(
     its derivative with respect to the logit is x̂ − x.
 
     Args:
-        logits: output before the logistic.
+        logits: output before the sigmoid.
         x: target, a probability in [0, 1] (binary or a grey value).
 
     Returns:
@@ -146,7 +146,7 @@ def categorical_cross_entropy_of_labels(
         The loss of each element, with the shape of the labels and the dtype of the logits.
 
     Raises:
-        ValueError: if the shapes disagree, or a concrete label is out of range.
+        ValueError: if the shapes do not match, or a concrete label is out of range.
 
     Example:
         >>> import jax.numpy as jnp
@@ -178,13 +178,13 @@ squared = Loss(squared_error, jax.nn.identity, support=(-jnp.inf, jnp.inf))
 """Squared error with a linear output, for real inputs."""
 
 squared_logistic = Loss(squared_error_from_logits, jax.nn.sigmoid, support=(0.0, 1.0))
-"""Squared error with a logistic output, for inputs in [0, 1]."""
+"""Squared error with a sigmoid output, for inputs in [0, 1]."""
 
 squared_tanh = Loss(squared_error_from_tanh, jnp.tanh, support=(-1.0, 1.0))
 """Squared error with a tanh output, for inputs in [−1, 1]."""
 
 bernoulli = Loss(bernoulli_cross_entropy, jax.nn.sigmoid, support=(0.0, 1.0))
-"""Bernoulli cross-entropy with a logistic output, for binary inputs and grey values in [0, 1]."""
+"""Bernoulli cross-entropy with a sigmoid output, for binary inputs and grey values in [0, 1]."""
 
 categorical = Loss(categorical_cross_entropy, jax.nn.softmax, support=(0.0, jnp.inf))
 """Categorical cross-entropy with a softmax output, for one-hot targets, probabilities or counts."""

@@ -150,7 +150,7 @@ def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike
     Raises:
         ValueError: if the batch is empty or x is not floating point; if there is an augmentation
             and the batch has targets or weights; if an augmentation, corruption or perturbation
-            changes shape or dtype; if output and x differ in batch size.
+            changes shape or dtype; if output or target differs from x in batch size.
     """
     batch = jax.tree.map(jnp.asarray, as_batch(batch, "the batch"))
     _check_batch(batch)

@@ -61,8 +61,7 @@ def corruption(name: str, level: float | Array) -> Corruption | None:
 
     Args:
         name: one of `NamedCorruption`.
-        level: rate of masking or of salt and pepper, or standard deviation of Gaussian noise;
-            a scalar.
+        level: rate of masking or salt-and-pepper noise, or standard deviation of Gaussian noise.
 
     Returns:
         The corruption; None for "none".
@@ -111,8 +110,8 @@ def weighted_penalties(
     Args:
         weights: λ ≥ 0 by name; the names are l2, l1, sparsity and contraction.
         rho: target mean activation ρ of KL sparsity.
-        one_logistic_layer: whether the encoder is a single logistic layer, for which the
-            contractive penalty has a closed form.
+        one_logistic_layer: whether the encoder is a single sigmoid layer, for which the contractive
+            penalty has a closed form.
 
     Returns:
         Dict of name -> (weight, penalty), the `penalties` of `aejax.objective`.

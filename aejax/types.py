@@ -53,7 +53,7 @@ class Autoencoder(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Examples with optional targets and weights; a whole data set is a `Batch` too.
+    """Examples with optional targets and weights; an entire data set is a `Batch` too.
 
     x:      clean input, [batch, *input].
     target: target of the loss, for example integer labels (default: x itself).
@@ -75,7 +75,7 @@ BatchLike = Any
 
 
 class Loss(NamedTuple):
-    """A reconstruction loss with its link function g, so that decoder and loss cannot disagree.
+    """A reconstruction loss with its link function g, from the decoder's output to x̂.
 
     elementwise: (output, target) -> loss of each element, with the shape of the target.
     mean:        output -> reconstruction x̂ = g(output), the mean that the loss implies.

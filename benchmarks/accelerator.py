@@ -1,11 +1,11 @@
 """Deep autoencoders and wide dictionaries on a GPU, in float32, tf32 and bfloat16.
 
-Encoders of widths 784-1000-500-250-30 and 4096-65536 with mirrored decoders, logistic units,
-squared error and Adam, with batches of 1024 to 65 536 rows. An epoch of aejax is one `lax.scan`. An
-epoch of PyTorch is a loop of compiled steps that replay CUDA graphs, with fused Adam, or a loop
-that replays one CUDA graph per step, which contains the gradient and Adam. *share* is the rate of
-arithmetic (6 operations per parameter and row) divided by that of a large bfloat16 matrix product,
-which is measured in the same rounds.
+Autoencoders 784-1000-500-250-30 and 4096-65536 (decoders reversed) with logistic units, squared
+error and Adam, with batches of 1024 to 65 536 rows. An epoch of aejax is one `lax.scan`. An epoch
+of PyTorch is a loop of compiled steps that replay CUDA graphs, with fused Adam, or a loop that
+replays one CUDA graph per step, which contains the gradient and Adam. *share* is the FLOP/s (6 FLOP
+per parameter and row) divided by that of a large bfloat16 matrix product, which is measured in the
+same rounds.
 
 Command:  python -m benchmarks.accelerator
 Run time: unknown: it has not run yet. It needs a GPU and a PyTorch build for it.
@@ -41,13 +41,13 @@ class Config:
     """Settings of the benchmark."""
 
     models: tuple[tuple[int, ...], ...] = ((784, 1000, 500, 250, 30), (4096, 65536))
-    """layer widths of each encoder, the input first; the decoders mirror them"""
+    """layer widths of each encoder, the input first; the decoders have them in reverse"""
     rows: tuple[int, ...] = (262_144, 16_384)
     """number of examples per epoch of each model, at least one batch"""
     batch_sizes: tuple[int, ...] = (1024, 8192, 65536)
     """batch sizes"""
     product: int = 8192
-    """side of the square matrices whose product gives the device's rate"""
+    """side of the square matrices whose product gives the device's FLOP/s"""
     rounds: int = 5
     """timed epochs of each variant"""
     device: str = "cuda"
@@ -82,7 +82,7 @@ def main(config: Config = Config()) -> None:
 def _case(
     config: Config, sizes: tuple[int, ...], rows: int, batch_size: int, precision: str
 ) -> dict[str, dict]:
-    """Time all variants of one training in one precision, then free their device memory."""
+    """Time all variants of one model in one precision, then free their device memory."""
     x = np.random.default_rng(0).uniform(size=(rows, sizes[0])).astype(np.float32)
     low_precision, graphs = precision == "bfloat16", config.device == "cuda"
     theirs = {"sizes": sizes, "x": x, "batch_size": batch_size, "low_precision": low_precision}

@@ -1,6 +1,6 @@
 """Attempts to make float32 training faster on a CPU, compared with the current code.
 
-An encoder of widths 784-1000-500-250-30 and its mirror, squared error, Adam, an epoch as one scan:
+An autoencoder 784-1000-500-250-30 (decoder reversed), squared error, Adam, an epoch as one scan:
 with Eigen for all of XLA's matrix products, instead of YNNPACK for most; with 512-bit vectors; with
 the concurrency-optimised scheduler; and with Adam on one flattened vector of all parameters. Then
 the convolutional autoencoder of `benchmarks.convolution`: without the optimisation barriers that
@@ -42,7 +42,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     rows: int = 8192
     """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024, 4096)

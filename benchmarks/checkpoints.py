@@ -1,9 +1,9 @@
 """Cost of recording every gradient norm and of a checkpoint after every epoch.
 
-Epochs of 60 000 rows (the size of MNIST), an encoder of widths 784-1000-500-250-30 and its mirror,
+Epochs of 60 000 rows (the size of MNIST), an autoencoder 784-1000-500-250-30 (decoder reversed),
 Adam: recording only the loss of each step; recording all measurements of `training.epoch`, which
 include the gradient norm; and writing a checkpoint after each epoch as well, in the background or
-blocking. Each variant ends when its last checkpoint is complete; a longer training would not wait.
+blocking. The time includes the wait for the last checkpoint, which matters less in longer runs.
 
 Command:  python -m benchmarks.checkpoints
 Run time: five minutes on two idle cores.
@@ -33,7 +33,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     rows: int = 60_000
     """number of examples per epoch"""
     batch_size: int = 1024
@@ -88,7 +88,7 @@ def variants(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 
 def main(config: Config = Config()) -> None:
     """Run the benchmark, write its results and print them."""
-    raise_malloc_thresholds()  # as the commands do
+    raise_malloc_thresholds()  # as aejax's commands do
     found = measure(config)
     record("checkpoints", asdict(config), {f"{config.epochs} epochs": found})
     for name, each in found.items():

@@ -1,10 +1,10 @@
 """Overhead of `aejax train` over its epochs: start, data, history, checkpoints, evaluation.
 
-60 000 examples (the size of MNIST), uint8 in a NumPy archive, an encoder of widths
-784-1000-500-250-30 and its mirror, Adam. Each variant runs in a separate process and is timed from
-start to exit: a script that reads the archive, compiles one scan, runs it for each epoch and prints
-the loss; and the command with its defaults but without validation examples. Both use a persistent
-compilation cache.
+60 000 examples (the size of MNIST), uint8 in a NumPy archive, an autoencoder 784-1000-500-250-30
+(decoder reversed), Adam. Each variant runs in a separate process and is timed from start to exit: a
+script that reads the archive, compiles one scan, runs it for each epoch and prints the loss; and
+the command with its defaults but without validation examples. Both use a persistent compilation
+cache.
 
 Command:  python -m benchmarks.command
 Run time: 15 to 20 minutes on two idle cores.
@@ -40,7 +40,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     rows: int = 60_000
     """number of examples per epoch"""
     test_rows: int = 10_000
@@ -48,9 +48,9 @@ class Config:
     batch_size: int = 1024
     """batch size"""
     epochs: int = 20
-    """epochs of each training"""
+    """epochs of each training run"""
     rounds: int = 4
-    """timed trainings of each variant"""
+    """timed training runs of each variant"""
 
 
 QUICK = Config(sizes=(16, 8), rows=256, test_rows=64, batch_size=64, epochs=2, rounds=1)
@@ -94,7 +94,7 @@ def variants(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
 
 
 def script(archive: str, sizes: str, batch_size: str, epochs: str) -> None:
-    """Train with one compiled epoch and print the loss of each, and nothing else."""
+    """Train with one compiled epoch and print the mean loss of each, and nothing else."""
     enable_compilation_cache()
     raise_malloc_thresholds()
     with np.load(archive) as arrays:

@@ -1,9 +1,9 @@
-"""Communication per training step on a mesh, counted in the compiled program and in theory.
+"""Communication per training step on a mesh: count in the compiled program and ideal.
 
 Data-parallel training sums the gradients over the devices in one all-reduce. Fully sharded training
 (ZeRO stage 3) also gathers the parameters. Tensor-parallel training sums the outputs of row-split
-layers and the gradients of the inputs of column-split layers. The ideal follows from the layer
-widths.
+layers and the gradients of the inputs of column-split layers. The ideal, the minimum in theory,
+follows from the layer widths.
 
 Command:  python -m benchmarks.communication
 Run time: a minute on one core. The devices are virtual: speed is not measured.
@@ -63,7 +63,7 @@ QUICK = Config(sizes=(64, 128, 64, 8), batch_size=64, wide=128)
 
 
 def placements(config: Config) -> dict[str, Placement]:
-    """Every placement of a training on the devices."""
+    """Every placement of state and batch on the devices."""
     devices = jax.devices("cpu")[: config.devices]
     data = sharding.data_parallel(sharding.make_mesh(devices=devices))
     model = sharding.tensor_parallel(
@@ -78,7 +78,7 @@ def placements(config: Config) -> dict[str, Placement]:
 
 
 def objectives(config: Config) -> dict[str, Objective]:
-    """A plain autoencoder, and one with a penalty that depends on the whole batch."""
+    """A plain autoencoder, and one with a penalty on means over the batch."""
     model = aejax.dense(config.sizes)
     sparsity = {"sparsity": (0.1, penalties.kl_sparsity(rho=0.1))}
     return {
@@ -178,7 +178,7 @@ def table(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Run the benchmark, write its numbers and its table, and print the table."""
+    """Run the benchmark, write its results and their table, and print the table."""
     config = Config()
     jax.config.update("jax_num_cpu_devices", config.devices)
     results = run(config)

@@ -1,7 +1,7 @@
 """Time of the first training step, with an empty and with a filled compilation cache.
 
-An encoder of widths 784-1000-500-250-30 and its mirror, Adam, 128 rows. The first call of aejax's
-step and of PyTorch's compiled step, without imports, each in a new process: with an empty
+An autoencoder 784-1000-500-250-30 (decoder reversed), Adam, batch size 128. The first call of
+aejax's step and of PyTorch's compiled step, excluding imports, each in a new process: with an empty
 persistent compilation cache, and with the cache that the first process has written.
 
 Command:  python -m benchmarks.compile_time
@@ -31,7 +31,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     batch_size: int = 128
     """batch size"""
     rounds: int = 3
@@ -50,7 +50,7 @@ def measure(config: Config) -> dict[str, Any]:
         {
             f"{name}, {cache}": seconds
             for name in names
-            for cache, seconds in _twice(name, config).items()
+            for cache, seconds in _time_both_caches(name, config).items()
         }
         for _ in range(config.rounds)
     ]
@@ -122,8 +122,8 @@ def main(config: Config = Config()) -> None:
         print(name, each["median"], "s", each["ratio"])
 
 
-def _twice(name: str, config: Config) -> Mapping[str, float]:
-    """Seconds of a process with an empty cache, and of one with the cache of the first."""
+def _time_both_caches(name: str, config: Config) -> Mapping[str, float]:
+    """Seconds of a process with an empty cache, and of a second one with the cache of the first."""
     with tempfile.TemporaryDirectory() as folder:
         caches = {"JAX_COMPILATION_CACHE_DIR": folder, "TORCHINDUCTOR_CACHE_DIR": folder}
         arguments = json.dumps([name, asdict(config)])

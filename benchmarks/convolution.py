@@ -74,7 +74,7 @@ def images(config: Config, side: int) -> np.ndarray:
 
 def main(config: Config = Config()) -> None:
     """Run the benchmark, write its results and print them."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
+    raise_malloc_thresholds()  # as aejax's commands do; it makes PyTorch faster too
     found = measure(config)
     record("convolution", asdict(config), found, peers=("torch",))
     for size, variants in found.items():
@@ -83,12 +83,12 @@ def main(config: Config = Config()) -> None:
 
 
 def scan_epoch(config: Config, x: np.ndarray, **replaced: Any) -> Callable[[], Any]:
-    """Make an epoch as one scan, compiled with names of `convolution_patches` replaced.
+    """Make an epoch as one scan, compiled with attributes of `convolution_patches` replaced.
 
     Args:
         config: settings of the model and the batches.
         x: images, [rows, side, side, 1].
-        replaced: replacements by name.
+        replaced: temporary replacements by name.
 
     Returns:
         A function that runs the epoch and returns when it is complete.

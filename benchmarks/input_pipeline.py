@@ -2,9 +2,9 @@
 
 In memory, an epoch is one scan over data on the device. The stream is a uint8 file: threads read
 its memory-mapped rows in random order, normalise them and put them on the device while the steps
-run; every epoch starts the reader threads again. Both measure what `fit` records for each step.
-*reading alone* does the same without training steps; *reading's share* is its time divided by the
-time of a variant.
+run; every epoch starts the reader threads again. Both record the measurements of `fit` at each
+step. *reading alone* reads the stream without training; *reading's share* is its time divided by
+the time of a variant.
 
 Command:  python -m benchmarks.input_pipeline
 Run time: two minutes on two idle cores.
@@ -44,7 +44,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     rows: int = 16384
     """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024)
@@ -58,7 +58,7 @@ QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2)
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds and ratio to training in memory, by batch size and variant."""
-    raise_malloc_thresholds()  # as the commands do
+    raise_malloc_thresholds()  # as aejax's commands do
     pixels = np.random.default_rng(0).integers(
         256, size=(config.rows, config.sizes[0]), dtype=np.uint8
     )

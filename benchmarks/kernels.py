@@ -1,6 +1,6 @@
 """Profile of an epoch: its kernels, sorted by their share of the time.
 
-One epoch of each training of `benchmarks.accelerator`, and on a CPU of `benchmarks.convolution`, in
+One epoch of each model of `benchmarks.accelerator`, and on a CPU of `benchmarks.convolution`, under
 JAX's profiler. *share* is a kernel's fraction of the summed time of all kernels. *busy* is that sum
 divided by the time of an epoch without the profiler: on a GPU, a value below one means that the
 device was idle. On a CPU the sum covers several threads, but not YNNPACK's own threads.
@@ -39,7 +39,7 @@ class Config:
     name: str
     """name of the results file"""
     models: tuple[tuple[int, ...], ...]
-    """layer widths of each encoder, the input first; the decoders mirror them"""
+    """layer widths of each encoder, the input first; the decoders have them in reverse"""
     rows: int
     """number of examples per epoch"""
     batch_sizes: tuple[int, ...]
@@ -73,10 +73,10 @@ def measure(config: Config) -> dict[str, Any]:
                 run = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
                 with jax.default_matmul_precision(PRECISIONS[precision]):
                     case = f"{'-'.join(map(str, sizes))}, batch {batch_size}, {precision}"
-                    found[case] = _profiled(run, config.kernels)
+                    found[case] = _profile(run, config.kernels)
     for side in config.images.sides if config.images else ():
         run = convolution.scan_epoch(config.images, convolution.images(config.images, side))
-        found[f"convolutional, {side} × {side}"] = _profiled(run, config.kernels)
+        found[f"convolutional, {side} × {side}"] = _profile(run, config.kernels)
     return found
 
 
@@ -90,7 +90,7 @@ def main(config: Config) -> None:
             print("   ", kernel["share"], kernel["calls"], kernel["name"])
 
 
-def _profiled(run: Callable[[], Any], count: int) -> dict[str, Any]:
+def _profile(run: Callable[[], Any], count: int) -> dict[str, Any]:
     run()
     begin = time.perf_counter()
     run()

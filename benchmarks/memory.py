@@ -29,7 +29,7 @@ class Config:
     features: int = 784
     """bytes per example"""
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     batch_size: int = 1024
     """batch size"""
     steps: int = 100

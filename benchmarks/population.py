@@ -1,8 +1,8 @@
 """Training of many small models at once, and of one, compared with PyTorch.
 
-A model has an encoder of widths 64-32 and its mirror, logistic units and squared error; Adam, 128
-rows per step. One model: aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop
-eager and compiled. A population of 64 models for a few epochs: aejax's `training.fit_population`,
+A model is an autoencoder of widths 64-32-64, with logistic units and squared error; Adam, batches
+of 128. One model: aejax's epoch as one scan and as a loop of compiled steps, PyTorch's loop eager
+and compiled. A population of 64 models for a few epochs: aejax's `training.fit_population`,
 PyTorch's models one after another, and PyTorch's gradients by `torch.func.vmap` with one optimizer
 for all models. PyTorch's optimizers are fused.
 
@@ -80,7 +80,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 def main(config: Config = Config()) -> None:
     """Run the benchmark, write its results and print them."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
+    raise_malloc_thresholds()  # as aejax's commands do; it makes PyTorch faster too
     found = measure(config)
     name = "population" if config.device == "cpu" else f"population_{config.device}"
     record(name, asdict(config), found, peers=("torch",))

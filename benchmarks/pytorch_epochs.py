@@ -16,10 +16,10 @@ def pytorch_epoch(
     compiled: str | None = None,
     device: str = "cpu",
 ) -> Callable[[], Any]:
-    """Make one epoch of a deep autoencoder, logistic except for a linear code and output.
+    """Make one epoch of a deep autoencoder with logistic hidden layers, linear code and output.
 
     Args:
-        sizes: layer widths of the encoder, the input first; the decoder mirrors them.
+        sizes: layer widths of the encoder, the input first; the decoder has them in reverse.
         x: all examples, [examples, features].
         batch_size: number of examples per step.
         low_precision: whether to use bfloat16 by autocast.
@@ -53,13 +53,13 @@ def pytorch_epoch(
 def pytorch_graph_epoch(
     sizes: Sequence[int], x: np.ndarray, batch_size: int, *, low_precision: bool = False
 ) -> Callable[[], Any]:
-    """Make `pytorch_epoch` on a GPU, with one CUDA graph for a step.
+    """Make the epoch of `pytorch_epoch` on a GPU, with each step as one replayed CUDA graph.
 
     The model is compiled; the graph contains the loss, its gradient and Adam's update, but not the
     selection of the batch. This minimises the time that the GPU waits for Python.
 
     Args:
-        sizes: layer widths of the encoder, the input first; the decoder mirrors them.
+        sizes: layer widths of the encoder, the input first; the decoder has them in reverse.
         x: all examples, [examples, features]; their number is a multiple of the batch size.
         batch_size: number of examples per step.
         low_precision: whether to use bfloat16 by autocast.

@@ -1,12 +1,12 @@
-"""Time of an epoch of the recipes with a 30-dimensional code, and share of the machine's rate.
+"""Time of an epoch of the recipes with a 30-dimensional code, and FLOP/s relative to NumPy's.
 
 60 000 random images of the size of MNIST digits, with augmentation resampled at every step, Muon
 and mixed precision, as `aejax train --recipe` trains them. Part of an epoch is timed, and the time
-of an epoch is extrapolated. *share* is the rate of operations in the layers' matrix products
-divided by that of a float32 matrix product in NumPy, which is measured in the same rounds. A row
-takes 6 (P_e + (2T + 1) P_d) operations, for P_e parameters of the encoder, P_d of the decoder and T
-refinement steps, each a forward and a backward pass of the decoder. The share may exceed 1 on a CPU
-with bfloat16 instructions (AMX).
+of an epoch is extrapolated. *share* is the FLOP/s in the layers' matrix products divided by that of
+a float32 matrix product in NumPy, which is measured in the same rounds. A row takes
+6 (P_e + (2T + 1) P_d) FLOP, for P_e parameters of the encoder, P_d of the decoder and T refinement
+steps, each a forward and a backward pass of the decoder. The share may exceed 1 on a CPU with
+bfloat16 instructions (AMX).
 
 Command:  python -m benchmarks.recipes
 Run time: two minutes on two idle cores.
@@ -48,7 +48,7 @@ QUICK = Config(recipes=("thirty-numbers",), rows=512, rounds=1)
 
 
 def measure(config: Config) -> dict[str, Any]:
-    """Seconds of the timed part and of an epoch, and share of NumPy's rate, by recipe."""
+    """Seconds of the timed part and of an epoch, and share of NumPy's FLOP/s, by recipe."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.side**2)).astype(np.float32)
     left, right = x[:1024], np.ones((x.shape[1], 1000), np.float32)
     settings = {name: RECIPES[name].training for name in config.recipes}
@@ -65,7 +65,7 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def operations(training: Training) -> int:
-    """Number of operations in matrix products per row and step."""
+    """Floating-point operations (FLOP) in matrix products per row and step."""
     encoder, decoder = (
         sum(inputs * outputs for inputs, outputs in pairwise(sizes))
         for sizes in (training.sizes, training.decoder_sizes or training.sizes)

@@ -1,4 +1,4 @@
-"""Ten seeds in one vmapped program, compared with ten trainings one after another.
+"""Ten seeds in one vmapped program, compared with ten training runs one after another.
 
 Three variants train the same ten models: `training.fit` ten times; end-to-end training as one
 `lax.scan`, compiled once and called ten times; and one program that is vmapped over the seeds. The
@@ -35,9 +35,9 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (64, 16)
-    """number of features of the digits and of code units"""
+    """number of features of the digits, number of code units"""
     seeds: int = 10
-    """number of trainings"""
+    """number of training runs"""
     epochs: int = 50
     """epochs over the 1438 digits"""
     batch_size: int = 32

@@ -1,10 +1,10 @@
 """Training throughput of a deep autoencoder in float32 and mixed precision, and PyTorch's.
 
-An epoch with an encoder of widths 784-1000-500-250-30 and its mirror, logistic units, squared error
+An epoch of an autoencoder 784-1000-500-250-30 (decoder reversed) with logistic units, squared error
 and Adam: one scan in aejax, and a loop of steps with fused Adam in PyTorch, eager and compiled.
-*share* is the rate of arithmetic (6 operations per parameter and row) divided by that of a float32
-matrix product in NumPy, which is measured in the same rounds. *products alone* are only the
-epoch's float32 matrix products, which take most of the time of every variant.
+*share* is the FLOP/s (6 FLOP per parameter and row) divided by that of a float32 matrix product in
+NumPy, which is measured in the same rounds. *products alone* are only the epoch's float32 matrix
+products, which take most of the time of every variant.
 
 Command:  python -m benchmarks.throughput
 Run time: about five minutes on two idle cores, including PyTorch's compilation.
@@ -34,7 +34,7 @@ class Config:
     """Settings of the benchmark."""
 
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layer widths of the encoder, the input first; the decoder mirrors them"""
+    """layer widths of the encoder, the input first; the decoder has them in reverse"""
     rows: int = 8192
     """number of examples per epoch"""
     batch_sizes: tuple[int, ...] = (128, 1024, 4096)
@@ -114,9 +114,9 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
         return found[::-1]
 
     def step(kernels: list, batch: jax.Array) -> tuple[list, None]:
-        moved = zip(kernels, products(kernels, batch), strict=True)
+        pairs = zip(kernels, products(kernels, batch), strict=True)
         return [
-            kernel + 0 * change for kernel, change in moved
+            kernel + 0 * change for kernel, change in pairs
         ], None  # keeps XLA from removing the products
 
     run = jax.jit(lambda kernels, batches: jax.lax.scan(step, kernels, batches)[0])
@@ -130,7 +130,7 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
 
 def main(config: Config = Config()) -> None:
     """Run the benchmark, write its results and print them."""
-    raise_malloc_thresholds()  # as the commands do; PyTorch becomes faster too
+    raise_malloc_thresholds()  # as aejax's commands do; it makes PyTorch faster too
     found = measure(config)
     record("throughput", asdict(config), found, peers=("torch",))
     for size, variants in found.items():

@@ -9,8 +9,8 @@ Expected: on MNIST, autoencoder and PCA: with 2 dimensions, adjusted Rand 0.28 a
           ten neighbours 0.69 and 0.44, of class densities 0.69 and 0.47; with 10 dimensions, 0.39
           and 0.32, 0.91 and 0.90, 0.92 and 0.89. The gain over a normal density is 0.85 and 0.25
           nats with 2 dimensions, but 2.35 and 2.61 with 10. Only the kernel bandwidth was tuned, on
-          validation examples. Densities of different codes are comparable only by gain and by
-          class, see `density_measures`.
+          validation examples. Densities of different codes are comparable only by this gain and as
+          classifiers, see `density_measures`.
 Run time: four minutes on one idle core.
 """
 
@@ -45,7 +45,7 @@ UNITS = {
     "density's gain over a normal": NATS,
     "log-likelihood of the label": NATS,
 }
-"""Measure of a code -> its unit."""
+"""Metric of a code -> its unit."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set with bounds and labels"""
     train: int = 20_000
-    """number of training examples of autoencoders and PCA, the first of the data"""
+    """number of training examples of autoencoders and PCA, from the start of the data"""
     known: int = 5000
     """number of these that k-means, neighbours and kernel densities use"""
     validation: int = 1000
@@ -65,7 +65,7 @@ class Config:
     sizes: tuple[int, int] = (2, 10)
     """code sizes: that of the map, and a larger one"""
     hidden: tuple[int, ...] = (256, 64)
-    """units of the encoder's hidden layers; the decoder mirrors them"""
+    """units of the encoder's hidden layers; the decoder has them in reverse"""
     epochs: int = 15
     """epochs of training"""
     batch_size: int = 100
@@ -73,7 +73,7 @@ class Config:
     learning_rate: float = 2e-3
     """initial learning rate of Adam, with cosine decay to zero"""
     seeds: int = 5
-    """number of trainings of each autoencoder, and of initialisations of k-means"""
+    """number of training runs of each autoencoder, and of initialisations of k-means"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -102,7 +102,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Each measure of codes of each size: autoencoder minus PCA."""
+    """Each metric of codes of each size: autoencoder minus PCA."""
     return {
         f"{measure}, {size} numbers, {OURS} less {THEIRS}": harness.above(
             *(found[method][measure] for method in METHODS)
@@ -155,7 +155,7 @@ def main() -> None:
 
 
 def _evaluate_size(config: Config, dataset: data.Dataset, size: int) -> harness.Results:
-    """Codes of one size: measures of each seed, and the test codes of the first seed."""
+    """Codes of one size: metrics of each seed, and the test codes of the first seed."""
     x, x_test = harness.flatten_and_scale(dataset)
     learned, end = x[: config.train], config.train + config.validation
     step = max(1, len(x_test) // config.test)

@@ -1,15 +1,15 @@
 """A contractive autoencoder is sensitive to few input directions, those along the data.
 
 Claim:    the singular values of the encoder's Jacobian decay faster for a contractive autoencoder
-          than for a plain or denoising one. It is insensitive to most directions; its few leading
-          (tangent) directions deform a digit as digits vary.
+          than for a plain or denoising one. The code is insensitive to most input directions; the
+          few leading singular vectors are tangent to the data, to variations between digits.
 Source:   Rifai et al. 2011, §5 (the spectrum of the Jacobian averaged over the data).
 Command:  python -m experiments.contractive_manifold
 Expected: on MNIST, 784-144-784 logistic: the sensitivity Σ σ² of the contractive autoencoder is a
           tenth of the others', and its eight leading directions explain 0.12 of the variance of a
           digit's neighbours against 0.02 and 0.03. The effective number of directions,
-          (Σ σ²)²/Σ σ⁴, is not smaller: 29 against 30 and 26, because the first value of the others
-          dominates. The values of the contractive one decay faster only from index 30 on.
+          (Σ σ²)²/Σ σ⁴, is not smaller: 29 against 30 and 26, because the others' largest singular
+          value dominates. Those of the contractive one decay faster only from index 30 on.
 Run time: six minutes on one idle core.
 """
 
@@ -56,11 +56,11 @@ class Config:
     points: int = 40
     """number of test examples at which the Jacobian is computed"""
     tangents: int = 8
-    """number of leading directions that are compared with the neighbours"""
+    """number of leading directions that are compared with differences to the neighbours"""
     neighbours: int = 20
     """number of neighbours of each point; their differences span its approximate tangent space"""
     seeds: int = 5
-    """number of trainings of each autoencoder"""
+    """number of training runs of each autoencoder"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -93,11 +93,11 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
         )
         energy = jnp.square(values)
         leading = directions[:, : config.tangents]
-        kept = jnp.einsum("pni,pti->pnt", differences, leading)
+        projected = jnp.einsum("pni,pti->pnt", differences, leading)
         return {
             "directions": jnp.mean(jnp.sum(energy, 1) ** 2 / jnp.sum(energy**2, 1)),
             "sensitivity": jnp.mean(jnp.sum(energy, 1)),
-            "kept": jnp.sum(jnp.square(kept)) / jnp.sum(jnp.square(differences)),
+            "kept": jnp.sum(jnp.square(projected)) / jnp.sum(jnp.square(differences)),
             "test error": harness.mean_squared_error(plain, params, x_test),
             "spectrum": jnp.mean(values, axis=0),
             "tangents": leading[:4],

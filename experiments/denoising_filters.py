@@ -4,10 +4,10 @@ Claim:    with masking noise of rate q, each hidden unit must predict missing pi
           distant ones: its filter widens with q, and its strokes become larger.
 Source:   Vincent et al. 2008, §5 and fig. 3 (the course's figure).
 Command:  python -m experiments.denoising_filters
-Expected: on MNIST, 784-256-784 logistic and tied, for q = 0, 0.25, 0.5: the mean width (spread of
-          the squared weights about their centre) and the mean stroke (length over which weights
-          change) increase at each step. The participation ratio decreases: weights concentrate in
-          fewer pixels, those of larger strokes, while noise fills the whole image.
+Expected: on MNIST, 784-256-784 logistic and tied, for q = 0, 0.25, 0.5: the mean width (standard
+          deviation of pixel positions weighted by w²) and the mean stroke (length over which
+          weights change) increase with each q. The participation ratio decreases: weights
+          concentrate in fewer pixels, on larger strokes; with q = 0, filters look like noise.
 Run time: about two minutes on one idle core.
 """
 
@@ -40,7 +40,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     train: int = 5000
-    """number of training examples, the first of the data"""
+    """number of training examples, from the start of the data"""
     rates: tuple[float, ...] = (0.0, 0.25, 0.5)
     """values of q, the probability that a pixel is set to 0"""
     hidden: int = 256
@@ -52,7 +52,7 @@ class Config:
     learning_rate: float = 1e-3
     """learning rate of Adam"""
     seeds: int = 5
-    """number of trainings of each rate"""
+    """number of training runs of each rate"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -61,7 +61,7 @@ QUICK = Config(data="digits", train=500, hidden=36, epochs=5, seeds=2)
 
 
 def run(config: Config, dataset: data.Dataset) -> harness.Results:
-    """Train with every rate and seed; measure the mean extents of the filters."""
+    """Train with every rate and seed; measure the mean of each of `EXTENTS` over filters."""
     x, _ = harness.flatten_and_scale(dataset, config.train)
     model = aejax.dense((x.shape[1], config.hidden), tied=True)
 
@@ -89,15 +89,15 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
 
 
 def extents(filters: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean extents, in pixels, of filters [..., filters, height, width]."""
+    """Mean of each of `EXTENTS` over filters [..., filters, height, width]."""
     energy = np.square(filters)
     total = energy.sum(axis=(-2, -1))
     spread = 0
     for axis in (-2, -1):
-        places = np.arange(filters.shape[axis])
+        positions = np.arange(filters.shape[axis])
         share = energy.sum(axis=-3 - axis) / total[..., None]
-        centre = share @ places
-        spread = spread + (share @ places**2 - centre**2) / 2
+        centre = share @ positions
+        spread = spread + (share @ positions**2 - centre**2) / 2
     change = sum(np.square(np.diff(filters, axis=axis)).sum(axis=(-2, -1)) for axis in (-2, -1))
     found = {
         "participation ratio": total**2 / np.square(energy).sum(axis=(-2, -1)),
@@ -120,7 +120,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Increase of each extent with each rate."""
+    """Increase of each of `EXTENTS` with the rate q."""
     return {
         f"mean {name}, q = {more} less q = {less}": harness.above(by_rate[more], by_rate[less])
         for name, by_rate in metrics.items()

@@ -49,13 +49,13 @@ class Config:
     examples: tuple[int, ...] = (100, 400, 1600, 6400, 25600)
     """sizes of the training set, each four times the previous one"""
     seeds: int = 5
-    """number of trainings of each size; smaller training sets are subsets of larger ones"""
+    """number of training runs of each size; smaller training sets are subsets of larger ones"""
     seed: int = 0
     """seed of all random choices, including the points at which the error is measured"""
     sigma: float = 0.3
     """standard deviation σ of the noise"""
     hidden: tuple[int, ...] = (64, 32)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """units of the encoder's layers; the decoder has them in reverse"""
     steps: int = 20_000
     """optimization steps, for every number of examples"""
     batch_size: int = 100
@@ -101,7 +101,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Log error after each fourfold increase of the data, minus that before."""
+    """Log error of the autoencoder after each fourfold increase of the data, minus that before."""
     errors = {int(examples): np.log(seeds) for examples, seeds in metrics[DENOISER].items()}
     return {
         f"log error, {after} examples less {before}": harness.below(errors[after], errors[before])

@@ -1,13 +1,13 @@
 """Deep autoencoders have less than half the error of shallow and linear ones of equal code size.
 
-Claim:    with codes of equal size, autoencoders with hidden layers reconstruct at less than half of
-          the error of the best linear one (PCA) and of one without hidden layers; among networks
-          with equally many parameters, deeper ones are better.
+Claim:    with codes of equal size, autoencoders with hidden layers have less than half the error of
+          the best linear one (PCA) and of one without hidden layers; among networks with equally
+          many parameters, deeper ones are better.
 Source:   Hinton & Salakhutdinov 2006; Goodfellow, Bengio & Courville 2016, §14.3; the course.
 Command:  python -m experiments.depth
 Expected: on MNIST with 30-dimensional codes: PCA 13.9, no hidden layer 8.1; with 150 000 parameters
           and 1 to 4 hidden layers 5.5, 5.0, 5.8 and 7.4. Two layers are best: 0.36 of the error of
-          PCA (which needs 91 components to match) and 0.61 of the shallow one's, not half. Deeper
+          PCA (which needs 91 components to match) but 0.61 of that without hidden layers. Deeper
           networks train more slowly (after 15 epochs 6.9, 7.4, 9.1 and 11.6), partly because their
           layers are narrower, 92 down to 72 units.
 Run time: eight minutes on one idle core.
@@ -37,7 +37,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     train: int = 20_000
-    """number of training examples, the first of the data"""
+    """number of training examples, from the start of the data"""
     code: int = 30
     """size of the code"""
     depths: tuple[int, ...] = (0, 1, 2, 3, 4)
@@ -51,7 +51,7 @@ class Config:
     learning_rate: float = 3e-3
     """initial learning rate of Adam, with cosine decay to zero"""
     seeds: int = 5
-    """number of trainings of each depth"""
+    """number of training runs of each depth"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -81,7 +81,7 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
             "test error": found,
             "PCA's numbers": [int(np.argmax(errors < error)) for error in found],
             "width": sizes[1],
-            "parameters": parameters(sizes),
+            "parameters": num_parameters(sizes),
         }
         first = jax.tree.map(lambda leaf: leaf[0], params)
         rows[f"{depth}"] = np.asarray(aejax.reconstruct(objective, first, jnp.array(shown)))
@@ -91,11 +91,11 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
 def layers(features: int, depth: int, code: int, wanted: int) -> tuple[int, ...]:
     """Sizes of an encoder with equal hidden layers and about the wanted number of parameters."""
     found = [(features, *(width,) * depth, code) for width in range(1, wanted // features)]
-    return min(found, key=lambda sizes: abs(parameters(sizes) - wanted))
+    return min(found, key=lambda sizes: abs(num_parameters(sizes) - wanted))
 
 
-def parameters(sizes: tuple[int, ...]) -> int:
-    """Number of parameters of an encoder of these sizes and of the mirrored decoder."""
+def num_parameters(sizes: tuple[int, ...]) -> int:
+    """Number of parameters of an encoder of these sizes and a decoder of the reversed sizes."""
     return sum((a + 1) * b for a, b in pairwise((*sizes, *sizes[-2::-1])))
 
 

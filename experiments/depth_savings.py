@@ -7,9 +7,10 @@ Source:   Telgarsky 2016 (sawtooths composed of tent maps); Goodfellow, Bengio &
           §14.3, and the course (exponential savings by deep autoencoders).
 Command:  python -m experiments.depth_savings
 Expected: the constructed decoder has no error at 8 folds with 98 parameters, where a single layer
-          needs at least 1022; a trained single layer with 98 leaves 94 % of the variance. Training
-          does not find it: with 2 and 3 folds, deep and single decoders both learn with hundreds of
-          parameters; with 4 folds single layers are better; from 6 on neither learns.
+          needs at least 1022; a trained single layer with 98 leaves 94 % of the variance
+          unexplained. Training does not find the construction: deep and single decoders with
+          hundreds of parameters both learn 2 and 3 folds; single layers are better with 4 folds;
+          neither learns 6 or more.
 Run time: one minute on one idle core.
 """
 
@@ -28,13 +29,13 @@ from aejax import losses
 from aejax.plots import INK, figure_style
 from aejax.types import Array, Autoencoder, Params
 from experiments import harness
-from experiments.harness.sawtooths import folding, parameters, sawtooth, single_layer
+from experiments.harness.sawtooths import folding_params, num_parameters, sawtooth, single_layer
 
 NETWORKS = ("folding", "single, as folding", "deep", "single, as deep")
 """The first is constructed, the others are trained; pairs have equally many parameters."""
 
-BENDS = aejax.Initializers(bias=linen.initializers.normal(0.5))
-"""Random biases, so that the bends of the units differ initially."""
+INITIALIZERS = aejax.Initializers(bias=linen.initializers.normal(0.5))
+"""Random biases, so that the kinks of the ReLU units differ initially."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Config:
     width: int = 16
     """units per layer of the trained deep decoders; three suffice"""
     examples: int = 2000
-    """number of points of the curve, with its parameter uniform in [0, 1]"""
+    """number of training points of the curve, with parameter t uniform in [0, 1]"""
     epochs: int = 400
     """epochs of training"""
     batch_size: int = 100
@@ -54,7 +55,7 @@ class Config:
     learning_rate: float = 1e-2
     """initial learning rate of Adam, with cosine decay to zero"""
     seeds: int = 5
-    """number of trainings of each network"""
+    """number of training runs of each network"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -76,18 +77,19 @@ def run(config: Config) -> harness.Results:
         for name, hidden in zip(NETWORKS, sizes, strict=True):
             model = _model(hidden)
             if name == "folding":
-                params = jax.tree.map(lambda leaf: jnp.stack([leaf] * config.seeds), folding(folds))
+                constructed = folding_params(folds)
+                params = jax.tree.map(lambda leaf: jnp.stack([leaf] * config.seeds), constructed)
             else:
                 objective = aejax.objective(model, losses.squared)
                 params = harness.train_with_seeds(objective, x, config, key_starts)
-            answers = jax.vmap(partial(_reconstruct, model), (0, None))(params, test)
-            errors = jnp.mean(jnp.sum(jnp.square(answers - test), axis=2), axis=1)
+            x_hat = jax.vmap(partial(_reconstruct, model), (0, None))(params, test)
+            errors = jnp.mean(jnp.sum(jnp.square(x_hat - test), axis=2), axis=1)
             metrics[f"{folds}"][name] = {
                 "unexplained": errors / jnp.var(test[:, 1]),
-                "parameters": parameters(hidden),
+                "parameters": num_parameters(hidden),
             }
-            if folds == _shown(config):
-                arrays[name] = answers[0]
+            if folds == _folds_shown(config):
+                arrays[name] = x_hat[0]
     return harness.Results(metrics, arrays)
 
 
@@ -103,7 +105,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Unexplained variance: constructed, deep and single decoders, and deep against 0.05."""
+    """Unexplained variance: folding and deep ones minus single layers; deep ones minus 0.05."""
     found = {}
     for folds, networks in reversed(metrics.items()):
         left = {name: np.array(each["unexplained"]) for name, each in networks.items()}
@@ -125,12 +127,15 @@ def plot(config: Config, results: harness.Results) -> Figure:
         drawn, curves = figure.subfigures(2, 1)
         t = (np.arange(4096) + 0.5) / 4096
         for axis, name in zip(drawn.subplots(1, len(NETWORKS), sharey=True), NETWORKS, strict=True):
-            answers = results.arrays[name]
+            x_hat = results.arrays[name]
             axis.plot(
-                *np.asarray(sawtooth(t, _shown(config))).T, color=INK, alpha=0.3, linewidth=0.5
+                *np.asarray(sawtooth(t, _folds_shown(config))).T,
+                color=INK,
+                alpha=0.3,
+                linewidth=0.5,
             )
-            axis.plot(*answers.T, linewidth=0.8)
-            axis.set_title(f"{name}, {_shown(config)} folds")
+            axis.plot(*x_hat.T, linewidth=0.8)
+            axis.set_title(f"{name}, {_folds_shown(config)} folds")
         left, needed = curves.subplots(1, 2)
         for name, style in zip(NETWORKS, ("o:", "s--", "o-", "s-."), strict=True):
             found = [networks[name]["unexplained"] for networks in results.metrics.values()]
@@ -138,8 +143,8 @@ def plot(config: Config, results: harness.Results) -> Figure:
         left.set(title="unexplained share of the variance", xlabel="folds")
         left.legend(fontsize="small")
         folds = np.arange(1, 1 + config.folds[-1])
-        needed.plot(folds, [parameters((3,) * k) for k in folds], "o:", label="folding")
-        single = [parameters((2**k - 1,)) for k in folds]
+        needed.plot(folds, [num_parameters((3,) * k) for k in folds], "o:", label="folding")
+        single = [num_parameters((2**k - 1,)) for k in folds]
         needed.plot(folds, single, "s--", label="a single layer, at least")
         needed.set(title="parameters without error", xlabel="folds", yscale="log")
         needed.legend()
@@ -173,12 +178,14 @@ def _model(hidden: tuple[int, ...]) -> Autoencoder:
         decoder_sizes=(1, *hidden, 2),
         activation=jax.nn.relu,
         code_activation=jax.nn.identity,
-        initializers=BENDS,
+        initializers=INITIALIZERS,
     )
-    return model._replace(init=lambda key: model.init(key) | {"encoder": folding(1)["encoder"]})
+    return model._replace(
+        init=lambda key: model.init(key) | {"encoder": folding_params(1)["encoder"]}
+    )
 
 
-def _shown(config: Config) -> int:
+def _folds_shown(config: Config) -> int:
     """Number of folds in the figure."""
     return config.folds[len(config.folds) // 2]
 

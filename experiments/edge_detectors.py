@@ -5,7 +5,7 @@ Claim:    trained on patches of whitened photographs with Gaussian noise, hidden
           components.
 Source:   Vincent et al. 2010, §4 (fig. 5 to 7), and the course; Olshausen & Field 1996 (the data).
 Command:  python -m experiments.edge_detectors
-Expected: with rectified units, a local Gabor function explains 40 % of the filters of denoising to
+Expected: with rectified units, a localised Gabor function fits 40 % of the denoising filters with
           R² > 0.7, 6 % of PCA's, 2 % of plain ones and none with weight decay; with `--data photos
           --train 10000 --epochs 100`, 20, 7, 0 and 0 %. Logistic units, as in the course, give none
           (tried: σ from 0.5 to 8, tied and untied); rectified units give few below σ = 1.
@@ -34,7 +34,7 @@ from experiments.harness.whitened_photographs import SIDE, load
 
 RECTIFIED = {"denoising": (1, 0), "weight decay": (0, 1), "plain": (0, 0)}
 LOGISTIC = {"logistic denoising": (1, 0)}
-"""Autoencoder -> whether it has noise, and whether it has weight decay."""
+"""Rectified or logistic autoencoder -> (1 if it has noise, 1 if it has weight decay)."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Config:
     data: str = "natural_images"
     """"natural_images", a path of its file, or "photos", which are whitened here"""
     train: int = 20_000
-    """number of 12 × 12 patches, the first of the data, of variance 1"""
+    """number of 12 × 12 patches, from the start of the data, scaled to variance 1"""
     hidden: int = 100
     """units of the code; weights are tied and the output is linear"""
     sigma: float = 2.0
     """standard deviation of the noise of denoising autoencoders"""
     decay: float = 0.5
-    """weight of Σ W² added to the squared error of an example, for weight decay"""
+    """coefficient of Σ W² in the loss of the autoencoder with weight decay"""
     epochs: int = 50
     """epochs of training"""
     batch_size: int = 100
@@ -60,7 +60,7 @@ class Config:
     threshold: float = 0.7
     """R² above which a filter is an edge detector"""
     seeds: int = 5
-    """number of trainings of each autoencoder"""
+    """number of training runs of each autoencoder"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -74,22 +74,22 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
     x = x / x.std()
     components = PCA(config.hidden).fit(np.asarray(x)).components_
     filters = {
-        **_trained(config, jax.nn.relu, RECTIFIED, x),
-        **_trained(config, jax.nn.sigmoid, LOGISTIC, x),
+        **_train_filters(config, jax.nn.relu, RECTIFIED, x),
+        **_train_filters(config, jax.nn.sigmoid, LOGISTIC, x),
         "PCA": components[None],
     }
     metrics: dict[str, Any] = {}
     arrays: dict[str, Any] = {}
-    for arm, kernels in filters.items():
+    for method, kernels in filters.items():
         images = kernels.reshape(*kernels.shape[:2], SIDE, SIDE)
         found = [fit_gabors(seed) for seed in images]
         edges = [gabors.edges(config.threshold) for gabors in found]
-        metrics[arm] = {
+        metrics[method] = {
             "edge detectors": [float(seed.mean()) for seed in edges],
             "median R²": [float(np.median(gabors.r_squared)) for gabors in found],
         }
-        arrays |= {f"{arm} filters": images[0], f"{arm} R²": [g.r_squared for g in found]}
-        if arm == "denoising":
+        arrays |= {f"{method} filters": images[0], f"{method} R²": [g.r_squared for g in found]}
+        if method == "denoising":
             for what in ("orientation", "frequency"):
                 values = [getattr(g, what)[e] for g, e in zip(found, edges, strict=True)]
                 arrays[what] = np.concatenate(values)
@@ -107,8 +107,8 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Shares of edge detectors: denoising minus each other; logistic minus decay."""
-    share = {arm: np.array(found["edge detectors"]) for arm, found in metrics.items()}
+    """Share of edge detectors: denoising minus the rest; logistic denoising minus weight decay."""
+    share = {method: np.array(found["edge detectors"]) for method, found in metrics.items()}
     pairs = [("denoising", other) for other in ("weight decay", "plain", "PCA")]
     pairs.append(("logistic denoising", "weight decay"))
     return {f"edge detectors, {a} less {b}": harness.above(share[a], share[b]) for a, b in pairs}
@@ -121,17 +121,17 @@ def plot(config: Config, results: harness.Results) -> Figure:
         figure = Figure(figsize=(9.4, 6.2))
         images, curves = figure.subfigures(2, 1, height_ratios=(1, 1.1))
         count = min(64, config.hidden)
-        for axis, arm in zip(images.subplots(1, 5), results.metrics, strict=True):
-            harness.mosaic(axis, arrays[f"{arm} filters"][:count], columns=round(np.sqrt(count)))
-            axis.set_title(f"{arm}: {np.mean(results.metrics[arm]['edge detectors']):.0%}")
+        for axis, method in zip(images.subplots(1, 5), results.metrics, strict=True):
+            harness.mosaic(axis, arrays[f"{method} filters"][:count], columns=round(np.sqrt(count)))
+            axis.set_title(f"{method}: {np.mean(results.metrics[method]['edge detectors']):.0%}")
         fits, explained, orientation, frequency = curves.subplots(1, 4)
         order = np.argsort(-arrays["denoising R²"][0])[:24]
         pairs = [arrays[name][order] for name in ("denoising filters", "fits")]
         harness.mosaic(fits, np.stack(pairs, axis=1).reshape(-1, SIDE, SIDE), columns=6)
         fits.set_title("denoising: best, with fits")
-        for arm, style in zip(results.metrics, ("-", "--", "-.", ":", (0, (8, 2))), strict=True):
-            values = np.sort(np.ravel(arrays[f"{arm} R²"]))
-            explained.plot(values, np.linspace(1, 0, len(values)), linestyle=style, label=arm)
+        for method, style in zip(results.metrics, ("-", "--", "-.", ":", (0, (8, 2))), strict=True):
+            values = np.sort(np.ravel(arrays[f"{method} R²"]))
+            explained.plot(values, np.linspace(1, 0, len(values)), linestyle=style, label=method)
         explained.axvline(config.threshold, linestyle=":", linewidth=1)
         explained.set(title="share of filters above R²", xlabel="R²", ylim=(0, 1))
         explained.legend(fontsize="small")
@@ -162,8 +162,8 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _trained(
-    config: Config, activation: Activation, arms: dict[str, tuple[int, int]], x: Array
+def _train_filters(
+    config: Config, activation: Activation, settings: dict[str, tuple[int, int]], x: Array
 ) -> dict[str, np.ndarray]:
     """Filters [seeds, hidden, pixels] of each autoencoder."""
     start = aejax.Initializers(linen.initializers.normal(0.05))
@@ -180,14 +180,14 @@ def _trained(
     params, _ = harness.train_grid(
         make,
         x,
-        settings=jnp.array([*arms.values()], float),
+        settings=jnp.array([*settings.values()], float),
         seeds=config.seeds,
         key=jax.random.key(config.seed),
         epochs=config.epochs,
         batch_size=config.batch_size,
     )
     kernels = np.asarray(params["encoder"]["layer_0"]["kernel"]).swapaxes(2, 3)
-    return dict(zip(arms, kernels, strict=True))
+    return dict(zip(settings, kernels, strict=True))
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ Claim:    the mean squared error of a test patch, of people without training pat
 Source:   Hinton & Salakhutdinov 2006: 126 deep, 135 PCA, on patches of Olivetti's faces, with
           pretraining.
 Command:  python -m experiments.faces
-Expected: PCA 172, the autoencoder 157: a ratio of 0.91, where it was 126/135 = 0.93. The training
-          error is 75, so that more people would help most. Patches follow our reading of the paper
-          and are fewer, so that errors are not comparable. The learning rate is half that for
+Expected: PCA 172, the autoencoder 157: a ratio of 0.91, in the paper 126/135 = 0.93. The training
+          error is 75, so that patches of more people would improve it most. Ours are fewer and may
+          differ from the paper's: errors are not comparable. The learning rate is half that for
           digits; the number of epochs was chosen on five people held out of training (--held-out
           5). The ten test people were used once, with the final model.
 Run time: about five minutes on one core with bfloat16 matrix instructions.
@@ -47,7 +47,7 @@ class Config:
     each_test: int = 40
     """test patches per image"""
     hidden: tuple[int, ...] = (2000, 1000, 500)
-    """GELU units of the encoder's hidden layers; the decoder mirrors them"""
+    """GELU units of the encoder's hidden layers; the decoder has them in reverse"""
     code: int = 30
     """size of both codes"""
     epochs: int = 2
@@ -57,9 +57,9 @@ class Config:
     learning_rate: float = 4e-3
     """maximum learning rate of Muon"""
     seeds: int = 3
-    """number of trainings of the autoencoder"""
+    """number of training runs of the autoencoder"""
     seed: int = 0
-    """seed of patches and trainings"""
+    """seed of patches and training runs"""
     held_out: int = 0
     """number of training people to measure on instead of the test people"""
 
@@ -104,7 +104,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Log error, deep minus PCA: below zero, and below the value of 2006."""
+    """Log error, GELU minus PCA, compared with zero and with the value of 2006."""
     each = log_test_errors(metrics, len(metrics["GELU"]["test"]))
     gain = each["GELU"] - each["PCA"]
     return {

@@ -6,8 +6,8 @@ Claim:    a denoising autoencoder trained on images with a masked block fills bl
 Source:   Pathak et al. 2016 (blocks); Vincent et al. 2010 (denoising); the course's applications.
 Command:  python -m experiments.inpainting
 Expected: on MNIST, blocks of 6, 10 and 14 pixels a side: PSNR 27.3, 21.5 and 17.7 dB against 25.9,
-          18.9 and 14.8 of biharmonic inpainting; SSIM is above it from 10 on. PCA (400 components
-          and ridge chosen on 400 training images that are held out) has 28.1, 21.8 and 17.6: the
+          18.9 and 14.8 of biharmonic inpainting; SSIM is higher for 10 and 14. PCA (400 components
+          and ridge chosen on 400 held-out training images) has 28.1, 21.8 and 17.6: the
           optimal linear prediction, which knows the position of the hole, is better for small holes
           and slightly worse for the largest.
 Run time: four minutes on one idle core.
@@ -37,7 +37,7 @@ from experiments.harness.inpainting import (
 
 OURS, BLACK = "autoencoder", "left black"
 OTHERS = ("biharmonic", "PCA")
-MEASURES = ("PSNR", "SSIM")
+METRICS = ("PSNR", "SSIM")
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,17 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     train: int = 20_000
-    """number of training examples, the first of the data"""
+    """number of training examples, from the start of the data"""
     test: int = 500
-    """number of test images, the first; each seed has other holes"""
+    """number of test images, from the start; hole positions differ between seeds"""
     holes: tuple[int, ...] = (6, 10, 14)
     """sides of the masked blocks in pixels, equally frequent in training"""
     hidden: tuple[int, ...] = (512, 256)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """units of the encoder's layers; the decoder has them in reverse"""
     components: int = 400
     """number of principal components"""
     ridge: float = 0.003
-    """ridge parameter of the fit of PCA"""
+    """ridge penalty when PCA is fitted to the known pixels"""
     epochs: int = 20
     """epochs of training"""
     batch_size: int = 100
@@ -65,7 +65,7 @@ class Config:
     learning_rate: float = 2e-3
     """initial learning rate of Adam, with cosine decay to zero"""
     seeds: int = 5
-    """number of trainings, and of random hole positions"""
+    """number of training runs, each with its own hole positions"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -74,10 +74,10 @@ QUICK = Config("digits", train=1400, test=60, holes=(2, 4), hidden=(64,), compon
 
 
 def run(config: Config, dataset: data.Dataset) -> harness.Results:
-    """Train with holes; fill the holes of test images by each method, with new holes per seed."""
+    """Train with holes; fill holes of test images by each method, at new positions per seed."""
     x, x_test = harness.flatten_and_scale(dataset, config.train)
     side = round(x.shape[1] ** 0.5)
-    whole = np.asarray(x_test[: config.test]).reshape(-1, side, side)
+    originals = np.asarray(x_test[: config.test]).reshape(-1, side, side)
     objective = aejax.objective(
         aejax.dense((x.shape[1], *config.hidden), activation=jax.nn.gelu),
         losses.squared_tanh,
@@ -90,22 +90,28 @@ def run(config: Config, dataset: data.Dataset) -> harness.Results:
     rows: dict[str, np.ndarray] = {}
     for hole in config.holes:
         keys = jax.random.split(jax.random.key(config.seed + hole), config.seeds)
-        holes = [block_holes(key, whole.shape, hole) for key in keys]
-        grey = jnp.stack([jnp.where(each, 0, 2 * whole - 1).reshape(-1, side**2) for each in holes])
-        guesses = (1 + np.asarray(reconstruct(params, grey)).reshape(-1, *whole.shape)) / 2
-        ways = {
-            BLACK: [np.where(each, 0, whole) for each in holes],
-            "biharmonic": [filled_by_biharmonic(whole, each) for each in holes],
-            "PCA": [filled_by_pca(whole, each, pca=pca, ridge=config.ridge) for each in holes],
+        holes = [block_holes(key, originals.shape, hole) for key in keys]
+        corrupted = jnp.stack(
+            [jnp.where(each, 0, 2 * originals - 1).reshape(-1, side**2) for each in holes]
+        )
+        guesses = (1 + np.asarray(reconstruct(params, corrupted)).reshape(-1, *originals.shape)) / 2
+        filled_by = {
+            BLACK: [np.where(each, 0, originals) for each in holes],
+            "biharmonic": [filled_by_biharmonic(originals, each) for each in holes],
+            "PCA": [filled_by_pca(originals, each, pca=pca, ridge=config.ridge) for each in holes],
             OURS: [
-                np.where(each, guess, whole) for each, guess in zip(holes, guesses, strict=True)
+                np.where(each, guess, originals) for each, guess in zip(holes, guesses, strict=True)
             ],
         }
         metrics[f"{hole}"] = {
-            way: harness.stack_seeds([similarity(whole, seed) for seed in filled])
-            for way, filled in ways.items()
+            method: harness.stack_seeds([similarity(originals, seed) for seed in filled])
+            for method, filled in filled_by.items()
         }
-        shown = [np.where(holes[0], -1, whole), *(filled[0] for filled in ways.values()), whole]
+        shown = [
+            np.where(holes[0], -1, originals),
+            *(filled[0] for filled in filled_by.values()),
+            originals,
+        ]
         rows[f"{hole}"] = np.stack(shown)[:, :10]
     return harness.Results(metrics, rows)
 
@@ -132,14 +138,14 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Each measure and size of hole: the autoencoder minus each other method."""
+    """Autoencoder minus each other method, by metric and size of the hole."""
     return {
-        f"{measure}, holes of {hole}, {OURS} less {other}": harness.above(
-            by_way[OURS][measure], by_way[other][measure]
+        f"{metric}, holes of {hole}, {OURS} less {other}": harness.above(
+            by_method[OURS][metric], by_method[other][metric]
         )
         for other in OTHERS
-        for measure in MEASURES
-        for hole, by_way in metrics.items()
+        for metric in METRICS
+        for hole, by_method in metrics.items()
     }
 
 
@@ -148,11 +154,11 @@ def plot(config: Config, results: harness.Results) -> Figure:
     with figure_style():
         figure = Figure(figsize=(9.4, 3.8))
         curves, images = figure.subfigures(1, 2, width_ratios=(1.3, 1))
-        for axis, measure in zip(curves.subplots(1, 2), MEASURES, strict=True):
-            for way in (OURS, *OTHERS, BLACK):
-                seeds = [results.metrics[f"{hole}"][way][measure] for hole in config.holes]
-                harness.draw_mean(axis, config.holes, np.transpose(seeds), "o-", label=way)
-            axis.set(title=measure, xlabel="side of the hole, pixels", xticks=config.holes)
+        for axis, metric in zip(curves.subplots(1, 2), METRICS, strict=True):
+            for method in (OURS, *OTHERS, BLACK):
+                seeds = [results.metrics[f"{hole}"][method][metric] for hole in config.holes]
+                harness.draw_mean(axis, config.holes, np.transpose(seeds), "o-", label=method)
+            axis.set(title=metric, xlabel="side of the hole, pixels", xticks=config.holes)
         axis.legend()
         axis = images.subplots()
         hole = config.holes[len(config.holes) // 2]

@@ -52,7 +52,7 @@ class Config:
     optimizers: tuple[str, ...] = ("gradient descent", "Adam", "L-BFGS")
     """compared optimizers; the first two have a cosine schedule to zero"""
     seeds: int = 5
-    """number of trainings by each optimizer"""
+    """number of training runs by each optimizer"""
     seed: int = 0
     """seed of all random choices"""
 

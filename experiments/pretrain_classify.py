@@ -5,9 +5,9 @@ Claim:    a linear classifier on a code learned without labels is better than on
           denoising, sparse and contractive codes are better than plain ones.
 Source:   Vincent et al. 2010, §6; Rifai et al. 2011; Erhan et al. 2010 (few labels).
 Command:  python -m experiments.pretrain_classify
-Expected: on MNIST, 784-256-784 logistic: all hold from 100 labels on; with 10, only codes against
-          pixels and PCA. With 1000, accuracies on pixels, plain, denoising and sparse codes are
-          0.84, 0.87, 0.90 and 0.91, the last above that of a network from a random start.
+Expected: on MNIST, 784-256-784 logistic: all of this with 100 labels and more; with 10, only better
+          than pixels and PCA. With 1000, accuracies on pixels, plain, denoising and sparse codes
+          are 0.84, 0.87, 0.90 and 0.91, the last above that of a network from a random start.
 Run time: about five minutes on one idle core, most of it with 60 000 labels.
 """
 
@@ -37,26 +37,26 @@ NETWORKS = ("random start", "denoising start")
 
 @dataclass(frozen=True)
 class Config:
-    """Settings that determine the results, with the levels above."""
+    """Settings that, with LEVELS, determine the results."""
 
     data: str = "mnist"
     """name or path of a data set with bounds and labels"""
     unlabelled: int = 10000
     """number of training examples of the autoencoders and PCA"""
     labels: tuple[int, ...] = (10, 100, 1000, 10000, 60000)
-    """numbers of labelled examples, balanced over classes; each seed draws others"""
+    """numbers of labelled examples, balanced over classes, drawn again for each seed"""
     hidden: int = 256
     """units of the code, and of the hidden layer of the networks"""
     epochs: int = 6
     """epochs of training of the autoencoders"""
     updates: int = 500
-    """minimum number of steps of the networks, which train for at least four epochs"""
+    """approximate number of training steps of the networks, if more than four epochs"""
     batch_size: int = 100
     """examples per step, at most the number of labels"""
     learning_rate: float = 3e-3
     """learning rate of Adam"""
     seeds: int = 5
-    """number of trainings of each method"""
+    """number of training runs of each method"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -79,7 +79,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     labels, accuracy = next(iter(metrics.items()))
     return harness.PrimaryComparison(
         f"test accuracy of a linear classifier with {labels} labels",
-        *((way, accuracy[way]) for way in ("denoising", "pixels")),
+        *((method, accuracy[method]) for method in ("denoising", "pixels")),
         harness.above,
     )
 
@@ -90,10 +90,10 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
     pairs += [(code, "plain") for code in LEVELS]
     return {
         f"accuracy, {better} less {worse}, {count} labels": harness.above(
-            by_way[better], by_way[worse]
+            by_method[better], by_method[worse]
         )
         for better, worse in pairs
-        for count, by_way in metrics.items()
+        for count, by_method in metrics.items()
     }
 
 
@@ -103,11 +103,11 @@ def plot(config: Config, results: harness.Results) -> Figure:
         figure = Figure(figsize=(8.4, 3.6))
         linear, networks = figure.subplots(1, 2, sharey=True)
         panels = (linear, ("pixels", "PCA", *CODES)), (networks, ("pixels", *NETWORKS))
-        for axis, ways in panels:
-            for i, way in enumerate(ways):
-                seeds = [results.metrics[f"{count}"][way] for count in config.labels]
+        for axis, methods in panels:
+            for i, name in enumerate(methods):
+                seeds = [results.metrics[f"{count}"][name] for count in config.labels]
                 style = "s--" if i < 2 else "o-"
-                harness.draw_mean(axis, config.labels, 1 - np.transpose(seeds), style, label=way)
+                harness.draw_mean(axis, config.labels, 1 - np.transpose(seeds), style, label=name)
             axis.set(xscale="log", yscale="log", xlabel="labelled examples")
             axis.legend(fontsize="small")
         linear.set(title="test error of linear classifiers")
@@ -184,10 +184,10 @@ def _accuracies(
             layer = {name: leaf[i, seed] for name, leaf in layers.items()}
             start[code] = start["random"] | {"encoder": {"layer_0": layer}}
         codes = {code: partial(encode, start[code]) for code in CODES}
-        ways = {"pixels": np.asarray, "PCA": pca.transform} | codes
+        features = {"pixels": np.asarray, "PCA": pca.transform} | codes
         rows = harness.balanced_order(labels, config.seed + seed)[:count]
-        for name, way in ways.items():
-            accuracy = harness.linear_accuracy(way(x[rows]), labels[rows], way(x_test), labels_test)
+        for name, f in features.items():
+            accuracy = harness.linear_accuracy(f(x[rows]), labels[rows], f(x_test), labels_test)
             found.setdefault(name, []).append(accuracy)
         for name in NETWORKS:
             tuned = train(model, start[name.split()[0]], Batch(x[rows], labels[rows]), key)

@@ -40,13 +40,13 @@ class Config:
     data: str = "digits"
     """name or path of a data set with bounds"""
     sizes: tuple[int, ...] = (64, 100, 50, 25, 6)
-    """units of the encoder's logistic layers and linear code; the decoder mirrors them"""
+    """units of the encoder's logistic layers and linear code; the decoder has them in reverse"""
     pretrained: int = 20
     """epochs of pretraining of each layer"""
     tuned: int = 40
-    """epochs of fine-tuning; a random start also has the epochs of the layers"""
+    """epochs of fine-tuning; a random start also gets the epochs of pretraining"""
     seeds: int = 5
-    """number of trainings of each start and optimizer"""
+    """number of training runs per start and optimizer"""
     seed: int = 0
     """seed of all random choices"""
     batch_size: int = 100
@@ -93,7 +93,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Log of the last error, each pretraining minus the random start."""
+    """Log of the final error, each pretraining method minus the random start."""
     last = {
         optimizer: {start: np.log(np.array(curves[start])[:, -1]) for start in STARTS}
         for optimizer, curves in metrics["errors"].items()
@@ -106,7 +106,7 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw the test error against epochs of the deep network, one panel per optimizer."""
+    """Draw the test error against epochs, including pretraining, one panel per optimizer."""
     with figure_style():
         figure = Figure(figsize=(8.4, 3.2))
         panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)

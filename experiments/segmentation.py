@@ -5,10 +5,10 @@ Claim:    a decoder that unpools with the indices of its encoder's maxima segmen
           at a fixed position of its window (equally sparse), or repeated (dense).
 Source:   Badrinarayanan, Kendall & Cipolla 2017, §3 and §4.
 Command:  python -m experiments.segmentation
-Expected: on CamVid at 120 × 90 with a small budget, all three measures are above those with fixed
+Expected: on CamVid at 120 × 90 with a small budget, all three metrics are above those with fixed
           positions for each seed. Nearest-neighbour unpooling, which gives dense maps, is equally
-          good by these measures, although it lacks the fine edges that indices give.
-Run time: about ten minutes per training on a busy core, two on an idle one.
+          good by these metrics, although it lacks the fine edges that indices give.
+Run time: about ten minutes per training run on a busy core, two on an idle one.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,7 @@ RESAMPLINGS = {
     "fixed places": resampling.zero_insertion,
     "nearest neighbour": resampling.nearest,
 }
-MEASURES = ("mean_iou", "class_average", "global_accuracy")
+METRICS = ("mean_iou", "class_average", "global_accuracy")
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Config:
     kernel: int = 5
     """side of the kernels; the decoder's convolutions are linear as in SegNet-Basic"""
     steps: int = 600
-    """optimization steps of Adam; half of the images are mirrored"""
+    """optimization steps of Adam, on the images and their left-right flips"""
     batch_size: int = 8
     """images per step"""
     learning_rate: float = 1e-2
     """initial learning rate, with cosine decay to zero"""
     seeds: int = 3
-    """number of trainings of each decoder; a seed fixes the order of the images"""
+    """number of training runs of each decoder; a seed fixes the order of the images"""
     seed: int = 0
     """seed of all random choices"""
     shown: int = 4
@@ -71,7 +71,10 @@ QUICK = Config("shapes", tuple(RESAMPLINGS)[:2], ((6,),), kernel=3, steps=40, se
 def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
     """Train each decoder with each seed; evaluate it once on the test images."""
     metrics: dict[str, Any] = {}
-    arrays = {"x": _shown(config, dataset.x_test), "labels": _shown(config, dataset.labels_test)}
+    arrays = {
+        "x": _shown_images(config, dataset.x_test),
+        "labels": _shown_images(config, dataset.labels_test),
+    }
     for name in config.resamplings:
         train = _trainer(config, dataset, RESAMPLINGS[name])
         parts = [cache(f"{name} {seed}", partial(train, seed)) for seed in range(config.seeds)]
@@ -90,14 +93,14 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Each measure on the test images: transferred indices minus each other decoder."""
+    """Each metric on the test images: transferred indices minus each other decoder."""
     transferred, *others = metrics
     return {
-        f"{measure.replace('_', ' ')}, {transferred} less {other}": harness.above(
-            metrics[transferred][measure], metrics[other][measure]
+        f"{metric.replace('_', ' ')}, {transferred} less {other}": harness.above(
+            metrics[transferred][metric], metrics[other][metric]
         )
         for other in others
-        for measure in MEASURES
+        for metric in METRICS
     }
 
 
@@ -116,7 +119,7 @@ EXPERIMENT = harness.Experiment(
     "positions.",
     source="Badrinarayanan, Kendall & Cipolla 2017, §3 and §4.",
     expected="0.2767 against 0.2505, a difference of 0.0261 ± 0.019",
-    run_time="about ten minutes per training on a busy core, two on an idle one",
+    run_time="about ten minutes per training run on a busy core, two on an idle one",
     figure="Test images, their labels, and the predictions of the first seed of each decoder.",
 )  # fmt: skip
 
@@ -129,13 +132,13 @@ def main() -> None:
 def _trainer(
     config: Config, dataset: data.Dataset, pair: resampling.Resampling
 ) -> Callable[[int], harness.Results]:
-    """Function seed -> measures of one training, compiled once for all seeds."""
+    """Function seed -> metrics of one training run, compiled once for all seeds."""
     x, x_test = standardised_images(dataset)
     labels, labels_test = map(jnp.int32, (dataset.labels_train, dataset.labels_test))
     classes = len(CLASSES[dataset.name])
-    mirrored = (jnp.concatenate([array, array[:, :, ::-1]]) for array in (x, labels))
+    with_flips = (jnp.concatenate([array, array[:, :, ::-1]]) for array in (x, labels))
     weights = evaluation.median_frequency_weights(labels, classes=classes)
-    batch = evaluation.segmentation_batch(*mirrored, weights)
+    batch = evaluation.segmentation_batch(*with_flips, weights)
     size = BASIC._replace(blocks=config.blocks, kernel=(config.kernel,) * 2)
     model = aejax.segnet(size, channels=x.shape[-1], classes=classes, resampling=pair)
     objective = aejax.objective(model, losses.categorical_labels(classes=classes))
@@ -162,13 +165,13 @@ def _trainer(
         confusion = evaluation.confusion_matrix(labels_test, predicted, classes=classes)
         found = evaluation.segmentation_measures(confusion)
         tenths = [float(part.mean()) for part in np.array_split(np.array(curve), 10)]
-        shown = _shown(config, predicted.astype(jnp.uint8))
+        shown = _shown_images(config, predicted.astype(jnp.uint8))
         return harness.Results({**found._asdict(), "loss": tenths}, {"predicted": shown})
 
     return train
 
 
-def _shown(config: Config, test: Any) -> Any:
+def _shown_images(config: Config, test: Any) -> Any:
     """Test images of the figure, evenly spaced."""
     return test[:: -(-len(test) // config.shown)]
 
@@ -176,8 +179,8 @@ def _shown(config: Config, test: Any) -> Any:
 def _orders(config: Config, key: Key, examples: int) -> Array:
     """Indices of the images of each step: shuffled epochs, split into batches."""
     wanted = config.steps * config.batch_size
-    passes = jax.random.split(key, -(-wanted // examples))
-    order = jax.vmap(partial(jax.random.permutation, x=examples))(passes)
+    epoch_keys = jax.random.split(key, -(-wanted // examples))
+    order = jax.vmap(partial(jax.random.permutation, x=examples))(epoch_keys)
     return order.ravel()[:wanted].reshape(config.steps, config.batch_size)
 
 

@@ -9,8 +9,8 @@ Command:  python -m experiments.semantic_hashing
 Expected: with 32 bits, precision at 10 on MNIST: noise 0.87, straight-through 0.86, ITQ 0.85, PCA's
           signs 0.83, random projections 0.69, pixels 0.95; on the 20 newsgroups 0.48, 0.43, 0.45,
           0.43, 0.09, and all words 0.53: straight-through is not better there. The table takes a
-          thirtieth of the time. Training data selected the centred inputs, noise 4 instead of 1.5,
-          and tf-idf for all methods, without which ITQ had half of that precision.
+          thirtieth of the time. Chosen on training data: centred inputs, noise 4 instead of 1.5,
+          and tf-idf for all methods (without it, ITQ had half of that precision).
 Run time: seven minutes on one idle core.
 """
 
@@ -48,7 +48,7 @@ class Config:
     documents: str = "20newsgroups"
     """"20newsgroups", the path of its file, or "topics", which are synthetic"""
     train: int = 20_000
-    """number of examples for learning bits, the first; the database contains all"""
+    """number of examples from which bits are learned; the database contains all"""
     queries: int = 1000
     """number of test examples as queries, evenly spaced"""
     bits: int = 32
@@ -64,7 +64,7 @@ class Config:
     learning_rate: float = 2e-3
     """initial learning rate of Adam, with cosine decay to zero"""
     seeds: int = 5
-    """number of trainings of each autoencoder, of rotations and of projections"""
+    """number of training runs of each autoencoder, and of random rotations and projections"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -76,36 +76,36 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
     """Learn bits of images and documents; measure retrieval and search times."""
     documents = document_retrieval(config.documents, config.queries)
     searches = {"images": image_retrieval(dataset, config.queries), "documents": documents}
-    parts = {name: partial(_measured, config, search) for name, search in searches.items()}
+    parts = {name: partial(_measure_retrieval, config, search) for name, search in searches.items()}
     return harness.Results({name: cache(name, part).metrics for name, part in parts.items()})
 
 
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     """Comparison that decides the primary claim."""
-    found = {way: np.array(metrics["images"][way]["precision at"]) for way in ("noisy", "ITQ")}
+    found = {name: np.array(metrics["images"][name]["precision at"]) for name in ("noisy", "ITQ")}
     return harness.PrimaryComparison(
         "precision at 10 on images",
-        *((way, precision[:, KS.index(10)]) for way, precision in found.items()),
+        *((name, precision[:, KS.index(10)]) for name, precision in found.items()),
         harness.above,
     )
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Precision at 10: each learned code minus each other; log of the search times."""
+    """Precision at 10: each learned code minus each linear one; log of the search times."""
     found = {}
-    for name, way, other in product(metrics, LEARNED, LINEAR):
-        at = (np.array(metrics[name][each]["precision at"]) for each in (way, other))
-        ten = (seeds[:, KS.index(10)] for seeds in at)
-        found[f"precision at 10, {name}, {way} less {other}"] = harness.above(*ten)
-    for name, by_way in metrics.items():
-        log = {how: np.log(took) for how, took in by_way["seconds per query"].items()}
+    for name, method, other in product(metrics, LEARNED, LINEAR):
+        at = (np.array(metrics[name][each]["precision at"]) for each in (method, other))
+        at_ten = (seeds[:, KS.index(10)] for seeds in at)
+        found[f"precision at 10, {name}, {method} less {other}"] = harness.above(*at_ten)
+    for name, by_method in metrics.items():
+        log = {how: np.log(took) for how, took in by_method["seconds per query"].items()}
         claim = f"log seconds, {name}, hash table less {EXACT}"
         found[claim] = harness.below(log["hash table"], log[EXACT])
     return found
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw precision of the nearest, recall within a radius, precision by recall, and times."""
+    """Draw precision at k, recall within a radius, precision against recall, and search times."""
     with figure_style():
         figure = Figure(figsize=(11, 5.4))
         panels = figure.subplots(2, 4, width_ratios=(1, 1, 1, 0.6))
@@ -126,8 +126,7 @@ EXPERIMENT = harness.Experiment(
     source="Salakhutdinov & Hinton 2009; Gong & Lazebnik 2011 (ITQ); the course.",
     expected="0.8689 against 0.8533, a difference of 0.0155 ± 0.0068",
     run_time="seven minutes on one idle core",
-    figure="Precision of the nearest, recall within a radius, precision by recall, and search "
-    "times.",
+    figure="Precision at k, recall within a radius, precision against recall, and search times.",
 )  # fmt: skip
 
 
@@ -136,14 +135,14 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _measured(config: Config, search: RetrievalTask) -> harness.Results:
-    """Retrieval measures of each method and seed, and search times."""
+def _measure_retrieval(config: Config, search: RetrievalTask) -> harness.Results:
+    """Retrieval metrics of each method and seed, and search times."""
     labels = search.queries.labels, search.database.labels
     features = search.queries.features, search.database.features
     bits, metrics = _bits(config, search), {}
-    for way, seeds in bits.items():
+    for method, seeds in bits.items():
         relevant = labels[0][:, None] == labels[1]
-        metrics[way] = harness.stack_seeds([retrieval(*pair, relevant) for pair in seeds])
+        metrics[method] = harness.stack_seeds([retrieval(*pair, relevant) for pair in seeds])
     took = [seconds_per_query(features, pair, RADIUS) for pair in bits[LEARNED[0]]]
     metrics["seconds per query"] = harness.stack_seeds(took)
     return harness.Results(metrics | {EXACT: {"precision at": exact_precision(*features, labels)}})
@@ -152,32 +151,32 @@ def _measured(config: Config, search: RetrievalTask) -> harness.Results:
 def _bits(config: Config, search: RetrievalTask) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Method -> (bits of queries, bits of the database) of each seed."""
     both, seeds = (search.queries, search.database), range(config.seeds)
-    model, params = _trained(config, search)
+    model, params = _train_codes(config, search)
     encode = jax.jit(jax.vmap(jax.vmap(model.encode, (0, None)), (0, None)))
     codes = [np.asarray(encode(params, jnp.asarray(part.x))) > 0 for part in both]
-    found = {way: [*zip(*pair, strict=True)] for way, *pair in zip(LEARNED, *codes, strict=True)}
+    found = {name: [*zip(*pair, strict=True)] for name, *pair in zip(LEARNED, *codes, strict=True)}
     known = search.database.features[: config.train]
-    for way, learn in LINEAR.items():
+    for method, learn in LINEAR.items():
         projects = [learn(known, config.bits, config.seed + seed) for seed in seeds]
-        found[way] = [tuple(project(part.features) > 0 for part in both) for project in projects]
+        found[method] = [tuple(project(part.features) > 0 for part in both) for project in projects]
     return found
 
 
-def _trained(config: Config, search: RetrievalTask) -> tuple[aejax.Autoencoder, Params]:
+def _train_codes(config: Config, search: RetrievalTask) -> tuple[aejax.Autoencoder, Params]:
     """Model whose code is the logits of bits, and its parameters [methods, seeds, …]."""
     sizes = search.database.x.shape[1], config.hidden, config.bits
     dense = aejax.dense(sizes, activation=jax.nn.gelu, code_activation=jax.nn.identity)
     model = dense._replace(encode=lambda params, x: dense.encode(params, search.preprocess(x)))
     x = jnp.asarray(search.database.x[: config.train])
 
-    def make(way: dict[str, Array]) -> tuple[aejax.Objective, optax.GradientTransformation]:
+    def make(setting: dict[str, Array]) -> tuple[aejax.Objective, optax.GradientTransformation]:
         def bits(z: Array) -> Array:
-            return jnp.where(way["hard"], aejax.straight_through(z), jax.nn.sigmoid(z))
+            return jnp.where(setting["hard"], aejax.straight_through(z), jax.nn.sigmoid(z))
 
         objective = aejax.objective(
             aejax.binary_code(model, activation=bits),
             search.loss,
-            perturbation=corruptions.gaussian(sigma=way["noise"]),
+            perturbation=corruptions.gaussian(sigma=setting["noise"]),
         )
         return objective, harness.adam_with_cosine_decay(config, len(x))
 

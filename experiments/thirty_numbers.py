@@ -1,12 +1,12 @@
 """A deep autoencoder reconstructs digits better from 30 dimensions than PCA and logistic PCA.
 
-Claim:    the mean squared error of a test image, Σ(x̂ − x)² with pixels in [0, 1], is lower for
+Claim:    the squared error Σ(x̂ − x)² per test image, with pixels in [0, 1], is lower for
           logistic PCA than for PCA, and lower still for the deep autoencoder 784-1000-500-250-30:
           3.00 with pretraining, which GELU units and augmented digits make unnecessary.
 Source:   Hinton & Salakhutdinov 2006, fig. 2B: 3.00 deep, 8.01 logistic PCA, 13.87 PCA.
 Command:  python -m experiments.thirty_numbers
 Expected: PCA 13.866 (as scikit-learn); shallow 8.0; logistic PCA 4.2, which fits the code of each
-          image by iteration; logistic units 3.2, pretrained 2.99; GELU units with augmented digits
+          image iteratively; logistic units 3.2, pretrained 2.99; GELU units with augmented digits
           at most 2.6. Batch size, learning rates and augmentation were chosen on the last 6000
           training digits (--held-out 6000); the test set was used once per final model.
 Run time: about an hour and a half on one core with bfloat16 matrix instructions.
@@ -43,7 +43,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     sizes: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """units of the encoder's layers; the decoder mirrors them"""
+    """units of the encoder's layers; the decoder has them in reverse"""
     epochs: int = 15
     """epochs of training by Muon with a cosine schedule"""
     augmented_epochs: int = 60
@@ -55,7 +55,7 @@ class Config:
     learning_rate: float = 8e-3
     """maximum learning rate of Muon"""
     seeds: int = 3
-    """number of trainings of each autoencoder"""
+    """number of training runs of each autoencoder"""
     seed: int = 0
     """seed of all random choices"""
     held_out: int = 0

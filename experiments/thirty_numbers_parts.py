@@ -5,10 +5,10 @@ Claim:    if one component of `aejax train --recipe refined` is removed (refinem
           that are held out of training increases.
 Source:   this project; the components are those of thirty_numbers and of aejax.refined.
 Command:  python -m experiments.thirty_numbers_parts
-Expected: each component lowers the error of this short training except the wide decoder and the
-          cubic interpolation, which increase it; the recipe trains for twenty times as many steps.
+Expected: each component lowers the error of this short training run except the wide decoder and
+          cubic interpolation, which increase it; the recipe has twenty times as many steps.
           Errors are measured on held-out training digits; the test set is not used.
-Run time: 44 minutes on one core with bfloat16 matrix instructions, beside another training.
+Run time: 44 minutes on one core with bfloat16 matrix instructions, beside another training run.
 """
 
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set of square images with bounds"""
     narrow: tuple[int, ...] = (784, 1000, 500, 250, 30)
-    """layers of an encoder without refinement, and of the mirrored decoder"""
+    """sizes of an encoder without refinement, and in reverse of its decoder"""
     examples: int = 8_000
     """number of training images"""
     held_out: int = 5_000
@@ -62,7 +62,7 @@ class Config:
     )
     """removed components, by their names in `without` below"""
     seeds: int = 3
-    """number of trainings of each variant"""
+    """number of training runs of each variant"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -79,7 +79,7 @@ QUICK = Config(
 
 
 def without(config: Config, features: int) -> dict[str, Training]:
-    """Settings of a short training with the recipe, and of variants without one component."""
+    """Settings of a short training run of the recipe, and of variants without one component."""
     recipe = RECIPES["refined"].training
     complete = replace(
         recipe,
@@ -149,8 +149,9 @@ EXPERIMENT = harness.Experiment(
     "the code.",
     source="this project; the components are those of thirty_numbers and of aejax.refined.",
     expected="5.419 against 6.592, a difference of −1.17 ± 0.41",
-    run_time="44 minutes on one core with bfloat16 matrix instructions, beside another training",
-    figure="Held-out digits and the reconstruction by each training, with its mean error.",
+    run_time="44 minutes on one core with bfloat16 matrix instructions, beside another training "
+    "run",
+    figure="Held-out digits and the reconstructions by each variant, with its mean error.",
 )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class Config:
     data: str = "mnist"
     """name or path of a data set with bounds"""
     examples: tuple[int, ...] = (100, 800, 6400)
-    """sizes of the training set, each the first examples of the data"""
+    """sizes of the training set, taken from the start of the data"""
     decays: tuple[float, ...] = (0, 0.0003, 0.001, 0.003, 0.01, 0.03)
     """values of λ, the weight of Σ W² added to the loss in nats per example"""
     hidden: int = 32
@@ -47,7 +47,7 @@ class Config:
     test: int = 1000
     """number of test examples"""
     seeds: int = 5
-    """number of trainings of each size and λ"""
+    """number of training runs of each size and λ"""
     seed: int = 0
     """seed of all random choices"""
 
@@ -60,7 +60,7 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
     x, x_test = harness.flatten_and_scale(dataset, max(config.examples))
     metrics: dict[str, Any] = {}
     for examples in config.examples:
-        part = partial(_path, config, x[:examples], x_test[: config.test])
+        part = partial(_regularisation_path, config, x[:examples], x_test[: config.test])
         metrics[str(examples)] = cache(f"{examples} examples", part).metrics
     return harness.Results(metrics)
 
@@ -78,7 +78,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Best λ minus none; gain with few examples minus that with many; ends of the path."""
+    """Log errors: best λ minus λ = 0, with few examples and minus that with many; largest λ."""
     gains = {size: _gain(path["test"]) for size, path in metrics.items()}
     few, *_, many = gains
     train = [np.log(seeds) for seeds in metrics[few]["train"].values()]
@@ -127,7 +127,7 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _path(config: Config, x: Array, x_test: Array) -> harness.Results:
+def _regularisation_path(config: Config, x: Array, x_test: Array) -> harness.Results:
     batch_size = min(config.batch_size, len(x))
     model = aejax.dense((x.shape[1], config.hidden))
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))

@@ -50,7 +50,7 @@ class Config:
     test: int = 2000
     """number of test examples"""
     seeds: int = 5
-    """number of trainings of each size, tied and untied, with other examples per seed"""
+    """number of training runs of each size, tied and untied, with other examples per seed"""
     seed: int = 0
     """seed of all random choices"""
 

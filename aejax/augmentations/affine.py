@@ -1,6 +1,6 @@
 """Random affine augmentation of images, (key, x) -> x_augmented.
 
-An augmented example is input and target at once. The target of a corrupted one is the clean x.
+The augmented image is both input and target, whereas the target of a corruption is the clean x.
 """
 
 from functools import partial
@@ -24,13 +24,13 @@ def affine(
 ) -> Augmentation:
     """Random rotation, scaling, shear and shift of each image about its centre.
 
-    The pixel at (y, x) is sampled from c + A (y − c_y, x − c_x) + t, zero outside, with
-    A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α) and uniform α, s, u, v and t. Linear interpolation
-    blurs, so a model trained on augmented images sees sharper ones in evaluation.
+    The pixel at p = (y, x) is sampled at c + A (p − c) + t, zero outside, with the image centre c,
+    A = [[1, 0], [s, 1]] diag(e^u, e^v) R(α), rotation matrix R, and uniform α, s, u, v and t.
+    Linear interpolation blurs, so evaluation images are sharper than training images.
 
     Args:
         rotation: maximum |α|, in radians.
-        stretch: maximum |u| and |v|, the logarithms of the factors of height and width.
+        stretch: maximum |u| and |v|, logarithms of the scale factors of height and width.
         shear: maximum |s|.
         shift: maximum |t| in each direction, in pixels.
         interpolation: interpolation between pixels; `interpolation.cubic` blurs less than `linear`.
@@ -40,7 +40,7 @@ def affine(
         `corruptions.on_images`.
 
     Raises:
-        ValueError: for a concrete negative maximum; from the augmentation, for x of another rank.
+        ValueError: for a concrete negative maximum; from the augmentation, if x is not of rank 3.
 
     Example:
         >>> import jax, jax.numpy as jnp

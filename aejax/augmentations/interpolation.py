@@ -2,7 +2,7 @@
 
 Linear interpolation averages pixels, so a shift by half a pixel blurs. Cubic convolution has some
 negative weights, which preserve edges. It is written here because
-`jax.scipy.ndimage.map_coordinates` stops at order one.
+`jax.scipy.ndimage.map_coordinates` supports only orders 0 and 1.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from aejax.types import Array
 Interpolation = Callable[
     [Float[Array, "height width"], Float[Array, "*points 2"]], Float[Array, "*points"]
 ]
-"""Image [height, width], points (y, x) in pixels from the centre of the first one -> values."""
+"""Image [height, width], pixel coordinates (y, x) with integers at pixel centres -> values."""
 
 
 def linear(
@@ -29,7 +29,7 @@ def linear(
         points: points [*points, 2], y and x.
 
     Returns:
-        Values [*points], within the range of the pixels and zero.
+        Values [*points], within the range of all pixels and zero.
     """
     return map_coordinates(image, [points[..., 0], points[..., 1]], order=1, cval=0.0)
 
@@ -37,20 +37,20 @@ def linear(
 def cubic(
     image: Float[Array, "height width"], points: Float[Array, "*points 2"]
 ) -> Float[Array, "*points"]:
-    """Cubic convolution of the sixteen pixels around each point, clipped to the image's range.
+    """Cubic convolution of the sixteen pixels around each point, clipped to the range of the image.
 
         u(s) = 3/2 |s|³ − 5/2 |s|² + 1 for |s| ≤ 1,
         u(s) = −1/2 |s|³ + 5/2 |s|² − 4 |s| + 2 for 1 < |s| < 2,   0 beyond,
 
     in each direction. It is exact for images that are quadratic in y and x. It overshoots at edges,
-    so values are clipped to the range of the pixels and zero.
+    so values are clipped to the range of all pixels, with zero for those outside.
 
     Args:
         image: image [height, width].
         points: points [*points, 2], y and x.
 
     Returns:
-        Values [*points], within the range of the pixels and zero.
+        Values [*points], within the range of all pixels and zero.
 
     Source: Keys 1981, Cubic convolution interpolation for digital image processing, eq. 15.
     """

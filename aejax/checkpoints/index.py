@@ -4,8 +4,8 @@ It lists each checkpoint with the SHA-256 of its `digests.json`, its epoch and i
 and contains a digest of itself. So the best checkpoint is known without trusting the checkpoints,
 and a missing or replaced one is detected.
 
-A checkpoint that is not in the index was written just before the process was killed, or by an
-earlier version without an index; it is valid if its own digests match.
+A checkpoint that is not in the index was written just before the process was killed, or by a
+version of aejax without an index; it is valid if its own digests match.
 """
 
 import json
@@ -95,7 +95,7 @@ def entry_of(checkpoint: Path) -> Entry:
 
 
 def entries(directory: str | PathLike[str], *, last: float = math.inf) -> dict[int, Entry]:
-    """Entries of all checkpoints, in the index or only in the folder.
+    """Entries of all checkpoints, including those that are not in the index.
 
     Args:
         directory: folder of all checkpoints of a run.

@@ -16,7 +16,7 @@ from aejax.training.steps import TrainState
 
 
 class OtherConfigurationError(ValueError):
-    """A checkpoint has another configuration or other arrays than expected."""
+    """The configuration or the arrays of a checkpoint differ from those expected."""
 
 
 def restore(
@@ -32,8 +32,8 @@ def restore(
     Args:
         directory: folder of all checkpoints of a run.
         like: state with the same structure, shapes and dtypes, whose values are not used. Arrays
-            are restored to its shardings, independent of those saved; abstract arrays without
-            sharding to the first device.
+            are restored with its shardings, not those saved; abstract arrays without sharding are
+            restored on the first device.
         configuration: expected configuration; None accepts any.
         normalisation: tree of NumPy arrays with the structure of the saved one.
         step: step of the checkpoint (default: the newest).
@@ -43,7 +43,7 @@ def restore(
         dtype even if `jax_enable_x64` is off.
 
     Raises:
-        FileNotFoundError: if there is no checkpoint, or none of this step.
+        FileNotFoundError: if there is no checkpoint, or none for this step.
         DamagedCheckpointError: if a file is missing or altered.
         OtherConfigurationError: if configuration or arrays differ from those expected.
 
@@ -58,24 +58,29 @@ def restore(
         ('0', 0)
     """
     directory = Path(directory)
-    checkpoint = _chosen(directory, step)
+    checkpoint = _select_checkpoint(directory, step)
     damage = find_damage(checkpoint)
     if damage is not None:
-        raise DamagedCheckpointError(f"{checkpoint} is damaged: {damage}; {_offer(directory)}")
+        raise DamagedCheckpointError(
+            f"{checkpoint} is damaged: {damage}; {_alternative(directory)}"
+        )
     saved = contents(checkpoint)
     if configuration is not None:
-        _refuse_other(
-            checkpoint, "was made by another configuration", saved["configuration"], configuration
+        _check_same(
+            checkpoint,
+            "was saved with another configuration",
+            saved["configuration"],
+            configuration,
         )
-    shapes = jax.tree.map(_place, like)
+    shapes = jax.tree.map(_shape_and_sharding, like)
     tree = {"state": shapes, "normalisation": normalisation}
-    _refuse_other(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
+    _check_same(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
     with orbax_reader() as arrays, jax.enable_x64(True):  # preserves 64-bit arrays
         tree = arrays.restore((checkpoint / "state").absolute(), tree)
     return tree["state"], tree["normalisation"]
 
 
-def _chosen(directory: Path, step: int | None) -> Path:
+def _select_checkpoint(directory: Path, step: int | None) -> Path:
     found, expected = steps(directory), read_index(directory)
     known = sorted({*found, *expected})
     if not known:
@@ -85,19 +90,19 @@ def _chosen(directory: Path, step: int | None) -> Path:
     return directory / str(known[-1] if step is None else step)
 
 
-def _offer(directory: Path) -> str:
+def _alternative(directory: Path) -> str:
     step = newest_intact_step(directory)
     if step is None:
         return "no other checkpoint is intact"
     return f"the newest intact one is step {step} (--checkpoint {step})"
 
 
-def _place(leaf: Any) -> jax.ShapeDtypeStruct:
-    place = leaf.sharding or SingleDeviceSharding(jax.local_devices()[0])
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place)
+def _shape_and_sharding(leaf: Any) -> jax.ShapeDtypeStruct:
+    sharding = leaf.sharding or SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
-def _refuse_other(
+def _check_same(
     checkpoint: Path, complaint: str, saved: Configuration, given: Configuration
 ) -> None:
     given = json.loads(json.dumps(given))  # as it would have been saved: tuples become lists

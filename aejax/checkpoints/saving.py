@@ -37,7 +37,7 @@ def save(
     """Write a checkpoint atomically, then delete old checkpoints and those of later steps.
 
     Checkpoints of later steps exist if a run was resumed from an earlier one; they will be written
-    again. In a training with several processes, each must call this function; it returns when all
+    again. In multi-process training, every process must call this function; it returns when all
     have written.
 
     Args:
@@ -53,8 +53,8 @@ def save(
 
     Raises:
         ValueError: if `keep` is less than 1.
-        OSError: if writing fails, or disk space, which is checked first, is insufficient. No
-            incomplete checkpoint is left.
+        OSError: if writing fails, or disk space, which is checked first, is insufficient. The
+            incomplete checkpoint keeps its temporary name.
 
     Example:
         >>> import tempfile, aejax, optax
@@ -69,7 +69,7 @@ def save(
         raise ValueError(f"keep must be at least 1 checkpoint, got {keep}")
     directory, step = Path(directory), int(state.step)
     target, partial = directory / str(step), directory / f"{step}.partial"
-    is_main_process = jax.process_index() == 0  # every process writes arrays, one the other files
+    is_main_process = jax.process_index() == 0  # others write only arrays
     if is_main_process:
         for leftover in directory.glob("*.partial"):  # from a killed run
             shutil.rmtree(leftover)
@@ -99,11 +99,11 @@ def in_background() -> Iterator[Callable[..., None]]:
     """Asynchronous `save`, for a callback of `fit`: a thread writes while training continues.
 
     At most one checkpoint is being written; the next call waits for it, and so does leaving the
-    context. An exception of a write is raised at the next call or on leaving. With several
+    context. An exception while writing is raised at the next call or on leaving. With several
     processes, writing is synchronous.
 
     Yields:
-        A function with the arguments of `save` that copies the state and returns immediately.
+        A function with the arguments of `save` that copies the state and writes it in a thread.
     """
     written: list[Future[Path]] = []
 
@@ -165,7 +165,7 @@ def _allocate(file: int, size: int) -> bool:
 
 
 def _bytes(tree: Any) -> int:
-    """Approximate size of a checkpoint: its arrays, and some 4 kB blocks for each."""
+    """Approximate size of a checkpoint: its arrays, and a few 4 KiB blocks for each."""
     leaves = jax.tree.leaves(tree)
     return sum(leaf.nbytes for leaf in leaves) + 2**12 * (16 + 2 * len(leaves))
 
@@ -187,7 +187,7 @@ def _delete_from(directory: Path, step: int) -> None:
 
 
 def _keep_newest_and_best(directory: Path, keep: int) -> None:
-    """Delete all other checkpoints, and update the index; it keeps the best even if missing."""
+    """Delete all other checkpoints; the index keeps the entry of the best even if it is missing."""
     found, known = steps(directory), read_index(directory)
     for step in found:
         path = directory / str(step)
@@ -201,7 +201,7 @@ def _keep_newest_and_best(directory: Path, keep: int) -> None:
 
 
 def _synchronise_processes(barrier: str) -> None:
-    """Wait for the other processes of a training, if there are any."""
+    """Wait for the other processes of a training run, if there are any."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(barrier)
 

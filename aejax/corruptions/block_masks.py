@@ -10,7 +10,7 @@ from aejax.types import Array, Corruption, Key
 
 
 def block_masking(*, size: tuple[int, int]) -> Corruption:
-    """Block masking: in each image, one block at a uniformly random position becomes 0.
+    """Block masking (Cutout): in each image, one block at a uniformly random position becomes 0.
 
     Args:
         size: (height, width) of the block in pixels. The block is entirely inside the image.
@@ -42,7 +42,7 @@ def block_masking(*, size: tuple[int, int]) -> Corruption:
 
 
 def patch_masking(*, size: tuple[int, int], rate: float | Array) -> Corruption:
-    """Patch masking: an exact fraction of the patches that tile an image becomes 0.
+    """Patch masking (as in MAE): an exact fraction of the patches that tile an image becomes 0.
 
     Args:
         size: (height, width) of a patch in pixels; the patches tile the image without overlap.

@@ -75,8 +75,8 @@ def salt_and_pepper(
 
     Args:
         rate: q in [0, 1].
-        low: smallest value of x.
-        high: largest value of x.
+        low: value of pepper, the minimum of the data.
+        high: value of salt, the maximum of the data.
 
     Returns:
         The corruption (key, x) -> x_corrupted, of x's shape and dtype.

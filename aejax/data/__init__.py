@@ -1,6 +1,6 @@
 """Data sets: loading, streaming, checks and normalisation; TFDS and scikit-learn import lazily.
 
-`covariance_scale` is the normalisation of the course, for which PCA is the SVD of the data.
+With `covariance_scale`, PCA is the singular value decomposition of the normalised data.
 """
 
 from aejax.data.array_checks import check_array as check_array

@@ -19,7 +19,7 @@ SUPPORT_ULPS = 64
 """Tolerance of a loss's support, in ulps of the dtype of the data."""
 
 MAX_SUPPORT_TOLERANCE = 0.01
-"""Maximum tolerance relative to the bound, which applies to half precision."""
+"""Maximum tolerance relative to the bound; it limits that of float16 and bfloat16."""
 
 
 def check_array(x: Tabular, name: str = "x", *, rank: int | None = None) -> None:
@@ -66,7 +66,7 @@ def check_finite(x: Examples | LazyArray, name: str = "x") -> None:
     """
     if is_floating(x.dtype):  # integers are finite, and isfinite does not support all of them
         bad = f"{name} has NaN or infinity"
-        _refuse(x, lambda block: ~np.isfinite(block), bad, "clean the data")
+        _raise_if_any(x, lambda block: ~np.isfinite(block), bad, "clean the data")
 
 
 def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: str = "x") -> None:
@@ -86,8 +86,8 @@ def check_support(x: Tabular, support: tuple[float, float] = (0.0, 1.0), name: s
     """
     x = as_array(x, name)
     low, high = support
-    tolerance = _rounding(x.dtype, support)
-    _refuse(
+    tolerance = _rounding_tolerance(x.dtype, support)
+    _raise_if_any(
         x,
         lambda block: (block < low - tolerance) | (block > high + tolerance),
         f"{name} has values outside [{low:g}, {high:g}]",
@@ -107,7 +107,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
         `check_support` rejects are unchanged.
     """
     low, high = support
-    tolerance = _rounding(x.dtype, support)
+    tolerance = _rounding_tolerance(x.dtype, support)
     if not tolerance or not any(((b < low) | (b > high)).any() for _, b in blocks(x)):
         return x
     values = np.array(x)
@@ -116,7 +116,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
     return jax.device_put(values, x.sharding) if isinstance(x, jax.Array) else values
 
 
-def _rounding(dtype: Any, support: tuple[float, float]) -> float:
+def _rounding_tolerance(dtype: Any, support: tuple[float, float]) -> float:
     """Distance from a bound of the support that counts as a rounding error."""
     if not is_floating(dtype):
         return 0.0
@@ -165,8 +165,8 @@ def _with_arrays(dataset: Dataset) -> Dataset:
     return dataset._replace(**others) if others else dataset
 
 
-def _refuse(
-    x: Examples | LazyArray, is_bad: Callable[[np.ndarray], np.ndarray], complaint: str, advice: str
+def _raise_if_any(
+    x: Examples | LazyArray, is_bad: Callable[[np.ndarray], np.ndarray], problem: str, advice: str
 ) -> None:
     """Raise ValueError if any value is bad, with their count and the index of the first."""
     count, first = 0, ""
@@ -179,4 +179,4 @@ def _refuse(
             first = f"{float(block[(row, *rest)]):g} at index {(start + row, *rest)}"
         count += int(bad.sum())
     if first:
-        raise ValueError(f"{complaint}: {count} of {prod(x.shape)}, first {first}; {advice}")
+        raise ValueError(f"{problem}: {count} of {prod(x.shape)}, first {first}; {advice}")

@@ -50,7 +50,7 @@ def find_builder(
     try:
         return tfds.builder(name.removeprefix("tfds:"), data_dir=data_dir)
     except (ValueError, RuntimeError, AssertionError) as error:
-        # unknown name, config or version, or an invalid name
+        # invalid or unknown name, config or version
         known = tfds.list_builders(with_community_datasets=False)  # community ones need TensorFlow
         raise ValueError(_no_such_data_set(name, known)) from error
 

@@ -19,9 +19,9 @@ class Dataset(NamedTuple):
     x_test:       [m_test, *features], the same features.
     labels_train: [m_train] integers (int64 from `load`) or None; for segmentation
                   [m_train, *pixels].
-    labels_test:  [m_test], likewise.
-    low, high:    bounds of raw values by their format (0 and 255 for uint8 images, 0 and 16 for the
-                  digits), or None.
+    labels_test:  labels of the test examples, likewise.
+    low, high:    range of raw values that the format allows (0 and 255 for uint8 images, 0 and 16
+                  for `digits`), or None.
     schema:       columns of a table, or None.
     """
 

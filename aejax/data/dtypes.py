@@ -12,7 +12,7 @@ Tabular = Any
 
 ADVICE = {
     "c": "use the real and the imaginary part as separate features",
-    "M": "convert times to numbers, such as seconds since the first",
+    "M": "convert times to numbers, such as seconds since the first time",
     "m": "convert durations to numbers, such as seconds",
     "O": "convert the objects to numbers, as x.astype(float) does",
     "S": "encode text as numbers",
@@ -20,7 +20,7 @@ ADVICE = {
     "U": "encode text as numbers",
     "V": "use the fields as features of one real dtype",
 }
-"""Advice for dtypes that are not real, by kind."""
+"""Advice for dtypes that are not real, by `dtype.kind`."""
 
 
 def is_floating(dtype: Any) -> bool:
@@ -79,8 +79,8 @@ def as_array(x: Tabular, name: str = "x") -> Shaped[np.ndarray | jax.Array, "...
 
 
 def format_bounds(dtype: Any) -> tuple[float | None, float | None]:
-    """Bounds of raw values by their format: 0 and 255 for uint8, else None.
+    """Conventional range of raw values of a dtype: 0 and 255 for uint8, else None.
 
-    Wider integers and floating-point values have no conventional range.
+    Wider integers and floating-point values have none.
     """
     return (0.0, 255.0) if np.dtype(dtype) == np.uint8 else (None, None)

@@ -21,7 +21,7 @@ def blocks(
         x: array [m, *features] of any dtype: NumPy (memory-mapped or not), JAX, or lazy.
 
     Yields:
-        (start, x[start:stop]) as NumPy arrays of about 16 MiB, and at least one example.
+        (start, x[start:stop]), NumPy arrays of at most 16 MiB, or of one larger example.
     """
     bytes_per_example = max(1, prod(x.shape[1:]) * x.dtype.itemsize)
     step = max(1, BYTES_PER_BLOCK // bytes_per_example)

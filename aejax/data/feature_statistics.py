@@ -13,7 +13,7 @@ Source = Shaped[np.ndarray | jax.Array | LazyArray, "m *features"]
 Statistic = Float64[np.ndarray, "*features"]
 
 INTEGER_RESOLUTION = 2.0**-24
-"""Maximum rounding error of float64 relative to a feature's range: the precision of float32."""
+"""Maximum spacing of float64 over the range of an integer feature: float32's unit roundoff."""
 
 
 def as_source(x: Tabular | LazyArray) -> Source:
@@ -63,15 +63,15 @@ def mean_and_deviation(x: Source) -> tuple[Statistic, Statistic]:
     """Mean and standard deviation √(Σ_i (x_ij − mean_j)² / m) of each feature.
 
     Two passes sum (x − origin) times a power of two; the origin is first the minimum, then the mean
-    of the first pass. So offset and unit of the data do not reduce the precision, and no square
+    of the first pass. So neither offset nor scale of the data reduces the precision, and no square
     overflows or underflows.
 
     Args:
         x: examples [m, *features].
 
     Returns:
-        (mean, deviation), float64, [*features], each rounded once. For constant features the
-        deviation is exactly 0 and the mean exactly the value.
+        (mean, deviation), float64, [*features]. For constant features the deviation is exactly 0
+        and the mean is exactly the value.
 
     Raises:
         ValueError: as `extremes`.
@@ -81,10 +81,10 @@ def mean_and_deviation(x: Source) -> tuple[Statistic, Statistic]:
     factor = np.ldexp(1.0, np.clip(-np.frexp(magnitude)[1], -1022, 1022))
     origin = minimum * factor
     origin = origin + _moments(x, factor, origin)[0]
-    left, square = _moments(x, factor, origin)
-    mean = np.clip((origin + left) / factor, minimum, maximum)
+    residual, square = _moments(x, factor, origin)
+    mean = np.clip((origin + residual) / factor, minimum, maximum)
     # Bounded by the magnitude, because a rounded root could overflow.
-    deviation = np.minimum(np.sqrt(square - left**2), magnitude * factor) / factor
+    deviation = np.minimum(np.sqrt(square - residual**2), magnitude * factor) / factor
     smallest = np.finfo(np.float64).smallest_subnormal
     deviation = np.where(minimum < maximum, np.maximum(deviation, smallest), 0.0)
     return mean, deviation

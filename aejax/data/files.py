@@ -30,12 +30,12 @@ MNIST_FILES = {
 }
 
 LABEL_NAMES = {f"{name}{ending}" for name in ("labels", "y") for ending in ("", "_train", "_test")}
-"""Names of labels in an archive."""
+"""Names of label arrays in an archive."""
 
 OTHER_TABLE_SUFFIXES = {".txt", ".xlsx", ".feather"}
 """Suffixes of tables that are not read."""
 
-# Exceptions of NumPy and zipfile for damaged, encrypted or differently compressed files.
+# Exceptions of NumPy and zipfile for damaged or encrypted files, or unsupported compression.
 READ_ERRORS = (
     ArithmeticError,
     EOFError,
@@ -68,7 +68,7 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
         key = next(iter(arrays)) if len(arrays) == 1 else "x"
         if key not in arrays:
             raise ValueError(
-                f"{path} contains {_listed(arrays)}; expected one array, or one named x"
+                f"{path} contains {_names(arrays)}; expected one array, or one named x"
             )
         x = arrays[key]
     elif is_table(path):
@@ -106,9 +106,9 @@ def load_file(
     Raises:
         FileNotFoundError: if the file or some file of the folder does not exist.
         ImportError: for a table, if pandas, or pyarrow for Parquet, is missing.
-        ValueError: for an unreadable file, unexpected array names, labels under two names or names
-            that do not match the examples, or too few examples to split; for missing, infinite or
-            unsuitable values of a table, or columns that it does not have.
+        ValueError: for an unreadable file, unexpected array names, labels under two names or under
+            a name that does not match that of the examples, or too few examples to split; for
+            missing, infinite or unsuitable values of a table, or columns that it does not have.
     """
     path = Path(os.path.expanduser(path))
     if not path.is_dir() and is_table(path):
@@ -138,7 +138,7 @@ def load_file(
         train, test = (x_train, labels_train), (x_test, labels_test)
     else:
         raise ValueError(
-            f"{path} contains {_listed(arrays)}; expected x_train and x_test (and labels_train, "
+            f"{path} contains {_names(arrays)}; expected x_train and x_test (and labels_train, "
             "labels_test), or x (and labels), or a single array"
         )
     low, high = format_bounds(train[0].dtype)
@@ -148,21 +148,21 @@ def load_file(
 def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Examples of one split, and its labels or None."""
     labels = arrays.get(f"labels{ending}", arrays.get(f"y{ending}"))
-    return arrays[f"x{ending}"], _int64(labels)
+    return arrays[f"x{ending}"], _labels_as_int64(labels)
 
 
 def _check_labels(path: Path, arrays: dict[str, np.ndarray], expected: set[str]) -> None:
-    """Refuse labels that would be ignored silently, and labels under two names."""
+    """Reject labels that would be ignored silently, and labels under two names."""
     found = LABEL_NAMES & arrays.keys()
     endings = [name.removeprefix("labels").removeprefix("y") for name in found]
     if found - expected or len(set(endings)) < len(endings):
         raise ValueError(
-            f"{path} contains {_listed(arrays)}; expected labels of x as labels or y, and those of "
+            f"{path} contains {_names(arrays)}; expected labels of x as labels or y, and those of "
             "x_train and x_test as labels_train and labels_test, or y_train and y_test"
         )
 
 
-def _int64(labels: np.ndarray | None) -> np.ndarray | None:
+def _labels_as_int64(labels: np.ndarray | None) -> np.ndarray | None:
     """Convert integer labels to int64, so that their stored dtype does not change fingerprints."""
     if labels is None or labels.dtype.kind not in "iu":
         return labels
@@ -193,7 +193,7 @@ def _read(path: Path) -> np.ndarray:
     try:
         with path.open("rb") as stream:
             npy_header(stream, path.stat().st_size)
-        return _native(np.lib.format.open_memmap(path, mode="r"))
+        return _to_native_byte_order(np.lib.format.open_memmap(path, mode="r"))
     except READ_ERRORS as error:
         raise ValueError(f"{path} is not a readable .npy file of numbers: {error}") from error
 
@@ -220,13 +220,13 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
                 for member in arrays.zip.infolist():
                     with arrays.zip.open(member) as stream:
                         npy_header(stream, min(member.file_size, size * MAXIMUM_COMPRESSION))
-                return {key: _native(arrays[key]) for key in arrays}
+                return {key: _to_native_byte_order(arrays[key]) for key in arrays}
         except (*READ_ERRORS, OSError) as error:  # OSError: invalid seek in a damaged archive
             raise ValueError(f"{path} is not a readable .npz file of numbers: {error}") from error
 
 
 def _check_unique(names: list[str]) -> None:
-    """Refuse repeated names in an archive, of which NumPy would read only one."""
+    """Reject repeated names in an archive, of which NumPy would read only one array."""
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"it contains several arrays named {', '.join(repeated)}")
@@ -236,7 +236,7 @@ def npy_header(stream: Any, limit: int) -> tuple[tuple[int, ...], bool, np.dtype
     """Read the header of a `.npy` file: shape, Fortran order, dtype.
 
     Args:
-        stream: binary stream at the start of the file, left at the start of the array.
+        stream: binary stream at the start of the file; on return, at the start of the array.
         limit: maximum size of the array in bytes.
 
     Raises:
@@ -282,10 +282,10 @@ def _read_folder(folder: Path) -> dict[str, np.ndarray]:
     return {name: read_idx(path) for name, path in found.items()}
 
 
-def _native(x: np.ndarray) -> np.ndarray:
+def _to_native_byte_order(x: np.ndarray) -> np.ndarray:
     """Convert to native byte order, which JAX requires."""
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
-def _listed(arrays: dict[str, np.ndarray]) -> str:
+def _names(arrays: dict[str, np.ndarray]) -> str:
     return ", ".join(sorted(arrays)) or "no arrays"

@@ -15,7 +15,7 @@ from jaxtyping import Shaped
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAXIMUM_RANK = 32
-# Limit of deflate (zlib's documentation), so that a small file cannot claim a large array.
+# Maximum compression ratio of deflate (zlib's documentation), which limits the size of an array.
 MAXIMUM_COMPRESSION = 1032
 
 
@@ -34,8 +34,8 @@ def read_idx(path: str | PathLike[str]) -> Shaped[np.ndarray, "..."]:
 
     Raises:
         FileNotFoundError: if the file does not exist.
-        ValueError: for another format, a damaged gzip stream, no axes or too many, no values, or
-            another number of values than in the header. The message names the file.
+        ValueError: for another format, a damaged gzip stream, no axes or more than 32, no values,
+            or more or fewer values than the header states. The message names the file.
     """
     path = Path(path)
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ FORMATS = "PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP"
 """Formats, by their names in Pillow, whose stored bit depth `_check_samples` verifies."""
 
 ImageMode = Literal["L", "LA", "RGB", "RGBA"]
-"""Modes of conversion: 8-bit grey or colour, with or without an alpha channel."""
+"""Modes that images can be converted to: 8-bit grey or colour, with or without alpha channel."""
 
 STORED_MODES = {
     "1": (np.bool_, (0.0, 1.0)),
@@ -34,14 +34,14 @@ STORED_MODES = {
 CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
 BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262
 SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 277, 339
-"""Tags of TIFF."""
+"""TIFF tag numbers."""
 
 
 def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> LazyArray:
     """Open the images of a folder, sorted by file name, as a lazy array.
 
-    Each file contains one image. The EXIF orientation is applied. Without a mode, all images have
-    one stored mode: 1 bit (bool, bounds 0 and 1), 8-bit grey or colour with or without alpha
+    Each file contains one image. The EXIF orientation is applied. Without a mode, all images must
+    have the same mode: 1 bit (bool, bounds 0 and 1), 8-bit grey or colour with or without alpha
     (uint8, 0 and 255), 16-bit grey (uint16, 0 and 65535), signed integers (int32) or floating point
     (float32) of any range. Pillow scales 2- and 4-bit grey to 8 bits.
 
@@ -56,7 +56,7 @@ def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> 
         Examples [images, height, width] or [images, height, width, channels].
 
     Raises:
-        ValueError: for an unknown mode, a folder without images, or with unsupported image formats.
+        ValueError: for an unknown mode, or a folder without images or with unsupported formats.
             On reading: for an image whose mode or size differs from the first, damaged files,
             animations, palettes and other modes that need a conversion, samples of more bits than
             Pillow reads, and transparent pixels if the mode has no alpha channel.
@@ -126,13 +126,13 @@ def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarr
 
 
 def check_mode(mode: object) -> None:
-    """Check a mode of conversion; for other modes of Pillow the bounds would be wrong.
+    """Check the target mode; other modes of Pillow would have wrong bounds.
 
     Args:
         mode: mode that images are converted to, or None.
 
     Raises:
-        ValueError: for an unknown mode, with the known ones.
+        ValueError: for an unknown mode; the message lists the known ones.
     """
     if mode is not None and mode not in get_args(ImageMode):
         raise ValueError(
@@ -145,7 +145,7 @@ def _is_image(path: Path) -> bool:
 
 
 def _check_samples(image: "Image", head: bytes) -> None:
-    """Refuse images that Pillow would read with less precision or other values than stored.
+    """Reject images that Pillow would read with less precision or other values than stored.
 
     head: first 25 bytes of the file, the last of which is the bits per sample of a PNG file.
     """
@@ -159,7 +159,7 @@ def _check_samples(image: "Image", head: bytes) -> None:
 
 
 def _check_png(image: "Image", bits: int) -> None:
-    """Refuse 16-bit colours, which Pillow truncates, and colour keys that it does not scale."""
+    """Reject 16-bit colour, which Pillow truncates, and a tRNS colour that it does not scale."""
     if bits == 16 and image.mode not in ("I;16", "I"):
         raise ValueError(
             "it has 16 bits per sample, of which Pillow reads 8; save it with 8 bits, or as 16-bit "
@@ -170,13 +170,13 @@ def _check_png(image: "Image", bits: int) -> None:
 
 
 def _check_tiff(image: "Image", *, is_big_endian: bool) -> None:
-    """Refuse samples that Pillow truncates, drops, or reads with wrong sign, order or polarity."""
+    """Reject samples that Pillow truncates, drops, or reads with wrong sign, order or polarity."""
     tags = getattr(image, "tag_v2", {})
     bits = max(tags.get(BITS_PER_SAMPLE, (1,)))
     formats, samples = set(tags.get(SAMPLE_FORMAT, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
     white_is_zero = tags.get(PHOTOMETRIC) == 0
     is_compressed = tags.get(COMPRESSION, 1) != 1
-    # Pillow swaps the bytes of these, which libtiff has already swapped.
+    # libtiff swaps the bytes of these samples, and Pillow swaps them again.
     swapped_twice = is_big_endian and is_compressed
     is_supported = {
         "I;16": bits == 16 and formats == {1} and not white_is_zero,

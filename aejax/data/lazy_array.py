@@ -15,14 +15,14 @@ Rows = Any
 class LazyArray:
     """Array [examples, *features] whose rows are read on access.
 
-    An index along the examples has NumPy's meaning, or is refused.
+    Indexing along the examples follows NumPy; any other index raises IndexError.
 
     Args:
         name: name of the array in error messages.
         read: row indices in [0, examples) -> rows [rows, *features]; must be thread-safe.
         shape: shape of the array.
         dtype: dtype of the values, real.
-        bounds: bounds (low, high) of raw values by their format (default: `format_bounds`).
+        bounds: range (low, high) of raw values (default: `format_bounds` of the dtype).
 
     Raises:
         ValueError: for a dtype that is not real.
@@ -70,7 +70,7 @@ class LazyArray:
 
         Args:
             count: number of selected examples.
-            which: indices below count -> row indices of this array.
+            which: row indices of the result -> row indices of this array.
 
         Returns:
             The lazy array [count, *features].
@@ -90,7 +90,7 @@ class LazyArray:
         """Apply a function to every row when it is read.
 
         Args:
-            function: rows of this array -> [rows, *features], independent for each row.
+            function: rows of this array -> [rows, *features], applied to each row independently.
             features: shape of one result.
             dtype: dtype of the results.
 

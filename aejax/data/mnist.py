@@ -1,9 +1,9 @@
 """MNIST and Fashion-MNIST as TFDS builders that need no TensorFlow.
 
-The builders of TFDS decompress with TensorFlow; these read the same archives with `read_idx`. They
-store raw pixels in the original order, those of TFDS shuffled PNG files; so their names on disk
-differ. This module imports TFDS, so it is imported only where it is needed. TFDS reads the sizes
-and checksums of the archives from `checksums.tsv` in this folder.
+The builders of TFDS decompress with TensorFlow and store shuffled PNG files. These read the same
+archives with `read_idx` and store raw pixels in the original order, so their names on disk differ.
+This module imports TFDS, so it is imported only where it is needed. TFDS reads the sizes and
+checksums of the archives from `checksums.tsv` in this folder.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,9 @@
 """Affine, invertible normalisations r = (x − shift) / scale.
 
-The statistics are those of the train data; the same normalisation is applied to test and new data.
-They are computed in float64, block by block, so the data may be memory-mapped. On concrete arrays
-the map is evaluated in float64 on the host and rounded once to the requested dtype; inside `jit` it
-is evaluated in the widest available dtype.
+The statistics are those of the training data; the same normalisation is applied to test and new
+data. They are computed in float64, block by block, so the data may be memory-mapped. On concrete
+arrays the map is evaluated in float64 on the host and rounded once to the requested dtype; inside
+`jit` it is evaluated in the widest available dtype.
 """
 
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def unit_range(
     """Normalisation of [low, high] to [0, 1]: r = (x − low) / (high − low).
 
     Args:
-        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
+        x: training data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
         low: lower bound of every feature, such as 0 for images (default: the minimum of each
             feature in x, as in scikit-learn's MinMaxScaler).
         high: upper bound, such as 255 (default: the maximum of each feature in x).
@@ -70,9 +70,9 @@ def unit_range(
         feature whose bounds coincide has scale 1 and so becomes 0.
 
     Raises:
-        ValueError: for bounds out of order or not finite, or a range beyond float64; for missing
-            bounds also if x has NaN or infinity, no examples, a dtype that is not real, or integers
-            that float64 cannot distinguish.
+        ValueError: for bounds out of order or not finite, or a range beyond float64; if a bound is
+            computed from x, also for NaN or infinity, no examples, a dtype that is not real, or
+            integers that float64 cannot distinguish.
 
     Example:
         >>> import numpy as np
@@ -97,11 +97,11 @@ def unit_range(
 def standardise(x: Tabular | LazyArray) -> Normalisation:
     """Normalisation of each feature to mean 0 and variance 1: r_ij = (x_ij − mean_j) / deviation_j.
 
-    The deviation is that of the population, √(Σ_i (x_ij − mean_j)² / m), as in scikit-learn's
+    The standard deviation is the biased one, √(Σ_i (x_ij − mean_j)² / m), as in scikit-learn's
     StandardScaler. A constant feature, such as a border pixel, has scale 1 and so becomes 0.
 
     Args:
-        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
+        x: training data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
 
     Returns:
         The `Normalisation`, with shift and scale [*features].
@@ -132,11 +132,11 @@ def covariance_scale(x: Tabular | LazyArray) -> Normalisation:
     `unit_range`.
 
     Args:
-        x: train data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
+        x: training data [m, *features]: an array, a `LazyArray`, lists or a DataFrame.
 
     Returns:
-        The `Normalisation`, with shift [*features] and the scalar scale √m, where m is the number
-        of examples in x, also if it is applied to other data.
+        The `Normalisation`, with shift [*features] and the scalar scale √m, where m is always the
+        number of examples in the training data.
 
     Raises:
         ValueError: as `standardise`.
@@ -151,7 +151,7 @@ def normalise(
     """Apply a normalisation: r = (x − shift) / scale.
 
     Args:
-        normalisation: normalisation of the train data.
+        normalisation: normalisation of the training data.
         x: examples [m, *features]: NumPy or JAX array, list or DataFrame.
         dtype: floating-point dtype of the result (default: that of x, float32 for integers).
 
@@ -258,7 +258,7 @@ def _computed(
 
 
 def _check_overflow(source: np.ndarray, result: np.ndarray) -> None:
-    """Refuse a result that is not finite for a finite value."""
+    """Reject a result that is not finite for a finite value."""
     finite = np.isfinite(source) if is_floating(source.dtype) else np.True_
     overflow = finite & ~np.isfinite(result)
     if overflow.any():

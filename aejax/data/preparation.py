@@ -34,20 +34,20 @@ class AvailableDataset(NamedTuple):
 
 
 def available(data_dir: str | PathLike[str] | None = None) -> tuple[AvailableDataset, ...]:
-    """List the data sets that need no TensorFlow; the other TFDS names also work.
+    """List the data sets that need no TensorFlow; `load` also accepts all other TFDS names.
 
     Args:
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
 
     Returns:
         The `AvailableDataset`s.
     """
     embedded = [AvailableDataset(name, text, True) for name, text in EMBEDDED_DATASETS.items()]
-    ours = [
+    downloadable = [
         AvailableDataset(name, text, is_prepared(find_builder(name, data_dir)))
         for name, text in TENSORFLOW_FREE.items()
     ]
-    return (*embedded, *ours)
+    return (*embedded, *downloadable)
 
 
 def prepare(
@@ -63,9 +63,9 @@ def prepare(
 
     Args:
         name: name of the data set, as in `find_builder`.
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
         manual_dir: folder with the original archives, for use without network. For `mnist` and
-            `fashion_mnist` it must contain all four.
+            `fashion_mnist` it must contain all four archives.
 
     Returns:
         The folder of the prepared data set.

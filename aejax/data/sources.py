@@ -29,9 +29,9 @@ def load(
         name: `digits` or `photos` (included in scikit-learn); `mnist` or `fashion_mnist` (after
             `prepare`); a path (see `load_file`; write `./mnist` for a folder named like a data
             set); any other TFDS name, written `tfds:NAME` if a file has the same name.
-        data_dir: TFDS's data directory (default: that of TFDS, see `find_builder`).
+        data_dir: TFDS's data directory (default: as in `find_builder`).
         label: column of a table with labels, which are integers or text.
-        ignore: columns of a table that are no features, such as identifiers.
+        ignore: columns of a table that are not features, such as identifiers.
 
     Returns:
         The data set, checked by `check_dataset`.

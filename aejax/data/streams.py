@@ -30,7 +30,7 @@ class StreamedDataset(NamedTuple):
     name:      name or path that it was opened from.
     train:     [m_train, *features].
     test:      [m_test, *features].
-    low, high: bounds of raw values by their format, or None.
+    low, high: range of raw values, such as 0 and 255 for uint8; None if unknown.
     """
 
     name: str
@@ -58,7 +58,7 @@ def open_stream(
     - An `.array_record` file, or a folder of them, in which every record is a `.npy` file.
     - The name of a prepared TFDS data set: `mnist`, `fashion_mnist`, or `tfds:NAME`.
 
-    Without a test split, every fifth example becomes test, as in `load`.
+    Without a test split, every fifth example is a test example, as in `load`.
 
     Args:
         name: path or name.
@@ -87,7 +87,7 @@ def open_stream(
     """
     name = os.fspath(name)
     sources = [(guard or guarded)(source) for source in _sources(name, data_dir, image_mode)]
-    train, test = sources if len(sources) == 2 else _by_fifths(*sources)
+    train, test = sources if len(sources) == 2 else _split_every_fifth(*sources)
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(
             f"{name}: train examples have shape {train.shape[1:]}, test examples {test.shape[1:]}"
@@ -96,7 +96,7 @@ def open_stream(
 
 
 def guarded(x: LazyArray, *, skip: int = 0, skipped: set[int] | None = None) -> LazyArray:
-    """Check on access that examples are readable and finite; skip a limited number of others.
+    """Check on access that examples are readable and finite; skip at most `skip` invalid ones.
 
     Args:
         x: examples.
@@ -238,7 +238,7 @@ def _array(record: bytes) -> np.ndarray:
 def _sources(
     name: str, data_dir: str | PathLike[str] | None, image_mode: ImageMode | None
 ) -> list[LazyArray]:
-    """Either all examples, or those of train and of test."""
+    """One array of all examples, or two: train and test."""
     path = Path(os.path.expanduser(name))
     prepared = name in TENSORFLOW_FREE or name.startswith("tfds:")
     if not prepared and not path.exists():
@@ -268,7 +268,7 @@ def _file(path: Path) -> LazyArray:
 
 
 def _prepared(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]:
-    """Splits of a TFDS data set, as in `load`."""
+    """Train and test splits of a TFDS data set, as in `load`."""
     builder, splits = open_builder(name, data_dir)
     return [_split(name, builder, split) for split in splits]
 
@@ -284,8 +284,8 @@ def _split(name: str, builder: Any, split: str) -> LazyArray:
     return LazyArray(f"{name}, {split}", read, shape, feature.np_dtype)
 
 
-def _by_fifths(x: LazyArray) -> tuple[LazyArray, LazyArray]:
-    """`every_fifth` on row indices, without reading the rows."""
+def _split_every_fifth(x: LazyArray) -> tuple[LazyArray, LazyArray]:
+    """Split as `every_fifth` does, by row indices, without reading the rows."""
     if len(x) < 5:
         raise ValueError(f"{x.name} has {len(x)} examples; expected at least 5 for a test split")
     test_size = len(x) // 5

@@ -44,9 +44,9 @@ class LinearAutoencoder(
         whiten: whether to scale every code unit to variance one.
         solver: "closed-form" uses the singular value decomposition; "covariance" the eigenvectors
             of the covariance or Gram matrix in the dtype of X, which is faster for many examples or
-            features, with half the digits; "gradient" trains the autoencoder by L-BFGS from a
-            random start and extracts the components from its reconstructions.
-        random_state: seed of the start of the gradient solver.
+            features, with half as many correct digits; "gradient" trains the autoencoder by L-BFGS
+            from a random start and extracts the components from its reconstructions.
+        random_state: seed of the random start of the gradient solver.
         contamination: fraction of the examples in `fit` that are outliers, in (0, 0.5], for
             `decision_function` and `predict` (default: no threshold). It needs a likelihood, so
             fewer components than features.
@@ -113,7 +113,7 @@ class LinearAutoencoder(
         x = check_training_examples(self, X, resumed=False, at_least=2)
         most = min(x.shape)
         if self.solver == "covariance":
-            self._keep(*analyse_covariance(x), x.dtype, most)
+            self._set_attributes(*analyse_covariance(x), x.dtype, most)
         else:
             self._analyse(moments(x), x.dtype, most)
         self._set_offset(x)
@@ -172,7 +172,7 @@ class LinearAutoencoder(
 
         Raises:
             NotFittedError: if the estimator is not fitted.
-            ValueError: if the codes have another width.
+            ValueError: if the codes have another number of components.
         """
         code = check_codes(self, X)
         decoder = self.params_["decoder"]["layer_0"]
@@ -278,7 +278,7 @@ class LinearAutoencoder(
         ):
             raise ValueError(
                 f"the gradient solver needs an integer n_components, got {self.n_components!r}; "
-                "use the closed form to choose it by variance"
+                "solver='closed-form' can choose it by variance"
             )
 
     def _analyse(self, data: Moments, dtype: np.dtype, most: int) -> "LinearAutoencoder":
@@ -287,12 +287,12 @@ class LinearAutoencoder(
         if gradient:
             _code_size(self.n_components, np.zeros(0), 0.0, most)
         analysis = self._trained(data) if gradient else pca_of_moments(data)
-        return self._keep(data, analysis, dtype, most)
+        return self._set_attributes(data, analysis, dtype, most)
 
-    def _keep(
+    def _set_attributes(
         self, data: Moments, analysis: PCA, dtype: np.dtype, most: int
     ) -> "LinearAutoencoder":
-        """Set the fitted attributes; `most` is the maximum of n_components."""
+        """Set the fitted attributes; `most` is the largest possible n_components."""
         total, rank = float(np.square(data.factor).sum()), min(data.examples, len(data.mean))
         code = min(_code_size(self.n_components, analysis.eigenvalues, total, most), rank)
         eigenvalues, components = analysis.eigenvalues[:code], analysis.components[:code]

@@ -13,7 +13,7 @@ from aejax.types import Array
 class ActivationStatistics(NamedTuple):
     """Statistics of each unit over the examples, and of each example over the units.
 
-    mean:                mean activation ρ̂_l of each unit.
+    mean:                mean activation ρ̂_l of unit l.
     frequency:           fraction of examples on which each unit is active, |h_l| > threshold.
     dead:                True for a unit that is active on no example.
     lifetime_sparsity:   sparsity of each unit over the examples, from 0 (equal on all examples) to
@@ -37,8 +37,8 @@ def activation_statistics(
 
     Args:
         code: code h, one row per example.
-        threshold: |h| above which a unit counts as active: 0 for top-k and rectified codes, a small
-            value such as 0.05 for logistic units, which are never 0.
+        threshold: |h| above which a unit counts as active: 0 for top-k and ReLU codes, a small
+            value such as 0.05 for sigmoid units, which are never 0.
 
     Returns:
         The `ActivationStatistics`.
@@ -65,7 +65,7 @@ def encoded_statistics(
     threshold: float | Array,
     batch_size: int,
 ) -> ActivationStatistics:
-    """`activation_statistics` of the code of a data set, with the code of one batch in memory.
+    """`activation_statistics` of a data set, encoded batch by batch to limit memory.
 
     The function is pure and can be jitted with a static batch size.
 
@@ -86,7 +86,7 @@ def encoded_statistics(
     examples = x.shape[0]
     full = examples // batch_size * batch_size
     batches = x[:full].reshape(-1, batch_size, *x.shape[1:])
-    total = _sums(encode(x[full:]), threshold)  # zero for no rows
+    total = _sums(encode(x[full:]), threshold)  # zero for an empty batch
 
     def add(total: _Sums, batch: Array) -> tuple[_Sums, None]:
         return jax.tree.map(jnp.add, total, _sums(encode(batch), threshold)), None

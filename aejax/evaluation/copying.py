@@ -1,4 +1,4 @@
-"""Measure of copying: reconstruction error on data against error on shuffled data."""
+"""Measure of copying: reconstruction errors on data and on shuffled data, compared."""
 
 from typing import NamedTuple
 

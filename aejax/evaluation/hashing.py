@@ -10,7 +10,7 @@ from aejax.types import Array
 
 
 class HammingBalls(NamedTuple):
-    """Counts of examples in the Hamming ball of each query, for each radius 0, 1, …, bits.
+    """Counts of examples in the Hamming ball of each query, for radii from 0 to the code length.
 
     retrieved: number of examples in the ball.
     relevant:  number of those that are relevant to the query.
@@ -61,14 +61,14 @@ def precision_at(balls: HammingBalls, *, k: int) -> Float[Array, " queries"]:
     """Precision at k: the fraction of the k nearest examples that is relevant.
 
     Short codes have many ties in distance. The result is the mean over all orders of tied examples,
-    so it does not depend on the order in which examples are stored.
+    so it does not depend on the order of the database.
 
     Args:
         balls: result of `hamming_balls`.
         k: number of retrieved examples, from 1 to the number of examples.
 
     Returns:
-        The precision of each query; NaN for fewer than k examples.
+        The precision of each query; NaN if there are fewer than k examples.
 
     Raises:
         ValueError: for a k below 1.

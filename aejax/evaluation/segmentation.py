@@ -1,7 +1,7 @@
 """Semantic segmentation: batches with masked void pixels, class weights and accuracy measures.
 
-Void is any label outside [0, classes − 1], for unlabelled pixels. Void pixels count neither in
-training nor in the measures.
+Unlabelled pixels are void: their label is any integer outside [0, classes − 1]. They are ignored in
+training and in the measures.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class SegmentationMeasures(NamedTuple):
     mean_iou:        mean of the IoUs.
 
     The accuracy of a class without labelled pixels is NaN, and so is the IoU of a class without
-    labelled or predicted pixels. The means ignore NaN, and are NaN only without any pixel.
+    labelled or predicted pixels. The means ignore NaN; they are NaN if no pixel is labelled.
     """
 
     global_accuracy: Float[Array, ""]
@@ -59,7 +59,7 @@ def segmentation_batch(
 def median_frequency_weights(
     labels: Integer[Array, "examples *spatial"], *, classes: int
 ) -> Float[Array, " classes"]:
-    """Class weights median(f)/f_c, which balance rare classes (median frequency balancing).
+    """Class weights median(f)/f_c, larger for rare classes (median frequency balancing).
 
     f_c is the frequency of class c among the pixels, void included, of the images that contain c.
 
@@ -84,8 +84,7 @@ def confusion_matrix(
 ) -> Integer[Array, "classes classes"]:
     """Confusion matrix: number of pixels by label (row) and predicted class (column), without void.
 
-    The matrices of parts of the data add up to that of all data. Counts are int32, for fewer than
-    2³¹ pixels.
+    Matrices of several batches can be added. Counts are int32, for fewer than 2³¹ pixels.
 
     Args:
         labels: class of each pixel, or void.

@@ -2,8 +2,8 @@
 
 Calling an exported function needs JAX but not aejax:
 `export.deserialize(bytearray(Path("encode.stablehlo").read_bytes())).call(x)`, after
-`from jax import export`. Codes that are trees of custom containers need the module that defines
-them; for SegNet that is `aejax.layers.resampling`.
+`from jax import export`. Codes with custom pytree classes need the module that defines the classes
+to be imported first; for SegNet that is `aejax.layers.resampling`.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -62,7 +62,7 @@ def serialise(
 
 
 def deserialise(path: str | PathLike[str]) -> Callable[[Any], Any]:
-    """Read a function from a file written by `serialise`, the inverse for users of aejax.
+    """Read a function from a file that contains the bytes from `serialise`.
 
     Args:
         path: path of the file.

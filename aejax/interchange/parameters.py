@@ -2,8 +2,8 @@
 
 Arrays are named by their path, `encoder.layer_0.kernel`, in the layout of Flax: kernels are
 [inputs, outputs]. The description has dtype and shape of each array, and a SHA-256 digest of itself
-and the arrays, so that truncated, altered or foreign files are refused. Files of earlier versions
-have no digest and are accepted.
+and the arrays, so that truncated or altered files, and those of other programs, are rejected. Files
+of earlier versions have no digest and are accepted.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from aejax.types import Params
 
 FORMAT = "aejax parameters 1"
 DESCRIPTION_KEY = "aejax"
-"""Key of the description: in the safetensors metadata, or of a text array in the archive."""
+"""Key of the description in safetensors metadata; name of the text array with it in .npz files."""
 
 SAVEZ_ARGUMENTS = {"file", "allow_pickle"}
 """Argument names of `numpy.savez`, which cannot be names of arrays."""
@@ -66,7 +66,7 @@ def save_parameters(
     """
     path = Path(path)
     _check_suffix(path)
-    arrays = _flat(params)
+    arrays = _flatten(params)
     _check_finite(arrays)
     reserved = RESERVED & (description or {}).keys()
     if reserved:
@@ -119,7 +119,7 @@ def load_parameters(path: str | PathLike[str]) -> tuple[Params, dict[str, Any]]:
         if DIGEST in about:
             about = unseal(text, salt=_digest(arrays))
         _check_finite(arrays)
-        return _nested(arrays), about
+        return _unflatten(arrays), about
     except ValueError as error:
         raise ValueError(f"{path} is not a file of `save_parameters`: {error}") from error
 
@@ -144,7 +144,7 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, np.ndarray]]:
         return (file.metadata() or {})[DESCRIPTION_KEY], arrays
 
 
-def _flat(params: Params) -> dict[str, np.ndarray]:
+def _flatten(params: Params) -> dict[str, np.ndarray]:
     arrays = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(params):
         names = [getattr(key, "key", None) for key in path]
@@ -164,16 +164,16 @@ def _flat(params: Params) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _nested(arrays: Mapping[str, np.ndarray]) -> Params:
+def _unflatten(arrays: Mapping[str, np.ndarray]) -> Params:
     params: Params = {}
     for name, array in arrays.items():
-        *folders, last = name.split(".")
+        *parents, last = name.split(".")
         inner = params
-        for folder in folders:
-            inner = inner.setdefault(folder, {})
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
             if not isinstance(inner, dict):
                 raise ValueError(f"{name} conflicts with an array whose name is a prefix of it")
-        if not all((*folders, last)) or last in inner:
+        if not all((*parents, last)) or last in inner:
             raise ValueError(f"{name} conflicts with another name, or has an empty part")
         inner[last] = array
     return params

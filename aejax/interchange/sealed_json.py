@@ -16,7 +16,7 @@ def seal(document: Mapping[str, Any], *, salt: str = "") -> dict[str, Any]:
         salt: string hashed with the content; `unseal` needs the same.
 
     Returns:
-        The document with its digest, which may be written in any JSON layout.
+        The document and its digest, which is independent of key order and JSON formatting.
     """
     return {**document, DIGEST: _digest(document, salt)}
 
@@ -25,7 +25,7 @@ def unseal(text: str | bytes, *, salt: str = "") -> dict[str, Any]:
     """Parse a JSON object, and verify and remove its digest.
 
     Args:
-        text: JSON in any layout.
+        text: JSON in any formatting.
         salt: string given to `seal`.
 
     Returns:

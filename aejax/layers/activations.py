@@ -13,9 +13,9 @@ from aejax.types import Array
 def top_k(*, k: int) -> Callable[[Array], Array]:
     """k-sparse activation: the k largest units of each example keep their values, the rest are 0.
 
-    h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Ties
-    go to the first units, so exactly k are active. It is an activation, not a perturbation, because
-    a k-sparse code is sparse at test time too: `dense(..., code_activation=top_k(k=...))`.
+    h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Of
+    equal units the first are selected, so exactly k are. As the code is k-sparse at test time too,
+    use it as activation, not as perturbation: `dense(..., code_activation=top_k(k=...))`.
 
     Args:
         k: number of active units, from 1 to the size of the code.
@@ -53,7 +53,7 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Straight-through binary units: h = 1[z > 0] forward, derivative σ(z) (1 − σ(z)) backward.
 
-    The derivative of the step is 0 almost everywhere, so that of the logistic function replaces it.
+    The derivative of the step is 0 almost everywhere, so the derivative of the sigmoid replaces it.
     The result is an estimate of the gradient, not the gradient of the objective.
 
     Args:

@@ -62,7 +62,7 @@ def batch_normalisation(
         ValueError: for a single value per channel, which has no batch statistics.
 
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2 (their population variance divides by the count
-    minus one; here it is that of the data as one batch).
+    minus one, this one by the count).
     """
     mean, variance = _statistics(params, x)
     scale = params["scale"] * jax.lax.rsqrt(variance + epsilon)

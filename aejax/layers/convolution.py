@@ -37,21 +37,21 @@ def convolution(
     dilation: Sequence[int] | None = None,
     groups: int = 1,
 ) -> Float[Array, "batch *out_spatial outputs"]:
-    """Convolution of neural networks: the cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
+    """Convolution (cross-correlation) y_p = Σ_q x_{s p + d q − low} W_q, q in the kernel's window.
 
     Args:
         x: input, channels last.
         kernel: W in Flax's layout; each group has `inputs / groups` input channels.
-        strides: s, steps between outputs (default: one).
+        strides: s, input positions from one output to the next (default: 1).
         padding: zeros (low, high) at the ends of each axis, "valid" or "same".
-        dilation: d, steps between the kernel's positions (default: one).
+        dilation: d, input positions from one kernel element to the next (default: 1).
         groups: number of groups of consecutive channels, as `feature_group_count` in JAX.
 
     Returns:
         y, of the shape `convolution_shape`.
 
     Raises:
-        ValueError: if axes or channels disagree, and as `convolution_shape`.
+        ValueError: if axes or channels do not match, and as `convolution_shape`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -99,18 +99,18 @@ def transposed_convolution(
     Args:
         y: array with the shape of the convolution's output, channels last.
         kernel: W of the convolution, from `inputs` to `outputs`.
-        strides: s of the convolution (default: one).
+        strides: s of the convolution (default: 1).
         padding: padding of the convolution; "same" gives s times as many positions.
-        dilation: d of the convolution (default: one).
-        output_padding: positions added at the high ends, each below its stride or its dilation
-            (default: none); `decoder_geometry` finds those that give a wanted shape.
+        dilation: d of the convolution (default: 1).
+        output_padding: positions added at the high end of each axis, fewer than its stride or its
+            dilation (default: none); `decoder_geometry` computes those for a given shape.
         groups: number of groups of the convolution.
 
     Returns:
         x, of the shape `transposed_shape`, with `groups` times the kernel's input channels.
 
     Raises:
-        ValueError: if axes or channels disagree, and as `transposed_axes`.
+        ValueError: if axes or channels do not match, and as `transposed_axes`.
 
     Source: Dumoulin & Visin 2016, ch. 4.
     """
@@ -127,7 +127,7 @@ def transposed_convolution(
         y,
         flipped(kernel, groups=groups),
         strides=[1] * len(axes),
-        padding=[_around(axis) for axis in axes],
+        padding=[_zeros_around(axis) for axis in axes],
         stretch=[axis.stride for axis in axes],
         dilation=[axis.dilation for axis in axes],
         groups=groups,
@@ -138,11 +138,11 @@ def transposed_convolution(
 def zero_inserted(
     y: Float[Array, "batch *spatial outputs"], geometry: Geometry
 ) -> Float[Array, "batch *stretched outputs"]:
-    """Input of a transposed convolution with s − 1 zeros between its positions and zeros around.
+    """Zero insertion: y with s − 1 zeros between its positions, and zeros around it.
 
     transposed_convolution(y, W) is convolution(zero_inserted(y), flipped(W)) with unit strides and
     the same dilation. There are e − 1 − low zeros at the low end and e − 1 − high + a at the high
-    end; a negative number crops.
+    end (e and a as in `convolution_arithmetic`); a negative number crops.
 
     Args:
         y: input of the transposed convolution, channels last.
@@ -157,20 +157,20 @@ def zero_inserted(
     Source: Dumoulin & Visin 2016, relations 8 to 14.
     """
     axes = transposed_axes(y.shape[1:-1], geometry)
-    return pad_spatial(y, [(*_around(axis), axis.stride - 1) for axis in axes])
+    return pad_spatial(y, [(*_zeros_around(axis), axis.stride - 1) for axis in axes])
 
 
 def flipped(
     kernel: Float[Array, "*window group_inputs outputs"], *, groups: int = 1
 ) -> Float[Array, "*window group_outputs inputs"]:
-    """Kernel of a transposed convolution: W reversed in space, its channels exchanged.
+    """Kernel of a transposed convolution: W with reversed spatial axes and swapped channels.
 
     Args:
         kernel: W of the convolution that is transposed.
         groups: number of groups of the convolution.
 
     Returns:
-        W reversed along each spatial axis, with inputs and outputs exchanged within each group.
+        W reversed along each spatial axis, with inputs and outputs swapped within each group.
     """
     *window, inputs, outputs = kernel.shape
     by_group = jnp.flip(kernel, axis=range(len(window))).reshape(*window, inputs, groups, -1)
@@ -193,9 +193,9 @@ def convolution_matrix(
     Args:
         kernel: W.
         shape: spatial shape of the convolution's input.
-        strides: strides of the convolution (default: one).
+        strides: strides of the convolution (default: 1).
         padding: padding of the convolution.
-        dilation: dilation of the convolution (default: one).
+        dilation: dilation of the convolution (default: 1).
         groups: number of groups of the convolution.
 
     Returns:
@@ -215,7 +215,7 @@ def convolution_matrix(
     matrix = jnp.einsum("...igo,hg->...higo", by_group, jnp.eye(groups, dtype=kernel.dtype))
     matrix = matrix.reshape(*window, groups * inputs, outputs)
     for axis, out_size in zip(resolve_axes(shape, geometry), out_shape, strict=True):
-        # From [k, …] to […, o, i]: after the last axis the channels come first.
+        # Replaces the kernel axis by (o, i) at the end: finally [inputs, outputs, o_1, i_1, …].
         matches = axis.input_positions(out_size)[..., None] == np.arange(axis.size)
         matrix = jnp.tensordot(
             matrix, matches.swapaxes(0, 1).astype(kernel.dtype), axes=(0, 0), precision="highest"
@@ -234,7 +234,7 @@ def _lax_convolution(
     dilation: Sequence[int],
     groups: int,
 ) -> Array:
-    """XLA's cross-correlation of x with stretch − 1 zeros between its positions, padded."""
+    """XLA's cross-correlation of x, with stretch − 1 zeros between its positions, then padded."""
     spatial = "".join(chr(ord("a") + axis) for axis in range(len(strides)))
     return jax.lax.conv_general_dilated(
         x,
@@ -249,7 +249,7 @@ def _lax_convolution(
 
 
 def _split_padding(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]:
-    """Axes of the convolution proper, and the padding to apply outside of it.
+    """Axes of XLA's convolution, and the padding to apply separately, outside of it.
 
     Works around a crash of XLA (jaxlib 0.10.2, CPU, float64), which mistakes an axis with kernel
     and stride 2 whose transpose needs no zeros around it for an axis of groups.
@@ -263,7 +263,7 @@ def _split_padding(axes: list[Axis]) -> tuple[list[Axis], list[tuple[int, int]]]
     return inside, [axis.padding if split else (0, 0) for axis, split in pairs]
 
 
-def _around(axis: Axis) -> tuple[int, int]:
+def _zeros_around(axis: Axis) -> tuple[int, int]:
     """Zeros (low, high) around the zero-inserted input of a transposed convolution."""
     low, high = (axis.span - 1 - padding for padding in axis.padding)
     return low, high + axis.output_padding

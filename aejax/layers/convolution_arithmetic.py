@@ -1,6 +1,6 @@
 """Convolution arithmetic: output shapes of convolutions and of transposed convolutions.
 
-Axes do not interact. On an axis of i positions, a kernel of k positions with dilation d spans
+The axes are independent. On an axis of i positions, a kernel of k positions with dilation d spans
 e = d (k − 1) + 1, and stride s and padding (low, high) give o = ⌊(i + low + high − e) / s⌋ + 1.
 The transposed convolution maps i' = o to o' = s (i' − 1) + e − low − high + a. This is i if the
 output padding a is the remainder of the stride, (i + low + high − e) mod s.
@@ -19,9 +19,9 @@ class Geometry(NamedTuple):
     """Geometry of a convolution or of its transpose, with one entry for each spatial axis.
 
     kernel:         size of the kernel.
-    strides:        steps between outputs (default: one).
+    strides:        input positions from one output to the next (default: 1).
     padding:        padding of the convolution, also for its transpose.
-    dilation:       steps between the kernel's positions (default: one).
+    dilation:       input positions from one kernel element to the next (default: 1).
     output_padding: positions that a transposed convolution adds at the high ends (default: none).
     """
 
@@ -49,7 +49,7 @@ class Axis(NamedTuple):
 
     @property
     def slack(self) -> int:
-        """Positions by which the kernel can move: i + low + high − e."""
+        """Number of positions by which the kernel can move: i + low + high − e."""
         return self.size + sum(self.padding) - self.span
 
     def input_positions(self, outputs: int) -> np.ndarray:
@@ -69,8 +69,8 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
     """Resolve the defaults of a convolution's geometry on each axis of its input.
 
     "same" padding gives o = ⌈i / s⌉ outputs with the fewest zeros, max(s (o − 1) + e − i, 0): half
-    of them at the low end, an odd one at the high end. For unit strides and an odd kernel it is the
-    half padding of Dumoulin & Visin.
+    of them at each end, and one more at the high end if their number is odd. For unit strides and
+    an odd kernel it is the half padding of Dumoulin & Visin.
 
     Args:
         shape: spatial shape of the convolution's input.
@@ -80,13 +80,13 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
         One `Axis` per spatial axis.
 
     Raises:
-        ValueError: if lengths disagree, an entry is out of range, or the padding is an unknown
+        ValueError: if lengths differ, an entry is out of range, or the padding is an unknown
             string.
     """
-    ones, none = (1,) * len(shape), (0,) * len(shape)
+    ones, zeros = (1,) * len(shape), (0,) * len(shape)
     strides = ones if geometry.strides is None else geometry.strides
     dilation = ones if geometry.dilation is None else geometry.dilation
-    added = none if geometry.output_padding is None else geometry.output_padding
+    added = zeros if geometry.output_padding is None else geometry.output_padding
     padding = geometry.padding
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
@@ -100,13 +100,13 @@ def resolve_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
         Axis(*axis)
         for axis in zip(shape, geometry.kernel, strides, padding, dilation, added, strict=True)
     ]
-    return [_same(axis) for axis in axes] if geometry.padding == "same" else axes
+    return [_with_same_padding(axis) for axis in axes] if geometry.padding == "same" else axes
 
 
 def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...]:
     """Spatial shape of a convolution's output: o = ⌊(i + low + high − e) / s⌋ + 1 on each axis.
 
-    It is also that of a pooling whose window is the kernel.
+    It is also the output shape of pooling with a window of the kernel's size.
 
     Args:
         shape: i, spatial shape of the input.
@@ -139,8 +139,8 @@ def convolution_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ..
 def transposed_axes(shape: Sequence[int], geometry: Geometry) -> list[Axis]:
     """Resolve the defaults of a transposed convolution's geometry on each axis of its input.
 
-    "same" means the transpose of the convolution over s i' positions with "same" padding, and
-    chooses the output padding so that o' = s i'.
+    "same" means the transpose of the "same" convolution of s i' positions: its output padding is
+    chosen so that o' = s i'.
 
     Args:
         shape: i', spatial shape of its input, which is the convolution's output.
@@ -197,22 +197,22 @@ def transposed_shape(shape: Sequence[int], geometry: Geometry) -> tuple[int, ...
 def decoder_geometry(
     code_shape: Sequence[int], shape: Sequence[int], layers: Sequence[Geometry]
 ) -> tuple[Geometry, ...]:
-    """Transposed convolutions with the output padding that gives exactly the wanted output shape.
+    """Transposed convolutions with the output padding that gives exactly the given output shape.
 
-    From the output backwards: a layer with o' output positions has the i' inputs that its
-    convolution makes of them, and the output padding a = (o' + low + high − e) mod s. So the
-    paddings are unique, and so is the shape of the code that they need.
+    Backwards from the output: a layer with o' output positions has i' inputs, the output size of
+    its convolution for o' inputs, and the output padding a = (o' + low + high − e) mod s. So the
+    output paddings and the shape of the code are unique.
 
     Args:
         code_shape: spatial shape of the code.
-        shape: wanted spatial shape of the output.
+        shape: spatial shape of the output.
         layers: transposed convolutions, in order from the code; their output padding is ignored.
 
     Returns:
         The layers, with padding as pairs and with output padding.
 
     Raises:
-        ValueError: if no output padding leads from this code to this shape (the message names the
+        ValueError: if no output padding leads from this code to this shape (the message states the
             code shape that is needed); and as `convolution_shape`.
 
     Source: Dumoulin & Visin 2016, relation 14.
@@ -255,7 +255,7 @@ def check_entries(axes: int, minimum: int, **named: Sequence) -> None:
             )
 
 
-def _same(axis: Axis) -> Axis:
+def _with_same_padding(axis: Axis) -> Axis:
     outputs = -(-axis.size // axis.stride)
     total = max(axis.stride * (outputs - 1) + axis.span - axis.size, 0)
     return axis._replace(padding=(total // 2, total - total // 2))

@@ -1,11 +1,11 @@
 """Convolution as a matrix product of patches (im2col), and its transpose (col2im), for CPUs.
 
 Inside a scan, XLA compiles the gradients of a convolution for a CPU to plain loops, many times
-slower than the matrix products that they are (jaxlib 0.10.2; `benchmarks.convolution` times both).
-Here each patch is a row and the kernel a matrix (im2col); the transpose adds the rows back at the
-positions of their patches (col2im). Patches are taken of the convolution's input or of its output,
-whichever is narrower, because copying them is the cost. Forward- and reverse-mode derivatives are
-those that JAX derives.
+slower than equivalent matrix products (jaxlib 0.10.2; `benchmarks.convolution` times both). Here
+each patch is a row and the kernel a matrix (im2col); the transpose adds the rows back at the
+positions of their patches (col2im). Patches are taken from the convolution's input or its output,
+whichever has fewer channels, because copying them takes most of the time. JAX derives the forward-
+and reverse-mode derivatives.
 """
 
 import itertools
@@ -22,7 +22,7 @@ from aejax.layers.low_precision import matmul
 from aejax.types import Array
 
 MAX_PATCH_BYTES = 2**28
-"""Maximum size of the patches, which repeat x for every kernel position; else XLA convolves."""
+"""Maximum size of the patches, which repeat x for every kernel position; above it, XLA is used."""
 
 
 def patches_fit(batch: object, kernel: Array, out_shape: Sequence[int]) -> bool:
@@ -42,7 +42,7 @@ def patches_fit(batch: object, kernel: Array, out_shape: Sequence[int]) -> bool:
     return jax.default_backend() == "cpu" and elements * kernel.dtype.itemsize <= MAX_PATCH_BYTES
 
 
-@partial(jax.jit, static_argnames=("axes", "out_shape"))  # one program also outside of jit
+@partial(jax.jit, static_argnames=("axes", "out_shape"))  # one program, even outside of jit
 def convolve(x: Array, kernel: Array, axes: tuple[Axis, ...], out_shape: tuple[int, ...]) -> Array:
     """Cross-correlation y_p = Σ_q x_{s p + d q − low} W_q.
 
@@ -55,7 +55,7 @@ def convolve(x: Array, kernel: Array, axes: tuple[Axis, ...], out_shape: tuple[i
     Returns:
         y [batch, *out_shape, outputs].
     """
-    # The transposed path accumulates in the dtype of x, which low precision does not allow.
+    # The transposed path accumulates in the dtype of x, which is inaccurate in low precision.
     if jnp.finfo(x.dtype).bits >= 32 and _outputs_are_narrower(kernel, axes):
         y = jax.ShapeDtypeStruct((x.shape[0], *out_shape, kernel.shape[-1]), x.dtype)
         transpose = partial(_col2im_by_blocks, kernel=kernel, axes=axes, shape=x.shape[1:-1])
@@ -118,7 +118,7 @@ def _im2col(x: Array, axes: Sequence[Axis], out_shape: Sequence[int]) -> Array:
 
 
 def _col2im_by_blocks(y: Array, kernel: Array, axes: Sequence[Axis], shape: Sequence[int]) -> Array:
-    """`convolve_transposed` by blocks of strides in x, each one product with the y that meet it."""
+    """`convolve_transposed` as one matrix product, whose rows are the stride-sized blocks of x."""
     window = [axis.kernel // axis.stride for axis in axes]
     blocks = [out + size - 1 for out, size in zip(y.shape[1:-1], window, strict=True)]
     offsets = itertools.product(*map(range, window))
@@ -142,7 +142,7 @@ def _matmul_with_barriers(rows: Array, matrix: Array) -> Array:
 
 
 def _outputs_are_narrower(kernel: Array, axes: Sequence[Axis]) -> bool:
-    """Whether strides tile the window and y has fewer channels than a block of strides in x."""
+    """Whether strides tile the window and y has fewer channels than a stride-sized block of x."""
     *_, inputs, outputs = kernel.shape
     return _strides_tile_window(axes) and outputs < inputs * math.prod(axis.stride for axis in axes)
 
@@ -166,7 +166,7 @@ def _strides_tile_window(axes: Sequence[Axis]) -> bool:
 
 
 def _space_to_depth(x: Array, axes: Sequence[Axis], blocks: Sequence[int]) -> Array:
-    """Space-to-depth [batch, *blocks, strides · channels]: a block of strides as one position."""
+    """Space-to-depth [batch, *blocks, strides · channels]: a stride-sized block is one position."""
     strides = [axis.stride for axis in axes]
     ends = [
         (axis.padding[0], count * axis.stride - size - axis.padding[0], 0)

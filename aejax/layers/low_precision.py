@@ -1,9 +1,9 @@
 """Low-precision matrix product with float32 accumulation, in the forward and the backward pass.
 
 XLA accumulates a bfloat16 product in float32, and runs it on AMX or tensor cores, only if
-`preferred_element_type` asks for float32. JAX's transpose of such a product has operands of two
-dtypes, which this hardware does not support. `matmul` is therefore a primitive of its own, whose
-transposes are again `matmul`.
+`preferred_element_type` asks for float32. JAX's gradient of such a product multiplies operands
+of two dtypes, which this hardware does not support. `matmul` is therefore a custom primitive, whose
+transpose rules bind the same primitive.
 """
 
 import jax
@@ -37,8 +37,8 @@ def matmul(
 
 
 def transposed(
-    matrices: Shaped[Array, "*same rows columns"],
-) -> Shaped[Array, "*same columns rows"]:
+    matrices: Shaped[Array, "*batch rows columns"],
+) -> Shaped[Array, "*batch columns rows"]:
     """Transposed matrices, copied to a contiguous layout.
 
     The `optimization_barrier` on the flat array keeps XLA from fusing the transpose into a matrix
@@ -55,7 +55,7 @@ def transposed(
 
 
 _matmul_p = Primitive("low_precision_matmul")
-"""[*same, m, k] times [*same, k, n], of one dtype narrower than 32 bits."""
+"""[*batch, m, k] times [*batch, k, n], both of the same dtype of fewer than 32 bits."""
 
 
 def _multiply(left: Array, right: Array) -> Array:

@@ -27,22 +27,22 @@ def max_pool(
 ) -> tuple[Shaped[Array, "batch *pooled channels"], Int[Array, "batch *pooled channels"]]:
     """Max pooling, with the flat index of each maximum.
 
-    The output shape is `convolution_shape` of the window. Ties go to the first position in scan
-    order, which alone receives the gradient. NaN counts as the maximum, and the first NaN is taken
-    (in PyTorch the last). Memory grows with the size of the window.
+    The output shape is `convolution_shape` of the window. Of equal maxima the first in row-major
+    order is selected, and alone receives the gradient. NaN counts as the maximum, and the first NaN
+    is selected (in PyTorch the last). Memory grows with the size of the window.
 
     Args:
         x: real input, channels last.
         window: size along each spatial axis, at least one.
-        strides: steps between windows, at least one (default: the window).
+        strides: input positions from one window to the next, at least one (default: the window).
         padding: positions (low, high) added to each axis and never selected, "valid" or "same".
-        dilation: steps between the positions of a window, at least one (default: one).
+        dilation: input positions from one window element to the next, at least one (default: 1).
 
     Returns:
         The maxima, with x's dtype, and their int32 indices.
 
     Raises:
-        ValueError: if lengths disagree, an entry is out of range, or a window covers only padding.
+        ValueError: if lengths differ, an entry is out of range, or a window covers only padding.
 
     Example:
         >>> import jax.numpy as jnp
@@ -70,7 +70,7 @@ def max_unpool(
 ) -> Shaped[Array, "batch *spatial channels"]:
     """Max unpooling: each value at the index of its maximum, zero elsewhere.
 
-    If overlapping windows share an index, the last value in scan order is used and alone receives
+    If overlapping windows share an index, the last value in row-major order is used and receives
     the gradient; PyTorch on CPU uses the same value, but passes the gradient to all of them.
 
     Args:
@@ -83,8 +83,8 @@ def max_unpool(
 
     Raises:
         ValueError: if values and indices differ in shape, or in the number of spatial axes from the
-            result; if indices are not integers, or a concrete one is out of range. A traced index
-            out of range is dropped with its value.
+            result; if indices are not integers, or a concrete one is out of range. Traced indices
+            are not checked: those that are too large are ignored.
 
     Source: Badrinarayanan, Kendall & Cipolla 2017, §3.2 (their fig. 3).
     """
@@ -120,7 +120,7 @@ def _gather(flat: Array, indices: Array) -> Array:
 
 
 def _positions(shape: tuple[int, ...], geometry: Geometry) -> np.ndarray:
-    """Flat input index of each window position, [*pooled, window]; padding repeats the first."""
+    """Flat input index of each window position, [*pooled, window]; padding repeats a valid one."""
     pooled = convolution_shape(shape, geometry)
     inside, flat = np.ones((), bool), np.zeros((), int)
     for i, (axis, size) in enumerate(zip(resolve_axes(shape, geometry), pooled, strict=True)):

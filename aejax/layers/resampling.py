@@ -1,7 +1,7 @@
 """Pooling by two and the matching unpooling, with the indices of the maxima or without.
 
-A `Resampling` pairs one pooling with one unpooling, so that a decoder cannot expect what its
-encoder has not stored.
+A `Resampling` pairs one pooling with one unpooling, so that the encoder stores what the decoder
+needs.
 """
 
 import json
@@ -19,14 +19,14 @@ from aejax.types import Array
 
 @struct.dataclass
 class Extent:
-    """Spatial shape before pooling: a pytree without arrays, whose shape is static."""
+    """Spatial shape before pooling: a pytree without arrays, with `shape` as static data."""
 
     shape: tuple[int, ...] = struct.field(pytree_node=False)
 
 
 @struct.dataclass
 class PoolingIndices:
-    """Indices of the maxima: a pytree of one array, whose shape is static.
+    """Indices of the maxima: a pytree of one array, with `shape` as static data.
 
     indices: flat indices [batch, *halved, channels], as `max_pool` returns them. Not annotated as
              an array, because JAX also builds the tree from other leaves (shapes, sentinels).
@@ -47,7 +47,7 @@ def _register_for_export(kind: type, name: str) -> None:
     )
 
 
-# The names are stored in exported files, so they do not follow the names of the code.
+# The names are stored in exported files, so they do not change if the classes are renamed.
 _register_for_export(Extent, "aejax.resampling.Extent")
 _register_for_export(PoolingIndices, "aejax.resampling.Switches")
 
@@ -69,8 +69,8 @@ def pool_with_indices(
     """Max pooling with window and stride 2 along each axis, and the indices of the maxima.
 
     Args:
-        x: maps, channels last; an axis of n positions becomes ⌈n/2⌉ (for odd n the last window has
-            width one).
+        x: feature maps, channels last; an axis of n positions becomes ⌈n/2⌉ (for odd n the last
+            window has width one).
 
     Returns:
         The maxima and their `PoolingIndices`.

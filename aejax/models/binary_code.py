@@ -10,7 +10,7 @@ from aejax.types import Array, Autoencoder, Params
 def binary_code(
     model: Autoencoder, *, activation: Callable[[Array], Array] = jax.nn.sigmoid
 ) -> Autoencoder:
-    """An autoencoder whose code z holds the logits of bits, decoded as model.decode(f(z)).
+    """An autoencoder whose code z consists of logits of bits, decoded as model.decode(f(z)).
 
     Bit l of an example is 1[z_l > 0]. Two choices make the relaxed bits f(z) nearly binary:
 

@@ -147,8 +147,8 @@ def free_energy(
         (3,)
     """
     kernel, visible_bias, hidden_bias = _weights(params)
-    inputs = rbm.hidden.log_partition(v @ kernel + hidden_bias)
-    return jnp.sum(rbm.visible.energy(v), axis=1) - v @ visible_bias - jnp.sum(inputs, axis=1)
+    hidden = rbm.hidden.log_partition(v @ kernel + hidden_bias)
+    return jnp.sum(rbm.visible.energy(v), axis=1) - v @ visible_bias - jnp.sum(hidden, axis=1)
 
 
 def hidden_mean(
@@ -250,7 +250,7 @@ def gibbs_chain(
 
 
 def contrastive_divergence(rbm: RBM, *, steps: int = 1) -> Penalty:
-    """Contrastive divergence CD-k: F(v) − F(v_k), where v_k after k Gibbs steps is held constant.
+    """Contrastive divergence CD-k: F(v) − F(v_k), with the sample v_k of k Gibbs steps constant.
 
     Its gradient is the CD-k rule: for W, ⟨v_k hᵀ⟩ − ⟨v hᵀ⟩ with E[h | v] for h in both phases. The
     value is not a likelihood and must not be used in a line search.

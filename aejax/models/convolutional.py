@@ -1,6 +1,6 @@
 """Convolutional autoencoders; the decoder restores the input's shape exactly, for any shape.
 
-A decoder kernel has the layout of the convolution that it transposes, [*window, outputs, inputs] of
+A decoder kernel has the layout of the convolution that is transposed, [*window, outputs, inputs] of
 the decoder layer, so that a tied decoder uses the arrays of the encoder unchanged.
 """
 
@@ -71,8 +71,8 @@ def convolutional(
     Raises:
         ValueError: if there are no spatial axes or no channels; if a size is less than 1; if the
             number of geometries is not that of layers, or one does not fit its input; if
-            `decoder_channels` does not fit the encoder, or does not mirror it while tied. `encode`
-            and `decode` raise it for arrays of the wrong shape.
+            `decoder_channels` does not fit the encoder, or, if tied, is not its channels reversed.
+            `encode` and `decode` raise it for arrays of the wrong shape.
 
     Source: Masci et al. 2011; Zeiler et al. 2010 (transposed convolutions).
 
@@ -104,9 +104,9 @@ def convolutional(
     ]
 
     def init(key: Key) -> Params:
-        start = partial(_init_layers, initializers=initializers, bias=bias, dtype=dtype)
+        draw = partial(_init_layers, initializers=initializers, bias=bias, dtype=dtype)
         key_encoder, key_decoder = jax.random.split(key)
-        params = {"encoder": start(key_encoder, encoder), "decoder": start(key_decoder, decoder)}
+        params = {"encoder": draw(key_encoder, encoder), "decoder": draw(key_decoder, decoder)}
         if tied:
             for layer in params["decoder"].values():
                 del layer["kernel"]
@@ -177,7 +177,7 @@ def _dense_layers(sizes: Sequence[int]) -> list[_Layer]:
 def _init_layers(
     key: Key, layers: Sequence[_Layer], *, initializers: Initializers, bias: bool, dtype: DTypeLike
 ) -> Params:
-    """Draw parameters; transposed kernels too are drawn as [*window, inputs, outputs]."""
+    """Draw parameters; kernels are drawn as [*window, inputs, outputs], so that fan-in is right."""
     params = {}
     keys = jax.random.split(key, (len(layers), 2))
     for i, (layer, (key_kernel, key_bias)) in enumerate(zip(layers, keys, strict=True)):
@@ -242,16 +242,16 @@ def _checked_decoder(
     decoder_channels: Sequence[int] | None,
     tied: bool,
 ) -> tuple[int, ...]:
-    mirror = (*channels[::-1], shape[-1])
-    found = mirror if decoder_channels is None else tuple(decoder_channels)
-    if len(found) != len(mirror) or found[0] != mirror[0] or min(found) < 1:
+    symmetric = (*channels[::-1], shape[-1])
+    found = symmetric if decoder_channels is None else tuple(decoder_channels)
+    if len(found) != len(symmetric) or found[0] != symmetric[0] or min(found) < 1:
         raise ValueError(
-            f"decoder_channels must start at {mirror[0]} channels and list {len(channels)} layers "
-            f"of one channel or more, for example {mirror}, got {found}"
+            f"decoder_channels must start at {symmetric[0]} channels and list {len(channels)} "
+            f"layers of one channel or more, for example {symmetric}, got {found}"
         )
-    if tied and found != mirror:
+    if tied and found != symmetric:
         raise ValueError(
-            f"a tied decoder mirrors its encoder: decoder_channels {mirror}, got {found}; omit "
+            f"a tied decoder mirrors its encoder: decoder_channels {symmetric}, got {found}; omit "
             "them or use tied=False"
         )
     return found

@@ -1,6 +1,6 @@
 """Layers of convolutional autoencoders: two ways of downsampling and two of upsampling.
 
-All four use the same kernel shape and agree on spatial shapes: a downsampling layer gives
+All four use the same kernel shape and agree on spatial shapes: a downsampling layer outputs
 `convolution_shape`, an upsampling layer restores the original shape. So any pair can be combined,
 tied or untied.
 """
@@ -116,15 +116,15 @@ def resized(
     """Resize-convolution: resize the feature maps, then convolve with unit strides.
 
     It avoids the checkerboard artefacts of a transposed convolution whose kernel size is not a
-    multiple of its stride. The convolution is the transpose of the one with unit strides, i.e. it
-    uses the `flipped` kernel, so that it can be tied to the encoder.
+    multiple of its stride. The convolution is the transpose of one with unit strides (a
+    convolution with the `flipped` kernel), so that it can be tied to the encoder.
 
     Args:
         h: feature maps, channels last.
         kernel: kernel of the convolution that is transposed.
         geometry: geometry of the layer.
         shape: spatial shape of the result.
-        method: method of `jax.image.resize`; select another by `partial(resized, method="linear")`.
+        method: method of `jax.image.resize`, set by `partial(resized, method="linear")`.
 
     Returns:
         The upsampled feature maps.

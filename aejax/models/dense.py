@@ -61,8 +61,8 @@ def dense(
 
     Raises:
         ValueError: if there are fewer than two sizes, a size is less than 1, the decoder does not
-            start at the code size, or a tied decoder does not mirror the encoder. `encode` and
-            `decode` raise it for arrays of the wrong width.
+            start at the code size, or the sizes of a tied decoder are not those of the encoder
+            reversed. `encode` and `decode` raise it for arrays of the wrong width.
 
     Source: Bourlard & Kamp 1988; Hinton & Salakhutdinov 2006 (deep); Vincent et al. 2010 (tied).
 

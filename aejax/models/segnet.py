@@ -37,7 +37,7 @@ BASIC = Size(((64,),) * 4, (7, 7), jax.nn.identity)
 """SegNet-Basic: four encoder and four decoder blocks of one convolution, no ReLU in the decoder."""
 
 VGG = Size(((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3), (3, 3), jax.nn.relu)
-"""SegNet: the 13 convolutions of VGG16 as encoder, and their mirror as decoder."""
+"""SegNet: the 13 convolutions of VGG16 as encoder, in reverse order as decoder."""
 
 
 def segnet(
@@ -52,8 +52,8 @@ def segnet(
 
     Each decoder block unpools with the indices of its encoder block and convolves the sparse maps
     with trainable filters. A final 1×1 convolution gives the class logits of each pixel; it is the
-    only layer with a bias. Convolutions use "same" padding and the initialisation of He et al.
-    2015. Batch normalisation uses batch statistics unless the parameters come from
+    only convolution with a bias. Convolutions use "same" padding and the initialisation of He et
+    al. 2015. Batch normalisation uses batch statistics unless the parameters come from
     `training.calibrate`.
 
     Args:
@@ -97,14 +97,14 @@ def segnet(
         _check_input(x, channels)
         switches = []
         for block in _in_order(params["encoder"]):
-            x, kept = resampling.pool(_convolve(block, x, jax.nn.relu))
-            switches.append(kept)
+            x, state = resampling.pool(_convolve(block, x, jax.nn.relu))
+            switches.append(state)
         return {"features": x, "switches": tuple(switches)}
 
     def decode(params: Params, code: Code) -> Array:
         x, switches = code["features"], code["switches"]
-        for block, kept in zip(_in_order(params["decoder"]), switches[::-1], strict=True):
-            x = _convolve(block, resampling.unpool(x, kept), size.decoder_activation)
+        for block, state in zip(_in_order(params["decoder"]), switches[::-1], strict=True):
+            x = _convolve(block, resampling.unpool(x, state), size.decoder_activation)
         return convolution(x, params["classifier"]["kernel"]) + params["classifier"]["bias"]
 
     return Autoencoder(init, encode, decode)
@@ -116,7 +116,7 @@ def _init_blocks(
     blocks: Sequence[tuple[int, Sequence[int]]],
     dtype: DTypeLike,
 ) -> Params:
-    """Parameters of blocks, each given by its input channels and those of its convolutions."""
+    """Parameters of blocks, each given by its input channels and its layers' output channels."""
 
     def init_layer(key: Key, inputs: int, features: int) -> Params:
         return {

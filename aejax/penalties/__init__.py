@@ -1,9 +1,10 @@
 """Penalties: unweighted functions of one forward `Pass`, and their formulas as array functions.
 
-A penalty on the code has the argument `select`, which selects one array of the code's pytree; by
-default the code is that array.
+A penalty on the code has the argument `select`, which selects one array of the code's pytree
+(default: the code itself).
 """
 
+from aejax.penalties.code_selection import Select as Select
 from aejax.penalties.contractive import contractive as contractive
 from aejax.penalties.contractive import contractive_logistic as contractive_logistic
 from aejax.penalties.contractive import (
@@ -18,7 +19,6 @@ from aejax.penalties.estimation import (
 )
 from aejax.penalties.higher_order import higher_order_contractive as higher_order_contractive
 from aejax.penalties.higher_order import squared_jacobian_change as squared_jacobian_change
-from aejax.penalties.parameter_selection import Select as Select
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl
 from aejax.penalties.sparsity import kl_sparsity as kl_sparsity
 from aejax.penalties.sparsity import l1 as l1

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.penalties.parameter_selection import Select, selected_encoder
+from aejax.penalties.code_selection import Select, selected_encoder
 from aejax.types import Array, Params, Pass, Penalty
 
 
@@ -45,7 +45,7 @@ def squared_jacobian_norm(
 def contractive(*, select: Select = jax.nn.identity) -> Penalty:
     """Contractive penalty ‖∂h/∂x‖²_F at the clean x, exact for any encoder.
 
-    For one logistic layer, `contractive_logistic` gives the same values at a fraction of the cost.
+    For one sigmoid layer, `contractive_logistic` gives the same values at a fraction of the cost.
 
     Args:
         select: code -> the array of the code's pytree that is penalised (default: the code).
@@ -65,7 +65,7 @@ def contractive(*, select: Select = jax.nn.identity) -> Penalty:
 def logistic_squared_jacobian_norm(
     kernel: Float[Array, "features units"], code: Float[Array, "batch units"]
 ) -> Float[Array, " batch"]:
-    """‖∂h/∂x‖²_F of one logistic layer h = σ(x W + b): Σ_l (h_l (1 − h_l))² Σ_i W_il².
+    """‖∂h/∂x‖²_F of one sigmoid layer h = σ(x W + b): Σ_l (h_l (1 − h_l))² Σ_i W_il².
 
     Args:
         kernel: kernel W of the layer.
@@ -74,13 +74,13 @@ def logistic_squared_jacobian_norm(
     Returns:
         One value per example.
 
-    Source: Rifai et al. 2011, §5.1 (their closed form for a logistic encoder).
+    Source: Rifai et al. 2011, §5.1 (their closed form for a sigmoid encoder).
     """
     return jnp.square(code * (1 - code)) @ jnp.sum(jnp.square(kernel), axis=0)
 
 
 def contractive_logistic() -> Penalty:
-    """Contractive penalty at the clean x for a dense encoder of one logistic layer, in closed form.
+    """Contractive penalty at the clean x for a dense encoder of one sigmoid layer, in closed form.
 
     Returns:
         The penalty, one value per example: [batch].

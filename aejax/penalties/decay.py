@@ -36,8 +36,8 @@ def l2(*, select: Callable[[Params], Any] = kernels) -> Penalty:
         The penalty, a scalar.
 
     Raises:
-        ValueError: if `select` is not a function; from the penalty, if it returns no arrays, or
-            anything but floating-point arrays, such as a mask.
+        ValueError: if `select` is not a function. The penalty raises it if `select` returns no
+            arrays, or leaves that are not floating-point arrays, such as a mask.
 
     Example:
         >>> import jax, jax.numpy as jnp, aejax

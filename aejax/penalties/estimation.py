@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.hyperparameters import as_integer
-from aejax.penalties.parameter_selection import Select, selected_encoder
+from aejax.penalties.code_selection import Select, selected_encoder
 from aejax.types import Array, Key, Pass, Penalty
 
 Probe = Callable[..., Array]

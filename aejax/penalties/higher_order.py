@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.hyperparameters import check_range
+from aejax.penalties.code_selection import Select, selected_encoder
 from aejax.penalties.contractive import squared_jacobian_norm
 from aejax.penalties.estimation import check_samples
-from aejax.penalties.parameter_selection import Select, selected_encoder
 from aejax.types import Array, Pass, Penalty
 
 

@@ -8,7 +8,7 @@ from jax.scipy.special import rel_entr
 from jaxtyping import Float
 
 from aejax.hyperparameters import check_range
-from aejax.penalties.parameter_selection import Select
+from aejax.penalties.code_selection import Select
 from aejax.types import Array, Pass, Penalty
 
 
@@ -38,7 +38,7 @@ def bernoulli_kl(
 
     The minimum is zero, at ρ̂ = ρ; the derivative is −ρ/ρ̂ + (1−ρ)/(1−ρ̂). ρ̂ is clipped to
     [ε, 1 − ε], with the machine epsilon ε of its dtype, so that the value is finite; where it is
-    clipped the derivative is zero, as is that of the logistic function there.
+    clipped the derivative is zero, as is that of the sigmoid there.
 
     Args:
         rho: target mean activation ρ, in [0, 1].
@@ -67,7 +67,7 @@ def bernoulli_kl(
 
 
 def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Penalty:
-    """KL sparsity penalty: Σ_l KL(ρ ‖ ρ̂_l), where ρ̂ is the mean of a logistic code over the batch.
+    """KL sparsity penalty: Σ_l KL(ρ ‖ ρ̂_l), where ρ̂ is the mean of a sigmoid code over the batch.
 
     Args:
         rho: target mean activation ρ, in [0, 1].
@@ -75,11 +75,11 @@ def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Pena
             (default: the code).
 
     Returns:
-        The penalty, a scalar of the batch.
+        The penalty, one scalar for the batch.
 
     Raises:
-        ValueError: for a concrete ρ outside [0, 1]; from the penalty outside of jit, as `fit` calls
-            it once before it compiles, for a code outside [0, 1].
+        ValueError: for a concrete ρ outside [0, 1]; from the penalty outside of jit (`fit` calls it
+            once before compiling), for a code outside [0, 1].
 
     Source: Ng 2011, Sparse autoencoder, §3.
     """
@@ -94,7 +94,7 @@ def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Pena
 
 
 def _check_code(code: Array) -> None:
-    """Check that a concrete code is in [0, 1]; its mean alone would not show that it is not."""
+    """Check that a concrete code is in [0, 1]; its mean can be, even if the code is not."""
     if isinstance(code, Tracer):
         return
     low, high = np.min(code), np.max(code)

@@ -13,8 +13,8 @@ def alignment(cosines: Mapping[str, Float[Array, "units components"]]) -> Figure
     """Draw |cos| of the angle between each code unit's direction and each principal component.
 
     Args:
-        cosines: name -> |cos| in [0, 1], one row per unit and one column per component. An ordered
-            code has ones on the diagonal.
+        cosines: name -> |cos| in [0, 1], one row per unit and one column per component. If unit i
+            is aligned with component i, the diagonal is one.
 
     Returns:
         A figure with one image per name, on a common scale from 0 to 1.

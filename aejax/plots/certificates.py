@@ -1,4 +1,4 @@
-"""Overview of certificates: residual, tolerance and control of each, on one axis."""
+"""Residual, tolerance and control (residual of a false statement) of certificates on one axis."""
 
 from collections.abc import Mapping
 
@@ -8,17 +8,17 @@ from matplotlib.figure import Figure
 from aejax.plots.style import COLOURS, INK, figure_style
 
 FLOOR = 1e-18
-"""Smallest residual on the axis; smaller ones are drawn here."""
+"""Smallest value on the axis, at which smaller ones are drawn."""
 
 Numbers = tuple[float | None, float | None, float | None]
+"""Residual, tolerance and control of a certificate; None if it was not computed."""
 
 
 def certificates(numbers: Mapping[str, Numbers]) -> Figure:
     """Draw the residual, tolerance and control of each certificate.
 
     Args:
-        numbers: name -> residual, tolerance and control, each possibly None. Residuals below 10⁻¹⁸
-            are drawn at 10⁻¹⁸.
+        numbers: name -> residual, tolerance and control. Values below 10⁻¹⁸ are drawn at 10⁻¹⁸.
 
     Returns:
         A figure with one row per name, on a logarithmic axis. A row without residual is marked

@@ -15,18 +15,18 @@ def confusion(
     *,
     axes: tuple[str, str] = ("class", "predicted as"),
 ) -> Figure:
-    """Draw counts n_ij as shares of their row, n_ij / Σ_j n_ij, in colours and numbers.
+    """Draw counts n_ij as fractions of their row, n_ij / Σ_j n_ij, in colours and numbers.
 
     For hashing: queries of class i and retrieved examples of class j. For segmentation: pixels of
     class i that are predicted as class j.
 
     Args:
-        counts: counts of pairs (i, j); a row without counts stays empty.
+        counts: counts of pairs (i, j); a row without counts is empty.
         names: names of the classes (default: their indices).
         axes: labels of rows and columns.
 
     Returns:
-        A figure with one panel. Shares below 0.005 have no number.
+        A figure with one panel. Fractions below 0.005 have no number.
 
     Raises:
         ValueError: if counts are negative or not finite, or the number of names is not that of
@@ -52,5 +52,5 @@ def confusion(
             if share >= 0.005:
                 colour = "white" if share > 0.5 else "black"
                 axis.text(j, i, f"{share:.2f}", ha="center", va="center", color=colour, size=6)
-        figure.colorbar(image, label="share of the row")
+        figure.colorbar(image, label="fraction of the row")
     return figure

@@ -1,4 +1,4 @@
-"""Learning curves of one training, and of several seeds."""
+"""Learning curves of one training run, and of several seeds."""
 
 from collections.abc import Mapping, Sequence
 from math import ceil
@@ -85,7 +85,7 @@ def seed_curves(
             mean, low, high = array.mean(axis=0), array.min(axis=0), array.max(axis=0)
             (line,) = axis.plot(epochs, mean, style, label=f"{name}, {len(array)} seeds")
             axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-        _finish(axis, np.concatenate([array.ravel() for array in arrays.values()]))
+        _set_axes(axis, np.concatenate([array.ravel() for array in arrays.values()]))
         axis.set_ylabel(quantity)
         axis.legend()
     return figure
@@ -117,7 +117,7 @@ def _draw_curves(
     for (label, curve), style in zip(curves.items(), ("-", "--", "-."), strict=False):
         marker = "o" if len(curve) == 1 else ""  # a single epoch is drawn as a point
         axis.plot(*curve.T, linestyle=style, marker=marker, label=label)
-    _finish(axis, np.concatenate([curve[:, 1] for curve in curves.values()]))
+    _set_axes(axis, np.concatenate([curve[:, 1] for curve in curves.values()]))
     axis.legend(
         loc="lower right",
         bbox_to_anchor=(1, 0.97),
@@ -129,7 +129,7 @@ def _draw_curves(
     )
 
 
-def _finish(axis: Axes, values: np.ndarray) -> None:
+def _set_axes(axis: Axes, values: np.ndarray) -> None:
     """Label the epochs; use a logarithmic axis if all values are positive and span a decade."""
     if 0 < 10 * values.min() < values.max():
         axis.set_yscale("log")

@@ -1,4 +1,4 @@
-"""Measured values against formulas."""
+"""Measured values compared with formulas."""
 
 from collections.abc import Mapping
 
@@ -62,7 +62,7 @@ def against_formula(
 
 
 def _shown(name: str, curve: tuple[Array, Array], axis: Axes) -> tuple[np.ndarray, np.ndarray]:
-    """The points that the scales of the axes can show."""
+    """Points that the axes can show: only positive values on logarithmic axes."""
     x, y = (finite(name, values) for values in curve)
     kept = np.ones(len(x), bool)
     for values, scale in ((x, axis.get_xscale()), (y, axis.get_yscale())):

@@ -17,7 +17,7 @@ CLASS_COLOURS = (
     "#56b4e9", "#ddcc99", "#f0e442", "#808080", "#e69f00", "#009e73",
     "#0072b2", "#882255", "#d55e00", "#000000", "#cc79a7", "#ffffff",
 )  # fmt: skip
-"""Okabe and Ito's palette with grey, sand and wine for eleven classes, and white for void."""
+"""Okabe and Ito's palette with grey, sand and wine for eleven classes; white for unlabelled."""
 
 
 def filters(
@@ -102,7 +102,7 @@ def reconstructions(
                 _draw_image(axis, image, low, high, "gray")
         for axis, error in zip(axes[-1], errors, strict=True):
             axis.set_xlabel(f"{error:.3g}")
-        figure.supxlabel("squared error Σ(x̂ − x)² of each", size="medium", color=INK)
+        figure.supxlabel("squared error Σ(x̂ − x)² per example", size="medium", color=INK)
     return figure
 
 

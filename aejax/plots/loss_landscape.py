@@ -13,7 +13,7 @@ def critical_points(
     counted: Int[Array, " points"],
     predicted: Int[Array, " points"],
 ) -> Figure:
-    """Draw critical points by their loss and their index (negative Hessian eigenvalues).
+    """Draw critical points by their loss and their index (number of negative Hessian eigenvalues).
 
     Args:
         loss: loss at each critical point.
@@ -34,14 +34,14 @@ def critical_points(
         ring = {"markersize": 9, "markerfacecolor": "none", "color": COLOURS[1]}
         axis.plot(loss, predicted, "o", label="predicted", **ring)
         axis.plot(loss, counted, "o", markersize=4, color=COLOURS[0], label="counted")
-        axis.set(xlabel="loss, for λ_1 = 1", ylabel="descent directions")
+        axis.set(xlabel="loss, for λ_1 = 1", ylabel="negative Hessian eigenvalues")
         axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         figure.legend(loc="outside lower left", ncols=2, fontsize="small")
     return figure
 
 
 def search_ends(ends: Float[Array, " ends"], levels: Float[Array, " levels"]) -> Figure:
-    """Draw the final losses of searches, sorted, and the possible losses of critical points.
+    """Draw the sorted final losses of searches for critical points, and the losses of all of them.
 
     Args:
         ends: final loss of each search.
@@ -72,7 +72,7 @@ def saddle_escape(
     path_losses: Float[Array, " steps"],
     levels: tuple[float, float],
 ) -> Figure:
-    """Draw the loss along a saddle's direction of minimum curvature, and a descent that escapes.
+    """Draw the loss along a saddle's direction of minimum curvature, and a path that escapes.
 
     Args:
         offsets: distances from the saddle along that direction.
@@ -95,7 +95,9 @@ def saddle_escape(
         slope.plot(offsets, along, color=COLOURS[0], label="loss")
         parabola = saddle + curvature * np.square(offsets) / 2
         inside = parabola >= min(along.min(), least)
-        slope.plot(offsets[inside], parabola[inside], "--", color=COLOURS[1], label="its curvature")
+        slope.plot(
+            offsets[inside], parabola[inside], "--", color=COLOURS[1], label="quadratic model"
+        )
         slope.set(xlabel="distance from the saddle", ylabel="loss, for λ_1 = 1")
         descent.plot(path, color=COLOURS[0])
         descent.set(xlabel="step of gradient descent")

@@ -11,7 +11,7 @@ from aejax.plots.style import INK, Array, figure_style, finite
 
 
 def spectrum(eigenvalues: Float[Array, " features"], code: int) -> Figure:
-    """Draw the PCA spectrum λ_1 ≥ λ_2 ≥ …, cut at the code size.
+    """Draw the PCA spectrum λ_1 ≥ λ_2 ≥ … (scree plot), cut at the code size.
 
     Args:
         eigenvalues: eigenvalues of the data's covariance, descending. Values that are zero up to

@@ -14,7 +14,7 @@ Records = Sequence[Mapping[str, Any]]
 
 
 def epochs(history: Records) -> str:
-    """Render a training history as a table of at most about twenty epochs, and a slider.
+    """Render a training history as a table of about twenty epochs at most, and a slider.
 
     Args:
         history: records of `aejax.training.fit`, at least one.

@@ -1,6 +1,6 @@
 """HTML reports of experiments: one page per result, and an index with all figures.
 
-A result is a JSON record, such as those in experiments/results, with its figure beside it.
+A result is a JSON record, such as those in experiments/results, with its figure in the same folder.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def find_experiments(folder: Path) -> list[ExperimentResult]:
         folder: folder to search.
 
     Returns:
-        Results: JSON objects with the key "experiment" and a PNG of the same name beside them.
+        Results: JSON objects with the key "experiment", each with a PNG of the same name.
     """
     files = (file for file in sorted(folder.rglob("*.json")) if file.with_suffix(".png").exists())
     records = ((file, read_json(file)) for file in files)
@@ -107,7 +107,7 @@ def experiment_page(experiment: ExperimentResult) -> str:
 
 
 def _check_name(experiment: ExperimentResult) -> None:
-    """Refuse a name that would place the page outside its folder or replace the index."""
+    """Reject a name that would place the page outside its folder or replace the index."""
     name = experiment.record["experiment"]
     if not isinstance(name, str) or Path(name).name != name or name in RESERVED_NAMES:
         raise ValueError(f"{experiment.file}: an experiment cannot be called {name!r}")
@@ -128,7 +128,7 @@ def _summary(name: str, experiment: ExperimentResult) -> Section:
 
 
 def _page_names(experiments: list[ExperimentResult]) -> dict[str, ExperimentResult]:
-    """Page name -> result: the experiment's name, with that of the folder if it is not unique.
+    """Page name -> result: name of the experiment, and of its folder if the former is not unique.
 
     Raises a ValueError if two names are still equal.
     """
@@ -153,7 +153,7 @@ def _captioned(experiment: ExperimentResult, caption: str) -> CaptionedFigure:
 def _verdicts(record: Mapping[str, Any]) -> dict[str, str]:
     """Verdicts of the primary claim and of all comparisons, computed from the intervals.
 
-    The stored words are not used: older records say "partly confirmed" and "not confirmed".
+    The stored verdicts are not used: older records have "partly confirmed" and "not confirmed".
     """
     if not isinstance(record["verdict"], str):
         raise TypeError(f"the verdict must be a word, got {record['verdict']!r}")
@@ -184,7 +184,7 @@ def _row(claim: str, mean: float, low: float, high: float, holds: bool) -> dict[
 
 
 def _metric_rows(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[dict[str, Any]]:
-    """Rows of name, mean and standard error over seeds; of curves, at their last point."""
+    """Rows of name, mean and standard error over seeds; for curves, of the last point."""
     for name, value in metrics.items():
         if isinstance(value, Mapping):
             yield from _metric_rows(value, f"{prefix}{name}, ")

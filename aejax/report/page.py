@@ -102,8 +102,8 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
         lead: HTML between the title and the first section.
 
     Returns:
-        A complete HTML document. It supports light and dark mode, scrolls wide tables
-        horizontally, and prints.
+        A complete HTML document. It supports light and dark mode and printing, and
+        scrolls wide tables horizontally.
     """
     links = "".join(f'<a href="#s{i}">{escape(s.title)}</a>' for i, s in enumerate(sections))
     body = "".join(

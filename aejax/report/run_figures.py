@@ -94,7 +94,7 @@ def _traversals(run: Run, code: np.ndarray) -> CaptionedFigure:
     codes = np.tile(code[0], (len(units), TRAVERSAL_STEPS, 1))
     for row, unit in enumerate(units):
         codes[row, :, unit] = values[row]
-    output = run.objective.model.decode(run.params, _shaped(run, codes.reshape(-1, code.shape[1])))
+    output = run.objective.model.decode(run.params, _as_code(run, codes.reshape(-1, code.shape[1])))
     x_hat = np.asarray(run.objective.loss.mean(output)).reshape(len(units), TRAVERSAL_STEPS, -1)
     names = [f"unit {unit}" for unit in units]
     return CaptionedFigure(
@@ -152,7 +152,7 @@ def _encode(run: Run, x: Array) -> Array:
     return run.objective.model.encode(run.params, x).reshape(len(x), -1)
 
 
-def _shaped(run: Run, units: np.ndarray) -> Array:
+def _as_code(run: Run, units: np.ndarray) -> Array:
     """Reshape units [examples, units] to the code shape that the decoder expects."""
     example = jax.ShapeDtypeStruct((1, math.prod(run.about.feature_shape)), np.float32)
     code = jax.eval_shape(run.objective.model.encode, run.params, example)

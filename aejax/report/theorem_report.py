@@ -20,7 +20,7 @@ from aejax.theory.checking.verdict_summary import (
 from aejax.theory.theorems import TABLE, TheoremRow
 
 Found = Mapping[str, Sequence[Certificate]]
-"""Theorem -> its certificates."""
+"""Name of a theorem -> its certificates."""
 
 FIGURES = {
     name: function

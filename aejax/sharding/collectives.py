@@ -93,7 +93,7 @@ def _result_bytes(match: re.Match[str]) -> int:
     if match["start"] and match["kind"] == "all-gather":
         arrays = arrays[len(arrays) // 2 :]  # the results follow the operands
     if match["start"] and match["kind"] == "collective-permute":
-        arrays = arrays[1:2]  # the result stands between operand and context
+        arrays = arrays[1:2]  # operand, result, context
     return sum(_bytes(dtype, shape) for dtype, shape in arrays)
 
 

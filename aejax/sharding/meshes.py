@@ -1,4 +1,4 @@
-"""Training on a mesh of devices: data parallel, tensor parallel, fully sharded (ZeRO stage 3).
+"""Training on a mesh of devices: data, tensor and fully sharded data parallelism (FSDP).
 
 A placement specifies shardings; XLA's SPMD partitioner divides the single-device program and
 inserts the communication. Results do not change: means over the batch (ρ̂ of KL sparsity, batch
@@ -62,8 +62,8 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
 
     Args:
         mesh: mesh with axes "data" and "model".
-        wide: minimum number of units of a divided layer, which must be a multiple of the size of
-            "model".
+        wide: minimum number of units of a divided layer. A layer whose number of units is not a
+            multiple of the size of "model" is not divided.
 
     Returns:
         The placement, for `training.fit`.
@@ -82,9 +82,9 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
 
 
 def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
-    """Full sharding: parameters and optimiser state are also divided along "data" (ZeRO stage 3).
+    """Fully sharded data parallelism (FSDP): also divide parameters and optimiser state (ZeRO-3).
 
-    Each large array is split along its longest unsharded axis that is a multiple of the size of
+    Each large array is split along its longest unsharded axis that is divisible by the size of
     "data". Memory for parameters and optimiser state is divided by the number of devices.
     Communication per step: all-gathers of the parameters, and the reduction of the gradient.
 
@@ -127,17 +127,17 @@ def init_sharded(
         placement: shardings of the arrays.
         objective: objective with the model to initialise.
         optimizer: optax gradient transformation.
-        key: PRNG key, split into the keys of the parameters and of the training.
+        key: PRNG key, split into the keys of the parameters and of the training run.
 
     Returns:
         A `TrainState` at step 0 of epoch 0, for `fit(state=…)`.
     """
 
-    def start(key: Key) -> TrainState:
+    def init(key: Key) -> TrainState:
         return init_state(objective, optimizer, key)
 
-    shardings = jax.tree.map(placement.array, jax.eval_shape(start, key))
-    return jax.jit(start, out_shardings=shardings)(key)
+    shardings = jax.tree.map(placement.array, jax.eval_shape(init, key))
+    return jax.jit(init, out_shardings=shardings)(key)
 
 
 def _placement(

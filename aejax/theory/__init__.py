@@ -1,4 +1,27 @@
-"""PCA and the linear autoencoder: closed forms, solvers, and theorems as certificates."""
+"""PCA and the linear autoencoder: closed forms, solvers, and theorems as certificates.
+
+Notation of all docstrings in this package:
+
+- x [m, n]: data, m examples (rows) of n features, with mean x̄; "offset" is the size of x̄.
+- R = (x − x̄)/√m = U Σ Vᵀ: normalised data, with singular values σ_i and ‖R‖²_F = Σλ.
+- S = RᵀR: covariance, with eigenvalues λ_i = σ_i² in descending order and eigenvectors v_i; Σλ is
+  the total variance. "For Σλ = 1" means after scaling the data to unit total variance.
+- T: triangular factor of S, TᵀT = S, with at most n rows, which replaces R exactly in every loss.
+- V_k [n, k]: the first k eigenvectors as columns; "eigengap" is λ_k − λ_{k+1}. Eigenvalues,
+  singular values or components are called kept for i ≤ k and lost for i > k.
+- W_e [n, k], W_d [k, n]: kernels, with biases b and c: code h = x W_e + b of size k, and
+  x̂ = h W_d + c. The map is W = W_e W_d, with gains v_iᵀ W v_i; for tied kernels, W is W_e.
+- tilt: rotation out of the principal subspace (span of V_k); stretch: change of scale within it.
+- L: squared error, averaged over examples and summed over features; J: L plus penalties.
+- G: an invertible map of the code h → h G ("change of code"); in tolerances, a gradient norm.
+- ε: machine epsilon (of float64); ρ: rounding error, as given in each docstring.
+- problem: data, code size and PRNG key on which a theorem is checked (`Problem`).
+- residual: measured deviation from a claim; tolerance: maximum residual that rounding and inexact
+  training explain; cap: maximum tolerance at which the claim can still be refuted.
+- control: a similar but false claim, whose residual must exceed 1000 tolerances to be "rejected".
+- verdicts: "holds"; "fails"; "not identifiable", if the data cannot decide the claim; "not
+  applicable", if they violate its assumptions.
+"""
 
 from aejax.theory.analysis.logistic_pca import LogisticPCA as LogisticPCA
 from aejax.theory.analysis.logistic_pca import logistic_codes as logistic_codes

@@ -43,8 +43,8 @@ class TheoremRow(NamedTuple):
 
     section: title of the section in the report, contained in the title of its page in docs/theory.
     theorem: function from a problem to the theorem's certificates.
-    figures: name of a function in `aejax.report.theorem_figures` -> indices of the certificates of
-             which at least one must have been measured.
+    figures: name of a function in `aejax.report.theorem_figures` -> indices of its certificates;
+             the figure is drawn if at least one of them was measured.
     """
 
     section: str
@@ -100,7 +100,7 @@ def certificates(
     Args:
         x: [examples, features], of any real dtype; converted to float64.
         code: k ≥ 1.
-        key: PRNG key of random starts and random changes of code (default: `jax.random.key(0)`).
+        key: PRNG key of random initialisations and draws (default: `jax.random.key(0)`).
         theorems: names in `THEOREMS` (default: all of them).
 
     Returns:
@@ -120,11 +120,11 @@ def certificates_by_theorem(
 ) -> dict[str, tuple[Certificate, ...]]:
     """Certificates of each theorem, computed on one BLAS thread.
 
-    The solvers factorise tall and thin matrices thousands of times; several threads would
-    synchronise at each column and take many times as long.
+    The solvers factorise tall, thin matrices thousands of times, where the synchronisation of
+    several threads at each column would take many times as long.
 
     Args:
-        problem: data and PCA's solution.
+        problem: data, code size and key.
         theorems: names in `THEOREMS`.
 
     Returns:

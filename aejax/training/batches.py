@@ -1,4 +1,4 @@
-"""Scan over batches: all full batches in one `lax.scan`, then the remainder as one call."""
+"""Scan over batches: all full batches in one `lax.scan`, then one call on a smaller last batch."""
 
 from collections.abc import Callable
 from typing import Any, SupportsIndex
@@ -44,7 +44,7 @@ def check_batch_size(batch_size: Any) -> int:
         The batch size as a Python int.
 
     Raises:
-        ValueError: if it is not an integer or less than 1.
+        ValueError: if it is not an integer or is less than 1.
     """
     size = as_integer("batch_size", batch_size)
     if size < 1:
@@ -80,7 +80,7 @@ def scan_batches(
     order: Array,
     batch_size: SupportsIndex,
 ) -> tuple[Any, Measurements]:
-    """Scan a function over the full batches of `order`, then call it on the remainder, if any.
+    """Scan a function over the full batches of `order`, then call it on the rest, if any.
 
     Args:
         function: (carry, indices) -> (next carry, measurements).
@@ -95,9 +95,9 @@ def scan_batches(
         ValueError: if the batch size is not an integer of at least 1.
     """
     batch_size = check_batch_size(batch_size)
-    whole = order.shape[0] // batch_size * batch_size
-    batches, remainder = order[:whole].reshape(-1, batch_size), order[whole:]
-    if whole == 0 and remainder.shape[0] > 0:  # a scan of length 0 fails under jax.disable_jit
+    full = order.shape[0] // batch_size * batch_size
+    batches, remainder = order[:full].reshape(-1, batch_size), order[full:]
+    if full == 0 and remainder.shape[0] > 0:  # a scan of length 0 fails under jax.disable_jit
         carry, last = function(carry, remainder)
         return carry, jax.tree.map(lambda step: step[None], last)
     carry, measurements = jax.lax.scan(function, carry, batches)
@@ -111,15 +111,15 @@ def mean_over_examples(measurements: Measurements, examples: int, batch_size: in
     """Mean of per-step measurements, weighted by the number of examples of each step.
 
     Args:
-        measurements: measurements by name, each [steps], with the remainder's step last.
+        measurements: measurements by name, each [steps]; the last batch may be smaller.
         examples: number of examples of all steps.
         batch_size: number of examples in a full batch.
 
     Returns:
         The means, each a scalar.
     """
-    whole, remainder = divmod(examples, batch_size)
-    sizes = jnp.asarray([batch_size] * whole + [remainder] * bool(remainder))
+    full, remainder = divmod(examples, batch_size)
+    sizes = jnp.asarray([batch_size] * full + [remainder] * bool(remainder))
     return jax.tree.map(
         lambda steps: jnp.sum(steps * (sizes / examples).astype(steps.dtype)), measurements
     )

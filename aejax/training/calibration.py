@@ -41,7 +41,7 @@ def calibrate(
 
     Returns:
         The parameters with "mean" and "variance" in each normalisation layer; unchanged if there
-        is none. They are for evaluation; `fit` refuses them until `remove_statistics` is applied.
+        is none. They are for evaluation; `fit` rejects them until `remove_statistics` is applied.
 
     Raises:
         ValueError: if the batch size is less than 1, or a layer is applied twice and therefore has
@@ -51,13 +51,13 @@ def calibrate(
     """
     data, batch_size = as_jax_batch(data), check_batch_size(batch_size)
     params = remove_statistics(params)
-    for path in _order(model, params, data.x):
+    for path in _layers_in_order(model, params, data.x):
         population = _population(model, params, path, data.x, batch_size)
         params = _with_statistics(params, path, population)
     return params
 
 
-def _order(model: Autoencoder, params: Params, x: Array) -> list[Path]:
+def _layers_in_order(model: Autoencoder, params: Params, x: Array) -> list[Path]:
     """Paths of the normalisation layers, in order of application."""
     order: list[Path] = []
 
@@ -92,10 +92,10 @@ def _population(
     def add(total: Moments, examples: Array) -> tuple[Moments, dict[str, Array]]:
         return merge_moments(total, of_batch(examples)), {}
 
-    every = jnp.arange(x.shape[0])
-    shapes = jax.eval_shape(of_batch, every)
-    none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return scan_batches(add, none, every, batch_size)[0]
+    indices = jnp.arange(x.shape[0])
+    shapes = jax.eval_shape(of_batch, indices)
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return scan_batches(add, empty, indices, batch_size)[0]
 
 
 class _Reached(Exception):  # noqa: N818  (no error)
@@ -107,16 +107,16 @@ class _Reached(Exception):  # noqa: N818  (no error)
 
 def _run(model: Autoencoder, params: Params, x: Array, observe: Observe) -> None:
     """Run one pass that calls `observe` with the input moments of each normalisation layer."""
-    watched = _watched(params, observe)
+    watched = _with_observers(params, observe)
     model.decode(watched, model.encode(watched, x))
 
 
-def _watched(params: Params, observe: Observe, path: Path = ()) -> Params:
+def _with_observers(params: Params, observe: Observe, path: Path = ()) -> Params:
     if not isinstance(params, dict):
         return params
     if params.keys() == TRAINABLE_NAMES:
         return params | {OBSERVER: partial(observe, path)}
-    return {name: _watched(child, observe, (*path, name)) for name, child in params.items()}
+    return {name: _with_observers(child, observe, (*path, name)) for name, child in params.items()}
 
 
 def _with_statistics(params: Params, path: Path, population: Moments) -> Params:

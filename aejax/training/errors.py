@@ -23,7 +23,7 @@ class NonFiniteLossError(FloatingPointError):
 
 
 class LostProcessError(ConnectionError):
-    """Another process of the same training failed, so its share of each batch is lost."""
+    """Another process of the training run failed, so its share of each batch is lost."""
 
 
 class OutOfMemoryError(MemoryError):
@@ -32,7 +32,7 @@ class OutOfMemoryError(MemoryError):
 
 @contextmanager
 def explain_runtime_errors(program: Compiled, batch_size: int) -> Iterator[None]:
-    """Replace runtime errors of a compiled program by errors that state what to do.
+    """Replace XLA errors of a compiled program by errors that state what to do.
 
     Args:
         program: the running program.

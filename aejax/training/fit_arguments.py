@@ -84,13 +84,13 @@ def check_callbacks(callbacks: Any) -> None:
 
 
 def _check_like(kind: str, expected: Any, found: Any) -> None:
-    wanted, given = _shapes(expected), _shapes(found)
-    for name in dict.fromkeys([*wanted, *given]):
-        if wanted.get(name) != given.get(name):
+    needed, given = _shapes(expected), _shapes(found)
+    for name in dict.fromkeys([*needed, *given]):
+        if needed.get(name) != given.get(name):
             raise ValueError(
                 f"the state belongs to another {kind}: the array at {name or 'its root'} has shape "
                 f"{given.get(name, 'none (it is missing)')}, but this {kind} needs "
-                f"{wanted.get(name, 'none (it has no such array)')}; use the {kind} that the state "
+                f"{needed.get(name, 'none (it has no such array)')}; use the {kind} that the state "
                 "was trained with, or start a new run with key"
             )
 

@@ -77,7 +77,7 @@ def fit(
         history: records of the earlier run. Those of epochs after the state are dropped, because
             these epochs are trained again.
         batch_size: number of examples per step (default: 128, or all examples if fewer). The last
-            step of an epoch takes the remainder.
+            batch of an epoch may be smaller.
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
         callbacks: functions of (state, record), called in order after each epoch. The buffers of
@@ -98,12 +98,12 @@ def fit(
 
     Raises:
         ValueError: if both or neither of key and state are given; if the state belongs to another
-            model or optimizer; if an argument has the wrong type; if the placement cannot divide
-            the batch size; as `check_training`; and if keep_best is given without validation, or
-            with a history whose best epoch is before `state`.
+            model or optimizer; if an argument has the wrong type; if the batch size is not a
+            multiple of the devices that share a batch; as `check_training`; and if keep_best is
+            given without validation, or with a history whose best epoch is before `state`.
         NonFiniteLossError: if the loss or the parameters become NaN or infinite.
         OutOfMemoryError: if a step needs more memory than the device has.
-        LostProcessError: if another process of the training fails.
+        LostProcessError: if another process of the training run fails.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp, optax
@@ -203,7 +203,7 @@ def initial_state(
 
 
 def check_shardable(batch_size: int, placement: Placement) -> None:
-    """Check that the placement can divide the batch size."""
+    """Check that a batch can be split equally over the devices that share it."""
     if batch_size % placement.shares:
         raise ValueError(
             f"the batch size must be a multiple of {placement.shares}, the number of devices that "

@@ -1,4 +1,4 @@
-"""Gradient of a step: on the whole batch, or accumulated over micro-batches."""
+"""Gradient of a training step: on the full batch, or accumulated over micro-batches."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ Gradient = Callable[[Objective, Params, Batch, Key], tuple[tuple[Array, dict[str
 def whole_batch(
     objective: Objective, params: Params, batch: Batch, key: Key
 ) -> tuple[tuple[Array, dict[str, Array]], Params]:
-    """Value, terms and gradient of the objective on the whole batch.
+    """Value, terms and gradient of the objective on the full batch.
 
     Args:
         objective: objective to minimise.
@@ -35,11 +35,11 @@ def accumulated(*, part_size: int) -> Gradient:
     """Gradient accumulation: J = Σ_p (m_p/m) J(part p) over parts (micro-batches) of a batch.
 
     It reduces memory to the activations of one part plus one gradient, with the same amount of
-    computation. Terms per example and of the parameters equal those on the whole batch. Terms of a
-    batch (KL sparsity, batch statistics) are computed for each part, as is the noise.
+    computation. Per-example terms and penalties on the parameters equal those on the full batch.
+    Batch-level terms (KL sparsity, batch statistics) and noise are computed separately per part.
 
     Args:
-        part_size: number of examples per part; the last part takes the remainder. On a mesh, a
+        part_size: number of examples per part; the last part may be smaller. On a mesh, a
             multiple of the number of devices that share a batch.
 
     Returns:

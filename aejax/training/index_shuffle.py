@@ -2,13 +2,13 @@
 
 A block cipher permutes all integers of 2 · `half_bits` bits: a Feistel network of four rounds with
 the round function of Simon (Beaulieu et al. 2013, "The SIMON and SPECK families of lightweight
-block ciphers"). Results outside the range are encrypted again until they fall inside (cycle
+block ciphers"). Results ≥ `length` are encrypted again until they are below it (cycle
 walking: Black and Rogaway 2002, "Ciphers with arbitrary finite domains").
 
 The permutation, including its seeding by C++'s `std::seed_seq`, equals that of
 `grain.experimental.index_shuffle` (except for lengths where Grain's is not a permutation). The
 order and the validation split of every streamed run follow from it, so it must not change: earlier
-runs could no longer be resumed. NumPy computes whole batches, where Grain takes one call per index.
+runs could no longer be resumed. It is vectorised by NumPy, whereas Grain takes one call per index.
 """
 
 from collections.abc import Callable

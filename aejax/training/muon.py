@@ -1,7 +1,7 @@
 """Momentum-orthogonalising optimiser (Muon) in bfloat16.
 
 `optax.contrib.muon` computes the same steps in the dtype of the gradient; the tests compare them.
-This version exists because most of its time is the Newton-Schulz iteration, whose matrix products
+This version exists because most of the time is spent in the Newton-Schulz iteration, whose products
 run here in bfloat16 on AMX or tensor cores (docs/performance.md), and because gradients are scaled
 before their norm is taken: squares of small entries underflow, and the iteration then diverges.
 """

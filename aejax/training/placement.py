@@ -15,7 +15,7 @@ from aejax.types import Array, Autoencoder, Batch, BatchLike
 
 
 class Placement(NamedTuple):
-    """Shardings of all arrays of a training; `aejax.sharding` creates them for meshes.
+    """Shardings of all arrays of a training run; `aejax.sharding` creates them for meshes.
 
     A sharding of None means JAX's default device.
 
@@ -51,7 +51,7 @@ def place_state(placement: Placement, state: TrainState) -> TrainState:
 
 
 def copy_state(state: TrainState) -> TrainState:
-    """Copy a state on the devices where it is, without compilation if they are all local.
+    """Copy a state on its own devices, without compilation if they are all local.
 
     Args:
         state: state on any devices.
@@ -97,7 +97,7 @@ def put_batch(
     Args:
         read: indices -> examples.
         rows: indices of the complete batch, [batch], identical in every process.
-        placement: target placement. A batch that its devices cannot share is replicated.
+        placement: target placement. A batch that `shares` does not divide is replicated.
 
     Returns:
         The global batch, of which this process stores the shards of its devices.

@@ -90,7 +90,7 @@ def fit_population(
     leaves, tree = jax.tree.flatten(hyperparameters)
     made = [make(tree.unflatten(values)) for values in zip(*leaves, strict=True)]
     for member in made:
-        _check_made(member)
+        _check_member(member)
     objective, _ = made[0]
     key, epochs = typed_key(key), as_integer("epochs", epochs)
     params = jax.eval_shape(objective.model.init, key)
@@ -156,7 +156,7 @@ def _train_members(
     return jax.vmap(member)(hyperparameters, keys)
 
 
-def _check_made(member: Any) -> None:
+def _check_member(member: Any) -> None:
     if not isinstance(member, tuple) or len(member) != 2:
         raise ValueError(f"make must return (objective, optimizer), got {type(member).__name__}")
     check_objective(member[0])

@@ -47,9 +47,9 @@ def check_training(
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
 ) -> None:
-    """Check that a training can start, before anything is compiled or written.
+    """Check that training can start, before anything is compiled or written.
 
-    Shapes, and settings that are Python scalars, are checked by abstract evaluation.
+    `jax.eval_shape` of the objective checks shapes and hyperparameters that are Python scalars.
 
     Args:
         objective: objective to minimise.
@@ -62,8 +62,8 @@ def check_training(
     Raises:
         ValueError: as `check_data`; if an argument has the wrong type; if targets lie outside the
             support of the loss by more than rounding; if patience is given without validation or
-            is not an integer of at least 1; if the parameters have population statistics, which
-            training would change; if the objective raises it.
+            is not an integer of at least 1; if the parameters have population statistics of batch
+            normalisation, which training would change; if the objective raises it.
     """
     if patience is not None and validation is None:
         raise ValueError("patience needs validation data: it counts epochs without improvement")
@@ -72,7 +72,7 @@ def check_training(
     if jax.tree.structure(remove_statistics(params)) != jax.tree.structure(params):
         raise ValueError(
             "the params have population statistics from training.calibrate, which an optimizer "
-            "would change; train aejax.layers.batch_normalisation.remove_statistics(params)"
+            "would change; pass aejax.layers.batch_normalisation.remove_statistics(params)"
         )
     check_objective(objective)
     data = as_batch(data)

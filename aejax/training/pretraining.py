@@ -87,8 +87,8 @@ def pretrain(
 def unroll(layers: Sequence[Params]) -> Params:
     """Stack autoencoders into a deep one: encoders in order, decoders in reverse.
 
-    The result fits `dense(sizes, …)` if its activation is that of the layers, and equals their link
-    function. So logistic layers with the Bernoulli loss and binary RBMs unroll into `dense(sizes)`;
+    The result fits `dense(sizes, activation=f)` if f is both activation and link function of the
+    layers. So sigmoid layers with the Bernoulli loss and binary RBMs unroll into `dense(sizes)`;
     with a Gaussian top layer, whose code is linear, into
     `dense(sizes, code_activation=jax.nn.identity)`. Tied layers give parameters for `tied=True`;
     `untied` converts them. To continue training, replace the initialisation:
@@ -159,7 +159,7 @@ def rbm_objective(
 
 
 def rbm_optimizer(*, learning_rate: float, switch: int) -> optax.GradientTransformation:
-    """Gradient descent with momentum μ that rises from 0.5 to 0.9: Δθ ← μ Δθ − η ∂, θ ← θ + Δθ.
+    """Gradient descent with momentum μ = 0.5, later 0.9: Δθ ← μ Δθ − η ∂J/∂θ, θ ← θ + Δθ.
 
     Hinton & Salakhutdinov use batches of 100, η = 0.1 (0.001 for linear hidden units), the switch
     after five epochs, and weight decay 2 · 10⁻⁴ W, which is `penalties.l2()` with weight 10⁻⁴

@@ -105,7 +105,7 @@ def finite_steps(
     finite = np.isfinite(loss) & np.isfinite(norm)
     if finite.all():
         return finite
-    skipped = np.isfinite(_norm(params))  # the optimizer skipped non-finite gradients
+    skipped = np.isfinite(_norm(params))  # by the optimizer
     fatal = ~np.isfinite(loss) & np.isfinite(norm) if skipped else ~finite
     if fatal.any():
         first = int(np.argmax(fatal))
@@ -120,7 +120,7 @@ def means_of_finite(
     """`batches.mean_over_examples`, restricted to the finite steps.
 
     Args:
-        measurements: measurements by name, each [steps], with the remainder's step last.
+        measurements: measurements by name, each [steps]; the last batch may be smaller.
         finite: mask of the steps to average, with at least one True.
         examples: number of examples of all steps.
         batch_size: number of examples in a full batch.

@@ -30,7 +30,7 @@ def train(
         objective: objective to minimise.
         optimizer: optax gradient transformation.
         data: all examples, a `Batch` or x alone, [examples, *input].
-        key: PRNG key of the initial parameters and of the training.
+        key: PRNG key of the initial parameters and of the training run.
         epochs: number of epochs, at least 1.
         batch_size: number of examples per step.
         validation: examples on which the noise-free objective is evaluated after each epoch.
@@ -40,7 +40,7 @@ def train(
     Returns:
         The final state, and the mean measurements of each epoch, each [epochs]; with validation
         also "validation_loss". After early stopping, later entries repeat those of the last epoch
-        trained; `state.epoch` is its index.
+        trained; `state.epoch` is the number of epochs trained.
 
     Raises:
         ValueError: if patience is given without validation, is not an integer, or is less than 1.

@@ -27,7 +27,7 @@ from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
 
 
 class TrainState(NamedTuple):
-    """State of a training, as stored in a checkpoint.
+    """State of a training run, as stored in a checkpoint.
 
     `step` and `epoch` count completed steps and epochs. `key` is constant; the keys of steps are
     derived from it by folding in the counters.
@@ -62,7 +62,7 @@ def init_state(
     Args:
         objective: objective with the model to initialise.
         optimizer: optax gradient transformation.
-        key: PRNG key, split into the keys of the parameters and of the training.
+        key: PRNG key, split into the keys of the parameters and of the training run.
 
     Returns:
         A `TrainState` at step 0 of epoch 0.
@@ -113,7 +113,7 @@ def step(
             grad=gradient,
             value_fn=lambda params: objective(params, batch, key)[0],
         )
-    # Only one norm, because each reads as much memory as the parameters occupy.
+    # Only one norm, because each reads an array for every parameter array.
     measurements = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
     state = state._replace(
         params=optax.apply_updates(params, updates),
@@ -132,10 +132,10 @@ def epoch(
     batch_size: int,
     gradient_of: Gradient = whole_batch,
 ) -> tuple[TrainState, Measurements]:
-    """Train for one epoch in random order: a scan over full batches, then the remainder.
+    """Train for one epoch in random order, as a scan over batches.
 
-    Each example is used exactly once; the remainder is one last, smaller step. The function is pure
-    and can be jitted with the state donated.
+    Each example is used exactly once; the last batch may be smaller. The function is pure and can
+    be jitted with the state donated.
 
     Args:
         objective: objective to minimise.

@@ -64,7 +64,7 @@ def checked_stream(stream: Any) -> Stream:
 
 
 def steps_per_pass(stream: Stream) -> int:
-    """Number of steps of one pass over a stream, including the step of the remainder.
+    """Number of steps of one pass over a stream, including that of the smaller last batch.
 
     Args:
         stream: the stream.
@@ -76,40 +76,41 @@ def steps_per_pass(stream: Stream) -> int:
 
 
 def order_seed(key: Key) -> int:
-    """Seed of the order of a stream: 32 random bits derived from `TrainState.key`."""
+    """Seed of the shuffle of a stream: 32 random bits derived from `TrainState.key`."""
     key_order, _ = jax.random.split(key)
     return int(jax.random.bits(key_order))
 
 
 def shuffled_indices(stream: Stream, seed: int, steps: range) -> np.ndarray:
-    """Indices of the examples of some steps, in a new random order for each pass.
+    """Indices of the examples of consecutive steps, in a new random order for each pass.
 
     Args:
         stream: the stream.
-        seed: seed of the order, from `order_seed`; the index of the pass is added.
-        steps: consecutive steps of one pass, counted from the start of the training.
+        seed: seed from `order_seed`; the index of the pass is added.
+        steps: consecutive steps of one pass, counted from the start of the run.
 
     Returns:
-        Indices, [examples of the steps].
+        Indices, [examples].
     """
     seed = (seed + steps.start // steps_per_pass(stream)) % 2**32
     return permute_indices(stream.examples, seed, sequential_indices(stream, steps))
 
 
 def sequential_indices(stream: Stream, steps: range) -> np.ndarray:
-    """Indices of the examples of some steps of one pass, in the order of the stream."""
+    """Indices of the examples of consecutive steps of one pass, in the order of the stream."""
     start = steps.start % steps_per_pass(stream) * stream.batch_size
     return np.arange(start, min(start + len(steps) * stream.batch_size, stream.examples))
 
 
 def group_steps(stream: Stream, steps: range, *, epoch: int, together: int) -> Iterator[range]:
-    """Divide steps into groups that are read and run together, or single steps.
+    """Divide steps into groups of `together` steps, run as one scan, and single steps.
 
     Args:
         stream: the stream.
-        steps: steps of whole epochs.
-        epoch: number of steps per epoch; no group crosses the end of an epoch or of a pass.
-        together: number of steps, all with full batches, per group.
+        steps: steps of one or more complete epochs.
+        epoch: number of steps per epoch (`steps_per_epoch` of `fit_stream`), which may differ
+            from a pass; no group crosses the end of either.
+        together: number of steps per group, all with full batches.
 
     Yields:
         The groups, in order.

@@ -1,7 +1,7 @@
 """Training on data sets larger than memory, with batches prefetched by threads.
 
 The key of the state determines the order, and its step the position. So checkpoints need no reader
-state, and a resumed training reads exactly the remaining examples.
+state, and a resumed run reads exactly the remaining examples.
 """
 
 import time
@@ -55,8 +55,8 @@ NUM_READER_THREADS, PREFETCH_DEPTH = 2, 4
 """Number of reader threads, and number of groups of batches prefetched to the device."""
 
 STEP_GROUP_BYTES = 2**23
-"""Size of the examples that are read, and whose steps run, in one call. It amortises the constant
-cost of a call over small batches."""
+"""Size of the examples of a group of steps, which are read and run in one call. This amortises the
+constant cost of a call over small batches."""
 
 
 def fit_stream(
@@ -80,7 +80,7 @@ def fit_stream(
     """Train on a stream, as `fit` does on data in memory; only a few batches are in memory.
 
     Threads read the next batches and transfer them to the devices while a step runs. Small batches
-    are grouped. On a mesh, each process reads only the shards of its devices; the training is the
+    are grouped. On a mesh, each process reads only the shards of its devices; the results are the
     same as on one device.
 
     Args:
@@ -90,9 +90,9 @@ def fit_stream(
         epochs: total number of epochs, including those of `state`.
         steps_per_epoch: number of steps between records, validations and callbacks (default: one
             pass). It does not affect the order of the examples.
-        key: PRNG key or integer seed of a new training.
-        state: final state of an earlier training, to resume it bit-identically; instead of `key`.
-        history: records of the earlier training, up to the state.
+        key: PRNG key or integer seed of a new run.
+        state: final state of an earlier run, to resume it bit-identically; instead of `key`.
+        history: records of the earlier run, up to the state.
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
         callbacks: functions of (state, record), called in order after each epoch; True stops.
@@ -109,7 +109,7 @@ def fit_stream(
             the stream is invalid or reads another number of examples than requested.
         NonFiniteLossError: if the loss or the parameters become NaN or infinite.
         OutOfMemoryError: if a step needs more memory than the device has.
-        LostProcessError: if another process of the training fails.
+        LostProcessError: if another process of the training run fails.
         Exception: any exception of `stream.read`.
     """
     current = initial_state(objective, optimizer, key, state)
@@ -127,13 +127,13 @@ def fit_stream(
     if length < 1:
         raise ValueError(f"steps_per_epoch must be at least 1, got {length}")
     check_shardable(stream.batch_size, placement)
-    stream = _clipped(objective, stream)
-    validation = None if validation is None else _clipped(objective, validation)
+    stream = _with_clipped_targets(objective, stream)
+    validation = None if validation is None else _with_clipped_targets(objective, validation)
     first = _first_batch(stream)
     check_penalties_eagerly(objective, current, first, stream.batch_size)
     current = place_state(placement, current)
-    start, left = int(current.step), epochs - int(current.epoch)
-    steps = range(start, start + left * length)
+    start, remaining = int(current.step), epochs - int(current.epoch)
+    steps = range(start, start + remaining * length)
     together = steps_per_group(stream, first, length, placement)
     # Compile before the first epoch, so that its recorded duration excludes compilation.
     run_steps = compile_steps(
@@ -193,7 +193,7 @@ def check_stream(
     )
 
 
-def _clipped(objective: Objective, stream: Stream) -> Stream:
+def _with_clipped_targets(objective: Objective, stream: Stream) -> Stream:
     """Apply `clip_targets` to each batch of a stream."""
     return stream._replace(read=lambda rows: clip_targets(objective, stream.read(rows)))
 
@@ -243,10 +243,10 @@ def compile_steps(
     *,
     together: int = 1,
 ) -> Steps:
-    """Compile the steps of a group, of a single batch and of the remainder.
+    """Compile the steps of a group, of a single batch and of the smaller last batch.
 
-    The result is a function of state and examples of a group that returns the next state and the
-    measurements, each [steps]. Its errors are those of `explain_runtime_errors`.
+    The result maps a state and the examples of a group to the next state and the measurements, each
+    [steps]. Its errors are those of `explain_runtime_errors`.
     """
     programs: dict[int, Compiled] = {}
     last = steps_per_pass(stream) - 1
@@ -335,7 +335,7 @@ def run_epoch(
 def _evaluate(
     objective: Objective, stream: Stream, state: TrainState, *, placement: Placement
 ) -> dict[str, float]:
-    """`evaluate` for a stream, in its order."""
+    """`evaluate` for a stream, without shuffling."""
     sums: dict[str, float] = {}
     steps = range(steps_per_pass(stream))
     groups = (range(step, step + 1) for step in steps)

@@ -1,4 +1,4 @@
-"""Checkerboard artefacts of transposed convolutions: uneven overlap, and their share of energy."""
+"""Checkerboard artefacts of transposed convolutions: unevenness of overlap and share of energy."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ from aejax import data
 from aejax.layers.convolution import transposed_convolution
 from aejax.types import Array, Autoencoder, Params
 
-LARGEST = 6
+MAX_SIZE = 6
 """Largest kernel and stride in the figure of overlaps."""
 
 
@@ -36,15 +36,15 @@ def standardised_patches(side: int, train: int, test: int) -> tuple[Array, Array
 
 
 def reconstructed_flat_images(model: Autoencoder, params: Params, period: int) -> Array:
-    """Central parts, unaffected by the edges, of eight reconstructed flat images.
+    """Reconstruct eight images of constant grey level; crop the centre, unaffected by the edges.
 
     Args:
-        model: convolutional autoencoder of images of side 20 period.
+        model: convolutional autoencoder of images of side 20 · period.
         params: parameters of the model.
-        period: period of possible patterns.
+        period: period of the checkerboard pattern in pixels.
 
     Returns:
-        [8, 4 period, 4 period], in ascending order of the grey level.
+        [8, 4 · period, 4 · period], in ascending order of the grey level.
     """
     levels = jnp.linspace(-2, 2, 8)[:, None, None, None]
     flat = jnp.broadcast_to(levels, (8, 20 * period, 20 * period, 1))
@@ -53,10 +53,10 @@ def reconstructed_flat_images(model: Autoencoder, params: Params, period: int) -
 
 
 def draw_unevenness(axis: Axes) -> None:
-    """Draw the unevenness of overlap for each stride, and kernels not smaller than the stride."""
-    uneven = np.array([unevenness(stride, LARGEST) for stride in range(1, 1 + LARGEST)])
-    ends = (0.5, LARGEST + 0.5)
-    shown = np.where(np.tri(LARGEST).T, uneven, np.nan)
+    """Draw the unevenness of overlap for strides, and kernels not smaller than the stride."""
+    uneven = np.array([unevenness(stride, MAX_SIZE) for stride in range(1, 1 + MAX_SIZE)])
+    ends = (0.5, MAX_SIZE + 0.5)
+    shown = np.where(np.tri(MAX_SIZE).T, uneven, np.nan)
     image = axis.imshow(shown, "Blues", origin="lower", extent=(*ends, *ends))
     axis.set(title="unevenness of overlap", xlabel="kernel", ylabel="stride")
     axis.figure.colorbar(image, ax=axis, shrink=0.6)
@@ -90,7 +90,7 @@ def unevenness(stride: int, largest: int) -> Array:
     return jnp.std(counts, axis=(1, 2)) / jnp.mean(counts, axis=(1, 2))
 
 
-def recurring_share(images: Array, period: int) -> Array:
+def periodic_share(images: Array, period: int) -> Array:
     """Share of the energy of the periodic part of images that is not at frequency zero.
 
     The periodic part has the frequencies that are multiples of 1/period on both axes. By Parseval,
@@ -101,7 +101,7 @@ def recurring_share(images: Array, period: int) -> Array:
         period: period in pixels.
 
     Returns:
-        One share for all images, in [0, 1]; 0 for flat images.
+        One share for all images, in [0, 1]; 0 for constant images.
     """
     count, height, width = images.shape
     cells = images.reshape(count, height // period, period, width // period, period)

@@ -79,7 +79,7 @@ def train_classifier(
         batch: labelled examples.
         key: key of the order of the examples.
         classes: number of classes.
-        steps: minimum number of steps.
+        steps: approximate number of steps, if more than four epochs.
         batch_size: examples per step, at most the number of examples.
         learning_rate: learning rate of Adam.
 

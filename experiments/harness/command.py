@@ -28,8 +28,8 @@ def execute(experiment: Experiment, arguments: Sequence[str] | None = None) -> d
     """Run an experiment from its command line, and write results, figure and verdicts.
 
     Every field of the configuration is an option: `--seeds 10`, `--data PATH`. Results of the same
-    configuration and code are read, not computed again. The full setting also writes the summary
-    under experiments/results.
+    configuration, data and code are read, not computed again. The full setting also writes the
+    summary under experiments/results.
 
     Args:
         experiment: the experiment's record.

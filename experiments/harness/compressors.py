@@ -29,9 +29,9 @@ AUGMENTATION = RECIPES["thirty-numbers"].training.augmentation
 
 
 class Deep(NamedTuple):
-    """A deep autoencoder with a linear code, and its training.
+    """A deep autoencoder with a linear code, and its training settings.
 
-    sizes:      units of the encoder's layers; the decoder mirrors them.
+    sizes:      units of the encoder's layers; the decoder has them in reverse.
     epochs:     epochs of training.
     activation: activation of hidden layers.
     pretrained: epochs of pretraining of each layer as a restricted Boltzmann machine.
@@ -63,7 +63,7 @@ def logistic_reconstruction(key: Key, x: Array, code: int) -> Reconstruction:
 def deep_reconstruction(
     key: Key, x: Array, deep: Deep, *, batch_size: int, learning_rate: float
 ) -> Reconstruction:
-    """Reconstruct by a deep autoencoder, trained by Muon in mixed precision, in full precision.
+    """Train a deep autoencoder by Muon in mixed precision; reconstruct in full precision.
 
     Args:
         key: key of initialisation and training.
@@ -89,12 +89,12 @@ def deep_reconstruction(
 
 
 def recipe_reconstruction(key: Key, x: Array, settings: Training) -> Reconstruction:
-    """Reconstruct by the autoencoder that `aejax train` trains with the same settings.
+    """Train the same autoencoder as `aejax train` with these settings, and reconstruct by it.
 
     Args:
         key: key of initialisation and training.
         x: training images.
-        settings: settings, of which data and seed are ignored.
+        settings: configuration of the run; its data and seed are ignored.
 
     Returns:
         Function x -> x̂ in full precision.

@@ -12,7 +12,7 @@ from aejax.layers.convolution_arithmetic import Geometry, resolve_axes
 from aejax.plots import INK
 
 KERNEL = jnp.array([[1.0, 0, 2], [0, 1, 0], [2, 0, 1]])[..., None, None]
-"""Asymmetric kernel with one input and one output channel."""
+"""Kernel [3, 3, 1, 1]; it equals its flip along both axes."""
 
 
 class Sliding(NamedTuple):
@@ -45,24 +45,24 @@ class Sliding(NamedTuple):
 
 def convolution_example() -> Sliding:
     """Figure 2.1: a 3 × 3 kernel over a 4 × 4 input without padding, with unit strides."""
-    x = _counted(4)
+    x = _arange_image(4)
     return _sliding(x, jnp.ones_like(x), convolution(x, KERNEL))
 
 
 def transposed_example() -> Sliding:
-    """Figure 4.5: the transpose of a 3 × 3 kernel over 5 × 5 with stride two.
+    """Figure 4.5: the transpose of a convolution, with a 3 × 3 kernel and stride two over 5 × 5.
 
     Zeros are inserted between the positions of the 2 × 2 input, which is padded by two; the flipped
     kernel slides over it with unit strides. The result equals `transposed_convolution`.
     """
-    y, geometry = _counted(2), Geometry((3, 3), (2, 2))
+    y, geometry = _arange_image(2), Geometry((3, 3), (2, 2))
     given = zero_inserted(jnp.ones_like(y), geometry)
     stretched = zero_inserted(y, geometry)
     return _sliding(stretched, given, convolution(stretched, flipped(KERNEL)))
 
 
 def draw_sliding(figure: SubFigure, sliding: Sliding, title: str, steps: int = 4) -> None:
-    """Draw the first steps: x with the kernel's position below, and y so far above.
+    """Draw the first steps: below, x with the kernel's position; above, y as computed so far.
 
     Args:
         figure: figure to draw on.
@@ -94,7 +94,7 @@ def draw_sliding(figure: SubFigure, sliding: Sliding, title: str, steps: int = 4
         axis.set_axis_off()
 
 
-def _counted(side: int) -> jnp.ndarray:
+def _arange_image(side: int) -> jnp.ndarray:
     return jnp.arange(1.0, 1 + side**2).reshape(1, side, side, 1)
 
 

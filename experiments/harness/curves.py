@@ -28,7 +28,7 @@ def sample_curves(key: Key, count: int) -> Float[Array, "count pixels"]:
     Returns:
         Flattened images of 28 × 28 in [0, 1).
 
-    Source: Hinton & Salakhutdinov 2006 (three points, six numbers; intensity and width are ours).
+    Source: Hinton & Salakhutdinov 2006 (three random points; intensity and width are ours).
     """
     points = jax.random.uniform(key, (count, 3, 2), minval=MARGIN, maxval=SIDE - 1 - MARGIN)
     return jax.lax.map(render_curve, points, batch_size=256)

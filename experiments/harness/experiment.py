@@ -18,8 +18,7 @@ Metrics = dict[str, Any]
 class Results(NamedTuple):
     """Results of an experiment.
 
-    metrics: numbers from which verdicts and tables are computed. They are committed; keep them
-             small.
+    metrics: values from which verdicts and tables are computed; they are committed, so few.
     arrays:  name -> array that only the figure needs: filters, codes, curves.
     """
 
@@ -54,7 +53,7 @@ class Experiment(NamedTuple):
     figure:       description of the figure.
     config:       full setting, a frozen dataclass; its results are committed.
     quick:        small setting, which the tests run.
-    run:          function of those of `config`, `dataset` and `cache` that it names -> `Results`.
+    run:          function of any of `config`, `dataset`, `cache`, passed by name -> `Results`.
     primary:      metrics -> primary comparison.
     observations: metrics -> further comparisons by name.
     plot:         (config, results) -> figure.

@@ -51,9 +51,9 @@ def density_measures(
 
     Codes are whitened by the training codes, so that one bandwidth suits every direction. A density
     depends on the units of its space, so log-likelihoods of different codes are not comparable.
-    Comparable are the gain over a normal density of the same code, which is invariant under linear
-    maps of the code, and the posterior of the class, p(y|z) = p(z|y) p(y) / p(z), which is
-    invariant under one-to-one maps except for the effect of the bandwidth.
+    Comparable are the gain over a normal density fitted to the code, invariant under linear maps of
+    the code z, and the posterior of the class y, p(y|z) = p(z|y) p(y) / p(z), invariant under
+    invertible maps except for the effect of the bandwidth.
 
     Args:
         train: centres of the kernels.
@@ -69,16 +69,16 @@ def density_measures(
     train, validation, test = (
         LabelledCodes((part.code - mean) @ axes, part.labels) for part in (train, validation, test)
     )
-    density = _likeliest([_kernels(train.code, width) for width in BANDWIDTHS], validation.code)
+    density = _most_likely([_kernels(train.code, width) for width in BANDWIDTHS], validation.code)
     found = density.score_samples(test.code).mean()
     normal = multivariate_normal(np.zeros(len(axes))).logpdf(test.code).mean()
     by_class = [_label_likelihoods(train, validation, width) for width in BANDWIDTHS]
-    means = [_of_label(each, validation.labels).mean() for each in by_class]
+    means = [_select_label(each, validation.labels).mean() for each in by_class]
     labels = _label_likelihoods(train, test, BANDWIDTHS[int(np.argmax(means))])
     return {
         "log-likelihood": float(found),
         "density's gain over a normal": float(found - normal),
-        "log-likelihood of the label": float(_of_label(labels, test.labels).mean()),
+        "log-likelihood of the label": float(_select_label(labels, test.labels).mean()),
         "accuracy by densities": float(np.mean(labels.argmax(axis=1) == test.labels)),
         "bandwidth": density.bandwidth,
     }
@@ -94,7 +94,7 @@ def _kernels(code: np.ndarray, bandwidth: float) -> KernelDensity:
     return KernelDensity(bandwidth=float(bandwidth), rtol=1e-4).fit(code)
 
 
-def _likeliest(densities: list[KernelDensity], code: np.ndarray) -> KernelDensity:
+def _most_likely(densities: list[KernelDensity], code: np.ndarray) -> KernelDensity:
     return max(densities, key=lambda density: density.score(code))
 
 
@@ -109,5 +109,5 @@ def _label_likelihoods(train: LabelledCodes, test: LabelledCodes, bandwidth: flo
     return np.transpose(joint) - logsumexp(joint, axis=0)[:, None]
 
 
-def _of_label(likelihoods: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _select_label(likelihoods: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return np.take_along_axis(likelihoods, labels[:, None], axis=1)[:, 0]

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import least_squares
 
-BLOB = 0.5
-"""Threshold of |Σ g|/Σ |g| above which a Gabor function is a blob, not an edge."""
+BLOB_THRESHOLD = 0.5
+"""Value of |Σ g|/Σ |g| from which a Gabor function g is a blob, not an edge."""
 
 
 class Gabors(NamedTuple):
     """One Gabor function per filter.
 
-    r_squared:   [filters], explained share of the filter's energy Σ w², in [0, 1].
+    r_squared:   [filters], explained share R² of the filter's energy Σ w², in [0, 1].
     orientation: [filters], angle of bars or edges in [0, π), clockwise from the horizontal.
     frequency:   [filters], cycles per pixel.
     images:      [filters, side, side], values of the functions.
@@ -27,16 +27,16 @@ class Gabors(NamedTuple):
     def edges(self, threshold: float) -> np.ndarray:
         """Mask of the edge detectors: R² above the threshold, and not a blob."""
         sums, sizes = self.images.sum(axis=(1, 2)), np.abs(self.images).sum(axis=(1, 2))
-        return (self.r_squared > threshold) & (np.abs(sums) < BLOB * sizes)
+        return (self.r_squared > threshold) & (np.abs(sums) < BLOB_THRESHOLD * sizes)
 
 
 def fit_gabors(filters: ArrayLike) -> Gabors:
-    """Fit a Gabor function to each filter by least squares, starting from a dictionary.
+    """Fit a Gabor function to each filter by least squares, from the best start of a dictionary.
 
-    exp(−u²/2α² − v²/2β²) (a cos 2πfu + b sin 2πfu), where u and v are coordinates about a centre in
-    the patch, rotated by the orientation. a and b are solved exactly; the six others have bounds:
-    the centre is in the patch, α (across the bars) at most a quarter of its side and β half of it,
-    so that the function is local, and f at most the Nyquist frequency.
+    g = exp(−u²/2α² − v²/2β²) (a cos 2πfu + b sin 2πfu), where u and v are coordinates relative to a
+    centre, rotated by the orientation. a and b have a closed form; the six others have bounds: the
+    centre is in the patch, α (across the bars) at most a quarter of its side and β half of it, so
+    that the function is localised, and f at most the Nyquist frequency.
 
     Args:
         filters: [filters, side, side]; a zero filter has R² = 0.
@@ -54,7 +54,7 @@ def fit_gabors(filters: ArrayLike) -> Gabors:
     starts = _dictionary(side)
     explained = np.square(np.einsum("sbp,fp->fsb", _basis(starts, side), unit, optimize=True))
     best = starts[explained.sum(axis=2).argmax(axis=1)]
-    low, high = _box(side)
+    low, high = _bounds(side)
     found = np.array(
         [
             least_squares(_residual, start, bounds=(low, high), args=(w, side), max_nfev=40).x
@@ -71,7 +71,7 @@ def fit_gabors(filters: ArrayLike) -> Gabors:
     )
 
 
-def _box(side: int) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(side: int) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of row, column, orientation, f, α and β; orientations may exceed [0, π)."""
     low = [0, 0, -2 * np.pi, 0.5 / side, 0.5, 0.5]
     return np.array(low), np.array([side - 1, side - 1, 3 * np.pi, 0.5, side / 4, side / 2])

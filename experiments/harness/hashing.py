@@ -57,8 +57,8 @@ def retrieval(
 
     Returns:
         "precision at" each k, with ties in random order; and for each radius 0, 1, …, bits:
-        "retrieved", the number of examples within it, and their "precision" and "recall". Precision
-        is over all examples retrieved for all queries.
+        "retrieved", the number of examples within it, and their "precision" and "recall". This
+        precision is pooled over queries, not averaged.
     """
     balls = _balls(queries, database, relevant)
     at = [evaluation.precision_at(balls, k=k).mean() for k in ks if k <= len(database)]
@@ -86,7 +86,7 @@ def exact_precision(
         ks: values of k; those above the number of examples are ignored.
     """
     ks = tuple(k for k in ks if k <= len(database))
-    index = _flat(database)
+    index = _exact_index(database)
     _, nearest = index.search(np.ascontiguousarray(queries, np.float32), max(ks))
     hits = labels[1][nearest] == labels[0][:, None]
     return np.array([hits[:, :k].mean() for k in ks])
@@ -105,12 +105,12 @@ def seconds_per_query(
     Returns:
         Seconds of the exact ten nearest neighbours by all features and by bits, and of the lookup.
     """
-    queries, packed = np.ascontiguousarray(features[0], np.float32), [_packed(b) for b in bits]
+    queries, packed = np.ascontiguousarray(features[0], np.float32), [_pack_bits(b) for b in bits]
     count = bits[0].shape[1]
     table = faiss.IndexBinaryHash(count, count)
     table.nflip = radius
     scan = faiss.IndexBinaryFlat(count)
-    flat, threads = _flat(features[1]), faiss.omp_get_max_threads()
+    flat, threads = _exact_index(features[1]), faiss.omp_get_max_threads()
     for index in (table, scan):
         index.add(packed[1])
     searches = {
@@ -129,13 +129,13 @@ def seconds_per_query(
 _balls = jax.jit(evaluation.hamming_balls)
 
 
-def _flat(database: np.ndarray) -> faiss.IndexFlatL2:
+def _exact_index(database: np.ndarray) -> faiss.IndexFlatL2:
     index = faiss.IndexFlatL2(database.shape[1])
     index.add(np.ascontiguousarray(database, np.float32))
     return index
 
 
-def _packed(bits: np.ndarray) -> np.ndarray:
+def _pack_bits(bits: np.ndarray) -> np.ndarray:
     return np.packbits(bits, axis=1, bitorder="little")
 
 

@@ -1,4 +1,4 @@
-"""Inpainting: random holes, filling without a network, and similarity measures."""
+"""Inpainting: random holes, baselines by interpolation and by PCA, and image similarity."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def block_holes(key: Key, shape: tuple[int, int, int], side: int) -> Holes:
 
 
 def filled_by_biharmonic(x: Images, holes: Holes) -> Images:
-    """Fill each hole by biharmonic interpolation of its surroundings, by scikit-image.
+    """Fill each hole by biharmonic interpolation from its surroundings, with scikit-image.
 
     Args:
         x: images in [0, 1]; pixels in holes are ignored.
@@ -38,7 +38,7 @@ def filled_by_biharmonic(x: Images, holes: Holes) -> Images:
 
 
 def filled_by_pca(x: Images, holes: Holes, *, pca: PCA, ridge: float) -> Images:
-    """Fill each hole by principal components that are fitted to the known pixels.
+    """Fill each hole with a PCA reconstruction whose scores are fitted to the known pixels.
 
     x̂ = μ + V z with z = argmin ‖(x − μ − V z)_known‖² + ridge Σ z_i²/λ_i, clipped to [0, 1]. A zero
     ridge gives least squares; the noise variance gives the conditional mean of the missing pixels
@@ -65,7 +65,7 @@ def filled_by_pca(x: Images, holes: Holes, *, pca: PCA, ridge: float) -> Images:
 
 
 def similarity(x: Images, filled: Images) -> dict[str, float]:
-    """Similarity of filled images to the originals, by scikit-image.
+    """Similarity of filled images to the originals, with scikit-image.
 
     Args:
         x: original images in [0, 1].
@@ -73,7 +73,7 @@ def similarity(x: Images, filled: Images) -> dict[str, float]:
 
     Returns:
         "PSNR": peak signal-to-noise ratio in decibels from the mean squared error over all images,
-        as it is infinite for an image without error.
+        since that of a single image without error is infinite.
         "SSIM": mean structural similarity of the images.
     """
     similarities = [structural_similarity(*pair, data_range=1) for pair in zip(x, filled,

@@ -2,8 +2,8 @@
 
 Claim:    the Hessian's index equals the formula at all 42 critical points of six features and three
           units; gradient descent converges to gradient flow with order 1; small codes converge to
-          PCA with order 4 at an inflection of the activation and 2 elsewhere; rotation aligns a
-          code first, and equal L2 never does.
+          PCA with order 4 at an inflection of the activation and 2 elsewhere; the rotation
+          gradient aligns a code in the fewest epochs, and uniform L2 never does.
 Source:   docs/theory, theorems 2, 7, 10 and 11; Bao et al. 2020 for the comparison of theorem 7.
 Command:  python -m experiments.harness.measurements
 Expected: counts as predicted; order 1 between 0.9 and 1.1, orders 4 and 2 within 0.1.
@@ -36,7 +36,7 @@ COMMAND = "python -m experiments.harness.measurements"
 EIGENVALUES, UNITS = [6.0, 5, 4, 2, 1, 0.5], 3
 """Eigenvalues and number of code units of the enumerated landscape."""
 
-FLAT = 1e-9
+ZERO_TOLERANCE = 1e-9
 """Hessian eigenvalues of smaller magnitude, for λ_1 = 1, are counted as zero."""
 
 WIDTHS, SEEDS, MAX_EPOCHS = (16, 32, 64, 128, 256, 512), 3, 20_000
@@ -63,9 +63,12 @@ def indices() -> list[dict[str, Any]]:
             "subset": [i + 1 for i in subset],
             "loss": float(loss * EIGENVALUES[0]),
             "predicted": list(expected),
-            "counted": [int(np.sum(bends < -FLAT)), int(np.sum(np.abs(bends) <= FLAT))],
+            "counted": [
+                int(np.sum(curvatures < -ZERO_TOLERANCE)),
+                int(np.sum(np.abs(curvatures) <= ZERO_TOLERANCE)),
+            ],
         }
-        for subset, loss, expected, bends in zip(
+        for subset, loss, expected, curvatures in zip(
             subsets, found.loss, predicted, found.curvatures, strict=True
         )
     ]

@@ -13,7 +13,7 @@ TOPICS = "topics"
 
 
 def documents(path: str) -> data.Dataset:
-    """Load word counts [documents, words], float32, and the group of each non-empty document.
+    """Load word counts [documents, words] in float32, labelled by group, without empty documents.
 
     Args:
         path: "20newsgroups", the path of its file, or "topics" for synthetic documents.
@@ -41,10 +41,10 @@ def documents(path: str) -> data.Dataset:
 def topics(
     rng: np.random.Generator, *, documents: int, groups: int = 5, words: int = 100
 ) -> data.Dataset:
-    """Sample synthetic documents of 40 words from one topic per group and a common topic.
+    """Sample synthetic documents of 40 words, each from the document's topic or from a common one.
 
     Args:
-        rng: generator of topics and words.
+        rng: random number generator for topics and words.
         documents: number of documents; every fifth is a test document.
         groups: number of topics.
         words: size of the vocabulary.

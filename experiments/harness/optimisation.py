@@ -22,7 +22,7 @@ Advance = Callable[[TrainState, Batch], tuple[TrainState, Array]]
 """(state, all examples) -> later state, and the number of epochs that it took."""
 
 NUM_LOSS_EXAMPLES = 2000
-"""Number of training examples, the first ones, on which the loss is measured."""
+"""Number of examples, from the start of the training data, on which the loss is measured."""
 
 
 def sparse_initializer(connections: int = 15) -> Callable[..., Array]:
@@ -80,7 +80,7 @@ def search_learning_rates(
     epochs: int,
     batch_size: int,
 ) -> list[float]:
-    """Final training loss for each learning rate, one training each in one compiled program.
+    """Final training loss for each learning rate; all runs are trained in one compiled program.
 
     Args:
         objective: objective to minimise.

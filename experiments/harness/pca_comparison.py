@@ -10,7 +10,10 @@ from experiments.harness.training import mean_squared_error
 def compare_with_pca(
     objective: aejax.Objective, components: Array, least: float, params: Params, x: Array
 ) -> dict[str, Array]:
-    """Relative loss gap, largest principal angle to PCA, and mean cosine of units to components."""
+    """Loss gap relative to PCA's loss `least`, largest principal angle, mean of the largest |cos|.
+
+    The cosines are between the decoder's kernel of a unit and each principal component.
+    """
     loss = mean_squared_error(objective, params, x)
     kernel = params["decoder"]["layer_0"]["kernel"]
     basis, _ = jnp.linalg.qr(kernel.T)

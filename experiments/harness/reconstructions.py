@@ -25,11 +25,11 @@ Fit = Callable[[], Reconstruction]
 def compare_methods(
     methods: Mapping[str, Sequence[Fit]], x: Array, x_test: Array, cache: PartCache
 ) -> Results:
-    """Fit every method with every seed, and measure it once.
+    """Fit every method with every seed, and measure errors and time.
 
     Args:
         methods: name -> one fit per seed.
-        x: training images [examples, features]; as many as test images are measured.
+        x: training images [examples, features]; the first len(x_test) are measured.
         x_test: test images.
         cache: cache of the results of each fit.
 
@@ -53,7 +53,7 @@ def compare_methods(
 
 
 def measure_fit(fit: Fit, x: Array, x_test: Array) -> Results:
-    """Errors and time of one fit, and its reconstructions of the first test images."""
+    """Errors and run time of one fit, and its reconstructions of the first test images."""
     begin = time.perf_counter()
     reconstruction = fit()
     seconds = time.perf_counter() - begin

@@ -140,7 +140,7 @@ def write_record(file: Path, record: dict[str, Any]) -> None:
 
 
 def write_figure(file: Path, figure: Figure) -> None:
-    """Write a figure as PNG with a palette of at most 256 colours that includes thin lines."""
+    """Write a figure as PNG with a palette of at most 256 colours, those of thin lines included."""
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=110, facecolor="white")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -156,7 +156,7 @@ def cache_in(folder: Path) -> tuple[PartCache, Callable[[], float]]:
         folder: folder of the results.
 
     Returns:
-        The cache, and a function that returns the total seconds that cached parts had taken.
+        The cache, and a function that returns the total run time in seconds of cached parts.
     """
     saved = []
 

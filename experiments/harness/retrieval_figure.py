@@ -17,12 +17,12 @@ EXACT = "all features"
 def draw_retrieval(
     axes: Sequence[Axes], name: str, found: Mapping[str, Any], learned: Sequence[str], bits: int
 ) -> None:
-    """Draw precision at k, recall within a radius, precision by recall, and search times.
+    """Draw precision at k, recall within a radius, precision against recall, and search times.
 
     Args:
         axes: four axes.
-        name: name of the collection.
-        found: method -> measures over seeds, as semantic_hashing stores them.
+        name: name of the retrieval task.
+        found: method -> metrics over seeds, as semantic_hashing stores them.
         learned: names of the learned codes.
         bits: number of bits.
     """

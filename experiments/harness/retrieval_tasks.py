@@ -25,8 +25,8 @@ class RetrievalTask(NamedTuple):
     """A database with queries, and the data-dependent parts of an autoencoder.
 
     loss:       loss of reconstructions of x.
-    preprocess: x -> encoder input: features minus their mean in the database, since bits would be
-                constant otherwise, scaled to values of about one.
+    preprocess: x -> encoder input: features minus their mean in the database (otherwise bits would
+                be constant), scaled to a magnitude of about one.
     """
 
     database: Collection
@@ -43,7 +43,7 @@ def image_retrieval(dataset: data.Dataset, queries: int) -> RetrievalTask:
         queries: number of test examples as queries, evenly spaced.
     """
     x, x_test = map(np.asarray, flatten_and_scale(dataset))
-    asked = _spaced(Collection(x_test, x_test, dataset.labels_test), queries)
+    asked = _evenly_spaced(Collection(x_test, x_test, dataset.labels_test), queries)
     mean = jnp.asarray(x.mean(axis=0))
     return RetrievalTask(
         Collection(x, x, dataset.labels_train), asked, losses.bernoulli, lambda x: x - mean
@@ -71,17 +71,19 @@ def document_retrieval(path: str, queries: int) -> RetrievalTask:
     mean, length = jnp.asarray(database.features.mean(axis=0)), found.x_train.shape[1] ** 0.5
     return RetrievalTask(
         database,
-        _spaced(tests, queries),
+        _evenly_spaced(tests, queries),
         losses.categorical,
         lambda counts: length * (weights(counts) - mean),
     )
 
 
 def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
-    """Unit-length weights (1 + log count) (1 + log (1 + n)/(1 + n_word)) of occurring words.
+    """Unit-length weights (1 + log count) (1 + log((1 + n)/(1 + n_word))) of occurring words.
+
+    The same as `TfidfTransformer(sublinear_tf=True)` of scikit-learn.
 
     Args:
-        counts: counts [n, words]; n_word documents contain a word.
+        counts: counts [n, words] of n documents, of which n_word contain the word.
 
     Returns:
         Function from counts [documents, words] of non-empty documents to weights.
@@ -96,6 +98,6 @@ def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
     return weights
 
 
-def _spaced(collection: Collection, count: int) -> Collection:
+def _evenly_spaced(collection: Collection, count: int) -> Collection:
     step = max(1, len(collection.x) // count)
     return Collection(*(part[::step][:count] for part in collection))

@@ -15,7 +15,7 @@ def sawtooth(t: Array, folds: int) -> Array:
     return jnp.stack([t, z], axis=1)
 
 
-def folding(folds: int) -> Params:
+def folding_params(folds: int) -> Params:
     """Parameters of an exact autoencoder of (t, z) with code t and `folds` layers of three units.
 
     Each layer computes relu(t), relu(z) and relu(z − ½); the tent map of z is
@@ -31,12 +31,12 @@ def folding(folds: int) -> Params:
     return {"encoder": encoder, "decoder": decoder}
 
 
-def parameters(hidden: tuple[int, ...]) -> int:
+def num_parameters(hidden: tuple[int, ...]) -> int:
     """Number of parameters of a decoder from one code unit to two outputs."""
     sizes = (1, *hidden, 2)
     return sum((inputs + 1) * outputs for inputs, outputs in itertools.pairwise(sizes))
 
 
 def single_layer(hidden: tuple[int, ...]) -> tuple[int, ...]:
-    """Single layer with at least as many parameters: 4 units + 2."""
-    return (-(-(parameters(hidden) - 2) // 4),)
+    """The smallest single layer with at least as many parameters (4 per unit, plus 2)."""
+    return (-(-(num_parameters(hidden) - 2) // 4),)

@@ -47,7 +47,7 @@ def all_experiments() -> dict[str, Experiment]:
 
 
 def refreshed(experiment: Experiment) -> dict[str, Any]:
-    """The committed record with the current texts and verdicts; its numbers are not changed."""
+    """The committed record with the current texts and verdicts; its metrics are not changed."""
     record = json.loads(records.summary_file(experiment.name).read_text(encoding="utf-8"))
     computed = {"about": experiment.texts, **records.verdicts(experiment, record["metrics"])}
     order = ["experiment", *computed]

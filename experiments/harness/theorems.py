@@ -1,4 +1,4 @@
-"""Residual and tolerance of every theorem on every data set: a table of docs/theory.
+"""Residual and tolerance of every theorem on every data set: docs/theory/measurements.md.
 
 Claim:    each theorem holds if its conditions do, and its control is rejected. If the data cannot
           decide, the verdict states this with the decisive quantity.
@@ -117,20 +117,20 @@ def render(results: Mapping[str, Mapping[str, Any]]) -> str:
             table(
                 ["statement", *found],
                 [
-                    [f"[`{name}`]({pages[name]}#{name}) {place + 1}"]
-                    + [_cell(each[name][place]) for each in found.values()]
+                    [f"[`{name}`]({pages[name]}#{name}) {index + 1}"]
+                    + [_cell(each[name][index]) for each in found.values()]
                     for name in THEOREMS
-                    for place in range(len(next(iter(found.values()))[name]))
+                    for index in range(len(next(iter(found.values()))[name]))
                 ],
             ),
-            f"<details><summary>Why not, where a statement was not judged</summary>\n\n{reasons}"
+            f"<details><summary>Reasons for statements that were not judged</summary>\n\n{reasons}"
             "\n\n</details>",
         ]
     )
 
 
 def main(data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME …")] = tuple(CASES)) -> None:
-    """Check theorems on data sets; write docs/results/theory.json and its table of docs/theory.
+    """Check theorems on data sets; write docs/results/theory.json and docs/theory/measurements.md.
 
     Args:
         data: names of `CASES`.
@@ -191,10 +191,10 @@ def _reasons(name: str, found: Mapping[str, list[Certificate]]) -> str:
     """List the reasons of a data set's undecided certificates, grouped by reason."""
     by_reason: dict[str, list[str]] = {}
     for theorem, certificates in found.items():
-        for place, certificate in enumerate(certificates, 1):
+        for index, certificate in enumerate(certificates, 1):
             if certificate.verdict.startswith("not"):
-                by_reason.setdefault(certificate.reason, []).append(f"`{theorem}` {place}")
-    lines = [f"  - {', '.join(places)}: {_plain(reason)}" for reason, places in by_reason.items()]
+                by_reason.setdefault(certificate.reason, []).append(f"`{theorem}` {index}")
+    lines = [f"  - {', '.join(indices)}: {_plain(reason)}" for reason, indices in by_reason.items()]
     return "\n".join([f"- {name}" + (":" if lines else ": every statement was judged"), *lines])
 
 

@@ -1,4 +1,4 @@
-"""Training of settings times seeds in one compiled program, and helpers for data and measures."""
+"""Training of all settings and seeds in one compiled program; helpers for data and metrics."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -41,7 +41,7 @@ def train_grid(
             rates and noise levels, not shapes.
         x: training examples [examples, features].
         settings: tree of arrays, each [settings, …].
-        seeds: number of trainings of each setting.
+        seeds: number of training runs per setting.
         key: key that is split into one key per seed.
         epochs: epochs of training.
         batch_size: examples per step.
@@ -84,7 +84,7 @@ def train_grid(
 
 
 class Schedule(Protocol):
-    """Fields of a `Config` that determine seeds, length and learning rate of a training."""
+    """Fields of a `Config` that determine seeds, length and learning rate of training runs."""
 
     seeds: int
     epochs: int
@@ -99,7 +99,7 @@ def adam_with_cosine_decay(schedule: Schedule, examples: int) -> optax.GradientT
 
 
 def train_with_seeds(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
-    """Train one objective with every seed by `adam_with_cosine_decay`.
+    """Train one objective with every seed, with `adam_with_cosine_decay`.
 
     Args:
         objective: objective to minimise.
@@ -168,6 +168,6 @@ def jacobian_svd(model: Autoencoder, params: Params, point: Array) -> tuple[Arra
 
 
 def average_pooled(x: Array, pool: int) -> Array:
-    """Average pixel blocks of images that are rows."""
+    """Average-pool square images that are stored as rows."""
     side = round(x.shape[1] ** 0.5) // pool
     return x.reshape(-1, side, pool, side, pool).mean(axis=(2, 4)).reshape(len(x), -1)

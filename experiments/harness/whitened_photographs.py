@@ -31,7 +31,7 @@ def load(path: str) -> data.Dataset:
 
 
 def _whitening(x: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Whitening x ↦ (x − mean) (Σ + ε)^(−½), with ε = 1 % of the mean variance."""
+    """ZCA whitening x ↦ (x − mean) (Σ + ε)^(−½), with ε = 1 % of the mean variance."""
     flat = x.reshape(len(x), -1)
     values, vectors = np.linalg.eigh(np.cov(flat.T))
     matrix = (vectors / np.sqrt(values + values.mean() / 100)) @ vectors.T

@@ -189,7 +189,7 @@ def test_another_configuration_is_refused_with_all_differences(tmp_path):
     with pytest.raises(OtherConfigurationError) as caught:
         restore(tmp_path, configuration=given)
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path / '10'} was made by another configuration: ")
+    assert message.startswith(f"{tmp_path / '10'} was saved with another configuration: ")
     assert "sizes was [4, 2], now [4, 3]" in message
     assert "clip was None, now 1.0" in message
     assert "penalty.l2 was 0.5, now None" in message

@@ -53,6 +53,12 @@ def test_closed_pipe_ends_command_without_message(monkeypatch, capsys, words, co
     assert bool(capsys.readouterr().err) == (code == 2)
 
 
+def test_without_arguments_the_command_line_of_the_process_is_run(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["aejax", "report", "nowhere"])
+    assert main() == 2
+    assert "nowhere" in capsys.readouterr().err
+
+
 def test_python_m_aejax_runs_the_command_with_closed_pipe():
     reading, writing = os.pipe()
     os.close(reading)

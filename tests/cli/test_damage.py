@@ -115,7 +115,7 @@ def test_damaged_best_checkpoint_is_not_used(run, tmp_path, aejax):
     (run / f"checkpoints/{best}/digests.json").unlink()
     check(
         aejax("encode", run, tmp_path / "new.npy"),
-        f"{best} is damaged: digests.json is missing | whole one",
+        f"{best} is damaged: digests.json is missing | intact one",
     )
 
 

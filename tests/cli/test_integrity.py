@@ -47,7 +47,11 @@ def test_runs_with_equal_settings_have_different_identities(finished, other):
     [
         ("history.jsonl", "report", "history.jsonl: line 1 is not the record of epoch 1"),
         ("history.jsonl", "train --resume --out", "history.jsonl: line 1"),
-        ("digests.json", "report", "made by another configuration: identity in digests.json was"),
+        ("digests.json", "report", "saved with another configuration: identity in digests.json"),
+            "digests.json",
+            "report",
+            "saved with another configuration: identity in digests.json was",
+        ),
         (
             "checkpoints.json",
             "report",
@@ -70,7 +74,7 @@ def test_checkpoint_of_another_run_is_refused_without_index(run, other, aejax):
     shutil.copytree(other / "checkpoints" / "30", run / "checkpoints" / "30")
     check(
         aejax("report --checkpoint 30", run),
-        "30 was made by another configuration: identity in digests.json was",
+        "30 was saved with another configuration: identity in digests.json was",
     )
 
 

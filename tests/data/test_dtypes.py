@@ -27,7 +27,7 @@ from aejax.data import (
 )
 from tests.properties import property_test
 
-UNREAL = [
+NOT_REAL = [
     np.ones((10, 2)) * 1j,
     np.ones((10, 2), "c8"),
     np.full((10, 2), "word"),
@@ -64,7 +64,7 @@ READERS = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("x", UNREAL, ids=ids)
+@pytest.mark.parametrize("x", NOT_REAL, ids=ids)
 def test_every_reader_refuses_dtypes_that_are_not_real(tmp_path, reader, x):
     write, name, read = READERS[reader]
     write(tmp_path / name, x)
@@ -72,7 +72,7 @@ def test_every_reader_refuses_dtypes_that_are_not_real(tmp_path, reader, x):
         read(tmp_path / name)
 
 
-@pytest.mark.parametrize("x", [*UNREAL, np.full((10, 2), {}, object)], ids=ids)
+@pytest.mark.parametrize("x", [*NOT_REAL, np.full((10, 2), {}, object)], ids=ids)
 @pytest.mark.parametrize(
     "function",
     [
@@ -112,13 +112,13 @@ def test_every_reader_returns_what_was_written(
         return
     found = read(path)
     train = found if isinstance(found, np.ndarray) else found[1][:]
-    expected = x if isinstance(found, np.ndarray) else np.delete(x, [4, 9], axis=0)
+    expected = x if isinstance(found, np.ndarray) else np.delete(x, [4, 9], axis=0)  # test split
     assert train.dtype == np.dtype(dtype)
     assert train.dtype.isnative
     np.testing.assert_array_equal(train, expected)
 
 
-def test_records_of_another_dtype_or_shape_are_named(tmp_path):
+def test_records_of_another_dtype_or_shape_are_reported(tmp_path):
     rows = [np.arange(3.0)] * 6
     for other in (np.arange(3), np.arange(3.0) * 1j, np.arange(3.0, dtype="f4"), np.arange(4.0)):
         write_records(tmp_path / "x.array_record", [*rows[:4], other, *rows[4:]])
@@ -142,7 +142,7 @@ def test_lists_and_data_frames_are_converted():
 
 
 @pytest.mark.parametrize(
-    ("x", "words"),
+    ("x", "message"),
     [
         ([[1, 2], [3]], "is not an array of examples"),
         (pd.DataFrame({"a": [1.0], "b": ["x"]}), "has dtype object; expected real numbers"),
@@ -150,9 +150,9 @@ def test_lists_and_data_frames_are_converted():
         ([["1", "2"]], "has dtype <U1; expected real numbers: encode text"),
     ],
 )
-def test_other_inputs_are_refused(x, words):
+def test_other_inputs_are_refused(x, message):
     for function in (check_array, standardise, lambda x: normalise(identity(), x)):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=message):
             function(x)
 
 

@@ -307,6 +307,12 @@ def test_variances_out_of_range_are_refused(scale):
     np.testing.assert_allclose(found.transform(IRIS * scale).std(axis=0, ddof=1), 1)
 
 
+def test_the_unbiased_variance_must_be_in_range():
+    x = np.array([[1.5e19], [-1.5e19]], np.float32)  # variance 2.25e38, unbiased 4.5e38
+    with pytest.raises(ValueError, match=r"4\.5e\+38, is out of float32's range"):
+        LinearAutoencoder(1).fit(x)
+
+
 def test_strict_dtype_promotion_changes_nothing():
     with jax.numpy_dtype_promotion("strict"), jax.disable_jit():
         for dtype in (np.float32, np.float64):

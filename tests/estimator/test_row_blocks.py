@@ -1,4 +1,4 @@
-"""Rows are split and padded to few shapes, and returned in order."""
+"""`map_rows` splits and pads rows to few shapes and returns results in order."""
 
 import numpy as np
 import pytest

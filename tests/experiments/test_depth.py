@@ -17,10 +17,10 @@ def test_layers_have_about_the_wanted_number_of_parameters(hidden):
     assert sizes[-1] == 4
     params = jax.eval_shape(aejax.dense(sizes).init, jax.random.key(0))
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    assert depth.parameters(sizes) == count
+    assert depth.num_parameters(sizes) == count
     if hidden:
         for width in (sizes[1] - 1, sizes[1] + 1):
-            other = depth.parameters((50, *(width,) * hidden, 4))
+            other = depth.num_parameters((50, *(width,) * hidden, 4))
             assert abs(other - 3000) >= abs(count - 3000)
 
 

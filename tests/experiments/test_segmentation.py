@@ -11,7 +11,7 @@ from experiments.harness import records
 
 def made_up(**mean_iou):
     return {
-        name: dict.fromkeys(experiment.MEASURES, values) | {"loss": [[1.0]]}
+        name: dict.fromkeys(experiment.METRICS, values) | {"loss": [[1.0]]}
         for name, values in mean_iou.items()
     }
 
@@ -22,7 +22,7 @@ def test_each_other_decoder_is_compared_by_each_measure():
     )
     assert next(iter(found)) == "mean iou, transferred less fixed"
     assert [claim for claim in found if found[claim].holds] == [
-        f"{measure.replace('_', ' ')}, transferred less fixed" for measure in experiment.MEASURES
+        f"{measure.replace('_', ' ')}, transferred less fixed" for measure in experiment.METRICS
     ]
     assert len(found) == 6
 
@@ -52,6 +52,6 @@ def test_a_missing_file_is_named(tmp_path):
 def test_the_committed_results_agree_with_the_docstring():
     file = records.summary_file("segmentation")
     metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
-    for measure in experiment.MEASURES:
+    for measure in experiment.METRICS:
         transferred, fixed, _ = (np.array(metrics[name][measure]) for name in metrics)
         assert (transferred > fixed).all()

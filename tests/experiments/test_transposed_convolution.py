@@ -1,4 +1,4 @@
-"""The guide's figures and checkerboard measures, against SciPy, Fourier transforms and counts."""
+"""Figures of the convolution arithmetic guide and checkerboard metrics, against references."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from scipy.signal import correlate2d
 
 from aejax.layers.convolution import transposed_convolution
 from experiments.harness import convolution_guide
-from experiments.harness.checkerboards import overlaps, recurring_share, unevenness
+from experiments.harness.checkerboards import overlaps, periodic_share, unevenness
 
 KERNEL = np.asarray(convolution_guide.KERNEL)[..., 0, 0]
 
@@ -30,18 +30,18 @@ def test_figure_4_5_is_the_transpose_from_2_by_2_to_5_by_5():
 
 
 def test_each_output_sums_the_inputs_under_the_kernel():
-    transpose, turned = convolution_guide.transposed_example(), KERNEL[::-1, ::-1]
+    transpose, flipped = convolution_guide.transposed_example(), KERNEL[::-1, ::-1]
     for row, column in ((0, 0), (1, 2), (4, 4)):
         under = transpose.under(row, column)
-        total = np.sum(transpose.x[under] * turned.ravel())
+        total = np.sum(transpose.x[under] * flipped.ravel())
         assert total == transpose.y[row, column]
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
-def test_overlap_is_even_if_the_stride_divides_the_kernel(stride):
+def test_overlap_is_uniform_exactly_if_the_stride_divides_the_kernel(stride):
     uneven = unevenness(stride, 6)
     for kernel, counts in enumerate(overlaps(stride, 6), 1):
-        terms = [sum(tap % stride == place for tap in range(kernel)) for place in range(stride)]
+        terms = [sum(tap % stride == phase for tap in range(kernel)) for phase in range(stride)]
         np.testing.assert_array_equal(counts, np.outer(terms, terms))
         expected = np.std(np.outer(terms, terms)) / np.mean(terms) ** 2
         assert float(uneven[kernel - 1]) == pytest.approx(expected, rel=1e-5)
@@ -49,10 +49,10 @@ def test_overlap_is_even_if_the_stride_divides_the_kernel(stride):
 
 
 @pytest.mark.parametrize("period", [2, 3])
-def test_the_pattern_share_is_the_energy_at_the_frequencies_of_the_period(period):
+def test_periodic_share_is_the_energy_at_the_frequencies_of_the_period(period):
     images = jax.random.normal(jax.random.key(0), (4, 12, 18)) + 0.3
     spectrum = np.abs(np.fft.fft2(images)) ** 2
     energy = spectrum[:, :: 12 // period, :: 18 // period].sum()
     share = 1 - spectrum[:, 0, 0].sum() / energy
-    assert float(recurring_share(images, period)) == pytest.approx(share, rel=1e-4)
-    assert float(recurring_share(jnp.ones((2, 12, 18)), period)) == 0
+    assert float(periodic_share(images, period)) == pytest.approx(share, rel=1e-4)
+    assert float(periodic_share(jnp.ones((2, 12, 18)), period)) == 0

@@ -307,6 +307,9 @@ def test_log_partition_refuses_many_or_real_visible_units(weights):
         boltzmann.log_partition(BINARY, many)
     with pytest.raises(ValueError, match=r"got 4 with values in \[-inf, inf\]"):
         boltzmann.log_partition(RBM(gaussian, bernoulli), params_of(*weights))
+    counts = bernoulli._replace(support=(0.0, np.inf))
+    with pytest.raises(ValueError, match=r"got 4 with values in \[0.0, inf\]"):
+        boltzmann.log_partition(RBM(counts, bernoulli), params_of(*weights))
 
 
 def test_fewer_than_one_step_is_refused():

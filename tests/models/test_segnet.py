@@ -126,3 +126,5 @@ def test_inputs_of_another_rank_or_channel_count_are_refused():
     model = segnet(SMALL, channels=3, classes=2)
     with pytest.raises(ValueError, match=r"expected images \[batch, height, width, 3\]"):
         model.encode(model.init(KEY), jnp.ones((2, 4, 4, 1)))
+    with pytest.raises(ValueError, match=r"got shape \[4, 4, 3\]"):
+        model.encode(model.init(KEY), jnp.ones((4, 4, 3)))

@@ -35,7 +35,8 @@ test suite kills at least as many.
 """
 FIRST = """
 **{first} of them, {first_score:.1%}, were killed**, {timeout} of these by a timeout; the 95 %
-Wilson interval for all mutants is {low:.1%} to {high:.1%}.
+Wilson interval for all mutants is {low:.1%} to {high:.1%}. {harmless} survivors are harmless, as
+explained below; of the other {effective} mutants **{effective_score:.1%}** were killed.
 """
 SINCE = """
 With tests that were added later for the survivors (commit `{later}`), {now} are
@@ -46,6 +47,11 @@ TABLE = """
 |---|---|---|---|---|---|---|
 """
 
+TITLES = {
+    "harmless": "\n## Harmless survivors, with reasons\n",
+    "gap": "\n## Survivors that revealed gaps, which new tests close\n",
+}
+"""Headings by kind of reason."""
 
 COUNTS = ("mutants", "tried", "killed", "timeout", "survived")
 
@@ -55,7 +61,8 @@ def render(found: dict[str, Any], reasons: list[dict[str, Any]]) -> str:
 
     Args:
         found: result of `summary`.
-        reasons: tables of reasons.toml: marks of survivors, and why these are harmless.
+        reasons: tables of reasons.toml: marks of survivors, their kind ("harmless" or "gap"), and
+            why they survived.
 
     Raises:
         ValueError: if a survivor does not have exactly one reason.
@@ -67,20 +74,27 @@ def render(found: dict[str, Any], reasons: list[dict[str, Any]]) -> str:
         lines = "\n".join(f"{r['mark']} {r['module']}:{r['line']} {r['after']}" for r in lacking)
         raise ValueError(f"each survivor needs one reason in {REASONS.name}:\n{lines}")
     since = [record for record in found["survivors"] if record["killed_since_by"]]
-    parts = [*_head(found, len(left)), TABLE, *_rows(found)]
-    parts.append("\n## Harmless survivors, with reasons\n")
-    for reason in reasons:
-        records = [record for record in left if record["mark"] in reason["mutants"]]
-        parts += [f"\n{reason['reason'].strip()}\n\n", *map(_line, records)] if records else []
+    parts = [*_head(found, len(left), harmless(found, reasons)), TABLE, *_rows(found)]
+    for kind, title in TITLES.items():
+        chosen = [reason for reason in reasons if reason["kind"] == kind]
+        parts += [title, *_explained(left, chosen)] if _explained(left, chosen) else []
     if since:
         parts.append("\n## Survivors that revealed gaps, with the tests added for them\n\n")
     parts += [_line(record) + f"  `{record['killed_since_by'][0]}`\n" for record in since]
     return "".join(parts)
 
 
+def harmless(found: dict[str, Any], reasons: list[dict[str, Any]]) -> int:
+    """Number of survivors that change no result that a test could check."""
+    marks = {mark for row in reasons if row["kind"] == "harmless" for mark in row["mutants"]}
+    left = (record for record in found["survivors"] if not record["killed_since_by"])
+    return sum(record["mark"] in marks for record in left)
+
+
 def reasons() -> list[dict[str, Any]]:
-    """Tables of reasons.toml."""
-    return tomllib.loads(REASONS.read_text(encoding="utf-8"))["harmless"]
+    """Tables of reasons.toml, with their kind."""
+    tables = tomllib.loads(REASONS.read_text(encoding="utf-8"))
+    return [row | {"kind": kind} for kind, rows in tables.items() for row in rows]
 
 
 def write(found: dict[str, Any]) -> None:
@@ -89,13 +103,24 @@ def write(found: dict[str, Any]) -> None:
     write_text(PAGE, render(found, reasons()))
 
 
-def _head(found: dict[str, Any], left: int) -> list[str]:
+def _explained(left: list[dict[str, Any]], reasons: list[dict[str, Any]]) -> list[str]:
+    """Each reason, followed by the survivors that have it."""
+    parts = []
+    for reason in reasons:
+        records = [record for record in left if record["mark"] in reason["mutants"]]
+        parts += [f"\n{reason['reason'].strip()}\n\n", *map(_line, records)] if records else []
+    return parts
+
+
+def _head(found: dict[str, Any], left: int, harmless: int) -> list[str]:
     modules = found["modules"].values()
     counts = {name: sum(row[name] for row in modules) for name in COUNTS}
     tried, first = counts["tried"], counts["killed"] + counts["timeout"]
     interval = binomtest(first, tried).proportion_ci(method="wilson")
     fields = found | counts | {"first": first, "first_score": first / tried, "now": tried - left}
     fields |= {"low": interval.low, "high": interval.high, "now_score": 1 - left / tried}
+    fields |= {"harmless": harmless, "effective": tried - harmless}
+    fields |= {"effective_score": first / (tried - harmless)}
     return [text.format(**fields) for text in (HEAD, FIRST, SINCE * ("later" in found))]
 
 

@@ -1,6 +1,5 @@
 """Try mutants on the tests that execute their statements, and record the outcomes."""
 
-import ast
 import hashlib
 import json
 import math
@@ -19,6 +18,7 @@ from cosmic_ray.plugins import get_operator
 from tests.mutation import suite
 from tests.mutation.mutants import Mutant
 from tests.mutation.process import Outcome, run_tests
+from tests.mutation.source import parse
 from tests.mutation.suite import MeasuredTest
 from tests.mutation.workers import append, for_each
 
@@ -89,7 +89,7 @@ def try_all(
 def readable(mutant: Mutant) -> bool:
     """Whether the changed code parses (the bare star of a signature cannot become a plus)."""
     try:
-        ast.parse(_changed(mutant))
+        parse(_changed(mutant))
     except SyntaxError:
         return False
     return True

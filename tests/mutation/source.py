@@ -4,6 +4,7 @@ import ast
 import re
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -102,9 +103,19 @@ def _source_of(package: Path, folder: Path, name: str) -> set[str]:
     return set()
 
 
+PARSING = Lock()
+"""Lock for `ast.parse`: CPython 3.11 has one recursion counter for all threads."""
+
+
+def parse(source: str) -> ast.Module:
+    """Syntax tree of a source, from any thread."""
+    with PARSING:
+        return ast.parse(source)
+
+
 @cache
 def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+    return parse(path.read_text(encoding="utf-8"))
 
 
 def _functions(tree: ast.AST) -> list[Function]:
@@ -133,11 +144,11 @@ def _bodies(tree: ast.AST) -> set[int]:
 
 def _statement(tree: ast.AST, line: int) -> set[int]:
     """Lines of the innermost statement at a line; only the header of a compound statement."""
-    spans = [_lines(node) for node in ast.walk(tree) if isinstance(node, ast.stmt)]
-    return set(min((span for span in spans if line in span), key=len))
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.stmt | ast.ExceptHandler))
+    return set(min((span for span in map(_lines, nodes) if line in span), key=len))
 
 
-def _lines(statement: ast.stmt) -> range:
+def _lines(statement: ast.stmt | ast.ExceptHandler) -> range:
     body = getattr(statement, "body", None)
     last = body[0].lineno - 1 if body else statement.end_lineno or 0
     return range(statement.lineno, max(last, statement.lineno) + 1)

@@ -14,14 +14,15 @@ def test_the_report_matches_its_data():
     assert page.PAGE.read_text(encoding="utf-8") == page.render(FOUND, page.reasons())
 
 
-def test_nine_in_ten_mutants_are_killed():
+def test_most_mutants_that_are_not_harmless_are_killed():
     counts = Counter()
     for row in FOUND["modules"].values():
         counts.update(row)
     assert counts["tried"] == counts["killed"] + counts["timeout"] + counts["survived"] >= 100
-    left = [record for record in FOUND["survivors"] if not record["killed_since_by"]]
     assert len(FOUND["survivors"]) == counts["survived"]
-    assert 1 - len(left) / counts["tried"] >= 0.9
+    effective = counts["tried"] - page.harmless(FOUND, page.reasons())
+    assert counts["killed"] + counts["timeout"] >= 0.92 * effective
+    assert counts["killed"] + counts["timeout"] >= 0.8 * counts["tried"]
 
 
 def test_a_survivor_without_a_reason_is_refused():

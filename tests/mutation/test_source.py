@@ -192,3 +192,11 @@ def test_mutants_are_killed_by_tests_that_execute_their_lines(package):
     ).read_text()
     again = run.try_all([worker], [], some, 60.0, folder / "records.jsonl")
     assert again == [run.Record(*record) for record in records]
+
+
+def test_the_head_of_a_handler_is_a_statement(package):
+    lines = ["def f(x):", "    try:", "        return 1 / x", "    except (", "        ValueError,"]
+    lines += ["        ZeroDivisionError,", "    ):", "        return 0"]
+    (package / "handled.py").write_text("\n".join(lines))
+    assert dependents(package, "handled.py", 6) == {"handled.py": {4, 5, 6, 7}}
+    assert dependents(package, "handled.py", 8) == {"handled.py": {8}}

@@ -113,7 +113,7 @@ class TestLandscape:
         figure = plots.saddle_escape(offsets, along, -2.0, path, (2.0, 1.0))
         slope, descent = figure.axes
         np.testing.assert_array_equal(lines(slope)["loss"], np.c_[offsets, along])
-        np.testing.assert_allclose(lines(slope)["its curvature"][:, 1], 2 - offsets**2)
+        np.testing.assert_allclose(lines(slope)["quadratic model"][:, 1], 2 - offsets**2)
         assert [text.get_text() for text in descent.texts] == ["saddle", "minimum"]
         np.testing.assert_array_equal(descent.get_lines()[0].get_ydata(), path)
 

@@ -1,4 +1,4 @@
-"""False formulas that certificates once accepted: each is rejected by the definition."""
+"""Wrong formulas that certificates once accepted: comparison with the definition rejects each."""
 
 import inspect
 import textwrap
@@ -28,7 +28,7 @@ def verdicts(certificates):
 
 
 def second_moments(a, b):
-    """M = a S + b diag S instead of (1 − q)² S + q (1 − q) diag S."""
+    """Masked data with moment a S + b diag S instead of (1 − q)² S + q (1 − q) diag S."""
 
     def regression(factor, *, rate=masking.RATE):
         spread = np.sqrt(b) * np.diag(np.linalg.norm(factor, axis=0))
@@ -53,7 +53,7 @@ def test_a_false_second_moment_of_masks_fails(problem, a, b, monkeypatch):
     assert b == 0 or found == [FAILS, FAILS]
 
 
-def test_training_undercuts_components_that_are_not_leading(monkeypatch):
+def test_components_that_are_not_leading_fail_as_training_finds_a_lower_loss(monkeypatch):
     """The last k right singular vectors are stationary too, and their loss has a formula."""
     regression, least = masking.reduced_rank_regression, masking.least_regression_loss
 
@@ -117,7 +117,7 @@ def normal(key, shape):
 
 
 def three_points(key, shape):
-    """−√3, 0 or √3 with probabilities 1/6, 2/3, 1/6: normal moments up to the fifth."""
+    """−√3, 0 or √3 with probabilities 1/6, 2/3, 1/6: moments of the normal up to order five."""
     chance = jax.random.uniform(key, shape)
     return jnp.sqrt(3.0) * ((chance < 1 / 6) * 1.0 - (chance > 5 / 6))
 
@@ -130,8 +130,8 @@ GAUSSIAN = {
     "Laplace": lambda key, shape: jax.random.laplace(key, shape) / jnp.sqrt(2.0),
     "signs": lambda key, shape: jax.random.rademacher(key, shape, float),
     "three points": three_points,
-    "one for each row": lambda key, shape: normal(key, (*shape[:-1], 1)) * jnp.ones(shape),
-    "one for each column": lambda key, shape: normal(key, shape[-1:]) * jnp.ones(shape),
+    "one draw per row": lambda key, shape: normal(key, (*shape[:-1], 1)) * jnp.ones(shape),
+    "one draw per column": lambda key, shape: normal(key, shape[-1:]) * jnp.ones(shape),
     "on a sphere": lambda key, shape: (
         normal(key, shape) / jnp.sqrt(jnp.mean(normal(key, shape) ** 2, axis=-1, keepdims=True))
     ),
@@ -247,25 +247,25 @@ FALSE = {
         [("return jnp.sum", "return 0.5 * jnp.sum")],
         theory.product_regularisation,
     ),
-    "the cubature of the wrong variance": (
+    "cubature with the wrong variance": (
         gaussian,
         "gaussian_regression",
         [("np.sqrt(variance)", "np.sqrt(1.0001 * variance)")],
         theory.gaussian_denoising,
     ),
-    "an excess without what is gained": (
+    "excess loss without the gain": (
         nonlinear_encoders,
         "relative_excess_loss",
         [("lost - gained", "lost")],
         theory.small_codes,
     ),
-    "an excess of another divisor": (
+    "excess loss relative to λ_1": (
         nonlinear_encoders,
         "relative_excess_loss",
         [("least_loss(problem.pca, 0))", "problem.pca.eigenvalues[0])")],
         theory.small_codes,
     ),
-    "losses of networks a tenth too great": (
+    "losses of networks 10 % too large": (
         encoder_bound,
         "best_loss",
         [("/ len(centred)", "/ len(centred) * 1.1")],
@@ -300,7 +300,7 @@ def test_a_false_definition_fails(name, monkeypatch):
     assert FAILS in verdicts(theorem(PROBLEM))
 
 
-def test_a_computation_outside_float32_fails(monkeypatch):
+def test_a_computation_in_float64_fails(monkeypatch):
     """The error of float64 is zero, which an upper bound alone would accept."""
     right = single_precision.reconstruction
     monkeypatch.setattr(single_precision, "reconstruction", lambda *given, **_: right(*given))
@@ -309,7 +309,7 @@ def test_a_computation_outside_float32_fails(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name in FALSE if FALSE[name][0] is symmetry_breaking])
-def test_a_false_closed_form_of_ordered_codes_is_not_its_definition(name, monkeypatch):
+def test_a_false_closed_form_of_ordered_codes_differs_from_its_definition(name, monkeypatch):
     module, function, replacements, _ = FALSE[name]
     ones, last = np.ones(3), np.eye(3)[-1]
     decays = np.array([0.1, 0.2, 0.3])

@@ -140,6 +140,7 @@ def test_patience_one_stops_after_the_first_epoch_without_improvement():
         ([1, 2], 1, True),
         ([2, 1, 1.5], 2, False),
         ([1, 2, 3], 2, True),
+        ([1, 2, 3, 4], 2, True),  # resumed with a smaller patience
     ],
 )
 def test_stalled(losses_seen, patience, expected):

@@ -66,13 +66,13 @@ def product_loss(problem: Problem, _: Found) -> CaptionedFigure:
     learned = {"found": gains_of_map(problem, ridge_least_squares(problem, decay)[1])}
     formula: dict[str, Formula] = {
         "1/(1 + μ/λ)": lambda x: product_gains(x, decay),
-        "1 − μ/λ, of the sum loss": lambda x: sum_gains(x, decay),
+        "1 − μ/λ, of L2 on both kernels": lambda x: sum_gains(x, decay),
     }
     return CaptionedFigure(
         _gains(problem, learned, formula, "gain v_iᵀ W v_i"),
         "Spectrum and learned gains: L2 on the product",
         "Gains from alternating ridge regressions with μ = λ_k/2. No component vanishes.",
-        "Gains against eigenvalues: they follow their formula, not that of the sum loss.",
+        "Gains against eigenvalues: they follow their formula, not that of L2 on both kernels.",
     )
 
 
@@ -91,7 +91,7 @@ def gaussian_noise(problem: Problem, _: Found) -> CaptionedFigure:
 
 
 def masks(problem: Problem, _: Found) -> CaptionedFigure:
-    """Draw the rotation of the optimal subspace by masking, on the data and at equal variances."""
+    """Draw the rotation of the optimal subspace by masking, for raw and unit-variance features."""
     factor = problem.moments.factor[:, varying_features(problem)]
     scaled = factor / np.linalg.norm(factor, axis=0)
     curves = {
@@ -114,14 +114,14 @@ def masks(problem: Problem, _: Found) -> CaptionedFigure:
 
 
 def draws(_: Problem, found: Found) -> CaptionedFigure:
-    """Draw sampled means against their expectation."""
+    """Draw distances of sampled means from their expectation."""
     names = ("Gaussian noise", "masks")
     return CaptionedFigure(
         plots.certificates(dict(zip(names, map(numbers, found), strict=True))),
         "Sampled noise and its expectation",
         "The distance between the mean over draws and its prediction from the moments, and the "
-        "bound of six standard errors, which decreases as one over the root of the number of "
-        "draws.",
+        "bound of six standard errors, which decreases with the inverse square root of the "
+        "number of draws.",
         "Rows of residual and tolerance for Gaussian noise and for masks.",
     )
 
@@ -138,14 +138,14 @@ def stretched(problem: Problem, _: Found) -> CaptionedFigure:
             {"J − PCA's loss, by the objective": (t, np.array(found))},
             {"μ k/t²": (t, np.array(excess))},
             xlabel="scale t of the decoder",
-            ylabel="excess, for Σλ = 1",
+            ylabel="excess loss, for Σλ = 1",
             xscale="log",
             yscale="log",
         ),
         "An infimum that is not attained",
         "If the decoder of an untied linear autoencoder is scaled up and its encoder is scaled "
         "down by the same factor, the contractive penalty tends to zero.",
-        "An excess loss that decreases as one over the squared scale, on the line of its formula.",
+        "An excess loss that decreases with the inverse square of t, on the line of its formula.",
     )
 
 
@@ -183,5 +183,5 @@ def _rotation(factor: np.ndarray, code: int, rate: float) -> float:
     noisy, target = masking_regression(factor, rate=rate)
     units = noisy / np.linalg.norm(factor, axis=0)  # rescales the encoder only
     found = reduced_rank_regression(Regression(units, target), code).decoder
-    own = np.linalg.svd(factor, full_matrices=False)[2][:code]
-    return float(principal_sines(found, own)[0])
+    principal = np.linalg.svd(factor, full_matrices=False)[2][:code]
+    return float(principal_sines(found, principal)[0])

@@ -74,7 +74,7 @@ def components(problem: Problem, found: Found) -> CaptionedFigure:
     return CaptionedFigure(
         plots.against_formula(curves, {}, xlabel="component", ylabel="|cos| with estimate"),
         "From the subspace to the components",
-        "The cosine between each principal component and its estimate; one means recovered. "
+        "The cosine between each principal component and its estimate, 1 if it is recovered. "
         "Reconstructions and a regularised decoder reveal the components; the other decoders do "
         "not.",
         "Cosines by component: two rows of ones, and two irregular curves below one.",
@@ -82,7 +82,7 @@ def components(problem: Problem, found: Found) -> CaptionedFigure:
 
 
 def order(problem: Problem, found: Found) -> CaptionedFigure:
-    """Draw the cosines between units and components after six trainings."""
+    """Draw the cosines between units and components of six trained autoencoders."""
     decays = unequal_decays(problem)
     trained = {
         "plain": train_nested(problem, np.ones(problem.code)),
@@ -101,9 +101,9 @@ def order(problem: Problem, found: Found) -> CaptionedFigure:
     return CaptionedFigure(
         plots.alignment({name: cosines_of(each, problem) for name, each in directions.items()}),
         "Alignment of units and components",
-        "Decoder directions against principal components after training. Without penalty, with "
-        "uniform L2 or with tied weights the code is determined up to a rotation only; the other "
-        "methods align unit i with component i.",
+        "Decoder directions against principal components after training. Without penalty the code "
+        "is determined only up to an invertible map, with uniform L2 or tied weights up to a "
+        "rotation; the other methods align unit i with component i.",
         "Matrices of cosines: diagonals of ones for ordered codes, no structure for the others.",
     )
 
@@ -125,7 +125,7 @@ def logistic(problem: Problem, _: Found) -> CaptionedFigure:
     return CaptionedFigure(
         plots.against_formula(measured, curves, xlabel="time, for λ_1 = 1", ylabel="gain"),
         "Modes are learned one by one, on logistic curves",
-        f"Gains during {len(times) - 1} steps of gradient descent from a balanced start on the "
+        f"Gains during {len(times) - 1} steps of gradient descent from balanced kernels on the "
         "eigenvectors, and the logistic curves of gradient flow. Stronger modes are learned first.",
         "Gains that rise from near zero to one, in the order of the eigenvalues, on their curves.",
     )
@@ -155,10 +155,10 @@ def bound(problem: Problem, _: Found) -> CaptionedFigure:
     part = representatives(problem)
     losses = {name: best_loss(part, code) for name, code in trained_codes(part).items()}
     return CaptionedFigure(
-        plots.losses_above(losses, least_loss(part.pca, part.code), name="PCA, Σ λ of the rest"),
+        plots.losses_above(losses, least_loss(part.pca, part.code), name="PCA, Σ_{i>k} λ_i"),
         "No encoder beats PCA under a linear decoder",
         f"Partly trained encoders of {part.code} units, each with its optimal linear decoder.",
-        "Losses of six networks, all at or to the right of the line of PCA.",
+        "Losses of six networks, all at or to the right of PCA's line.",
     )
 
 
@@ -183,20 +183,20 @@ def excess(problem: Problem, _: Found) -> CaptionedFigure:
             measured,
             formula,
             xlabel="scale ε of the encoder",
-            ylabel="excess over PCA, share of Σλ",
+            ylabel="excess loss over PCA, relative to Σλ",
             xscale="log",
             yscale="log",
         ),
         "Convergence of small non-linear encoders to PCA",
         "The excess loss of the optimal linear decoder over PCA is of fourth order in the scale if "
-        "the activation has an inflection point there, of second order elsewhere, and does not "
-        "decrease for ReLU at zero.",
+        "the activation has an inflection point at the bias, of second order if not, and does not "
+        "decrease for ReLU without bias.",
         "Excess losses against the scale, on lines of slope four, two and zero.",
     )
 
 
 def stream(problem: Problem, _: Found) -> CaptionedFigure:
-    """Draw the angle between the subspace of the examples seen so far and that of all examples."""
+    """Draw the angle between the principal subspaces of the examples so far and of all examples."""
     path = stream_path(problem)
     curves = {"largest principal angle": (path.steps, path.sines[:, 0])}
     return CaptionedFigure(
@@ -204,7 +204,7 @@ def stream(problem: Problem, _: Found) -> CaptionedFigure:
         "Streaming PCA equals PCA of all data",
         "PCA of merged batches against PCA of all data. After the last batch the angle is rounding "
         "error, although earlier batches were discarded.",
-        "Sine of an angle that decreases slowly with the examples, and at the end to rounding.",
+        "Sine of an angle that decreases slowly, and with the last batch to rounding error.",
     )
 
 
@@ -217,11 +217,11 @@ def rules(problem: Problem, found: Found) -> CaptionedFigure:
         for i in sorted({0, problem.code // 2, problem.code - 1}):
             curves[f"Sanger, component {i + 1}"] = (sanger.steps, sanger.sines[:, i])
     oja = rule_path(problem, ones)
-    curves["Oja, the worst component"] = (oja.steps, oja.sines.max(axis=1))
+    curves["Oja, maximum over components"] = (oja.steps, oja.sines.max(axis=1))
     return CaptionedFigure(
         plots.against_formula(curves, {}, xlabel="step", xscale="log", **SINE),
         "Sanger's rule finds the components, Oja's rule the subspace",
         "Sines of the angles between each unit and the component of the same index, for the "
-        "average of each rule over the data.",
-        "Angles that decrease to rounding one after another for Sanger's rule, but not for Oja's.",
+        "expected update of each rule.",
+        "Angles that decrease to rounding error in turn for Sanger's rule, but not for Oja's.",
     )

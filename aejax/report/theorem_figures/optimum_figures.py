@@ -36,7 +36,7 @@ Found = Sequence[Certificate]
 
 
 def spectrum(problem: Problem, _: Found) -> CaptionedFigure:
-    """Draw the spectrum and the residual variance of k components."""
+    """Draw the spectrum and the variance that k components do not explain."""
     k = problem.code
     return CaptionedFigure(
         plots.spectrum(problem.pca.eigenvalues, k),
@@ -72,20 +72,20 @@ def numbers(certificate: Certificate) -> plots.Numbers:
 
 
 def least_squares(problem: Problem, _: Found) -> CaptionedFigure:
-    """Draw principal angles during alternating least squares, and the slowest rate."""
+    """Draw principal angles during alternating least squares, and the predicted rate."""
     path = least_squares_path(problem)
     worst, middle = path.sines[:, 0], len(path.steps) // 2
-    kept, left = problem.pca.eigenvalues[problem.code - 1 : problem.code + 1]
-    log_decay = np.log(max(left / kept, EPSILON)) * (path.steps - path.steps[middle])
+    kept, lost = problem.pca.eigenvalues[problem.code - 1 : problem.code + 1]
+    log_decay = np.log(max(lost / kept, EPSILON)) * (path.steps - path.steps[middle])
     curve = worst[middle] * np.exp(np.clip(log_decay, -700, 700))
     predicted = {"(λ_{k+1}/λ_k)^steps": (path.steps, curve)}
     return CaptionedFigure(
         plots.against_formula(
-            _angles(path), _visible(predicted, worst), xlabel="step", xscale="log", **SINE
+            _angles(path), _within_range(predicted, worst), xlabel="step", xscale="log", **SINE
         ),
         "Alternating least squares finds the subspace",
-        "Sines of the principal angles between decoder and principal subspace. The largest angle "
-        "decreases by the ratio of the eigenvalues on either side of the cut.",
+        "Sines of the principal angles between decoder and principal subspace. In each step, the "
+        "largest one decreases by the factor λ_{k+1}/λ_k.",
         "Sines of angles that decrease to rounding with the steps of alternating least squares.",
     )
 
@@ -131,15 +131,15 @@ def cosines_of(directions: np.ndarray, problem: Problem) -> np.ndarray:
 
 def precision(problem: Problem, _: Found) -> CaptionedFigure:
     """Draw the rounding error of float32 and of 8-bit kernels along each component."""
-    held = np.sqrt(problem.pca.eigenvalues)
-    components = np.arange(1, len(held) + 1)
+    data = np.sqrt(problem.pca.eigenvalues)
+    components = np.arange(1, len(data) + 1)
     lost = [
         np.sqrt(np.mean(np.square(rows @ problem.pca.components.T), axis=0))
         for rows in reconstruction_differences(problem)
     ]
     names = ("√λ_i, data", "error in float32", "error of 8-bit kernels")
-    curves = {name: (components, each) for name, each in zip(names, [held, *lost], strict=True)}
-    labels = {"xlabel": "component", "ylabel": "root mean square along it", "yscale": "log"}
+    curves = {name: (components, each) for name, each in zip(names, [data, *lost], strict=True)}
+    labels = {"xlabel": "component", "ylabel": "root mean square", "yscale": "log"}
     return CaptionedFigure(
         plots.against_formula(curves, {}, **labels),
         "Rounding errors in single precision",
@@ -160,9 +160,9 @@ def index(problem: Problem, _: Found) -> CaptionedFigure:
     return CaptionedFigure(
         plots.critical_points(seen.loss, counted, np.array(predicted)),
         "One minimum, and saddles",
-        f"The {len(chosen)} critical sets of {len(case.eigenvalues)} directions and {case.code} "
-        "code units, by their loss and the number of negative eigenvalues of the Hessian. Only the "
-        "minimum has none.",
+        f"The {len(chosen)} sets of critical points for {len(case.eigenvalues)} directions and "
+        f"{case.code} code units, by their loss and the number of negative eigenvalues of the "
+        "Hessian. Only the minimum has none.",
         "Scatter plot of critical points; each counted index is inside the circle of its "
         "prediction.",
     )
@@ -176,7 +176,7 @@ def saddle(problem: Problem, _: Found) -> CaptionedFigure:
             OFFSETS, found.slice_losses, found.curvature, found.path_losses, found.levels
         ),
         "Escape from a saddle",
-        "The saddle whose subset replaces the first eigenvector by the next one. Left: the loss "
+        "The saddle at the eigenvectors 2 to k + 1 instead of 1 to k. Left: the loss "
         "along the direction of minimum curvature. Right: gradient descent from a point at "
         "distance 0.001, with a plateau before the descent to the minimum.",
         "A curve with a local maximum at the saddle, and a loss that decreases after a plateau.",
@@ -244,7 +244,7 @@ def _angles(path: Path) -> dict[str, tuple[Array | np.ndarray, Array | np.ndarra
     return {name: (path.steps, path.sines[:, i]) for i, name in sorted(distinct.items())}
 
 
-def _visible(curves: dict, values: np.ndarray) -> dict:
+def _within_range(curves: dict, values: np.ndarray) -> dict:
     """Restrict curves to the range of the measured values."""
     low, high = values[values > 0].min(initial=1.0), 1.0
     shown = {}

@@ -121,7 +121,7 @@ def kl_sparsity_gradient(
     h = _code(params, x)
     rho_hat = jnp.mean(h, axis=0)
     delta_h = (-rho / rho_hat + (1 - rho) / (1 - rho_hat)) / len(x)
-    return _of_encoder(params, _encoder_gradient(x, h, delta_h))
+    return _with_zero_decoder(params, _encoder_gradient(x, h, delta_h))
 
 
 def contractive_gradient(params: Params, x: Float[Array, "batch features"]) -> Params:
@@ -145,7 +145,7 @@ def contractive_gradient(params: Params, x: Float[Array, "batch features"]) -> P
     delta_z = 2 * squares * (1 - 2 * h) * jnp.sum(jnp.square(kernel), axis=0) / len(x)
     direct = 2 * kernel * jnp.mean(squares, axis=0)
     encoder = {"kernel": direct + x.T @ delta_z, "bias": jnp.sum(delta_z, axis=0)}
-    return _of_encoder(params, {"layer_0": encoder})
+    return _with_zero_decoder(params, {"layer_0": encoder})
 
 
 def l2_gradient(params: Params) -> Params:
@@ -194,5 +194,5 @@ def _encoder_gradient(x: Array, h: Array, delta_h: Array) -> Params:
     return {"layer_0": {"kernel": x.T @ delta_z, "bias": jnp.sum(delta_z, axis=0)}}
 
 
-def _of_encoder(params: Params, encoder: Params) -> Params:
+def _with_zero_decoder(params: Params, encoder: Params) -> Params:
     return {"encoder": encoder, "decoder": jax.tree.map(jnp.zeros_like, params["decoder"])}

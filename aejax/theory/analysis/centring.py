@@ -46,17 +46,17 @@ def centred(
     Float64[np.ndarray, " features"],
     Float64[np.ndarray, " features"],
 ]:
-    """x − x̄ and x̄ in float64, with x − x̄ accurate to float64 precision for every offset.
+    """x − x̄ and x̄ in float64, with x − x̄ accurate to float64 precision for every mean.
 
-    The mean is subtracted twice: the first difference is exact if the mean is large relative to
-    the spread (Sterbenz), so that the second mean is one of small numbers. From integers that
-    float64 cannot represent, the first row is subtracted in integer arithmetic.
+    The mean is subtracted twice: if it is large relative to the spread, the first difference is
+    exact (Sterbenz's lemma), so that the second mean is computed from small numbers. From integers
+    that float64 cannot represent, the first row is subtracted first.
 
     Args:
         x: finite real matrix whose sums do not overflow.
 
     Returns:
-        The centred rows, the mean, and the residue of the mean's rounding to float64.
+        The centred rows, the mean, and the rounding error of the mean (its residue).
     """
     origin = np.zeros_like(x[0])
     if not _is_float(x) and max(-int(x.min()), int(x.max())) > EXACT_INTEGERS:
@@ -67,10 +67,10 @@ def centred(
     rows = rows - mean
     correction = rows.mean(axis=0)
     rows -= correction
-    found, left = two_sum(mean, correction)
-    total = origin.astype(_working_dtype(x)) + found
+    corrected, error = two_sum(mean, correction)
+    total = origin.astype(_working_dtype(x)) + corrected
     rounded = total.astype(np.float64)
-    return rows.astype(np.float64), rounded, ((total - rounded) + left).astype(np.float64)
+    return rows.astype(np.float64), rounded, ((total - rounded) + error).astype(np.float64)
 
 
 def two_sum(
@@ -101,13 +101,13 @@ def _is_float(x: np.ndarray) -> bool:
 
 
 def _working_dtype(x: np.ndarray) -> Any:
-    """float64, or longdouble if x has it."""
+    """longdouble for longdouble x, otherwise float64."""
     return np.longdouble if x.dtype == np.longdouble else np.float64
 
 
 def _differences(
     x: Shaped[np.ndarray, "examples features"],
 ) -> Float64[np.ndarray, "examples features"]:
-    """x − x_1 of 64-bit integers, rounded once: their 32-bit halves are exact in float64."""
+    """x minus its first row, for 64-bit integers: their 32-bit halves are exact in float64."""
     high, low = (x >> 32).astype(np.float64), (x & 0xFFFFFFFF).astype(np.float64)
     return 2.0**32 * (high - high[0]) + (low - low[0])

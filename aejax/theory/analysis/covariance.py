@@ -1,9 +1,9 @@
-"""PCA by eigendecomposition of the covariance or Gram matrix: faster than the SVD, half its digits.
+"""PCA by eigendecomposition of S or the Gram matrix: faster than the SVD, half as many digits.
 
-The smaller matrix is computed: the Gram matrix if there are fewer examples than features. Examples
-are centred before multiplication, so that an offset costs no digits, and scaled by a power of two,
-so that no square over- or underflows. The scale is that of the spread, so that a large constant
-feature does not affect the others.
+The smaller one is computed: the Gram matrix R Rᵀ if there are fewer examples than features.
+Examples are centred before multiplication, so that an offset costs no digits, and scaled by a power
+of two, so that no square over- or underflows. The scale is that of the spread, so that a large
+constant feature does not affect the others.
 """
 
 from typing import NamedTuple
@@ -27,9 +27,9 @@ FEATURES_PER_BLOCK = 4096
 """Number of features per block in the accumulation of a Gram matrix."""
 
 MAX_SCALED_EXPONENT = 126
-"""Maximum exponent of scaled examples, so that they do not overflow float32 before centring."""
+"""Maximum exponent of examples that are scaled but not yet centred, within float32's range."""
 
-_ROWS_PER_SUM = 256
+_ROWS_PER_GROUP = 256
 
 
 def analyse_covariance(
@@ -126,7 +126,7 @@ def find_scaler(x: Float[np.ndarray, "examples features"]) -> Scaler:
         -np.frexp(float((high - low).max()) or largest)[1],
         MAX_SCALED_EXPONENT - np.frexp(largest)[1],
     )
-    # The mean of a constant feature is its value; the mean of a rounded sum may differ.
+    # The mean of a constant feature must be its value, from which a rounded sum/m may differ.
     mean = np.clip(total / x.shape[0], low, high)
     return Scaler(mean, float(np.ldexp(1.0, np.clip(exponent, -limit, limit))))
 
@@ -150,7 +150,7 @@ def _from_covariance(x: np.ndarray, scaler: Scaler, dtype: np.dtype, components:
     total, second = np.zeros(features), np.zeros((features, features))
     for _, block in blocks(x):
         rows = scaler.apply(block, dtype)
-        total += _sum(rows)
+        total += _sum_over_rows(rows)
         second += rows.T @ rows
     shift = total / examples
     eigenvalues, vectors = _eigh((second / examples - np.outer(shift, shift)).astype(dtype))
@@ -189,9 +189,9 @@ def _eigh(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return eigenvalues[::-1], vectors.T[::-1]
 
 
-def _sum(rows: np.ndarray) -> np.ndarray:
-    """Sum of rows: groups of rows by BLAS in their dtype, then the groups in float64."""
-    grouped = len(rows) // _ROWS_PER_SUM * _ROWS_PER_SUM
-    groups = rows[:grouped].reshape(-1, _ROWS_PER_SUM, rows.shape[1])
-    sums = (np.ones(_ROWS_PER_SUM, rows.dtype) @ groups).sum(axis=0, dtype=np.float64)
+def _sum_over_rows(rows: np.ndarray) -> np.ndarray:
+    """Sum over rows: within groups by BLAS in their dtype, then over groups in float64."""
+    grouped = len(rows) // _ROWS_PER_GROUP * _ROWS_PER_GROUP
+    groups = rows[:grouped].reshape(-1, _ROWS_PER_GROUP, rows.shape[1])
+    sums = (np.ones(_ROWS_PER_GROUP, rows.dtype) @ groups).sum(axis=0, dtype=np.float64)
     return sums + rows[grouped:].sum(axis=0, dtype=np.float64)

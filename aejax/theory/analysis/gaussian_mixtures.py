@@ -91,7 +91,7 @@ def score(
         The score at each point.
     """
     responsibilities = jax.nn.softmax(_log_joint(mixture, x), axis=1)
-    return -jnp.einsum("ek,eki->ei", responsibilities, _whitened(mixture, x))
+    return -jnp.einsum("ek,eki->ei", responsibilities, _precision_product(mixture, x))
 
 
 def posterior_mean(
@@ -117,7 +117,7 @@ def posterior_mean(
     """
     noisy = convolve_gaussian(mixture, sigma)
     responsibilities = jax.nn.softmax(_log_joint(noisy, x_corrupted), axis=1)
-    shifts = jnp.einsum("kij,ekj->eki", mixture.covariances, _whitened(noisy, x_corrupted))
+    shifts = jnp.einsum("kij,ekj->eki", mixture.covariances, _precision_product(noisy, x_corrupted))
     return jnp.einsum("ek,eki->ei", responsibilities, mixture.means + shifts)
 
 
@@ -127,10 +127,10 @@ def parzen_posterior_mean(
     *,
     sigma: float | Array,
 ) -> Float[Array, "points features"]:
-    """E[x | x̃] for x uniform over the examples: their mean with weights N(x̃; x_i, σ² I).
+    """E[x | x̃] for x uniform over the examples: their mean with weights ∝ N(x̃; x_i, σ² I).
 
-    The optimal denoiser for the examples, that is, the minimiser of the denoising objective over
-    all functions; it estimates the score of their Parzen density.
+    The optimal denoiser for the examples: the minimiser of the denoising objective over all
+    functions. By Tweedie's identity it gives the score of their kernel density estimate.
 
     Args:
         x: examples.
@@ -150,7 +150,7 @@ def parzen_posterior_mean(
     return jax.lax.map(posterior_at, x_corrupted, batch_size=256)
 
 
-def _whitened(mixture: GaussianMixture, x: Array) -> Array:
+def _precision_product(mixture: GaussianMixture, x: Array) -> Array:
     """Σ_k⁻¹ (x − μ_k): [examples, components, features]."""
     offsets = x[:, None] - mixture.means
     return jnp.linalg.solve(mixture.covariances, offsets[..., None])[..., 0]
@@ -159,6 +159,6 @@ def _whitened(mixture: GaussianMixture, x: Array) -> Array:
 def _log_joint(mixture: GaussianMixture, x: Array) -> Array:
     """log π_k + log N(x; μ_k, Σ_k): [examples, components]."""
     offsets = x[:, None] - mixture.means
-    distances = jnp.sum(offsets * _whitened(mixture, x), axis=2)
+    distances = jnp.sum(offsets * _precision_product(mixture, x), axis=2)
     _, log_determinants = jnp.linalg.slogdet(2 * jnp.pi * mixture.covariances)
     return jnp.log(mixture.weights) - (distances + log_determinants) / 2

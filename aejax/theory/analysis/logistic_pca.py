@@ -86,13 +86,13 @@ def logistic_codes(
     steps: int = 50,
     batch_size: int = 1000,
 ) -> Float[Array, "examples code"]:
-    """Most likely codes C of examples (training or new data), given V and Δ.
+    """Codes C of examples (training or new data) by ridge-penalised likelihood, given V and Δ.
 
     Args:
         fit: V and Δ.
         x: data in [0, 1].
         ridge: ρ > 0, as in the fit (default: 0.01).
-        steps: number of iterations of the bound, from c = 0 (default: 50).
+        steps: number of majorisation–minimisation steps from c = 0 (default: 50).
         batch_size: number of examples whose k × k systems are in memory at a time (default: 1000).
 
     Returns:
@@ -151,12 +151,12 @@ def _curvature(theta: Array) -> Array:
 
 
 def _outer(rows: Array) -> Array:
-    """Outer product of each row with itself, flattened: [rows, k k]."""
+    """Outer product of each row with itself, flattened: [rows, k²]."""
     return (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
 
 
 def _solve(curvature: Array, slope: Array, ridge: float | Array) -> Array:
-    """(H + ρ I) c = g for each row: H flat [rows, k k], g [rows, k]."""
+    """Solve (H + ρ I) c = g for each row of H (flattened to [rows, k²]) and g [rows, k]."""
     k = slope.shape[-1]
     matrices = curvature.reshape(-1, k, k) + ridge * jnp.eye(k, dtype=slope.dtype)
     factor = jax.scipy.linalg.cho_factor(matrices)
@@ -166,7 +166,7 @@ def _solve(curvature: Array, slope: Array, ridge: float | Array) -> Array:
 def _encode(
     components: Array, bias: Array, rows: Array, codes: Array, ridge: float | Array
 ) -> Array:
-    """Codes that minimise the bound around the current codes."""
+    """Codes that minimise the quadratic bound at the current codes."""
     weights = _curvature(codes @ components + bias)
     slope = (rows - 0.5 - weights * bias) @ components.T
     return _solve(weights @ _outer(components.T), slope, ridge)
@@ -241,7 +241,7 @@ def _sums(
     codes: Array,
     ridge: float | Array,
 ) -> _Sums:
-    """Contribution of a batch, given its codes."""
+    """The sums over one batch, given its codes."""
     theta = codes @ components + bias
     design = jnp.pad(codes, ((0, 0), (0, 1)), constant_values=1.0)
     each = jnp.sum(jax.nn.softplus(theta) - rows * theta, axis=1)

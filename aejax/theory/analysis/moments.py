@@ -24,7 +24,7 @@ class Moments(NamedTuple):
     mean:      x̄ [n].
     factor:    T [min(m, n), n], upper triangular (trapezoidal where m < n), TᵀT = S = RᵀR.
     magnitude: ‖x‖_F/√m, the root mean square norm of a row before centring; it determines the
-               rounding errors of x − x̄ and of a pass through a model with biases.
+               rounding errors of x − x̄ and of a forward pass of a model with biases.
     residue:   x̄ − mean [n], the rounding error of `mean`.
     """
 
@@ -38,7 +38,7 @@ class Moments(NamedTuple):
 def moments(x: Shaped[np.ndarray | Array, "..."]) -> Moments:
     """Moments of the course's normalised data, r_ij = (x_ij − x̄_j)/√m.
 
-    An offset costs no accuracy beyond the rounding of x itself: see `centring.centred`.
+    A mean far from zero costs no accuracy beyond the rounding of x itself (`centring.centred`).
 
     Args:
         x: [examples, features], any real dtype; converted to float64.

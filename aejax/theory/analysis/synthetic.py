@@ -18,12 +18,12 @@ def with_spectrum(
 ) -> Float64[np.ndarray, "examples features"]:
     """Random centred data whose covariance has given eigenvalues, up to rounding.
 
-    x = √m U Λ^½ Vᵀ with orthonormal columns of V, and of U, which also sum to zero, both from the
-    QR of normal draws. By Eckart–Young the minimum loss of k code units is Σ_{i>k} λ_i.
+    x = √m U Λ^½ Vᵀ; U and V have orthonormal columns, those of U with mean zero, from QR
+    factorisations of normal draws. By Eckart–Young the minimum loss of k code units is Σ_{i>k} λ_i.
 
     Args:
         key: PRNG key of U and V.
-        eigenvalues: eigenvalues of S = xᵀx/m; any further ones are zero.
+        eigenvalues: eigenvalues of S = xᵀx/m; those not given are zero.
         examples: m, greater than the number of eigenvalues, because of the centring.
         features: n, at least the number of eigenvalues (default: their number).
 

@@ -14,7 +14,7 @@ MAX_EXACT_SIZE = 2048
 """Maximum min(examples, features) for which components are exact."""
 
 OVERSAMPLING = 10
-"""Number of additional directions in the randomised method."""
+"""Number of directions beyond the requested components in the randomised method."""
 
 MAX_PASSES = 30
 """Maximum number of passes over the data of the randomised method."""
@@ -23,7 +23,7 @@ LOSS_TOLERANCE = 1e-4
 """Relative decrease of the loss in one pass at which the randomised method stops."""
 
 ROUNDING = 1e-14
-"""Decrease of the loss, relative to the variance, that counts as rounding."""
+"""Maximum decrease of the loss, relative to the total variance, that counts as rounding."""
 
 
 class TruncatedPCA(NamedTuple):

@@ -8,7 +8,7 @@ Verdict = Literal["holds", "fails", "not identifiable", "not applicable"]
 ControlVerdict = Literal["rejected", "not rejected", "none"]
 
 CONTROL_MARGIN = 1000.0
-"""Number of tolerances that a control's residual must exceed for the control to be rejected."""
+"""Minimum ratio of a control's residual to the tolerance for the control to be rejected."""
 
 
 class Certificate(NamedTuple):
@@ -80,7 +80,7 @@ def rescaled_residual(residual: float, old: Tolerance, new: Tolerance) -> float:
     """Rescale a residual from one tolerance to another: residual · new/old.
 
     Args:
-        residual: residual of a further measurement of a statement.
+        residual: residual of an additional measurement of a statement.
         old: tolerance of that residual; if it is infinite, the result is zero.
         new: tolerance of the statement.
 
@@ -93,11 +93,11 @@ def rescaled_residual(residual: float, old: Tolerance, new: Tolerance) -> float:
 class Evidence(NamedTuple):
     """Measurements for a certificate.
 
-    residual: distance of the data from the statement.
+    residual: measured deviation from the statement.
     control:  residual of a similar but false statement, computed by the same code, or the reason
               why there is no control.
-    doubt:    why a residual above the tolerance would not refute the statement, such as a solver
-              that stopped before it converged; empty if it would.
+    doubt:    reason why a residual above the tolerance does not refute the statement, such as a
+              solver that stopped before it converged; empty if there is none.
     """
 
     residual: float
@@ -119,17 +119,17 @@ def certify(
     *,
     obstacle: Obstacle | None = None,
 ) -> Certificate:
-    """Measure a statement and give its verdict: the only function that decides verdicts.
+    """Measure a statement and give its verdict; no other function decides verdicts.
 
-    An obstacle determines the verdict. Otherwise the statement `holds` if
-    residual ≤ tolerance ≤ cap and control > 1000 · tolerance, and `fails` if the residual exceeds
-    the tolerance (or is NaN) without doubt. All else is `not identifiable`: a tolerance above its
-    cap, a solver that did not converge, or a control that is not rejected.
+    An obstacle determines the verdict. Otherwise the statement `holds` if residual ≤ tolerance ≤
+    cap and control > 1000 · tolerance (if there is a control), and `fails` if the residual exceeds
+    the tolerance (or is NaN) and the evidence has no doubt. All else is `not identifiable`: a
+    tolerance above its cap, a residual in doubt, or a control that is not rejected.
 
     Args:
         statement: claim, formula and source.
         tolerance: value, cap and basis.
-        measure: measurement, called only if no obstacle and no cap prevents it, as it may train.
+        measure: function that measures the statement; not called if the verdict does not need it.
         obstacle: why the data cannot decide the statement (default: None).
 
     Returns:

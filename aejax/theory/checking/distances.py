@@ -35,7 +35,7 @@ def reconstruction_loss(problem: Problem, params: Params) -> float:
 def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
     """‖W − target‖₂ for W = W_e W_d.
 
-    Between orthogonal projectors this is the sine of the largest principal angle.
+    Between orthogonal projectors of equal rank this is the sine of the largest principal angle.
     """
     return float(np.linalg.norm(linear_map(params) - target, ord=2))
 
@@ -43,7 +43,7 @@ def map_error(params: Params, target: Float64[np.ndarray, "n n"]) -> float:
 def map_error_on_data(
     problem: Problem, params: Params, target: Float64[np.ndarray, "n n"]
 ) -> float:
-    """‖R (W − target)‖₂/σ_k for W = W_e W_d: distance between the maps on the data.
+    """Distance of W = W_e W_d from a target on R = (x − x̄)/√m: ‖R (W − target)‖₂/σ_k.
 
     If the target is V_k V_kᵀ and the distance δ, the sine of the largest principal angle between
     W's row space and the principal subspace is at most δ/(1 − δ). W is arbitrary in directions

@@ -39,7 +39,7 @@ class Problem(NamedTuple):
     x:         [m, n], float64: the data divided by 2^exponent, which is exact.
     centred:   x − x̄ [m, n], float64, computed in the stored dtype, so that a large offset costs no
                accuracy.
-    code:      k, the code size.
+    code:      code size k.
     key:       PRNG key of random starts and draws. Every theorem uses the same key, so that its
                result does not depend on which other theorems are checked.
     moments:   moments of x.
@@ -65,8 +65,8 @@ Theorem = Callable[[Problem], tuple[Certificate, ...]]
 def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = None) -> Problem:
     """Centre, scale and analyse data for the theorems.
 
-    Theorems do not depend on units and origin, nor do their verdicts: data are centred in their
-    stored dtype, and divided by a power of two if squared variances would over- or underflow.
+    Data are centred in their stored dtype, and divided by a power of two if squared variances would
+    over- or underflow, so that verdicts do not depend on the unit of the data.
 
     Args:
         x: [examples, features], any real dtype, finite.
@@ -85,7 +85,7 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     scaled, exponent = scale_to_unit(x)
     rows, mean, _ = centred(scaled)
     scaled = scaled.astype(np.float64)
-    # A spread below the rounding of the offset is zero; the offset must stay in range too.
+    # A spread below the rounding of the offset counts as zero; the offset must not overflow.
     size = max(np.abs(rows).max(), EPSILON * np.abs(scaled).max())
     unit = exponent + int(np.frexp(size)[1])
     unit = unit if abs(unit) > MODERATE_EXPONENT else 0
@@ -108,9 +108,9 @@ def every_nth(problem: Problem, step: int) -> Problem:
 def rounding(problem: Problem) -> float:
     """Rounding error of R's singular values, ε ((√(mn) + 50) σ_1 + ‖x‖_F/√m).
 
-    The first term is the backward error γ_{mn} of the factorisations, with √N ε for γ_N (with high
-    probability), plus the deflation threshold; the second is `stored_rounding`, which is large if
-    the offset is large relative to the spread.
+    The first term is the backward error of QR and SVD, √(mn) ε with high probability instead of
+    mn ε, plus the deflation threshold; the second is `stored_rounding`, which is large if the
+    offset is large relative to the spread.
 
     Args:
         problem: data.
@@ -128,7 +128,7 @@ def rounding(problem: Problem) -> float:
 def stored_rounding(problem: Problem) -> float:
     """Rounding error of a row of x in float64, ε ‖x‖_F/√m; zero for integers.
 
-    Values stored in a dtype of lower precision count as exact.
+    Values stored in lower precision are taken as the data, without an error of their own.
     """
     return min(problem.precision, EPSILON) * problem.moments.magnitude
 

@@ -32,13 +32,13 @@ def loss_scale(problem: Problem) -> float:
 
 
 def pass_rounding(problem: Problem) -> float:
-    """Rounding error of a row after a pass through a model with biases: ρ + ε √n ‖x‖_F/√m."""
+    """Rounding error of one forward pass of a model with biases: `rounding` + ε √n ‖x‖_F/√m."""
     features = problem.x.shape[1]
     return rounding(problem) + EPSILON * float(np.sqrt(features)) * problem.moments.magnitude
 
 
 def loss_tolerance(problem: Problem) -> Tolerance:
-    """Relative tolerance of a loss L: (2 √L ρ + ρ²)/scale, with ρ the rounding of a pass.
+    """Tolerance of a loss L relative to `loss_scale`: 2 √L ρ + ρ², with ρ = `pass_rounding`.
 
     ‖e + d‖² − ‖e‖² ≤ 2 ‖e‖ ‖d‖ + ‖d‖² for a reconstruction error e and a rounding error d.
     """
@@ -49,7 +49,7 @@ def loss_tolerance(problem: Problem) -> Tolerance:
 
 
 def bound_tolerance(problem: Problem) -> Tolerance:
-    """Relative tolerance of a bound computed from S's eigenvalues: √(mn) ε Σλ/scale more.
+    """Tolerance of a bound from S's eigenvalues: `loss_tolerance` + √(mn) ε Σλ/`loss_scale`.
 
     Each eigenvalue has an absolute error proportional to λ_1, and the bound sums them.
     """
@@ -60,12 +60,12 @@ def bound_tolerance(problem: Problem) -> Tolerance:
 
 
 def map_tolerance(problem: Problem) -> Tolerance:
-    """Tolerance of the projector V_k V_kᵀ: 3 ρ/(σ_k − σ_{k+1}), in spectral norm.
+    """Tolerance of the projector V_k V_kᵀ: 3 ρ/(σ_k − σ_{k+1}), in spectral norm; ρ = `rounding`.
 
     One ρ for the SVD, one for the alternating least squares that it is compared with, and one for
-    their stopping criterion (the remaining movement of their row space).
+    their stopping criterion (the last movement of their row space).
 
-    Source: Wedin 1972 (a singular subspace moves by the perturbation over its gap).
+    Source: Wedin 1972 (angle of a singular subspace ≤ perturbation/gap).
     """
     kept, lost = _singular_values(problem)
     basis = f"rounding {rounding(problem):.1e} against the gap σ_k − σ_{{k+1}} = {kept - lost:.1e}"
@@ -73,12 +73,12 @@ def map_tolerance(problem: Problem) -> Tolerance:
 
 
 def training_excess_bound(problem: Problem) -> float:
-    """Maximum excess loss after training: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ).
+    """Maximum excess loss after training: ε L + ρ² + 10 Σλ min(g, g² Σλ/δ), with ρ = `rounding`.
 
-    The loss L in float64 has errors ε L and, near zero, ρ². For data with Σλ = 1, a gradient norm g
-    leaves an excess of g²/δ in the flattest direction, with δ the minimum of the eigengap (decoder)
-    and of the smallest variance (encoder); and at most g, as the distance of the parameters from
-    the optimum is of order one. The factor 10 allows for the scale of the code of a random start.
+    The loss L in float64 has errors ε L and, near zero, ρ². For Σλ = 1, a final gradient norm g
+    leaves an excess of g²/δ in the flattest direction, with δ the smaller of the eigengap (decoder)
+    and the smallest variance (encoder); and at most g, as the distance of the parameters from the
+    optimum is of order one. The factor 10 allows for the scale of the random initial code.
     """
     eigenvalues = problem.pca.eigenvalues
     total, loss = least_loss(problem.pca, 0), least_loss(problem.pca, problem.code)
@@ -113,9 +113,9 @@ def trained_map_tolerance(problem: Problem) -> Tolerance:
 def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
     """Tolerance of a loss trained with a preconditioner: `loss_tolerance` plus the excess loss.
 
-    For Σλ = 1 and a gradient norm G, a rotation of component i towards j, of curvature σ_i − σ_j,
-    has an excess of at most min(G²/(σ_i − σ_j), λ_i − λ_j); the excess sums over i ≤ k < j. An
-    unneeded unit whose sides have norm a adds a⁴ at a gradient of 2a³, which is below G^(4/3).
+    For Σλ = 1 and G = `gradient_error`, a tilt of component i towards j, of curvature σ_i − σ_j,
+    has an excess of at most min(G²/(σ_i − σ_j), λ_i − λ_j), summed over i ≤ k < j. An unneeded unit
+    whose encoder column and decoder row have norm a adds a⁴ < G^(4/3), as its gradient is 2a³.
     """
     closed, error = loss_tolerance(problem), gradient_error(problem)
     eigenvalues = unit_eigenvalues(problem)
@@ -131,11 +131,11 @@ def preconditioned_loss_tolerance(problem: Problem) -> Tolerance:
 def preconditioned_map_tolerance(problem: Problem) -> Tolerance:
     """Tolerance of R W/σ_k with a preconditioner: 2 G/(√σ_k (σ_k − σ_{k+1})), for Σλ = 1.
 
-    G is the final gradient norm of the balanced pair A = T W_e, W_d, whose smallest singular values
-    are s, s² = σ_k. Let P and Q be the projectors on the row space of W_d and the column space of
-    A. The two gradients bound ‖A W_d − T P‖ and ‖A W_d − Q T‖ by G/(2 s). So P and Q are singular
-    subspaces up to e = G/s, with an angle error of e/(σ_k − σ_{k+1}) (Wedin 1972), and the error of
-    A W_d is at most 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}).
+    G = `gradient_error` for the pair A = T W_e, W_d, balanced (AᵀA = W_d W_dᵀ) and with smallest
+    singular values s, s² = σ_k. Let P and Q be the projectors on the row space of W_d and the
+    column space of A. Both gradients bound ‖A W_d − T P‖ and ‖A W_d − Q T‖ by G/(2 s). So P and Q
+    are singular subspaces up to e = G/s, with an angle error of e/(σ_k − σ_{k+1}) (Wedin 1972), and
+    the error of A W_d is at most 2 e + 2 e σ_{k+1}/(σ_k − σ_{k+1}).
     """
     (kept, lost), error = _unit_singular_values(problem), gradient_error(problem)
     basis = f"gradient {error:.1e} against the gap (σ_k − σ_{{k+1}})/√Σλ = {kept - lost:.1e}"
@@ -185,10 +185,10 @@ def map_obstacle(problem: Problem) -> Obstacle | None:
     if problem.code > rank(problem):
         reason = f"rank {rank(problem)} < code {problem.code}: unused code units leave the map free"
         return pca_obstacle(problem) or Obstacle("not identifiable", reason)
-    return pca_obstacle(problem) or _coarsely_stored(problem)
+    return pca_obstacle(problem) or _storage_obstacle(problem)
 
 
-def _coarsely_stored(problem: Problem) -> Obstacle | None:
+def _storage_obstacle(problem: Problem) -> Obstacle | None:
     """Obstacle if the spectral gap is within the rounding of x to its low-precision dtype."""
     (kept, lost), stored = _singular_values(problem), problem.precision * problem.moments.magnitude
     if problem.precision <= EPSILON or kept - lost > stored:

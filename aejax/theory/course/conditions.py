@@ -21,19 +21,19 @@ Assumption = Literal["encoder", "decoder", "centring", "loss"]
 """An assumption of the theorem: linear encoder, linear decoder, centred inputs, squared error."""
 
 DECODER_STEPS = 300
-"""Training steps of a decoder that has no closed form, for PCA's code."""
+"""Maximum number of training steps of a decoder that has no closed form."""
 
 REALS = (-jnp.inf, jnp.inf)
 
 arcsinh_loss = Loss(lambda output, x: jnp.square(jnp.arcsinh(output) - x), jnp.arcsinh, REALS)
-"""Squared error of the output arsinh(a), whose range is all of ℝ."""
+"""Squared error of the non-linear output x̂ = arsinh(a), whose range is ℝ."""
 
 quartic_loss = Loss(lambda output, x: jnp.square(jnp.square(output - x)), jax.nn.identity, REALS)
 """(x̂ − x)⁴."""
 
 
 def encoder_gradient_norm(problem: Problem, violated: Assumption | None) -> float:
-    """‖∂L/∂(W_e, b)‖ at PCA's code with the optimal decoder for it, for Σλ = 1.
+    """‖∂L/∂(W_e, b)‖ at PCA's encoder with the optimal decoder for it, for Σλ = 1.
 
     Features are divided by √(Σλ/n), so that their mean variance is one, and the gradient by n. The
     norm of the decoder's gradient is added if no assumption is violated, and subtracted otherwise,
@@ -100,7 +100,7 @@ def _best_decoder(
     encoder: Params,
     rows: Float64[np.ndarray, "examples features"],
 ) -> Params:
-    """PCA's decoder, or the optimal one by least squares or, if it is non-linear, by training."""
+    """PCA's decoder; if an assumption is violated, the optimal one by least squares or training."""
     features, code = problem.x.shape[1], problem.code
     start = _layer(leading_components(problem.pca, code), features, biased=violated != "centring")
     if violated is None:

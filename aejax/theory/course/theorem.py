@@ -79,7 +79,7 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
        H = R V_k, W_d = V_kᵀ attains. "The encoder is PCA" is imprecise: H = R V_k G, W_d = G⁻¹ V_kᵀ
        has the same loss for every invertible G; only span H = span U_k is determined.
     3. Under the four assumptions the encoder's gradient vanishes at H = R V_k with the optimal
-       decoder, since V_kᵀ S V_⊥ = 0. It does not if one of the assumptions is violated.
+       decoder, since V_kᵀ S v_j = 0 for j > k. It does not if one of the assumptions is violated.
 
     Verification of 2: the code found by alternating least squares on the user's data with biases.
     The residual is the maximum of the sine of the largest principal angle between its span and
@@ -88,8 +88,8 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
     Controls of 3: each violates one assumption and recomputes the optimal decoder for PCA's code.
     A nonzero gradient shows that another encoder is better; if the encoder is linear, better than
     every encoder with the same span, because the decoder absorbs G. A non-linear encoder cannot
-    improve on PCA with a linear decoder, but PCA's weights are not optimal for it. Centring is
-    not applicable to centred data, and nothing is if rank ≤ k: PCA's code then loses nothing.
+    improve on PCA with a linear decoder, but PCA's weights are not optimal for it. 2 and 3 are not
+    applicable if rank ≤ k, where PCA's code is lossless; nor is centring if the data are centred.
 
     Args:
         problem: data, code size and key. For large x the controls are measured on evenly spaced
@@ -102,26 +102,26 @@ def course_conditions(problem: Problem) -> tuple[Certificate, ...]:
     """
     stationary = _stationary_tolerance(problem)
     gradient = functools.cache(lambda: encoder_gradient_norm(problem, None))
-    part = functools.cache(lambda: representatives(problem))
+    sampled = functools.cache(lambda: representatives(problem))
     return (
         certify(
             COVARIANCE,
             _covariance_tolerance(problem),
-            lambda: _covariance(problem),
+            lambda: _covariance_evidence(problem),
             obstacle=_zero_variance(problem),
         ),
         certify(
             CODE,
             _code_tolerance(problem),
-            lambda: _code(problem),
-            obstacle=map_obstacle(problem) or _lossless(problem),
+            lambda: _code_evidence(problem),
+            obstacle=map_obstacle(problem) or _lossless_obstacle(problem),
         ),
         *(
             certify(
                 statement,
                 stationary,
-                lambda name=name: Evidence(gradient(), encoder_gradient_norm(part(), name)),
-                obstacle=pca_obstacle(problem) or _harmless(problem, name),
+                lambda name=name: Evidence(gradient(), encoder_gradient_norm(sampled(), name)),
+                obstacle=pca_obstacle(problem) or _violation_obstacle(problem, name),
             )
             for name, statement in CONDITIONS.items()
         ),
@@ -134,12 +134,12 @@ def _zero_variance(problem: Problem) -> Obstacle | None:
     return Obstacle("not applicable", zero_variance_message(problem))
 
 
-def _harmless(problem: Problem, name: Assumption) -> Obstacle | None:
-    """Reason why the violation of an assumption has no effect on this data, if it has none."""
-    return _lossless(problem) or (already_centred(problem) if name == "centring" else None)
+def _violation_obstacle(problem: Problem, name: Assumption) -> Obstacle | None:
+    """Obstacle if the violation of an assumption has no effect on these data."""
+    return _lossless_obstacle(problem) or (already_centred(problem) if name == "centring" else None)
 
 
-def _lossless(problem: Problem) -> Obstacle | None:
+def _lossless_obstacle(problem: Problem) -> Obstacle | None:
     if rank(problem) > problem.code:
         return None
     reason = f"rank {rank(problem)} ≤ code {problem.code}: PCA's code is lossless, as are others"
@@ -147,7 +147,7 @@ def _lossless(problem: Problem) -> Obstacle | None:
 
 
 def _covariance_tolerance(problem: Problem) -> Tolerance:
-    """4 ρ σ_1/λ_1: two ρ for S from the factor, two for the covariance as a sum."""
+    """4 ρ σ_1/λ_1, ρ = `rounding`: 2 ρ σ_1 each for S = TᵀT and for the covariance as a sum."""
     largest, error = float(problem.pca.eigenvalues[0]), rounding(problem)
     basis = f"rounding {error:.1e} of σ against σ_1 = {np.sqrt(largest):.1e}"
     value = 4 * error / np.sqrt(largest) if largest > 0 else np.inf
@@ -155,7 +155,7 @@ def _covariance_tolerance(problem: Problem) -> Tolerance:
 
 
 def _code_tolerance(problem: Problem) -> Tolerance:
-    """`map_tolerance`, as the left singular subspace has the same gap, and two passes over σ_k."""
+    """`map_tolerance`, as the left singular subspace has the same gap, + 2 `pass_rounding`/σ_k."""
     closed, error = map_tolerance(problem), pass_rounding(problem)
     sigma_k = float(np.sqrt(np.pad(problem.pca.eigenvalues, (0, problem.code))[problem.code - 1]))
     value = closed.value + 2 * error / sigma_k if sigma_k > 0 else np.inf
@@ -163,7 +163,7 @@ def _code_tolerance(problem: Problem) -> Tolerance:
 
 
 def _stationary_tolerance(problem: Problem) -> Tolerance:
-    """8 ρ/√Σλ, for Σλ = 1: the gradient has degree two in the data; ρ is the rounding of a pass."""
+    """8 ρ/√Σλ, ρ = `pass_rounding`: the gradient, for Σλ = 1, has degree two in the data."""
     total, error = least_loss(problem.pca, 0), pass_rounding(problem)
     basis = f"rounding {error:.1e} of a row against √Σλ = {np.sqrt(total):.1e}"
     return Tolerance(
@@ -171,7 +171,7 @@ def _stationary_tolerance(problem: Problem) -> Tolerance:
     )
 
 
-def _covariance(problem: Problem) -> Evidence:
+def _covariance_evidence(problem: Problem) -> Evidence:
     gram = problem.moments.factor.T @ problem.moments.factor
     scale = problem.pca.eigenvalues[0]
     residual, control = (
@@ -183,7 +183,7 @@ def _covariance(problem: Problem) -> Evidence:
     return Evidence(residual, control)
 
 
-def _code(problem: Problem) -> Evidence:
+def _code_evidence(problem: Problem) -> Evidence:
     solution = alternating_least_squares(problem.key, problem.moments, problem.code)
     model = linear(problem.x.shape[1], problem.code)
     with jax.enable_x64(True):
@@ -191,7 +191,7 @@ def _code(problem: Problem) -> Evidence:
         x_hat = np.asarray(model.decode(solution.params, code))
         basis, _ = np.linalg.qr(np.asarray(code))
     residual, control = (
-        max(_sine(problem, basis, components), _departure(problem, x_hat, components))
+        max(_sine(problem, basis, components), _reconstruction_error(problem, x_hat, components))
         for components in (
             leading_components(problem.pca, problem.code),
             swapped_components(problem),
@@ -210,7 +210,7 @@ def _sine(
     return float(np.linalg.norm(scores - basis @ (basis.T @ scores), ord=2))
 
 
-def _departure(
+def _reconstruction_error(
     problem: Problem,
     x_hat: Float64[np.ndarray, "examples features"],
     components: Float64[np.ndarray, "code features"],

@@ -1,4 +1,4 @@
-"""Theorem on learning dynamics: logistic curves of the modes, and the conserved imbalance."""
+"""Learning dynamics of linear autoencoders: modes on logistic curves, conserved imbalance."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ STEP_COUNTS = 16 * 2 ** np.arange(7)
 """Numbers of gradient steps, from which the limit is extrapolated."""
 
 MIN_RELATIVE_EIGENVALUE = 0.15
-"""Minimum λ/λ_1 of a mode that is started; weaker modes would hardly move."""
+"""Minimum λ/λ_1 of a mode with a nonzero initial gain; weaker modes would hardly grow."""
 
 CURVE = Statement(
     claim="from a balanced start on the eigenvectors gradient flow learns each on a logistic curve",
@@ -50,20 +50,20 @@ CONSERVED = Statement(
 
 
 def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
-    """Gradient flow Ẇ = −∇L from W_e = √a₀ V_k, W_d = √a₀ V_kᵀ learns a_i on a logistic curve.
+    """Under gradient flow from W_e = √a₀ V_k, W_d = √a₀ V_kᵀ, each gain a_i(t) is logistic.
 
-    W_e = V diag(p), W_d = diag(p) Vᵀ is invariant, with ṗ = 2 λ p (1 − p²); so a = p² has
-    ȧ = 4 λ a (1 − a), whose solution is the curve, with c = 4 for L without ½. For equal a₀ the
-    modes are learned in the order of λ. The start must be balanced and aligned; from small random
-    weights the curves hold approximately. (Saxe et al. assume whitened inputs; in an autoencoder
-    the correlation of input and target is S itself.) As W_eᵀ ∂L/∂W_e = ∂L/∂W_d W_dᵀ for any
-    parameters, the flow conserves W_d W_dᵀ − W_eᵀ W_e (for kernels that multiply from the right);
-    gradient descent conserves it to first order in its step.
+    The flow Ẇ = −∇L preserves the form W_e = V diag(p), W_d = diag(p) Vᵀ, with ṗ = 2 λ p (1 − p²);
+    so a = p² has ȧ = 4 λ a (1 − a), whose solution is the curve, with c = 4 for L without ½. For
+    equal a₀ the modes are learned in descending order of λ. The start must be balanced and aligned;
+    from small random weights the curves hold approximately. (Saxe et al. assume whitened inputs; in
+    an autoencoder the correlation of input and target is S itself.) As W_eᵀ ∂L/∂W_e = ∂L/∂W_d W_dᵀ
+    for any parameters, the flow conserves W_d W_dᵀ − W_eᵀ W_e (for kernels that multiply from the
+    right); gradient descent conserves it to first order in its step size.
 
-    The data is scaled to λ_1 = 1, and gradient descent on the model's own loss takes 16 to 1024
+    The data are scaled to λ_1 = 1, and gradient descent on the model's own loss takes 16 to 1024
     equal steps up to a_1 = 1/4. Its error has an expansion in powers of the step, so Richardson
-    extrapolation gives the curve and the order far more accurately than the last run. Up to
-    a = 1/3 the first coefficient, −½ f ln(f/f₀) for ṗ = f, does not vanish.
+    extrapolation gives the curve and the order far more accurately than the finest run. Up to
+    a = 1/3 the first-order coefficient, −½ f ln(f/f₀) for ṗ = f, does not vanish.
 
     Controls: the curves and the order for c = 2; the sum of the two Gram matrices.
 
@@ -89,7 +89,7 @@ def learning_dynamics(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def num_modes(problem: Problem) -> int:
-    """Number of modes that are started: those of the code with λ ≥ 0.15 λ_1."""
+    """Number of modes with a nonzero initial gain: those of the code with λ ≥ 0.15 λ_1."""
     eigenvalues = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
     return int(np.sum(eigenvalues >= MIN_RELATIVE_EIGENVALUE * eigenvalues[0]))
 
@@ -151,7 +151,7 @@ def _rounding(problem: Problem) -> float:
 
 
 def _curve_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
-    """Ten times the change of the limit by the finest run, plus ten times the rounding.
+    """Ten times the change of the limit by adding the finest run, plus ten times the rounding.
 
     The extrapolation amplifies rounding by Π (2^i + 1)/(2^i − 1) < 8.3.
     """
@@ -166,7 +166,7 @@ def _curve_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes mod
 
 
 def _order_tolerance(problem: Problem, maps: Float64[np.ndarray, "runs modes modes"]) -> Tolerance:
-    """The same for the orders; the rounding is that of two errors relative to the smallest."""
+    """As `_curve_tolerance`, for orders: the rounding of two errors, relative to the smallest."""
     gains = logistic_gains(problem)
     measured = orders(maps, gains)
     moved = float(np.abs(richardson(measured) - richardson(measured[:-1])).max())
@@ -203,7 +203,7 @@ def _order_evidence(problem: Problem, maps: Float64[np.ndarray, "runs modes mode
 
 
 def _conservation_evidence(problem: Problem) -> Evidence:
-    """Rate of change of the imbalance, and of the sum, at random parameters."""
+    """Rate of change of the imbalance, and of the sum of Gram matrices, at random parameters."""
     with jax.enable_x64(True):
         factor = jnp.asarray(unit_factor(problem))
         params = linear(factor.shape[1], problem.code, bias=False).init(problem.key)

@@ -40,12 +40,12 @@ def encoders_bounded_by_pca(problem: Problem) -> tuple[Certificate, ...]:
     Eckart & Young's theorem. So the bound depends neither on the encoder's form nor on its
     training. It is checked on tanh, logistic and ReLU encoders of one and two layers, trained
     briefly by Adam from the model's own initialisation, and then combined with the best linear
-    decoder on all data. It does not hold for non-linear decoders. The residual is the maximum of
-    the amount by which the best network undercuts the bound, and of two errors of attainment: of
-    PCA's own code, shifted by a constant, under the same least squares, and of PCA's parameters
-    under `aejax.losses`.
+    decoder on all data. The bound does not apply to non-linear decoders. The residual is the
+    maximum of the amount by which the best network is below the bound, and of two errors of PCA's
+    loss: by the same least squares for PCA's code plus a constant, and by `aejax.losses` for PCA's
+    parameters.
 
-    Control: the bound for one unit fewer, which PCA's own encoder violates.
+    Control: the bound for one code unit fewer, which PCA's own code violates.
 
     Args:
         problem: the user's data, code size and key; evenly spaced examples represent large data.
@@ -67,10 +67,10 @@ def trained_codes(problem: Problem) -> dict[str, Float64[np.ndarray, "examples c
     codes = {}
     with jax.enable_x64(True):
         rows = jnp.asarray(scale * problem.centred)
-        few = rows[:: -(-len(rows) // MAX_TRAINING_EXAMPLES)]
+        training_rows = rows[:: -(-len(rows) // MAX_TRAINING_EXAMPLES)]
         for depth, sizes in (("shallow", (n, k)), ("deep", (n, 2 * k, k))):
-            with jax.numpy_dtype_promotion("standard"):  # optax raises floats to int32 counters
-                found = np.asarray(_train(problem.key, few, rows, sizes))
+            with jax.numpy_dtype_promotion("standard"):  # optax computes float ** int32
+                found = np.asarray(_train(problem.key, training_rows, rows, sizes))
             codes |= {
                 f"{depth} {name}": code for name, code in zip(ACTIVATION_NAMES, found, strict=True)
             }
@@ -78,8 +78,8 @@ def trained_codes(problem: Problem) -> dict[str, Float64[np.ndarray, "examples c
 
 
 @partial(jax.jit, static_argnames="sizes")
-def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
-    """Codes of all rows by one network per activation, trained on `few`; compiled together."""
+def _train(key: Key, training_rows: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
+    """Codes of all rows by one network per activation, trained together on `training_rows`."""
 
     def trained(choice: Array) -> Array:
         def activation(x: Array) -> Array:
@@ -91,7 +91,7 @@ def _train(key: Key, few: Array, rows: Array, sizes: tuple[int, ...]) -> Array:
 
         def step(carry: tuple, _: None) -> tuple:
             params, state = carry
-            gradient = jax.grad(lambda params: loss(params, Batch(few), key)[0])(params)
+            gradient = jax.grad(lambda params: loss(params, Batch(training_rows), key)[0])(params)
             updates, state = optimizer.update(gradient, state, params)
             return (optax.apply_updates(params, updates), state), None
 
@@ -114,7 +114,7 @@ def _evidence(problem: Problem) -> Evidence:
     below = least_loss(problem.pca, problem.code) - min(losses_found)
     kept = leading_components(problem.pca, last_component(problem) + 1)
     kernel = principal_params(problem, kept)["encoder"]["layer_0"]["kernel"]
-    offset = np.sqrt(problem.pca.eigenvalues[0])  # requires a bias
+    offset = np.sqrt(problem.pca.eigenvalues[0])  # the decoder needs a bias to remove it
     principal = best_loss(problem, problem.centred @ np.asarray(kernel) + offset)
     fewer = least_loss(problem.pca, last_component(problem)) - principal
     attained = reconstruction_loss(

@@ -28,7 +28,7 @@ from aejax.theory.learning.dynamics import richardson
 from aejax.types import Array, Batch
 
 MAX_ELEMENTS = 2**20
-"""Maximum number of elements of x; evenly spaced examples represent larger data."""
+"""Maximum number of elements of x; larger data are reduced to evenly spaced examples."""
 
 NONZERO_BIAS = 0.5
 """Bias at which neither tanh nor the logistic function has an inflection point."""
@@ -37,7 +37,7 @@ NUM_SCALES = 8
 """Number of scales ε of the encoder, from which the limit is extrapolated."""
 
 MIN_RELATIVE_EXCESS = 1e-20
-"""Minimum excess relative to Σ λ; a smaller one is rounding, and its order undefined."""
+"""Minimum excess relative to Σ λ; a smaller one is rounding error and has no order."""
 
 INFLECTION = Statement(
     claim="tanh and logistic encoders without bias approach PCA as the fourth power of their scale",
@@ -72,20 +72,21 @@ def small_codes(problem: Problem) -> tuple[Certificate, ...]:
     """Order at which the excess over PCA's loss vanishes with the scale ε of a non-linear encoder.
 
     Let z be the k principal scores, each divided by its maximum magnitude, h = f(ε z + b), and the
-    decoder the best linear one with a bias. With the projector P on the centred h, X_k = R V_k V_kᵀ
-    and X' = R − X_k, the excess is ‖(I − P) X_k‖² − ‖P X'‖², as the rows of X_k and X' are
-    orthogonal; this form has no cancellation. (h − f(b))/ε = f' z + ε f'' z²/2 + ε² f''' z³/6 + …,
-    so the rotation of P is of order ε, or ε² if f''(b) = 0, and the excess is of the squared order:
-    ε² or ε⁴. Bourlard & Kamp state that a code in the linear range of f attains PCA; it converges
-    to it, at a rate that depends on the bias. ReLU is linear if b ≥ |ε z|, and without a bias
-    max(0, ε z) = ε max(0, z) has the same span for every ε.
+    decoder the best linear one with a bias. With R = (x − x̄)/√m, the projector P on centred h,
+    X_k = R V_k V_kᵀ and X' = R − X_k, the excess is ‖(I − P) X_k‖² − ‖P X'‖², as the rows of X_k
+    and X' are orthogonal; this form has no cancellation. (h − f(b))/ε =
+    f' z + ε f'' z²/2 + ε² f''' z³/6 + …, so the rotation of P is of order ε, or ε² if f''(b) = 0,
+    and the excess is of the squared order: ε² or ε⁴. Bourlard & Kamp state that PCA's loss is
+    attained in the linear range of f; it is only approached as ε → 0, at a rate that depends on the
+    bias. ReLU is linear if b ≥ |ε z|, and without a bias max(0, ε z) = ε max(0, z) has the same
+    span for every ε.
 
-    Orders are limits by Richardson extrapolation. From run to run, ε² is halved if the expansion
-    has only even powers, otherwise ε. If every z takes so few values that z³ (or z²) is linear, the
-    excess is zero and has no order.
+    Orders are limits by Richardson extrapolation. Between consecutive scales, ε² is halved if
+    the expansion has only even powers, otherwise ε. If every z takes so few values that z³ (or z²)
+    is linear, the excess is zero and has no order.
 
-    At the largest scale, where both are accurate, the excess is also compared with its definition
-    by `aejax.objective` with the decoder of least squares.
+    At the largest scale, where both are accurate, the excess is also compared with its definition:
+    `aejax.objective` with the least-squares decoder.
 
     Controls: the orders with the other bias, and of ReLU without a bias; the excess of ReLU.
 
@@ -111,7 +112,7 @@ def small_codes(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def representatives(problem: Problem) -> Problem:
-    """The problem itself, or the problem of evenly spaced examples if x is large."""
+    """The problem itself, or one of evenly spaced examples if x is large."""
     step = min(-(-problem.x.size // MAX_ELEMENTS), len(problem.x) // (problem.code + 2))
     if step <= 1:
         return problem
@@ -136,14 +137,14 @@ def relative_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> 
     kernel = scale * rows[:units].T / np.abs(scores[:, :units]).max(axis=0)
     code = encode(encoding, kernel, centred)
     basis, _ = np.linalg.qr((code - code.mean(axis=0)) / scale)
-    kept, left = scores[:, :units], scores[:, units:]
+    kept, other_scores = scores[:, :units], scores[:, units:]
     lost = np.sum(np.square(kept - basis @ (basis.T @ kept)))
-    gained = np.sum(np.square(basis.T @ left))
+    gained = np.sum(np.square(basis.T @ other_scores))
     return float((lost - gained) / least_loss(problem.pca, 0))
 
 
 def defined_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> float:
-    """The same by `aejax.objective` and least squares, with cancellation: error ε.
+    """Relative excess loss by `aejax.objective` and least squares, with cancellation.
 
     Args:
         problem: data and code size.
@@ -170,7 +171,7 @@ def defined_excess_loss(problem: Problem, encoding: Encoding, scale: float) -> f
 
 
 def _definition_error(problem: Problem, encodings: list[Encoding], scale: float) -> float:
-    """Maximum difference of the two over the encodings."""
+    """Maximum difference between relative and defined excess loss over the encodings."""
     return max(
         abs(
             relative_excess_loss(problem, encoding, scale)
@@ -230,7 +231,7 @@ def _order(
     others: list[Encoding],
     order: float,
 ) -> Certificate:
-    """Certificate of the limits of the orders, with the error of extrapolation and rounding."""
+    """Certificate of the limit of the orders; tolerance: errors of extrapolation and rounding."""
     errors, limits, shown = [], [], []
     for encoding in encodings:
         measured, least = excess_orders(problem, encoding)
@@ -262,7 +263,7 @@ def _order(
 
 
 def _rectified(problem: Problem) -> Certificate:
-    """Tolerance 16 √(mn) ε σ_1/σ_k: z sums terms of order σ_1, divided by one of order σ_k."""
+    """ReLU; tolerance 16 √(mn) ε σ_1/σ_k: z sums terms of order σ_1, and is divided by σ_k."""
     roots = np.sqrt(problem.pca.eigenvalues[: last_component(problem) + 1])
     error = 16 * EPSILON * float(np.sqrt(problem.x.size) * roots[0] / roots[-1])
     basis = f"rounding {error:.1e} of scores, on {len(problem.x)} examples"

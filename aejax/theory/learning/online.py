@@ -1,4 +1,4 @@
-"""Theorem on online rules: Oja's finds the principal subspace, Sanger's the components."""
+"""Theorem on online PCA by Hebbian rules: Oja's finds the subspace, Sanger's the components."""
 
 from functools import cache
 from typing import NamedTuple
@@ -30,7 +30,7 @@ from aejax.theory.solvers.hebbian import STEP_SIZE, averaged_rule, hebbian_updat
 from aejax.types import Array, Batch
 
 MAX_STEPS, MAX_WORK = 30_000, 1e11
-"""Maximum number of steps and of their multiplications: about ten seconds on two cores."""
+"""Maximum number of steps, and of multiplications in total: ten seconds on two cores."""
 
 OJA = Statement(
     claim="Oja's rule ends at an orthonormal basis of the principal subspace",
@@ -44,7 +44,7 @@ SANGER = Statement(
 )
 
 
-class Learned(NamedTuple):
+class RuleResult(NamedTuple):
     """Result of a rule: final W [n, k], number of steps, and whether it converged."""
 
     kernel: Float64[np.ndarray, "features code"]
@@ -55,19 +55,19 @@ class Learned(NamedTuple):
 def online_rules(problem: Problem) -> tuple[Certificate, ...]:
     """Oja's rule converges to the principal subspace, and Sanger's rule to the components.
 
-    The averaged rule, the expectation of the update over the data, is run from a random orthonormal
-    start; the rule on a stream (`learn_online`), if bounded, converges to the same limit with
-    probability one (Ljung 1977). Along v_l, a small error of Sanger's w_j decays at the rate
-    λ_j − λ_l for l > j, λ_j for l < j, and 2λ_j for l = j: all are positive only in this order. An
+    The averaged rule, which applies the expected update over the data, starts at a random
+    orthonormal basis; the rule on a stream (`learn_online`), if bounded, converges to the same
+    limit with probability one (Ljung 1977). Along v_l, a small error of Sanger's w_j decays at rate
+    λ_j − λ_l for l > j, λ_j for l < j, and 2λ_j for l = j, all positive only if column j is v_j. An
     error of Oja's rule decays at λ_j − λ_l for j ≤ k < l, and at λ_i + λ_j towards orthonormality.
     So Oja's rule needs λ_k > λ_{k+1} and rank ≥ k, Sanger's rule also λ_1 > … > λ_k.
 
     Residuals: ‖W Wᵀ − V_k V_kᵀ‖₂; the maximum sine of the angle between w_i and v_i. Each update is
-    also compared with its definition at a random basis: minus half of the decoder's gradient of
-    `aejax.objective`; for unit j in Sanger's rule, of the model of the first j units.
+    also compared with its definition at a random basis: minus half the gradient of
+    `aejax.objective` with respect to W_d; for unit j in Sanger's rule, with the first j units only.
 
     Controls: units that learn independently by Oja's rule of one unit and all find v_1 (with a
-    single unit: v_2); Oja's rule in the place of Sanger's, which finds the subspace without order.
+    single unit: v_2); Oja's rule instead of Sanger's, which finds the subspace, but not the order.
 
     If the eigengap requires too many steps, the rule runs with momentum, which does not change its
     stationary points; the certificates state this.
@@ -84,30 +84,30 @@ def online_rules(problem: Problem) -> tuple[Certificate, ...]:
         return refuse((OJA, SANGER), obstacle)
     ones = np.ones((problem.code, problem.code))
     gaps = unit_gaps(problem)
-    last, least = float(gaps[-1]), float(gaps.min())
-    oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last)))
+    last_gap, least_gap = float(gaps[-1]), float(gaps.min())
+    oja = cache(lambda: run_rule(problem, ones, momentum=needed_momentum(problem, last_gap)))
     return (
         certify(
             OJA,
-            _tolerance(problem, last),
+            _tolerance(problem, last_gap),
             lambda: _subspace_evidence(problem, oja()),
-            obstacle=_too_many_steps(problem, last),
+            obstacle=_too_many_steps(problem, last_gap),
         ),
         certify(
             SANGER,
-            _tolerance(problem, least),
-            lambda: _order_evidence(problem, oja(), needed_momentum(problem, least)),
-            obstacle=_single_unit(problem) or _too_many_steps(problem, least),
+            _tolerance(problem, least_gap),
+            lambda: _order_evidence(problem, oja(), needed_momentum(problem, least_gap)),
+            obstacle=_single_unit(problem) or _too_many_steps(problem, least_gap),
         ),
     )
 
 
 def update_error(problem: Problem, *, ordered: bool) -> float:
-    """Error of the update against −½ ∂L/∂W_dᵀ at W_d = Wᵀ, at a random basis and for λ_1 = 1.
+    """‖ΔW/η + ½ (∂L/∂W_d)ᵀ‖ at W_d = Wᵀ, for a random orthonormal W and data scaled to λ_1 = 1.
 
     Args:
         problem: data, code size and key.
-        ordered: True for Sanger's rule, where unit j uses L of the first j units; else Oja's rule.
+        ordered: True for Sanger's rule, where unit j uses L of the first j units; False for Oja's.
 
     Returns:
         The norm of the difference.
@@ -144,27 +144,27 @@ def run_rule(
     *,
     momentum: float = 0.0,
     max_steps: int | None = None,
-) -> Learned:
-    """Run the averaged rule of a mask M (see `hebbian_update`) until its update is rounding.
+) -> RuleResult:
+    """Run the averaged rule with mask M (see `hebbian_update`) until its update is rounding error.
 
     Args:
-        problem: varying data, code size k ≤ n, and key of the start.
+        problem: data that are not constant, code size k ≤ n, and key of the initial W.
         mask: M [k, k].
         momentum: β, see `averaged_rule`.
         max_steps: maximum number of steps (default: `max_rule_steps`).
 
     Returns:
-        The result as `Learned`.
+        The result as `RuleResult`.
 
     Source: Sanger 1989 (M upper triangular); Oja 1989 (all ones).
     """
     with jax.enable_x64(True):
         rows = jnp.asarray(problem.moments.factor / np.sqrt(problem.pca.eigenvalues[0]))
         start = random_basis(problem.key, rows.shape[1], problem.code)
-        rest = update_rounding(problem)
-        most = max_rule_steps(problem) if max_steps is None else max_steps
-        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, rest, most)
-        return Learned(np.asarray(kernel), int(steps), float(size) <= rest)
+        floor = update_rounding(problem)
+        limit = max_rule_steps(problem) if max_steps is None else max_steps
+        kernel, steps, size = averaged_rule(start, rows, jnp.asarray(mask), momentum, floor, limit)
+        return RuleResult(np.asarray(kernel), int(steps), float(size) <= floor)
 
 
 def max_rule_steps(problem: Problem) -> int:
@@ -173,7 +173,7 @@ def max_rule_steps(problem: Problem) -> int:
 
 
 def update_rounding(problem: Problem) -> float:
-    """Rounding of an update for λ_1 = 1: 16 ε √(nk), a few roundings per entry."""
+    """Rounding error of an update for λ_1 = 1: 16 ε √(nk), a few roundings per entry."""
     return 16 * EPSILON * float(np.sqrt(problem.x.shape[1] * problem.code))
 
 
@@ -195,36 +195,36 @@ def needed_momentum(problem: Problem, gap: float) -> float:
 
 
 def _steps(problem: Problem, rate: float) -> float:
-    """Steps from order one to the rounding of an update: ln(1/rounding)/rate."""
+    """Steps for an error of 1 to decay to the rounding of an update: ln(1/rounding)/rate."""
     return float(-np.log(update_rounding(problem)) / rate) if rate > 0 else np.inf
 
 
 def _too_many_steps(problem: Problem, gap: float) -> Obstacle | None:
-    """Obstacle if the gap needs too many steps with momentum too: twice those at rate √(η gap)."""
-    needed, most = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
-    if min(needed, _steps(problem, STEP_SIZE * gap)) <= most:
+    """Obstacle if the gap needs too many steps even with momentum: twice those at rate √(η gap)."""
+    needed, limit = 2 * _steps(problem, np.sqrt(STEP_SIZE * gap)), max_rule_steps(problem)
+    if min(needed, _steps(problem, STEP_SIZE * gap)) <= limit:
         return None
-    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {most}"
+    reason = f"eigengap/λ_1 = {gap:.1e}: the rule needs {needed:.0e} steps, the maximum is {limit}"
     return Obstacle("not identifiable", reason)
 
 
 def _tolerance(problem: Problem, gap: float) -> Tolerance:
-    """4 g/gap for λ_1 = 1, and 2 ρ/(σ gap) of the components that it is compared with.
+    """4 g/gap for λ_1 = 1, plus 4 ρ/(σ_1 gap), twice the bound for the reference components.
 
     To first order, an update of norm g leaves the component g/(λ_j − λ_l) of w_j along v_l, l > j;
     for l < j (Sanger) the same again, and g/λ_j; the error of orthonormality (Oja) is g/λ_k. No gap
     exceeds λ_k, so the sum is at most 3 g/gap. Angles of the SVD: ρ/(σ_i − σ_{i+1}) (Wedin 1972),
     where σ_i − σ_{i+1} ≥ (λ_i − λ_{i+1})/(2 σ_1).
     """
-    rest, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
-    error = 4 * rest + 4 * rounding(problem) / largest
-    basis = f"update {rest:.1e}, rounding {rounding(problem):.1e} against eigengap/λ_1 {gap:.1e}"
+    floor, largest = update_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
+    error = 4 * floor + 4 * rounding(problem) / largest
+    basis = f"update {floor:.1e}, rounding {rounding(problem):.1e} against eigengap/λ_1 {gap:.1e}"
     if needed_momentum(problem, gap):
         basis = f"{basis}; with momentum"
     return Tolerance(error / gap if gap > 0 else np.inf, TRAINED_CAP, basis)
 
 
-def _subspace_evidence(problem: Problem, oja: Learned) -> Evidence:
+def _subspace_evidence(problem: Problem, oja: RuleResult) -> Evidence:
     target = projector(leading_components(problem.pca, problem.code))
 
     def error(kernel: Float64[np.ndarray, "features code"]) -> float:
@@ -235,10 +235,10 @@ def _subspace_evidence(problem: Problem, oja: Learned) -> Evidence:
     else:
         other = run_rule(problem, np.eye(problem.code), max_steps=oja.steps).kernel
     residual = max(error(oja.kernel), update_error(problem, ordered=False))
-    return Evidence(residual, error(other), _unfinished(oja))
+    return Evidence(residual, error(other), _doubt(oja))
 
 
-def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence:
+def _order_evidence(problem: Problem, oja: RuleResult, momentum: float) -> Evidence:
     upper = np.triu(np.ones((problem.code, problem.code)))
     sanger = run_rule(problem, upper, momentum=momentum)
 
@@ -247,8 +247,8 @@ def _order_evidence(problem: Problem, oja: Learned, momentum: float) -> Evidence
         return float(component_sines(units, problem.pca).max())
 
     residual = max(error(sanger.kernel), update_error(problem, ordered=True))
-    return Evidence(residual, error(oja.kernel), _unfinished(sanger))
+    return Evidence(residual, error(oja.kernel), _doubt(sanger))
 
 
-def _unfinished(learned: Learned) -> str:
+def _doubt(learned: RuleResult) -> str:
     return "" if learned.converged else f"the rule had not converged after {learned.steps} steps"

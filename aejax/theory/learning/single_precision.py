@@ -1,4 +1,4 @@
-"""Theorem on float32: PCA's reconstructions lose only the rounding of float32."""
+"""Theorem on float32: PCA's reconstructions differ from float64 by rounding only."""
 
 import jax
 import jax.numpy as jnp
@@ -32,9 +32,9 @@ def single_precision(problem: Problem) -> tuple[Certificate, ...]:
 
     The residual is the root mean square difference of the reconstructions, relative to √(Σ λ). Its
     tolerance is the rounding of float32, 2 ε₃₂ √n rms ‖x‖/√(Σ λ): x̂ is two products of rows of
-    length n and k with orthonormal kernels, plus biases. An offset much larger than the spread
-    makes it large; above 10⁻⁴ float32 is too coarse for the data, which should be centred first.
-    Every element of a reconstruction must be a float32 number, otherwise the residual is infinite.
+    length n and k with orthonormal kernels, plus biases. A mean much larger than the spread makes
+    the tolerance large; above 10⁻⁴ float32 is too coarse for the data, which should be centred
+    first. Reconstructions must be float32 numbers, otherwise the residual is infinite.
 
     Control: the kernels rounded to float8 (e4m3: three bits of fraction).
 
@@ -75,7 +75,7 @@ def with_float8_kernels(params: Params) -> Params:
 
 
 def reconstruction_differences(problem: Problem) -> tuple[Differences, Differences]:
-    """Errors of PCA's reconstructions in float32, and with float8 kernels, per example."""
+    """Errors of PCA's reconstructions in float32 and with float8 kernels, against float64."""
     params = principal_params(problem, leading_components(problem.pca, problem.code))
     single = in_single_precision(params)
     with jax.enable_x64(True):
@@ -89,8 +89,8 @@ def reconstruction_differences(problem: Problem) -> tuple[Differences, Differenc
 
 def _evidence(problem: Problem, spread: float) -> Evidence:
     residual, control = (
-        float(np.linalg.norm(lost) / np.sqrt(len(lost)) / spread)
-        for lost in reconstruction_differences(problem)
+        float(np.linalg.norm(difference) / np.sqrt(len(difference)) / spread)
+        for difference in reconstruction_differences(problem)
     )
     params = principal_params(problem, leading_components(problem.pca, problem.code))
     x_hat = reconstruction(problem, in_single_precision(params), dtype=jnp.float32)

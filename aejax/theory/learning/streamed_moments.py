@@ -1,8 +1,8 @@
 """Theorem on streams: moments of batches, merged in any order, give the PCA of all data.
 
 A linear autoencoder depends on its data only through the moments, and moments of parts can be
-merged. So PCA needs one pass, in memory quadratic in the features and independent of the number of
-examples, and batches or devices may be merged in any order and by any tree.
+merged. So PCA needs one pass, in memory quadratic in n and independent of m, and the moments of
+batches or devices may be merged in any order and by any tree.
 """
 
 import functools
@@ -20,7 +20,7 @@ from aejax.theory.checking.problem import EPSILON, Problem, last_component, pca_
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
 from aejax.types import Array
 
-NUM_BATCHES = 16
+NUM_BATCHES = 16  # fewer if there are few examples
 
 MERGED = Statement(
     claim="moments of batches, merged in any order, are the moments of all the data",
@@ -110,15 +110,15 @@ def merge_in_pairs(parts: Sequence[Moments]) -> Moments:
 def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
     """Merged moments of a stream, and the autoencoder computed from them, are those of all data.
 
-    Merged: holds for every split of the data and every order and tree of merges. It is checked on
-    sixteen batches of unequal size, merged forwards, backwards and in pairs, against S and x̄ by
-    their definition (residual: max(‖ΔS‖₂/λ_1, ‖Δx̄‖/σ_1)), and does not depend on the code.
+    Merged: true for every split of the data and every order and tree of merges. It is checked on
+    sixteen batches of unequal size, merged forwards, backwards and in pairs, and compared with S
+    and x̄ by their definition (residual: max(‖ΔS‖₂/λ_1, ‖Δx̄‖/σ_1)); k does not matter.
     Streamed: the second moments of the reconstructions by the best map W = V_k V_kᵀ, relative to
     λ_1. It needs λ_k > λ_{k+1}; if rank ≤ k, W S W is S itself.
 
     Control: merges without the mean correction δδᵀ, which give the covariance within batches. The
-    batches are sorted by the first component, as in a stream with drift, so for any data that
-    covariance is smaller than S along v_1, and more so with more batches.
+    batches are sorted by the first component, as in a stream with drift, so that this covariance is
+    smaller than S along v_1 for any data, and more so with more batches.
 
     Args:
         problem: the user's data and code size.
@@ -130,10 +130,10 @@ def streamed_moments(problem: Problem) -> tuple[Certificate, ...]:
     """
     merges = functools.cache(lambda: _merges(problem))
     merged, streamed = _merged_tolerance(problem), _streamed_tolerance(problem)
-    constant, unfit = pca_obstacle(problem._replace(code=0)), pca_obstacle(problem)
+    no_variance, no_pca = pca_obstacle(problem._replace(code=0)), pca_obstacle(problem)
     return (
-        certify(MERGED, merged, lambda: _merged_evidence(problem, merges()), obstacle=constant),
-        certify(STREAMED, streamed, lambda: _streamed_evidence(problem, merges()), obstacle=unfit),
+        certify(MERGED, merged, lambda: _merged_evidence(problem, merges()), obstacle=no_variance),
+        certify(STREAMED, streamed, lambda: _streamed_evidence(problem, merges()), obstacle=no_pca),
     )
 
 
@@ -170,15 +170,15 @@ def _merges(problem: Problem) -> _Merges:
     parts = _drifting_parts(problem)
     forwards = functools.reduce(merge_moments, parts)
     backwards = functools.reduce(merge_moments, parts[::-1])
-    alike = [part._replace(mean=problem.moments.mean) for part in parts]
-    return _Merges((forwards, backwards, merge_in_pairs(parts)), merge_in_pairs(alike))
+    with_equal_means = [part._replace(mean=problem.moments.mean) for part in parts]
+    return _Merges((forwards, backwards, merge_in_pairs(parts)), merge_in_pairs(with_equal_means))
 
 
 def _stream_rounding(problem: Problem) -> float:
     """Rounding of σ computed from B batches: ρ + ε √B (√3 n σ_1 + ‖x‖_F/√m).
 
-    The QR factorisations of the batches, weighted by their shares, add up to ρ in the root mean
-    square; each of the B merges adds the rounding of 2n + 1 rows and of a mean.
+    The errors of the batches' QR factorisations, weighted by their shares, have the root mean
+    square ρ = `rounding`; each of the B merges adds the rounding of 2n + 1 rows and of a mean.
     """
     largest = float(np.sqrt(problem.pca.eigenvalues[0]))
     merge = np.sqrt(3) * problem.x.shape[1] * largest + problem.moments.magnitude
@@ -186,7 +186,7 @@ def _stream_rounding(problem: Problem) -> float:
 
 
 def _merged_tolerance(problem: Problem) -> Tolerance:
-    """4 τ/σ_1 with the rounding τ of a stream: 2 τ/σ_1 each for the merged and the defined S."""
+    """4 τ/σ_1, with τ = `_stream_rounding`: 2 τ/σ_1 each for the merged S and S by definition."""
     error, largest = _stream_rounding(problem), float(np.sqrt(problem.pca.eigenvalues[0]))
     basis = f"rounding {error:.1e} of merged singular values against σ_1 = {largest:.1e}"
     value = 4 * error / largest if largest > 0 else np.inf
@@ -197,13 +197,13 @@ def _streamed_tolerance(problem: Problem) -> Tolerance:
     """8 (τ/σ_1) σ_k/(σ_k − σ_{k+1}): the merged tolerance, amplified by the truncation at k.
 
     To first order, an error e of R rotates v_i, i ≤ k, towards v_j, j > k, by at most
-    e/(σ_i − σ_j), which changes R V_k V_kᵀ by e σ_i/(σ_i − σ_j), maximal at i = k; e is added.
+    e/(σ_i − σ_j), which adds e σ_i/(σ_i − σ_j), maximal at i = k, to the error e of R V_k V_kᵀ.
     """
     last = max(last_component(problem), 0)
-    kept, left = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
+    kept, lost = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[last : last + 2])
     merged = _merged_tolerance(problem)
-    basis = f"{merged.basis} and the gap σ_k − σ_{{k+1}} = {kept - left:.1e}"
-    value = 2 * merged.value * float(kept / (kept - left)) if kept > left else np.inf
+    basis = f"{merged.basis} and the gap σ_k − σ_{{k+1}} = {kept - lost:.1e}"
+    value = 2 * merged.value * float(kept / (kept - lost)) if kept > lost else np.inf
     return Tolerance(value, CLOSED_FORM_CAP, basis)
 
 

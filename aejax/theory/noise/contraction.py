@@ -1,4 +1,4 @@
-"""Theorem on linear contractive autoencoders: no minimum if untied, shrunk gains if tied."""
+"""Theorem on linear contractive autoencoders: no minimum if untied, shrunk components if tied."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ from aejax.theory.solvers.lbfgs import minimise
 from aejax.types import Array, Batch, Params
 
 STRETCHES = tuple(2.0**power for power in range(0, 11, 2))
-"""Factors t by which the untied sequence stretches the decoder: powers of two, so exact."""
+"""Factors t of the untied sequence (W_e/t, t W_d): powers of two, which scale exactly."""
 
 UNTIED = Statement(
     claim="an untied linear encoder escapes the contractive penalty: PCA's loss, never attained",
@@ -43,20 +43,20 @@ TIED = Statement(
 
 
 def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
-    """J = L + μ mean ‖∂h/∂x‖²_F, which for a linear encoder is L + μ ‖W_e‖²_F.
+    """Optimum of J = L + μ mean ‖∂h/∂x‖²_F, which is L + μ ‖W_e‖²_F for a linear encoder.
 
     Untied: (W_e/t, t W_d) has the loss of (W_e, W_d) and 1/t² of its penalty, so inf J is PCA's
     loss. It is not attained: J = Σ_{i>k} λ_i requires W_e = 0, and then J = Σ λ_i. So a contractive
-    autoencoder in the sense of the literature must be tied or have a bounded decoder. Tied: with W
-    Wᵀ = Σ g_l u_l u_lᵀ and s_l = u_lᵀ S u_l, J = tr S + Σ_l (g_l² − 2 g_l) s_l + μ g_l, minimal at
-    g_l = max(0, 1 − μ/(2 s_l)) with the value tr S − Σ_l max(0, s_l − μ/2)²/s_l. The subtracted
-    function of s_l is convex and increasing, and the eigenvalues of S majorise the s_l: so the u_l
-    of the minimum are the k leading eigenvectors.
+    autoencoder must be tied or have a bounded decoder. Tied: with the eigendecomposition
+    W Wᵀ = Σ g_l u_l u_lᵀ (gains g_l) and s_l = u_lᵀ S u_l,
+    J = tr S + Σ_l (g_l² − 2 g_l) s_l + μ g_l, minimal at g_l = max(0, 1 − μ/(2 s_l)) with the value
+    tr S − Σ_l max(0, s_l − μ/2)²/s_l. The subtracted function of s_l is convex and increasing, and
+    the eigenvalues of S majorise the s_l: so the u_l of the minimum are the k leading eigenvectors.
 
-    Both are evaluated by `aejax.objective` with `penalties.contractive` on rows with the data's
-    moments. Training from a random start must not reach a lower J than the tied formula; with more
-    than 8 features, this uses the 8 of largest variance. μ/2 is min(√(λ_1 λ_k), λ_1/2), so that
-    some gains vanish if k > 2.
+    Verification: both are evaluated by `aejax.objective` with `penalties.contractive` on examples
+    with the data's moments, at μ/2 = min(√(λ_1 λ_k), λ_1/2), so that some gains vanish if k > 2.
+    Training from a random start must not reach a lower J than the tied formula; if n > 8, it uses
+    the 8 features of largest variance.
 
     Controls: the encoder shrunk without stretching the decoder; the gains 1 − μ/λ_i of an L2
     penalty on both kernels.
@@ -83,13 +83,13 @@ def contractive_optimum(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def spectrum(problem: Problem) -> Float64[np.ndarray, " code"]:
-    """λ_1 … λ_k for data of unit variance; zero beyond the rank of the data."""
+    """λ_1 … λ_k for Σλ = 1; zero beyond the rank of the data."""
     kept = np.pad(problem.pca.eigenvalues, (0, problem.code))[: problem.code]
     return kept / least_loss(problem.pca, 0)
 
 
 def penalty_weight(problem: Problem) -> float:
-    """μ = min(2 √(λ_1 λ_k), λ_1) for data of unit variance, with k at most the rank."""
+    """μ = min(2 √(λ_1 λ_k), λ_1) for Σλ = 1, with k at most the rank."""
     kept = spectrum(problem)
     return float(min(2 * np.sqrt(kept[0] * kept[last_component(problem)]), kept[0]))
 
@@ -102,16 +102,16 @@ def tied_gains(problem: Problem) -> Float64[np.ndarray, " code"]:
 
 
 def untied_loss(problem: Problem, stretch: float) -> float:
-    """Σ_{i>k} λ_i + μ r/t² for data of unit variance and r kept components."""
+    """Σ_{i>k} λ_i + μ r/t² for Σλ = 1, with r = min(k, rank)."""
     lost = least_loss(problem.pca, problem.code) / least_loss(problem.pca, 0)
     units = min(problem.code, len(problem.pca.components))
     return lost + penalty_weight(problem) * units / stretch**2
 
 
 def tied_loss(problem: Problem) -> float:
-    """Σ_{i>k} λ_i + Σ_{i≤k} μ − μ²/(4λ_i), or λ_i if λ_i ≤ μ/2, for data of unit variance.
+    """Σ_{i>k} λ_i + Σ_{i≤k} (μ − μ²/(4λ_i), or λ_i if λ_i ≤ μ/2), for Σλ = 1.
 
-    Equal to Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i, without its cancellation.
+    Equal to Σ λ_i − Σ_{i≤k} max(0, λ_i − μ/2)²/λ_i, but without cancellation.
     """
     kept, weight = spectrum(problem), penalty_weight(problem)
     shrunk = weight - weight**2 / (4 * np.maximum(kept, weight / 2))
@@ -124,10 +124,10 @@ def contractive_objective(
     encoder: Float64[np.ndarray, "n k"],
     decoder: Float64[np.ndarray, "k n"] | None = None,
 ) -> tuple[float, float]:
-    """J by the library's objective and the norm of its gradient, for data of unit variance.
+    """J by `aejax.objective` and the norm of its gradient, for Σλ = 1.
 
     Args:
-        problem: data; the objective is evaluated on √p T for the p rows of its factor T.
+        problem: data; the objective is evaluated on the p rows √p T, where TᵀT = S/Σλ.
         encoder: W_e.
         decoder: W_d (default: tied kernels).
 
@@ -161,9 +161,9 @@ def _objective(params: Params, rows: Array, weight: float | Array) -> tuple[Arra
 
 
 def _tolerance(problem: Problem, loss: float) -> Tolerance:
-    """Rounding of the unit variance and of k kernels' columns, 4 (√(mn + n²) + 50) ε (1 + μ k)/J.
+    """Rounding of the loss and of the penalty of k units, 4 (√(mn + n²) + 50) ε (1 + μ k)/J.
 
-    A backward error of S in the components leaves a gradient of that size, independent of any gap.
+    A backward error of S in the components leaves a gradient of that size, whatever the eigengap.
     """
     energy = 1 + penalty_weight(problem) * problem.code
     basis = f"rounding of variance and penalty {energy:.1e} against J = {loss:.1e}, for Σλ = 1"
@@ -190,25 +190,25 @@ def _untied_evidence(problem: Problem) -> Evidence:
 def _tied_evidence(problem: Problem) -> Evidence:
     rows = leading_components(problem.pca, problem.code)
     half = penalty_weight(problem) / 2
-    both = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))
+    l2_gains = np.maximum(0, 1 - 2 * half / np.maximum(spectrum(problem), half))
     residual, control = (
         max(abs(loss - tied_loss(problem)), gradient) / tied_loss(problem)
         for loss, gradient in (
             contractive_objective(problem, rows.T * np.sqrt(gains))
-            for gains in (tied_gains(problem), both)
+            for gains in (tied_gains(problem), l2_gains)
         )
     )
     part = enumerable_problem(problem)
     below = rescaled_residual(
-        undercut_by_training(part),
+        amount_below_formula(part),
         _tolerance(part, tied_loss(part)),
         _tolerance(problem, tied_loss(problem)),
     )
     return Evidence(max(residual, below), control)
 
 
-def undercut_by_training(problem: Problem) -> float:
-    """Relative amount by which training of tied kernels undercuts the J of the formula."""
+def amount_below_formula(problem: Problem) -> float:
+    """Relative amount by which J of trained tied kernels is below the formula; zero if above."""
     with jax.enable_x64(True):
         data = (jnp.asarray(equivalent_batch(unit_factor(problem))), penalty_weight(problem))
         start = linear(problem.x.shape[1], problem.code, tied=True, bias=False).init(problem.key)

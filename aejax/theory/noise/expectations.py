@@ -1,7 +1,7 @@
 """Expected denoising objectives by enumeration, through the library's own objective.
 
-This is the definition that the theorems on noise are compared with. It uses no second moments but
-the outcomes of a corruption and their probabilities.
+The theorems on noise are compared with this definition. It uses the outcomes of a corruption and
+their probabilities, and no second moments.
 """
 
 import itertools
@@ -26,7 +26,7 @@ MAX_ENUMERATED_FEATURES = 8
 """Maximum number of features whose masks are enumerated."""
 
 TRAINING_STEPS = 200
-"""Steps of a training that must not undercut a claimed optimum; it need not converge."""
+"""Steps of training, which need not converge, but must not go below a claimed minimum."""
 
 
 class Kernels(NamedTuple):
@@ -73,7 +73,7 @@ def enumerable_problem(problem: Problem) -> Problem:
     """The problem itself, or its restriction to the 8 features of largest variance if it has more.
 
     Args:
-        problem: problem whose data varies.
+        problem: problem whose data have variance.
 
     Returns:
         A problem whose masks can be enumerated; a restriction has at most 4 code units.
@@ -123,11 +123,11 @@ def distance_from_optimum(
         loss: loss claimed for them.
         examples: rows that are corrupted, and the targets if these differ from the rows.
         outcomes: outcomes of the corruption.
-        key: PRNG key of the start of a training.
+        key: PRNG key of the random start of training.
 
     Returns:
-        The maximum of |J − loss|, of ‖∇J‖ at the kernels, and of the amount by which training J
-        from a random start undercuts the loss, all relative to the loss.
+        The maximum of |J − loss|, of ‖∇J‖ at the kernels, and of the amount by which J, trained
+        from a random start, is below the loss, all relative to the loss.
     """
     with jax.enable_x64(True):
         data = (Batch(*map(jnp.asarray, examples)), Outcomes(*map(jnp.asarray, outcomes)))

@@ -1,8 +1,8 @@
 """Theorem on linear denoising autoencoders under Gaussian noise: damped principal components.
 
-The expectation of a denoising objective over its noise is a regression. For centred rows scaled by
-a, plus noise of covariance N, E‖R − R̃ W‖²_F = ‖Y − X W‖²_F with X = [a T; N^½] and Y = [T; 0], as
-XᵀX = a² S + N and XᵀY = a S. The model's own encode and decode on the rows of X compute it exactly.
+The expectation of a denoising objective over its noise is a regression. If R̃ is the corrupted R,
+with E R̃ = a R and E R̃ᵀR̃ = a² S + N, then E‖R − R̃ W‖²_F = ‖Y − X W‖²_F with X = [a T; N^½] and
+Y = [T; 0], as XᵀX = a² S + N and XᵀY = a S. The model's encode and decode of X compute it exactly.
 """
 
 from typing import NamedTuple
@@ -67,13 +67,13 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
     E‖R − R̃ W‖²_F = ‖R − R W‖²_F + s² ‖W‖²_F. The minimum of rank k projects the fit
     S (S + s² I)⁻¹ S, whose eigenvalues λ²/(λ + s²) increase with λ, on its first k eigenvectors. So
     the subspace is PCA's and the loss is Σ_{i>k} λ_i + Σ_{i≤k} λ_i s²/(λ_i + s²), equal to
-    Σ λ − Σ_{i≤k} λ_i²/(λ_i + s²) without its cancellation. Here s² = λ_k, so the smallest gain is
+    Σ λ − Σ_{i≤k} λ_i²/(λ_i + s²) but without cancellation. Here s² = λ_k, so the smallest gain is
     ½. Repeated eigenvalues are allowed. Pretorius et al. state it for sums over examples, where the
     noise variance is m times that of a mean.
 
     Both statements are also compared with the definition, the mean of `aejax.objective` over the
     noise by an exact cubature: its gradient must vanish, and training from a random start must not
-    reach a lower value. With more than 8 features, this uses the 8 of largest variance.
+    reach a lower value. If n > 8, this comparison uses the 8 features of largest variance.
 
     Controls: the undamped components of PCA; the bound for one code unit fewer.
 
@@ -101,7 +101,7 @@ def gaussian_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def noise_variance(problem: Problem) -> float:
-    """s² = λ of the last component that the code keeps, so that its gain is ½."""
+    """s² = λ_r with r = min(k, rank), the smallest kept eigenvalue, so that its gain is ½."""
     return float(problem.pca.eigenvalues[last_component(problem)])
 
 
@@ -138,7 +138,7 @@ def expected_loss(case: Regression, kernels: Kernels) -> tuple[float, float]:
 
 
 def regression_tolerance(problem: Problem, case: Regression, least: float) -> Tolerance:
-    """Rounding of sums of p rows and n features: 2 (√(pn + mn) + 50) ε (‖Y‖²_F + ‖X‖_F ‖Y‖_F)/L.
+    """Rounding of L with p rows of X: 2 (√(pn + mn) + 50) ε (‖Y‖²_F + ‖X‖_F ‖Y‖_F)/L.
 
     Valid for kernels of order one: X in the units of Y, or unit columns of X with ‖Y‖_F = 1.
     """

@@ -52,7 +52,7 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
     E R̃ᵀR = (1 − q) S, and E R̃ᵀR̃ is (1 − q)² S off the diagonal and (1 − q) S on it, so
     M = (1 − q)² S + q (1 − q) diag S. The best map of rank k is the best map of any rank,
     (1 − q) M⁺ S, projected on the k leading eigenvectors U_k of its fit (1 − q)² S M⁺ S.
-    M ≽ q (1 − q) diag S is singular only in constant features, which the pseudo-inverse ignores;
+    M ≽ q (1 − q) diag S is singular in constant features only, which the pseudo-inverse M⁺ ignores;
     for features of unit variance its condition number is at most 1 + n (1 − q)/q, for any S.
 
     If diag S = d I, M has the eigenvectors of S and the fit has the eigenvalues
@@ -63,13 +63,11 @@ def masking_denoising(problem: Problem) -> tuple[Certificate, ...]:
 
     The second statement is checked on the varying features of the data, scaled to unit variance.
 
-    Both statements are also compared with the definition, the mean of `aejax.objective` over all 2ⁿ
-    masks weighted by their probabilities: its gradient must vanish, and training from a random
-    start must not reach a lower value. With more than 8 features, this uses the 8 of largest
-    variance.
+    Both statements are also compared with the definition as in `gaussian_denoising`, by the mean of
+    `aejax.objective` over all 2ⁿ masks weighted by their probabilities.
 
-    Controls: PCA's map over 1 − q, optimal without the diagonal term; the same features with the
-    one of largest weight in the first component at twice its scale.
+    Controls: PCA's map divided by 1 − q, which is optimal without the diagonal term; the features
+    of unit variance with the one of largest weight in the first component scaled by two.
 
     Args:
         problem: the user's data, code size and key.
@@ -116,7 +114,7 @@ def reduced_rank_regression(case: Regression, code: int) -> Kernels:
 
 
 def masking_kernels(problem: Problem) -> Kernels:
-    """Optimal kernels under masks, in the coordinates of the data; zero on constant features."""
+    """Optimal kernels under masks, for the unscaled data; zero on constant features."""
     keep = varying_features(problem)
     solution = reduced_rank_regression(_unit_regression(problem), problem.code)
     factor = problem.moments.factor[:, keep]
@@ -196,7 +194,7 @@ def _subspace_tolerance(
     For features of unit variance f = (1 − q) λ/√((1 − q)² λ + q (1 − q)), of order λ = σ² for small
     σ. Its gap determines the rotation of the subspace (Wedin 1972); the gap of the factor,
     σ_k − σ_{k+1} ≥ 0.9 (f_k − f_{k+1}), is not smaller. The fit is the projection of Y on the range
-    of X, which a rounding error of X rotates by ‖X⁺‖ ≤ 1/√(q (1 − q)) times its size; the three
+    of X, which a rounding error of X rotates by ‖X⁺‖ ≤ 1/√(q (1 − q)) times its size; the term 3
     counts the product and two singular value decompositions.
     """
     eigenvalues, spread = np.square(values), RATE * (1 - RATE)
@@ -212,7 +210,7 @@ def _subspace_tolerance(
 def _subspace_evidence(
     problem: Problem, scaled: Float64[np.ndarray, "rows n"], tolerance: Tolerance
 ) -> Evidence:
-    """Error of the formula at equal variances; control: one variance is fourfold."""
+    """Error of the formula at equal variances; control: one variance is four times as large."""
     first = np.linalg.svd(scaled, full_matrices=False)[2][0]
     uneven = scaled.copy()
     uneven[:, np.abs(first).argmax()] *= 2

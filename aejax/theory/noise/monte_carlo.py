@@ -36,19 +36,19 @@ from aejax.theory.noise.noise_laws import (
 from aejax.types import Array, Batch, Corruption, Key
 
 MAX_ELEMENTS = 2**18
-"""Maximum number of elements of x per draw; larger data is represented by spaced examples."""
+"""Maximum number of elements of x per draw; larger data are reduced to evenly spaced examples."""
 
 DRAWS = (64, 4096)
-"""Minimum and maximum number of draws; in between, they corrupt 32 · `MAX_ELEMENTS`."""
+"""Minimum and maximum number of draws; in between, 32 · `MAX_ELEMENTS` elements are drawn."""
 
 MAX_LAW_ELEMENTS = 2**11
 """Maximum number of elements per draw in the tests of the distribution of the noise."""
 
 NORMAL_SAMPLE_SIZE, MASK_SAMPLE_SIZE = 2**21, 2**22
-"""Elements over all draws: a mask rate that is 1 % off is then 12 standard errors away."""
+"""Number of elements of all draws; an error of 1 % of the mask rate is then 12 standard errors."""
 
 SAMPLED_CAP = 0.1
-"""Maximum relative bound of a sampled mean, which is statistical."""
+"""Maximum tolerance of a sampled mean, which is statistical, relative to its expectation."""
 
 GAUSSIAN_DRAWS = Statement(
     claim="sampled Gaussian noise costs a linear autoencoder s² ‖W‖²_F on average",
@@ -75,7 +75,7 @@ MASKING_LAW = Statement(
 class Noise(NamedTuple):
     """A corruption of the library and its moments according to the theory.
 
-    make:  factory from a level to the corruption, the same object in every call.
+    make:  factory from a level to the corruption; a static argument of `jit`, so never a closure.
     level: level of the noise, s or q.
     kept:  factor a of the mean, E x_corrupted = a x.
     added: variance that the noise adds to each feature, averaged over the examples.
@@ -91,19 +91,18 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
     """The library's noise has its stated distribution, and the denoising objective its expectation.
 
     The means: `aejax.objective` with `corruptions.gaussian` and `corruptions.masking` on the user's
-    centred examples, at the optima of the two theorems, in float64. The tolerance of the mean over
-    draws is six standard errors, estimated from the draws (a normal mean exceeds that once in 10⁸).
-    It decreases only as one over the root of the number of draws and cannot reach a thousandth of a
-    control's residual, so the control, half of the expected noise, must only exceed twice the
-    bound.
+    centred examples, at the optimal kernels of `gaussian_denoising` and `masking_denoising`, in
+    float64. The tolerance of the mean over draws is six standard errors, estimated from the draws.
+    It decreases only as 1/√draws and cannot reach a thousandth of a control's residual, so the
+    control, half of the expected noise, need only exceed twice the tolerance.
 
-    The distributions: a mean of losses depends on the first two moments of the noise only. So four
-    million elements of the noise are tested as well: Gaussian noise for its moments and its
-    distribution function, masks for zeros and ones with the right fraction of zeros, and both for
-    correlations along rows, columns and draws, of their squares too. The tolerances are six
-    standard errors of the variance and of the fraction of zeros; a statistic with another bound
-    counts in units of its bound. Noise that is 1 % too strong, a mask rate that is 1 % off, and
-    uniform noise of equal variance all exceed them, and the reasons state by how much.
+    The distributions: a mean of losses depends on the first two moments of the noise only. So two
+    million elements of Gaussian noise are tested for its moments and its distribution function, and
+    four million of masks for zeros and ones with the right fraction of zeros; both for correlations
+    along rows, columns and draws, Gaussian noise also for those of its square. The tolerances are
+    six standard errors of the variance and of the fraction of zeros; other statistics are rescaled
+    from their own bounds. A noise scale or mask rate that is 1 % too large, and uniform noise of
+    equal variance, exceed them; the reasons state by how much.
 
     Args:
         problem: the user's data, code size and key.
@@ -125,8 +124,8 @@ def sampled_denoising(problem: Problem) -> tuple[Certificate, ...]:
     masking = Noise(_masking, RATE, 1 - RATE, spread)
     kernels = damped_kernels(problem, variance)
     return (
-        _sampled(GAUSSIAN_DRAWS, key_gaussian, rows, kernels, gaussian),
-        _sampled(MASKING_DRAWS, key_masking, rows, masking_kernels(problem), masking),
+        _mean_certificate(GAUSSIAN_DRAWS, key_gaussian, rows, kernels, gaussian),
+        _mean_certificate(MASKING_DRAWS, key_masking, rows, masking_kernels(problem), masking),
         _gaussian_law(key_gaussian, rows, gaussian.level),
         _masking_law(key_masking, rows),
     )
@@ -149,11 +148,11 @@ def draw_losses(
     with jax.enable_x64(True):
         pair = (jnp.asarray(kernels.encoder), jnp.asarray(kernels.decoder))
         keys = jax.random.split(key, draws)
-        return np.asarray(_draw(keys, pair, jnp.asarray(rows), noise.level, noise.make))
+        return np.asarray(_losses_of_draws(keys, pair, jnp.asarray(rows), noise.level, noise.make))
 
 
 @partial(jax.jit, static_argnames="make")
-def _draw(
+def _losses_of_draws(
     keys: Array,
     kernels: tuple[Array, Array],
     x: Array,
@@ -180,7 +179,7 @@ def _rows(problem: Problem) -> Float64[np.ndarray, "examples features"]:
     return problem.centred[:: min(step, len(problem.x))]
 
 
-def _sampled(
+def _mean_certificate(
     statement: Statement,
     key: Key,
     rows: Float64[np.ndarray, "examples features"],
@@ -253,12 +252,12 @@ def _masking_law(key: Key, rows: Float64[np.ndarray, "examples features"]) -> Ce
         Deviation("share of zeros", abs(float(masked.mean()) - RATE), bound),
         *independence_deviations((masked - RATE) / spread, x, "masks"),
     ]
-    near = f"a rate 1 % off would be {0.01 * RATE / bound:.1f}"
-    return _law(MASKING_LAW, deviations, bound / RATE, found.size, near)
+    alternative = f"a rate 1 % off would be {0.01 * RATE / bound:.1f}"
+    return _law(MASKING_LAW, deviations, bound / RATE, found.size, alternative)
 
 
 def _law(
-    statement: Statement, deviations: list[Deviation], bound: float, elements: int, near: str
+    statement: Statement, deviations: list[Deviation], bound: float, elements: int, alternative: str
 ) -> Certificate:
     """Certificate whose residual is the largest deviation, in units of the statement's bound."""
     farthest = largest_deviation(deviations)
@@ -266,7 +265,7 @@ def _law(
         f"{len(deviations)} statistics of {elements:.0e} elements, {MAX_ERRORS:.0f} standard "
         f"errors each; the farthest is {farthest.name}, {farthest.ratio:.2f} bounds off"
     )
-    false = f"a bound by sampling is beyond the margin, but {near} bounds away"
+    false = f"a bound by sampling is beyond the margin, but {alternative} bounds away"
     return certify(
         statement,
         Tolerance(bound, SAMPLED_CAP, basis),

@@ -15,7 +15,7 @@ from scipy.special import ndtr
 from aejax.theory.checking.problem import EPSILON
 
 MAX_ERRORS = 6.0
-"""Maximum deviation in standard errors; a normal statistic exceeds it once in 5·10⁸."""
+"""Maximum deviation in standard errors; normal statistics exceed it with probability 2·10⁻⁹."""
 
 ALPHA = 2e-9
 """Probability α that the distribution function of a correct sample exceeds its bound."""
@@ -31,7 +31,7 @@ SUM_AXES = {
     "rows": (2,),
     "draws": (1, 2),
 }
-"""Name of a sum of noise -> its axes."""
+"""Name of a sum of the noise -> axes that are summed."""
 
 
 class Deviation(NamedTuple):
@@ -53,7 +53,7 @@ class Deviation(NamedTuple):
 
 
 def normal_deviations(noise: Noise, x: Float64[np.ndarray, "rows features"]) -> list[Deviation]:
-    """Deviations of noise from N(0, 1), independent between elements and of x.
+    """Deviations of noise from N(0, 1), with elements independent of each other and of x.
 
     Args:
         noise: independent draws of the noise for x.
@@ -75,10 +75,10 @@ def normal_deviations(noise: Noise, x: Float64[np.ndarray, "rows features"]) -> 
 def independence_deviations(
     noise: Noise, x: Float64[np.ndarray, "rows features"], name: str
 ) -> Iterator[Deviation]:
-    """Deviations of standardised noise from independence between elements and of x.
+    """Deviations of standardised noise from independence of its elements and of x.
 
-    The variance of a sum over rows, columns or draws, or of one element over draws, detects a
-    component that its elements share; products of neighbours detect their correlation.
+    Correlated elements change the variance of a sum over rows, columns or draws, or of one element
+    over draws; products of neighbours detect their correlation.
 
     Args:
         noise: independent draws of the noise for x, of mean zero and variance one.

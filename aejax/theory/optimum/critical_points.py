@@ -1,4 +1,4 @@
-"""Theorem: the linear autoencoder has no other critical points, tested by a numerical search."""
+"""Theorem: every critical point is a projector on eigenvectors, tested by numerical search."""
 
 from functools import partial
 
@@ -41,8 +41,8 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
     are discarded. The data and the code size are those of `landscape_index`.
 
     Tolerance: with λ_n > 0 and λ_1 = 1, ‖∇L‖ ≤ g implies that W = W_e W_d differs from W Wᵀ by at
-    most ‖W_e‖ g/(2 λ_n), and P S (I − P) from zero by at most ‖W_d‖ g/2 more. To first order
-    ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap).
+    most ‖W_e‖ g/(2 λ_n), and P S (I − P), with the nearest projector P, from zero by at most
+    ‖W_d‖ g/2 more. To first order ‖W − P_I‖ ≤ 16 g max(‖W_e‖, ‖W_d‖)/(λ_n · gap).
 
     Control: the minimum distance of a map to projectors on randomly rotated eigenvectors.
 
@@ -64,7 +64,9 @@ def critical_point_search(problem: Problem) -> tuple[Certificate, ...]:
         CLOSED_FORM_CAP,
         basis,
     )
-    return (certify(EVERY, tolerance, lambda: _recognised(problem.key, case), obstacle=obstacle),)
+    return (
+        certify(EVERY, tolerance, lambda: _search_evidence(problem.key, case), obstacle=obstacle),
+    )
 
 
 def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "found n n"]:
@@ -74,7 +76,7 @@ def find_critical_points(key: Key, case: Landscape) -> Float64[np.ndarray, "foun
         key_encoder, key_decoder = jax.random.split(key)
         encoder = 0.5 * jax.random.normal(key_encoder, size)
         decoder = 0.5 * jax.random.normal(key_decoder, size).mT
-        ends, scaled = _descend(
+        ends, scaled = _levenberg_marquardt(
             linear_params(encoder, decoder), jnp.asarray(case.factor), case.code
         )
         encoder, decoder = (ends[side]["layer_0"]["kernel"] for side in ("encoder", "decoder"))
@@ -94,8 +96,8 @@ def distance_to_projectors(
 
 
 @partial(jax.jit, static_argnames="code")
-def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
-    """Minimise ‖∇L‖ from each point; return the final points and ‖∇L‖ times the kernel norm."""
+def _levenberg_marquardt(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
+    """Levenberg–Marquardt on ‖∇L‖ from each point; final points, and ‖∇L‖ times the kernel norm."""
     model = linear(factor.shape[1], code, bias=False)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], points))
 
@@ -132,7 +134,7 @@ def _descend(points: Params, factor: Array, code: int) -> tuple[Params, Array]:
     return jax.vmap(from_start)(points)
 
 
-def _recognised(key: Key, case: Landscape) -> Evidence:
+def _search_evidence(key: Key, case: Landscape) -> Evidence:
     maps = find_critical_points(key, case)
     if not len(maps):
         return Evidence(float("inf"), 0.0, f"none of {NUM_STARTS} searches found a critical point")

@@ -39,7 +39,7 @@ MAP = Statement(
 
 
 def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
-    """Gradient training from a random start converges to loss Σ_{i>k} λ_i and map V_k V_kᵀ.
+    """Gradient training from a random start converges to the loss Σ_{i>k} λ_i and map V_k V_kᵀ.
 
     The loss has no other local minima, and training escapes its saddles.
 
@@ -49,7 +49,7 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     small that the loss in float64 does not determine the map, the encoder's gradient is
     preconditioned by S⁻¹ (`train_preconditioned`), and the certificates report it.
 
-    Tolerances: the error that the final gradient allows. If training stops before it converges, a
+    Tolerances: the error that the final gradient norm allows. If training does not converge, a
     residual above the tolerance does not refute the theorem.
 
     Controls: the loss for one code unit fewer; the map with component k + 1 in place of k.
@@ -64,17 +64,17 @@ def gradient_training(problem: Problem) -> tuple[Certificate, ...]:
     """
     if obstacle := pca_obstacle(problem):
         return refuse((LOSS, MAP), obstacle)
-    solver, of_loss, of_map = choose_solver(problem)
+    solver, loss_tolerance, map_tolerance = choose_solver(problem)
     stop = gradient_stop(problem)
     train = functools.cache(
         lambda: solver(problem.key, problem.moments, problem.code, gradient_tolerance=stop)
     )
     return (
-        certify(LOSS, of_loss, lambda: _reaches_loss(problem, train())),
+        certify(LOSS, loss_tolerance, lambda: _loss_evidence(problem, train())),
         certify(
             MAP,
-            of_map,
-            lambda: _reaches_map(problem, train()),
+            map_tolerance,
+            lambda: _map_evidence(problem, train()),
             obstacle=map_obstacle(problem),
         ),
     )
@@ -89,7 +89,7 @@ def choose_solver(problem: Problem) -> tuple[Callable[..., Solution], Tolerance,
     return train_preconditioned, loss, map_
 
 
-def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
+def _loss_evidence(problem: Problem, solution: Solution) -> Evidence:
     loss = reconstruction_loss(problem, solution.params)
     residual, control = (
         relative_excess(problem, loss, least_loss(problem.pca, code))
@@ -98,7 +98,7 @@ def _reaches_loss(problem: Problem, solution: Solution) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _reaches_map(problem: Problem, solution: Solution) -> Evidence:
+def _map_evidence(problem: Problem, solution: Solution) -> Evidence:
     residual, control = (
         map_error_on_data(problem, solution.params, projector(components))
         for components in (

@@ -13,7 +13,7 @@ from aejax.theory.optimum.optimum import principal_params
 from aejax.types import Array, Key, Params
 
 CONDITION = 2.0
-"""Condition number of the random linear map of the code."""
+"""Condition number of the random invertible map G of the code."""
 
 INVARIANT = Statement(
     claim="an invertible change of code, undone by the decoder, changes no reconstruction",
@@ -23,7 +23,7 @@ INVARIANT = Statement(
 
 
 def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
-    """(W_e G, b G, G⁻¹ W_d, c) and (W_e, b, W_d, c) have equal reconstructions, for regular G.
+    """(W_e G, b G, G⁻¹ W_d, c) and (W_e, b, W_d, c) have equal reconstructions, if G is invertible.
 
     There is no condition on the spectrum: the optimal map need not be unique.
 
@@ -31,7 +31,7 @@ def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
     kernels with a random b (PCA's own b is zero for centred data). The residual is the root mean
     square change of a reconstruction, relative to √(Σ λ).
 
-    Tolerance: rounding of two passes, times the condition number of G.
+    Tolerance: rounding of two forward passes, times the condition number of G.
 
     Control: the decoder applies Gᵀ instead of G⁻¹, as if G were a rotation.
 
@@ -51,7 +51,7 @@ def code_invariance(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             INVARIANT,
             tolerance,
-            lambda: _unchanged(problem, spread),
+            lambda: _invariance_evidence(problem, spread),
             obstacle=pca_obstacle(problem),
         ),
     )
@@ -86,9 +86,9 @@ def invertible_matrix(key: Key, size: int) -> Array:
     return (left * singular_values) @ right
 
 
-def _unchanged(problem: Problem, spread: float) -> Evidence:
+def _invariance_evidence(problem: Problem, spread: float) -> Evidence:
     principal = principal_params(problem, leading_components(problem.pca, problem.code))
-    params = _biased(principal, problem.key, spread)
+    params = _with_random_bias(principal, problem.key, spread)
     x_hat = reconstruction(problem, params)
     with jax.enable_x64(True):
         change = invertible_matrix(problem.key, problem.code)
@@ -103,7 +103,7 @@ def _unchanged(problem: Problem, spread: float) -> Evidence:
     return Evidence(residual, control)
 
 
-def _biased(params: Params, key: Key, spread: float) -> Params:
+def _with_random_bias(params: Params, key: Key, spread: float) -> Params:
     """Add a random vector, a quarter of the data's spread in length, to the encoder's bias."""
     layer = params["encoder"]["layer_0"]
     with jax.enable_x64(True):

@@ -30,7 +30,7 @@ MAX_ENUMERATED_FEATURES = 8
 """Maximum number of features whose critical points are all enumerated."""
 
 NUM_DIRECTIONS, NUM_UNITS = 6, 3
-"""Principal directions and code units that represent wider data: 42 subsets."""
+"""Principal directions and code units used for more features: 42 subsets."""
 
 EIGENVALUE_TOLERANCE = 1e-6
 """Minimum difference of two distinct eigenvalues, relative to λ_1."""
@@ -49,10 +49,10 @@ INDEX = Statement(
 
 
 class Landscape(NamedTuple):
-    """The problem whose critical points are enumerated, scaled so that λ_1 = 1.
+    """Problem whose critical points are enumerated, scaled so that λ_1 = 1.
 
-    factor:      T [rows, n].
-    eigenvalues: λ of TᵀT [n], in descending order.
+    factor:      T [rows, n], with TᵀT = S.
+    eigenvalues: λ of S [n], in descending order.
     components:  eigenvectors as rows [n, n].
     code:        k < n.
     """
@@ -74,15 +74,15 @@ class LocalDerivatives(NamedTuple):
 def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
     """Critical points are projectors on subsets of eigenvectors; only one subset is a minimum.
 
-    Let S be regular with distinct eigenvalues. The gradients of L = ‖T − T W_e W_d‖²_F are
+    Let S = TᵀT have distinct, positive eigenvalues. The gradients of L = ‖T − T W_e W_d‖²_F are
     −2 M W_dᵀ and −2 W_eᵀ M with M = S (I − W_e W_d). They vanish exactly at W_e = V_I C,
     W_d = D V_Iᵀ with C D = I_r, for a set I of r ≤ k eigenvectors; then L = Σ_{j∉I} λ_j. The
     Hessian there has #{i∈I, j∉I: λ_j > λ_i} + (k − r)(n − r) negative and k² − (k − r)² zero
     eigenvalues, so only the k leading eigenvectors give a minimum.
 
     Proof of the counts: along (X, Y) the Hessian is twice
-    tr (X W_d + W_e Y)ᵀ S (X W_d + W_e Y) − 2 tr Mᵀ X Y. A change of code makes C = Dᵀ = [I_r 0];
-    in the eigenbasis the form is then a sum of blocks: λ_i (X + Y)² for i, i' ∈ I;
+    tr (X W_d + W_e Y)ᵀ S (X W_d + W_e Y) − 2 tr Mᵀ X Y. A change of basis of the code makes
+    C = Dᵀ = [I_r 0]; in the eigenbasis the form is a sum of blocks: λ_i (X + Y)² for i, i' ∈ I;
     λ_j X² + λ_i Y² − 2 λ_j XY, with determinant λ_j (λ_i − λ_j), for i ∈ I and j ∉ I; −2 λ_j XY for
     an unused unit and j ∉ I; zero for an unused unit and i ∈ I. Baldi & Hornik assume kernels of
     full rank, r = k; the statement for r < k does not need this assumption.
@@ -92,10 +92,11 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
     the directions that have variance; with more they are 6 principal directions with distinct
     eigenvalues, and 3 code units.
 
-    Tolerances: rounding of T, its eigenvectors and one pass; for the index, over the eigengap.
+    Tolerances: rounding of T, its eigenvectors and one forward pass; for the index, divided by the
+    eigengap.
 
     Controls: the smallest gradient after one eigenvector of the subset is rotated by 45° towards
-    another; the curvature closest to zero, which a count that is wrong by one would call flat.
+    another; the curvature closest to zero, which an index that is wrong by one would count as zero.
 
     Args:
         problem: data, code size and key.
@@ -110,20 +111,20 @@ def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             CRITICAL,
             _gradient_tolerance(problem, case),
-            lambda: _vanishes(problem.key, case),
+            lambda: _critical_evidence(problem.key, case),
             obstacle=obstacle,
         ),
         certify(
             INDEX,
             _index_tolerance(problem, case),
-            lambda: _counted(problem.key, case),
+            lambda: _index_evidence(problem.key, case),
             obstacle=obstacle,
         ),
     )
 
 
 def enumerated_landscape(problem: Problem) -> Landscape:
-    """The user's problem, restricted to a few principal directions if it has over 8 features.
+    """The user's problem, restricted to 6 principal directions if it has more than 8 features.
 
     Args:
         problem: data with variance, and code size.
@@ -165,7 +166,7 @@ def landscape_or_obstacle(problem: Problem) -> tuple[Landscape, Obstacle | None]
 
 
 def distinct_indices(eigenvalues: Float64[np.ndarray, " n"]) -> list[int]:
-    """Indices of descending eigenvalues, each below the one before it by more than `SAME` λ_1."""
+    """Indices of descending eigenvalues with gaps of more than `EIGENVALUE_TOLERANCE` λ_1."""
     chosen = [0]
     for i, value in enumerate(eigenvalues):
         if eigenvalues[chosen[-1]] - value > EIGENVALUE_TOLERANCE * eigenvalues[0]:
@@ -182,7 +183,7 @@ def subsets(case: Landscape) -> list[tuple[int, ...]]:
 def predicted_index(
     eigenvalues: Float64[np.ndarray, " n"], subset: tuple[int, ...], code: int
 ) -> tuple[int, int]:
-    """Numbers of negative and zero Hessian eigenvalues where W projects on some eigenvectors.
+    """Numbers of negative and zero Hessian eigenvalues at the projector on some eigenvectors.
 
     A direction j ∉ I with λ_j = 0 has no curvature: it adds r + 2 (k − r) zero eigenvalues, and
     removes the k − r negative ones of the unused units.
@@ -234,12 +235,11 @@ def local_derivatives(case: Landscape, points: Params) -> LocalDerivatives:
 def _kernels(
     key: Key, subset: tuple[int, ...], case: Landscape, angle: float
 ) -> tuple[Float64[np.ndarray, "n k"], Float64[np.ndarray, "k n"]]:
-    """W_e = V_I [I M] G, W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, with cond G = 2 and M for the unused units."""
+    """W_e = V_I [I U] G, W_d = G⁻¹ [I 0]ᵀ V_Iᵀ, with cond G = 2 and random U for unused units."""
     key_change, key_unused = jax.random.split(key)
     r, size = len(subset), case.code
-    change = np.asarray(invertible_matrix(key_change, size)) / np.sqrt(
-        8
-    )  # singular values 1/√2 to √2
+    # Singular values 1/√2 to √2.
+    change = np.asarray(invertible_matrix(key_change, size)) / np.sqrt(8)
     unused = 0.5 * np.asarray(jax.random.normal(key_unused, (r, size - r)))
     rows = case.components[list(subset)]
     if angle and subset:
@@ -272,7 +272,7 @@ def _gap(case: Landscape) -> float:
 
 
 def _backward_error(problem: Problem, case: Landscape) -> float:
-    """Rounding error of T, its eigenvectors and one pass, for λ_1 = 1 and kernel norms below 4."""
+    """Rounding of T, its eigenvectors and a forward pass, for λ_1 = 1 and kernel norms below 4."""
     return 16 * EPSILON * float(np.sqrt(problem.x.size) + case.factor.shape[1] * case.code)
 
 
@@ -288,13 +288,13 @@ def _gradient_tolerance(problem: Problem, case: Landscape) -> Tolerance:
 
 
 def _index_tolerance(problem: Problem, case: Landscape) -> Tolerance:
-    """Distance of a point from its critical set: the error of the eigenvectors over their gap."""
+    """Distance of a point from its critical set: error of the eigenvectors divided by the gap."""
     error, gap = _backward_error(problem, case), _gap(case)
     value = error / gap if gap > 0 else float("inf")
     return Tolerance(value, CLOSED_FORM_CAP, _basis(problem, case))
 
 
-def _vanishes(key: Key, case: Landscape) -> Evidence:
+def _critical_evidence(key: Key, case: Landscape) -> Evidence:
     expected = np.array(
         [np.delete(case.eigenvalues, list(chosen)).sum() for chosen in subsets(case)]
     )
@@ -305,7 +305,7 @@ def _vanishes(key: Key, case: Landscape) -> Evidence:
     return Evidence(float(residual), float(rotated.gradient[1:].min()))
 
 
-def _counted(key: Key, case: Landscape) -> Evidence:
+def _index_evidence(key: Key, case: Landscape) -> Evidence:
     """Largest violation of the predicted signs, and smallest curvature predicted to be nonzero."""
     curvatures = local_derivatives(case, critical_points(key, case)).curvatures
     violations, curved = [], []

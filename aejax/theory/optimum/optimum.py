@@ -44,18 +44,18 @@ PROJECTOR = Statement(
 
 
 def optimal_loss(problem: Problem) -> tuple[Certificate, ...]:
-    """The minimum loss is Σ_{i>k} λ_i: PCA's parameters attain it, and no others have less.
+    """The minimum loss is Σ_{i>k} λ_i: PCA's parameters attain it, and no others have a lower loss.
 
     Lower bound, by duality: a map W of rank k has a loss of at least tr S − tr P S, with P the
-    projector on its row space, and S ≼ tI + (S − tI)₊ gives tr P S ≤ kt + tr(S − tI)₊ for every
-    t ≥ 0. Repeated eigenvalues are allowed.
+    projector on its row space, and S ≼ tI + (S − tI)₊, with the positive part ₊, gives
+    tr P S ≤ kt + tr(S − tI)₊ for every t ≥ 0. Repeated eigenvalues are allowed.
 
     Verification: the loss of `aejax.linear` with `pca_params`, through its encode and decode on the
     user's data, is compared with Σ_{i>k} λ_i, and with the bound at t = λ_{k+1} from eigenvalues of
     `numpy.cov` instead of the SVD. Both residuals are relative to the loss, or to Σ λ if
     rank ≤ k and the loss is zero.
 
-    Controls: a code without its last component; the bound for one code unit fewer.
+    Controls: PCA without its last component; the bound for one code unit fewer.
 
     Args:
         problem: data and code size.
@@ -108,7 +108,7 @@ def principal_params(problem: Problem, components: Float64[np.ndarray, "code fea
 
 
 def relative_excess(problem: Problem, loss: float, minimum: float) -> float:
-    """|L − L*|/`loss_scale`."""
+    """|L − min L|/`loss_scale`."""
     return abs(loss - minimum) / loss_scale(problem)
 
 

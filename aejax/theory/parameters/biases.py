@@ -1,7 +1,7 @@
 """Theorem on biases: free biases centre the data; without biases the data stays uncentred.
 
 The loss of an affine map depends on the mean and the covariance of the data only. The solver
-therefore fits sigma points with the same mean and covariance, and has to find the offset itself.
+therefore fits sigma points with the same mean and covariance, and must find the biases itself.
 """
 
 import functools
@@ -61,19 +61,19 @@ UNCENTRED_LOSS = Statement(
 def free_biases(problem: Problem) -> tuple[Certificate, ...]:
     """Free biases give x̂ = x̄ + (x − x̄) V_k V_kᵀ; no biases give the SVD of the uncentred x.
 
-    With W = W_e W_d and d = b W_d + c, the loss of x̂ = x W + d is tr (I − W)ᵀ S (I − W) + ‖x̄ (I −
-    W) − d‖². The second term vanishes at d = x̄ (I − W) for every W, and PCA minimises the first.
+    With d = b W_d + c, the loss of x̂ = x W + d is tr (I − W)ᵀ S (I − W) + ‖x̄ (I − W) − d‖². The
+    second term vanishes at d = x̄ (I − W) for every W, and PCA minimises the first.
     The literature states the optimal biases as if they were unique; only d is unique, b is free.
     Without biases the loss is tr (I − W)ᵀ (S + x̄ᵀx̄) (I − W). As S + x̄ᵀx̄ is S plus a matrix of
     rank one, ν_{i+1} ≤ λ_i ≤ ν_i: biases save at most one code unit.
 
-    With biases, alternating affine least squares on points of mean x̄ finds the map. The residual
-    is the maximum of ‖W − V_k V_kᵀ‖₂, of the distance between the means of x̂ and x on the user's
-    data divided by σ_k, and of the excess loss there. Without biases, map and loss come from
-    alternating least squares on the uncentred factor, whose Gram matrix is compared with xᵀx/m.
+    Verification: with biases, alternating affine least squares on points of mean x̄ finds the map.
+    The residual is the maximum of ‖W − V_k V_kᵀ‖₂, of the distance between the means of x̂ and x on
+    the user's data divided by σ_k, and of the excess loss on these data. Without biases, map and
+    loss come from alternating least squares on the factor of xᵀx/m, which is compared with xᵀx/m.
 
-    Controls: component k + 1 in the place of component k; without biases, the map and the loss of
-    PCA, which centres. On centred data these are equal, so the verdict is not applicable.
+    Controls: component k + 1 instead of component k; without biases, the map and the loss of PCA,
+    which centres. On centred data these are equal, so the verdict is "not applicable".
 
     Args:
         problem: the user's data, code size and key.
@@ -128,9 +128,9 @@ def sigma_points(data: Moments) -> Float64[np.ndarray, "points features"]:
 def affine_least_squares(problem: Problem, *, max_steps: int = MAX_STEPS) -> Solution:
     """Alternate between the best affine decoder and the best affine encoder, from a random start.
 
-    For a given code, the decoder W_d, c is the regression of the points on it with an intercept.
-    For a given decoder, the best encoder is (x − c) W_d⁺; a change of code makes its kernel
-    orthonormal. The iteration stops when the row space of W_d moves by at most the rounding error.
+    For a given code, W_d and c are the regression of the sigma points on it with an intercept. For
+    a given decoder, the best encoder is (x − c) W_d⁺, up to an invertible map of the code (QR). The
+    iteration stops when the row space of W_d moves by at most the rounding error.
 
     Args:
         problem: data of rank ≥ k, code size and key.
@@ -155,10 +155,10 @@ def affine_least_squares(problem: Problem, *, max_steps: int = MAX_STEPS) -> Sol
 
 
 def _rounded_movement(problem: Problem) -> float:
-    """Rounding error of a row space: max(ρ/σ_1, 2 ε √N), of one pass and of N entries of points."""
+    """Rounding error of a row space: max(`pass_rounding`/σ_1, 2 ε √N) for N entries of points."""
     entries = 2 * problem.moments.factor.size
-    of_pass = pass_rounding(problem) / float(np.sqrt(problem.pca.eigenvalues[0]))
-    return max(of_pass, 2 * EPSILON * float(np.sqrt(entries)))
+    relative_rounding = pass_rounding(problem) / float(np.sqrt(problem.pca.eigenvalues[0]))
+    return max(relative_rounding, 2 * EPSILON * float(np.sqrt(entries)))
 
 
 @functools.partial(jax.jit, static_argnames="code")
@@ -194,19 +194,19 @@ def _alternate(
 
 
 def _free_tolerance(problem: Problem) -> Tolerance:
-    """5 ρ/(σ_k − σ_{k+1}), with the rounding ρ of a pass.
+    """5 ρ/(σ_k − σ_{k+1}), with ρ = `pass_rounding`.
 
-    Three as for the map of the centred problem, and one for each of the two means.
+    3 ρ as in `map_tolerance`, and ρ for each of the two means.
     """
     centred, error = map_tolerance(problem), pass_rounding(problem)
     eigenvalues = np.pad(problem.pca.eigenvalues, (0, problem.code + 1))
-    kept, left = np.sqrt(eigenvalues[problem.code - 1 : problem.code + 1])
-    value = 5 * error / (kept - left) if kept > left else np.inf
+    kept, lost = np.sqrt(eigenvalues[problem.code - 1 : problem.code + 1])
+    value = 5 * error / (kept - lost) if kept > lost else np.inf
     return Tolerance(float(value), CLOSED_FORM_CAP, f"{centred.basis}, and {error:.1e} of a pass")
 
 
 def already_centred(problem: Problem) -> Obstacle | None:
-    """Obstacle if the mean is zero within the rounding of a pass, so that biases change nothing."""
+    """Obstacle if the mean is zero within `pass_rounding`, so that biases change nothing."""
     distance, error = float(np.linalg.norm(problem.moments.mean)), pass_rounding(problem)
     if distance > error:
         return None

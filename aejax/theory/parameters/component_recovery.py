@@ -39,7 +39,7 @@ from aejax.theory.solvers.linear_solvers import Solution
 from aejax.theory.solvers.penalised import kernels
 
 MAX_WORK = 3e9
-"""Maximum work of a rotated training: expected steps × rows × features × code units."""
+"""Maximum work of training with rotation: expected steps × rows × features × code units."""
 
 MIN_STEP_WORK = 1e4
 """Minimum work per step: the overhead of a step on small data."""
@@ -69,28 +69,30 @@ ROTATED = Statement(
 def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
     """Unit i is principal component i, up to sign: by unequal L2, nested dropout, or rotation.
 
-    Unequal L2: as for equal μ (`sum_regularisation`), but with D = diag(μ) and the Sylvester
-    equation M Δ + Δ D = 0, W_e = W_dᵀ = K at every critical point, and M K = K D with the symmetric
-    M = S (I − K Kᵀ). If the μ_i are distinct, the columns of K are orthogonal eigenvectors of M,
-    hence of S, of squared length 1 − μ_i/λ: aligned at saddles too, for every λ. A unit on λ saves
-    (λ − μ)²₊/λ, whose mixed derivative in λ and μ is ≤ 0, so the smallest μ pairs with the largest
-    λ. The bound μ_k < λ_k of the literature keeps all k units; units with μ_i ≥ λ_i vanish.
+    Unequal L2: as for equal μ (`sum_regularisation`), but with D = diag(μ), the Sylvester equation
+    M Δ + Δ D = 0 for Δ = W_e − W_dᵀ gives W_e = W_dᵀ = K at every critical point, and M K = K D
+    with the symmetric M = S (I − K Kᵀ). If the μ_i are distinct, the columns of K are orthogonal
+    eigenvectors of M, hence of S, of squared length 1 − μ_i/λ: aligned at saddles too, for every λ.
+    A unit with eigenvalue λ reduces J by (λ − μ)²₊/λ, whose mixed derivative in λ and μ is ≤ 0: the
+    smallest μ pairs with the largest λ. The bound μ_k < λ_k of the literature keeps all k units
+    nonzero; units with μ_i ≥ λ_i vanish.
 
     Nested dropout: V_k attains the Eckart–Young bound of every truncation at once, so the minimum
-    is Σ_b p_b Σ_{i>b} λ_i. If p_b > 0 and λ_1 > … > λ_k > λ_{k+1}, then R w_e,b w_d,b = R v_b v_bᵀ:
-    only the lengths of units are free, which Rippel's orthonormal decoder fixes.
+    is Σ_b p_b Σ_{i>b} λ_i. If p_b > 0 and λ_1 > … > λ_k > λ_{k+1}, column b of W_e times row b of
+    W_d is v_b v_bᵀ on R: only their lengths are free, which Rippel's orthonormal decoder fixes.
 
     Rotation: gradient and rotation are orthogonal (L is constant along rotations of the code), so
     both vanish if their sum does: W_e spans eigenvectors and the code's covariance is diagonal.
     Tied kernels are orthonormal there, so W_e is V_k up to order and sign, and the order of
-    `rotation` is the only stable one. Untied kernels need W_eᵀ W_e = W_d W_dᵀ as well: the whitened
-    code is stationary for any rotation.
+    `rotation` is the only stable one. Untied kernels need W_eᵀ W_e = W_d W_dᵀ as well: otherwise a
+    whitened code is stationary under any rotation.
 
-    Each method is trained from a random start, on a closed form without truncations, which is
-    compared with the mean of `aejax.objective` over truncations at random kernels. Residuals: the
-    spectral norm of the kernels minus the formula; for nested dropout the maximum sine of a row's
-    angle. Controls, which never align: equal μ; the formula with |1 − μ/λ| beyond the bound; a
-    plain autoencoder; plain tied training.
+    Verification: each method is trained from a random start. The closed form of J is compared with
+    the mean of `aejax.objective` over truncations at random kernels. Residuals: the spectral norm
+    of the kernels minus the formula; for nested dropout the maximum sine of a row's angle.
+
+    Controls, which do not align: equal μ; the formula with |1 − μ/λ| beyond the bound; a plain
+    autoencoder; tied training without rotation.
 
     Args:
         problem: the user's data, code size and key.
@@ -107,17 +109,17 @@ def ordered_recovery(problem: Problem) -> tuple[Certificate, ...]:
         certify(
             UNEQUAL,
             _decayed_tolerance(problem, within),
-            lambda: _checked(problem, _unequal_evidence(problem, within), decays=within),
+            lambda: _with_error(problem, _unequal_evidence(problem, within), decays=within),
         ),
         certify(
             BEYOND,
             _decayed_tolerance(problem, beyond),
-            lambda: _checked(problem, _vanishing_evidence(problem, beyond), decays=beyond),
+            lambda: _with_error(problem, _vanishing_evidence(problem, beyond), decays=beyond),
         ),
         certify(
             NESTED,
             _nested_tolerance(problem),
-            lambda: _checked(problem, _nested_evidence(problem)),
+            lambda: _with_error(problem, _nested_evidence(problem)),
         ),
         certify(ROTATED, _rotated_tolerance(problem), lambda: _rotated_evidence(problem)),
     )
@@ -133,13 +135,13 @@ def unequal_decays(problem: Problem, *, beyond: bool = False) -> Float64[np.ndar
 
 
 def rotated_steps(problem: Problem) -> float:
-    """Expected number of steps of the rotated training: ln(1/g) over its slowest rate.
+    """Expected number of steps of training with rotation: ln(1/`gradient_stop`)/slowest rate.
 
     With steps of 1/(8 λ_1) and a rotation of weight 8, angles between neighbouring units decay at
     the rate (λ_i − λ_{i+1})/(2 λ_1), and the tilt of the last unit at (λ_k − λ_{k+1})/(4 λ_1).
     """
-    kept, left = _kept_and_left(problem)
-    rate = min(float(-np.diff(kept).max()) / 2, float(kept[-1] - left) / 4) / kept[0]
+    kept, lost = _kept_and_next(problem)
+    rate = min(float(-np.diff(kept).max()) / 2, float(kept[-1] - lost) / 4) / kept[0]
     return float(-np.log(gradient_stop(problem)) / rate) if rate > 0 else np.inf
 
 
@@ -149,43 +151,44 @@ def _single_unit(problem: Problem) -> Obstacle | None:
     return Obstacle("not applicable", "code 1: a single unit has no order")
 
 
-def _kept_and_left(problem: Problem) -> tuple[Float64[np.ndarray, " code"], float]:
+def _kept_and_next(problem: Problem) -> tuple[Float64[np.ndarray, " code"], float]:
+    """λ_1 … λ_k, and λ_{k+1}, for Σλ = 1."""
     eigenvalues = unit_eigenvalues(problem)
     return eigenvalues[: problem.code], float(eigenvalues[problem.code])
 
 
 def _tolerance(problem: Problem, curvature: float, detail: str) -> Tolerance:
-    """G/h: twice the distance G/(2 h) that a gradient of norm G leaves at curvature h."""
+    """G/h: twice the distance G/(2 h) for gradient norm G = `gradient_error` and curvature h."""
     error = gradient_error(problem)
     basis = f"gradient {error:.1e} against the least curvature {curvature:.1e}{detail}"
     return Tolerance(error / curvature if curvature > 0 else np.inf, TRAINED_CAP, basis)
 
 
 def _decayed_tolerance(problem: Problem, decays: Float64[np.ndarray, " code"]) -> Tolerance:
-    kept, left = _kept_and_left(problem)
+    kept, lost = _kept_and_next(problem)
     relative = decays / problem.pca.eigenvalues.sum()
-    return _tolerance(problem, decayed_curvature(kept, left, relative), _gap_detail(kept, left))
+    return _tolerance(problem, decayed_curvature(kept, lost, relative), _gap_detail(kept, lost))
 
 
 def _nested_tolerance(problem: Problem) -> Tolerance:
-    kept, left = _kept_and_left(problem)
-    curvature = nested_curvature(kept, left, uniform_survival(problem.code))
-    return _tolerance(problem, curvature, _gap_detail(kept, left))
+    kept, lost = _kept_and_next(problem)
+    curvature = nested_curvature(kept, lost, uniform_survival(problem.code))
+    return _tolerance(problem, curvature, _gap_detail(kept, lost))
 
 
-def _gap_detail(kept: Float64[np.ndarray, " code"], left: float) -> str:
-    gap = float(-np.diff(np.append(kept, left)).max())
+def _gap_detail(kept: Float64[np.ndarray, " code"], lost: float) -> str:
+    gap = float(-np.diff(np.append(kept, lost)).max())
     return f" of Σλ = 1, where the least gap of λ_1 … λ_{{k+1}} is {gap:.1e}"
 
 
 def _rotated_tolerance(problem: Problem) -> Tolerance:
     """G/δ + G/(λ_k − λ_{k+1}) + G/(4 λ_k), δ = min gap of λ_1 … λ_k; infinite above `MAX_WORK`.
 
-    Twice the error that a direction of norm G leaves: tilts and stretches as with tied weights,
-    where a stretch h_ij changes C by (λ_i + λ_j) h_ij ≤ G/4; and rotations of (2 G/8 + G/4)/δ.
+    Twice the error that an update direction of norm G leaves: tilts and stretches as with tied
+    weights, and rotations of (2 G/8 + G/4)/δ, as stretches h_ij change C by (λ_i + λ_j) h_ij ≤ G/4.
     """
-    (kept, left), error = _kept_and_left(problem), gradient_error(problem)
-    inner, outer = float(-np.diff(kept).max()), float(kept[-1] - left)
+    (kept, lost), error = _kept_and_next(problem), gradient_error(problem)
+    inner, outer = float(-np.diff(kept).max()), float(kept[-1] - lost)
     basis = f"gradient {error:.1e} against gaps of {inner:.1e} and {outer:.1e}, for Σλ = 1"
     steps = rotated_steps(problem)
     if not steps * max(MIN_STEP_WORK, problem.moments.factor.size * problem.code) <= MAX_WORK:
@@ -193,10 +196,10 @@ def _rotated_tolerance(problem: Problem) -> Tolerance:
     return Tolerance(error * (1 / inner + 1 / outer + 1 / (4 * kept[-1])), TRAINED_CAP, basis)
 
 
-def _checked(
+def _with_error(
     problem: Problem, evidence: Evidence, *, decays: Float64[np.ndarray, " code"] | None = None
 ) -> Evidence:
-    """Evidence whose residual includes the objective's error, with p_b = 1/k or with μ."""
+    """Evidence whose residual includes `objective_error`, with p_b = 1/k (default) or with μ."""
     code = problem.code
     if decays is None:
         error = objective_error(
@@ -215,9 +218,9 @@ def _unequal_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) ->
     solution = train_decayed(problem, decays)
     equal = np.full_like(decays, decays.mean())
     return Evidence(
-        _gain_error(problem, solution, ordered_gains(_leading(problem), decays)),
+        _gain_error(problem, solution, ordered_gains(_kept_eigenvalues(problem), decays)),
         _gain_error(
-            problem, train_decayed(problem, equal), ordered_gains(_leading(problem), equal)
+            problem, train_decayed(problem, equal), ordered_gains(_kept_eigenvalues(problem), equal)
         ),
         convergence_doubt(solution),
     )
@@ -228,8 +231,8 @@ def _vanishing_evidence(problem: Problem, decays: Float64[np.ndarray, " code"]) 
     residual, control = (
         _gain_error(problem, solution, gains)
         for gains in (
-            ordered_gains(_leading(problem), decays),
-            np.abs(1 - decays / _leading(problem)),
+            ordered_gains(_kept_eigenvalues(problem), decays),
+            np.abs(1 - decays / _kept_eigenvalues(problem)),
         )
     )
     return Evidence(residual, control, convergence_doubt(solution))
@@ -259,7 +262,7 @@ def _rotated_evidence(problem: Problem) -> Evidence:
     return Evidence(residual, control, convergence_doubt(solution))
 
 
-def _leading(problem: Problem) -> Float64[np.ndarray, " code"]:
+def _kept_eigenvalues(problem: Problem) -> Float64[np.ndarray, " code"]:
     return problem.pca.eigenvalues[: problem.code]
 
 

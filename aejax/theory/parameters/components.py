@@ -58,8 +58,8 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
     are principal components only if G Gᵀ and Λ_k share eigenvectors. The literature reads the
     components from the decoder. That is correct for the L2 penalty on both kernels, where
     W_d = Q D V_kᵀ with a rotation Q, and D² = 1 − μ/λ keeps the order; it is wrong for a plain
-    autoencoder and for a penalty on the product. Both ways need λ_1 > … > λ_k > λ_{k+1}; otherwise
-    the order is undefined (the regularised decoder needs λ_k > λ_{k+1} for its last component).
+    autoencoder and for a penalty on the product. Both methods need λ_1 > … > λ_k > λ_{k+1};
+    otherwise the components are not unique.
 
     Residuals are the maximum sine of the angle between a recovered and a principal component. The
     plain autoencoder comes from alternating least squares, with its code changed by a random G, on
@@ -90,14 +90,14 @@ def principal_components(problem: Problem) -> tuple[Certificate, ...]:
 def component_cosines(
     found: Float64[np.ndarray, "code features"], analysis: PCA
 ) -> Float64[np.ndarray, " code"]:
-    """|cos| of the angle between each recovered component and its principal component.
+    """|cos| of the angle between recovered component i and principal component i, for each i.
 
     Args:
         found: recovered components, unit rows in order.
-        analysis: PCA with the principal components.
+        analysis: the principal components.
 
     Returns:
-        One cosine per component; 1 for a component that was recovered up to its sign.
+        One cosine per component; 1 for a component that is recovered up to its sign.
     """
     return np.abs(np.sum(found * leading_components(analysis, len(found)), axis=1))
 
@@ -105,9 +105,9 @@ def component_cosines(
 def component_sines(
     found: Float64[np.ndarray, "code features"], analysis: PCA
 ) -> Float64[np.ndarray, " code"]:
-    """sin of the same angles, without the cancellation of √(1 − cos²) at small angles."""
-    own = leading_components(analysis, len(found))
-    return np.linalg.norm(found - np.sum(found * own, axis=1, keepdims=True) * own, axis=1)
+    """sin of the angles of `component_cosines`, without the cancellation of √(1 − cos²)."""
+    true = leading_components(analysis, len(found))
+    return np.linalg.norm(found - np.sum(found * true, axis=1, keepdims=True) * true, axis=1)
 
 
 def decoded_components(
@@ -137,10 +137,10 @@ def _least_gap(values: Float64[np.ndarray, " values"]) -> float:
 
 
 def _reconstruction_tolerance(problem: Problem) -> Tolerance:
-    """9 ρ/min gap of σ, with the rounding ρ of a pass.
+    """9 ρ/min_i (σ_i − σ_{i+1}), with ρ = `pass_rounding`.
 
-    Three for the subspace, which tilts the last component by at most 3 ρ/(σ_k − σ_{k+1}); two each
-    for x̂ and the two SVDs, which rotate neighbours by twice (Wedin) their error over the gap.
+    3 ρ for the subspace, which tilts the last component by at most 3 ρ/(σ_k − σ_{k+1}); 2 ρ each
+    for x̂ and the two SVDs, which rotate neighbours by at most twice error/gap (Wedin).
     """
     roots = np.sqrt(np.pad(problem.pca.eigenvalues, (0, 1))[: problem.code + 1])
     error, gap = pass_rounding(problem), _least_gap(roots)
@@ -149,23 +149,23 @@ def _reconstruction_tolerance(problem: Problem) -> Tolerance:
 
 
 def _decoder_tolerance(problem: Problem) -> Tolerance:
-    """2 G/κ + 2 G/(κ' min gap of D²), and the rounding of v_i itself.
+    """2 G/κ + 2 G/(κ' min gap of D²), plus the rounding of v_i itself, for Σλ = 1.
 
-    For Σλ = 1, a gradient of norm G leaves the kernels within G/(2κ) of the minima along a
-    direction of curvature κ. A tilt out of the subspace rotates component j by that distance over
-    d_j ≥ √½. Within the subspace, of curvature κ', W_dᵀ W_d moves by twice the distance, and its
-    eigenvectors by that over the gap of D². Both are doubled.
+    A gradient of norm G = `gradient_error` leaves the kernels within G/(2κ) of the minima along a
+    direction of curvature κ. A tilt rotates component j by that distance divided by d_j ≥ √½.
+    Within the subspace, of curvature κ', W_dᵀ W_d moves by twice the distance, and its eigenvectors
+    by that divided by the gap of D². Both are doubled.
     """
     eigenvalues, code = unit_eigenvalues(problem), problem.code
     decay = half_decay(problem)
     tilt, inner = curvatures(problem, decay)
     gap = _least_gap(np.append(sum_gains(problem.pca.eigenvalues[:code], decay), 0))
-    error, apart = gradient_error(problem), _least_gap(np.sqrt(eigenvalues[: code + 1]))
+    error, sigma_gap = gradient_error(problem), _least_gap(np.sqrt(eigenvalues[: code + 1]))
     basis = f"gradient {error:.1e} against curvatures {tilt:.1e}, {inner:.1e}, gap {gap:.1e} of D²"
-    if not min(gap, tilt, apart) > 0:
+    if not min(gap, tilt, sigma_gap) > 0:
         return Tolerance(np.inf, TRAINED_CAP, basis)
-    own = 2 * EPSILON * np.sqrt(problem.x.size) / apart
-    return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + own), TRAINED_CAP, basis)
+    svd = 2 * EPSILON * np.sqrt(problem.x.size) / sigma_gap
+    return Tolerance(float(2 * error / tilt + 2 * error / (inner * gap) + svd), TRAINED_CAP, basis)
 
 
 def _plain_evidence(problem: Problem) -> Evidence:

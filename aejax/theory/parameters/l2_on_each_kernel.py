@@ -1,4 +1,4 @@
-"""Theorem on the L2 penalty on both kernels: transposes of each other, with shrunk gains."""
+"""Theorem on the L2 penalty on each kernel: W_e = W_dᵀ with shrunk singular values."""
 
 import functools
 
@@ -60,25 +60,26 @@ VANISHED = Statement(
 
 
 def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
-    """With μ (‖W_e‖² + ‖W_d‖²): W_e = W_dᵀ, of squared singular values max(0, 1 − μ/λ_i).
+    """L2 on each kernel: W_e = W_dᵀ, with squared singular values max(0, 1 − μ/λ_i).
 
-    If the gradient of J vanishes, μ W_e = S (I − W) W_dᵀ and μ W_dᵀ = (I − W)ᵀ S W_e. The second
-    gives S W = W_dᵀ (μI + W_eᵀ S W_e) W_d, so M = S (I − W) is symmetric; W has the eigenvalues of
-    W_d W_e = I − μ (μI + W_eᵀ S W_e)⁻¹, in [0, 1), so M ≽ 0. The difference of the two equations,
-    (μI + M)(W_e − W_dᵀ) = 0, implies W_e = W_dᵀ, at saddles too. The literature assumes S
-    invertible with distinct eigenvalues and μ < λ_k; the claims here need none of these, nor
-    rank ≥ k: unused units vanish. The gains: `sum_gains`.
+    If J = L + μ (‖W_e‖² + ‖W_d‖²) has gradient zero, μ W_e = S (I − W) W_dᵀ and
+    μ W_dᵀ = (I − W)ᵀ S W_e. The second gives S W = W_dᵀ (μI + W_eᵀ S W_e) W_d, so M = S (I − W) is
+    symmetric; W has the eigenvalues of W_d W_e = I − μ (μI + W_eᵀ S W_e)⁻¹, in [0, 1), so M ≽ 0.
+    The difference of the two equations, (μI + M)(W_e − W_dᵀ) = 0, implies W_e = W_dᵀ, at saddles
+    too. The literature assumes S invertible with distinct eigenvalues and μ < λ_k; the claims here
+    need none of these, nor rank ≥ k: unused units vanish. Singular values: see `sum_gains`.
 
-    Trained by L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
+    Verification: L-BFGS from a random start, with `aejax.objective` and `penalties.l2`; the loss is
     evaluated on the user's data with biases, which the penalty ignores. The residual of the
-    singular values is the maximum error of their squares over both kernels. Let G be the gradient's
-    norm for Σλ = 1. As M ≽ 0, W_e − W_dᵀ is at most 2 G/μ. A square has the error G/κ to first
-    order, with a curvature κ of at least μ, λ_i − μ for a kept component or μ − λ_i for a lost one.
-    Tilts between close eigenvalues change neither to first order but may be large, so four times
-    that is allowed. The error of the loss is at most 10 G for kernels within 10 of the minimum, or
-    10 G²/κ if that is less.
+    singular values is the maximum error of their squares over both kernels.
 
-    Controls: J of unshrunk PCA; encoder, decoder and gains of the product loss.
+    Tolerances: let G be the gradient norm, for Σλ = 1. As M ≽ 0, ‖W_e − W_dᵀ‖ ≤ 2 G/μ. To first
+    order, a squared singular value has the error G/κ, with a curvature κ ≥ min(μ, |λ_i − μ|).
+    Rotations between eigenvectors of close eigenvalues add no error to first order but may be
+    large, so the tolerance is 4 G/κ. The error of the loss is at most 10 G for kernels within 10 of
+    the minimum, or 10 G²/κ if that is less.
+
+    Controls: J of unshrunk PCA; encoder, decoder and gains of the L2 penalty on the product.
 
     Args:
         problem: the user's data, code size and key.
@@ -113,10 +114,10 @@ def sum_regularisation(problem: Problem) -> tuple[Certificate, ...]:
 
 
 def vanishing_decay(problem: Problem) -> float:
-    """μ above the smallest eigenvalue of the code, in the widest gap between eigenvalues.
+    """μ above λ_k, in the widest gap between eigenvalues: some components vanish, others do not.
 
-    It is the geometric mean of the two neighbours with the largest ratio among the min(k, rank)
-    leading eigenvalues; 2 λ_1, at which all components vanish, if no ratio is 1.1 or more.
+    It is the geometric mean of the two consecutive eigenvalues with the largest ratio, among the
+    min(k, rank) leading ones; 2 λ_1, at which all components vanish, if no ratio is 1.1 or more.
     """
     kept = problem.pca.eigenvalues[: min(problem.code, rank(problem))]
     ratios = kept[:-1] / kept[1:]
@@ -127,7 +128,7 @@ def vanishing_decay(problem: Problem) -> float:
 
 
 def _loss_tolerance(problem: Problem, decay: float) -> Tolerance:
-    """(2 √L ρ + ρ² + 10 G min(1, G/κ) Σλ)/J: rounding and the training excess."""
+    """(2 √J ρ + ρ² + 10 G min(1, G/κ) Σλ)/J: rounding, and the excess loss of training."""
     minimum = least_sum_loss(problem.pca.eigenvalues, problem.code, decay)
     error, total = pass_rounding(problem), least_loss(problem.pca, 0)
     gradient, curvature = gradient_error(problem), min(curvatures(problem, decay))

@@ -1,4 +1,4 @@
-"""Theorem on the L2 penalty on the product of both kernels: a shrunk projector, a free code."""
+"""Theorem on the L2 penalty on W_e W_d: it shrinks the projector and leaves the code basis free."""
 
 import jax
 import jax.numpy as jnp
@@ -51,20 +51,20 @@ INVARIANT = Statement(
 
 
 def product_regularisation(problem: Problem) -> tuple[Certificate, ...]:
-    """With μ ‖W_e W_d‖²: gains λ_i/(λ_i + μ), and J is invariant to an invertible change of code.
+    """L2 on the product: gains λ_i/(λ_i + μ), and J is invariant to an invertible change of code.
 
-    J is tr (W − W_0)ᵀ (S + μI) (W − W_0) plus a constant, with W_0 = (S + μI)⁻¹ S. With
-    X = (S + μI)^½ W it is the distance of X to X_0 = (S + μI)^−½ S, whose singular values
-    τ_i = λ_i/√(λ_i + μ) increase with λ: Eckart–Young keeps the k leading components.
+    J = L + μ ‖W_e W_d‖² is tr (W − W_0)ᵀ (S + μI) (W − W_0) plus a constant, with
+    W_0 = (S + μI)⁻¹ S. With X = (S + μI)^½ W it is ‖X − X_0‖² for X_0 = (S + μI)^−½ S, whose
+    singular values τ_i = λ_i/√(λ_i + μ) increase with λ: Eckart–Young keeps the k leading ones.
 
-    Gradient training reaches it slowly, as J is constant along changes G of the code. Alternating
-    ridge regressions from a random start are used instead: alternating least squares on
-    X_0 = L⁻¹ S with the Cholesky factor L of S + μI, which uses no eigenvectors. X_0 has the error
-    ρ = n ε λ_1/√μ, and W the error 3 ρ/(τ_k − τ_{k+1}) of a projector plus n ε (λ_1 + μ)/μ of the
+    Gradient descent converges slowly, as J is constant under a change of code G. Alternating ridge
+    regressions from a random start are used instead: alternating least squares on X_0 = C⁻¹ S with
+    the Cholesky factor C of S + μI, which uses no eigenvectors. The rounding error of X_0 is
+    ρ = n ε λ_1/√μ; that of W is 3 ρ/(τ_k − τ_{k+1}), as of a projector, plus n ε (λ_1 + μ)/μ of the
     last solve. The gradient of J by `aejax.objective` must vanish at the formula; the invariance is
     checked for J on the user's data.
 
-    Controls: the gains 1 − μ/λ_i of the sum loss; the sum loss itself, which G changes.
+    Controls: the gains 1 − μ/λ_i of the L2 penalty on each kernel; that penalty, which G changes.
 
     Args:
         problem: the user's data, code size and key.
@@ -103,7 +103,7 @@ def ridge_least_squares(problem: Problem, decay: float) -> tuple[Solution, np.nd
         decay: μ.
 
     Returns:
-        The solution for X_0, whose decoder is also that of J; and W_e W_d [n, n], with
+        The solution for X_0, whose decoder also minimises J; and W_e W_d [n, n], with
         W_e = (S + μI)⁻¹ S U for the orthonormal encoder U of that solution.
     """
     gram = problem.moments.factor.T @ problem.moments.factor
@@ -117,12 +117,12 @@ def ridge_least_squares(problem: Problem, decay: float) -> tuple[Solution, np.nd
 def _map_tolerance(problem: Problem, decay: float) -> Tolerance:
     eigenvalues, features = problem.pca.eigenvalues, problem.x.shape[1]
     roots = np.pad(eigenvalues / np.sqrt(eigenvalues + decay), (0, 1))
-    kept, left = roots[problem.code - 1 : problem.code + 1]
+    kept, lost = roots[problem.code - 1 : problem.code + 1]
     solved = features * EPSILON * eigenvalues[0] / decay
-    basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - left):.1e}"
-    if not kept > left:
+    basis = f"rounding {solved:.1e} of λ_1/μ against τ_k − τ_{{k+1}} = {(kept - lost):.1e}"
+    if not kept > lost:
         return Tolerance(np.inf, CLOSED_FORM_CAP, basis)
-    rotated = 3 * solved * np.sqrt(decay) / (kept - left)
+    rotated = 3 * solved * np.sqrt(decay) / (kept - lost)
     return Tolerance(float(rotated + solved + features * EPSILON), CLOSED_FORM_CAP, basis)
 
 

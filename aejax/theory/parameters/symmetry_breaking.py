@@ -1,8 +1,9 @@
-"""Training that orders a code: unequal L2, nested dropout, and the rotation-augmented gradient.
+"""Training that orders code units: unequal L2, nested dropout, the rotation-augmented gradient.
 
 The objective is J = Σ_b p_b ‖T − T W_e Π_b W_d‖² + Σ_i μ_i (‖W_e e_i‖² + ‖e_iᵀ W_d‖²), where Π_b
-keeps the first b code units, and P_i = Σ_{b≥i} p_b is the probability that unit i is kept. Nested
-dropout has μ = 0; L2 has P = 1, with equal μ_i if it is uniform; a plain autoencoder has both.
+keeps the first b code units (a truncation), e_i is a unit vector, and P_i = Σ_{b≥i} p_b is the
+probability that unit i is kept (its survival). Nested dropout has μ = 0, L2 regularisation P = 1
+(equal L2: equal μ_i), and a plain autoencoder μ = 0 and P = 1.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from aejax.theory.solvers.lbfgs import MAX_STEPS, Solution, minimise
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
 ROTATION_WEIGHT = 8.0
-"""Weight of the rotation beside the gradient of a loss without ½; it moves no stationary point."""
+"""Weight of the rotation added to the gradient; stationary points do not depend on it."""
 
 
 def ordered_objective(params: Params, data: tuple[Array, Array, Array]) -> Array:
@@ -104,7 +105,7 @@ def objective_error(
         decays: μ, in the units of λ.
 
     Returns:
-        The maximum of both differences, relative to 1 + J.
+        The larger of both errors, relative to 1 + J.
     """
     size = (2, problem.x.shape[1], problem.code)
     with jax.enable_x64(True):
@@ -146,9 +147,9 @@ def best_encoder(
 ) -> Float64[Array, "features code"]:
     """Optimal encoder of a decoder for μ = 0: W_dᵀ diag(P) N⁻¹, N_ij = P_max(i,j) (W_d W_dᵀ)_ij.
 
-    J is quadratic in W_e, with gradient 2 S (W_e N − W_dᵀ diag P). N is regular if no p_b and no
-    row is zero, as P_max is then positive definite (Schur's product theorem). J does not determine
-    the encoder in the null space of S; this choice has no component there.
+    J is quadratic in W_e, with gradient 2 S (W_e N − W_dᵀ diag P). N is invertible if no p_b and no
+    row of W_d is zero, as P_max is then positive definite (Schur's product theorem). J does not
+    determine the encoder in the null space of S.
     """
     both = jnp.minimum(survival[:, None], survival)
     return jnp.linalg.solve(both * (decoder @ decoder.T), survival[:, None] * decoder).T
@@ -176,10 +177,10 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
     """Minimise J with μ = 0 by L-BFGS over the decoder, with the optimal encoder for each decoder.
 
     Eliminating the encoder avoids its slow directions of small variance; if this gradient vanishes,
-    so does that of both kernels. J does not depend on the length ℓ of a row, and its gradient
-    decays as 1/ℓ, so a search that lengthens rows would accept any point as stationary. Therefore ¼
-    Σ_i (ℓ_i² − 1)² is added. Its gradient is parallel to the rows and that of J orthogonal to them,
-    so the stationary directions are unchanged, and the rows have unit length there.
+    so do those of both kernels. J does not depend on the length ℓ of a row of W_d, and its gradient
+    decays as 1/ℓ, so a line search that lengthens rows would stop anywhere. Therefore
+    ¼ Σ_i (ℓ_i² − 1)² is added. Its gradient is parallel to the rows and that of J orthogonal to
+    them, so stationary rows have the same directions, and unit length.
 
     Args:
         problem: data, code size and key.
@@ -200,7 +201,7 @@ def train_nested(problem: Problem, survival: Float64[np.ndarray, " code"]) -> So
             start,
             data,
             gradient_tolerance=stop,
-            max_steps=2 * MAX_STEPS,  # photo patches take 7000
+            max_steps=2 * MAX_STEPS,  # patches of photographs need 7000
         )
         decoder = solution.params["rows"]
         return solution._replace(params=linear_params(best_encoder(decoder, data[1]), decoder))
@@ -223,8 +224,8 @@ def rotation(
 ) -> Float64[Array, "code code"]:
     """Ω = ½ (tril C − triu C) without the diagonals, for the code's covariance C = W_eᵀ S W_e.
 
-    Rotating the code by Ω gives Ċ = C Ω − Ω C: half the Toda flow, the QR algorithm in continuous
-    time, which makes C diagonal with its entries in descending order.
+    Rotating the code by Ω gives dC/dt = C Ω − Ω C: half the Toda flow (the QR algorithm in
+    continuous time), which makes C diagonal with its entries in descending order.
 
     Source: Bao et al. 2020; Deift, Nanda & Tomei 1983.
     """
@@ -236,14 +237,14 @@ def rotation(
 def augmented_gradient(
     kernel: Float64[Array, "features code"], factor: Float64[Array, "rows features"]
 ) -> Float64[Array, "features code"]:
-    """−∇‖T − T W Wᵀ‖² + 8 W Ω, the update direction of tied kernels."""
+    """−∇‖T − T W Wᵀ‖² + 8 W Ω, the update direction of tied kernels W."""
     params = {"encoder": {"layer_0": {"kernel": kernel}}, "decoder": {"layer_0": {}}}
     gradient = jax.grad(tied_loss(*kernel.shape))(params, factor)["encoder"]["layer_0"]["kernel"]
     return ROTATION_WEIGHT * kernel @ rotation(kernel, factor) - gradient
 
 
 def train_rotated(problem: Problem, *, max_steps: int) -> Solution:
-    """Follow the rotation-augmented gradient of tied kernels, in steps of 1/(8 λ_1).
+    """Descend along the rotation-augmented gradient of tied kernels, with step size 1/(8 λ_1).
 
     Args:
         problem: data, code size and key of the random start.

@@ -50,19 +50,19 @@ SUBSPACE = Statement(
 def tied_weights(problem: Problem) -> tuple[Certificate, ...]:
     """With W_d = W_eᵀ the minima are W_e = V_k Q for any rotation Q: orthonormal principal bases.
 
-    The gradient of ‖R − R W Wᵀ‖² is Γ = −4 S W + 2 S W K + 2 W A with K = WᵀW and A = WᵀSW, so
-    WᵀΓ = 2 (A (K − I) + (K − I) A). If it vanishes and every code unit has variance (A ≻ 0), then
+    With W = W_e, the gradient of ‖R − R W Wᵀ‖² is Γ = −4 S W + 2 S W K + 2 W A, with K = WᵀW and
+    A = WᵀSW, so WᵀΓ = 2 (A (K − I) + (K − I) A). If Γ = 0 and every code unit has variance (A ≻ 0),
     K = I, also for repeated eigenvalues, and ‖K − I‖ ≤ ‖Γ‖/(4 λ_min(A)) near it. W Wᵀ is then a
     projector, and by Eckart–Young it is V_k V_kᵀ. The claim that every critical point is
     orthonormal needs the assumption that W has full rank: W = 0, and fewer eigenvectors than units,
     are critical points too. S may be singular: a symmetric W Wᵀ of rank k with
     R W Wᵀ = R V_k V_kᵀ has no component in the null space, in contrast to an untied W_e W_d.
 
-    Trained by L-BFGS through the model's own encode and decode with `tied=True`. The tolerances
-    follow from the curvature, which is at least λ_k along stretches and the eigengap along tilts.
+    Verification: L-BFGS training by the model's encode and decode with `tied=True`. The tolerances
+    follow from the curvature, at least λ_k along stretches of W and the eigengap along its tilts.
 
-    Controls: the encoder V_k G of an untied optimum, with the same loss; the projector with
-    component k + 1 in the place of component k.
+    Controls: the encoder V_k G of an untied optimum, with the same loss; the projector in which
+    component k + 1 replaces component k.
 
     Args:
         problem: the user's data, code size and key.
@@ -104,14 +104,14 @@ def tied_loss(features: int, code: int) -> Callable[[Params, Array], Array]:
     return loss
 
 
-def _kept_and_left(problem: Problem) -> tuple[float, float]:
-    kept, left = unit_eigenvalues(problem)[problem.code - 1 : problem.code + 1]
-    return float(kept), float(left)
+def _eigenvalues_at_k(problem: Problem) -> tuple[float, float]:
+    kept, lost = unit_eigenvalues(problem)[problem.code - 1 : problem.code + 1]
+    return float(kept), float(lost)
 
 
 def _stretch_tolerance(problem: Problem) -> Tolerance:
-    """Twice the bound ‖K − I‖ ≤ G/(4 λ_k), with the gradient's norm G for Σλ = 1."""
-    kept, error = _kept_and_left(problem)[0], gradient_error(problem)
+    """Twice the bound ‖K − I‖ ≤ G/(4 λ_k), with G = `gradient_error`, for Σλ = 1."""
+    kept, error = _eigenvalues_at_k(problem)[0], gradient_error(problem)
     basis = f"gradient {error:.1e} against λ_k/Σλ = {kept:.1e}"
     return Tolerance(error / (2 * kept), TRAINED_CAP, basis)
 
@@ -119,9 +119,9 @@ def _stretch_tolerance(problem: Problem) -> Tolerance:
 def _tilt_tolerance(problem: Problem) -> Tolerance:
     """Twice the bound ‖W Wᵀ − V_k V_kᵀ‖ ≤ G/(4 λ_k) + G/(2 (λ_k − λ_{k+1})), for Σλ = 1."""
     stretch = _stretch_tolerance(problem)
-    (kept, left), error = _kept_and_left(problem), gradient_error(problem)
-    value = stretch.value + error / (kept - left) if kept > left else np.inf
-    basis = f"gradient {error:.1e} against the eigengap (λ_k − λ_{{k+1}})/Σλ = {kept - left:.1e}"
+    (kept, lost), error = _eigenvalues_at_k(problem), gradient_error(problem)
+    value = stretch.value + error / (kept - lost) if kept > lost else np.inf
+    basis = f"gradient {error:.1e} against the eigengap (λ_k − λ_{{k+1}})/Σλ = {kept - lost:.1e}"
     return Tolerance(value, TRAINED_CAP, basis)
 
 
@@ -150,5 +150,5 @@ def _kernel(solution: Solution) -> Float64[np.ndarray, "features code"]:
 
 
 def _orthonormality_error(kernel: Float64[np.ndarray, "features code"]) -> float:
-    """‖KᵀK − I‖ in spectral norm; zero if and only if the columns are orthonormal."""
+    """‖WᵀW − I‖ in spectral norm; zero if and only if the columns of W are orthonormal."""
     return float(np.linalg.norm(kernel.T @ kernel - np.eye(kernel.shape[1]), ord=2))

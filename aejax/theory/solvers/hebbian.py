@@ -17,7 +17,7 @@ from aejax.theory.analysis.moments import real_matrix
 from aejax.types import Array, Key, Params
 
 STEP_SIZE = 0.5
-"""Step size of the averaged rules for λ_1 = 1: half the limit of stability for the mode 2λ_1."""
+"""Step size η of the averaged rules for λ_1 = 1: half the stability limit of the rate 2λ_1."""
 
 
 def hebbian_update(
@@ -28,8 +28,8 @@ def hebbian_update(
     """RᵀR W − W (M ∘ WᵀRᵀR W): update of a batch R, with rows centred and divided by √batch.
 
     M_ij = 1 if unit j subtracts unit i's reconstruction from its input: all ones (Oja), upper
-    triangular (Sanger), or diagonal (independent units). With the factor T of the moments as the
-    batch, this is the expected update over the data.
+    triangular (Sanger), or diagonal (independent units). With R = T, where TᵀT = S, this is the
+    expected update over the data.
     """
     code = rows @ kernel
     return rows.T @ code - kernel @ (mask * (code.T @ code))
@@ -48,13 +48,13 @@ def learn_online(
     Rows are centred by the running mean and divided by the square root of their running total
     variance. Step t has size η = h/(h + t), so that Σ η = ∞ and Σ η² < ∞, as almost sure
     convergence requires. The squared sines of the angles decay as 1/t if h exceeds
-    Σλ/(2 × the smallest gap of λ_1 … λ_{k+1}), else more slowly; a larger h prolongs the noise.
+    Σλ/(2 × the smallest gap of λ_1 … λ_{k+1}), else more slowly; a larger h means more noise.
 
     Args:
         key: PRNG key of the initial random orthonormal basis.
         batches: batches [examples, features] of any size; their distribution must not drift.
         code: code size k, from 1 to the number of features.
-        horizon: h > 0, in batches.
+        horizon: h > 0, number of batches after which the step size is halved.
         ordered: Sanger's rule if true, Oja's if false (default: true).
 
     Returns:
@@ -88,16 +88,16 @@ def averaged_rule(
     """Iterate the expected update of a rule until the norm of the update is small.
 
     With momentum, U ← β U + ΔW and W ← W + η U, with η = `STEP_SIZE`. The fixed points are those of
-    the rule, ΔW = 0, but an error of rate h decays by about 1 − √(ηh) per step instead of 1 − ηh.
-    β = t/(t + 3) at step t after the last restart; a restart (t = 0) follows when the velocity
-    points against the update. A constant β would have to be tuned to h and may diverge.
+    the rule, ΔW = 0, but the error of a mode with rate r is multiplied per step by about 1 − √(ηr)
+    instead of 1 − ηr. β = t/(t + 3) at step t after the last restart (t = 0), which follows when
+    the velocity U points against the update. A constant β would need tuning to r and may diverge.
 
     Args:
         start: initial W.
-        rows: T, scaled to λ_1 = 1.
+        rows: T, where TᵀT = S, scaled to λ_1 = 1.
         mask: M of `hebbian_update`.
         momentum: maximum β, in [0, 1]; zero for the rule without momentum.
-        tolerance: norm of the update at which the iteration stops.
+        tolerance: norm of the update below which the iteration stops.
         max_steps: maximum number of steps.
 
     Returns:
@@ -117,8 +117,8 @@ def averaged_rule(
         _, _, update, steps, _ = carry
         return (jnp.linalg.norm(update) > tolerance) & (steps < max_steps)
 
-    none, first = jnp.asarray(0), hebbian_update(start, rows, mask)
-    carry = (start, jnp.zeros_like(start), first, none, none)
+    zero, first = jnp.asarray(0), hebbian_update(start, rows, mask)
+    carry = (start, jnp.zeros_like(start), first, zero, zero)
     kernel, _, update, steps, _ = jax.lax.while_loop(unconverged, step, carry)
     return kernel, steps, jnp.linalg.norm(update)
 

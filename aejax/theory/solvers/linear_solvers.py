@@ -81,7 +81,7 @@ def train_preconditioned(
     With A = T W_e the loss is ‖T − A W_d‖²_F. A gradient step of A is a step of W_e along
     S⁻¹ ∂L/∂W_e = −2 (I − W_e W_d) W_dᵀ, without the inversion of S, so that directions of small
     variance are no longer flat. The pair is balanced, AᵀA = W_d W_dᵀ, at the start and once more
-    near the end. The curvatures there are σ_i ± σ_j for i ≤ k < j, so the condition number is
+    near the end. The curvatures at the end are σ_i ± σ_j for i ≤ k < j: the condition number is
     2σ_1/(σ_k − σ_{k+1}) instead of the product of λ_1/(λ_k − λ_{k+1}) and λ_1/λ_n.
 
     Args:
@@ -146,10 +146,10 @@ def alternating_least_squares(
     """Alternate between the optimal decoder and the optimal encoder, in float64.
 
     Given W_e, the optimal decoder is the regression of T on T W_e; given W_d, the optimal encoder
-    of minimum norm is the pseudo-inverse W_d⁺. Both are determined up to a change of code, chosen
-    so that W_e is orthonormal (QR): this is subspace iteration. The row space converges as
-    (λ_{k+1}/λ_k)^steps. The iteration stops when the row space moves by no more than rounding,
-    2 ε √N σ̂_1/σ̂_k for the N entries of T, with the ratio from the QR of the code.
+    of minimum norm is the pseudo-inverse W_d⁺. Both are determined up to an invertible map of the
+    code, chosen so that W_e has orthonormal columns (QR): this is subspace iteration. The error of
+    the row space decays as (λ_{k+1}/λ_k)^steps. The iteration stops when it moves by no more than
+    rounding, 2 ε √N max ŝ/min ŝ, for N entries of T and the diagonal ŝ of the QR triangle of T W_e.
 
     Args:
         key: PRNG key of the initial Gaussian encoder.
@@ -158,7 +158,7 @@ def alternating_least_squares(
         max_steps: maximum number of steps (default: 30 000).
 
     Returns:
-        The `Solution`: W_e orthonormal, and W_d its least-squares decoder.
+        The `Solution`: W_e with orthonormal columns, and its least-squares decoder W_d.
 
     Source: Baldi & Hornik 1989 (the two conditions of a critical point).
     """

@@ -25,13 +25,13 @@ from aejax.theory.solvers.linear_solvers import Solution
 from aejax.types import Array, Batch, Params, Pass, Penalty
 
 CONTROL_STEPS = 500
-"""Training steps of a control, which need not converge."""
+"""Maximum number of training steps of a control, which need not converge."""
 
 
 def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[np.ndarray, " n"]:
-    """Gains of the sum loss, max(0, 1 − μ/λ): singular values of W_e W_d, squared ones of each.
+    """Gains of the sum loss, max(0, 1 − μ/λ): singular values of W, squared ones of each kernel.
 
-    A map with gain s has μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality for W_e = W_dᵀ; the gain
+    For a gain s, μ (‖W_e‖² + ‖W_d‖²) ≥ 2 μ s, with equality for W_e = W_dᵀ; the optimal gain
     minimises λ (1 − s)² + 2 μ s.
 
     Source: Kunin et al. 2019 (the sum loss, for μ < λ_k; here for any μ > 0).
@@ -42,7 +42,7 @@ def sum_gains(eigenvalues: Float64[np.ndarray, " n"], decay: float) -> Float64[n
 def product_gains(
     eigenvalues: Float64[np.ndarray, " n"], decay: float
 ) -> Float64[np.ndarray, " n"]:
-    """Gains of the product loss, λ/(λ + μ), which minimise λ (1 − s)² + μ s².
+    """Gains s = λ/(λ + μ) of the product loss, which minimise λ (1 − s)² + μ s².
 
     Source: Kunin et al. 2019 (the product loss).
     """
@@ -75,12 +75,12 @@ def half_decay(problem: Problem) -> float:
 def curvatures(problem: Problem, decay: float) -> tuple[float, float]:
     """Minimum curvatures of the sum loss at its minima, for Σλ = 1 and μ < λ_k.
 
-    Out of the principal subspace: the minimum over j ≤ k < p of
-    (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ), determinant over trace of 2 × 2 blocks of the Hessian.
-    Within it: 2 min(μ, λ_k − μ), apart from rotations.
+    For tilts: the minimum over j ≤ k < p of (λ_j − λ_p)(λ_p + μ)/(λ_j + λ_p + μ), determinant over
+    trace of 2 × 2 blocks of the Hessian. Within the principal subspace: 2 min(μ, λ_k − μ), apart
+    from rotations of the code, whose curvature is zero.
 
     Args:
-        problem: data and code size; if the rank is below k, it replaces k.
+        problem: data and code size; k is replaced by the rank if that is smaller.
         decay: μ, in the units of λ.
 
     Returns:

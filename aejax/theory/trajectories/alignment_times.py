@@ -1,7 +1,7 @@
-"""Epochs until a code is aligned with the principal components, for each way of ordering it.
+"""Epochs until code units are aligned with the principal components, for each training method.
 
-One epoch is one full-batch gradient step, with the same optimiser for every method. A random start
-is isotropic, so the eigenvectors are the axes without loss of generality: T = diag(√λ).
+One epoch is one full-batch gradient step, with the same optimiser for every method. Random starts
+are isotropic, so the eigenvectors are the axes without loss of generality: T = diag(√λ).
 """
 
 from collections.abc import Callable, Sequence
@@ -22,13 +22,13 @@ from aejax.theory.parameters.symmetry_breaking import (
 from aejax.types import Array, Key, Params
 
 METHODS = ("unequal L2", "nested dropout", "rotation", "equal L2", "plain")
-"""Three methods that order a code, and two controls that do not."""
+"""Three methods that order the code units, and two controls that do not."""
 
 LEARNING_RATE, MOMENTUM = 0.03, 0.9
 """Settings of gradient descent with Nesterov momentum, for λ_1 = 1."""
 
 MAX_MISALIGNMENT = 1e-3
-"""Maximum misalignment of an aligned code."""
+"""Misalignment below which a code counts as aligned."""
 
 
 def misalignment(rows: Float64[Array, "code features"]) -> Float64[Array, ""]:
@@ -74,7 +74,7 @@ def epochs_to_alignment(
         data = (jnp.asarray(np.diag(np.sqrt(values))), survival, decays)
         direction = _rotated_gradient if method == "rotation" else _gradient
         start = _start(key, len(values), code, tied=method == "rotation")
-        epochs, error = _follow(start, data, direction, max_epochs)
+        epochs, error = _train_until_aligned(start, data, direction, max_epochs)
         if not np.isfinite(error):
             raise FloatingPointError(f"{method} diverged after {int(epochs)} epochs")
         return int(epochs) if error <= MAX_MISALIGNMENT else None
@@ -116,7 +116,7 @@ def _rows(params: Params) -> Array:
 
 
 @partial(jax.jit, static_argnames="direction")
-def _follow(
+def _train_until_aligned(
     start: Params,
     data: tuple[Array, Array, Array],
     direction: Callable[[Params, tuple[Array, Array, Array]], Params],

@@ -1,4 +1,4 @@
-"""Gradient descent away from a saddle of the linear autoencoder, and the loss along the way out."""
+"""Gradient descent from a saddle of the linear autoencoder to the minimum, and its losses."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class Escape(NamedTuple):
     slice_losses: losses at `OFFSETS` along the direction of minimum curvature.
     curvature:    minimum curvature, an eigenvalue of the Hessian.
     path_losses:  losses of gradient descent from a point near the saddle, per step.
-    levels:       losses of the saddle and of the minimum, by the formula Σ_{i∉I} λ_i.
+    levels:       losses of the saddle and of the minimum, Σ λ_i over i outside their subset I.
     """
 
     slice_losses: Float64[np.ndarray, " offsets"]
@@ -35,13 +35,13 @@ class Escape(NamedTuple):
 
 
 def escape(case: Landscape) -> Escape:
-    """Descend from the saddle of the eigenvectors I = {2, …, k + 1} to the minimum.
+    """Descend from the saddle of the subset I = {2, …, k + 1} of eigenvectors to the minimum.
 
     The minimum curvature is 1 + λ − √((1 − λ)² + 4) with λ = λ_{k+1} and λ_1 = 1. Its direction
     rotates the unit of v_{k+1} into v_1; descent along it reaches the minimum.
 
     Args:
-        case: landscape of distinct eigenvalues, see `aejax.theory.optimum.landscape.enumerable`.
+        case: landscape with distinct eigenvalues, as from `landscape.enumerated_landscape`.
 
     Returns:
         The `Escape`.
@@ -68,7 +68,7 @@ def escape(case: Landscape) -> Escape:
         _, path = descend(
             beside, factor, squared_error_of_factor, factor, step=STEP_SIZE, steps=NUM_STEPS
         )
-    left = case.eigenvalues[case.code :].sum()
-    swapped = left - case.eigenvalues[case.code] + case.eigenvalues[0]
-    levels = (float(swapped), float(left))
+    minimum = case.eigenvalues[case.code :].sum()
+    at_saddle = minimum - case.eigenvalues[case.code] + case.eigenvalues[0]
+    levels = (float(at_saddle), float(minimum))
     return Escape(np.asarray(along), float(curvatures[0]), np.asarray(path), levels)

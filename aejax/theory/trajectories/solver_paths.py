@@ -1,7 +1,7 @@
 """Convergence trajectories of the solvers: angles to the principal components per step.
 
-Each point of a path is a run of the certified solver that is stopped early. The stops are spaced
-geometrically, so all runs together cost about three times the longest one.
+Each point of a path is a separate run of the certified solver with fewer steps. The numbers of
+steps are spaced geometrically, so all runs together cost about three times the longest one.
 """
 
 import functools
@@ -32,16 +32,16 @@ from aejax.theory.solvers.penalised import kernels
 from aejax.types import Array, Params
 
 MAX_STOPS = 16
-"""Maximum number of stops of a path."""
+"""Maximum number of points of a path."""
 
 TRAINING_STEPS = 2000
 """Maximum number of steps of gradient training on a path."""
 
 
 class Path(NamedTuple):
-    """Angles at each stop of a solver.
+    """Angles after increasing numbers of steps of a solver.
 
-    steps: number of steps of each stop.
+    steps: number of steps at each point ("stop").
     sines: sines of the angles, in [0, 1].
     """
 
@@ -64,14 +64,14 @@ def principal_sines(
         components: orthonormal rows.
 
     Returns:
-        Singular values of Q − Q P, with an orthonormal basis Q and the projector P, which are
-        accurate for small angles.
+        Singular values of (I − P) Q, with an orthonormal basis Q of the rows and the projector P on
+        the components; accurate for small angles.
 
     Source: Björck & Golub 1973.
     """
     basis, _ = np.linalg.qr(rows.T)
-    apart = basis - components.T @ (components @ basis)
-    return np.linalg.svd(apart, compute_uv=False)
+    outside = basis - components.T @ (components @ basis)
+    return np.linalg.svd(outside, compute_uv=False)
 
 
 def training_path(problem: Problem) -> Path:
@@ -81,7 +81,7 @@ def training_path(problem: Problem) -> Path:
     def solve(steps: int) -> Solution:
         return solver(problem.key, problem.moments, problem.code, max_steps=steps)
 
-    return _to_subspace(problem, solve, TRAINING_STEPS)
+    return _subspace_path(problem, solve, TRAINING_STEPS)
 
 
 def least_squares_path(problem: Problem) -> Path:
@@ -92,11 +92,11 @@ def least_squares_path(problem: Problem) -> Path:
             problem.key, problem.moments, problem.code, max_steps=steps
         )
 
-    return _to_subspace(problem, solve, MAX_STEPS)
+    return _subspace_path(problem, solve, MAX_STEPS)
 
 
 def tied_path(problem: Problem) -> tuple[Path, Float64[np.ndarray, " stops"]]:
-    """Principal angles in training with tied weights, and ‖W_eᵀW_e − I‖₂ at each stop."""
+    """Principal angles in training with tied weights, and ‖W_eᵀW_e − I‖₂, at each stop."""
 
     def kernel(steps: int) -> Float64[np.ndarray, "n k"]:
         params = train_tied(problem, max_steps=steps).params
@@ -220,7 +220,7 @@ def descend(
     return end, jnp.concatenate([observe(params, data)[None], seen])
 
 
-def _to_subspace(problem: Problem, solve: Callable[[int], Solution], max_steps: int) -> Path:
+def _subspace_path(problem: Problem, solve: Callable[[int], Solution], max_steps: int) -> Path:
     components = leading_components(problem.pca, problem.code)
     found = [solve(int(step)) for step in stops(min(solve(max_steps).steps, max_steps))]
     sines = [principal_sines(kernels(each)[1], components) for each in found]

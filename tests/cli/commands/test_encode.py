@@ -102,9 +102,8 @@ def test_csv_has_one_row_per_example(finished, new, tmp_path, aejax):
     header, *lines = (tmp_path / "codes.csv").read_text(encoding="ascii").splitlines()
     assert header.split(",") == [f"code_{i}" for i in range(12)]
     rows = [[float(number) for number in line.split(",")] for line in lines]
-    np.testing.assert_array_equal(
-        np.array(rows, np.float32), codes
-    )  # the decimal digits restore the values exactly
+    np.testing.assert_array_equal(np.array(rows, np.float32), codes)  # no digit is lost
+    assert [line.split(",") for line in lines] == [[f"{code:.9g}" for code in row] for row in codes]
     assert aejax("reconstruct", finished, path, "--out", tmp_path / "x_hat.csv").code == 0
     assert pandas.read_csv(tmp_path / "x_hat.csv").shape == (50, 64)
 

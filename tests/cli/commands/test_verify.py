@@ -49,7 +49,7 @@ def test_piped_table_has_no_colour_and_fits_80_columns(data, aejax):
 
 
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
-def test_data_of_any_unit_is_answered_and_the_title_names_another(data, tmp_path, aejax, scale):
+def test_data_of_any_scale_are_verified_and_the_title_names_the_unit(data, tmp_path, aejax, scale):
     np.save(data, scale * np.load(data))
     names = "optimal_map gaussian_denoising single_precision"
     words = f"verify --data {data} --code 2 --theorem {names} --report {tmp_path}/page.html --json"
@@ -62,7 +62,7 @@ def test_data_of_any_unit_is_answered_and_the_title_names_another(data, tmp_path
     assert f"unit of x2^{power}" in page.text["dl"] or f"2^{power}" in page.text["dd"]
 
 
-def test_stamps_of_nanoseconds_are_answered_by_their_differences(data, aejax):
+def test_timestamps_in_nanoseconds_hold_or_are_not_identifiable(data, aejax):
     np.save(data, 2**60 + np.round(1e3 * np.load(data)).astype(np.int64))
     outcome = aejax(f"verify --data {data} --code 2 --theorem optimal_map optimal_loss")
     assert outcome.code == 0
@@ -157,7 +157,7 @@ def page_of(aejax, tmp_path, words):
     return Parsed((tmp_path / "deep/page.html").read_text(encoding="utf-8"))
 
 
-def test_the_page_shows_each_theorem_with_its_figure_and_certificates(data, tmp_path, aejax):
+def test_the_report_shows_each_theorem_with_its_figure_and_certificates(data, tmp_path, aejax):
     names = "optimal_loss optimal_map contractive_optimum"
     page = page_of(aejax, tmp_path, f"--data {data} --code 2 --theorem {names}")
     assert page.text["h2"] == "At a glanceOne minimum, and saddlesContractionEnvironment"
@@ -203,10 +203,10 @@ def test_a_figure_that_the_data_cannot_show_is_omitted_with_the_reason(tmp_path,
         lambda normal: normal(size=(9, 2)).astype(np.float32),
         lambda normal: normal(size=(60, 5)) * [1, 1, 1, 1, 0] + 1e6,
     ],
-    ids=["plain", "wide", "flat", "constant", "images", "bits", "code as wide as x", "offset"],
+    ids=["plain", "wide", "rank 1", "constant", "images", "boolean", "2 features", "offset"],
 )
 @pytest.mark.parametrize("code", [1, 2])
-def test_any_array_of_the_users_has_its_page_of_all_theorems(make, code, tmp_path, aejax):
+def test_any_user_array_gives_a_report_of_all_theorems(make, code, tmp_path, aejax):
     np.save(tmp_path / "own.npy", make(np.random.default_rng(0).normal))
     page = page_of(aejax, tmp_path, f"--data {tmp_path}/own.npy --code {code}")
     for name in THEOREMS:
@@ -223,14 +223,14 @@ def test_any_array_of_the_users_has_its_page_of_all_theorems(make, code, tmp_pat
         (np.arange(12.0), "own.npy"),
         (np.array([["a", "b"]] * 6), "own.npy"),
     ],
-    ids=["NaN", "a vector", "words"],
+    ids=["NaN", "a vector", "text"],
 )
-def test_an_array_that_no_theorem_speaks_of_is_refused_in_words(array, words, tmp_path, aejax):
+def test_an_array_that_no_theorem_covers_is_rejected_with_a_message(array, words, tmp_path, aejax):
     np.save(tmp_path / "own.npy", array)
     check(aejax("verify --data", tmp_path / "own.npy", "--code 1"), words)
 
 
-def test_an_unknown_theorem_is_refused_before_the_data_is_read(aejax):
+def test_an_unknown_theorem_is_rejected_before_the_data_is_read(aejax):
     check(aejax("verify --data nowhere.npy --theorem pythagoras"), "no theorem pythagoras")
 
 

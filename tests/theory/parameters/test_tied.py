@@ -12,7 +12,7 @@ from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 
 HOLDS = ["holds"] * 2
-NO = "not identifiable"
+NOT_IDENTIFIABLE = "not identifiable"
 
 
 def verdicts(answers):
@@ -40,12 +40,12 @@ def certificates():
     return theory.tied_weights(theory.pose(DIGITS, 10))
 
 
-def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
+def test_the_theorems_hold_on_digits_and_the_controls_are_rejected(certificates):
     assert verdicts(certificates) == HOLDS
     for certificate in certificates:
         assert certificate.residual <= certificate.tolerance < 1e-9
         assert certificate.control > 1e6 * certificate.tolerance
-    assert 3 < certificates[0].control < 15.1  # GᵀG − I for stretches from 2 to 4
+    assert 3 < certificates[0].control < 15.1  # ‖GᵀG − I‖ for singular values of G from 2 to 4
     assert certificates[1].control == pytest.approx(1, rel=1e-6)
 
 
@@ -69,7 +69,7 @@ def test_scipy_converges_to_the_same_solution():
     np.testing.assert_allclose(kernel.T @ kernel, np.eye(3), atol=1e-5)
 
 
-def test_the_gradient_is_the_formula_and_finite_differences_agree():
+def test_the_gradient_equals_the_formula_and_finite_differences():
     factor, kernel = theory.moments(X).factor, np.random.default_rng(1).normal(size=(6, 3))
     s = factor.T @ factor
     formula = -4 * s @ kernel + 2 * s @ kernel @ (kernel.T @ kernel)
@@ -89,14 +89,14 @@ def test_orthonormality_follows_from_the_gradient_within_the_bound_of_the_tolera
         assert np.linalg.norm(kernel.T @ kernel - np.eye(3)) <= bound
 
 
-def test_unused_units_and_other_eigenvectors_are_critical_points_but_no_minima():
-    """Points excluded by full rank: W = 0, and fewer eigenvectors than units."""
+def test_unused_units_and_other_eigenvectors_are_saddles():
+    """Subsets of the eigenvectors: none, fewer than units, and other than the leading ones."""
     factor, components = theory.moments(X).factor, theory.pca(X).components
-    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    rotation = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     for rows in ([], [0], [2, 5], [1, 2, 3]):
         kernel = np.zeros((6, 3))
         kernel[:, : len(rows)] = components[rows].T
-        kernel = kernel @ turn
+        kernel = kernel @ rotation
         assert np.abs(gradient(kernel, factor)).max() < 1e-13
         with jax.enable_x64(True):
             loss = tied_loss(6, 3)
@@ -130,7 +130,7 @@ def test_untied_training_fails(monkeypatch):
     assert verdicts(theory.tied_weights(theory.pose(X, 3))) == ["fails", "fails"]
 
 
-def test_training_converges_for_a_repeated_eigenvalue_that_an_offset_splits():
+def test_training_converges_for_a_repeated_eigenvalue_split_by_rounding_of_an_offset():
     x = with_spectrum([5.0, 4.0, 3.0, 3.0, 2.0, 1.0], seed=8) + 1e6
     orthonormal, subspace = theory.tied_weights(theory.pose(x, 3, key=jax.random.key(8)))
     assert orthonormal.verdict == "holds", str(orthonormal)
@@ -144,19 +144,23 @@ def test_training_stopped_early_is_not_identifiable_rather_than_false(monkeypatc
 
     monkeypatch.setattr("aejax.theory.parameters.tied.minimise", stopped)
     answers = theory.tied_weights(theory.pose(X, 3))
-    assert verdicts(answers) == [NO, NO]
+    assert verdicts(answers) == [NOT_IDENTIFIABLE, NOT_IDENTIFIABLE]
     assert all("training had not converged after 5 steps" in answer.reason for answer in answers)
 
 
 CASES = {
-    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds", NO]),
+    "repeated at k": (DATA["λ_3 = λ_4"], 3, ["holds", NOT_IDENTIFIABLE]),
     "nearly repeated at k": (DATA["λ_3 ≈ λ_4"], 3, None),
     "repeated above k": (DATA["λ_1 = λ_2"], 3, HOLDS),
-    "rank < k": (DATA["rank 2"], 3, [NO, NO]),
+    "rank < k": (DATA["rank 2"], 3, [NOT_IDENTIFIABLE, NOT_IDENTIFIABLE]),
     "rank = k": (DATA["rank 3"], 3, HOLDS),
     "constant feature": (DATA["last feature constant"], 3, HOLDS),
     "condition 1e12": (DATA["condition 1e12, 200 examples"], 3, HOLDS),
-    "condition 1e24": (DATA["condition 1e24, 200 examples"], 3, [NO, NO]),
+    "condition 1e24": (
+        DATA["condition 1e24, 200 examples"],
+        3,
+        [NOT_IDENTIFIABLE, NOT_IDENTIFIABLE],
+    ),
     "k = n": (X, 6, ["not applicable"] * 2),
     "one example": (DATA["one example"], 3, ["not applicable"] * 2),
     "constant data": (DATA["constant"], 3, ["not applicable"] * 2),
@@ -167,6 +171,6 @@ CASES = {
 def test_the_verdicts_on_degenerate_data_are_right(name):
     x, code, expected = CASES[name]
     answers = theory.tied_weights(theory.pose(x, code))
-    assert verdicts(answers) == (expected or ["holds", NO])
+    assert verdicts(answers) == (expected or ["holds", NOT_IDENTIFIABLE])
     for answer in answers:
         assert (answer.residual is None) == (answer.verdict != "holds")

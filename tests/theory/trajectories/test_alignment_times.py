@@ -15,6 +15,15 @@ def spectrum(features):
     return 1 / np.arange(1, features + 1)
 
 
+def test_untied_training_starts_with_independent_kernels(x64):
+    untied, tied = (
+        alignment_times._start(jax.random.key(0), 200, 50, tied=tied) for tied in (False, True)
+    )
+    sides = [np.asarray(untied[side]["layer_0"]["kernel"]) for side in ("encoder", "decoder")]
+    assert abs(np.corrcoef(sides[0].ravel(), sides[1].T.ravel())[0, 1]) < 0.05
+    assert "kernel" not in tied["decoder"]["layer_0"]
+
+
 def test_misalignment_is_that_of_the_angles_in_order(x64):
     angle = 0.3
     rows = jnp.array([[2 * np.cos(angle), 0, 2 * np.sin(angle)], [0.0, -3.0, 0.0]])
