@@ -42,9 +42,19 @@ from aejax.types import Batch as Batch
 from aejax.types import Loss as Loss
 from aejax.types import Pass as Pass
 
+HEAVY_SUBPACKAGES = {
+    "checkpoints",
+    "estimator",
+    "interchange",
+    "plots",
+    "report",
+    "runs",
+    "theory",
+}
+
 
 def __getattr__(name: str) -> Any:
     """Import heavy subpackages on first attribute access (PEP 562)."""
-    if name in {"checkpoints", "estimator", "interchange", "plots", "report", "theory"}:
+    if name in HEAVY_SUBPACKAGES:
         return import_module(f"aejax.{name}")
     raise AttributeError(f"module 'aejax' has no attribute {name!r}")

@@ -14,6 +14,7 @@ from aejax.checkpoints.folders import steps as steps
 from aejax.checkpoints.index import read_index as read_index
 from aejax.checkpoints.restoring import OtherConfigurationError as OtherConfigurationError
 from aejax.checkpoints.restoring import restore as restore
+from aejax.checkpoints.restoring import restore_params as restore_params
 from aejax.checkpoints.saving import in_background as in_background
 from aejax.checkpoints.saving import save as save
 from aejax.checkpoints.selection import best_step as best_step

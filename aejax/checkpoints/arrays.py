@@ -35,3 +35,13 @@ def orbax_reader() -> Any:
     import orbax.checkpoint as ocp
 
     return ocp.StandardCheckpointer()
+
+
+def restore_part(path: Any, like: Any) -> Any:
+    """Restore the arrays of a checkpoint that a tree names, and leave out the others."""
+    import orbax.checkpoint as ocp
+
+    restore_args = ocp.checkpoint_utils.construct_restore_args(like)
+    args = ocp.args.PyTreeRestore(item=like, restore_args=restore_args, partial_restore=True)
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as checkpointer:
+        return checkpointer.restore(path, args=args)

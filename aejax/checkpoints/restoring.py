@@ -8,11 +8,12 @@ from typing import Any
 import jax
 from jax.sharding import SingleDeviceSharding
 
-from aejax.checkpoints.arrays import array_names, differences, orbax_reader
+from aejax.checkpoints.arrays import array_names, differences, orbax_reader, restore_part
 from aejax.checkpoints.folders import Configuration, DamagedCheckpointError, contents, steps
 from aejax.checkpoints.index import read_index
 from aejax.checkpoints.selection import find_damage, newest_intact_step
 from aejax.training.steps import TrainState
+from aejax.types import Params
 
 
 class OtherConfigurationError(ValueError):
@@ -57,27 +58,64 @@ def restore(
         >>> path.name, int(restored.step)
         ('0', 0)
     """
-    directory = Path(directory)
+    checkpoint = _verified(Path(directory), step, configuration)
+    shapes = jax.tree.map(_shape_and_sharding, like)
+    tree = {"state": shapes, "normalisation": normalisation}
+    _check_same(checkpoint, "holds other arrays", contents(checkpoint)["arrays"], array_names(tree))
+    with orbax_reader() as arrays, jax.enable_x64(True):  # preserves 64-bit arrays
+        tree = arrays.restore((checkpoint / "state").absolute(), tree)
+    return tree["state"], tree["normalisation"]
+
+
+def restore_params(
+    directory: str | PathLike[str],
+    like: Params,
+    *,
+    configuration: Configuration | None = None,
+    normalisation: Any = None,
+    step: int | None = None,
+) -> tuple[Params, Any, int]:
+    """Verify a checkpoint and restore its parameters alone, without optimiser state.
+
+    Args:
+        directory: folder of all checkpoints of a run.
+        like: parameters, or their shapes and dtypes.
+        configuration: expected configuration; None accepts any.
+        normalisation: tree of NumPy arrays with the structure of the saved one.
+        step: step of the checkpoint (default: the newest).
+
+    Returns:
+        The parameters, bit-identical to the saved ones, the normalisation, and the step.
+
+    Raises:
+        FileNotFoundError: if there is no checkpoint, or none of this step.
+        DamagedCheckpointError: if a file is missing or altered.
+        OtherConfigurationError: if configuration or parameters differ from those expected.
+    """
+    checkpoint = _verified(Path(directory), step, configuration)
+    about = contents(checkpoint)
+    shapes = jax.tree.map(_shape_and_sharding, like)
+    tree = {"state": {"params": shapes}, "normalisation": normalisation}
+    parts = ("state.params", "normalisation")
+    saved = {name: kind for name, kind in about["arrays"].items() if name.startswith(parts)}
+    _check_same(checkpoint, "holds other parameters", saved, array_names(tree))
+    with jax.enable_x64(True):
+        tree = restore_part((checkpoint / "state").absolute(), tree)
+    return tree["state"]["params"], tree["normalisation"], about["step"]
+
+
+def _verified(directory: Path, step: int | None, configuration: Configuration | None) -> Path:
+    """Folder of a checkpoint whose files are intact and whose configuration is the expected."""
     checkpoint = _select_checkpoint(directory, step)
     damage = find_damage(checkpoint)
     if damage is not None:
         raise DamagedCheckpointError(
             f"{checkpoint} is damaged: {damage}; {_alternative(directory)}"
         )
-    saved = contents(checkpoint)
     if configuration is not None:
-        _check_same(
-            checkpoint,
-            "was saved with another configuration",
-            saved["configuration"],
-            configuration,
-        )
-    shapes = jax.tree.map(_shape_and_sharding, like)
-    tree = {"state": shapes, "normalisation": normalisation}
-    _check_same(checkpoint, "holds other arrays", saved["arrays"], array_names(tree))
-    with orbax_reader() as arrays, jax.enable_x64(True):  # preserves 64-bit arrays
-        tree = arrays.restore((checkpoint / "state").absolute(), tree)
-    return tree["state"], tree["normalisation"]
+        saved = contents(checkpoint)["configuration"]
+        _check_same(checkpoint, "was saved with another configuration", saved, configuration)
+    return checkpoint
 
 
 def _select_checkpoint(directory: Path, step: int | None) -> Path:

@@ -22,16 +22,16 @@ from aejax.cli.commands.train import Train, train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.command_list import check_command, command_types, overview
-from aejax.cli.process.error_messages import UnwritableError
 from aejax.cli.process.help_groups import TRAIN_GROUPS
 from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
 from aejax.cli.process.path_options import check_encoding, expand_home
-from aejax.cli.process.signals import Interrupted
 from aejax.runs.compilation_cache import enable_compilation_cache
 from aejax.runs.configuration import Training
+from aejax.runs.error_messages import UnwritableError
 from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.runs.recipes import RECIPES
 from aejax.runs.run import read_configuration
+from aejax.runs.signals import Interrupted
 from aejax.training import LostProcessError
 
 DONE, BAD_INPUT, SIGNALLED = 0, 2, 128  # `aejax verify` returns 1 if a verification fails

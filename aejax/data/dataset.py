@@ -1,6 +1,7 @@
 """In-memory data set with train and test splits, and its fingerprint."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -55,12 +56,24 @@ def fingerprint(dataset: Dataset) -> str:
         >>> data.fingerprint(data.load("digits"))
         'd88c9d8dfd3ce3c8'
     """
+    fields = ("x_train", "x_test", "labels_train", "labels_test")
+    return fingerprint_arrays({field: getattr(dataset, field) for field in fields})
+
+
+def fingerprint_arrays(arrays: Mapping[str, np.ndarray | None]) -> str:
+    """Fingerprint of arrays by name, as that of a `Dataset`.
+
+    Args:
+        arrays: arrays by name; those that are None are left out.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     digest = hashlib.sha256()
-    for field in ("x_train", "x_test", "labels_train", "labels_test"):
-        array = getattr(dataset, field)
+    for field, array in arrays.items():
         if array is None:
             continue
         digest.update(f"{field} {array.dtype.str} {array.shape}\n".encode())
         for _, block in blocks(array):
-            digest.update(np.ascontiguousarray(block).data)
+            digest.update(block.tobytes())  # a buffer of bfloat16 has no format
     return digest.hexdigest()[:16]

@@ -1,1 +1,12 @@
-"""Training runs in folders: settings, builders, examples, history and metrics."""
+"""Training runs in folders: checkpoints, history and metrics, for any objective.
+
+`train`, `open`, `encode` and `reconstruct` serve scripts and notebooks; the command line uses the
+same modules.
+"""
+
+from aejax.runs.inference import encode as encode
+from aejax.runs.inference import reconstruct as reconstruct
+from aejax.runs.opening import ObjectiveRun as ObjectiveRun
+from aejax.runs.opening import open as open  # noqa: A004 -- read as runs.open
+from aejax.runs.own_training import train as train
+from aejax.runs.run import Run as Run

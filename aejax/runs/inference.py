@@ -4,60 +4,105 @@ Normalisation happens on the host in NumPy, the model in one compiled program pe
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.data import LazyArray, denormalise
-from aejax.objectives import reconstruct
-from aejax.runs.examples import flat_normalised
+from aejax.data import LazyArray, denormalise, normalise
+from aejax.data.array_checks import check_array
+from aejax.data.dtypes import as_array
+from aejax.objectives import Objective
+from aejax.objectives import reconstruct as reconstruct_inputs
+from aejax.runs.opening import ObjectiveRun
 from aejax.runs.run import Run
-from aejax.types import Array, Code
+from aejax.types import Array, Code, Params
 
 MAX_BLOCK_SIZE = 4096
 """Maximum number of examples per call of the compiled program."""
 
-Map = Callable[[np.ndarray | LazyArray], np.ndarray]
-"""A function of arrays or lazy arrays whose first axis is the batch axis."""
+Map = Callable[[Any], Any]
+"""A function of arrays, lazy arrays or trees of arrays whose first axis is the batch axis."""
 
 
-def model_inputs(run: Run, x: Array | np.ndarray) -> Array:
-    """Flatten and normalise raw examples for the model; ValueError for another feature shape."""
+TrainedRun = Run | ObjectiveRun
+"""A run of `aejax train` or of `aejax.runs.train`."""
+
+
+def model_inputs(run: TrainedRun, x: Array | np.ndarray) -> Array:
+    """Normalise and reshape raw examples for the model; ValueError for another feature shape."""
     shape = run.about.feature_shape
-    if x.shape[1:] not in (shape, (int(np.prod(shape)),)):
+    if x.ndim < 1 or x.shape[1:] not in (shape, (int(np.prod(shape)),)):
         raise ValueError(
             f"the run was trained on examples of shape {list(shape)}, got {list(x.shape[1:])}"
         )
-    return flat_normalised(run.normalisation, x.reshape(x.shape[0], *shape))
+    raw = x.reshape(x.shape[0], *shape)
+    normalised = jnp.asarray(normalise(run.normalisation, raw, dtype=run.dtype))
+    return normalised.reshape(x.shape[0], *run.input_shape)
 
 
-def encode(run: Run, x: Array | np.ndarray) -> Array:
+def encode_array(run: TrainedRun, x: Array | np.ndarray) -> Code:
     """Encode raw examples; a pure function of arrays."""
     return run.objective.model.encode(run.params, model_inputs(run, x))
 
 
-def decode(run: Run, code: Array) -> Array:
+def decode_array(run: TrainedRun, code: Code) -> Array:
     """Decode codes to raw examples; a pure function of arrays."""
     x_hat = run.objective.loss.mean(run.objective.model.decode(run.params, code))
-    raw = denormalise(run.normalisation, x_hat.reshape(-1, *run.about.feature_shape))
-    return jnp.asarray(raw)
+    return jnp.asarray(_raw(run, x_hat))
 
 
-def encoder(run: Run) -> Map:
+def encode(run: TrainedRun, x: Any) -> Code:
+    """Encode raw examples with a trained run.
+
+    Args:
+        run: run that `aejax.runs.open` or `aejax.runs.train` returned.
+        x: examples in the units of the train data, [examples, *features]: an array or data frame.
+
+    Returns:
+        The codes as NumPy arrays, [examples, *code], or a tree of these.
+
+    Raises:
+        ValueError: if the examples have another shape, are empty, or contain NaN or infinite
+            values.
+    """
+    array = as_array(x)
+    check_array(array, rank=array.ndim)
+    return encoder(run)(array)
+
+
+def reconstruct(run: TrainedRun, x: Any) -> np.ndarray:
+    """Reconstruct raw examples with a trained run.
+
+    Args:
+        run: run that `aejax.runs.open` or `aejax.runs.train` returned.
+        x: examples in the units of the train data, [examples, *features]: an array or data frame.
+
+    Returns:
+        Reconstructions in the same units, float64, [examples, *features]; an output of another
+        shape, such as class probabilities, is not denormalised.
+
+    Raises:
+        ValueError: as `encode`.
+    """
+    return decoder(run)(encode(run, x))
+
+
+def encoder(run: TrainedRun) -> Map:
     """Make a compiled encoder.
 
     Args:
         run: trained run.
 
     Returns:
-        A function: raw examples [examples, *features] -> float32 codes [examples, *code].
+        A function: raw examples [examples, *features] -> codes [examples, *code].
     """
-    compiled = jax.jit(lambda x: run.objective.model.encode(run.params, x))
-    return _in_blocks(lambda x: compiled(model_inputs(run, x)))
+    return _in_blocks(lambda x: _encode(run.objective, run.params, model_inputs(run, x)))
 
 
-def decoder(run: Run) -> Map:
+def decoder(run: TrainedRun) -> Map:
     """Make a compiled decoder.
 
     Args:
@@ -68,18 +113,14 @@ def decoder(run: Run) -> Map:
         the units of the train data.
     """
 
-    @jax.jit
-    def decode(code: Code) -> Code:
-        return run.objective.loss.mean(run.objective.model.decode(run.params, code))
-
-    def raw(code: np.ndarray) -> np.ndarray:
-        x_hat = np.asarray(decode(code), np.float64).reshape(len(code), *run.about.feature_shape)
-        return np.asarray(denormalise(run.normalisation, x_hat))
+    def raw(code: Code) -> np.ndarray:
+        x_hat = np.asarray(_decode(run.objective, run.params, code), np.float64)
+        return np.asarray(_raw(run, x_hat))
 
     return _in_blocks(raw)
 
 
-def reconstructor(run: Run) -> Map:
+def reconstructor(run: TrainedRun) -> Map:
     """Make a compiled map of examples to reconstructions in the units of the model.
 
     Args:
@@ -89,14 +130,39 @@ def reconstructor(run: Run) -> Map:
         A function: flat normalised examples [examples, features] -> float32 reconstructions, of
         the same shape.
     """
-    compiled = jax.jit(lambda x: reconstruct(run.objective, run.params, x))
+    compiled = jax.jit(lambda x: reconstruct_inputs(run.objective, run.params, x))
     return _in_blocks(lambda x: compiled(jnp.asarray(x)))
 
 
-def _in_blocks(function: Callable[[np.ndarray], object]) -> Map:
-    def mapped(x: np.ndarray | LazyArray) -> np.ndarray:
-        starts = range(0, len(x), MAX_BLOCK_SIZE)
-        blocks = (x[start : start + MAX_BLOCK_SIZE] for start in starts)
-        return np.concatenate([np.asarray(function(block)) for block in blocks])
+# At module level, so that JAX caches the programs of an objective.
+@partial(jax.jit, static_argnums=0)
+def _encode(objective: Objective, params: Params, x: Array) -> Code:
+    return objective.model.encode(params, x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(objective: Objective, params: Params, code: Code) -> Array:
+    return objective.loss.mean(objective.model.decode(params, code))
+
+
+def _raw(run: TrainedRun, x_hat: Any) -> Any:
+    """Reconstructions in the units of the train data; outputs of another shape are unchanged."""
+    if x_hat.shape[1:] != run.input_shape:
+        return x_hat
+    shaped = x_hat.reshape(x_hat.shape[0], *run.about.feature_shape)
+    return denormalise(run.normalisation, shaped)
+
+
+def _in_blocks(function: Callable[[Any], Any]) -> Map:
+    def mapped(x: Any) -> Any:
+        size = len(x) if isinstance(x, LazyArray) else len(jax.tree.leaves(x)[0])
+        starts = range(0, size, MAX_BLOCK_SIZE)
+        blocks = [jax.tree.map(np.asarray, function(_block(x, start))) for start in starts]
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
     return mapped
+
+
+def _block(x: Any, start: int) -> Any:
+    rows = slice(start, start + MAX_BLOCK_SIZE)
+    return x[rows] if isinstance(x, LazyArray) else jax.tree.map(lambda leaf: leaf[rows], x)

@@ -8,11 +8,12 @@ from filelock import FileLock, Timeout
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
+def locked(run: Path, *, option: str = "--out") -> Iterator[None]:
     """Lock the folder of a run; the lock is released when the process ends.
 
     Args:
         run: folder of the run; it is created if it is missing.
+        option: name of the option with another folder, for the message.
 
     Raises:
         ValueError: another process holds the lock.
@@ -23,7 +24,7 @@ def locked(run: Path) -> Iterator[None]:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise ValueError(
-            f"another run is writing to {run}: wait until it ends, or choose another --out"
+            f"another run is writing to {run}: wait until it ends, or choose another {option}"
         ) from error
     try:
         yield

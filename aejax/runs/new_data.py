@@ -11,6 +11,7 @@ from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
 from aejax.data.image_folder import image_folder
 from aejax.data.table_files import is_table, read_rows, read_table
 from aejax.runs.array_files import other_arrays
+from aejax.runs.inference import TrainedRun
 from aejax.runs.run import Run
 
 
@@ -29,7 +30,7 @@ class NewData(NamedTuple):
     columns: tuple[str, ...] = ()
 
 
-def load_new_data(run: Run, path: Path) -> NewData:
+def load_new_data(run: TrainedRun, path: Path) -> NewData:
     """Load new data for a run, or open a folder of images, which are read in blocks.
 
     Args:
@@ -46,7 +47,7 @@ def load_new_data(run: Run, path: Path) -> NewData:
         ValueError: as `load_array` and `read_rows`.
     """
     if path.is_dir() and any(file.suffix.lower() in IMAGE_SUFFIXES for file in path.iterdir()):
-        images = image_folder(path, run.configuration.image_mode)
+        images = image_folder(path, run.configuration.image_mode if isinstance(run, Run) else None)
 
         def finite(block: np.ndarray) -> np.ndarray:
             check_array(block, str(path))

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,10 +58,25 @@ class Run(NamedTuple):
         shown = ("configuration", "objective", "params", "normalisation", "step")
         return record_text(self, shown)
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one example for the model: flat."""
+        return (prod(self.about.feature_shape),)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Dtype of examples for the model."""
+        return np.dtype(np.float32)
+
 
 def configuration_file(run: Path) -> Path:
     """Path of the settings."""
     return run / "configuration.json"
+
+
+def objective_file(run: Path) -> Path:
+    """Path of the settings of a run of `aejax.runs.train`, which has no `configuration.json`."""
+    return run / "objective.json"
 
 
 def about_file(run: Path) -> Path:
@@ -91,6 +107,11 @@ def parameters_file(run: Path) -> Path:
 def read_configuration(run: Path) -> Training:
     """Read the settings of a run; FileNotFoundError or ValueError if there are no valid ones."""
     path = configuration_file(run)
+    if not path.is_file() and objective_file(run).exists():
+        raise ValueError(
+            f"{run} is a run of aejax.runs.train, whose model is made in Python: use it there, "
+            f"with aejax.runs.open({str(run)!r}, objective)"
+        )
     if not path.is_file():
         raise FileNotFoundError(f"{run} is not a run: it does not contain {path.name}")
     try:
@@ -141,7 +162,7 @@ def _read_schema(document: Any, shape: tuple[int, ...]) -> Schema | None:
     return schema
 
 
-def _document(about: About) -> dict[str, Any]:
+def about_document(about: About) -> dict[str, Any]:
     """Contents of `about.json`."""
     document = about._asdict()
     schema = document.pop("schema")
@@ -169,7 +190,7 @@ def write_settings(
 ) -> None:
     """Write the settings of a run with this identity, and its environment and data."""
     files = {
-        about_file(run): _json(_document(about)),
+        about_file(run): _json(about_document(about)),
         configuration_file(run): dumps(configuration),
     }
     write_files(run, identity, {path.name: text.encode() for path, text in files.items()})

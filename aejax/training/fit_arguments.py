@@ -42,6 +42,25 @@ def check_optimizer(optimizer: Any) -> None:
         )
 
 
+def check_params(params: Any) -> None:
+    """Check that all leaves of parameters are arrays or numbers, not for example functions.
+
+    Args:
+        params: tree that the model's `init` returned.
+
+    Raises:
+        ValueError: if one is not, naming it.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        is_array = hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+        if not is_array and not isinstance(leaf, (int, float, complex)):
+            raise ValueError(
+                f"the params must consist of arrays, got {_describe(leaf)} at "
+                f"{jax.tree_util.keystr(path) or 'their root'}; keep it out of the tree, as a "
+                "static field or with equinox.partition(model, equinox.is_array)"
+            )
+
+
 def check_state(objective: Objective, optimizer: Any, state: Any) -> None:
     """Check that a state belongs to the model and optimizer, by names and shapes of its arrays.
 

@@ -60,7 +60,7 @@ def copy_state(state: TrainState) -> TrainState:
         The copy, which shares no buffers with the state.
     """
 
-    def copy(leaf: Array) -> Array:
+    def copy(leaf: Array | np.ndarray | float) -> Array:  # a user's init may return any of these
         array = jnp.asarray(leaf)
         if not array.is_fully_addressable:  # device_put needs addressable arrays
             return jnp.copy(array)

@@ -20,7 +20,7 @@ from aejax.training.batches import (
     scan_batches,
     take,
 )
-from aejax.training.fit_arguments import check_objective, check_optimizer
+from aejax.training.fit_arguments import check_objective, check_optimizer, check_params
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.shuffling import permutation
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
@@ -68,12 +68,13 @@ def init_state(
         A `TrainState` at step 0 of epoch 0.
 
     Raises:
-        ValueError: if an argument has the wrong type.
+        ValueError: if an argument has the wrong type, or the parameters are not arrays.
     """
     check_objective(objective)
     check_optimizer(optimizer)
     key_params, key_training = jax.random.split(typed_key(key))
     params = objective.model.init(key_params)
+    check_params(params)
     counters = jnp.zeros((2,), jnp.int32)
     with jax.numpy_dtype_promotion("standard"):
         optimizer_state = optimizer.init(params)

@@ -15,7 +15,7 @@ from playwright.sync_api import expect, sync_playwright
 from sklearn.datasets import load_digits
 
 from aejax import report
-from aejax.runs.inference import decode, encode
+from aejax.runs.inference import decode_array, encode_array
 from aejax.runs.run import open_run
 
 SCREENS = {"desktop": (1200, 900), "phone": (390, 844)}
@@ -121,8 +121,8 @@ def digits(number) -> str:
 def test_slider_changes_reconstruction(open_page, address, run):
     page = open_page(address)
     x = load_digits().data[4]
-    code = encode(run, jnp.asarray(x[None], jnp.float32))
-    x_hat = np.ravel(decode(run, code))
+    code = encode_array(run, jnp.asarray(x[None], jnp.float32))
+    x_hat = np.ravel(decode_array(run, code))
     told(page, "#error", np.sum((x_hat - x) ** 2))
     np.testing.assert_array_equal(shown(page, "#input"), grey(x))
     np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
@@ -131,7 +131,7 @@ def test_slider_changes_reconstruction(open_page, address, run):
     slider = page.locator("#code input").nth(unit)
     slider.click()
     slider.press("Home" if code[0, unit] > float(slider.input_value()) else "End")
-    moved = np.ravel(decode(run, code.at[0, unit].set(float(slider.input_value()))))
+    moved = np.ravel(decode_array(run, code.at[0, unit].set(float(slider.input_value()))))
     told(page, "#error", np.sum((moved - x) ** 2))
     np.testing.assert_allclose(shown(page, "#decoded"), grey(moved), atol=1)
     assert np.abs(grey(moved) - grey(x_hat)).max() > 2  # more than rounding
@@ -149,7 +149,7 @@ def test_unit_button_shows_filter_and_most_activating_examples(open_page, addres
     clear = np.abs(kernel) > 0.05 * np.abs(kernel).max()
     np.testing.assert_array_equal(colours[clear, 0] > colours[clear, 2], kernel[clear] > 0)
     x = load_digits().data[4::5]
-    h = np.asarray(encode(run, jnp.asarray(x, jnp.float32)))[:, 5]
+    h = np.asarray(encode_array(run, jnp.asarray(x, jnp.float32)))[:, 5]
     buttons = page.locator("#exciting button")
     best = int(np.argmax(h))
     assert buttons.count() == 12
@@ -174,7 +174,7 @@ def test_drawn_mask_is_reconstructed(open_page, address, run):
     drawn = x.copy()
     drawn[3 * 8 : 6 * 8] = 0  # the brush is three pixels wide
     np.testing.assert_array_equal(shown(page, "#drawn"), grey(drawn))
-    x_hat = np.ravel(decode(run, encode(run, jnp.asarray(drawn[None], jnp.float32))))
+    x_hat = np.ravel(decode_array(run, encode_array(run, jnp.asarray(drawn[None], jnp.float32))))
     told(page, "#damage", np.sum((drawn - x) ** 2))
     told(page, "#repair", np.sum((x_hat - x) ** 2))
     np.testing.assert_allclose(shown(page, "#repaired"), grey(x_hat), atol=1)

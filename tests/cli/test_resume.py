@@ -122,10 +122,10 @@ def test_repeating_refuses_other_data_and_warns_of_another_environment(run, tmp_
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_stops_run_after_saving_the_epoch(finished, tmp_path, aejax, monkeypatch, number):
     """The signal arrives in epoch 2 of 6; checkpoints are due every fifth epoch."""
-    from aejax.cli.commands import train
+    from aejax.runs import recording
 
     handlers = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-    measured = train.history_writer
+    measured = recording.history_writer
 
     @contextmanager
     def signalled(*arguments):
@@ -139,7 +139,7 @@ def test_signal_stops_run_after_saving_the_epoch(finished, tmp_path, aejax, monk
             yield record_and_signal
 
     out = tmp_path / "run"
-    monkeypatch.setattr(train, "history_writer", signalled)
+    monkeypatch.setattr(recording, "history_writer", signalled)
     stopped = aejax(f"{SETTINGS} --epochs {EPOCHS} --save-every 5 --out", out)
     assert stopped.code == 128 + number
     assert f"{number.name}: stopped after epoch 2 of {EPOCHS}, which is saved" in stopped.err

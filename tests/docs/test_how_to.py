@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from aejax import training
+import aejax
+from aejax import data, training
 
 HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 
@@ -127,3 +128,22 @@ def test_the_comparison_of_anomaly_detectors_is_that_of_the_page():
         names["scores"].error, -names["autoencoder"].score_samples(names["x_test"]), rtol=1e-6
     )
     np.testing.assert_array_equal(names["scores"].is_outlier, names["outlier"])
+
+
+def test_a_run_of_a_script_is_opened_again(tmp_path, monkeypatch):
+    text = (HOW_TO / "own_script.md").read_text(encoding="utf-8")
+    (module,) = re.findall(r"```python\n(# my_models.py\n.*?)```", text, re.DOTALL)
+    (tmp_path / "my_models.py").write_text(module)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    names = run("own_script")
+    assert names["codes"].shape == (len(names["x"]) - 480, 4)
+    x = names["x"][480:]
+    unexplained = np.mean(((names["x_hat"] - x) / x.std(axis=0)) ** 2)
+    assert unexplained < 0.4
+    valid = data.normalise(data.standardise(names["x"][:400]), names["x"][400:480])
+    opened, objective = names["runs"].open("runs/mine", names["objective"]), names["objective"]
+    x_hat = aejax.reconstruct(objective, opened.params, jnp.asarray(valid, jnp.float32))
+    error = np.mean(np.sum((np.asarray(x_hat) - valid) ** 2, axis=1))
+    assert names["best"] == pytest.approx(error, rel=1e-4)
+    assert names["history"][-1]["loss"] < 5 or len(names["history"]) == 30

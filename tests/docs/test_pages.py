@@ -22,6 +22,7 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/anomalies.md",
     "how-to/binary_and_real_inputs.md",
     "how-to/noise_levels.md",
+    "how-to/own_script.md",
     "how-to/streams.md",
     "how-to/variational_autoencoder.md",
 }

@@ -3,16 +3,16 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import tyro
 
+from aejax import runs
 from aejax.data.columns import from_features
 from aejax.runs.array_files import check_destination, join_columns, write_columns, write_examples
-from aejax.runs.inference import decoder, encoder
+from aejax.runs.inference import TrainedRun, decoder, encoder
 from aejax.runs.new_data import NewData, load_new_data
-from aejax.runs.run import Run, open_run
 
 STORED_PRECISION = 1e-5
 """Maximum rounding error, relative to the scale of the data, of reconstructions in float32."""
@@ -63,9 +63,9 @@ class Reconstruct:
 def encode(command: Encode) -> None:
     """Write the codes of the data."""
     check_destination(command.out)
-    run = open_run(command.run, checkpoint=command.checkpoint)
+    run = _open(command)
     data = load_new_data(run, command.data)
-    codes = encoder(run)(data.x)
+    codes = _one_array(command, encoder(run)(data.x))
     if data.schema is not None and command.out.suffix == ".csv":
         units = {f"code_{i}": unit for i, unit in enumerate(codes.reshape(len(codes), -1).T)}
         _write_table(command, join_columns(command.data, data.others, units))
@@ -76,7 +76,7 @@ def encode(command: Encode) -> None:
 def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions of the data."""
     check_destination(command.out)
-    run = open_run(command.run, checkpoint=command.checkpoint)
+    run = _open(command)
     data = load_new_data(run, command.data)
     x_hat = _stored(run, decoder(run)(encoder(run)(data.x)))
     schema = data.schema or run.about.schema
@@ -88,12 +88,31 @@ def reconstruct(command: Reconstruct) -> None:
         _write(command, "x_hat", x_hat, data)
 
 
-def _stored(run: Run, x_hat: np.ndarray) -> np.ndarray:
+def _open(command: Encode | Reconstruct) -> TrainedRun:
+    """Open the run; the factory of its objective may be in the working directory."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return runs.open(command.run, checkpoint=command.checkpoint)
+
+
+def _one_array(command: Encode, codes: Any) -> np.ndarray:
+    """Return the codes; ValueError if they are a tree, as some objectives of users have."""
+    if not isinstance(codes, np.ndarray):
+        raise ValueError(
+            f"the code of {command.run} is a tree of arrays, which no file of this command holds: "
+            "use aejax.runs.encode in Python"
+        )
+    return codes
+
+
+def _stored(run: TrainedRun, x_hat: np.ndarray) -> np.ndarray:
     """Reconstructions in float32, or unchanged if the rounding error is too large."""
     with np.errstate(over="ignore"):
         rounded = x_hat.astype(np.float32)
         error = np.abs(rounded - x_hat)
-    return rounded if (error <= STORED_PRECISION * run.normalisation.scale).all() else x_hat
+    is_raw = x_hat.shape[1:] == run.about.feature_shape  # not the output of an own objective
+    scale = run.normalisation.scale if is_raw else 1.0
+    return rounded if (error <= STORED_PRECISION * scale).all() else x_hat
 
 
 def _write_table(command: Encode | Reconstruct, columns: dict[str, np.ndarray]) -> None:

@@ -15,7 +15,7 @@ import tyro
 from aejax import interchange
 from aejax.runs.atomic_files import write_bytes, write_text
 from aejax.runs.configuration import fixed_settings
-from aejax.runs.inference import decode, encode
+from aejax.runs.inference import decode_array, encode_array
 from aejax.runs.integrity import read_identity, write_files
 from aejax.runs.run import (
     Run,
@@ -54,8 +54,11 @@ def export(command: Export) -> None:
     run = open_run(command.run, checkpoint=command.checkpoint)
     command.out.mkdir(parents=True, exist_ok=True)
     raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
-    code = jax.eval_shape(partial(encode, run), raw)
-    functions = {"encode": (partial(encode, run), raw), "decode": (partial(decode, run), code)}
+    code = jax.eval_shape(partial(encode_array, run), raw)
+    functions = {
+        "encode": (partial(encode_array, run), raw),
+        "decode": (partial(decode_array, run), code),
+    }
     for name, (function, like) in functions.items():
         data = interchange.serialise(function, like)
         write_bytes(command.out / f"{name}.stablehlo", data)

@@ -1,10 +1,8 @@
 """`aejax train`: trains a run, or resumes or repeats one, and writes its folder."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,25 +10,19 @@ from typing import Annotated, Any
 import jax
 import tyro
 
-from aejax import checkpoints, sharding, training
-from aejax.cli.process.devices import (
-    Devices,
-    initialize_distributed,
-    is_main_process,
-    make_placement,
-    max_over_processes,
-)
-from aejax.cli.process.error_messages import explain_errors, interruptible
-from aejax.cli.process.signals import Interrupted, ReceivedSignals, defer_signals
+from aejax import checkpoints, sharding
+from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
 from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
 from aejax.runs.environment import check_platform, environment
+from aejax.runs.error_messages import explain_errors, interruptible
 from aejax.runs.examples import Examples, total_steps, with_batch_size
-from aejax.runs.history import check_length, history_writer, read_history
-from aejax.runs.integrity import new_identity, read_identity
+from aejax.runs.integrity import new_identity
 from aejax.runs.lock import locked
 from aejax.runs.metrics import measure
+from aejax.runs.processes import is_main_process
 from aejax.runs.recipes import RECIPES, RecipeName
+from aejax.runs.recording import Recording, has_checkpoints, recorded, restore_recorded
 from aejax.runs.run import (
     About,
     check_location,
@@ -38,7 +30,7 @@ from aejax.runs.run import (
     checkpoints_folder,
     configuration_file,
     data_folder,
-    history_file,
+    objective_file,
     open_run,
     parameters_file,
     read_about,
@@ -47,9 +39,10 @@ from aejax.runs.run import (
     write_metrics,
     write_settings,
 )
+from aejax.runs.signals import ReceivedSignals
 from aejax.runs.streamed_examples import load_examples
 from aejax.training import TrainState
-from aejax.training.records import Callback, Record
+from aejax.training.records import Record
 
 
 @dataclass(frozen=True)
@@ -129,7 +122,14 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     with explain_errors(out), locked(out) if is_main_process() else nullcontext():
         _check_unused(command)
         state, history = _start(command, examples, folder, state)
-        with _callbacks(command, examples, state, history, signals) as callbacks:
+        with recorded(
+            _recording(command, examples),
+            state,
+            history,
+            signals=signals,
+            progress=not command.quiet,
+            progress_lines=False,
+        ) as callbacks:
             examples.fit(
                 objective,
                 optimizer,
@@ -170,6 +170,11 @@ def _check_unused(command: Train) -> None:
     """Raise ValueError if the output folder contains a run that the command does not resume."""
     if not is_main_process():
         return
+    if objective_file(command.out).exists():
+        raise ValueError(
+            f"{command.out} holds a run of aejax.runs.train: resume it in Python, with "
+            "resume=True, or choose another --out"
+        )
     used = configuration_file(command.out).exists() or checkpoints_folder(command.out).exists()
     if used and not command.resume:
         raise ValueError(f"{command.out} holds a run: say --resume, or choose another --out")
@@ -196,11 +201,10 @@ def _start(
 ) -> tuple[TrainState, list[Record]]:
     """Restore or write the run; return the state to train from and the history up to it."""
     history: list[Record] = []
+    recording = _recording(command, examples)
     # A run that was killed before its first checkpoint starts from the beginning.
-    steps_folder = checkpoints_folder(command.out)
-    has_saved = checkpoints.steps(steps_folder) or checkpoints.read_index(steps_folder)
-    if command.resume and (has_saved or command.checkpoint is not None):
-        state, history = _resume(command, examples, state)
+    if command.resume and (has_checkpoints(command.out) or command.checkpoint is not None):
+        state, history = restore_recorded(recording, state, step=command.checkpoint)
         if is_main_process():
             write_configuration(command.out, command.training)
     elif is_main_process():
@@ -210,73 +214,16 @@ def _start(
     return state, history
 
 
-def _resume(
-    command: Train, examples: Examples, like: TrainState
-) -> tuple[TrainState, list[Record]]:
-    """Restore the state of a checkpoint and the history up to it."""
-    folder, identity = checkpoints_folder(command.out), read_identity(command.out)
-    state, _ = checkpoints.restore(
-        folder,
-        like,
-        configuration=checkpoint_settings(command.training, examples.fingerprint, identity),
-        normalisation=examples.normalisation,
-        step=command.checkpoint,
+def _recording(command: Train, examples: Examples) -> Recording:
+    return Recording(
+        command.out,
+        checkpoint_settings(command.training, examples.fingerprint, identity=None),
+        examples.normalisation,
+        epochs=command.training.epochs,
+        patience=command.training.patience,
+        keep=command.keep,
+        save_every=command.save_every,
     )
-    checkpoints.check_best(folder, last=int(state.step))
-    path, epochs = history_file(command.out), int(state.epoch)
-    history = read_history(path, identity)[:epochs]
-    check_length(path, history, epochs)
-    return state, history
-
-
-@contextmanager
-def _callbacks(
-    command: Train,
-    examples: Examples,
-    state: TrainState,
-    history: list[Record],
-    signals: ReceivedSignals,
-) -> Iterator[list[Callback]]:
-    """Callbacks of `fit`: history, checkpoints with graceful stops, and the progress bar."""
-    out, epochs = command.out, command.training.epochs
-    past = list(history)
-    quiet = command.quiet or not is_main_process()
-    identity = read_identity(out) if is_main_process() else None
-    settings = checkpoint_settings(command.training, examples.fingerprint, identity)
-
-    def save(state: TrainState, record: Record) -> None:
-        past.append(record)
-        last = record["epoch"] == epochs or training.stalled(past, command.training.patience)
-        number = max_over_processes(pending_signal() or 0)  # all processes save, or none does
-        stop = signal.Signals(number) if number and not last else None
-        if last or stop or record["epoch"] % command.save_every == 0:
-            save_soon(
-                checkpoints_folder(out),
-                state,
-                configuration=settings,
-                normalisation=examples.normalisation,
-                validation_loss=record.get("validation", {}).get("loss"),
-                keep=command.keep,
-            )
-        if stop:
-            raise Interrupted(
-                f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "
-                f"resume with: aejax train --resume --out {out}",
-                stop,
-            )
-
-    with (
-        defer_signals(signals) as pending_signal,
-        checkpoints.in_background() as save_soon,
-        history_writer(history_file(out), out / "tensorboard", history, identity)
-        if is_main_process()
-        else nullcontext() as record_epoch,
-        nullcontext()
-        if quiet
-        else training.progress(epochs, done=int(state.epoch), lines=False) as show,
-    ):
-        observers = (record_epoch, save, show)
-        yield [observe for observe in observers if observe is not None]
 
 
 def _compare(repeated: About, examples: Examples) -> None:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import jax
-import numpy as np
-from jax.experimental import multihost_utils
 
 from aejax import sharding
 from aejax.training import ONE_DEVICE, Placement
@@ -47,11 +45,6 @@ def initialize_distributed(devices: Devices) -> None:
         )
 
 
-def is_main_process() -> bool:
-    """Whether this is process 0, which writes all files."""
-    return jax.process_index() == 0
-
-
 def make_placement(devices: Devices) -> Placement:
     """Placement of the arrays of a run; ValueError if the devices cannot be divided as required."""
     if devices.mesh == "none":
@@ -62,13 +55,6 @@ def make_placement(devices: Devices) -> Placement:
     split = devices.model > 1
     placement = sharding.tensor_parallel(mesh) if split else sharding.data_parallel(mesh)
     return placement if devices.mesh == "data" else sharding.fully_sharded(placement)
-
-
-def max_over_processes(value: int) -> int:
-    """Maximum of a value over all processes."""
-    if jax.process_count() == 1:
-        return value
-    return int(np.max(multihost_utils.process_allgather(np.int32(value))))
 
 
 def _environment_integer(name: str) -> int | None:

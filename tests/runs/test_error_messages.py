@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import tensorstore
 
-from aejax.cli.process.error_messages import explain_errors
+from aejax.runs.error_messages import explain_errors
 
 
 def raise_in_destructor(in_another_thread: bool = True) -> None:
@@ -65,9 +65,9 @@ def test_other_unraisable_errors_are_reported(tmp_path, unraisable):
 OUT_OF_ROOM = """
 import atexit, os, sys, threading
 from aejax.cli import main as command
-from aejax.cli.process.error_messages import explain_errors, interruptible
+from aejax.runs.error_messages import explain_errors, interruptible
 from aejax.cli.commands.train import Train
-from tests.cli.process.test_error_messages import raise_in_destructor
+from tests.runs.test_error_messages import raise_in_destructor
 program = sys.modules["aejax.cli.main"]
 
 def train(given):
@@ -87,7 +87,7 @@ def test_full_disk_ends_run_with_two_lines(tmp_path, option):
     process = subprocess.run(
         [sys.executable, "-c", OUT_OF_ROOM, *option],
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
     )

@@ -85,8 +85,8 @@ def _handler(handler: Handler) -> Iterator[Callable[[], None]]:
     before = {each: signal.signal(each, handler) for each in SIGNALS if main}
 
     def restore() -> None:
-        for each, former in before.items():
-            signal.signal(each, former)
+        for each, former in before.items():  # None: the handler was not installed by Python
+            signal.signal(each, signal.SIG_DFL if former is None else former)
 
     try:
         yield restore

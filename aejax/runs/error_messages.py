@@ -8,15 +8,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aejax import checkpoints
-from aejax.cli.process.signals import Interrupted, ReceivedSignals, raise_on_signal
-from aejax.runs.run import checkpoints_folder, configuration_file
+from aejax.runs.run import checkpoints_folder, configuration_file, objective_file
+from aejax.runs.signals import Interrupted, ReceivedSignals, raise_on_signal
 from aejax.training import NonFiniteLossError
 
 DISK_FULL_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 PERMISSION_ERRORS = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Caller(NamedTuple):
+    """Origin of a run, whose words messages use.
+
+    resume: advice for resuming the run in the folder `{out}`.
+    out:    the option that names the folder.
+    """
+
+    resume: str
+    out: str
+
+
+COMMAND = Caller("resume with: aejax train --resume --out {out}", "--out")
+PYTHON = Caller("resume with: aejax.runs.train(..., out='{out}', resume=True)", "out")
 
 
 @contextmanager
@@ -34,8 +49,8 @@ def interruptible(out: Path) -> Iterator[ReceivedSignals]:
             yield received
     except KeyboardInterrupt as stop:
         if stop.args == (signal.SIGTERM,):
-            raise Interrupted(f"SIGTERM: stopped; {_how_to_resume(out)}", signal.SIGTERM) from stop
-        raise KeyboardInterrupt(f"interrupted; {_how_to_resume(out)}") from stop
+            raise Interrupted(f"SIGTERM: stopped; {how_to_resume(out)}", signal.SIGTERM) from stop
+        raise KeyboardInterrupt(f"interrupted; {how_to_resume(out)}") from stop
 
 
 class UnwritableError(OSError):
@@ -43,11 +58,12 @@ class UnwritableError(OSError):
 
 
 @contextmanager
-def explain_errors(out: Path) -> Iterator[None]:
+def explain_errors(out: Path, caller: Caller = COMMAND) -> Iterator[None]:
     """Re-raise the error of a run with a message that says what to do.
 
     Args:
         out: folder of the run.
+        caller: origin of the run.
 
     Raises:
         FloatingPointError: the loss is not finite; the message names the last good checkpoint.
@@ -68,16 +84,17 @@ def explain_errors(out: Path) -> Iterator[None]:
                 raise
             quiet.pop_all()
             advice = (
-                f"\nFree some space, then {_how_to_resume(out)}"
+                f"\nFree some space, then {how_to_resume(out, caller)}"
                 if error.errno in DISK_FULL_ERRORS
-                else "; choose another --out"
+                else f"; choose another {caller.out}"
             )
             raise UnwritableError(f"{out}: {error.strerror}{advice}") from error
 
 
-def _how_to_resume(out: Path) -> str:
-    started = configuration_file(out).exists()
-    return f"resume with: aejax train --resume --out {out}" if started else "start the run again"
+def how_to_resume(out: Path, caller: Caller = COMMAND) -> str:
+    """Advice that ends the message about a stopped run."""
+    started = configuration_file(out).exists() or objective_file(out).exists()
+    return caller.resume.format(out=out) if started else "start the run again"
 
 
 @contextmanager

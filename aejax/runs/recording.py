@@ -1,0 +1,154 @@
+"""Recording of a training in its folder: checkpoints, history, TensorBoard, graceful stops.
+
+The command `aejax train` and `aejax.runs.train` use it.
+"""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aejax import checkpoints, training
+from aejax.data import Normalisation
+from aejax.runs.error_messages import COMMAND, Caller, how_to_resume
+from aejax.runs.history import check_length, history_writer, read_history
+from aejax.runs.integrity import IDENTITY_KEY, read_identity
+from aejax.runs.processes import is_main_process, max_over_processes
+from aejax.runs.run import checkpoints_folder, history_file
+from aejax.runs.signals import Interrupted, ReceivedSignals, defer_signals
+from aejax.training import TrainState
+from aejax.training.epoch_loop import is_stop
+from aejax.training.records import Callback, Record
+
+
+class Recording(NamedTuple):
+    """Destination and settings of a recorded training.
+
+    out:           folder of the run.
+    settings:      settings that all checkpoints share, without the identity of the run.
+    normalisation: normalisation of the data, stored with each checkpoint.
+    epochs:        total number of epochs.
+    patience:      patience of early stopping, or None.
+    keep:          number of newest checkpoints to keep; the best is always kept.
+    save_every:    number of epochs between checkpoints; the last epoch is always saved.
+    caller:        origin of the run, whose words messages use.
+    """
+
+    out: Path
+    settings: Mapping[str, Any]
+    normalisation: Normalisation
+    epochs: int
+    patience: int | None
+    keep: int = 3
+    save_every: int = 1
+    caller: Caller = COMMAND
+
+
+def has_checkpoints(out: Path) -> bool:
+    """Whether a run has saved a checkpoint; one that was killed before has not."""
+    folder = checkpoints_folder(out)
+    return bool(checkpoints.steps(folder) or checkpoints.read_index(folder))
+
+
+def restore_recorded(
+    recording: Recording, like: TrainState, *, step: int | None = None
+) -> tuple[TrainState, list[Record]]:
+    """Restore the state of a checkpoint and the history up to it.
+
+    Args:
+        recording: the recorded training.
+        like: state with the same structure, shapes and dtypes.
+        step: step of the checkpoint (default: the newest).
+
+    Returns:
+        State and history.
+
+    Raises:
+        ValueError: a file is damaged, or the checkpoint belongs to other settings or arrays.
+    """
+    folder, identity = checkpoints_folder(recording.out), read_identity(recording.out)
+    state, _ = checkpoints.restore(
+        folder,
+        like,
+        configuration=with_identity(recording.settings, identity),
+        normalisation=recording.normalisation,
+        step=step,
+    )
+    checkpoints.check_best(folder, last=int(state.step))
+    path, epochs = history_file(recording.out), int(state.epoch)
+    history = read_history(path, identity)[:epochs]
+    check_length(path, history, epochs)
+    return state, history
+
+
+@contextmanager
+def recorded(
+    recording: Recording,
+    state: TrainState,
+    history: Sequence[Record],
+    *,
+    signals: ReceivedSignals,
+    callbacks: Sequence[Callback] = (),
+    progress: bool = False,
+    progress_lines: bool = True,
+) -> Iterator[list[Callback]]:
+    """Record the epochs of a training, whose folder exists, and stop it on a signal.
+
+    Args:
+        recording: the recorded training.
+        state: state to train from.
+        history: records of the epochs up to the state.
+        signals: signals received so far; later ones are appended.
+        callbacks: callbacks of the user. If one stops the training, its epoch is saved.
+        progress: whether to show the progress.
+        progress_lines: whether to show it as lines where there is no bar.
+
+    Yields:
+        Callbacks for `fit`. They raise `Interrupted` after an epoch in which a signal arrived.
+    """
+    out, epochs, past = recording.out, recording.epochs, list(history)
+    identity = read_identity(out) if is_main_process() else None
+    settings = with_identity(recording.settings, identity)
+
+    def save(state: TrainState, record: Record) -> bool:
+        past.append(record)
+        results = [callback(state, record) for callback in callbacks]
+        is_stopped = any(map(is_stop, results))
+        stalled = training.stalled(past, recording.patience)
+        last = record["epoch"] == epochs or is_stopped or stalled
+        number = max_over_processes(pending_signal() or 0)  # all processes save, or none does
+        stop = signal.Signals(number) if number and not last else None
+        if last or stop or record["epoch"] % recording.save_every == 0:
+            save_soon(
+                checkpoints_folder(out),
+                state,
+                configuration=settings,
+                normalisation=recording.normalisation,
+                validation_loss=record.get("validation", {}).get("loss"),
+                keep=recording.keep,
+            )
+        if stop:
+            raise Interrupted(
+                f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "
+                f"{how_to_resume(out, recording.caller)}",
+                stop,
+            )
+        return is_stopped
+
+    shown = training.progress(epochs, done=int(state.epoch), lines=progress_lines)
+    with (
+        defer_signals(signals) as pending_signal,
+        checkpoints.in_background() as save_soon,
+        history_writer(history_file(out), out / "tensorboard", history, identity)
+        if is_main_process()
+        else nullcontext() as record_epoch,
+        shown if progress and is_main_process() else nullcontext() as show,
+    ):
+        observers = (record_epoch, save, show)
+        yield [observe for observe in observers if observe is not None]
+
+
+def with_identity(settings: Mapping[str, Any], identity: str | None) -> dict[str, Any]:
+    """Settings of a checkpoint: those of the training, and the identity of the run."""
+    return dict(settings) if identity is None else {**settings, IDENTITY_KEY: identity}
