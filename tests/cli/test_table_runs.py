@@ -12,8 +12,10 @@ import pytest
 from sklearn.datasets import load_wine
 
 from aejax.cli import main
+from aejax.cli.explorer import views
 from aejax.data import load
-from aejax.runs.run import read_about
+from aejax.runs.run import open_run, read_about
+from aejax.runs.streamed_examples import load_seen_examples
 from tests.cli.conftest import check, history_of, state_of
 
 SETTINGS = "train --sizes 16 8 3 --loss squared --normalise standardise --epochs 3 --quiet --data"
@@ -219,6 +221,21 @@ def test_the_report_has_the_errors_of_features_and_rows(folder, tmp_path, aejax)
     np.testing.assert_allclose(worst["squared error"], scores["error"][order], rtol=1e-3)
     assert worst["class"].tolist() == scores["cultivar"][order].tolist()
     assert worst["largest in"].tolist() == scores["largest"][order].tolist()
+
+
+def test_the_explorer_names_features_and_classes(folder):
+    run = open_run(folder / "wine.csv.run")
+    shown = views.view(run, load_seen_examples(run))
+    expected = [*load_wine().feature_names, "colour=red", "colour=rosé", "colour=white"]
+    assert views.description(shown)["features"] == expected
+    table = pd.read_csv(folder / "wine.csv").iloc[4::5].reset_index(drop=True)
+    example = views.example(shown, 7)
+    assert example["label"] == table["cultivar"][7]
+    np.testing.assert_array_equal(example["x"][:13], table[expected[:13]].iloc[7])
+    plain = open_run(folder / "wine.npz.run")
+    others = views.view(plain, load_seen_examples(plain))
+    assert views.description(others)["features"] is None
+    assert isinstance(views.example(others, 7)["label"], int)
 
 
 def table_of(page: Path, title: str, following: str) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.data import Schema, feature_names
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import Map, decoder, encoder, model_inputs
 from aejax.runs.run import Run
@@ -15,6 +16,9 @@ from aejax.types import Array
 
 MAX_UNIT_EXAMPLES = 12
 """Maximum number of examples that are shown for a unit."""
+
+MAX_NAMED_FEATURES = 200
+"""Maximum number of features that are listed by name."""
 
 MAX_GRADIENT_EXAMPLES = 256
 """Maximum number of examples that the gradient of a unit is averaged over."""
@@ -32,6 +36,7 @@ class View(NamedTuple):
     encode:   raw examples -> codes [examples, units].
     decode:   codes [examples, units] -> raw examples.
     gradient: (raw examples, unit) -> mean gradient of the unit in raw units, [*features].
+    schema:   columns of a table, or None.
     """
 
     title: str
@@ -41,6 +46,7 @@ class View(NamedTuple):
     encode: Map
     decode: Map
     gradient: Callable[[np.ndarray, int], np.ndarray]
+    schema: Schema | None = None
 
 
 class UnknownIndexError(LookupError):
@@ -68,6 +74,7 @@ def view(run: Run, examples: ShownExamples) -> View:
         encode=lambda x: encoded(x).reshape(len(x), -1),
         decode=lambda code: decoded(code.reshape(len(code), *shape)),
         gradient=_unit_gradient(run),
+        schema=run.about.schema,
     )
 
 
@@ -96,14 +103,17 @@ def description(view: View) -> dict[str, Any]:
 
     Returns:
         The shape of an image, [height, width, channels] (other examples are shown as one row of
-        pixels), the number of examples, their minimum and maximum value, and the minimum and
-        maximum activation of each unit.
+        pixels), the names of the features of a table (None for other data or many features), the
+        number of examples, their minimum and maximum value, and the minimum and maximum activation
+        of each unit.
     """
     shape = view.x.shape[1:]
+    names = [] if view.schema is None else feature_names(view.schema.columns)
     image = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
     return {
         "title": view.title,
         "shape": (*shape, 1)[:3] if image else (1, math.prod(shape), 1),
+        "features": names if 0 < len(names) <= MAX_NAMED_FEATURES else None,
         "examples": len(view.x),
         "low": float(view.x.min()),
         "high": float(view.x.max()),
@@ -119,13 +129,15 @@ def example(view: View, number: int) -> dict[str, Any]:
         number: index of the example.
 
     Returns:
-        Class (or None), x, code, x_hat, and squared error.
+        Class (or None; of a table, its name), x, code, x_hat, and squared error.
 
     Raises:
         UnknownIndexError: there is no such example.
     """
     x = view.x[_checked_index("example", number, len(view.x))]
     label = None if view.labels is None else int(view.labels[number])
+    if label is not None and view.schema is not None and view.schema.classes is not None:
+        label = view.schema.classes[label]
     code = view.codes[number]
     return {"label": label, "x": _as_list(x), "code": _as_list(code)} | _compared(view, x, code)
 

@@ -87,6 +87,19 @@ function move(unit) {
 function showDecoded({ x_hat, error }) {
   drawExample(find("decoded"), x_hat);
   find("error").value = plain(error);
+  showFeatures(x_hat);
+}
+
+function showFeatures(x_hat) {
+  const rows = (about.features ?? []).map((name, i) => {
+    const row = document.createElement("tr");
+    for (const text of [name, plain(example.x[i]), plain(x_hat[i])]) {
+      row.insertCell().textContent = text;
+    }
+    for (const cell of [...row.cells].slice(1)) cell.className = "number";
+    return row;
+  });
+  find("values").replaceChildren(...rows);
 }
 
 const showExample = latest((answer) => {
@@ -183,6 +196,7 @@ find("next").onclick = () => choose(number + 1);
 find("choice").onsubmit = find("brush").onsubmit = (event) => event.preventDefault();
 
 document.title = find("title").textContent = about.title;
+find("features").hidden = !about.features;
 find("example").max = about.examples - 1;
 find("width").max = Math.max(3, Math.ceil(Math.max(width, height) / 2));
 choose(0);
