@@ -98,6 +98,7 @@ def test_raw_examples_are_normalised_as_by_scikit_learn(tmp_path):
         train(tmp_path / "b", data=Batch(WINE, WINE), normalisation=scale)
 
 
+@pytest.mark.slow
 def test_a_stream_equals_fit_stream(tmp_path):
     stream = Stream(lambda rows: Batch(TRAIN[rows]), len(TRAIN), 60)
     options = {"validation": None, "batch_size": None, "steps_per_epoch": 1}

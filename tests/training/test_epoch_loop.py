@@ -50,6 +50,7 @@ def test_the_state_of_the_best_epoch_is_returned():
     assert (8 * loss + tail) / 9 == pytest.approx(min(losses_in(history)), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_training_on_a_stream_returns_the_best_state_and_can_be_stopped():
     train, held_out = (Stream(lambda i, x=x: Batch(x[i]), len(x), len(x)) for x in (X, HELD_OUT))
     states = []
