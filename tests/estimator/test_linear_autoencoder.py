@@ -309,7 +309,7 @@ def test_variances_out_of_range_are_refused(scale):
 
 def test_the_unbiased_variance_must_be_in_range():
     x = np.array([[1.5e19], [-1.5e19]], np.float32)  # variance 2.25e38, unbiased 4.5e38
-    with pytest.raises(ValueError, match=r"4\.5e\+38, is out of float32's range"):
+    with pytest.raises(ValueError, match=r"4\.5e\+38, is out of the range of float32"):
         LinearAutoencoder(1).fit(x)
 
 
