@@ -77,7 +77,9 @@ def read_record(run: Path) -> ObjectiveRecord:
             f"{run} is a run of aejax train, which makes its own objective: open it without one"
         )
     if not path.is_file():
-        raise FileNotFoundError(f"{run} is not a run: it does not contain {path.name}")
+        raise FileNotFoundError(
+            f"{run} is not a run: it contains neither {configuration_file(run).name} nor {path.name}"
+        )
     check_digest(path)
     try:
         record = ObjectiveRecord(**read_json(path))

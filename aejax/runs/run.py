@@ -113,7 +113,9 @@ def read_configuration(run: Path) -> Training:
             f"with aejax.runs.open({str(run)!r}, objective)"
         )
     if not path.is_file():
-        raise FileNotFoundError(f"{run} is not a run: it does not contain {path.name}")
+        raise FileNotFoundError(
+            f"{run} is not a run: it contains neither {path.name} nor {objective_file(run).name}"
+        )
     try:
         settings = loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

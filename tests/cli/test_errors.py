@@ -141,7 +141,7 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
         ),
         (
             "encode small.npy small.npy",
-            "small.npy is not a run: it does not contain configuration.json",
+            "small.npy is not a run: it contains neither configuration.json nor objective.json",
         ),
         ("report nowhere", "nowhere is not a run"),
         ("export nowhere", "nowhere is not a run"),
