@@ -78,7 +78,7 @@ def read_record(run: Path) -> ObjectiveRecord:
         )
     if not path.is_file():
         raise FileNotFoundError(
-            f"{run} is not a run: it contains neither {configuration_file(run).name} nor {path.name}"
+            f"{run} is not a run: it contains neither configuration.json nor {path.name}"
         )
     check_digest(path)
     try:
