@@ -117,7 +117,7 @@ def draws(_: Problem, found: Found) -> CaptionedFigure:
     """Draw distances of sampled means from their expectation."""
     names = ("Gaussian noise", "masks")
     return CaptionedFigure(
-        plots.certificates(dict(zip(names, map(numbers, found), strict=True))),
+        plots.certificates(dict(zip(names, map(numbers, found[:2]), strict=True))),
         "Sampled noise and its expectation",
         "The distance between the mean over draws and its prediction from the moments, and the "
         "bound of six standard errors, which decreases with the inverse square root of the "
