@@ -1,5 +1,6 @@
 """Outlier detection by a threshold on `score_samples`, with scikit-learn's sign conventions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,7 @@ class OutlierThresholdMixin:
 
     contamination: float | None
     offset_: float
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Score of each example; higher is more normal."""
-        raise NotImplementedError
+    score_samples: Callable[[Any], np.ndarray]
 
     @available_if(_has_contamination)
     def decision_function(self, X: Any) -> np.ndarray:

@@ -94,8 +94,7 @@ def outlier_threshold(reference: ArrayLike, *, contamination: float) -> float:
         >>> outlier_threshold([1.0, 2.0, 3.0, 4.0, 5.0], contamination=0.25)
         4.0
     """
-    if not 0 < contamination <= 0.5:
-        raise ValueError(f"contamination must be a fraction in (0, 0.5], got {contamination}")
+    check_contamination(contamination)
     return float(np.quantile(_checked(reference), 1 - contamination))
 
 
@@ -131,6 +130,12 @@ def anomaly_scores(
     threshold = outlier_threshold(reference, contamination=contamination)
     rank = empirical_rank(error, reference)
     return AnomalyScores(error, errors, rank, threshold, error > threshold)
+
+
+def check_contamination(contamination: float) -> None:
+    """Raise ValueError if a contamination is not a fraction in (0, 0.5]."""
+    if not 0 < contamination <= 0.5:
+        raise ValueError(f"contamination must be a fraction in (0, 0.5], got {contamination}")
 
 
 def _checked(reference: ArrayLike) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from aejax import registry
 from aejax.data.image_folder import ImageMode
+from aejax.runs.json_files import json_text
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
@@ -150,7 +151,7 @@ def fixed_settings(training: Training) -> dict[str, Any]:
 
 def dumps(training: Training) -> str:
     """Settings as JSON text."""
-    return json.dumps(_as_json(training), indent=2) + "\n"
+    return json_text(_as_json(training))
 
 
 def loads(text: str) -> Training:

@@ -130,11 +130,14 @@ def reconstructor(run: TrainedRun) -> Map:
         A function: flat normalised examples [examples, features] -> float32 reconstructions, of
         the same shape.
     """
-    compiled = jax.jit(lambda x: reconstruct_inputs(run.objective, run.params, x))
-    return _in_blocks(lambda x: compiled(jnp.asarray(x)))
+    return _in_blocks(lambda x: compiled_reconstruct(run.objective, run.params, jnp.asarray(x)))
 
 
-# At module level, so that JAX caches the programs of an objective.
+# At module level, so that JAX caches the programs of an objective. As the parameters are arguments,
+# a stored program serves all runs of this shape.
+compiled_reconstruct = jax.jit(reconstruct_inputs, static_argnums=0)
+
+
 @partial(jax.jit, static_argnums=0)
 def _encode(objective: Objective, params: Params, x: Array) -> Code:
     return objective.model.encode(params, x)

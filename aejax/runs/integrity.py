@@ -13,16 +13,16 @@ the file.
 """
 
 import hashlib
-import json
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aejax import checkpoints
 from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs.atomic_files import write_bytes, write_text
+from aejax.runs.json_files import json_text
 
 IDENTITY_KEY = "identity in digests.json"
 """Key of the identity in the configuration that checkpoints are compared by."""
@@ -41,6 +41,11 @@ class Digests(NamedTuple):
 
     run: str | None
     files: dict[str, list[str | None]]
+
+
+def with_identity(settings: Mapping[str, Any], identity: str | None) -> dict[str, Any]:
+    """Settings of a checkpoint: those of the training, and the identity of the run."""
+    return dict(settings) if identity is None else {**settings, IDENTITY_KEY: identity}
 
 
 def new_identity() -> str:
@@ -138,7 +143,7 @@ def _read(run: Path) -> Digests | None:
 
 
 def _write(run: Path, digests: Digests) -> None:
-    write_text(identity_file(run), json.dumps(seal(digests._asdict()), indent=2) + "\n")
+    write_text(identity_file(run), json_text(seal(digests._asdict())))
 
 
 def _digest(path: Path) -> str | None:

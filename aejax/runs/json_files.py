@@ -24,3 +24,8 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply to be a file of aejax") from error
+
+
+def json_text(document: Any) -> str:
+    """Text of a JSON file, indented for readers."""
+    return json.dumps(document, indent=2) + "\n"

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from aejax.runs.processes import is_main_process
+
 
 @contextmanager
 def locked(run: Path, *, option: str = "--out") -> Iterator[None]:
-    """Lock the folder of a run; the lock is released when the process ends.
+    """Lock the folder of a run by the main process; released when the process ends.
 
     Args:
         run: folder of the run; it is created if it is missing.
@@ -18,6 +20,9 @@ def locked(run: Path, *, option: str = "--out") -> Iterator[None]:
     Raises:
         ValueError: another process holds the lock.
     """
+    if not is_main_process():
+        yield
+        return
     run.mkdir(parents=True, exist_ok=True)
     lock = FileLock(run / ".lock")
     try:

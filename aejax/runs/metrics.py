@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from aejax.data.example_blocks import blocks
-from aejax.objectives import reconstruct
 from aejax.runs.examples import Examples
+from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.run import Run
 from aejax.theory.analysis.pca import PCA
 
@@ -31,8 +31,7 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
     """
     example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
     units = jax.eval_shape(run.objective.model.encode, run.params, example).size
-    # As the parameters are an argument, the cached program serves all runs of this shape.
-    reconstructed = partial(jax.jit(reconstruct, static_argnums=0), run.objective, run.params)
+    reconstructed = partial(compiled_reconstruct, run.objective, run.params)
     test_examples, test_error = _mean_error(reconstructed, examples.test_batches())
     return {
         "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",

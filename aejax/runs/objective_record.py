@@ -19,7 +19,7 @@ from aejax import checkpoints
 from aejax.checkpoints.arrays import array_names, differences
 from aejax.objectives import Objective
 from aejax.runs.integrity import check_digest, write_files
-from aejax.runs.json_files import read_json
+from aejax.runs.json_files import json_text, read_json
 from aejax.runs.run import (
     About,
     about_document,
@@ -54,7 +54,7 @@ class ObjectiveRecord(NamedTuple):
 def write_record(run: Path, record: ObjectiveRecord, about: About, *, identity: str) -> None:
     """Write the settings of a new run, its environment and data."""
     files = {about_file(run): about_document(about), objective_file(run): record._asdict()}
-    contents = {path.name: _json(document).encode() for path, document in files.items()}
+    contents = {path.name: json_text(document).encode() for path, document in files.items()}
     write_files(run, identity, contents)
 
 
@@ -172,7 +172,3 @@ def as_json(name: str, values: Any) -> dict[str, Any]:
         raise ValueError(
             f"{name} must be a dict of names and JSON values (numbers, text, lists, dicts): {error}"
         ) from error
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2) + "\n"

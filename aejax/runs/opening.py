@@ -13,15 +13,15 @@ from aejax.objectives import Objective
 from aejax.repr_text import entries_text, value_text
 from aejax.runs.environment import check_platform
 from aejax.runs.history import read_run_history
-from aejax.runs.integrity import read_identity
+from aejax.runs.integrity import read_identity, with_identity
 from aejax.runs.objective_record import check_params, params_like, read_record, resolve_objective
-from aejax.runs.recording import with_identity
 from aejax.runs.run import (
     About,
     Run,
     check_location,
     checkpoints_folder,
     configuration_file,
+    normalisation_like,
     open_run,
     read_about,
 )
@@ -113,7 +113,7 @@ def open_objective_run(
         saved,
         like,
         configuration=with_identity(record.settings, read_identity(folder)),
-        normalisation=Normalisation(*[np.zeros(about.feature_shape)] * 2),
+        normalisation=normalisation_like(about),
         step=checkpoints.best_step(saved) if checkpoint is None else checkpoint,
     )
     history = read_run_history(folder)

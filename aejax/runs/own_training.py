@@ -1,7 +1,6 @@
 """Training of any objective as a run in a folder, from a script or notebook."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -172,7 +171,7 @@ def train(
         test = normalised_batch(test, normalisation, "the test data")
         training.check_training(objective, state.params, test, batch_size=1)
         test = clip_targets(objective, test)
-    with explain_errors(out, PYTHON), _locked(out):
+    with explain_errors(out, PYTHON), locked(out, option=PYTHON.out):
         _check_unused(out, resume=resume, checkpoint=checkpoint)
         history: list[Record] = []
         if checkpoint is not None or has_checkpoints(out):
@@ -271,10 +270,6 @@ def _initial_state(
         state = training.init_state(objective, optimizer, key)
         return training.place_state(placement, state)
     return sharding.init_sharded(placement, objective, optimizer, typed_key(key))
-
-
-def _locked(out: Path) -> Any:
-    return locked(out, option="out") if is_main_process() else nullcontext()
 
 
 def _check_unused(out: Path, *, resume: bool, checkpoint: int | None) -> None:

@@ -13,7 +13,7 @@ from aejax import checkpoints, training
 from aejax.data import Normalisation
 from aejax.runs.error_messages import COMMAND, Caller, how_to_resume
 from aejax.runs.history import check_length, history_writer, read_history
-from aejax.runs.integrity import IDENTITY_KEY, read_identity
+from aejax.runs.integrity import read_identity, with_identity
 from aejax.runs.processes import is_main_process, max_over_processes
 from aejax.runs.run import checkpoints_folder, history_file
 from aejax.runs.signals import Interrupted, ReceivedSignals, defer_signals
@@ -147,8 +147,3 @@ def recorded(
     ):
         observers = (record_epoch, save, show)
         yield [observe for observe in observers if observe is not None]
-
-
-def with_identity(settings: Mapping[str, Any], identity: str | None) -> dict[str, Any]:
-    """Settings of a checkpoint: those of the training, and the identity of the run."""
-    return dict(settings) if identity is None else {**settings, IDENTITY_KEY: identity}

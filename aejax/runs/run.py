@@ -1,6 +1,5 @@
 """Folder of a run: paths of its files, reading, writing, and opening a trained run."""
 
-import json
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -21,8 +20,8 @@ from aejax.repr_text import record_text
 from aejax.runs.builders import make_objective, make_optimizer
 from aejax.runs.configuration import Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
-from aejax.runs.integrity import IDENTITY_KEY, check_digest, read_identity, write_files
-from aejax.runs.json_files import read_json
+from aejax.runs.integrity import check_digest, read_identity, with_identity, write_files
+from aejax.runs.json_files import json_text, read_json
 from aejax.types import Params
 
 
@@ -184,7 +183,7 @@ def read_metrics(run: Path) -> dict[str, Any]:
 
 def write_metrics(run: Path, metrics: dict[str, Any]) -> None:
     """Write the metrics of a run."""
-    write_files(run, read_identity(run), {metrics_file(run).name: _json(metrics).encode()})
+    write_files(run, read_identity(run), {metrics_file(run).name: json_text(metrics).encode()})
 
 
 def write_settings(
@@ -192,7 +191,7 @@ def write_settings(
 ) -> None:
     """Write the settings of a run with this identity, and its environment and data."""
     files = {
-        about_file(run): _json(about_document(about)),
+        about_file(run): json_text(about_document(about)),
         configuration_file(run): dumps(configuration),
     }
     write_files(run, identity, {path.name: text.encode() for path, text in files.items()})
@@ -209,11 +208,7 @@ def checkpoint_settings(
 ) -> dict[str, Any]:
     """Settings that all checkpoints of a run share: fixed settings, data, and identity."""
     settings = fixed_settings(configuration) | {"data fingerprint": data_fingerprint}
-    return settings if identity is None else settings | {IDENTITY_KEY: identity}
-
-
-def _json(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2) + "\n"
+    return with_identity(settings, identity)
 
 
 def data_folder(configuration: Training) -> str | None:
@@ -296,7 +291,7 @@ def _read_checkpoint(
         folder,
         jax.eval_shape(start, jax.random.key(0)),
         configuration=checkpoint_settings(configuration, about.fingerprint, read_identity(run)),
-        normalisation=_normalisation_like(about),
+        normalisation=normalisation_like(about),
         step=step,
     )
     return state.params, normalisation, int(state.step)
@@ -308,7 +303,7 @@ def _read_exported(
     path = parameters_file(run)
     params, description = load_parameters(path)
     expected = jax.eval_shape(objective.model.init, jax.random.key(0)) | {
-        "normalisation": _normalisation_like(about)._asdict()
+        "normalisation": normalisation_like(about)._asdict()
     }
     found_arrays, expected_arrays = array_names(params), array_names(expected)
     if found_arrays != expected_arrays:
@@ -325,6 +320,6 @@ def _read_exported(
     return jax.tree.map(jnp.asarray, params), normalisation, step
 
 
-def _normalisation_like(about: About) -> Normalisation:
+def normalisation_like(about: About) -> Normalisation:
     """A normalisation of the same shape as the run's."""
     return Normalisation(*[np.zeros(about.feature_shape)] * 2)

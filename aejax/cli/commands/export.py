@@ -1,6 +1,5 @@
 """`aejax export`: parameters and compiled functions of a run for use without aejax."""
 
-import json
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +16,7 @@ from aejax.runs.atomic_files import write_bytes, write_text
 from aejax.runs.configuration import fixed_settings
 from aejax.runs.inference import decode_array, encode_array
 from aejax.runs.integrity import read_identity, write_files
+from aejax.runs.json_files import json_text
 from aejax.runs.run import (
     Run,
     checkpoints_folder,
@@ -66,7 +66,7 @@ def export(command: Export) -> None:
     for suffix in ("safetensors", "npz"):
         path = command.out / f"parameters.{suffix}"
         interchange.save_parameters(path, _parameters(run), description=description)
-    write_text(command.out / "description.json", json.dumps(description, indent=2) + "\n")
+    write_text(command.out / "description.json", json_text(description))
     identity, parameters = read_identity(command.run), parameters_file(command.out)
     write_settings(command.out, run.configuration, run.about, identity=identity)
     write_files(command.out, identity, {parameters.name: parameters.read_bytes()})

@@ -8,6 +8,7 @@ import numpy as np
 import tyro
 
 from aejax.evaluation import AnomalyScores
+from aejax.evaluation.anomaly import check_contamination
 from aejax.runs.array_files import check_destination, join_columns, write_arrays, write_columns
 from aejax.runs.new_data import NewData, load_new_data
 from aejax.runs.run import Run, open_run
@@ -70,10 +71,7 @@ def _check(command: Score) -> None:
     check_destination(command.out)
     if command.out.suffix == ".npy":
         raise ValueError(f"out must end in .csv or .npz, got {command.out}")
-    if not 0 < command.contamination <= 0.5:
-        raise ValueError(
-            f"contamination must be a fraction in (0, 0.5], got {command.contamination}"
-        )
+    check_contamination(command.contamination)
 
 
 def _columns(run: Run, data: NewData, scores: AnomalyScores) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -119,7 +118,7 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     key = jax.random.key(configuration.seed)
     state = sharding.init_sharded(placement, objective, optimizer, key)
     examples.check(objective, state.params, patience=configuration.patience)
-    with explain_errors(out), locked(out) if is_main_process() else nullcontext():
+    with explain_errors(out), locked(out):
         _check_unused(command)
         state, history = _start(command, examples, folder, state)
         with recorded(
