@@ -91,7 +91,6 @@ def recorded(
     signals: ReceivedSignals,
     callbacks: Sequence[Callback] = (),
     progress: bool = False,
-    progress_lines: bool = True,
 ) -> Iterator[list[Callback]]:
     """Record the epochs of a training, whose folder exists, and stop it on a signal.
 
@@ -102,7 +101,6 @@ def recorded(
         signals: signals received so far; later ones are appended.
         callbacks: callbacks of the user. If one stops the training, its epoch is saved.
         progress: whether to show the progress.
-        progress_lines: whether to show it as lines where there is no bar.
 
     Yields:
         Callbacks for `fit`. They raise `Interrupted` after an epoch in which a signal arrived.
@@ -136,7 +134,7 @@ def recorded(
             )
         return is_stopped
 
-    shown = training.progress(epochs, done=int(state.epoch), lines=progress_lines)
+    shown = training.progress(epochs, done=int(state.epoch))
     with (
         defer_signals(signals) as pending_signal,
         checkpoints.in_background() as save_soon,

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from aejax.training.records import Callback, Record
@@ -17,7 +17,7 @@ BAR_LENGTH = 30
 
 
 @contextmanager
-def progress(epochs: int, *, done: int = 0, lines: bool = True) -> Iterator[Callback]:
+def progress(epochs: int, *, done: int = 0) -> Iterator[Callback]:
     """Show the progress of a training: epoch, losses, examples per second.
 
     A terminal shows a bar with the remaining time, a notebook a bar. Elsewhere, as in a log file,
@@ -26,7 +26,6 @@ def progress(epochs: int, *, done: int = 0, lines: bool = True) -> Iterator[Call
     Args:
         epochs: total number of epochs.
         done: number of epochs before a resumed training starts.
-        lines: whether to print lines where there is no bar.
 
     Yields:
         A callback for `fit`.
@@ -44,7 +43,7 @@ def progress(epochs: int, *, done: int = 0, lines: bool = True) -> Iterator[Call
     elif console.is_terminal:
         shown = _terminal_bar(epochs, done, console)
     else:
-        shown = _lines(epochs) if lines else nullcontext(_show_nothing)
+        shown = _lines(epochs)
     with shown as show:
         yield show
 
@@ -117,10 +116,6 @@ def _lines(epochs: int, clock: Callable[[], float] = time.monotonic) -> Iterator
     finally:
         if pending is not None:
             print_line(pending)
-
-
-def _show_nothing(_: TrainState, record: Record) -> None:
-    """Callback where there is neither a bar nor a line."""
 
 
 def _measured(record: Record) -> str:

@@ -41,9 +41,6 @@ def test_the_last_line_is_printed_once_and_after_an_error(capsys):
     with training.progress(1) as show:
         show(STATE, record(1))
     assert len(capsys.readouterr().err.splitlines()) == 1
-    with training.progress(1, lines=False) as show:
-        show(STATE, record(1))
-    assert capsys.readouterr().err == ""
 
 
 def test_a_terminal_gets_a_bar(capsys, monkeypatch):

@@ -82,7 +82,7 @@ class Train:
     pca: bool = True
     """measure the test error of PCA with the same number of components"""
     quiet: bool = False
-    """hide the progress bar"""
+    """hide the progress: a bar in a terminal, a line every 10 seconds in a log file"""
     json: bool = False
     """print the metrics as JSON"""
 
@@ -127,7 +127,6 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
             history,
             signals=signals,
             progress=not command.quiet,
-            progress_lines=False,
         ) as callbacks:
             examples.fit(
                 objective,

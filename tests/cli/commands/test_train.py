@@ -126,13 +126,15 @@ def test_progress_bar_is_shown_on_stderr_unless_quiet(run, aejax, monkeypatch):
     assert (quiet.code, quiet.err) == (0, "")
 
 
-def test_no_progress_bar_without_a_terminal(tmp_path, small, aejax):
+def test_a_log_file_gets_lines_and_no_bar(tmp_path, small, aejax):
     outcome = aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 2 --validation 0 --tied "
         f"--save-every 2 --out {tmp_path / 'run'}"
     )
-    assert (outcome.code, outcome.err) == (0, "")
-    assert "\x1b" not in outcome.out
+    assert outcome.code == 0
+    lines = [line.partition(":")[0] for line in outcome.err.splitlines()]
+    assert lines == ["epoch 1/2", "epoch 2/2"]
+    assert "\x1b" not in outcome.out + outcome.err
     assert [path.name for path in (tmp_path / "run/checkpoints").iterdir()] == ["6"]
 
 
