@@ -11,8 +11,8 @@ import numpy as np
 from aejax.data.example_blocks import blocks
 from aejax.runs.examples import Examples
 from aejax.runs.inference import compiled_reconstruct
+from aejax.runs.pca_baseline import fit_pca_baseline, project
 from aejax.runs.run import Run
-from aejax.theory.analysis.pca import PCA
 
 PCA_SKIPPED = {"pca_test_error": None, "pca_method": "skipped"}
 
@@ -56,20 +56,12 @@ def _mean_error(
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:
     """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
-    if units >= min(x_train.shape):
+    baseline = fit_pca_baseline(x_train, units)
+    if baseline is None:
         return {"pca_test_error": None, "pca_method": None} | count
-    from aejax.theory.analysis.truncated_pca import truncated_pca  # SciPy is slow to import
-
-    analysis, passes = truncated_pca(x_train, units)
     test = (block for batch in examples.test_batches() for _, block in blocks(batch))
-    _, error = _mean_error(partial(_projected, analysis), test)
-    method = "exact" if passes is None else f"randomised, {passes} passes"
-    return {"pca_test_error": error, "pca_method": method} | count
-
-
-def _projected(analysis: PCA, x: np.ndarray) -> np.ndarray:
-    """Reconstruction of x from its principal components."""
-    return analysis.mean + (x - analysis.mean) @ analysis.components.T @ analysis.components
+    _, error = _mean_error(partial(project, baseline.analysis), test)
+    return {"pca_test_error": error, "pca_method": baseline.method} | count
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:

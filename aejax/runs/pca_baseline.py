@@ -1,0 +1,54 @@
+"""PCA with as many components as code units, fitted to the train examples of a run."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from aejax.theory.analysis.pca import PCA
+
+
+class PCABaseline(NamedTuple):
+    """PCA that the reconstructions of a run are compared with.
+
+    analysis: the components.
+    method:   "exact", or "randomised, N passes" for large data (see `truncated_pca`).
+    """
+
+    analysis: PCA
+    method: str
+
+
+def fit_pca_baseline(
+    x_train: Float[np.ndarray, "examples features"], units: int
+) -> PCABaseline | None:
+    """Fit PCA to train examples.
+
+    Args:
+        x_train: flat normalised examples.
+        units: number of code units.
+
+    Returns:
+        The baseline; None if it would reconstruct the train examples exactly.
+    """
+    if units >= min(x_train.shape):
+        return None
+    from aejax.theory.analysis.truncated_pca import truncated_pca  # SciPy is slow to import
+
+    analysis, passes = truncated_pca(x_train, units)
+    return PCABaseline(analysis, "exact" if passes is None else f"randomised, {passes} passes")
+
+
+def project(
+    analysis: PCA, x: Float[np.ndarray, "examples features"]
+) -> Float[np.ndarray, "examples features"]:
+    """Reconstruct examples from their principal components.
+
+    Args:
+        analysis: the components.
+        x: flat normalised examples.
+
+    Returns:
+        The reconstructions, float64.
+    """
+    return analysis.mean + (x - analysis.mean) @ analysis.components.T @ analysis.components
