@@ -7,12 +7,15 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect, sync_playwright
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
 
 from aejax import report
 from aejax.runs.inference import decode_array, encode_array
@@ -73,9 +76,15 @@ def open_page(browser, tmp_path):
 
 @pytest.fixture(scope="module")
 def address(finished, compiled_once):
-    """Address of `aejax explore` for the finished run; Ctrl-C must end it without error."""
+    with explored(finished, compiled_once) as address:
+        yield address
+
+
+@contextmanager
+def explored(run, compiled_once):
+    """Address of `aejax explore` for a run; Ctrl-C must end it without error."""
     main = "from aejax.cli import main; raise SystemExit(main())"
-    command = [sys.executable, "-c", main, "explore", str(finished)]
+    command = [sys.executable, "-c", main, "explore", str(run)]
     server = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -128,7 +137,7 @@ def test_slider_changes_reconstruction(open_page, address, run):
     np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
     kernel = run.params["decoder"]["layer_0"]["kernel"]
     unit = int(np.argmax(np.linalg.norm(kernel, axis=1)))  # the one that is seen best
-    slider = page.locator("#code input").nth(unit)
+    slider = page.get_by_label(f"unit {unit}", exact=True)
     slider.click()
     slider.press("Home" if code[0, unit] > float(slider.input_value()) else "End")
     moved = np.ravel(decode_array(run, code.at[0, unit].set(float(slider.input_value()))))
@@ -184,6 +193,136 @@ def test_drawn_mask_is_reconstructed(open_page, address, run):
     page.get_by_role("button", name="restore all").click()
     told(page, "#damage", 0)
     np.testing.assert_array_equal(shown(page, "#drawn"), grey(x))
+
+
+def test_dragging_in_the_map_of_codes_decodes_the_point(open_page, address, run):
+    page = open_page(address, "phone")
+    told(page, "#damage", 0)
+    x = load_digits().data[4::5]
+    codes = np.asarray(encode_array(run, jnp.asarray(x, jnp.float32)))
+    variance = np.argsort(-codes.var(axis=0))
+    shown_order = page.locator("#code button").all_inner_texts()
+    assert shown_order == [str(unit) for unit in variance]
+    page.get_by_label("horizontal unit").select_option("5")
+    page.get_by_label("vertical unit").select_option("3")
+    page.wait_for_load_state("networkidle")
+    assert page.locator("#points circle").count() == len(x)
+    low, high = codes[:, [5, 3]].min(axis=0), codes[:, [5, 3]].max(axis=0)
+    place = [float(page.locator("#mark").get_attribute(name)) for name in ("cx", "cy")]
+    share = (codes[0, [5, 3]] - low) / (high - low)
+    np.testing.assert_allclose(place, [14 + 372 * share[0], 386 - 372 * share[1]], atol=0.5)
+    page.locator("#map").scroll_into_view_if_needed()
+    box = page.locator("#map").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 1, box["y"] + 1, steps=5)  # upper right corner
+    page.mouse.up()
+    moved = codes[:1].copy()
+    moved[0, [5, 3]] = high
+    x_hat = np.ravel(decode_array(run, jnp.asarray(moved)))
+    told(page, "#error", np.sum((x_hat - x[0]) ** 2))
+    np.testing.assert_allclose(shown(page, "#decoded"), grey(x_hat), atol=1)
+    page.locator("#map").press("ArrowLeft")
+    moved[0, 5] = high[0] - 0.02 * (high[0] - low[0])
+    x_hat = np.ravel(decode_array(run, jnp.asarray(moved)))
+    told(page, "#error", np.sum((x_hat - x[0]) ** 2))
+    page.get_by_role("button", name="nearest example").click()
+    distance = np.square((codes[:, [5, 3]] - moved[0, [5, 3]]) / (high - low)).sum(axis=1)
+    expect(page.locator("#example")).to_have_value(str(np.argmin(distance)))
+
+
+def test_examples_with_the_largest_errors_come_first(open_page, address, run):
+    page = open_page(address)
+    x = load_digits().data[4::5]
+    codes = encode_array(run, jnp.asarray(x, jnp.float32))
+    x_hat = np.asarray(decode_array(run, codes)).reshape(len(x), -1)
+    order = np.argsort(-np.square(x_hat - x).sum(axis=1))
+    page.get_by_label("order").select_option("largest error first")
+    expect(page.locator("#example")).to_have_value(str(order[0]))
+    page.get_by_role("button", name="next").click()
+    expect(page.locator("#example")).to_have_value(str(order[1]))
+    page.get_by_label("order").select_option("as stored")
+    page.get_by_role("button", name="previous").click()
+    expect(page.locator("#example")).to_have_value(str(max(order[1] - 1, 0)))
+
+
+def test_own_image_is_reconstructed_by_the_model_and_by_pca(open_page, address, run, tmp_path):
+    page = open_page(address)
+    told(page, "#damage", 0)
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "own.png")
+    Image.fromarray(pixels[:5]).save(tmp_path / "other.png")
+    upload = page.get_by_label("own image")
+    upload.set_input_files(tmp_path / "own.png")
+    expect(page.locator("#label")).to_have_text("own image")
+    x = pixels.ravel() * (16 / 255)
+    np.testing.assert_allclose(shown(page, "#input"), grey(x), atol=1)
+    x_hat = np.ravel(decode_array(run, encode_array(run, jnp.asarray(x[None], jnp.float32))))
+    told(page, "#error", np.sum((x_hat - x) ** 2))
+    pca = PCA(codes_size(run)).fit(np.delete(load_digits().data, np.s_[4::5], axis=0))
+    by_pca = pca.inverse_transform(pca.transform(x[None]))[0]
+    told(page, "#pca-error", np.sum((by_pca - x) ** 2))
+    np.testing.assert_allclose(shown(page, "#pca"), grey(by_pca), atol=1)
+    upload.set_input_files(tmp_path / "other.png")
+    expect(page.get_by_role("alert")).to_contain_text("8 × 5 pixels")
+    assert len(page.failures) == 2  # status 400, and the error that ends the request
+    page.failures.clear()
+
+
+def codes_size(run) -> int:
+    return run.params["decoder"]["layer_0"]["kernel"].shape[0]
+
+
+def test_features_of_a_table_are_named_bars(open_page, tmp_path, aejax, compiled_once):
+    table = load_iris(as_frame=True).data
+    table.to_csv(tmp_path / "iris.csv", index=False)
+    settings = "train --normalise standardise --loss squared --sizes 4 2 --epochs 1 --quiet"
+    assert aejax(settings, "--data", tmp_path / "iris.csv", "--out", tmp_path / "run").code == 0
+    with explored(tmp_path / "run", compiled_once) as address:
+        page = open_page(address, "phone")
+        expect(page.locator("#values tbody tr")).to_have_count(5)
+        rows = [row.split("\t") for row in page.locator("#values tr").all_inner_texts()]
+        assert [row[0] for row in rows] == ["feature", *table.columns, "squared error"]
+        assert [name.strip() for name in rows[0][2:]] == ["example", "decoded", "PCA"]
+        first = table.iloc[4]
+        assert [row[2] for row in rows[1:-1]] == [digits(value) for value in first]
+        bars = page.locator("#values .kind-0.bar").evaluate_all(
+            "all => all.map(b => b.style.width)"
+        )
+        low, high = table.iloc[4::5].min(), table.iloc[4::5].max()
+        widths = [float(width.rstrip("%")) for width in bars]
+        np.testing.assert_allclose(widths, 100 * (first - low) / (high - low), atol=0.01)
+        assert page.locator("canvas:visible").count() == 0
+        slider = page.get_by_label(table.columns[2], exact=True)
+        slider.focus()
+        slider.press("End")
+        edited = page.locator("#edited-values tbody tr").nth(2)
+        expect(edited.locator("td").nth(3)).to_have_text(digits(high.iloc[2]))
+        assert page.evaluate("document.documentElement.scrollWidth") <= SCREENS["phone"][0]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_figures_enlarge_at_a_tap(open_page, finished, aejax, screen):
+    if not (finished.parent / "report.html").exists():
+        assert aejax("report", finished, "--out", finished.parent / "report.html").code == 0
+    page = open_page((finished.parent / "report.html").as_uri(), screen)
+    image = page.locator("figure img").nth(1)
+    before, (width, height) = size(image), SCREENS[screen]
+    image.click()
+    after = size(image)
+    assert after[0] > 1.3 * before[0]
+    frame = page.locator(".enlarge:has(:checked)").bounding_box()
+    assert (frame["x"], frame["y"], frame["width"], frame["height"]) == (0, 0, width, height)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    image.click(position={"x": 20, "y": 20})
+    assert size(image) == before
+    page.get_by_role("checkbox").nth(1).press("Space")
+    assert size(image) == after
+
+
+def size(image) -> tuple[float, float]:
+    box = image.bounding_box()
+    return box["width"], box["height"]
 
 
 def test_report_slider_shows_every_epoch(open_page, tmp_path):

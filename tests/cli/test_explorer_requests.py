@@ -193,8 +193,9 @@ def test_integers_of_any_notation_are_accepted():
     assert (status, json.loads(answer)["x_hat"]) == (200, [2.0] * FEATURES)
 
 
+@pytest.mark.parametrize("address", ["decoded/0", "uploaded"])
 @pytest.mark.parametrize("declared", [True, False], ids=["Content-Length", "chunked"])
-def test_body_is_not_read_beyond_the_limit(declared):
+def test_body_is_not_read_beyond_the_limit(declared, address):
     chunk, taken = b" " * 2**16, []
     size = requests.MINIMUM_BODY_LIMIT + 2**20
 
@@ -208,7 +209,7 @@ def test_body_is_not_read_beyond_the_limit(declared):
             return super().pop(0)
 
     headers = [*HOST, (b"content-length", str(size).encode())] if declared else HOST
-    status, answer = ask("POST", "/token/decoded/0", *chunks(), headers=headers)
+    status, answer = ask("POST", f"/token/{address}", *chunks(), headers=headers)
     assert status == 413
     assert f"longer than {requests.MINIMUM_BODY_LIMIT} bytes" in json.loads(answer)["error"]
 
@@ -244,7 +245,21 @@ def test_websockets_are_closed_and_lifespan_is_passed_on():
 paths = st.text(max_size=12) | st.builds(
     "/token/{}{}".format,
     st.sampled_from(
-        ["", "description", "example/", "unit/", "decoded/", "repaired/", "explorer.js", "//", ".."]
+        [
+            "",
+            "description",
+            "map",
+            "worst",
+            "example/",
+            "unit/",
+            "coordinates/",
+            "decoded/",
+            "repaired/",
+            "uploaded",
+            "explorer.js",
+            "//",
+            "..",
+        ]
     ),
     st.text(max_size=6) | st.integers(-2, 4).map(str) | st.integers().map(str),
 )

@@ -9,14 +9,14 @@ from typing import Annotated
 import tyro
 
 from aejax.runs.run import open_run
-from aejax.runs.streamed_examples import load_seen_examples
+from aejax.runs.streamed_examples import load_trained_examples
 
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Explore:
-    """Explore a run in a browser: edit codes, inspect code units, draw on inputs.
+    """Explore a run in a browser: map of codes, units, own images, drawing on inputs.
 
     Example: aejax explore runs/digits
 
@@ -47,7 +47,9 @@ def explore(command: Explore) -> None:
         raise ValueError(f"port must lie in [0, 65535], got {command.port}")
     run = open_run(command.run, checkpoint=command.checkpoint)
     token = secrets.token_urlsafe(16)
-    served = application(view(run, load_seen_examples(run)), token)
+    examples = load_trained_examples(run)
+    x_train, _ = examples.pca_examples()
+    served = application(view(run, examples.shown(), x_train), token)
     with listen(LOOPBACK, command.port) as listening:
         print(f"explore: http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/", flush=True)
         with suppress(KeyboardInterrupt):

@@ -16,11 +16,15 @@ from starlette.types import ASGIApp
 
 from aejax.cli.explorer import views
 from aejax.cli.explorer.access import restrict_access
+from aejax.cli.explorer.json_values import UnknownIndexError
+from aejax.cli.explorer.latent_map import coordinates, latent_map, worst
 from aejax.cli.explorer.views import View
 
 PAGE = {
     "/": ("cli/explorer/page/index.html", "text/html"),
     "/explorer.js": ("cli/explorer/page/explorer.js", "text/javascript"),
+    "/latent_map.js": ("cli/explorer/page/latent_map.js", "text/javascript"),
+    "/feature_bars.js": ("cli/explorer/page/feature_bars.js", "text/javascript"),
     "/explorer.css": ("cli/explorer/page/explorer.css", "text/css"),
     "/report.css": ("report/report.css", "text/css"),
 }
@@ -44,18 +48,22 @@ def application(view: View, token: str) -> ASGIApp:
         token: secret first segment of every path.
 
     Returns:
-        The application: the page at /TOKEN/, and below it the functions of `views`. Errors are
-        {"error": …} with status 400 (invalid values), 404 (unknown path or index), 405 (method),
-        408 (body not received in time) or 413 (body too large). Requests that `restrict_access`
-        refuses have status 403.
+        The application: the page at /TOKEN/, and below it the functions of `views` and
+        `latent_map`. Errors are {"error": …} with status 400 (invalid values), 404 (unknown path
+        or index), 405 (method), 408 (body not received in time) or 413 (body too large). Requests
+        that `restrict_access` refuses have status 403.
     """
     post = partial(Route, methods=["POST"])
     routes = [
         Route("/description", _json_endpoint(lambda _: views.description(view))),
+        Route("/map", _json_endpoint(lambda _: latent_map(view))),
+        Route("/worst", _json_endpoint(lambda _: worst(view))),
+        Route("/coordinates/{number}", _json_endpoint(partial(_get_view, coordinates, view))),
         Route("/example/{number}", _json_endpoint(partial(_get_view, views.example, view))),
         Route("/unit/{number}", _json_endpoint(partial(_get_view, views.unit, view))),
         post("/decoded/{number}", _json_endpoint(partial(_post_view, views.decoded, view))),
         post("/repaired/{number}", _json_endpoint(partial(_post_view, views.repaired, view))),
+        post("/uploaded", _json_endpoint(partial(_uploaded, view))),
         *(Route(address, partial(_file, *file)) for address, file in PAGE.items()),
     ]
     errors = {HTTPException: _error_response}
@@ -72,7 +80,7 @@ def _json_endpoint(
         try:
             found = answer(request)
             return JSONResponse(await found if isinstance(found, Awaitable) else found)
-        except views.UnknownIndexError as error:
+        except UnknownIndexError as error:
             raise HTTPException(404, str(error)) from error
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, str(error)) from error
@@ -90,10 +98,19 @@ def _get_view(show: Callable[[View, int], Any], view: View, request: Request) ->
 
 
 async def _post_view(show: Callable[[View, int, Any], Any], view: View, request: Request) -> Any:
-    size = max(view.codes[0].size, view.x[0].size)
-    body = await _body(request, max(MINIMUM_BODY_LIMIT, BYTES_PER_NUMBER * size))
+    body = await _body(request, _body_limit(view))
     # Integers are parsed as floats, so that an integer of any length is valid, possibly infinite.
     return show(view, _index(request), json.loads(body, parse_int=float))
+
+
+async def _uploaded(view: View, request: Request) -> Any:
+    return views.uploaded(view, await _body(request, _body_limit(view)))
+
+
+def _body_limit(view: View) -> int:
+    """Maximum size in bytes of a code, an example or an image in a body."""
+    size = max(view.codes[0].size, view.x[0].size)
+    return max(MINIMUM_BODY_LIMIT, BYTES_PER_NUMBER * size)
 
 
 def _index(request: Request) -> int:

@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.data import Schema, feature_names
+from aejax.cli.explorer.json_values import as_list, checked_index, finite_array
+from aejax.cli.explorer.uploaded_image import read_png
+from aejax.data import Schema, denormalise, feature_names
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import Map, decoder, encoder, model_inputs
+from aejax.runs.pca_baseline import fit_pca_baseline, project
 from aejax.runs.run import Run
 from aejax.types import Array
 
@@ -37,6 +40,7 @@ class View(NamedTuple):
     decode:   codes [examples, units] -> raw examples.
     gradient: (raw examples, unit) -> mean gradient of the unit in raw units, [*features].
     schema:   columns of a table, or None.
+    pca:      raw examples -> reconstructions by PCA with as many components as units, or None.
     """
 
     title: str
@@ -47,18 +51,16 @@ class View(NamedTuple):
     decode: Map
     gradient: Callable[[np.ndarray, int], np.ndarray]
     schema: Schema | None = None
+    pca: Map | None = None
 
 
-class UnknownIndexError(LookupError):
-    """There is no example or unit with this index."""
-
-
-def view(run: Run, examples: ShownExamples) -> View:
+def view(run: Run, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
     """Encode the test examples of a run for the explorer.
 
     Args:
         run: trained run.
         examples: test examples of its data.
+        x_train: flat normalised train examples that PCA is fitted to (default: without PCA).
 
     Returns:
         The run, the examples and their codes.
@@ -75,7 +77,22 @@ def view(run: Run, examples: ShownExamples) -> View:
         decode=lambda code: decoded(code.reshape(len(code), *shape)),
         gradient=_unit_gradient(run),
         schema=run.about.schema,
+        pca=None if x_train is None else _pca_reconstruction(run, x_train, codes[0].size),
     )
+
+
+def _pca_reconstruction(run: Run, x_train: np.ndarray, units: int) -> Map | None:
+    """Make the reconstruction of raw examples by PCA; None if it would be exact."""
+    baseline = fit_pca_baseline(x_train, units)
+    if baseline is None:
+        return None
+
+    def reconstructed(x: np.ndarray) -> np.ndarray:
+        rows = np.asarray(model_inputs(run, x), np.float64).reshape(len(x), -1)
+        x_hat = project(baseline.analysis, rows).reshape(len(x), *run.about.feature_shape)
+        return np.asarray(denormalise(run.normalisation, x_hat))
+
+    return reconstructed
 
 
 def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
@@ -102,22 +119,24 @@ def description(view: View) -> dict[str, Any]:
         view: run and examples.
 
     Returns:
-        The shape of an image, [height, width, channels] (other examples are shown as one row of
-        pixels), the names of the features of a table (None for other data or many features), the
+        The shape of an image, [height, width, channels] (other examples are one row), whether
+        examples are images, the names of the features of a table (None for other data or many
+        features), the minimum and maximum of each feature of examples that are no images, the
         number of examples, their minimum and maximum value, and the minimum and maximum activation
         of each unit.
     """
-    shape = view.x.shape[1:]
+    shape, image = view.x.shape[1:], _is_image(view)
     names = [] if view.schema is None else feature_names(view.schema.columns)
-    image = len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
     return {
         "title": view.title,
         "shape": (*shape, 1)[:3] if image else (1, math.prod(shape), 1),
+        "image": image,
         "features": names if 0 < len(names) <= MAX_NAMED_FEATURES else None,
+        "ranges": None if image else _ranges(view.x.reshape(len(view.x), -1)),
         "examples": len(view.x),
         "low": float(view.x.min()),
         "high": float(view.x.max()),
-        "units": np.stack([view.codes.min(axis=0), view.codes.max(axis=0)], axis=1).tolist(),
+        "units": _ranges(view.codes),
     }
 
 
@@ -129,17 +148,38 @@ def example(view: View, number: int) -> dict[str, Any]:
         number: index of the example.
 
     Returns:
-        Class (or None; of a table, its name), x, code, x_hat, and squared error.
+        Class (or None; of a table, its name), x, code, x_hat, squared error, and the reconstruction
+        by PCA (or None).
 
     Raises:
         UnknownIndexError: there is no such example.
     """
-    x = view.x[_checked_index("example", number, len(view.x))]
-    label = None if view.labels is None else int(view.labels[number])
-    if label is not None and view.schema is not None and view.schema.classes is not None:
-        label = view.schema.classes[label]
+    x = view.x[checked_index("example", number, len(view.x))]
     code = view.codes[number]
-    return {"label": label, "x": _as_list(x), "code": _as_list(code)} | _compared(view, x, code)
+    found = {"label": class_of(view, number), "x": as_list(x), "code": as_list(code)}
+    return found | _compared(view, x, code) | _by_pca(view, x)
+
+
+@np.errstate(over="ignore", invalid="ignore")  # as in `decoded`
+def uploaded(view: View, content: bytes) -> dict[str, Any]:
+    """Code and reconstruction of a user's image.
+
+    Args:
+        view: run and examples.
+        content: PNG file of the size of the examples. Black is their minimum, white their maximum.
+
+    Returns:
+        As `example`, with the class None.
+
+    Raises:
+        ValueError: the examples are no images, or the content is not such a file.
+    """
+    if not _is_image(view):
+        raise ValueError("the run was not trained on images: there is nothing to upload")
+    x = read_png(content, view.x.shape[1:], low=float(view.x.min()), high=float(view.x.max()))
+    code = view.encode(x[None])[0]
+    found = {"label": None, "x": as_list(x), "code": as_list(code)}
+    return found | _compared(view, x, code) | _by_pca(view, x)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # errors that are not finite are refused below
@@ -159,10 +199,8 @@ def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
         ValueError: the code has another size, contains something else than finite numbers, or is
             so large that the squared error is not finite.
     """
-    x = view.x[_checked_index("example", number, len(view.x))]
-    return _compared(
-        view, x, _finite_array("a code", code, view.codes.shape[1:]).astype(np.float32)
-    )
+    x = view.x[checked_index("example", number, len(view.x))]
+    return _compared(view, x, finite_array("a code", code, view.codes.shape[1:]).astype(np.float32))
 
 
 def unit(view: View, number: int) -> dict[str, Any]:
@@ -179,13 +217,13 @@ def unit(view: View, number: int) -> dict[str, Any]:
     Raises:
         UnknownIndexError: there is no such unit.
     """
-    activations = view.codes[:, _checked_index("unit", number, view.codes.shape[1])]
+    activations = view.codes[:, checked_index("unit", number, view.codes.shape[1])]
     highest = np.argsort(-activations, kind="stable")[:MAX_UNIT_EXAMPLES]
     return {
-        "filter": _as_list(view.gradient(view.x[:MAX_GRADIENT_EXAMPLES], number)),
+        "filter": as_list(view.gradient(view.x[:MAX_GRADIENT_EXAMPLES], number)),
         "examples": highest.tolist(),
-        "activations": _as_list(activations[highest]),
-        "x": [_as_list(x) for x in view.x[highest]],
+        "activations": as_list(activations[highest]),
+        "x": [as_list(x) for x in view.x[highest]],
     }
 
 
@@ -199,19 +237,19 @@ def repaired(view: View, number: int, x: Any) -> dict[str, Any]:
         x: parsed JSON, the values of the edited example in C order.
 
     Returns:
-        code, x_hat, and the squared errors of x_hat ("error") and of x ("damage") against the
-        original example.
+        code, x_hat, the squared errors of x_hat ("error") and of x ("damage") against the original
+        example, and the reconstruction by PCA (or None).
 
     Raises:
         UnknownIndexError: there is no such example.
         ValueError: x has another size, contains something else than finite numbers, or is so large
             that a squared error is not finite.
     """
-    clean = view.x[_checked_index("example", number, len(view.x))]
-    drawn = _finite_array("an example", x, (clean.size,)).reshape(clean.shape)
+    clean = view.x[checked_index("example", number, len(view.x))]
+    drawn = finite_array("an example", x, (clean.size,)).reshape(clean.shape)
     code = view.encode(drawn[None])[0]
-    found = {"code": _as_list(code), "damage": _error(drawn, clean)}
-    return found | _compared(view, clean, code)
+    found = {"code": as_list(code), "damage": _error(drawn, clean)}
+    return found | _compared(view, clean, code) | _by_pca(view, drawn)
 
 
 def _compared(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
@@ -220,36 +258,40 @@ def _compared(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
     error = _error(x_hat, x)
     if not math.isfinite(error):
         raise ValueError("the values are so large that the squared error is not finite")
-    return {"x_hat": _as_list(x_hat), "error": error}
+    return {"x_hat": as_list(x_hat), "error": error}
 
 
-def _checked_index(what: str, number: int, count: int) -> int:
-    """Index below count; raises UnknownIndexError otherwise."""
-    if not 0 <= number < count:
-        raise UnknownIndexError(f"there is no {what} {number}: they are 0 to {count - 1}")
-    return number
+def _by_pca(view: View, x: np.ndarray) -> dict[str, Any]:
+    """Reconstruction of an example by PCA, or None."""
+    return {"pca": None if view.pca is None else as_list(view.pca(x[None])[0])}
 
 
-def _finite_array(what: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Convert a list of finite JSON numbers to float64."""
-    refusal = ValueError(f"{what} is a list of {math.prod(shape)} numbers")
-    try:
-        leaves = np.asarray(values, object)
-        numbers = leaves.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise refusal from error
-    if not all(type(leaf) in (int, float) for leaf in leaves.flat):  # NumPy converts "1" and True
-        raise refusal
-    if numbers.shape != shape:
-        raise ValueError(f"{what} has {math.prod(shape)} numbers, got shape {list(numbers.shape)}")
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"{what} contains a value that is NaN or infinite")
-    return numbers
+def _is_image(view: View) -> bool:
+    shape = view.x.shape[1:]
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
+
+
+def class_of(view: View, number: int) -> int | str | None:
+    """Class of an example.
+
+    Args:
+        view: run and examples.
+        number: index of the example.
+
+    Returns:
+        The class, of a table its name; None without labels.
+    """
+    if view.labels is None or view.labels.ndim > 1:  # labels of pixels
+        return None
+    label = int(view.labels[number])
+    classes = None if view.schema is None else view.schema.classes
+    return label if classes is None else classes[label]
+
+
+def _ranges(values: np.ndarray) -> list[list[float]]:
+    """Minimum and maximum of each column."""
+    return np.stack([values.min(axis=0), values.max(axis=0)], axis=1).astype(float).tolist()
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
     return float(np.sum(np.square(np.asarray(x_hat, np.float64) - x)))
-
-
-def _as_list(array: np.ndarray) -> list[float]:
-    return np.asarray(array, float).ravel().tolist()

@@ -1,5 +1,6 @@
 """`aejax explore`: HTTP routes of the page, their responses and refusals."""
 
+import io
 import socket
 import sys
 
@@ -7,14 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
 from starlette.testclient import TestClient
 
 from aejax.cli import main
 from aejax.cli.explorer.application import application
 from aejax.cli.explorer.views import decoded, description, example, repaired, unit, view
 from aejax.runs.run import open_run
-from aejax.runs.streamed_examples import load_seen_examples
+from aejax.runs.streamed_examples import load_seen_examples, load_trained_examples
 from tests.cli.conftest import check
 
 UNITS = 12
@@ -27,7 +30,8 @@ def run(finished):
 
 @pytest.fixture(scope="module")
 def client(run):
-    app = application(view(run, load_seen_examples(run)), "token")
+    examples = load_trained_examples(run)
+    app = application(view(run, examples.shown(), examples.pca_examples()[0]), "token")
     return TestClient(app, base_url="http://127.0.0.1/token/", raise_server_exceptions=True)
 
 
@@ -54,8 +58,8 @@ def test_page_loads_only_its_own_files(client):
     assert page.status_code == 200
     assert "default-src 'self'" in page.text
     assert "http" not in page.text.replace("http-equiv", "")
-    for part in ("explorer.js", "explorer.css", "report.css"):
-        assert part in page.text
+    for part in ("explorer.js", "latent_map.js", "feature_bars.js", "explorer.css", "report.css"):
+        assert part in page.text + client.get("explorer.js").text
         assert client.get(part).status_code == 200
 
 
@@ -102,11 +106,71 @@ def test_edited_example_is_reconstructed(client, run, digits):
     assert found == client.post("repaired/3", json=drawn.tolist()).json()
 
 
+def test_map_has_the_codes_and_classes_of_the_examples(client, run, digits):
+    found = client.get("map").json()
+    assert found["examples"] == list(range(len(digits)))
+    assert found["classes"] == load_digits().target[4::5].tolist()
+    codes = np.asarray(codes_of(run, digits))
+    assert found["units"] == np.argsort(-codes.var(axis=0)).tolist()
+    activations = client.get("coordinates/3").json()["activations"]
+    np.testing.assert_allclose(activations, codes[:, 3], atol=1e-5)
+
+
+def test_map_of_many_examples_shows_some_of_them(client, run, monkeypatch):
+    monkeypatch.setattr("aejax.cli.explorer.latent_map.MAX_MAP_EXAMPLES", 5)
+    found = client.get("map").json()
+    assert found["examples"] == [0, 90, 179, 268, 358]
+    assert len(client.get("coordinates/0").json()["activations"]) == len(found["classes"]) == 5
+
+
+def test_examples_are_ordered_by_their_errors(client, digits, monkeypatch):
+    found = client.get("worst").json()["examples"]
+    errors = [client.get(f"example/{number}").json()["error"] for number in (*found[:4], found[-1])]
+    assert sorted(found) == list(range(len(digits)))
+    assert errors == sorted(errors, reverse=True)
+    monkeypatch.setattr("aejax.cli.explorer.latent_map.MAX_RANKED_EXAMPLES", 3)
+    assert client.get("worst").json()["examples"] == found[:3]
+
+
+def test_pca_is_that_of_scikit_learn(client, digits):
+    train = np.delete(load_digits().data, np.s_[4::5], axis=0)
+    pca = PCA(UNITS, svd_solver="full").fit(train)
+    expected = pca.inverse_transform(pca.transform(digits[7:8]))[0]
+    np.testing.assert_allclose(client.get("example/7").json()["pca"], expected, atol=1e-3)
+    answer = client.post("repaired/3", json=digits[7].tolist()).json()
+    np.testing.assert_allclose(answer["pca"], expected, atol=1e-3)
+
+
+def test_there_is_no_pca_with_as_many_components_as_features(tmp_path, aejax, small):
+    run = tmp_path / "run"
+    assert aejax("train --sizes 6 6 --epochs 1 --quiet --data", small, "--out", run).code == 0
+    found = open_run(run)
+    examples = load_trained_examples(found)
+    shown = view(found, examples.shown(), examples.pca_examples()[0])
+    assert example(shown, 0)["pca"] is None
+
+
+def test_own_image_is_encoded_and_reconstructed(client, digits):
+    pixels = np.round(digits[7].reshape(8, 8) * 255 / 16).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    answer = client.post("uploaded", content=buffer.getvalue()).json()
+    stored = client.get("example/7").json()
+    assert answer.keys() == stored.keys()
+    assert answer["label"] is None
+    for name, tolerance in {"x": 0.04, "code": 0.01, "x_hat": 0.1, "pca": 0.1}.items():
+        np.testing.assert_allclose(answer[name], stored[name], atol=tolerance)
+    refused = client.post("uploaded", content=buffer.getvalue()[:50])
+    assert (refused.status_code, refused.json().keys()) == (400, {"error"})
+
+
 @pytest.mark.parametrize(
     ("method", "path", "content", "status", "words"),
     [
         ("GET", "example/359", None, 404, "there is no example 359: they are 0 to 358"),
         ("GET", f"unit/{UNITS}", None, 404, "there is no unit 12: they are 0 to 11"),
+        ("GET", f"coordinates/{UNITS}", None, 404, "there is no unit 12: they are 0 to 11"),
+        ("POST", "uploaded", "no image", 400, "the file is not a PNG image"),
         ("POST", "decoded/359", "[]", 404, "there is no example 359"),
         ("POST", "decoded/0", "[0, 1]", 400, "a code has 12 numbers, got shape [2]"),
         ("POST", "decoded/0", '{"a": 1}', 400, "a code is a list of 12 numbers"),

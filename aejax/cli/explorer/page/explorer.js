@@ -1,17 +1,26 @@
 // The explorer page: sends clicks, slider movements and strokes to the server, shows the results.
 
+import { plain, showFeatures, showGradient, squaredError } from "./feature_bars.js";
+import { makeMap } from "./latent_map.js";
+
+const MAX_FEATURES = 200; // that are shown as bars; more are one row of pixels
+
 const find = (id) => document.getElementById(id);
-const plain = (number) => Number(number.toPrecision(3)).toString();
 
 const about = await request("description");
+const latent = await request("map");
 const [height, width, channels] = about.shape;
-let number = 0; // index of the example
+const unnamed = () => Array.from({ length: width }, (_, i) => `feature_${i}`);
+const named = about.features ?? (about.image || width > MAX_FEATURES ? null : unnamed());
+let number = 0; // index of the example; an own image has none and keeps the last one
+let order; // indices of the examples in an order of the user's, or undefined: as stored
 let example; // description of the example by the server
-let code; // code of the example, as edited with the sliders
-let drawn; // values of the example, as edited with the brush
+let code; // code of the example, as edited with the map and the sliders
+let drawn; // values of the example, as edited with the brush or the sliders
 
 async function request(address, content) {
-  const sent = content === undefined ? {} : { method: "POST", body: JSON.stringify(content) };
+  const body = content instanceof Blob ? content : JSON.stringify(content);
+  const sent = content === undefined ? {} : { method: "POST", body };
   const response = await fetch(address, sent).catch(() => undefined);
   const answer = await response?.json().catch(() => undefined);
   const failure = response?.ok ? "" : (answer?.error ?? "The server has stopped: start it again.");
@@ -21,13 +30,15 @@ async function request(address, content) {
   return answer;
 }
 
-// Answers may arrive out of order: only that of the last request is shown.
+// Answers may arrive out of order: only that of the last request is shown. The result of the
+// function says whether it was.
 function latest(show) {
   let requests = 0;
   return async (address, content) => {
     const mine = ++requests;
     const answer = await request(address, content);
     if (mine === requests) show(answer);
+    return mine === requests;
   };
 }
 
@@ -60,95 +71,162 @@ function drawFilter(canvas, values) {
   });
 }
 
-const sliders = about.units.map(([low, high], unit) => {
+// A slider behind its name, which may be a button.
+function addSlider(parent, name, head, [low, high], moved) {
   const row = document.createElement("div");
-  const button = document.createElement("button");
   const slider = document.createElement("input");
   const value = document.createElement("output");
-  const step = (high - low) / 1000 || "any";
+  const set = (wanted) => {
+    slider.value = wanted;
+    value.value = plain(wanted);
+  };
+  Object.assign(slider, { type: "range", min: low, max: high, step: (high - low) / 1000 || "any" });
+  slider.setAttribute("aria-label", name);
+  slider.oninput = () => {
+    value.value = plain(slider.valueAsNumber);
+    moved(slider.valueAsNumber);
+  };
   row.className = "slider";
+  row.append(head, slider, value);
+  parent.append(row);
+  return { set };
+}
+
+const buttons = about.units.map((_, unit) => {
+  const button = document.createElement("button");
   Object.assign(button, { type: "button", textContent: unit, onclick: () => showUnit(unit) });
   button.setAttribute("aria-label", `inspect unit ${unit}`);
-  Object.assign(slider, { type: "range", min: low, max: high, step, oninput: () => move(unit) });
-  slider.setAttribute("aria-label", `unit ${unit}`);
-  row.append(button, slider, value);
-  find("code").append(row);
-  return { button, slider, value };
+  return button;
+});
+const sliders = []; // by unit
+for (const unit of latent.units) {
+  const moved = (value) => move([unit], [value]);
+  sliders[unit] = addSlider(find("code"), `unit ${unit}`, buttons[unit], about.units[unit], moved);
+}
+const inputs = (named ?? []).map((name, i) => {
+  const head = document.createElement("span");
+  head.textContent = name;
+  return addSlider(find("inputs"), name, head, about.ranges[i], (value) => {
+    drawn[i] = value;
+    showDrawn();
+  });
 });
 
-const decode = latest(showDecoded);
+const map = makeMap(find("map"), {
+  ranges: about.units,
+  examples: latent.examples,
+  classes: latent.classes,
+  moved: move,
+});
 
-function move(unit) {
-  code[unit] = sliders[unit].slider.valueAsNumber;
-  sliders[unit].value.value = plain(code[unit]);
+const decode = latest(({ x_hat }) => showDecoded(x_hat));
+
+function move(units, values) {
+  units.forEach((unit, i) => {
+    code[unit] = values[i];
+    sliders[unit].set(values[i]);
+  });
+  map.showCode(code);
   decode(`decoded/${number}`, code);
 }
 
-function showDecoded({ x_hat, error }) {
+function showDecoded(x_hat) {
   drawExample(find("decoded"), x_hat);
-  find("error").value = plain(error);
-  showFeatures(x_hat);
+  find("error").value = plain(squaredError(x_hat, example.x));
+  const others = example.pca ? { PCA: example.pca } : {};
+  const values = { example: example.x, decoded: x_hat, ...others };
+  if (named) showFeatures(find("values"), named, about.ranges, values);
 }
 
-function showFeatures(x_hat) {
-  const rows = (about.features ?? []).map((name, i) => {
-    const row = document.createElement("tr");
-    for (const text of [name, plain(example.x[i]), plain(x_hat[i])]) {
-      row.insertCell().textContent = text;
-    }
-    for (const cell of [...row.cells].slice(1)) cell.className = "number";
-    return row;
-  });
-  find("values").replaceChildren(...rows);
+function drawPCA(canvas, output, values) {
+  if (!values) return;
+  drawExample(canvas, values);
+  output.value = plain(squaredError(values, example.x));
 }
 
-const showExample = latest((answer) => {
+const askExample = latest((answer) => {
   example = answer;
   find("label").value = example.label ?? "unknown";
+  for (const part of document.querySelectorAll("[data-for=pca]")) part.hidden = !example.pca;
   drawExample(find("input"), example.x);
+  drawPCA(find("pca"), find("pca-error"), example.pca);
   showOwnCode();
   restore();
 });
 
 function showOwnCode() {
   code = [...example.code];
-  code.forEach((value, unit) => {
-    sliders[unit].slider.value = value;
-    sliders[unit].value.value = plain(value);
-  });
-  showDecoded(example);
+  code.forEach((value, unit) => sliders[unit].set(value));
+  map.showCode(code);
+  showDecoded(example.x_hat);
 }
 
 function choose(wanted) {
   number = Math.min(Math.max(wanted || 0, 0), about.examples - 1);
   find("example").value = number;
-  showExample(`example/${number}`);
+  askExample(`example/${number}`);
+}
+
+function step(by) {
+  if (!order) return choose(number + by);
+  const place = order.indexOf(number) + by;
+  choose(order[Math.min(Math.max(place, 0), order.length - 1)]);
+}
+
+const askWorst = latest((answer) => {
+  order = answer.examples;
+  choose(order[0]);
+});
+
+find("order").onchange = () => {
+  order = undefined;
+  if (find("order").value === "worst") askWorst("worst");
+};
+
+find("upload").onchange = async () => {
+  const [file] = find("upload").files;
+  if (file && (await askExample("uploaded", file))) {
+    find("example").value = "";
+    find("label").value = "own image";
+  }
+};
+
+async function showPair() {
+  const pair = [find("horizontal"), find("vertical")].map((choice) => Number(choice.value));
+  const answers = await Promise.all(pair.map((unit) => request(`coordinates/${unit}`)));
+  map.showPair(pair, ...answers.map((answer) => answer.activations));
+  if (code) map.showCode(code);
 }
 
 function showUnit(unit) {
-  sliders.forEach(({ button }, other) => button.setAttribute("aria-pressed", other === unit));
+  buttons.forEach((button, other) => button.setAttribute("aria-pressed", other === unit));
   find("unit-number").value = unit;
   askUnit(`unit/${unit}`);
 }
 
 const askUnit = latest((answer) => {
   drawFilter(find("filter"), answer.filter);
+  if (named) showGradient(find("gradient"), named, answer.filter);
   find("exciting").replaceChildren(
     ...answer.examples.map((example, i) => {
       const button = document.createElement("button");
       const canvas = document.createElement("canvas");
       Object.assign(button, { type: "button", onclick: () => choose(example) });
       drawExample(canvas, answer.x[i]);
+      canvas.hidden = Boolean(named);
       button.append(canvas, `example ${example}: ${plain(answer.activations[i])}`);
       return button;
     }),
   );
 });
 
-const repair = latest(({ x_hat, error, damage }) => {
+const repair = latest(({ x_hat, pca }) => {
   drawExample(find("repaired"), x_hat);
-  find("repair").value = plain(error);
-  find("damage").value = plain(damage);
+  drawPCA(find("pca-repaired"), find("pca-repair"), pca);
+  find("repair").value = plain(squaredError(x_hat, example.x));
+  find("damage").value = plain(squaredError(drawn, example.x));
+  const values = { original: example.x, edited: drawn, reconstructed: x_hat, ...(pca && { PCA: pca }) };
+  if (named) showFeatures(find("edited-values"), named, about.ranges, values);
 });
 
 function showDrawn() {
@@ -157,11 +235,19 @@ function showDrawn() {
 }
 
 function restore() {
-  drawn = [...example.x];
+  show([...example.x]);
+}
+
+function show(values) {
+  drawn = values;
+  inputs.forEach((input, i) => input.set(drawn[i]));
   showDrawn();
 }
 
-const noise = () => about.low + Math.random() * (about.high - about.low);
+function noise(i) {
+  const [low, high] = about.ranges?.[i] ?? [about.low, about.high];
+  return low + Math.random() * (high - low);
+}
 
 function brush(event) {
   const { left, top, width: wide, height: high } = find("drawn").getBoundingClientRect();
@@ -179,25 +265,46 @@ function brush(event) {
   showDrawn();
 }
 
+function addChoices(list, chosen) {
+  for (const unit of latent.units) list.add(new Option(unit, unit, false, unit === chosen));
+  list.onchange = showPair;
+}
+
+function addLegend([label, colour]) {
+  const entry = document.createElement("span");
+  const dot = document.createElement("span");
+  dot.className = "key";
+  dot.style.background = colour;
+  entry.append(dot, label);
+  find("legend").append(entry);
+}
+
 find("drawn").addEventListener("pointerdown", (event) => {
   event.target.setPointerCapture(event.pointerId);
   brush(event);
 });
 find("drawn").addEventListener("pointermove", (event) => event.buttons && brush(event));
-find("everywhere").onclick = () => {
-  drawn = example.x.map(noise);
-  showDrawn();
-};
+find("everywhere").onclick = () => show(example.x.map((_, i) => noise(i)));
 find("clean").onclick = restore;
 find("reset").onclick = showOwnCode;
+find("nearest").onclick = () => choose(map.nearest());
 find("example").onchange = () => choose(find("example").valueAsNumber);
-find("previous").onclick = () => choose(number - 1);
-find("next").onclick = () => choose(number + 1);
-find("choice").onsubmit = find("brush").onsubmit = (event) => event.preventDefault();
+find("previous").onclick = () => step(-1);
+find("next").onclick = () => step(1);
+for (const form of document.forms) form.onsubmit = (event) => event.preventDefault();
 
 document.title = find("title").textContent = about.title;
-find("features").hidden = !about.features;
+for (const part of document.querySelectorAll("[data-for=table]")) part.hidden = !named;
+for (const part of document.querySelectorAll("[data-for=image]")) part.hidden = Boolean(named);
+find("own").hidden = !about.image;
+find("own-size").textContent = `a PNG file of ${width} × ${height} pixels (width × height); black is \
+${plain(about.low)}, white ${plain(about.high)}`;
+find("plane").hidden = about.units.length < 2;
 find("example").max = about.examples - 1;
 find("width").max = Math.max(3, Math.ceil(Math.max(width, height) / 2));
+map.legend.forEach(addLegend);
+addChoices(find("horizontal"), latent.units[0]);
+addChoices(find("vertical"), latent.units[1] ?? latent.units[0]);
+await showPair();
 choose(0);
-showUnit(0);
+showUnit(latent.units[0]);

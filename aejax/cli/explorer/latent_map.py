@@ -1,0 +1,70 @@
+"""Map of the codes of test examples in the plane of two units, and orders of units and examples."""
+
+from typing import Any
+
+import numpy as np
+
+from aejax.cli.explorer.json_values import as_list, checked_index
+from aejax.cli.explorer.views import View, class_of
+
+MAX_MAP_EXAMPLES = 2000
+"""Maximum number of examples in the map, evenly spaced."""
+
+MAX_RANKED_EXAMPLES = 1000
+"""Maximum number of examples in the order of the largest errors."""
+
+
+def latent_map(view: View) -> dict[str, Any]:
+    """Examples of the map, and the order of the units.
+
+    Args:
+        view: run and examples.
+
+    Returns:
+        Indices of the examples, their classes (None without labels), and the units in descending
+        order of their variance over all examples.
+    """
+    examples = _map_examples(view)
+    variance = view.codes.var(axis=0, dtype=np.float64)
+    return {
+        "examples": examples.tolist(),
+        "classes": [class_of(view, int(number)) for number in examples],
+        "units": np.argsort(-variance, kind="stable").tolist(),
+    }
+
+
+def coordinates(view: View, number: int) -> dict[str, Any]:
+    """Activations of a unit on the examples of the map.
+
+    Args:
+        view: run and examples.
+        number: index of the unit.
+
+    Returns:
+        The activations, in the order of the examples of `latent_map`.
+
+    Raises:
+        UnknownIndexError: there is no such unit.
+    """
+    unit = checked_index("unit", number, view.codes.shape[1])
+    return {"activations": as_list(view.codes[_map_examples(view), unit])}
+
+
+def worst(view: View) -> dict[str, Any]:
+    """Examples with the largest squared errors.
+
+    Args:
+        view: run and examples.
+
+    Returns:
+        Indices of the examples, in descending order of their errors.
+    """
+    x_hat = np.asarray(view.decode(view.codes), np.float64)
+    errors = np.square(x_hat - view.x).reshape(len(view.x), -1).sum(axis=1)
+    return {"examples": np.argsort(-errors, kind="stable")[:MAX_RANKED_EXAMPLES].tolist()}
+
+
+def _map_examples(view: View) -> np.ndarray:
+    """Indices of the examples in the map."""
+    count = min(len(view.x), MAX_MAP_EXAMPLES)
+    return np.linspace(0, len(view.x) - 1, count).round().astype(int)
