@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs diagrams notebooks tutorial \
+.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs diagrams statements notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
@@ -118,6 +118,10 @@ docs: $(DOCUMENTS)
 # The diagrams of docs/architecture.md, from the layers that tests/test_layout.py enforces.
 diagrams: $(DEVELOPER)
 	$(BIN)/python -m docs.draw_diagrams
+
+# Statements and proofs of docs/theory in the report of `aejax verify`.
+statements: $(DEVELOPER)
+	$(BIN)/python -m docs.write_statements
 
 # docs/notebooks/*.ipynb from their sources, for Jupyter; tests run the sources with small settings.
 notebooks: $(DEVELOPER)

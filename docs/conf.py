@@ -14,10 +14,10 @@ release = version = aejax.__version__
 html_title = f"aejax {version}"
 
 extensions = [
+    "mathml",
     "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
@@ -25,6 +25,7 @@ myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as GitHub writes it
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "results", "*.py", "notebooks/*.ipynb"]
+html_math_renderer = "mathml"
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["narrow.css"]

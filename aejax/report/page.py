@@ -196,9 +196,11 @@ def verdict_cell(verdict: Verdict) -> str:
 def _render_figure(shown: CaptionedFigure) -> str:
     if not shown.alt.strip():
         raise ValueError(f"the figure {shown.title!r} needs an alternative text")
+    name = escape(f"enlarge: {shown.title}")
     return (
         f"<figure>\n<h3>{escape(shown.title)}</h3>\n"
-        f'<img src="data:image/{_image_data(shown.figure)}" alt="{escape(shown.alt)}">\n'
+        f'<label class="enlarge"><input type="checkbox" aria-label="{name}">'
+        f'<img src="data:image/{_image_data(shown.figure)}" alt="{escape(shown.alt)}"></label>\n'
         f"<figcaption>{escape(shown.caption)}</figcaption>\n</figure>\n"
     )
 

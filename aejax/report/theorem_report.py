@@ -1,8 +1,10 @@
 """HTML report of the theorems, each with figures computed from the user's data."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
@@ -29,6 +31,11 @@ FIGURES = {
     if getattr(function, "__module__", None) == module.__name__ and not name.startswith("_")
 }
 """Name, as in the table of theorems -> figure function."""
+
+STATEMENTS: Mapping[str, Mapping[str, str]] = json.loads(
+    files("aejax.report").joinpath("theorem_statements.json").read_text(encoding="utf-8")
+)
+"""Name of a theorem -> HTML of its statement and proof; "notation" -> that of the notation."""
 
 
 def theorems_page(
@@ -105,7 +112,8 @@ def _glance(found: Found, titles: Sequence[str]) -> str:
     ]
     columns = {"theorem": False, "verdict": False, "certificates": False}
     table = tables.table_of_cells(columns | {"residual / tolerance": True, "section": False}, rows)
-    return report.render_figures([_certificates_figure(found)]) + tables.definitions(TERMS) + table
+    figure = report.render_figures([_certificates_figure(found)])
+    return figure + tables.definitions(TERMS) + table + _NOTATION
 
 
 def _certificates_figure(found: Found) -> CaptionedFigure:
@@ -126,7 +134,22 @@ def _certificates_figure(found: Found) -> CaptionedFigure:
 def _theorem(problem: Problem, row: TheoremRow, certificates: Sequence[Certificate]) -> str:
     figures = "".join(_figure(problem, certificates, *each) for each in row.figures.items())
     heading = f'<h3 id="{escape(row.name)}"><code>{escape(row.name)}</code></h3>\n'
-    return heading + figures + report.certificate_table(certificates)
+    return heading + _statement(row.name) + figures + report.certificate_table(certificates)
+
+
+_NOTATION = (
+    '<div class="theorem">\n<details><summary>Notation of the statements</summary>\n'
+    f"{STATEMENTS['notation']['notation']}\n</details>\n</div>\n"
+)
+
+
+def _statement(theorem: str) -> str:
+    """Statement of a theorem, and its proof behind a button."""
+    text = STATEMENTS[theorem]
+    return (
+        f'<div class="theorem">\n<p><strong>Statement.</strong></p>\n{text["statement"]}\n'
+        f"<details><summary>Proof</summary>\n{text['proof']}\n</details>\n</div>\n"
+    )
 
 
 def _figure(
