@@ -16,7 +16,8 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format experiments-table theory-table bench bench-cuda docs diagrams statements notebooks tutorial \
+.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda docs diagrams \
+  statements notebooks tutorial \
   constraints clean
 
 $(INSTALLED): pyproject.toml $(CONSTRAINTS)
@@ -51,6 +52,10 @@ test: $(DEVELOPER)
 # Slow tests: real data sets at full size, and damage to every file of a checkpoint.
 test-slow: $(DEVELOPER)
 	$(BIN)/pytest --numprocesses 2 -m slow
+
+# What new users do, each from an empty folder: prints the time and the number of lines of each.
+journeys: $(DEVELOPER)
+	$(BIN)/pytest tests/journeys -m "slow or not slow"
 
 # Mutation testing: SAMPLE random changes of the code (0 for all), drawn with SEED.
 SAMPLE ?= 200

@@ -31,7 +31,8 @@ LAYERS = (
     {"cli"},
     {"__init__", "__main__"},
 )
-WITHOUT_COUNTERPART = {"contract", "docs", "experiments", "faults", "mutation"}  # of tests
+# Folders of tests, about the package as a whole.
+WITHOUT_COUNTERPART = {"contract", "docs", "experiments", "faults", "journeys", "mutation"}
 
 
 def module_name(path: Path, root: Path) -> str:

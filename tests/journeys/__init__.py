@@ -1,0 +1,1 @@
+"""Journeys of new users: each starts in an empty folder and uses only what is public."""
