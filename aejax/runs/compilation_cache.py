@@ -1,5 +1,7 @@
 """Persistent compilation cache in the user's cache directory."""
 
+import os
+
 import jax
 from platformdirs import user_cache_path
 
@@ -16,7 +18,7 @@ MIN_COMPILE_SECONDS = 0.1
 def enable_compilation_cache() -> None:
     """Enable JAX's compilation cache, unless JAX_COMPILATION_CACHE_DIR has enabled it already.
 
-    Nothing is changed if the directory cannot be created.
+    Nothing is changed if the directory cannot be created or written.
     """
     if getattr(jax.config, DIRECTORY_OPTION) is not None:
         return
@@ -24,6 +26,8 @@ def enable_compilation_cache() -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
+        return
+    if not os.access(folder, os.W_OK):  # JAX would warn for every program
         return
     jax.config.update(DIRECTORY_OPTION, str(folder))
     jax.config.update("jax_compilation_cache_max_size", MAX_CACHE_BYTES)

@@ -51,6 +51,13 @@ def test_directory_that_cannot_be_created_disables_the_cache(unset, tmp_path, mo
     assert jax.config.jax_compilation_cache_dir is None
 
 
+def test_read_only_directory_disables_the_cache(unset, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("os.access", lambda *_: False)  # the superuser may write everywhere
+    enable_compilation_cache()
+    assert jax.config.jax_compilation_cache_dir is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG's folders are those of Linux")
 @pytest.mark.parametrize("words", [[], ["--no-compilation-cache"]])
 def test_command_fills_the_cache_unless_disabled(words, tmp_path):
