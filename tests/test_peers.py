@@ -1,0 +1,66 @@
+"""Comparisons with other packages, which the tests do not need: counts, readers of histories."""
+
+import pytest
+
+from benchmarks import peers_anomalies, peers_own_model
+from benchmarks.peers_anomalies import Config
+
+
+def test_lines_exclude_blanks_comments_and_the_docstring(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text('"""Doc."""\n\nimport numpy  # why\n# a comment\n\nx = f(\n    1,\n)\n')
+    assert peers_own_model.number_of_lines(script) == 4
+
+
+def test_histories_are_read_up_to_the_last_complete_line(tmp_path):
+    aejax, keras, lightning = peers_own_model.PEERS
+    assert aejax.history(tmp_path) == keras.history(tmp_path) == lightning.history(tmp_path) == []
+    (tmp_path / "history.jsonl").write_text('{"epoch": 1, "validation": {"loss": 2.0}}\n{"epo')
+    (tmp_path / "history.csv").write_text("epoch,loss,val_loss\n0,3.0,2.0\n1,1.0")
+    for version, rows in (("2", "0,,2.0\n0,3.0,\n"), ("10", "1,,1.5\n")):
+        folder = tmp_path / "history" / f"version_{version}"
+        folder.mkdir(parents=True)
+        (folder / "metrics.csv").write_text(f"epoch,loss,val_loss\n{rows}")
+    assert aejax.history(tmp_path) == keras.history(tmp_path) == [(1, 2.0)]
+    assert lightning.history(tmp_path) == [(1, 2.0), (2, 1.5)]
+
+
+def test_a_missing_peer_is_a_reason_to_skip(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(peers_anomalies, "RESULTS", tmp_path / "results.json")
+    monkeypatch.setattr(peers_anomalies, "missing", lambda _: peers_own_model.missing(["no_peer"]))
+    peers_anomalies.main()
+    assert capsys.readouterr().out.startswith("skipped: not installed: no_peer")
+    assert not list(tmp_path.iterdir())
+
+
+def test_detectors_score_rare_examples():
+    detectors = {
+        name: peers_anomalies.DETECTORS[name]
+        for name in ("aejax `LinearAutoencoder`", "scikit-learn `IsolationForest`")
+    }
+    found = peers_anomalies.measure(Config(trials=1), detectors)
+    for areas in found.values():
+        assert list(areas) == list(peers_anomalies.problems())
+        assert areas["breast cancer"][0] > 0.85
+    problem = peers_anomalies.problems()["digits, pixels / 16"]
+    x_train, x_test, is_anomaly = peers_anomalies.split(problem, Config(), 0)
+    assert (len(x_train), len(x_test), is_anomaly.sum()) == (1001, 668, 20)
+
+
+@pytest.mark.slow
+def test_aejax_score_runs_both_commands():
+    problem = peers_anomalies.problems()["breast cancer"]
+    x_train, x_test, _ = peers_anomalies.split(problem, Config(), 0)
+    assert peers_anomalies.aejax_score(x_train, x_test, 0).shape == (len(x_test),)
+
+
+@pytest.mark.slow
+def test_a_killed_run_of_aejax_ends_bit_identically():
+    found = peers_own_model.measure(peers_own_model.PEERS[0])
+    assert found["reproducible"]
+    for kill in found["killed"].values():
+        assert kill["bit-identical"]
+        assert kill["last epoch"] == found["epochs"]
+        assert kill["missing epochs"] == kill["repeated epochs"] == []
+        assert kill["kept loss"] == found["kept loss"]
+    assert found["kept loss"] == pytest.approx(found["lowest loss"], rel=1e-5)
