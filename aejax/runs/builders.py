@@ -80,13 +80,27 @@ def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Object
     return _objective_of(model, training, shape)
 
 
-def make_optimizer(training: Training, steps: int) -> optax.GradientTransformation:
-    """Make the optimizer for a run of this number of steps."""
-    rate = training.learning_rate
+def make_optimizer(
+    training: Training, steps: int, *, learning_rate: float | Array | None = None
+) -> optax.GradientTransformation:
+    """Make the optimizer for a run of this number of steps.
+
+    Args:
+        training: settings of the run.
+        steps: number of steps.
+        learning_rate: maximum learning rate in place of that of the settings; it may be traced.
+
+    Returns:
+        The optimizer.
+    """
+    rate = training.learning_rate if learning_rate is None else learning_rate
     warm_up_steps = min(round(training.warm_up / training.epochs * steps), steps - 1)
     start = 0.0 if warm_up_steps else rate
     if training.schedule == "cosine":
-        schedule = optax.warmup_cosine_decay_schedule(start, rate, warm_up_steps, steps)
+        # `optax.warmup_cosine_decay_schedule`, whose peak cannot be traced
+        decay = optax.cosine_decay_schedule(rate, steps - warm_up_steps)
+        warm_up = optax.linear_schedule(start, rate, warm_up_steps)
+        schedule = optax.join_schedules([warm_up, decay], [warm_up_steps])
     else:
         schedule = optax.warmup_constant_schedule(start, rate, warm_up_steps)
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)

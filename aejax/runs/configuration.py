@@ -110,6 +110,8 @@ class Training:
     """stop after this number of epochs without a lower validation loss; None: never"""
     seed: int = 0
     """seed of parameters, order of the examples, noise and validation split"""
+    split_seed: int | None = None
+    """seed of the validation split, so that several seeds share one; None: seed"""
     stream: bool = False
     """read batches from disk instead of loading the data: .npy, images, array_record or TFDS"""
     steps_per_epoch: int | None = None
@@ -133,6 +135,8 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         del settings["stream"], settings["steps_per_epoch"]
     if training.image_mode is None:
         del settings["image_mode"]
+    if training.split_seed is None:
+        del settings["split_seed"]
     if training.label is None:
         del settings["label"]
     if not training.ignore:
@@ -147,6 +151,11 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     return settings | {
         f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
     }
+
+
+def validation_seed(training: Training) -> int:
+    """Seed of the validation split."""
+    return training.seed if training.split_seed is None else training.split_seed
 
 
 def dumps(training: Training) -> str:
@@ -196,6 +205,9 @@ def check(training: Training) -> None:
         "image-mode must be used with --stream": training.image_mode is None or training.stream,
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX truncates larger seeds
+        "split-seed must lie in [0, 2³²)": (
+            training.split_seed is None or 0 <= training.split_seed < 2**32
+        ),
     }
     for rule, is_satisfied in ranges.items():
         if not is_satisfied:
@@ -227,20 +239,20 @@ def build_record(kind: type, values: Any) -> Any:
         raise TypeError(f"{kind.__name__} must be a JSON object, got {values!r}")
     hints = get_type_hints(kind)
     for name, value in values.items():
-        if name in hints and not _fits(value, hints[name]):
+        if name in hints and not fits(value, hints[name]):
             raise ValueError(f"{name} cannot be {value!r}")
     return kind(**values)
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def fits(value: Any, hint: Any) -> bool:
     """Whether a value has the annotated type."""
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return any(_fits(value, part) for part in parts)
+        return any(fits(value, part) for part in parts)
     if origin is Literal:
         return value in parts
     if origin is tuple:
-        return all(_fits(element, parts[0]) for element in value)
+        return isinstance(value, tuple) and all(fits(each, parts[0]) for each in value)
     if isinstance(value, bool):  # bool is a subclass of int
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)

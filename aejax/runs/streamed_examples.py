@@ -18,7 +18,7 @@ from aejax.data import (
     open_stream,
 )
 from aejax.runs.builders import make_normalisation
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Training, validation_seed
 from aejax.runs.examples import Examples, ShownExamples, load_in_memory
 from aejax.runs.run import Run, with_data_path
 from aejax.training import Stream
@@ -96,7 +96,7 @@ def load_streamed(configuration: Training) -> Examples:
     held_out = round(configuration.validation * len(rows))
     size = resolve_batch_size(configuration.batch_size, len(rows) - held_out)
     test = stream(test_rows)
-    permutation = partial(permute_indices, len(rows), configuration.seed)
+    permutation = partial(permute_indices, len(rows), validation_seed(configuration))
     train = stream(rows.select(len(rows) - held_out, lambda i: permutation(i + held_out)))
     validation = stream(rows.select(held_out, permutation)) if held_out else None
 

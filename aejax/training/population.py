@@ -10,6 +10,7 @@ from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import optax
 
@@ -19,6 +20,7 @@ from aejax.keys import typed_key
 from aejax.objectives import Objective
 from aejax.training.ahead_of_time import compile_ahead_of_time
 from aejax.training.batches import Measurements, resolve_batch_size
+from aejax.training.epoch_loop import check_keep_best
 from aejax.training.errors import check_memory
 from aejax.training.fit_arguments import check_objective, check_optimizer
 from aejax.training.preflight_checks import check_training, clip_targets
@@ -29,6 +31,9 @@ from aejax.types import Array, Batch, BatchLike, Key, KeyLike
 Make = Callable[[Any], tuple[Objective, optax.GradientTransformation]]
 """Hyperparameters of a member -> (objective, optimizer)."""
 
+Keys = jaxtyping.Key[Array, "keys"]
+"""One PRNG key per member."""
+
 _MIN_MEMBERS_PER_CORE = 8
 """Minimum number of members for which compiling a program for another core pays off."""
 
@@ -38,11 +43,12 @@ def fit_population(
     data: BatchLike,
     *,
     hyperparameters: Any,
-    key: KeyLike,
+    key: KeyLike | Keys,
     epochs: SupportsIndex,
     batch_size: SupportsIndex | None = None,
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
+    keep_best: bool = False,
     devices: Sequence[Any] | None = None,
 ) -> tuple[TrainState, Measurements]:
     """Train a population of models in one compiled program, vmapped over hyperparameters and keys.
@@ -56,22 +62,27 @@ def fit_population(
             but not shapes. The program is cached for the same function and shapes.
         data: all examples, a `Batch` or x alone, shared by the members.
         hyperparameters: tree of arrays, each [members, …].
-        key: PRNG key, split into one key per member.
+        key: PRNG key, split into one key per member, or keys [members]. Members with the same key
+            have the same initial parameters and order of examples, so that their hyperparameters
+            can be compared in pairs.
         epochs: number of epochs.
         batch_size: number of examples per step (default: 128, or all examples if fewer).
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which a member stops, as
             in `fit`; the others continue.
+        keep_best: whether to return the state of each member's epoch with the lowest validation
+            loss instead of the last; requires validation.
         devices: devices to train on (default: all of this process).
 
     Returns:
-        The final states and the mean measurements of the epochs, with a leading axis [members];
-        with validation also "validation_loss". For a member that stopped early, the state has the
-        number of epochs trained, and later measurements repeat the last one.
+        The final states, or the best with `keep_best`, and the mean measurements of the epochs,
+        with a leading axis [members]; with validation also "validation_loss". For a member that
+        stopped early, the state has the number of epochs trained, and later measurements repeat the
+        last one.
 
     Raises:
         ValueError: if the numbers of members differ or are zero, hyperparameters are out of range,
-            or `fit` would raise it.
+            `keep_best` has no validation, or `fit` would raise it.
         OutOfMemoryError: if the members of a device need more memory than it has; checked before
             training.
 
@@ -92,8 +103,9 @@ def fit_population(
     for member in made:
         _check_member(member)
     objective, _ = made[0]
-    key, epochs = typed_key(key), as_integer("epochs", epochs)
-    params = jax.eval_shape(objective.model.init, key)
+    keys, epochs = _member_keys(key, members), as_integer("epochs", epochs)
+    params = jax.eval_shape(objective.model.init, keys[0])
+    check_keep_best(keep_best, validation, history=())
     check_training(
         objective,
         params,
@@ -109,12 +121,17 @@ def fit_population(
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
     workers = _select_workers(devices, members)
-    parts = _split((hyperparameters, jax.random.split(key, members)), members, len(workers))
+    parts = _split((hyperparameters, keys), members, len(workers))
     shares = [
         jax.device_put((*part, data, validation), worker)
         for worker, part in zip(workers, parts, strict=True)
     ]
-    options = {"epochs": epochs, "batch_size": batch_size, "patience": patience}
+    options = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "patience": patience,
+        "keep_best": keep_best,
+    }
     kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
     by_kind = {
         kind: compile_ahead_of_time(_train_members, make, arguments=share, **options)
@@ -128,7 +145,9 @@ def fit_population(
 
 
 # At module level, so that JAX caches the program.
-@partial(jax.jit, static_argnums=0, static_argnames=("epochs", "batch_size", "patience"))
+@partial(
+    jax.jit, static_argnums=0, static_argnames=("epochs", "batch_size", "patience", "keep_best")
+)
 def _train_members(
     make: Make,
     hyperparameters: Any,
@@ -139,6 +158,7 @@ def _train_members(
     epochs: int,
     batch_size: int,
     patience: int | None,
+    keep_best: bool,
 ) -> tuple[TrainState, Measurements]:
     def member(hyperparameters: Any, key: Key) -> tuple[TrainState, Measurements]:
         objective, optimizer = make(hyperparameters)
@@ -151,6 +171,7 @@ def _train_members(
             batch_size=batch_size,
             validation=validation,
             patience=patience,
+            keep_best=keep_best,
         )
 
     return jax.vmap(member)(hyperparameters, keys)
@@ -161,6 +182,16 @@ def _check_member(member: Any) -> None:
         raise ValueError(f"make must return (objective, optimizer), got {type(member).__name__}")
     check_objective(member[0])
     check_optimizer(member[1])
+
+
+def _member_keys(key: KeyLike | Keys, members: int) -> Keys:
+    """Keys [members]: those given, or a single key split."""
+    shape = getattr(key, "shape", None)
+    if isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and shape:
+        if shape != (members,):
+            raise ValueError(f"key must be one key or {members}, one per member, got {list(shape)}")
+        return key
+    return jax.random.split(typed_key(key), members)
 
 
 def _count_members(hyperparameters: Any) -> int:

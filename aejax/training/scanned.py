@@ -1,6 +1,6 @@
 """End-to-end training as one `lax.scan`, so that it can be jitted and vmapped."""
 
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,8 +9,19 @@ import optax
 from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective, noiseless
 from aejax.training.batches import Measurements, as_jax_batch, mean_over_examples
+from aejax.training.epoch_loop import check_keep_best
 from aejax.training.steps import TrainState, epoch, evaluate, init_state
-from aejax.types import BatchLike, KeyLike
+from aejax.types import Array, BatchLike, KeyLike
+
+
+class _Carry(NamedTuple):
+    """Carry of the scan over epochs: `waited` is the number of epochs since the best loss."""
+
+    state: TrainState
+    means: Measurements
+    best: TrainState | None
+    best_loss: Array
+    waited: Array
 
 
 def train(
@@ -23,6 +34,7 @@ def train(
     batch_size: int,
     validation: BatchLike | None = None,
     patience: int | None = None,
+    keep_best: bool = False,
 ) -> tuple[TrainState, Measurements]:
     """Initialise and train a model as one pure function of scans, which can be vmapped.
 
@@ -36,14 +48,17 @@ def train(
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops;
             None disables early stopping.
+        keep_best: whether to return the state of the epoch with the lowest validation loss.
 
     Returns:
-        The final state, and the mean measurements of each epoch, each [epochs]; with validation
-        also "validation_loss". After early stopping, later entries repeat those of the last epoch
-        trained; `state.epoch` is the number of epochs trained.
+        The final or the best state, and the mean measurements of each epoch, each [epochs]; with
+        validation also "validation_loss". After early stopping, later entries repeat those of the
+        last epoch trained. `state.epoch` is the number of epochs of the state; it is 0 if no
+        validation loss was finite and the best state was asked for.
 
     Raises:
-        ValueError: if patience is given without validation, is not an integer, or is less than 1.
+        ValueError: if patience or `keep_best` is given without validation, or patience is not an
+            integer or less than 1.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp, optax
@@ -59,6 +74,7 @@ def train(
             f"patience must be 1 or more and needs validation data, got patience {patience} and "
             f"{'no ' if validation is None else ''}validation data"
         )
+    check_keep_best(keep_best, validation, history=())
 
     def advance(state: TrainState) -> tuple[TrainState, Measurements]:
         state, steps = epoch(objective, optimizer, state, data, batch_size=batch_size)
@@ -71,19 +87,27 @@ def train(
 
     data = as_jax_batch(data)
     state = init_state(objective, optimizer, key)
-    if patience is None:
+    if patience is None and not keep_best:
         return jax.lax.scan(lambda state, _: advance(state), state, length=epochs)
 
-    def advance_unless_stalled(carry: Any, _: None) -> tuple[Any, Measurements]:
-        state, means, best_loss, waited = carry
-        state, means = jax.lax.cond(
-            waited >= patience, lambda state: (state, means), advance, state
-        )
+    def advance_unless_stalled(carry: _Carry, _: None) -> tuple[_Carry, Measurements]:
+        state, means = carry.state, carry.means
+        if patience is None:
+            state, means = advance(state)
+        else:
+            state, means = jax.lax.cond(
+                carry.waited >= patience, lambda state: (state, means), advance, state
+            )
         loss = means["validation_loss"]
-        waited = jnp.where(loss < best_loss, 0, waited + 1)
-        return (state, means, jnp.fmin(loss, best_loss), waited), means
+        is_better = loss < carry.best_loss
+        best = carry.best
+        if keep_best:
+            best = jax.lax.cond(is_better, lambda: state, lambda: carry.best)
+        waited = jnp.where(is_better, 0, carry.waited + 1)
+        return _Carry(state, means, best, jnp.fmin(loss, carry.best_loss), waited), means
 
-    zeros = jax.tree.map(jnp.zeros_like, jax.eval_shape(advance, state)[1])
-    carry = (state, zeros, jnp.full_like(zeros["validation_loss"], jnp.inf), jnp.int32(0))
-    (state, *_), measurements = jax.lax.scan(advance_unless_stalled, carry, length=epochs)
-    return state, measurements
+    means = jax.tree.map(jnp.zeros_like, jax.eval_shape(advance, state)[1])
+    best_loss = jnp.full_like(means["validation_loss"], jnp.inf)
+    start = _Carry(state, means, state if keep_best else None, best_loss, jnp.int32(0))
+    end, measurements = jax.lax.scan(advance_unless_stalled, start, length=epochs)
+    return (end.best if keep_best else end.state), measurements

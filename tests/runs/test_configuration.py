@@ -75,6 +75,8 @@ STREAM = {"stream": True}
         {"image_mode": "RGB", **STREAM},
         {"clip": 1e-30},
         {"seed": 2**32 - 1},
+        {"split_seed": 0},
+        {"split_seed": 2**32 - 1},
     ],
     ids=str,
 )
@@ -105,6 +107,8 @@ def test_values_at_the_bounds_are_accepted(settings):
         ({"clip": -1.0}, "clip"),
         ({"seed": -2}, "seed"),
         ({"seed": 2**32 + 1}, "seed"),
+        ({"split_seed": -1}, "split-seed"),
+        ({"split_seed": 2**32}, "split-seed"),
     ],
     ids=str,
 )
@@ -135,10 +139,16 @@ def test_fixed_settings_exclude_what_may_change():
     assert fixed_settings(replace(decaying, epochs=50)) != fixed_settings(decaying)
 
 
-@pytest.mark.parametrize(
-    "name", ["decoder_sizes", "refinement_steps", "refinement_rate", "stream", "image_mode"]
-)
+LATER = {
+    "decoder_sizes": (2, 6),
+    "refinement_steps": 2,
+    "stream": True,
+    "image_mode": "L",
+    "split_seed": 0,
+}
+
+
+@pytest.mark.parametrize("name", [*LATER, "refinement_rate"])
 def test_fixed_settings_omit_unused_later_options(name):
     assert name not in fixed_settings(Training())
-    used = Training(decoder_sizes=(2, 6), refinement_steps=2, stream=True, image_mode="L")
-    assert name in fixed_settings(used)
+    assert name in fixed_settings(Training(**LATER))

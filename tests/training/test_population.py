@@ -138,3 +138,55 @@ def test_lists_of_hyperparameters_and_no_devices_are_refused():
             training.fit_population(make, X, hyperparameters=hyperparameters, **options)
     with pytest.raises(ValueError, match="devices must be one or more"):
         training.fit_population(make, X, hyperparameters=HYPERPARAMETERS, devices=[], **options)
+
+
+def test_members_with_the_same_key_are_paired():
+    keys = jax.random.split(KEY, 2)
+    options = {"epochs": 2, "batch_size": 16}
+    rates = jnp.asarray([0.1, 0.1, 1.0])
+    states, _ = training.fit_population(
+        make_rate, X, hyperparameters=rates, key=keys[jnp.asarray([0, 1, 0])], **options
+    )
+    single, _ = training.fit_population(make_rate, X, hyperparameters=rates[:2], key=KEY, **options)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a[:2], b, rtol=1e-5, atol=1e-7),
+        states.params,
+        single.params,
+    )
+    frozen, _ = training.fit_population(
+        make_rate, X, hyperparameters=rates * 0, key=keys[jnp.asarray([0, 1, 0])], **options
+    )
+    kernel = np.asarray(frozen.params["encoder"]["layer_0"]["kernel"])
+    np.testing.assert_array_equal(kernel[0], kernel[2])
+    assert np.abs(kernel[0] - kernel[1]).max() > 0.1
+    with pytest.raises(ValueError, match=r"one key or 3, one per member, got \[2\]"):
+        training.fit_population(make_rate, X, hyperparameters=rates, key=keys, **options)
+
+
+@pytest.mark.parametrize("patience", [None, 2])
+def test_the_best_states_are_those_of_fit(patience):
+    rates = jnp.asarray([0.01, 3.0, 40.0])
+    options = {"epochs": 6, "batch_size": 16, "validation": Batch(X[:10]), "patience": patience}
+    states, measured = training.fit_population(
+        make_rate, Batch(X[10:]), hyperparameters=rates, key=KEY, keep_best=True, **options
+    )
+    assert measured["validation_loss"].shape == (3, 6)
+    for member, key in enumerate(jax.random.split(KEY, 3)):
+        state, _ = training.fit(
+            *make_rate(rates[member]), Batch(X[10:]), key=key, keep_best=True, **options
+        )
+        assert int(states.epoch[member]) == int(state.epoch)
+        assert int(states.step[member]) == int(state.step)
+        jax.tree.map(
+            lambda a, b, i=member: np.testing.assert_allclose(a[i], b, rtol=1e-3, atol=1e-4),
+            states.params,
+            state.params,
+        )
+    assert len({int(epoch) for epoch in states.epoch}) > 1
+
+
+def test_the_best_state_needs_validation():
+    with pytest.raises(ValueError, match="keep_best needs validation data"):
+        training.fit_population(
+            make_rate, X, hyperparameters=jnp.ones(2), key=KEY, epochs=1, keep_best=True
+        )

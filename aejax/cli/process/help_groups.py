@@ -13,7 +13,8 @@ Groups = Mapping[str, str]
 
 TRAIN_GROUPS: Groups = {
     "basic options": "help recipe data sizes loss corruption epochs seed out resume",
-    "data": "data-dir label ignore normalise validation stream steps-per-epoch skip image-mode",
+    "data": "data-dir label ignore normalise validation split-seed stream "
+    "steps-per-epoch skip image-mode",
     "model": "activation code-activation tied decoder-sizes channels refinement-steps "
     "refinement-rate precision",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
@@ -24,6 +25,14 @@ TRAIN_GROUPS: Groups = {
     "cluster": "mesh model coordinator processes process-id",
 }
 """Groups of `aejax train --help`. Options that are in no group follow as `options`."""
+
+SWEEP_GROUPS: Groups = {
+    "basic options": "help data code sizes loss corruption epochs seed seeds out",
+    **{title: TRAIN_GROUPS[title] for title in ("data", "model", "noise and penalties")},
+    "optimiser": TRAIN_GROUPS["optimiser"],
+    "run": "quiet json",
+}
+"""Groups of `aejax sweep --help`."""
 
 COLUMNS = 120
 """Maximum width of a help text. tyro draws two columns of boxes from 130 on."""
