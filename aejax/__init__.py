@@ -49,6 +49,7 @@ HEAVY_SUBPACKAGES = {
     "plots",
     "report",
     "runs",
+    "studies",
     "theory",
 }
 

@@ -24,7 +24,7 @@ API = {
     ),
     "Data": ("aejax.data",),
     "Training": ("aejax.training", "aejax.checkpoints", "aejax.sharding"),
-    "Evaluation and figures": ("aejax.evaluation", "aejax.plots", "aejax.report"),
+    "Evaluation and figures": ("aejax.evaluation", "aejax.plots", "aejax.report", "aejax.studies"),
     "Theory": ("aejax.theory", "aejax.theory.analysis.backpropagation"),
     "Layers": (
         "aejax.layers.convolution",

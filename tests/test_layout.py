@@ -27,7 +27,7 @@ LAYERS = (
     {"interchange", "plots", "training"},
     {"checkpoints", "registry", "sharding"},
     {"runs"},
-    {"estimator", "report"},
+    {"estimator", "report", "studies"},
     {"cli"},
     {"__init__", "__main__"},
 )

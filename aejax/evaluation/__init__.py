@@ -25,6 +25,10 @@ from aejax.evaluation.model_summary import ModelSummary as ModelSummary
 from aejax.evaluation.model_summary import ParameterRow as ParameterRow
 from aejax.evaluation.model_summary import summary as summary
 from aejax.evaluation.score_estimation import score_estimate as score_estimate
+from aejax.evaluation.seed_comparisons import Comparison as Comparison
+from aejax.evaluation.seed_comparisons import above as above
+from aejax.evaluation.seed_comparisons import below as below
+from aejax.evaluation.seed_comparisons import interval as interval
 from aejax.evaluation.segmentation import SegmentationMeasures as SegmentationMeasures
 from aejax.evaluation.segmentation import confusion_matrix as confusion_matrix
 from aejax.evaluation.segmentation import median_frequency_weights as median_frequency_weights

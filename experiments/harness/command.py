@@ -86,7 +86,7 @@ def _parse(experiment: Experiment, arguments: Sequence[str]) -> Options:
 
 def _run(experiment: Experiment, config: Any, dataset: data.Dataset | None, file: Path) -> None:
     """Compute the results, part by part if there are parts, and write them to file."""
-    cache, cached_seconds = records.cache_in(file.parent)
+    cache, cached_seconds = records.cache_in(file.parent, progress=True)
     available = {"config": config, "dataset": dataset, "cache": cache}
     parameters = inspect.signature(experiment.run).parameters
     environment, start = records.code_and_machine(experiment), time.perf_counter()

@@ -1,6 +1,6 @@
-"""Comparisons over seeds: paired differences with Student t intervals, and means with errors."""
+"""Comparisons over seeds, those of `aejax.evaluation`, and curves of means with errors."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,64 +8,10 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 from scipy import stats
 
-
-class Comparison(NamedTuple):
-    """A paired difference over seeds, and whether it is on the claimed side of zero.
-
-    mean:  mean difference.
-    low:   lower end of its 95 % interval (Student's t).
-    high:  upper end of the interval.
-    holds: whether the whole interval is on the claimed side of zero.
-    """
-
-    mean: float
-    low: float
-    high: float
-    holds: bool
-
-
-def below(values: ArrayLike, reference: ArrayLike) -> Comparison:
-    """Compare for the claim that values are below a reference: values − reference < 0.
-
-    Args:
-        values: one value per seed, at least two.
-        reference: one value per seed, or one for all seeds.
-
-    Returns:
-        The `Comparison`. If all comparisons of an experiment must hold, each is tested at its own
-        level: an intersection-union test needs no correction for multiple comparisons.
-    """
-    mean, low, high = interval(np.asarray(values) - np.asarray(reference))
-    return Comparison(mean, low, high, high < 0)
-
-
-def above(values: ArrayLike, reference: ArrayLike) -> Comparison:
-    """Compare for the claim that values are above a reference; see `below`."""
-    mean, low, high = interval(np.asarray(values) - np.asarray(reference))
-    return Comparison(mean, low, high, low > 0)
-
-
-def interval(values: ArrayLike, confidence: float = 0.95) -> list[float]:
-    """Compute the mean over seeds and its Student t interval.
-
-    Args:
-        values: one value per seed, at least two.
-        confidence: confidence level of the interval.
-
-    Returns:
-        [mean, low, high].
-
-    Raises:
-        ValueError: if there are fewer than two seeds.
-    """
-    values = np.asarray(values, float)
-    if values.ndim != 1 or len(values) < 2:
-        raise ValueError(
-            f"an interval needs one value per seed, two or more, got shape {values.shape}"
-        )
-    mean, error = values.mean(), stats.sem(values)
-    half_width = error * stats.t.ppf((1 + confidence) / 2, len(values) - 1)
-    return [float(mean), float(mean - half_width), float(mean + half_width)]
+from aejax.evaluation import Comparison as Comparison
+from aejax.evaluation import above as above
+from aejax.evaluation import below as below
+from aejax.evaluation import interval as interval
 
 
 def draw_mean(

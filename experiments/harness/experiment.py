@@ -9,21 +9,9 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from aejax import data
+from aejax.studies.part_cache import Metrics as Metrics
+from aejax.studies.part_cache import Results as Results
 from experiments.harness.comparisons import Comparison
-
-Metrics = dict[str, Any]
-"""Nested mappings whose leaves are numbers, or lists with one number or curve per seed."""
-
-
-class Results(NamedTuple):
-    """Results of an experiment.
-
-    metrics: values from which verdicts and tables are computed; they are committed, so few.
-    arrays:  name -> array that only the figure needs: filters, codes, curves.
-    """
-
-    metrics: Metrics
-    arrays: dict[str, Any] = {}  # noqa: RUF012  (never written to)
 
 
 class PrimaryComparison(NamedTuple):

@@ -5,12 +5,13 @@ dynamic. It ignores comments, formatting, docstrings and the texts of experiment
 a change restores the digest.
 """
 
-import ast
 import hashlib
 from functools import cache
 from pathlib import Path
 
 import aejax
+from aejax import studies
+from aejax.studies.source_digest import python_files
 
 PACKAGES = (Path(aejax.__file__).parent, Path(__file__).parent)
 """Folders with the modules that every digest covers."""
@@ -33,32 +34,10 @@ def sources_digest(experiment_file: Path) -> str:
 
 
 def code_digest(files: list[Path]) -> str:
-    """Compute the digest of the syntax trees of Python files, without docstrings and record texts.
-
-    Args:
-        files: Python files; their names do not affect the digest.
-
-    Returns:
-        SHA-256 in hexadecimal.
-    """
-    digest = hashlib.sha256()
-    for file in files:
-        tree = ast.parse(file.read_bytes())
-        for node in ast.walk(tree):
-            _drop_texts(node)
-        digest.update(ast.dump(tree).encode() + b"\0")
-    return digest.hexdigest()
+    """Compute the digest of Python files as `aejax.studies` does, without texts of records."""
+    return studies.code_digest(files, {"Experiment": TEXTS})
 
 
 @cache  # the imported code does not change during the process
 def _packages_digest() -> str:
-    return code_digest([file for folder in PACKAGES for file in sorted(folder.rglob("*.py"))])
-
-
-def _drop_texts(node: ast.AST) -> None:
-    match node:
-        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            if ast.get_docstring(node, clean=False) is not None:
-                del node.body[0]
-        case ast.Call(func=ast.Name("Experiment") | ast.Attribute(attr="Experiment")):
-            node.keywords = [each for each in node.keywords if each.arg not in TEXTS]
+    return code_digest([file for folder in PACKAGES for file in python_files(folder)])

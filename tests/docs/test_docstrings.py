@@ -44,11 +44,14 @@ PUBLISHED = {
 }
 UNPUBLISHED = {  # functions of these modules that have no source
     "corruptions.on_images": "a change of shape",
+    "evaluation.above": "a common definition",
+    "evaluation.below": "a common definition",
     "evaluation.confusion_matrix": "counts pairs of labels",
     "evaluation.empirical_rank": "a common definition",
     "evaluation.encoded_statistics": "applies the others to data",
     "evaluation.feature_errors": "a common definition",
     "evaluation.hamming_balls": "ranks by a distance",
+    "evaluation.interval": "a common definition",
     "evaluation.outlier_threshold": "a quantile",
     "evaluation.precision_at": "a common definition",
     "evaluation.segmentation_batch": "arranges images and labels",
