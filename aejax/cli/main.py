@@ -12,19 +12,23 @@ from typing import Annotated, Any
 import jax
 from tyro.conf import subcommand
 
+from aejax.cli.commands.compare import Compare, compare
 from aejax.cli.commands.data import ListData, PrepareData, list_data, prepare_data
 from aejax.cli.commands.encode import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.commands.explore import Explore, explore
 from aejax.cli.commands.export import Export, export
 from aejax.cli.commands.report import Report, write_report
+from aejax.cli.commands.runs import Runs, print_runs
 from aejax.cli.commands.score import Score, write_scores
+from aejax.cli.commands.sweep import Sweep, sweep
 from aejax.cli.commands.train import Train, train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.command_list import check_command, command_types, overview
-from aejax.cli.process.help_groups import TRAIN_GROUPS
+from aejax.cli.process.help_groups import SWEEP_GROUPS, TRAIN_GROUPS
 from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
 from aejax.cli.process.path_options import check_encoding, expand_home
+from aejax.cli.process.swept_options import parse_swept, split_swept
 from aejax.runs.compilation_cache import enable_compilation_cache
 from aejax.runs.configuration import Training
 from aejax.runs.error_messages import UnwritableError
@@ -40,6 +44,9 @@ CLOSED_PIPE = SIGNALLED + 13  # 13 is SIGPIPE, which Windows lacks
 Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcommand("prepare")]
 Command = (
     Annotated[Train, subcommand("train")]
+    | Annotated[Sweep, subcommand("sweep")]
+    | Annotated[Runs, subcommand("runs")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[Encode, subcommand("encode")]
     | Annotated[Reconstruct, subcommand("reconstruct")]
     | Annotated[Score, subcommand("score")]
@@ -51,6 +58,9 @@ Command = (
 )
 ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Train: train,
+    Sweep: sweep,
+    Runs: print_runs,
+    Compare: compare,
     Encode: encode,
     Reconstruct: reconstruct,
     Score: write_scores,
@@ -167,6 +177,8 @@ def _command(arguments: Sequence[str]) -> Any:
     settings of the run or recipe are the defaults.
     """
     check_command(arguments, list(TYPES))
+    if arguments[:1] == ["sweep"]:
+        return _sweep_command(arguments)
     groups = TRAIN_GROUPS if arguments[:1] == ["train"] else None
     command = expand_home(parse(Command, arguments, groups=groups, prog="aejax"))
     settings = _initial_settings(command) if isinstance(command, Train) else None
@@ -176,6 +188,13 @@ def _command(arguments: Sequence[str]) -> Any:
     return expand_home(
         parse(Train, arguments[1:], prog="aejax train", default=start, groups=groups)
     )
+
+
+def _sweep_command(arguments: Sequence[str]) -> Sweep:
+    """Parse a `sweep` command, whose options may have several values."""
+    rest, swept = split_swept(arguments)
+    command = parse(Command, rest, groups=SWEEP_GROUPS, prog="aejax")
+    return replace(expand_home(command), grid=parse_swept(swept))
 
 
 def _initial_settings(command: Train) -> Training | None:

@@ -9,6 +9,7 @@ from aejax.plots.codes import code_map as code_map
 from aejax.plots.confusion import confusion as confusion
 from aejax.plots.curves import NORMS as NORMS
 from aejax.plots.curves import learning_curves as learning_curves
+from aejax.plots.curves import run_curves as run_curves
 from aejax.plots.curves import seed_curves as seed_curves
 from aejax.plots.curves import terms_of as terms_of
 from aejax.plots.formulas import Curves as Curves
@@ -26,3 +27,5 @@ from aejax.plots.spectra import spectrum as spectrum
 from aejax.plots.style import COLOURS as COLOURS
 from aejax.plots.style import INK as INK
 from aejax.plots.style import figure_style as figure_style
+from aejax.plots.sweep_figures import code_sizes as code_sizes
+from aejax.plots.sweep_figures import parallel_coordinates as parallel_coordinates

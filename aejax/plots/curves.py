@@ -1,5 +1,6 @@
-"""Learning curves of one training run, and of several seeds."""
+"""Learning curves of one training run, of several seeds, and of several runs."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Any
@@ -86,6 +87,37 @@ def seed_curves(
             (line,) = axis.plot(epochs, mean, style, label=f"{name}, {len(array)} seeds")
             axis.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         _set_axes(axis, np.concatenate([array.ravel() for array in arrays.values()]))
+        axis.set_ylabel(quantity)
+        axis.legend()
+    return figure
+
+
+def run_curves(
+    curves: Mapping[str, tuple[Sequence[int], Sequence[float]]], *, quantity: str = "loss"
+) -> Figure:
+    """Draw one curve for each of several runs, whose numbers of epochs may differ.
+
+    Args:
+        curves: name -> epochs and values, of the same length.
+        quantity: label of the values, with their unit.
+
+    Returns:
+        A figure with one panel, logarithmic if all values are positive and span more than one
+        decade.
+
+    Raises:
+        ValueError: if there is no curve or an empty one, lengths differ, or values are not finite.
+    """
+    arrays = {name: finite(name, np.array(curve, float)) for name, curve in curves.items()}
+    if not arrays or not all(array.size for array in arrays.values()):
+        raise ValueError("expected curves of at least one epoch")
+    with figure_style():
+        figure = Figure(figsize=(6.4, 3.6))
+        axis = figure.subplots()
+        for (name, array), style in zip(arrays.items(), itertools.cycle(("-", "--", "-.", ":"))):
+            marker = "o" if array.shape[1] == 1 else ""  # a single epoch is drawn as a point
+            axis.plot(*array, linestyle=style, marker=marker, label=name)
+        _set_axes(axis, np.concatenate([array[1] for array in arrays.values()]))
         axis.set_ylabel(quantity)
         axis.legend()
     return figure

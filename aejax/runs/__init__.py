@@ -1,12 +1,15 @@
 """Training runs in folders: checkpoints, history and metrics, for any objective.
 
-`train`, `open`, `encode` and `reconstruct` serve scripts and notebooks; the command line uses the
-same modules.
+`train`, `sweep`, `open`, `encode` and `reconstruct` serve scripts and notebooks; the command line
+uses the same modules. `Training` has the settings of `aejax train`.
 """
 
+from aejax.runs.configuration import Training as Training
 from aejax.runs.inference import encode as encode
 from aejax.runs.inference import reconstruct as reconstruct
 from aejax.runs.opening import ObjectiveRun as ObjectiveRun
 from aejax.runs.opening import open as open  # noqa: A004 -- read as runs.open
 from aejax.runs.own_training import train as train
 from aejax.runs.run import Run as Run
+from aejax.runs.sweeping import Sweep as Sweep
+from aejax.runs.sweeping import sweep as sweep

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aejax import checkpoints
-from aejax.runs.run import checkpoints_folder, configuration_file, objective_file
+from aejax.runs.run import checkpoints_folder, configuration_file, objective_file, sweep_file
 from aejax.runs.signals import Interrupted, ReceivedSignals, raise_on_signal
 from aejax.training import NonFiniteLossError
 
@@ -92,7 +92,9 @@ def explain_errors(out: Path, caller: Caller = COMMAND) -> Iterator[None]:
 
 
 def how_to_resume(out: Path, caller: Caller = COMMAND) -> str:
-    """Advice that ends the message about a stopped run."""
+    """Advice that ends the message about a stopped run or sweep."""
+    if sweep_file(out).exists():
+        return "run it again with the same settings: finished programs are kept"
     started = configuration_file(out).exists() or objective_file(out).exists()
     return caller.resume.format(out=out) if started else "start the run again"
 

@@ -11,7 +11,7 @@ import numpy as np
 from aejax import training
 from aejax.data import Normalisation, Schema, fingerprint, load, normalise
 from aejax.runs.builders import make_normalisation
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Training, validation_seed
 from aejax.training.batches import resolve_batch_size
 from aejax.types import Array, Batch
 
@@ -29,6 +29,19 @@ class ShownExamples(NamedTuple):
     batch: Batch
 
 
+class InMemory(NamedTuple):
+    """Train and validation examples in memory, flat and normalised.
+
+    fit:        `training.fit_population` for the train examples.
+    train:      train examples without validation [examples, features].
+    validation: validation examples [examples, features], or None.
+    """
+
+    fit: Callable[..., Any]
+    train: Array
+    validation: Array | None
+
+
 class Examples(NamedTuple):
     """Examples of a run, in memory or streamed from disk.
 
@@ -44,6 +57,7 @@ class Examples(NamedTuple):
     shown:         () -> test examples for reports and the explorer.
     skipped:       indices of the unreadable examples that have been skipped so far.
     schema:        columns of a table, or None.
+    in_memory:     the examples of a population, or None for a stream.
     """
 
     shape: tuple[int, ...]
@@ -57,6 +71,7 @@ class Examples(NamedTuple):
     shown: Callable[[], ShownExamples]
     skipped: Collection[int] = ()
     schema: Schema | None = None
+    in_memory: InMemory | None = None
 
 
 def load_in_memory(configuration: Training) -> Examples:
@@ -100,6 +115,11 @@ def load_in_memory(configuration: Training) -> Examples:
         pca_examples=pca_examples,
         shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test),
         schema=dataset.schema,
+        in_memory=InMemory(
+            partial(training.fit_population, **data),
+            train.x,
+            None if validation is None else validation.x,
+        ),
     )
 
 
@@ -125,5 +145,5 @@ def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:
     held_out = round(configuration.validation * len(x))
     if not held_out:
         return Batch(x), None  # without a copy: x may fill half of the memory
-    order = np.random.default_rng(configuration.seed).permutation(len(x))
+    order = np.random.default_rng(validation_seed(configuration)).permutation(len(x))
     return Batch(x[np.sort(order[held_out:])]), Batch(x[np.sort(order[:held_out])])

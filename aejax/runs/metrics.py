@@ -32,7 +32,7 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
     example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
     units = jax.eval_shape(run.objective.model.encode, run.params, example).size
     reconstructed = partial(compiled_reconstruct, run.objective, run.params)
-    test_examples, test_error = _mean_error(reconstructed, examples.test_batches())
+    test_examples, test_error = mean_error(reconstructed, examples.test_batches())
     return {
         "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
         "test_examples": test_examples,
@@ -43,25 +43,51 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
     }
 
 
-def _mean_error(
+def mean_error(
     reconstructed: Callable[[np.ndarray], Any], batches: Iterable[np.ndarray]
 ) -> tuple[int, float]:
-    """Number of examples, and their mean error."""
+    """Mean over examples of the sum over features of (x̂ − x)².
+
+    Args:
+        reconstructed: flat examples -> their reconstructions.
+        batches: examples in batches [examples, features].
+
+    Returns:
+        Number of examples, and their mean error.
+    """
     count, total = 0, 0.0
     for x in batches:
         count, total = count + len(x), total + len(x) * _error(np.asarray(reconstructed(x)), x)
     return count, total / count
 
 
+def pca_error(
+    x_train: np.ndarray, batches: Iterable[np.ndarray], units: int
+) -> tuple[float | None, str | None]:
+    """Mean error, as of `mean_error`, of PCA with a number of components.
+
+    Args:
+        x_train: examples that PCA is fitted to [examples, features].
+        batches: examples that it reconstructs, in batches.
+        units: number of components.
+
+    Returns:
+        The error and the method, "exact" or "randomised, N passes"; both are None if PCA would
+        reconstruct the train examples exactly.
+    """
+    baseline = fit_pca_baseline(x_train, units)
+    if baseline is None:
+        return None, None
+    parts = (block for batch in batches for _, block in blocks(batch))
+    _, error = mean_error(partial(project, baseline.analysis), parts)
+    return error, baseline.method
+
+
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:
     """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
-    baseline = fit_pca_baseline(x_train, units)
-    if baseline is None:
-        return {"pca_test_error": None, "pca_method": None} | count
-    test = (block for batch in examples.test_batches() for _, block in blocks(batch))
-    _, error = _mean_error(partial(project, baseline.analysis), test)
-    return {"pca_test_error": error, "pca_method": baseline.method} | count
+    error, method = pca_error(x_train, examples.test_batches(), units)
+    return {"pca_test_error": error, "pca_method": method} | count
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:

@@ -25,6 +25,7 @@ from aejax.runs.run import (
     about_document,
     about_file,
     configuration_file,
+    missing_run,
     objective_file,
 )
 from aejax.training import TrainState
@@ -77,9 +78,7 @@ def read_record(run: Path) -> ObjectiveRecord:
             f"{run} is a run of aejax train, which makes its own objective: open it without one"
         )
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{run} is not a run: it contains neither configuration.json nor {path.name}"
-        )
+        raise missing_run(run)
     check_digest(path)
     try:
         record = ObjectiveRecord(**read_json(path))

@@ -78,6 +78,11 @@ def objective_file(run: Path) -> Path:
     return run / "objective.json"
 
 
+def sweep_file(out: Path) -> Path:
+    """Path of the settings of a sweep, whose folder is no run but contains runs."""
+    return out / "sweep.json"
+
+
 def about_file(run: Path) -> Path:
     """Path of the environment, the data's fingerprint and the feature shape."""
     return run / "about.json"
@@ -103,6 +108,14 @@ def parameters_file(run: Path) -> Path:
     return run / "parameters.safetensors"
 
 
+def missing_run(run: Path) -> ValueError | FileNotFoundError:
+    """Error for a folder without the settings of a run."""
+    if sweep_file(run).exists():
+        return ValueError(f"{run} is a sweep: name one of the runs in {run / 'runs'}")
+    names = configuration_file(run).name, objective_file(run).name
+    return FileNotFoundError(f"{run} is not a run: it contains neither {' nor '.join(names)}")
+
+
 def read_configuration(run: Path) -> Training:
     """Read the settings of a run; FileNotFoundError or ValueError if there are no valid ones."""
     path = configuration_file(run)
@@ -112,9 +125,7 @@ def read_configuration(run: Path) -> Training:
             f"with aejax.runs.open({str(run)!r}, objective)"
         )
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{run} is not a run: it contains neither {path.name} nor {objective_file(run).name}"
-        )
+        raise missing_run(run)
     try:
         settings = loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

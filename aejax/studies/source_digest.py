@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-import aejax
+PACKAGE = Path(__file__).parents[1]
+"""Folder of aejax."""
 
 
 def code_digest(
@@ -45,7 +46,7 @@ def python_files(folder: Path) -> list[Path]:
 @cache  # the imported code does not change during the process
 def package_digest() -> str:
     """Digest of all code of aejax, because some of its imports are dynamic."""
-    return code_digest(python_files(Path(aejax.__file__).parent))
+    return code_digest(python_files(PACKAGE))
 
 
 def _drop_texts(node: ast.AST, ignored: Mapping[str, Collection[str]]) -> None:

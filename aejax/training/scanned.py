@@ -110,4 +110,4 @@ def train(
     best_loss = jnp.full_like(means["validation_loss"], jnp.inf)
     start = _Carry(state, means, state if keep_best else None, best_loss, jnp.int32(0))
     end, measurements = jax.lax.scan(advance_unless_stalled, start, length=epochs)
-    return (end.best if keep_best else end.state), measurements
+    return (end.state if end.best is None else end.best), measurements

@@ -108,8 +108,8 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
     [
         (
             "fit",
-            "no command fit | train, encode, reconstruct, score, explore, export, verify, report, "
-            "data",
+            "no command fit | train, sweep, runs, compare, encode, reconstruct, score, explore, "
+            "export, verify, report, data",
         ),
         ("fit", "Help: aejax --help"),
         ("trian", "no command trian; did you mean train?"),

@@ -20,6 +20,9 @@ from aejax.cli.process.help_groups import TRAIN_GROUPS, HelpBuffer, captured_hel
 ENVIRONMENT = {"COLUMNS": "80", "NO_COLOR": "1"}
 COMMANDS = (
     "train",
+    "sweep",
+    "runs",
+    "compare",
     "encode",
     "reconstruct",
     "score",

@@ -147,3 +147,45 @@ def test_a_run_of_a_script_is_opened_again(tmp_path, monkeypatch):
     error = np.mean(np.sum((np.asarray(x_hat) - valid) ** 2, axis=1))
     assert names["best"] == pytest.approx(error, rel=1e-4)
     assert names["history"][-1]["loss"] < 5 or len(names["history"]) == 30
+
+
+def test_a_sweep_returns_a_table_and_its_best_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("choose_code_size")
+    assert len(names["table"]) == 8
+    assert names["error"][8].min() < names["error"][2].min()
+    assert names["run"].configuration.sizes == (64, 32, 8)
+
+
+def test_runs_are_listed_and_compared(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    run("compare_runs")
+    listed, compared = capsys.readouterr().out.split("PCA test error")[-2:]
+    assert "corruption=masking" in listed
+    assert re.search(r"runs/plain +none ", compared)
+    assert (tmp_path / "comparison.html").exists()
+
+
+def run_study(folder: Path, change: tuple[str, str] = ("", "")) -> int:
+    """Run the study of its page with one change; returns the number of stored parts."""
+    text = (HOW_TO / "own_study.md").read_text(encoding="utf-8")
+    (study,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    file = folder / "study.py"
+    file.write_text(study.replace(*change))
+    names = {"__file__": str(file)}
+    exec(file.read_text(), names)
+    assert names["difference"].holds
+    return len(list(folder.glob("results/*/parts/*.json")))
+
+
+def test_a_study_compares_over_seeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_study(tmp_path) == 2
+
+
+@pytest.mark.slow
+def test_a_study_is_computed_again_after_an_edit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_study(tmp_path) == 2
+    assert run_study(tmp_path, ("# study.py", "# another comment")) == 2
+    assert run_study(tmp_path, ("1e-2", "2e-2")) == 4

@@ -11,6 +11,7 @@ import pytest
 import tyro
 
 from aejax.cli.main import Command, main
+from aejax.cli.process.swept_options import split_swept
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {
@@ -21,8 +22,11 @@ PAGES = {
 IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/anomalies.md",
     "how-to/binary_and_real_inputs.md",
+    "how-to/choose_code_size.md",
+    "how-to/compare_runs.md",
     "how-to/noise_levels.md",
     "how-to/own_script.md",
+    "how-to/own_study.md",
     "how-to/streams.md",
     "how-to/variational_autoencoder.md",
 }
@@ -68,7 +72,8 @@ def test_every_command_parses(page):
             if not rest or INFORMATION & set(rest):
                 assert exit_code(rest) == 0
             else:
-                assert tyro.cli(Command, args=rest) is not None
+                plain, _ = split_swept(rest) if rest[0] == "sweep" else (rest, {})
+                assert tyro.cli(Command, args=plain) is not None
 
 
 @pytest.mark.parametrize("page", PAGES)

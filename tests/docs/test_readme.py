@@ -9,6 +9,7 @@ import pytest
 import tyro
 
 from aejax.cli.main import Command
+from aejax.cli.process.swept_options import split_swept
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -50,7 +51,8 @@ def commands(program: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("words", commands("aejax"), ids=" ".join)
 def test_every_command_of_the_readme_parses(words):
-    assert tyro.cli(Command, args=words) is not None
+    plain, _ = split_swept(words) if words[0] == "sweep" else (words, {})
+    assert tyro.cli(Command, args=plain) is not None
 
 
 def test_the_two_commands_are_targets_of_the_makefile():

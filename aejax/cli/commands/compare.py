@@ -1,0 +1,47 @@
+"""`aejax compare`: settings, figures and curves of several runs side by side."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from aejax.cli.process.text_table import text_table
+from aejax.runs.atomic_files import check_not_directory, write_text
+from aejax.runs.comparing import compare_runs
+from aejax.runs.listing import summarise_run
+
+
+@dataclass(frozen=True)
+class Compare:
+    """Compare runs of the same data: settings that differ, losses, test errors and PCA.
+
+    Example: aejax compare runs/plain runs/denoising --out comparison.html
+
+    Losses of different objectives are marked as not comparable; runs of different data are refused.
+    """
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN …")]
+    """folders of the runs, two or more"""
+    out: Path = Path("comparison.html")
+    """page with the curves of all runs"""
+    json: bool = False
+    """print the table as JSON"""
+
+
+def compare(command: Compare) -> None:
+    """Print the comparison as a table, and write its page."""
+    check_not_directory(command.out)
+    runs = [summarise_run(run) for run in command.runs]
+    comparison = compare_runs(runs)
+    from aejax.report.comparison_report import comparison_page  # matplotlib is slow to import
+
+    write_text(command.out, comparison_page(runs, comparison))
+    if command.json:
+        print(json.dumps({"runs": comparison.table, "notes": comparison.notes}))
+        return
+    print(text_table(comparison.table))
+    for note in comparison.notes:
+        print(f"note: {note}")
+    print(f"page: {command.out}")

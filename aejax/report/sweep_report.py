@@ -1,0 +1,99 @@
+"""HTML page of a sweep: error against code size, parallel coordinates, and tables."""
+
+import shlex
+
+import numpy as np
+
+from aejax import plots
+from aejax.report.page import CaptionedFigure, Section, key_numbers, page, render_figures
+from aejax.report.tables import definitions, table
+from aejax.runs.sweep_summary import CodeError, errors_by_code, summarise
+from aejax.runs.sweeping import Sweep
+
+ERROR = "mean over examples of the sum over features of (x̂ − x)², in normalised units"
+
+
+def sweep_page(sweep: Sweep) -> str:
+    """Render a sweep as one self-contained HTML page.
+
+    Args:
+        sweep: the sweep.
+
+    Returns:
+        A complete HTML document. The curve of code sizes is missing if there is only one.
+    """
+    by_code, rows = errors_by_code(sweep), summarise(sweep)
+    figures = [_scree(by_code)] if len(by_code) > 1 else []
+    figures.append(_coordinates(sweep))
+    note = (
+        f"Errors: {ERROR}, on the validation examples, at the epoch with the lowest validation "
+        "loss. Intervals are Student's t over seeds; differences are paired, since all settings "
+        "have the same seeds. The best setting is chosen by these errors, so its own error is "
+        "optimistic: the test error is not."
+    )
+    sections = [
+        Section("Figures", render_figures(figures)),
+        Section("Settings, the best first", f"<p>{note}</p>\n{table(rows)}"),
+        Section("All members", table(sweep.table)),
+        Section("Use", definitions(_commands(sweep))),
+    ]
+    return page(f"A sweep of {', '.join(sweep.swept)}", sections, lead=key_numbers(_lead(sweep)))
+
+
+def _lead(sweep: Sweep) -> dict[str, float | str]:
+    (best,) = (row for row in sweep.table if row["run"] and sweep.folder / row["run"] == sweep.best)
+    lead = {name: best[name] for name in dict.fromkeys(("code", *sweep.swept))}
+    lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
+    return {f"best: {name}": value for name, value in lead.items()} | {
+        f"PCA with {best['code']} components, test error": best["pca_test_error"],
+        "members": len(sweep.table),
+    }
+
+
+def _scree(found: list[CodeError]) -> CaptionedFigure:
+    intervals = [each.interval for each in found]
+    has_intervals = all(each is not None for each in intervals)
+    band = " with its 95 % interval (Student's t)" if has_intervals else ""
+    return CaptionedFigure(
+        plots.code_sizes(
+            [each.code for each in found],
+            np.array([each.mean for each in found]),
+            intervals=np.array(intervals) if has_intervals else None,
+            pca=[each.pca for each in found],
+        ),
+        "Error against code size",
+        f"Validation error of the best setting of each code size: mean over seeds{band}. PCA has "
+        "as many components, and is fitted to the same train examples. Choose a size after which "
+        "the error hardly decreases.",
+        "Curves of the validation error of the autoencoder and of PCA against the code size.",
+    )
+
+
+def _coordinates(sweep: Sweep) -> CaptionedFigure:
+    trained = [row for row in sweep.table if row["validation_error"] is not None]
+    names = dict.fromkeys(("code", *sweep.swept)) if "code" in sweep.swept else sweep.swept
+    return CaptionedFigure(
+        plots.parallel_coordinates(
+            {name: [row[name] for row in trained] for name in names},
+            np.array([row["validation_error"] for row in trained]),
+            quantity="validation error",
+        ),
+        "Settings and error",
+        "Each line is one member of the sweep: the values of its settings, and its validation "
+        "error, which is also its colour.",
+        "Parallel coordinates of the swept settings and the validation error of each member.",
+    )
+
+
+def _commands(sweep: Sweep) -> dict[str, str]:
+    """Commands for the best run of each program, by purpose."""
+    best = shlex.quote(str(sweep.best))
+    others = [row["run"] for row in sweep.table if row["run"] is not None]
+    return {
+        "explore the best run": f"aejax explore {best}",
+        "report of the best run": f"aejax report {best}",
+        "encode new data": f"aejax encode {best} new.npy --out codes.npy",
+        "train it longer": f"aejax train --resume --out {best} --epochs MORE",
+        "compare the best runs": f"aejax compare {shlex.quote(str(sweep.folder))}/runs/*",
+        "best run of each program": ", ".join(others),
+    }

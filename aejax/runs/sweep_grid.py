@@ -1,0 +1,214 @@
+"""Grid of a sweep: settings with several values, divided into programs of one shape each."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from difflib import get_close_matches
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple, get_type_hints
+
+import numpy as np
+
+from aejax.runs.configuration import Training, check, fits, validation_seed
+from aejax.runs.examples import Examples, with_batch_size
+
+Settings = dict[str, Any]
+"""Values of settings by the name of their option, with underscores: "code", "penalty.l2"."""
+
+PENALTY_WEIGHTS = ("penalty.l2", "penalty.l1", "penalty.sparsity", "penalty.contraction")
+
+TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)
+"""Settings that do not change the shapes of a program, so that their values are vmapped."""
+
+OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sweep for each value"
+IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
+
+FIXED = {
+    **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
+    **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
+    "seed": "give the number of seeds instead; they are counted from `seed`",
+    "split_seed": "all members of a sweep share one validation split",
+}
+"""Settings that cannot be swept, and the advice."""
+
+
+class Program(NamedTuple):
+    """Members of a sweep that share their shapes, and are trained by one vmapped program.
+
+    name:   name of the program in files: its static settings, such as "code-4".
+    static: swept settings that are the same for all members.
+    traced: swept settings of each member that are vmapped.
+    """
+
+    name: str
+    static: Settings
+    traced: tuple[Settings, ...]
+
+
+def as_lists(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Convert the values of a grid, such as ranges and NumPy arrays, to lists of Python values.
+
+    Args:
+        grid: setting -> its values.
+
+    Returns:
+        The same values.
+
+    Raises:
+        ValueError: if the values of a setting are not a list.
+    """
+    for name, values in grid.items():
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise ValueError(f"{name} needs a list of values, got {values!r}")
+    return {
+        name: [value.item() if isinstance(value, np.generic) else value for value in values]
+        for name, values in grid.items()
+    }
+
+
+def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse a grid that cannot be swept, before any data are read.
+
+    Args:
+        training: settings that all members share.
+        grid: setting -> its values.
+
+    Raises:
+        ValueError: for an unknown setting, one that cannot be swept, no or equal values, a value of
+            another type or outside its range, or settings that a sweep does not support.
+    """
+    if not grid:
+        raise ValueError("a sweep needs a setting with several values, such as code 1 2 4 8")
+    hints = setting_types()
+    for name, values in grid.items():
+        option = name.replace("_", "-")
+        if name in FIXED:
+            raise ValueError(f"{option} cannot be swept: {FIXED[name]}")
+        if name not in hints:
+            similar = get_close_matches(name, hints, n=1)
+            advice = f"; did you mean {similar[0]}?" if similar else ""
+            raise ValueError(f"no setting is called {name!r}{advice}")
+        if not values:
+            raise ValueError(f"{option} needs one or more values, got none")
+        for value in values:
+            if not fits(value, hints[name]):
+                raise ValueError(f"{option} cannot be {value!r}")
+            if values.count(value) > 1:
+                raise ValueError(f"{option} has the value {value!r} more than once")
+    _check_supported(training, grid)
+    for values in product(*grid.values()):
+        settings = dict(zip(grid, values, strict=True))
+        check(with_settings(training, settings | {"code": None}))
+        if settings.get("code", 1) < 1:
+            raise ValueError(f"code must be at least 1, got {settings['code']}")
+
+
+def setting_types() -> dict[str, Any]:
+    """Settings that a grid can contain, by name, and the types of their values."""
+    found: dict[str, Any] = {"code": int}
+    for name, hint in get_type_hints(Training).items():
+        if is_dataclass(hint):
+            found |= {f"{name}.{part}": kind for part, kind in get_type_hints(hint).items()}
+        else:
+            found[name] = hint
+    return {name: hint for name, hint in found.items() if name not in FIXED}
+
+
+def divide(grid: Mapping[str, Sequence[Any]]) -> list[Program]:
+    """Divide the combinations of a grid into programs.
+
+    A penalty of weight zero is no part of the objective, so members with and without it belong to
+    different programs.
+
+    Args:
+        grid: setting -> its values, which `check_grid` accepts.
+
+    Returns:
+        The programs, in the order of the grid.
+    """
+    members: dict[tuple[tuple[str, Any], ...], list[Settings]] = {}
+    for values in product(*grid.values()):
+        settings = dict(zip(grid, values, strict=True))
+        static = tuple(item for item in settings.items() if _is_static(*item))
+        traced = {name: value for name, value in settings.items() if not _is_static(name, value)}
+        members.setdefault(static, []).append(traced)
+    return [Program(_name(key), dict(key), tuple(each)) for key, each in members.items()]
+
+
+def with_settings(training: Training, settings: Settings) -> Training:
+    """Settings of a run in which some are replaced; the code size is that of the last layer.
+
+    Args:
+        training: settings of a run.
+        settings: values by name. A code of None leaves the layers unchanged.
+
+    Returns:
+        The settings.
+    """
+    for name, value in settings.items():
+        part, _, field = name.rpartition(".")
+        if part:
+            value = replace(getattr(training, part), **{field: value})
+        if name == "code":
+            training = training if value is None else _with_code(training, value)
+        else:
+            training = replace(training, **{part or name: value})
+    return training
+
+
+def complete(training: Training, settings: Settings, examples: Examples) -> Training:
+    """Complete settings of a member, with the validation split that all members share.
+
+    Args:
+        training: settings that all members share.
+        settings: settings and seed of the member.
+        examples: examples of the data.
+
+    Returns:
+        The settings of an ordinary run.
+    """
+    if "code" in settings and not training.sizes:
+        training = replace(training, sizes=(prod(examples.shape), 128, settings["code"]))
+    shared = replace(training, split_seed=validation_seed(training))
+    return with_batch_size(with_settings(shared, settings), examples)
+
+
+def without_settings(training: Training, names: Sequence[str]) -> Settings:
+    """All settings of a run by name, except some."""
+    every: Settings = {}
+    for field in fields(training):
+        value = getattr(training, field.name)
+        parts = vars(value).items() if is_dataclass(value) else ()
+        every |= {f"{field.name}.{part}": each for part, each in parts} or {field.name: value}
+    return {name: value for name, value in every.items() if name not in names}
+
+
+def _check_supported(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
+    """Raise ValueError for shared settings that do not fit a sweep."""
+    if training.stream:
+        raise ValueError(f"stream cannot be used: {IN_MEMORY}")
+    if not training.validation > 0:
+        raise ValueError(
+            f"a sweep chooses by the validation error: validation must be above 0, got "
+            f"{training.validation}"
+        )
+    if "corruption_level" in grid and "corruption" not in grid and training.corruption == "none":
+        raise ValueError("corruption-level has no effect without a corruption: choose one")
+
+
+def _is_static(name: str, value: Any) -> bool:
+    return name not in TRACED or (name in PENALTY_WEIGHTS and value == 0)
+
+
+def _name(static: Sequence[tuple[str, Any]]) -> str:
+    """Name of a program in files."""
+    text = "_".join(f"{name}-{value}" for name, value in static)
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", text) or "all"
+
+
+def _with_code(training: Training, code: int) -> Training:
+    sizes, decoder_sizes = training.sizes, training.decoder_sizes
+    if decoder_sizes:
+        decoder_sizes = (code, *decoder_sizes[1:])
+    return replace(training, sizes=(*sizes[:-1], code), decoder_sizes=decoder_sizes)

@@ -1,0 +1,237 @@
+"""Sweep over settings and seeds in a folder, which resumes after the programs that are finished.
+
+The folder contains `sweep.json` (the settings), `table.csv` and `table.json` (one row per member),
+`programs/` (the rows of each finished program) and `runs/` (the best member of each program, as an
+ordinary run).
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from math import prod
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple, SupportsIndex
+
+import numpy as np
+
+from aejax.checkpoints.arrays import differences
+from aejax.data.table_files import import_pandas
+from aejax.hyperparameters import as_integer
+from aejax.interchange.sealed_json import seal, unseal
+from aejax.runs.array_files import write_columns
+from aejax.runs.atomic_files import write_text
+from aejax.runs.configuration import Training
+from aejax.runs.environment import check_platform
+from aejax.runs.error_messages import PYTHON, explain_errors
+from aejax.runs.examples import Examples, load_in_memory
+from aejax.runs.json_files import json_text
+from aejax.runs.lock import locked
+from aejax.runs.run import check_location, configuration_file, objective_file, sweep_file
+from aejax.runs.sweep_grid import TRACED, Program, as_lists, check_grid, divide, without_settings
+from aejax.runs.sweep_programs import Row, best_member, train_program, write_member
+
+MAX_SEED = 2**32
+
+
+class Sweep(NamedTuple):
+    """A finished sweep.
+
+    folder:  folder of the sweep.
+    swept:   names of the settings that were swept.
+    table:   one row per member: code size, swept settings, seed, and figures. `validation_error`
+             and `test_error` are means over examples of the sum over features of (x̂ − x)², in
+             normalised units, at the epoch with the lowest validation loss; those of PCA have as
+             many components as there are code units. Figures are None for a member that has
+             diverged. `run` is the folder of the run, relative to that of the sweep, of the best
+             member of each program.
+    best:    folder of the best run.
+    """
+
+    folder: Path
+    swept: tuple[str, ...]
+    table: list[Row]
+    best: Path
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(folder={str(self.folder)!r}, swept={self.swept}, "
+            f"members={len(self.table)}, best={str(self.best)!r})"
+        )
+
+    def data_frame(self) -> Any:
+        """Convert the table to pandas.
+
+        Returns:
+            The data frame, with one row per member.
+
+        Raises:
+            ImportError: if pandas is not installed.
+        """
+        return import_pandas().DataFrame(self.table)
+
+
+def sweep(
+    training: Training,
+    grid: Mapping[str, Any],
+    *,
+    out: str | PathLike[str],
+    seeds: SupportsIndex = 3,
+    progress: bool = False,
+) -> Sweep:
+    """Train every combination of settings with several seeds, or the part of it that is missing.
+
+    Settings that share their shapes are trained together in one vmapped program; code sizes and
+    other settings that change shapes become several programs. The same call resumes a sweep that
+    was stopped: finished programs are read. Values of settings that do not share a program, such as
+    further code sizes, can be added later.
+
+    Args:
+        training: settings that all members share, as those of `aejax train`.
+        grid: name of a setting -> its values, such as {"code": [1, 2, 4], "penalty.l2": [0, 0.1]}.
+        out: folder of the sweep.
+        seeds: number of seeds, counted from that of the settings. Members with the same seed have
+            the same initial parameters and order of examples; all share one validation split.
+        progress: whether to print a line on stderr for each program.
+
+    Returns:
+        The sweep, with a row of the table for each member.
+
+    Raises:
+        ValueError: if a setting is unknown or cannot be swept, a value is out of range, the
+            settings do not fit the data, or the folder holds something else.
+        FloatingPointError: if all members have diverged.
+        OSError: if the folder cannot be written.
+    """
+    check_platform()
+    out, lists, count = Path(out).expanduser(), as_lists(grid), as_integer("seeds", seeds)
+    check_location(out)
+    if not 1 <= count <= MAX_SEED - training.seed:
+        raise ValueError(f"seeds must be from 1 to {MAX_SEED - training.seed}, got {count}")
+    check_grid(training, lists)
+    _check_folder(out)
+    examples = load_in_memory(training)
+    programs = divide(lists)
+    if progress:
+        _report_large_codes(lists, examples)
+    with explain_errors(out, PYTHON), locked(out, option=PYTHON.out):
+        _write_request(out, _request(training, lists, count, examples))
+        rows = []
+        for number, program in enumerate(programs, start=1):
+            label = f"aejax: program {number} of {len(programs)}, {program.name}"
+            if progress:
+                print(f"{label}: {_state_of(out, program, count)}", file=sys.stderr, flush=True)
+            seed_list = range(training.seed, training.seed + count)
+            rows += _finish_program(out, training, program, examples, seed_list)
+        found = _sweep(out, tuple(lists), rows)
+        write_table(found)
+    return found
+
+
+def write_table(found: Sweep) -> None:
+    """Write the table of a sweep as `table.csv` and `table.json`."""
+    columns = {
+        name: np.array([_text(row.get(name)) for row in found.table]) for name in found.table[0]
+    }
+    write_columns(found.folder / "table.csv", columns)
+    write_text(found.folder / "table.json", json_text(found.table))
+
+
+def _report_large_codes(grid: Mapping[str, Sequence[Any]], examples: Examples) -> None:
+    """Report code sizes above the number of features, which are allowed."""
+    features = prod(examples.shape)
+    for code in grid.get("code", ()):
+        if code > features:
+            print(
+                f"aejax: code {code} is larger than the {features} features: without noise or a "
+                "penalty, it can copy its input",
+                file=sys.stderr,
+            )
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse a folder that holds a run."""
+    if configuration_file(out).exists() or objective_file(out).exists():
+        raise ValueError(f"{out} holds a run: choose another out for the sweep")
+
+
+def _request(
+    training: Training, grid: Mapping[str, Sequence[Any]], seeds: int, examples: Examples
+) -> dict[str, Any]:
+    """Settings that all programs in a folder share, as JSON stores them."""
+    settings = without_settings(training, [*grid, "data_dir"])
+    shared = {f"setting {name}": value for name, value in settings.items()}
+    traced = {f"values of {name}": grid[name] for name in grid if name in TRACED}
+    request = {
+        "swept": list(grid),
+        "seeds": seeds,
+        "data fingerprint": examples.fingerprint,
+        **shared,
+        **traced,
+    }
+    return json.loads(json.dumps(request))
+
+
+def _write_request(out: Path, request: Mapping[str, Any]) -> None:
+    """Write the settings of a sweep, or compare them with those in the folder."""
+    file = sweep_file(out)
+    if not file.exists():
+        write_text(file, json_text(seal(request)))
+    elif changed := differences(_read_sealed(file), request):
+        raise ValueError(
+            f"{out} holds another sweep: {changed}; choose another out, or repeat its settings"
+        )
+
+
+def _finish_program(
+    out: Path, training: Training, program: Program, examples: Examples, seeds: Sequence[int]
+) -> list[Row]:
+    """Rows of a program, which is trained if it is not finished."""
+    file = _program_file(out, program)
+    if file.exists():
+        return _read_sealed(file)["rows"]
+    members = train_program(training, program, examples, seeds)
+    best = best_member(members)
+    run = f"runs/{program.name}"
+    if best is not None:
+        write_member(out / run, best, examples)
+    rows = [{**member.row, "run": run if member is best else None} for member in members]
+    write_text(file, json_text(seal({"rows": rows})))
+    return _read_sealed(file)["rows"]  # so that trained and read rows are identical
+
+
+def _state_of(out: Path, program: Program, seeds: int) -> str:
+    if _program_file(out, program).exists():
+        return "finished before"
+    return f"training {len(program.traced) * seeds} members"
+
+
+def _program_file(out: Path, program: Program) -> Path:
+    return out / "programs" / f"{program.name}.json"
+
+
+def _read_sealed(file: Path) -> dict[str, Any]:
+    try:
+        return unseal(file.read_bytes())
+    except ValueError as error:
+        raise ValueError(
+            f"{file} is damaged: {error}; delete it to train its part of the sweep again"
+        ) from error
+
+
+def _sweep(out: Path, swept: tuple[str, ...], rows: Sequence[Row]) -> Sweep:
+    """Sweep with the columns of the table in one order: settings, seed, figures."""
+    order = dict.fromkeys(("code", *swept, "seed", *rows[0]))
+    table = [{name: row[name] for name in order} for row in rows]
+    trained = [row for row in table if row["run"] is not None]
+    if not trained:
+        raise FloatingPointError(
+            "all members have diverged: their losses are not finite; lower the learning rate"
+        )
+    best = min(trained, key=lambda row: row["validation_error"])
+    return Sweep(out, swept, table, out / best["run"])
+
+
+def _text(value: Any) -> str:
+    """Value in a CSV file; numbers have enough digits to restore them exactly."""
+    return "" if value is None else str(value)
