@@ -5,6 +5,7 @@ import functools
 import inspect
 import math
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
 import jax
@@ -52,6 +53,28 @@ def entries_text(title: str, entries: Mapping[str, str]) -> str:
         return line
     indented = ["    " + item.replace("\n", "\n    ") for item in items]
     return "\n".join([f"{title}(", *(f"{item}," for item in indented), ")"])
+
+
+def entries_html(title: str, entries: Mapping[str, str]) -> str:
+    """HTML of named entries, for `_repr_html_`.
+
+    Args:
+        title: heading (text).
+        entries: name -> text, which may have several lines.
+
+    Returns:
+        A table with escaped names and texts.
+
+    Example:
+        >>> from aejax.repr_text import entries_html
+        >>> entries_html("Run", {"step": "40"})
+        '<table><caption>Run</caption><tr><th>step</th><td><pre>40</pre></td></tr></table>'
+    """
+    rows = "".join(
+        f"<tr><th>{escape(name)}</th><td><pre>{escape(text)}</pre></td></tr>"
+        for name, text in entries.items()
+    )
+    return f"<table><caption>{escape(title)}</caption>{rows}</table>"
 
 
 def value_text(value: Any) -> str:

@@ -14,7 +14,14 @@ import pytest
 import aejax
 from aejax import data, training
 from aejax.data import Dataset, Normalisation
-from aejax.repr_text import bytes_text, entries_text, function_text, tree_text, value_text
+from aejax.repr_text import (
+    bytes_text,
+    entries_html,
+    entries_text,
+    function_text,
+    tree_text,
+    value_text,
+)
 from aejax.runs.configuration import Training
 from aejax.runs.run import About, Run
 
@@ -186,3 +193,11 @@ def test_data_sets_of_the_package_are_short():
 def test_a_stream_shows_shapes_and_dtypes_without_reading(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((10, 3), np.uint8))
     assert repr(data.open_stream(tmp_path / "x.npy")).replace("\n", "").count("uint8 [") == 2
+
+
+def test_a_run_is_a_table_in_a_notebook():
+    html = run()._repr_html_()
+    assert html.startswith("<table><caption>Run on mine.npy</caption>")
+    assert "<tr><th>step</th><td><pre>70</pre></td></tr>" in html
+    assert "sizes=(12, 5, 3)" in html
+    assert "&lt;" in entries_html("a", {"b": "<c>"})

@@ -38,6 +38,13 @@ class Dataset(NamedTuple):
     def __repr__(self) -> str:
         return record_text(self)
 
+    def _repr_html_(self) -> str:
+        from aejax.data.dataset_preview import preview_html  # shown in notebooks only
+
+        arrays = {"train": self.x_train, "test": self.x_test, "labels": self.labels_train}
+        found = {name: array for name, array in arrays.items() if array is not None}
+        return preview_html(self.name, found, self.schema)
+
 
 def fingerprint(dataset: Dataset) -> str:
     """Fingerprint of the arrays of a data set, to recognise the data of a run.

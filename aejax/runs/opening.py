@@ -10,7 +10,7 @@ import numpy as np
 from aejax import checkpoints
 from aejax.data import Normalisation
 from aejax.objectives import Objective
-from aejax.repr_text import entries_text, value_text
+from aejax.repr_text import entries_html, entries_text, tree_text, value_text
 from aejax.runs.environment import check_platform
 from aejax.runs.history import read_run_history
 from aejax.runs.integrity import read_identity, with_identity
@@ -56,6 +56,14 @@ class ObjectiveRun(NamedTuple):
         shown = ("objective", "params", "normalisation", "step")
         texts = {name: value_text(getattr(self, name)) for name in shown}
         return entries_text(type(self).__name__, {"folder": str(self.folder)} | epochs | texts)
+
+    def _repr_html_(self) -> str:
+        counts, _, _ = tree_text(self.params).partition("\n")
+        entries = {"step": str(self.step), "epochs": str(len(self.history)), "parameters": counts}
+        losses = [each["validation"]["loss"] for each in self.history if "validation" in each]
+        if losses:
+            entries["lowest validation loss"] = f"{min(losses):.4g}"
+        return entries_html(f"Run {self.folder}", entries)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

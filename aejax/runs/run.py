@@ -16,7 +16,7 @@ from aejax.data import Column, Normalisation, Schema, feature_names
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
 from aejax.objectives import Objective
-from aejax.repr_text import record_text
+from aejax.repr_text import entries_html, record_text, tree_text, value_text
 from aejax.runs.builders import make_objective, make_optimizer
 from aejax.runs.configuration import Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
@@ -56,6 +56,12 @@ class Run(NamedTuple):
     def __repr__(self) -> str:
         shown = ("configuration", "objective", "params", "normalisation", "step")
         return record_text(self, shown)
+
+    def _repr_html_(self) -> str:
+        counts, _, _ = tree_text(self.params).partition("\n")
+        settings = value_text(self.configuration)
+        entries = {"step": str(self.step), "parameters": counts, "settings": settings}
+        return entries_html(f"Run on {self.configuration.data}", entries)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
