@@ -28,7 +28,7 @@ exclude_patterns = ["_build", "results", "*.py", "notebooks/*.ipynb", "own_model
 html_math_renderer = "mathml"
 html_theme = "furo"
 html_static_path = ["static"]
-html_css_files = ["narrow.css"]
+html_css_files = ["formulas.css", "narrow.css"]
 html_show_copyright = False
 suppress_warnings = ["ref.python"]  # several records have a field called x, key or code
 

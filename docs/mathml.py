@@ -22,6 +22,7 @@ def formula(latex: str, *, display: bool) -> str:
     """
     text = convert(latex.strip(), display="block" if display else "inline")
     text = text.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "", 1)  # HTML needs none
+    text = text.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')  # norms
     return re.sub(r"&#x?\w+;", lambda entity: escape(unescape(entity[0])), text)
 
 

@@ -282,9 +282,14 @@ def test_features_of_a_table_are_named_bars(open_page, tmp_path, aejax, compiled
         page = open_page(address, "phone")
         expect(page.locator("#values tbody tr")).to_have_count(5)
         rows = [row.split("\t") for row in page.locator("#values tr").all_inner_texts()]
-        assert [row[0] for row in rows] == ["feature", *table.columns, "squared error"]
+        assert [row[0] for row in rows] == ["feature", *table.columns, "squared error, normalised"]
         assert [name.strip() for name in rows[0][2:]] == ["example", "decoded", "PCA"]
         first = table.iloc[4]
+        model = open_run(tmp_path / "run")
+        x = table.to_numpy()[4:5]
+        x_hat = decode_array(model, encode_array(model, jnp.asarray(x, jnp.float32)))
+        error = np.square((x_hat - x) / model.normalisation.scale).sum()
+        assert float(rows[-1][3]) == pytest.approx(error, rel=0.01)
         assert [row[2] for row in rows[1:-1]] == [digits(value) for value in first]
         bars = page.locator("#values .kind-0.bar").evaluate_all(
             "all => all.map(b => b.style.width)"

@@ -51,7 +51,7 @@ def coordinates(view: View, number: int) -> dict[str, Any]:
 
 
 def worst(view: View) -> dict[str, Any]:
-    """Examples with the largest squared errors.
+    """Examples with the largest squared errors in normalised units, as in the report.
 
     Args:
         view: run and examples.
@@ -60,7 +60,7 @@ def worst(view: View) -> dict[str, Any]:
         Indices of the examples, in descending order of their errors.
     """
     x_hat = np.asarray(view.decode(view.codes), np.float64)
-    errors = np.square(x_hat - view.x).reshape(len(view.x), -1).sum(axis=1)
+    errors = np.square((x_hat - view.x) / view.scale).reshape(len(view.x), -1).sum(axis=1)
     return {"examples": np.argsort(-errors, kind="stable")[:MAX_RANKED_EXAMPLES].tolist()}
 
 

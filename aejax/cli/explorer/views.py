@@ -41,6 +41,7 @@ class View(NamedTuple):
     gradient: (raw examples, unit) -> mean gradient of the unit in raw units, [*features].
     schema:   columns of a table, or None.
     pca:      raw examples -> reconstructions by PCA with as many components as units, or None.
+    scale:    unit of the normalisation of each feature, [*features] or a scalar.
     """
 
     title: str
@@ -52,6 +53,7 @@ class View(NamedTuple):
     gradient: Callable[[np.ndarray, int], np.ndarray]
     schema: Schema | None = None
     pca: Map | None = None
+    scale: np.ndarray | float = 1.0
 
 
 def view(run: Run, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
@@ -77,6 +79,7 @@ def view(run: Run, examples: ShownExamples, x_train: np.ndarray | None = None) -
         decode=lambda code: decoded(code.reshape(len(code), *shape)),
         gradient=_unit_gradient(run),
         schema=run.about.schema,
+        scale=np.asarray(run.normalisation.scale, np.float64),
         pca=None if x_train is None else _pca_reconstruction(run, x_train, codes[0].size),
     )
 
@@ -121,9 +124,9 @@ def description(view: View) -> dict[str, Any]:
     Returns:
         The shape of an image, [height, width, channels] (other examples are one row), whether
         examples are images, the names of the features of a table (None for other data or many
-        features), the minimum and maximum of each feature of examples that are no images, the
-        number of examples, their minimum and maximum value, and the minimum and maximum activation
-        of each unit.
+        features), the number of examples, their minimum and maximum value, and the minimum and
+        maximum activation of each unit. For examples that are no images also the minimum and
+        maximum of each feature, and the unit that it was normalised with.
     """
     shape, image = view.x.shape[1:], _is_image(view)
     names = [] if view.schema is None else feature_names(view.schema.columns)
@@ -133,6 +136,7 @@ def description(view: View) -> dict[str, Any]:
         "image": image,
         "features": names if 0 < len(names) <= MAX_NAMED_FEATURES else None,
         "ranges": None if image else _ranges(view.x.reshape(len(view.x), -1)),
+        "scales": None if image else as_list(np.broadcast_to(view.scale, shape)),
         "examples": len(view.x),
         "low": float(view.x.min()),
         "high": float(view.x.max()),

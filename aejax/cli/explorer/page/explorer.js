@@ -135,7 +135,7 @@ function showDecoded(x_hat) {
   find("error").value = plain(squaredError(x_hat, example.x));
   const others = example.pca ? { PCA: example.pca } : {};
   const values = { example: example.x, decoded: x_hat, ...others };
-  if (named) showFeatures(find("values"), named, about.ranges, values);
+  if (named) showFeatures(find("values"), named, about, values);
 }
 
 function drawPCA(canvas, output, values) {
@@ -206,7 +206,7 @@ function showUnit(unit) {
 
 const askUnit = latest((answer) => {
   drawFilter(find("filter"), answer.filter);
-  if (named) showGradient(find("gradient"), named, answer.filter);
+  if (named) showGradient(find("gradient"), named, about, answer.filter);
   find("exciting").replaceChildren(
     ...answer.examples.map((example, i) => {
       const button = document.createElement("button");
@@ -225,8 +225,9 @@ const repair = latest(({ x_hat, pca }) => {
   drawPCA(find("pca-repaired"), find("pca-repair"), pca);
   find("repair").value = plain(squaredError(x_hat, example.x));
   find("damage").value = plain(squaredError(drawn, example.x));
-  const values = { original: example.x, edited: drawn, reconstructed: x_hat, ...(pca && { PCA: pca }) };
-  if (named) showFeatures(find("edited-values"), named, about.ranges, values);
+  const others = pca ? { PCA: pca } : {};
+  const values = { original: example.x, edited: drawn, decoded: x_hat, ...others };
+  if (named) showFeatures(find("edited-values"), named, about, values);
 });
 
 function showDrawn() {
@@ -297,8 +298,8 @@ document.title = find("title").textContent = about.title;
 for (const part of document.querySelectorAll("[data-for=table]")) part.hidden = !named;
 for (const part of document.querySelectorAll("[data-for=image]")) part.hidden = Boolean(named);
 find("own").hidden = !about.image;
-find("own-size").textContent = `a PNG file of ${width} × ${height} pixels (width × height); black is \
-${plain(about.low)}, white ${plain(about.high)}`;
+const range = `black is ${plain(about.low)}, white ${plain(about.high)}`;
+find("own-size").textContent = `PNG, ${width} × ${height} pixels (width × height); ${range}`;
 find("plane").hidden = about.units.length < 2;
 find("example").max = about.examples - 1;
 find("width").max = Math.max(3, Math.ceil(Math.max(width, height) / 2));

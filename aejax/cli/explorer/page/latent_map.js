@@ -12,7 +12,8 @@ const between = (value, low, high) => Math.min(Math.max(value, low), high);
 export function makeMap(svg, { ranges, examples, classes, moved }) {
   const mark = svg.querySelector("#mark");
   const colours = coloursOf(classes);
-  const dots = examples.map((number, i) => addDot(svg.querySelector("#points"), colours, number, classes[i]));
+  const points = svg.querySelector("#points");
+  const dots = examples.map((number, i) => addDot(points, colours, number, classes[i]));
   let units = [0, 0];
   let activations = [[], []]; // of the two units on the examples
   let position = [0, 0]; // of the mark: the values of the two units
@@ -39,10 +40,7 @@ export function makeMap(svg, { ranges, examples, classes, moved }) {
   function follow(event) {
     const { left, top, width, height } = svg.getBoundingClientRect();
     const inside = (offset, length) => ((offset / length) * SIZE - MARGIN) / (SIZE - 2 * MARGIN);
-    moveTo([
-      inside(event.clientX - left, width),
-      1 - inside(event.clientY - top, height),
-    ]);
+    moveTo([inside(event.clientX - left, width), 1 - inside(event.clientY - top, height)]);
   }
 
   svg.addEventListener("pointerdown", (event) => {
@@ -71,9 +69,12 @@ export function makeMap(svg, { ranges, examples, classes, moved }) {
     },
     // The example whose dot is nearest to the mark.
     nearest() {
-      const distances = examples.map((_, i) =>
-        Math.hypot(...[0, 1].map((axis) => share(axis, activations[axis][i]) - share(axis, position[axis]))),
-      );
+      const place = (values) => values.map((value, axis) => share(axis, value));
+      const [x, y] = place(position);
+      const distances = examples.map((_, i) => {
+        const [column, row] = place([activations[0][i], activations[1][i]]);
+        return Math.hypot(column - x, row - y);
+      });
       return examples[distances.indexOf(Math.min(...distances))];
     },
   };
