@@ -17,6 +17,9 @@ from aejax.cli.commands.data import ListData, PrepareData, list_data, prepare_da
 from aejax.cli.commands.encode import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.commands.explore import Explore, explore
 from aejax.cli.commands.export import Export, export
+from aejax.cli.commands.publish import Publish, publish
+from aejax.cli.commands.pull import Pull, pull
+from aejax.cli.commands.push import Push, push
 from aejax.cli.commands.report import Report, write_report
 from aejax.cli.commands.runs import Runs, print_runs
 from aejax.cli.commands.score import Score, write_scores
@@ -52,6 +55,9 @@ Command = (
     | Annotated[Score, subcommand("score")]
     | Annotated[Explore, subcommand("explore")]
     | Annotated[Export, subcommand("export")]
+    | Annotated[Publish, subcommand("publish")]
+    | Annotated[Push, subcommand("push")]
+    | Annotated[Pull, subcommand("pull")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Data, subcommand("data", description="List or prepare data sets.")]
@@ -66,6 +72,9 @@ ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Score: write_scores,
     Explore: explore,
     Export: export,
+    Publish: publish,
+    Push: push,
+    Pull: pull,
     Verify: verify,
     Report: write_report,
     ListData: list_data,

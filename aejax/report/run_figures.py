@@ -34,16 +34,21 @@ def run_figures(
 ) -> Iterator[CaptionedFigure]:
     """Draw the figures of a run, in the order of display."""
     if history:
-        yield CaptionedFigure(
-            plots.learning_curves(history),
-            "Learning curves",
-            "Each term of the objective by epoch, on training and validation examples.",
-            "Curves of each term of the objective against the epoch.",
-        )
+        yield learning_curves(history)
     code = np.asarray(_encode(run, examples.batch.x))
     if _is_image(run.about.feature_shape):
         yield from _images(run, examples.batch, code)
     yield from _codes(run, examples, code)
+
+
+def learning_curves(history: Sequence[Record]) -> CaptionedFigure:
+    """Draw the history of a run, at least one epoch."""
+    return CaptionedFigure(
+        plots.learning_curves(history),
+        "Learning curves",
+        "Each term of the objective by epoch, on training and validation examples.",
+        "Curves of each term of the objective against the epoch.",
+    )
 
 
 def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure]:

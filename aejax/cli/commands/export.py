@@ -14,8 +14,9 @@ import tyro
 from aejax import interchange
 from aejax.runs.atomic_files import write_bytes, write_text
 from aejax.runs.configuration import fixed_settings
+from aejax.runs.exported_run import exported_parameters, write_exported_run
 from aejax.runs.inference import decode_array, encode_array
-from aejax.runs.integrity import read_identity, write_files
+from aejax.runs.integrity import read_identity
 from aejax.runs.json_files import json_text
 from aejax.runs.run import (
     Run,
@@ -23,7 +24,6 @@ from aejax.runs.run import (
     configuration_file,
     open_run,
     parameters_file,
-    write_settings,
 )
 
 EXPORTED_PRECISION = 1e-4
@@ -63,13 +63,11 @@ def export(command: Export) -> None:
         data = interchange.serialise(function, like)
         write_bytes(command.out / f"{name}.stablehlo", data)
     description = _description(run, code)
-    for suffix in ("safetensors", "npz"):
-        path = command.out / f"parameters.{suffix}"
-        interchange.save_parameters(path, _parameters(run), description=description)
+    path = command.out / "parameters.npz"
+    interchange.save_parameters(path, exported_parameters(run), description=description)
     write_text(command.out / "description.json", json_text(description))
-    identity, parameters = read_identity(command.run), parameters_file(command.out)
-    write_settings(command.out, run.configuration, run.about, identity=identity)
-    write_files(command.out, identity, {parameters.name: parameters.read_bytes()})
+    identity = read_identity(command.run)
+    write_exported_run(command.out, run, identity=identity, description=description)
     lost = _lost_digits(run)
     if lost > EXPORTED_PRECISION:
         print(
@@ -94,11 +92,6 @@ def _lost_digits(run: Run) -> float:
     """Maximum rounding error of raw float32 examples, relative to the normalisation's scale."""
     shift, scale = (np.abs(np.asarray(part, np.float64)) for part in run.normalisation)
     return float(np.max((shift + scale) / scale, initial=0)) * float(np.finfo(np.float32).eps) / 2
-
-
-def _parameters(run: Run) -> dict[str, Any]:
-    normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
-    return run.params | {"normalisation": normalisation}
 
 
 def _description(run: Run, code: jax.ShapeDtypeStruct) -> dict[str, Any]:
