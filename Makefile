@@ -98,6 +98,7 @@ theory-table: $(DEVELOPER)
 bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.throughput
 	$(BIN)/python -m benchmarks.recipes
+	$(BIN)/python -m benchmarks.optimizers
 	$(BIN)/python -m benchmarks.convolution
 	$(BIN)/python -m benchmarks.population
 	$(BIN)/python -m benchmarks.pca

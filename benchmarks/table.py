@@ -15,6 +15,7 @@ COMMANDS = {
     "throughput": "throughput",
     "accelerator": "accelerator",
     "recipes": "recipes",
+    "optimizers": "optimizers",
     "population": "population",
     "population_cuda": "population --config.device cuda",
     "convolution": "convolution",

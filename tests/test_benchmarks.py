@@ -20,6 +20,7 @@ from benchmarks import (
     interleaved,
     kernels,
     memory,
+    optimizers,
     pca,
     population,
     recipes,
@@ -173,6 +174,13 @@ def test_recipes_report_seconds_per_epoch_and_count_operations():
     assert recipes.operations(RECIPES["thirty-numbers"].training) == 6 * 2 * products
     refined = replace(RECIPES["thirty-numbers"].training, refinement_steps=4)
     assert recipes.operations(refined) == 6 * 10 * products
+
+
+def test_muon_is_timed_beside_optaxs():
+    (timed,) = optimizers.measure(optimizers.QUICK).values()
+    assert list(timed) == ["optax.contrib.muon", "aejax, float32", "aejax, bfloat16", "Adam"]
+    assert timed["optax.contrib.muon"]["ratio"] == [1, 1, 1]
+    assert all(each["least"] > 0 for each in timed.values())
 
 
 def test_an_epoch_is_timed_in_memory_and_on_a_file():

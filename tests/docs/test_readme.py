@@ -38,8 +38,8 @@ def separated(text: str) -> tuple[list[str], list[float]]:
 
 def test_an_image_is_shown_before_the_first_heading_of_a_section():
     first, *_ = README.split("\n## ")
-    images = re.findall(r'<img src="([^"]+)"', first)
-    assert len(images) == README.count("<img") == 1
+    images = re.findall(r"!\[[^]]+\]\(([^)]+)\)", first)
+    assert len(images) == README.count("![") == 1
     assert (ROOT / images[0]).exists()
 
 
