@@ -1,5 +1,7 @@
 """Training loop: compilation, bit-identical resumption, early stopping, non-finite values."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -181,13 +183,12 @@ def test_apply_if_finite_trains_on_the_finite_steps():
 
     plain = optax.sgd(1e-2)
     by_hand, steps = training.init_state(options["objective"], plain, KEY), []
+    step = jax.jit(partial(training.step, options["objective"], plain))
     for epoch in range(2):
         key_order, _ = jax.random.split(by_hand.key)
         order = jax.random.permutation(jax.random.fold_in(key_order, epoch), 50)
         for start in range(0, 50, 8):
-            after, measured = training.step(
-                options["objective"], plain, by_hand, Batch(MARKED[order[start : start + 8]])
-            )
+            after, measured = step(by_hand, Batch(MARKED[order[start : start + 8]]))
             whole = 7 not in order[start : start + 8]
             by_hand = after if whole else by_hand._replace(step=after.step)
             if epoch == 1 and whole:

@@ -28,10 +28,11 @@ def test_steps_equal_optaxs():
             optax.contrib.muon(0.1, ns_coeffs=COEFFICIENTS, consistent_rms=0.2),
         )
         states = ours.init(params), theirs.init(params)
+        my_update, their_update = jax.jit(ours.update), jax.jit(theirs.update)
         for _ in range(2):
             gradients = _gradients()  # equal gradients: the momentum conventions then agree
-            mine, first = ours.update(gradients, states[0], params)
-            their, second = theirs.update(gradients, states[1], params)
+            mine, first = my_update(gradients, states[0], params)
+            their, second = their_update(gradients, states[1], params)
             states = first, second
             for name, update in mine.items():  # optax uses Nesterov's Adam for non-matrices
                 if name != "bias":
