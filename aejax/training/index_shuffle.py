@@ -36,7 +36,9 @@ def permute_indices(
     Returns:
         The integers at these positions, int64.
     """
-    half_bits = max(MIN_HALF_BITS, -(-(length - 1).bit_length() // 2))
+    half_bits = -(-(length - 1).bit_length() // 2)
+    if half_bits <= MIN_HALF_BITS:
+        return _small_permutation(length, seed)[positions]
     keys = [key & (1 << half_bits) - 1 for key in _round_keys(seed)]
     found = _encrypt(np.asarray(positions, np.uint64), half_bits, keys)
     outside = np.flatnonzero(found >= length)
@@ -45,6 +47,22 @@ def permute_indices(
         found[outside] = again
         outside = outside[again >= length]
     return found.astype(np.int64)
+
+
+@lru_cache(maxsize=8)
+def _small_permutation(length: int, seed: int) -> Integer[np.ndarray, " length"]:
+    """Permutation of all integers below a `length` of at most 2¹⁶.
+
+    The smallest block has 2¹⁶ values, so that walks are long if `length` is small. Sixteen
+    doublings of the step of a walk, which ends below `length`, take all walks to their ends.
+    """
+    blocks = np.arange(1 << 2 * MIN_HALF_BITS)
+    keys = [key & (1 << MIN_HALF_BITS) - 1 for key in _round_keys(seed)]
+    found = _encrypt(blocks.astype(np.uint64), MIN_HALF_BITS, keys).astype(np.int64)
+    walk = np.where(blocks < length, blocks, found)
+    for _ in range(2 * MIN_HALF_BITS):
+        walk = walk[walk]
+    return walk[found[:length]]
 
 
 def _encrypt(blocks: np.ndarray, half_bits: int, keys: list[int]) -> np.ndarray:

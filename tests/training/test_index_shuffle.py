@@ -39,12 +39,12 @@ def test_every_index_occurs_once(examples):
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("examples", [33_000, 40_000, 2**16 - 2, 2**16 - 1, 2**16 + 3])
+@pytest.mark.parametrize("examples", [33_000, 2**16 - 1, 2**16 + 3, 160_000, 2**18 - 1])
 def test_cycle_walking_ends_inside_the_range_for_every_seed(examples, seed):
     """The first integer outside the range, `length` itself, is a boundary case of the walk.
 
-    For length 2¹⁶ − 1 nearly every seed maps a position to it directly; for 40 000, where many
-    positions walk, a third of the seeds reach it on a walk.
+    For lengths 2¹⁶ − 1 and 2¹⁸ − 1 nearly every seed maps a position to it directly; for 160 000,
+    where many positions walk, most other seeds reach it on a walk.
     """
     order = permute_indices(examples, seed, np.arange(examples))
     assert np.array_equal(np.sort(order), np.arange(examples))
