@@ -72,7 +72,7 @@ QUICK = Config(
     narrow=(64, 30),
     examples=300,
     held_out=100,
-    epochs=2,
+    epochs=1,
     taken_back=("wide decoder",),
     seeds=2,
 )

@@ -77,6 +77,7 @@ def test_the_committed_report_matches_the_committed_results():
     assert table.README.read_text(encoding="utf-8") == table.report()
 
 
+@pytest.mark.slow
 def test_throughput_times_every_variant_of_a_deep_autoencoder():
     (timed,) = throughput.measure(throughput.QUICK).values()
     trained = ["PyTorch", "PyTorch, bfloat16", "aejax", "aejax, mixed precision"]
@@ -88,12 +89,14 @@ def test_throughput_times_every_variant_of_a_deep_autoencoder():
         assert 0 <= each["share"] < 2
 
 
+@pytest.mark.slow
 def test_convolution_times_im2col_and_xlas_convolutions():
     (timed,) = convolution.measure(convolution.QUICK).values()
     assert list(timed) == ["PyTorch", "aejax", "aejax by XLA's convolutions"]
     assert all(np.isfinite(each["ratio"]).all() for each in timed.values())
 
 
+@pytest.mark.slow
 def test_population_times_every_variant_of_one_model_and_of_many():
     alone, together = population.measure(population.QUICK).values()
     assert list(alone) == ["PyTorch", "aejax, a loop of steps", "aejax, one scan"]
@@ -123,6 +126,7 @@ def test_checkpoints_are_timed_in_the_background_and_blocking():
     assert found["checkpoints too, waited for"]["overhead"] > 0
 
 
+@pytest.mark.slow
 def test_the_command_is_compared_with_a_script():
     found = command.measure(command.QUICK)
     assert list(found) == ["a script of scans", "aejax train"]
@@ -131,6 +135,7 @@ def test_the_command_is_compared_with_a_script():
     assert 0.5 < trained / alone < 5  # starting Python and JAX dominates both
 
 
+@pytest.mark.slow
 def test_the_accelerator_benchmark_runs_on_a_cpu():
     found = accelerator.measure(accelerator.QUICK)
     assert list(found) == [
@@ -141,6 +146,7 @@ def test_the_accelerator_benchmark_runs_on_a_cpu():
         assert all(each["share"] > 0 for each in timed.values())
 
 
+@pytest.mark.slow
 def test_kernels_are_listed_by_descending_share():
     found = kernels.measure(kernels.QUICK)
     assert list(found) == ["16-8, batch 32, float32", "convolutional, 8 × 8"]
@@ -151,6 +157,7 @@ def test_kernels_are_listed_by_descending_share():
         assert any("dot" in kernel["name"] for kernel in each["kernels"])
 
 
+@pytest.mark.slow
 def test_attempts_are_compared_with_the_current_code():
     dense, convolutional = attempts.measure(attempts.QUICK).values()
     assert {*attempts.OPTIONS} < {*dense}
@@ -159,12 +166,14 @@ def test_attempts_are_compared_with_the_current_code():
         assert len(variants) >= 4  # the current code and three attempts
 
 
+@pytest.mark.slow
 def test_a_first_step_is_timed_with_and_without_a_compilation_cache():
     found = compile_time.measure(compile_time.QUICK)
     assert list(found) == ["aejax, nothing kept", "aejax, programs kept"]
     assert all(each["least"] > 0 for each in found.values())
 
 
+@pytest.mark.slow
 def test_recipes_report_seconds_per_epoch_and_count_operations():
     (timed,) = recipes.measure(recipes.QUICK).values()
     (each,) = timed.values()

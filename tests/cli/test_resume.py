@@ -73,6 +73,7 @@ def kill(process: subprocess.Popen, history: Path, lines: int, delay: float) -> 
     assert process.wait() == -signal.SIGKILL
 
 
+@pytest.mark.slow  # tests/faults kills runs in the default suite
 def test_run_killed_three_times_equals_uninterrupted_run(
     tmp_path, aejax, monkeypatch, compiled_once
 ):

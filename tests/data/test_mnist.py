@@ -8,7 +8,8 @@ import pytest
 from aejax.data import fingerprint, load, prepare
 
 
-@pytest.mark.parametrize("name", ["mnist", pytest.param("fashion_mnist", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 def test_the_original_archives(tmp_path, shared_data, name):
     archives = shared_data / name
     if not archives.is_dir():

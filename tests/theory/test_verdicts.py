@@ -149,7 +149,7 @@ def assert_alike(before, after, *, exactly=False):
             json.dumps([one._asdict(), other._asdict()], allow_nan=False)
 
 
-@property_test(examples=4)
+@property_test(examples=2)
 @given(
     kind=st.sampled_from(sorted(RANDOM_DATA)),
     change=st.sampled_from(sorted(CHANGES)),

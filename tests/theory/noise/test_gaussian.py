@@ -156,7 +156,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = {"digits": pytest.mark.slow}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
     answers = all_three(x, code)

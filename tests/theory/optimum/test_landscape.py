@@ -99,7 +99,11 @@ def test_directions_without_variance_are_flat():
 
 @pytest.mark.parametrize(
     ("x", "code"),
-    [(X, 3), (DIGITS, 10), (with_spectrum([5.0, 3, 1], features=6) + 1e6, 4)],
+    [
+        (X, 3),
+        pytest.param(DIGITS, 10, marks=pytest.mark.slow),
+        (with_spectrum([5.0, 3, 1], features=6) + 1e6, 4),
+    ],
     ids=["small", "digits", "rank < k, offset"],
 )
 def test_the_theorems_hold(x, code):

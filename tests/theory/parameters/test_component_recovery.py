@@ -47,6 +47,7 @@ def certificates():
     return ordered_recovery(theory.pose(DIGITS, 10))
 
 
+@pytest.mark.slow
 def test_they_hold_on_the_digits_and_their_controls_are_rejected(certificates):
     assert verdicts(certificates) == [HOLDS] * 4
     for certificate in certificates:
