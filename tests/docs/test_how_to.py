@@ -149,6 +149,7 @@ def test_a_run_of_a_script_is_opened_again(tmp_path, monkeypatch):
     assert names["history"][-1]["loss"] < 5 or len(names["history"]) == 30
 
 
+@pytest.mark.slow  # tests/runs/test_sweeping.py covers the functions
 def test_a_sweep_returns_a_table_and_its_best_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run("choose_code_size")
@@ -157,6 +158,7 @@ def test_a_sweep_returns_a_table_and_its_best_run(tmp_path, monkeypatch):
     assert names["run"].configuration.sizes == (64, 32, 8)
 
 
+@pytest.mark.slow  # tests/cli/commands/test_compare.py covers the commands
 def test_runs_are_listed_and_compared(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     run("compare_runs")
