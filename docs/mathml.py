@@ -20,7 +20,9 @@ def formula(latex: str, *, display: bool) -> str:
     Returns:
         A `math` element.
     """
-    text = convert(latex.strip(), display="block" if display else "inline")
+    latex = re.sub(r"\\(mathbb|mathcal) ([A-Z])", r"\\\1{\2}", latex.strip())
+    latex = latex.replace(r"\thinspace", r"\,")  # browsers know widths in em, not by name
+    text = convert(latex, display="block" if display else "inline")
     text = text.replace(' xmlns="http://www.w3.org/1998/Math/MathML"', "", 1)  # HTML needs none
     text = text.replace("<mo>&#x02016;</mo>", '<mo stretchy="false">&#x02016;</mo>')  # norms
     return re.sub(r"&#x?\w+;", lambda entity: escape(unescape(entity[0])), text)

@@ -158,4 +158,5 @@ aejax encode model new.npy --out codes.npy
 aejax reconstruct model new.npy --out reconstructions.npy
 ```
 
-`aejax pull` verifies the digests of all files, which are plain data: no file contains code."""
+`aejax pull` verifies the digests of parameters, settings, metrics and history. All files are plain
+data: none contains code."""

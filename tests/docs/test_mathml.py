@@ -1,6 +1,7 @@
 """Formulas of the documentation are MathML: complete, and without a network."""
 
 import re
+import unicodedata
 from xml.etree import ElementTree
 
 import pytest
@@ -24,7 +25,7 @@ FORMULAS = {
 def test_every_formula_of_a_page_converts(page):
     for latex in FORMULAS[page]:
         math = ElementTree.fromstring(formula(latex, display=False))
-        symbols = "".join(math.itertext())
+        symbols = unicodedata.normalize("NFKC", "".join(math.itertext()))  # 𝔼 is E
         assert "\\" not in symbols, latex
         letters = re.findall(r"(?<![\\a-zA-Z])[A-Za-z](?![a-zA-Z])", latex)
         assert set(letters) <= set(symbols), latex
@@ -52,3 +53,11 @@ def test_every_theorem_has_a_statement():
             html = STATEMENTS[name][part]
             ElementTree.fromstring(f"<div>{html}</div>")
             assert not re.search(r"\$|<a |http", html)
+
+
+def test_formulas_use_only_what_browsers_support():
+    """MathML Core has no named widths, and of the variants of letters only `normal`."""
+    html = FILE.read_text(encoding="utf-8")
+    assert "𝔼" in html
+    assert set(re.findall(r'mathvariant=\\"(.*?)\\"', html)) == {"normal"}
+    assert all(re.fullmatch(r"[\d.]+em", width) for width in re.findall(r'width=\\"(.*?)\\"', html))
