@@ -85,6 +85,8 @@ def paths_of(command) -> dict[str, Path]:
         value = getattr(command, field.name)
         if isinstance(value, Path):
             found[field.name] = value
+        elif isinstance(value, tuple):
+            found |= {f"{field.name}.{i}": x for i, x in enumerate(value) if isinstance(x, Path)}
         elif dataclasses.is_dataclass(value):
             found |= {f"{field.name}.{name}": path for name, path in paths_of(value).items()}
     return found
@@ -96,9 +98,11 @@ def with_paths(kind, path: Path):
     for name, hint in get_type_hints(kind).items():
         if hint is Path or hint == Path | None:
             values[name] = path
+        elif hint == tuple[Path, ...]:
+            values[name] = (path, path)
         elif dataclasses.is_dataclass(hint):
             values[name] = with_paths(hint, path)
-        elif name == "name":
+        elif hint is str:
             values[name] = "mnist"
     return kind(**values)
 

@@ -47,6 +47,8 @@ def expand_home(command: Any) -> Any:
 def _expanded(name: str, value: Any) -> Any:
     if is_dataclass(value):
         return expand_home(value)
+    if type(value) is tuple:
+        return tuple(_expanded(name, each) for each in value)
     if not isinstance(value, Path):
         return value
     path = Path(os.path.expanduser(value))
