@@ -23,7 +23,7 @@ API = {
         "aejax.penalties",
     ),
     "Data": ("aejax.data",),
-    "Training": ("aejax.training", "aejax.checkpoints", "aejax.sharding"),
+    "Training": ("aejax.training", "aejax.runs", "aejax.checkpoints", "aejax.sharding"),
     "Evaluation and figures": ("aejax.evaluation", "aejax.plots", "aejax.report", "aejax.studies"),
     "Theory": ("aejax.theory", "aejax.theory.analysis.backpropagation"),
     "Layers": (
@@ -46,7 +46,6 @@ INTERNAL = {
     "promotion",
     "registry",
     "repr_text",
-    "runs",
 }
 """Modules of the package that the reference omits."""
 

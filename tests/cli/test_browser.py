@@ -265,7 +265,11 @@ def test_own_image_is_reconstructed_by_the_model_and_by_pca(open_page, address, 
     np.testing.assert_allclose(shown(page, "#pca"), grey(by_pca), atol=1)
     upload.set_input_files(tmp_path / "other.png")
     expect(page.get_by_role("alert")).to_contain_text("8 × 5 pixels")
-    assert len(page.failures) == 2  # status 400, and the error that ends the request
+    for _ in range(100):  # status 400, and the error that ends the request
+        if len(page.failures) == 2:
+            break
+        page.wait_for_timeout(20)
+    assert len(page.failures) == 2
     page.failures.clear()
 
 
