@@ -107,6 +107,7 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.compile_time
 	$(BIN)/python -m benchmarks.input_pipeline
 	$(BIN)/python -m benchmarks.attempts
+	$(BIN)/python -m benchmarks.defaults
 	$(BIN)/python -m benchmarks.kernels cpu
 	$(BIN)/python -m benchmarks.table
 

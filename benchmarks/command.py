@@ -76,7 +76,8 @@ def variants(config: Config, folder: Path) -> dict[str, Callable[[], Any]]:
     np.savez(archive, x_train=x_train, x_test=x_test)
     sizes = [*map(str, config.sizes)]
     options = ["--data", archive, "--sizes", *sizes, "--loss", "bernoulli"]
-    options += ["--code-activation", "identity", "--validation", 0, "--epochs", config.epochs]
+    options += ["--activation", "sigmoid", "--code-activation", "identity", "--validation", 0]
+    options += ["--schedule", "constant", "--epochs", config.epochs, "--save-every", 1]
     options += ["--batch-size", config.batch_size, "--quiet"]
     runs = iter(range(sys.maxsize))
 

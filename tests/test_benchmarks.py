@@ -16,6 +16,7 @@ from benchmarks import (
     command,
     compile_time,
     convolution,
+    defaults,
     input_pipeline,
     interleaved,
     kernels,
@@ -207,3 +208,27 @@ def test_peak_memory_does_not_grow_with_the_data():
     found = memory.measure(memory.QUICK)
     assert list(found) == ["0.01 GB", "1 GB"]
     assert 0.9 < found["1 GB"]["ratio"] < 1.1
+
+
+def test_the_default_run_beats_pca_and_the_plain_start_on_wine(tmp_path, monkeypatch):
+    monkeypatch.setattr(defaults, "RESULTS", tmp_path / "defaults.json")
+    monkeypatch.setattr(defaults, "PAGE", tmp_path / "defaults.md")
+    defaults.main(defaults.QUICK)
+    (found,) = json.loads(defaults.RESULTS.read_text()).values()
+    assert found["default"]["code"] == 3
+    assert found["default"]["error"] < 0.95 * found["pca"]
+    assert found["default"]["error"] < found["without"]["error"]
+    page = defaults.PAGE.read_text()
+    assert "| wine | 143 | 13 | 3 |" in page
+    assert "as good as PCA, within 5 %, on 1 of 1 data sets; it is better on 1." in page
+    monkeypatch.setattr(defaults, "measure", None)  # what is measured is kept
+    defaults.main(defaults.QUICK)
+    assert defaults.PAGE.read_text() == page
+    lost = {"wine": found | {"pca": found["default"]["error"] / 1.06}}
+    assert "it loses on wine" in defaults.page(lost)
+
+
+def test_the_committed_page_of_defaults_matches_its_results():
+    found = json.loads(defaults.RESULTS.read_text(encoding="utf-8"))
+    assert list(found) == list(defaults.NAMES)
+    assert defaults.PAGE.read_text(encoding="utf-8") == defaults.page(found)

@@ -11,7 +11,7 @@ import optax
 from aejax import augmentations, registry
 from aejax.corruptions import on_images
 from aejax.data import LazyArray, Normalisation, identity, standardise, unit_range
-from aejax.models import convolutional, dense, mixed_precision, refined
+from aejax.models import convolutional, dense, mixed_precision, refined, with_linear_path
 from aejax.objectives import Objective, objective
 from aejax.runs.configuration import AffineAugmentation, Training
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
@@ -54,17 +54,36 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
         )
     if training.channels and training.decoder_sizes:
         raise ValueError("a convolutional decoder mirrors its encoder: remove --decoder-sizes")
+    conflict = linear_path_conflict(training) if training.linear_path else None
+    if conflict:
+        raise ValueError(
+            "a linear path requires dense, untied layers, an identity code and squared error: "
+            f"remove --linear-path or {conflict}"
+        )
     activation, code_activation = _activations(training)
     make = (
         partial(dense, sizes, decoder_sizes=_decoder_sizes(training, sizes))
         if not training.channels
         else partial(_convolutional, _image_shape(shape, "channels"), training.channels, sizes[1:])
     )
-    return make(
+    model = make(
         activation=registry.activation(activation),
         code_activation=registry.activation(code_activation),
         tied=training.tied,
     )
+    return with_linear_path(model, features, sizes[-1]) if training.linear_path else model
+
+
+def linear_path_conflict(training: Training) -> str | None:
+    """First option that excludes a linear path beside the layers."""
+    _, code_activation = _activations(training)
+    conflicts = {
+        "--channels": bool(training.channels),
+        "--tied": training.tied,
+        f"--code-activation {code_activation}": code_activation != "identity",
+        f"--loss {training.loss}": training.loss != "squared",
+    }
+    return next((option for option, is_set in conflicts.items() if is_set), None)
 
 
 def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import UnionType
@@ -10,6 +11,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from aejax import registry
 from aejax.data.image_folder import ImageMode
 from aejax.runs.json_files import json_text
+
+Scale = Literal["unit-range", "standardise", "none"]
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
@@ -48,8 +51,8 @@ class AffineAugmentation:
 
 
 @dataclass(frozen=True)
-class Training:
-    """All settings that determine the trained parameters."""
+class Options:
+    """Settings of a training run, of which those that are None are chosen from the data."""
 
     data: str = "digits"
     """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
@@ -60,26 +63,36 @@ class Training:
     """column of a table with labels, integers or text; it is no feature"""
     ignore: tuple[str, ...] = ()
     """columns of a table that are no features, such as identifiers"""
-    normalise: Literal["unit-range", "standardise", "none"] = "unit-range"
-    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
+    normalise: Scale | None = None
+    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all; None: unit-range
+    for values with known bounds, such as pixels, or a loss that needs it, else standardise"""
+    code: int | None = None
+    """number of code units, in place of the last of sizes; None: a quarter of the features, 16 at
+    most"""
     sizes: tuple[int, ...] = ()
-    """sizes of input, hidden layers and code, e.g. 784 500 30; if empty: input 128 16"""
+    """sizes of input, hidden layers and code, e.g. 784 500 30; if empty: the features, 128 hidden
+    units, code"""
+    linear_path: bool | None = None
+    """add a linear path beside the layers and start it as PCA; None: for dense, untied layers with
+    hidden units, a linear code smaller than the data, and squared error"""
     decoder_sizes: tuple[int, ...] = ()
     """sizes from the code to the output, e.g. 30 500 784; if empty: sizes in reverse order"""
     channels: tuple[int, ...] = ()
     """channels of stride-2 convolutions before the dense layers; if empty: no convolutions"""
-    activation: registry.Activation = "sigmoid"
-    """activation of the hidden layers"""
+    activation: registry.Activation | None = None
+    """activation of the hidden layers; None: gelu"""
     code_activation: registry.Activation | None = None
-    """activation of the code; None: that of the hidden layers"""
+    """activation of the code; None: that of the hidden layers if it is given, else
+    identity behind hidden layers and sigmoid without, or with a sparsity or contraction penalty"""
     tied: bool = False
     """tie the weights: the decoder uses the transposed kernels of the encoder"""
     refinement_steps: int = 0
     """number of gradient steps on the reconstruction error that refine the encoder's code"""
     refinement_rate: float = 0.03
     """step size of the refinement steps"""
-    loss: registry.NamedLoss = "bernoulli"
-    """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh"""
+    loss: registry.NamedLoss | None = None
+    """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh;
+    None: bernoulli for unit-range without a linear path, else squared"""
     corruption: registry.NamedCorruption = "none"
     """corruption of the input during training"""
     corruption_level: float = 0.25
@@ -94,20 +107,22 @@ class Training:
     """Adam, Muon in bfloat16, or SGD with Nesterov momentum 0.9"""
     learning_rate: float = 1e-3
     """maximum learning rate"""
-    warm_up: float = 0.0
-    """number of epochs of linear warm-up from 0 to the maximum learning rate"""
-    schedule: Literal["constant", "cosine"] = "constant"
-    """learning rate after the warm-up: constant, or cosine decay to 0"""
+    warm_up: float | None = None
+    """number of epochs of linear warm-up from 0 to the maximum learning rate; None: a tenth of the
+    epochs, 0 for a constant schedule"""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """learning rate after the warm-up: constant, or cosine decay to 0 at the last epoch"""
     clip: float | None = None
     """maximum global norm of the gradient; None: no clipping"""
-    epochs: int = 20
-    """number of epochs"""
+    epochs: int | None = None
+    """number of epochs; None: 2000 steps, and 20 epochs or more"""
     batch_size: int | None = None
-    """examples per step; None: 128, or all train examples if there are fewer"""
+    """examples per step; None: 128, or fewer for 16 steps per epoch"""
     validation: float = 0.1
     """fraction of the train examples held out for validation after each epoch; 0 for none"""
     patience: int | None = None
-    """stop after this number of epochs without a lower validation loss; None: never"""
+    """stop after this number of epochs without a lower validation loss; None: a third of the
+    epochs, never without validation"""
     seed: int = 0
     """seed of parameters, order of the examples, noise and validation split"""
     split_seed: int | None = None
@@ -122,6 +137,31 @@ class Training:
     """Pillow mode to which the images of a streamed folder are converted; None: as stored"""
 
 
+@dataclass(frozen=True)
+class Training(Options):
+    """All settings that determine the trained parameters, as a run stores them.
+
+    The default of an option that is missing in the file of an earlier version is its meaning then.
+    """
+
+    normalise: Scale = "unit-range"
+    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
+    code: int | None = None
+    """number of code units, in place of the last of sizes"""
+    linear_path: bool | None = False
+    """add a linear path beside the layers of a dense model, and start it as PCA"""
+    activation: registry.Activation = "sigmoid"
+    """activation of the hidden layers"""
+    loss: registry.NamedLoss = "bernoulli"
+    """reconstruction loss"""
+    warm_up: float = 0.0
+    """number of epochs of linear warm-up"""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """learning rate after the warm-up"""
+    epochs: int = 20
+    """number of epochs"""
+
+
 def fixed_settings(training: Training) -> dict[str, Any]:
     """Settings that cannot change when a run is resumed.
 
@@ -131,6 +171,7 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     """
     settings = _as_json(training)
     del settings["data_dir"], settings["skip"]
+    del settings["code"]  # `complete` has put it into the sizes
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
     if training.image_mode is None:
@@ -141,6 +182,8 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         del settings["label"]
     if not training.ignore:
         del settings["ignore"]
+    if not training.linear_path:
+        del settings["linear_path"]
     if not training.decoder_sizes:
         del settings["decoder_sizes"]
     if not training.refinement_steps:
@@ -179,40 +222,42 @@ def loads(text: str) -> Training:
         raise ValueError(f"not a configuration of this version: {error}") from error
 
 
-def check(training: Training) -> None:
+def check(options: Options) -> None:
     """Raise ValueError for a setting outside its range, before any data are read.
 
     Ranges that belong to one component (a rate, a weight, ρ) are checked when it is created.
     """
     ranges = {
-        "epochs must be at least 1": training.epochs >= 1,
-        "batch-size must be at least 1": training.batch_size is None or training.batch_size >= 1,
-        "patience must be at least one epoch": training.patience is None or training.patience >= 1,
-        "validation must be a fraction in [0, 1)": 0 <= training.validation < 1,
-        "learning-rate must be above 0": training.learning_rate > 0,
-        "refinement-steps must be 0 or more": training.refinement_steps >= 0,
-        "refinement-rate must be above 0": training.refinement_rate > 0,
+        "epochs must be at least 1": options.epochs is None or options.epochs >= 1,
+        "code must be at least 1": options.code is None or options.code >= 1,
+        "batch-size must be at least 1": options.batch_size is None or options.batch_size >= 1,
+        "patience must be at least one epoch": options.patience is None or options.patience >= 1,
+        "validation must be a fraction in [0, 1)": 0 <= options.validation < 1,
+        "learning-rate must be above 0": options.learning_rate > 0,
+        "refinement-steps must be 0 or more": options.refinement_steps >= 0,
+        "refinement-rate must be above 0": options.refinement_rate > 0,
         "warm-up must be 0 or more, and shorter than the epochs": (
-            0 <= training.warm_up < training.epochs
+            options.warm_up is None
+            or 0 <= options.warm_up < (math.inf if options.epochs is None else options.epochs)
         ),
         "steps-per-epoch must be at least 1, and requires --stream": (
-            training.steps_per_epoch is None or (training.stream and training.steps_per_epoch >= 1)
+            options.steps_per_epoch is None or (options.stream and options.steps_per_epoch >= 1)
         ),
-        "skip must be 0, or positive with --stream": training.skip == 0
-        or (training.stream and training.skip > 0),
-        "label must be used without --stream": training.label is None or not training.stream,
-        "ignore must be used without --stream": not training.ignore or not training.stream,
-        "image-mode must be used with --stream": training.image_mode is None or training.stream,
-        "clip must be above 0": training.clip is None or training.clip > 0,
-        "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX truncates larger seeds
+        "skip must be 0, or positive with --stream": options.skip == 0
+        or (options.stream and options.skip > 0),
+        "label must be used without --stream": options.label is None or not options.stream,
+        "ignore must be used without --stream": not options.ignore or not options.stream,
+        "image-mode must be used with --stream": options.image_mode is None or options.stream,
+        "clip must be above 0": options.clip is None or options.clip > 0,
+        "seed must lie in [0, 2³²)": 0 <= options.seed < 2**32,  # JAX truncates larger seeds
         "split-seed must lie in [0, 2³²)": (
-            training.split_seed is None or 0 <= training.split_seed < 2**32
+            options.split_seed is None or 0 <= options.split_seed < 2**32
         ),
     }
     for rule, is_satisfied in ranges.items():
         if not is_satisfied:
             setting = rule.partition(" ")[0]
-            raise ValueError(f"{rule}, got {getattr(training, setting.replace('-', '_'))}")
+            raise ValueError(f"{rule}, got {getattr(options, setting.replace('-', '_'))}")
 
 
 def _as_json(training: Training) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Examples of a run: flat, normalised, with a validation part split off; here, in memory."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import training
-from aejax.data import Normalisation, Schema, fingerprint, load, normalise
+from aejax.data import LazyArray, Normalisation, Schema, fingerprint, load, normalise
 from aejax.runs.builders import make_normalisation
-from aejax.runs.configuration import Training, validation_seed
+from aejax.runs.configuration import Options, Training, validation_seed
+from aejax.runs.default_settings import DataFacts, complete
 from aejax.training.batches import resolve_batch_size
 from aejax.types import Array, Batch
 
@@ -45,13 +45,13 @@ class InMemory(NamedTuple):
 class Examples(NamedTuple):
     """Examples of a run, in memory or streamed from disk.
 
-    shape:         shape of one raw example.
+    facts:         properties of the data that settings depend on.
     fingerprint:   fingerprint of the data.
     normalisation: normalisation, fitted to the train and validation examples.
-    train_size:    number of train examples, without validation.
     check:         `training.check_training` or `check_stream` for the train examples.
     fit:           `training.fit` or `fit_stream` for the train examples.
     test_batches:  () -> test examples in batches [examples, features], in order.
+    train_sample:  () -> train examples without validation, at most a sample of a stream.
     pca_examples:  () -> train examples for PCA, validation included, and their entry in
                    `metrics.json`.
     shown:         () -> test examples for reports and the explorer.
@@ -60,43 +60,49 @@ class Examples(NamedTuple):
     in_memory:     the examples of a population, or None for a stream.
     """
 
-    shape: tuple[int, ...]
+    facts: DataFacts
     fingerprint: str
     normalisation: Normalisation
-    train_size: int
     check: Callable[..., None]
     fit: Callable[..., Any]
     test_batches: Callable[[], Iterable[np.ndarray]]
+    train_sample: Callable[[], np.ndarray]
     pca_examples: Callable[[], tuple[np.ndarray, dict[str, int]]]
     shown: Callable[[], ShownExamples]
     skipped: Collection[int] = ()
     schema: Schema | None = None
     in_memory: InMemory | None = None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one raw example."""
+        return self.facts.shape
 
-def load_in_memory(configuration: Training) -> Examples:
-    """Load, normalise, flatten and split the data set of a configuration.
+
+def load_in_memory(options: Options) -> Examples:
+    """Load, normalise, flatten and split the data set of a run.
 
     Args:
-        configuration: settings of a run.
+        options: settings of the run, which the data complete.
 
     Returns:
-        The examples. Validation examples are drawn with the seed of the configuration; both parts
-        keep the order of the data set.
+        The examples. Validation examples are drawn with the seed of the options; both parts keep
+        the order of the data set.
     """
     dataset = load(
-        configuration.data,
-        data_dir=configuration.data_dir,
-        label=configuration.label,
-        ignore=configuration.ignore,
+        options.data,
+        data_dir=options.data_dir,
+        label=options.label,
+        ignore=options.ignore,
     )
+    facts = facts_of(options, dataset.x_train, low=dataset.low, high=dataset.high)
+    configuration = complete(options, facts)
     normalisation = make_normalisation(
         configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
     train, validation = _split(configuration, flat_normalised(normalisation, dataset.x_train))
     test = Batch(flat_normalised(normalisation, dataset.x_test))
-    size = resolve_batch_size(configuration.batch_size, len(train.x))
-    data = {"data": train, "batch_size": size, "validation": validation}
+    data = {"data": train, "batch_size": configuration.batch_size, "validation": validation}
 
     def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
         x_train = np.asarray(train.x)
@@ -105,13 +111,13 @@ def load_in_memory(configuration: Training) -> Examples:
         return np.concatenate([x_train, np.asarray(validation.x)]), {}
 
     return Examples(
-        dataset.x_train.shape[1:],
+        facts,
         fingerprint(dataset),
         normalisation,
-        len(train.x),
         check=partial(training.check_training, **data),
         fit=partial(training.fit, **data),
         test_batches=lambda: [np.asarray(test.x)],
+        train_sample=lambda: np.asarray(train.x),
         pca_examples=pca_examples,
         shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test),
         schema=dataset.schema,
@@ -128,16 +134,30 @@ def flat_normalised(normalisation: Normalisation, x: Array | np.ndarray) -> Arra
     return jnp.asarray(normalise(normalisation, x, dtype=np.float32)).reshape(x.shape[0], -1)
 
 
-def with_batch_size(configuration: Training, examples: Examples) -> Training:
-    """Settings with the default batch size filled in, so that resumed runs use the same batches."""
-    size = resolve_batch_size(configuration.batch_size, examples.train_size)
-    return replace(configuration, batch_size=size)
-
-
 def total_steps(configuration: Training, examples: Examples) -> int:
-    """Number of optimiser steps of a run."""
-    size = resolve_batch_size(configuration.batch_size, examples.train_size)
-    return configuration.epochs * (configuration.steps_per_epoch or -(-examples.train_size // size))
+    """Number of optimiser steps of a run with complete settings."""
+    train_size = examples.facts.train_size
+    size = resolve_batch_size(configuration.batch_size, train_size)
+    return configuration.epochs * (configuration.steps_per_epoch or -(-train_size // size))
+
+
+def facts_of(
+    options: Options, x_train: np.ndarray | LazyArray, *, low: float | None, high: float | None
+) -> DataFacts:
+    """Properties of the data that settings depend on, after the validation examples are split off.
+
+    Args:
+        options: settings of the run.
+        x_train: train examples, in memory or lazy, with those for validation.
+        low: lower bound of the values, if it is known.
+        high: upper bound of the values, if it is known.
+
+    Returns:
+        The properties.
+    """
+    held_out = round(options.validation * len(x_train))
+    is_bounded = low is not None and high is not None
+    return DataFacts(x_train.shape[1:], len(x_train) - held_out, held_out, is_bounded)
 
 
 def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:

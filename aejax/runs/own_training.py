@@ -72,7 +72,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Any] | None = None,
     keep: SupportsIndex = 3,
-    save_every: SupportsIndex = 1,
+    save_every: SupportsIndex | None = None,
     progress: bool = False,
     callbacks: Sequence[Callback] = (),
     gradient_of: Gradient = whole_batch,
@@ -106,7 +106,8 @@ def train(
             when it is resumed; an optimizer itself can only be compared by its arrays.
         arguments: keyword arguments of a factory, as JSON values.
         keep: number of newest checkpoints to keep; the best is always kept.
-        save_every: number of epochs between checkpoints; the last epoch is always saved.
+        save_every: number of epochs between checkpoints (default: a checkpoint every ten seconds).
+            The best and the last epoch are always saved.
         progress: whether to show a bar (in a terminal or notebook) or lines on stderr.
         callbacks: functions of (state, record), called after each epoch; True stops.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
@@ -161,7 +162,7 @@ def train(
         epochs,
         None if patience is None else as_integer("patience", patience),
         _count("keep", keep),
-        _count("save_every", save_every),
+        None if save_every is None else _count("save_every", save_every),
         PYTHON,
     )
     _check_unused(out, resume=resume, checkpoint=checkpoint)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from aejax import checkpoints, training
 from aejax.data import Normalisation
+from aejax.runs.due_checkpoints import saver
 from aejax.runs.error_messages import COMMAND, Caller, how_to_resume
 from aejax.runs.history import check_length, history_writer, read_history
 from aejax.runs.integrity import read_identity, with_identity
@@ -31,7 +32,8 @@ class Recording(NamedTuple):
     epochs:        total number of epochs.
     patience:      patience of early stopping, or None.
     keep:          number of newest checkpoints to keep; the best is always kept.
-    save_every:    number of epochs between checkpoints; the last epoch is always saved.
+    save_every:    number of epochs between checkpoints, or None for checkpoints by time; the best
+                   and the last epoch are always saved.
     caller:        origin of the run, whose words messages use.
     """
 
@@ -41,7 +43,7 @@ class Recording(NamedTuple):
     epochs: int
     patience: int | None
     keep: int = 3
-    save_every: int = 1
+    save_every: int | None = None
     caller: Caller = COMMAND
 
 
@@ -109,6 +111,18 @@ def recorded(
     identity = read_identity(out) if is_main_process() else None
     settings = with_identity(recording.settings, identity)
 
+    def write(state: TrainState, record: Record) -> None:
+        save_soon(
+            checkpoints_folder(out),
+            state,
+            configuration=settings,
+            normalisation=recording.normalisation,
+            validation_loss=record.get("validation", {}).get("loss"),
+            keep=recording.keep,
+        )
+
+    save_due = saver(write, save_every=recording.save_every)
+
     def save(state: TrainState, record: Record) -> bool:
         past.append(record)
         results = [callback(state, record) for callback in callbacks]
@@ -117,15 +131,7 @@ def recorded(
         last = record["epoch"] == epochs or is_stopped or stalled
         number = max_over_processes(pending_signal() or 0)  # all processes save, or none does
         stop = signal.Signals(number) if number and not last else None
-        if last or stop or record["epoch"] % recording.save_every == 0:
-            save_soon(
-                checkpoints_folder(out),
-                state,
-                configuration=settings,
-                normalisation=recording.normalisation,
-                validation_loss=record.get("validation", {}).get("loss"),
-                keep=recording.keep,
-            )
+        save_due(state, past, last or stop is not None)
         if stop:
             raise Interrupted(
                 f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "

@@ -18,7 +18,7 @@ from aejax.interchange import load_parameters
 from aejax.objectives import Objective
 from aejax.repr_text import entries_html, record_text, tree_text, value_text
 from aejax.runs.builders import make_objective, make_optimizer
-from aejax.runs.configuration import Training, dumps, fixed_settings, loads
+from aejax.runs.configuration import Options, Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
 from aejax.runs.integrity import check_digest, read_identity, with_identity, write_files
 from aejax.runs.json_files import json_text, read_json
@@ -228,7 +228,7 @@ def checkpoint_settings(
     return with_identity(settings, identity)
 
 
-def data_folder(configuration: Training) -> str | None:
+def data_folder(configuration: Options) -> str | None:
     """Working directory if the data are given by a relative path, else None."""
     data = configuration.data
     is_named = data in EMBEDDED_DATASETS.keys() | TENSORFLOW_FREE.keys() or data.startswith("tfds:")
@@ -236,7 +236,7 @@ def data_folder(configuration: Training) -> str | None:
     return str(Path.cwd()) if is_relative else None
 
 
-def with_data_path(configuration: Training, folder: str | None) -> Training:
+def with_data_path(configuration: Options, folder: str | None) -> Options:
     """Settings whose path to the data is valid in the working directory.
 
     Args:

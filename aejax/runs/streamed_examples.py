@@ -18,8 +18,9 @@ from aejax.data import (
     open_stream,
 )
 from aejax.runs.builders import make_normalisation
-from aejax.runs.configuration import Training, validation_seed
-from aejax.runs.examples import Examples, ShownExamples, load_in_memory
+from aejax.runs.configuration import Options, validation_seed
+from aejax.runs.default_settings import complete
+from aejax.runs.examples import Examples, ShownExamples, facts_of, load_in_memory
 from aejax.runs.run import Run, with_data_path
 from aejax.training import Stream
 from aejax.training.batches import resolve_batch_size
@@ -40,9 +41,9 @@ MAX_PCA_BYTES = 2**28
 """Maximum size of these examples in bytes."""
 
 
-def load_examples(configuration: Training) -> Examples:
-    """Open the data set of a configuration, in memory or as a stream."""
-    return load_streamed(configuration) if configuration.stream else load_in_memory(configuration)
+def load_examples(options: Options) -> Examples:
+    """Open the data set of a run, in memory or as a stream."""
+    return load_streamed(options) if options.stream else load_in_memory(options)
 
 
 def load_seen_examples(run: Run) -> ShownExamples:
@@ -60,24 +61,26 @@ def load_trained_examples(run: Run) -> Examples:
     return examples
 
 
-def load_streamed(configuration: Training) -> Examples:
-    """Open, normalise and split the data set of a configuration without loading it into memory.
+def load_streamed(options: Options) -> Examples:
+    """Open, normalise and split the data set of a run without loading it into memory.
 
     Args:
-        configuration: settings of a run.
+        options: settings of the run, which the data complete.
 
     Returns:
         The examples. Validation examples are the first of a pseudorandom permutation with the seed
-        of the configuration.
+        of the options.
     """
     skipped: set[int] = set()
     dataset = open_stream(
-        configuration.data,
-        data_dir=configuration.data_dir,
-        guard=partial(guarded, skip=configuration.skip, skipped=skipped),
-        image_mode=configuration.image_mode,
+        options.data,
+        data_dir=options.data_dir,
+        guard=partial(guarded, skip=options.skip, skipped=skipped),
+        image_mode=options.image_mode,
     )
     shape = dataset.train.shape[1:]
+    facts = facts_of(options, dataset.train, low=dataset.low, high=dataset.high)
+    configuration = complete(options, facts)
     normalisation = make_normalisation(
         configuration, dataset.train, low=dataset.low, high=dataset.high
     )
@@ -93,22 +96,26 @@ def load_streamed(configuration: Training) -> Examples:
         x.map(flat_normalised, features=(prod(shape),), dtype=np.float32)
         for x in (dataset.train, dataset.test)
     )
-    held_out = round(configuration.validation * len(rows))
-    size = resolve_batch_size(configuration.batch_size, len(rows) - held_out)
+    held_out = facts.validation_size
+    size = resolve_batch_size(configuration.batch_size, facts.train_size)
     test = stream(test_rows)
     permutation = partial(permute_indices, len(rows), validation_seed(configuration))
-    train = stream(rows.select(len(rows) - held_out, lambda i: permutation(i + held_out)))
+    train_rows = rows.select(len(rows) - held_out, lambda i: permutation(i + held_out))
+    train = stream(train_rows)
     validation = stream(rows.select(held_out, permutation)) if held_out else None
 
     def test_batches() -> Iterator[np.ndarray]:
         for step in range(training.steps_per_pass(test)):
             yield np.asarray(test.read(sequential_indices(test, range(step, step + 1))).x)
 
-    def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
+    def sample(source: LazyArray) -> np.ndarray:
         count = min(MAX_PCA_EXAMPLES, max(1, MAX_PCA_BYTES // (4 * prod(shape))))
-        indices = np.unique(np.linspace(0, len(rows) - 1, count).astype(int))
+        indices = np.unique(np.linspace(0, len(source) - 1, count).astype(int))
         batches = np.array_split(indices, -(-len(indices) // size))
-        x_train = np.concatenate([rows[batch] for batch in batches])
+        return np.concatenate([source[batch] for batch in batches])
+
+    def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
+        x_train = sample(rows)
         return x_train, {"pca_examples": len(x_train)}
 
     def shown() -> ShownExamples:
@@ -117,10 +124,9 @@ def load_streamed(configuration: Training) -> Examples:
         return ShownExamples(dataset.test[indices], None, batch)
 
     return Examples(
-        shape,
+        facts,
         _fingerprint(dataset.train, dataset.test),
         normalisation,
-        train.examples,
         check=partial(training.check_stream, stream=train, validation=validation),
         fit=partial(
             training.fit_stream,
@@ -129,6 +135,7 @@ def load_streamed(configuration: Training) -> Examples:
             validation=validation,
         ),
         test_batches=test_batches,
+        train_sample=lambda: sample(train_rows),
         pca_examples=pca_examples,
         shown=shown,
         skipped=skipped,

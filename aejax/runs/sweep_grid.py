@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
+from aejax.runs import default_settings
 from aejax.runs.configuration import Training, check, fits, validation_seed
-from aejax.runs.examples import Examples, with_batch_size
+from aejax.runs.examples import Examples
 
 Settings = dict[str, Any]
 """Values of settings by the name of their option, with underscores: "code", "penalty.l2"."""
@@ -23,11 +24,13 @@ TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)
 
 OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sweep for each value"
 IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
+RANDOM_START = "the members of a sweep start at random parameters, not as PCA"
 
 FIXED = {
     **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
     **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
     "seed": "give the number of seeds instead; they are counted from `seed`",
+    "linear_path": RANDOM_START,
     "split_seed": "all members of a sweep share one validation split",
 }
 """Settings that cannot be swept, and the advice."""
@@ -106,12 +109,13 @@ def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
 
 def setting_types() -> dict[str, Any]:
     """Settings that a grid can contain, by name, and the types of their values."""
-    found: dict[str, Any] = {"code": int}
+    found: dict[str, Any] = {}
     for name, hint in get_type_hints(Training).items():
         if is_dataclass(hint):
             found |= {f"{name}.{part}": kind for part, kind in get_type_hints(hint).items()}
         else:
             found[name] = hint
+    found["code"] = int  # a swept code is not left open
     return {name: hint for name, hint in found.items() if name not in FIXED}
 
 
@@ -171,7 +175,7 @@ def complete(training: Training, settings: Settings, examples: Examples) -> Trai
     if "code" in settings and not training.sizes:
         training = replace(training, sizes=(prod(examples.shape), 128, settings["code"]))
     shared = replace(training, split_seed=validation_seed(training))
-    return with_batch_size(with_settings(shared, settings), examples)
+    return default_settings.complete(with_settings(shared, settings), examples.facts)
 
 
 def without_settings(training: Training, names: Sequence[str]) -> Settings:
@@ -188,6 +192,8 @@ def _check_supported(training: Training, grid: Mapping[str, Sequence[Any]]) -> N
     """Raise ValueError for shared settings that do not fit a sweep."""
     if training.stream:
         raise ValueError(f"stream cannot be used: {IN_MEMORY}")
+    if training.linear_path:
+        raise ValueError(f"linear-path cannot be used: {RANDOM_START}")
     if not training.validation > 0:
         raise ValueError(
             f"a sweep chooses by the validation error: validation must be above 0, got "

@@ -18,7 +18,7 @@ from aejax.cli import main
 # Noise, optimizer moments, clipping and a batch penalty: all state that a resumed run must restore.
 SETTINGS = (
     "train --data digits --sizes 64 12 --corruption masking --penalty.sparsity 0.1 --clip 5 "
-    "--batch-size 256"
+    "--schedule constant --batch-size 256 --save-every 1"
 )
 EPOCHS = 6
 PROGRESS = re.compile(r"^epoch \d+/\d+: loss .*\n", re.MULTILINE)

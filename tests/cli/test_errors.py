@@ -92,8 +92,11 @@ def test_unusable_data_are_refused(folder, aejax, command, data, words):
         ("--keep 0", "keep must be at least 1, got 0"),
         ("--save-every 0", "save-every must be at least 1, got 0"),
         ("--checkpoint 3", "--resume"),
-        ("--normalise standardise", "values outside [0, 1] | unit_range | squared error"),
-        ("--data wide.npy --normalise none", "values outside [0, 1]"),
+        (
+            "--loss bernoulli --normalise standardise",
+            "values outside [0, 1] | unit_range | squared error",
+        ),
+        ("--data wide.npy --loss bernoulli --normalise none", "values outside [0, 1]"),
         ("--data no_such_data", "no data set or file is called 'no_such_data' | Known: digits"),
         ("--data mnist --data-dir .", "'mnist' is not prepared | aejax data prepare mnist"),
     ],
@@ -116,7 +119,10 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
         ("data lsit", "no command data lsit; did you mean list? | data list, data prepare"),
         ("train fit", "unexpected argument 'fit' | aejax train --help"),
         ("train --epoch 3", "unknown option --epoch; did you mean --epochs? | aejax train --help"),
-        ("train --learning_rat=3", "unknown option --learning_rat; did you mean --learning-rate?"),
+        (
+            "train --learning_rat=3",
+            "unknown option --learning_rat; did you mean --learning-rate or ",
+        ),
         ("train --x 1 --sed 2", "option --x; unknown option --sed; did you mean --seed?"),
         ("train --recipe tied --sed 2", "did you mean --seed? | aejax train --help"),
         ("encode a b --chekpoint 1", "did you mean --checkpoint? | aejax encode --help"),
@@ -186,7 +192,8 @@ def test_unsuitable_new_data_are_refused(folder, finished, aejax, command, data,
 
 DIVERGING = (
     "train --data small.npy --sizes 6 2 --batch-size 8 --epochs 90 --out run --loss squared "
-    "--optimizer sgd --activation identity"
+    "--optimizer sgd --activation identity --normalise unit-range --schedule constant "
+    "--save-every 1"
 )
 
 

@@ -11,7 +11,7 @@ from aejax.runs.run import open_run, read_about
 from aejax.runs.streamed_examples import load_seen_examples
 from tests.cli.conftest import check
 
-SETTINGS = "--sizes 6 2 --batch-size 8 --epochs 1 --quiet"
+SETTINGS = "--sizes 6 2 --batch-size 8 --epochs 1 --schedule constant --quiet"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests.cli.conftest import EPOCHS, SETTINGS, check, history_of, state_of
 
 KILLED = (
     "train --data digits.npy --sizes 64 8 --corruption masking --penalty.sparsity 0.1 --clip 5 "
-    "--schedule cosine --batch-size 512 --epochs 16 --keep 2 --out"
+    "--schedule cosine --batch-size 512 --epochs 16 --keep 2 --save-every 1 --out"
 )
 
 

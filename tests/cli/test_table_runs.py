@@ -18,7 +18,10 @@ from aejax.runs.run import open_run, read_about
 from aejax.runs.streamed_examples import load_seen_examples
 from tests.cli.conftest import check, history_of, state_of
 
-SETTINGS = "train --sizes 16 8 3 --loss squared --normalise standardise --epochs 3 --quiet --data"
+SETTINGS = (
+    "train --sizes 16 8 3 --loss squared --normalise standardise --epochs 3 --schedule constant "
+    "--quiet --data"
+)
 COLOURS = np.array(["rosé", "white", "red"])
 
 

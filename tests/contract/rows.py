@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 import aejax
 from aejax import Batch, augmentations, corruptions, losses, models, penalties, training
-from aejax.models import BASIC, segnet
+from aejax.models import BASIC, segnet, with_linear_path
 
 EXAMPLES, FEATURES, CODE = 6, 5, 3
 NO_KEY = "it takes no key"
@@ -214,6 +214,7 @@ ROWS = [
     ),
     model_row("leading units", aejax.leading_units(LOGITS, 2)),
     model_row("refined", aejax.refined(LOGITS, losses.bernoulli, steps=2)),
+    model_row("linear path", with_linear_path(aejax.dense((FEATURES, 5, 3)), FEATURES, 3)),
     model_row("segnet", SEGNET, (3, 5, 1)),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(

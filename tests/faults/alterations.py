@@ -33,7 +33,8 @@ from tests.faults.page import ALTERATIONS, write_page
 from tests.faults.runs import CLOCK, make_data_folder
 
 TRAIN = (
-    "train --data rows.npy --sizes 16 6 --corruption masking --batch-size 128 --epochs 3 --quiet"
+    "train --data rows.npy --sizes 16 6 --corruption masking --batch-size 128 --epochs 3 "
+    "--schedule constant --save-every 1 --quiet"
 )
 COMMANDS = {
     "encode": "encode run new.npy --out out.npy",

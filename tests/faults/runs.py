@@ -16,11 +16,11 @@ RUN = "run"
 # Corruption, optimiser moments, a schedule and clipping: all of it must be restored.
 SETTINGS = (
     "train --data rows.npy --sizes 16 6 --corruption masking --clip 5 "
-    f"--schedule cosine --batch-size 64 --keep 3 --quiet --epochs {EPOCHS}"
+    f"--schedule cosine --batch-size 64 --keep 3 --save-every 1 --quiet --epochs {EPOCHS}"
 )
 STREAM = (
     "train --data images --stream --steps-per-epoch 2 --validation 0 --sizes 64 6 --batch-size 8 "
-    "--quiet --epochs 4"
+    "--save-every 1 --quiet --epochs 4"
 )
 CLOCK = ("seconds", "examples_per_second", "digest")  # the digest includes the times
 
@@ -55,7 +55,7 @@ def train_command() -> list[str]:
 
 def resume_command(*more: str) -> list[str]:
     """Command that resumes the run, with further arguments."""
-    return ["train", "--resume", "--quiet", "--out", RUN, *more]
+    return ["train", "--resume", "--save-every", "1", "--quiet", "--out", RUN, *more]
 
 
 def run_command(command: Sequence[str], folder: Path) -> Ended:

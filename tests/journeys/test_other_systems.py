@@ -25,7 +25,7 @@ multiprocessing.set_start_method("spawn", force=True)
 """Start of every Python process."""
 
 COMMANDS = """
-aejax train --data "my data/wine.csv" --label cultivar --normalise standardise --loss squared \
+aejax train --data "my data/wine.csv" --label cultivar --schedule constant \
   --epochs 5 --out "my runs/first"
 aejax train --resume --epochs 8 --out "my runs/first"
 aejax encode "my runs/first" "my data/wine.csv" --out codes.csv

@@ -32,8 +32,6 @@ class Sweep:
 
     training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
     """settings that all members share"""
-    code: tuple[int, ...] = ()
-    """code sizes"""
     seeds: int = 3
     """number of seeds, counted from --seed; all settings have the same"""
     out: Path = Path("sweeps/latest")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +11,15 @@ import tyro
 
 from aejax import checkpoints, sharding
 from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
+from aejax.runs.advice import advice
 from aejax.runs.builders import make_optimizer, make_trained_objective
-from aejax.runs.configuration import Training, check
+from aejax.runs.configuration import Options, Training, check
+from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
-from aejax.runs.examples import Examples, total_steps, with_batch_size
+from aejax.runs.examples import Examples, total_steps
+from aejax.runs.history import read_run_history
+from aejax.runs.initial_state import start_from_data
 from aejax.runs.integrity import new_identity
 from aejax.runs.lock import locked
 from aejax.runs.metrics import measure
@@ -33,6 +37,7 @@ from aejax.runs.run import (
     open_run,
     parameters_file,
     read_about,
+    read_configuration,
     with_data_path,
     write_configuration,
     write_metrics,
@@ -48,7 +53,7 @@ from aejax.training.records import Record
 class Train:
     """Train an autoencoder, or resume a run.
 
-    Example: aejax train --data digits --sizes 64 128 16 --corruption masking --out runs/digits
+    Example: aejax train --data digits --code 16 --out runs/digits
 
     Example: aejax train --recipe thirty-numbers --out runs/thirty-numbers
 
@@ -56,7 +61,7 @@ class Train:
     at once.
     """
 
-    training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
+    training: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     """settings of the training"""
     recipe: Annotated[
         RecipeName | None,
@@ -76,8 +81,9 @@ class Train:
     """step of the checkpoint to resume from; None: the newest"""
     keep: int = 3
     """number of newest checkpoints to keep; the best is always kept"""
-    save_every: int = 1
-    """number of epochs between checkpoints; the last epoch is always saved"""
+    save_every: int | None = None
+    """number of epochs between checkpoints; None: a checkpoint every ten seconds. The best and the
+    last epoch are always saved"""
     devices: Annotated[Devices, tyro.conf.arg(name="")] = field(default_factory=Devices)
     pca: bool = True
     """measure the test error of PCA with the same number of components"""
@@ -98,21 +104,25 @@ def train(command: Train) -> None:
         print(json.dumps(metrics))
     else:
         _print(metrics, command.out)
+        history = read_run_history(command.out)
+        line = advice(read_configuration(command.out), metrics, history, command.out)
+        if line is not None:
+            print(f"advice: {line}")
 
 
 def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     """Train a run in its folder; return its metrics."""
-    configuration, out = command.training, command.out
+    options, out = command.training, command.out
     initialize_distributed(command.devices)  # before JAX initialises its backends
     check_platform()
     _check_unused(command)
+    _check_epochs(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
-    examples = load_examples(with_data_path(configuration, folder))
+    examples = load_examples(with_data_path(options, folder))
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
-    configuration = with_batch_size(configuration, examples)
-    command = replace(command, training=configuration)
+    configuration = complete(options, examples.facts)
     objective = make_trained_objective(configuration, examples.shape)
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
@@ -120,9 +130,9 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     examples.check(objective, state.params, patience=configuration.patience)
     with explain_errors(out), locked(out):
         _check_unused(command)
-        state, history = _start(command, examples, folder, state)
+        state, history = _start(command, configuration, examples, folder, state)
         with recorded(
-            _recording(command, examples),
+            _recording(command, configuration, examples),
             state,
             history,
             signals=signals,
@@ -152,7 +162,7 @@ def _check(command: Train) -> None:
     check(command.training)
     check_location(command.out)
     for name, value in (("save-every", command.save_every), ("keep", command.keep)):
-        if value < 1:
+        if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
     if command.from_ is not None and command.resume:
         raise ValueError("--from starts a new run, --resume continues one: use only one of them")
@@ -185,6 +195,19 @@ def _check_unused(command: Train) -> None:
         )
 
 
+def _check_epochs(command: Train) -> None:
+    """Raise ValueError if a resumed run has a cosine schedule and another number of epochs."""
+    if not command.resume:
+        return
+    stored, epochs = read_configuration(command.out), command.training.epochs
+    if stored.schedule == command.training.schedule == "cosine" and epochs != stored.epochs:
+        raise ValueError(
+            f"the cosine schedule of {command.out} ends at epoch {stored.epochs}, got --epochs "
+            f"{epochs}: repeat the run with aejax train --from {command.out} --epochs {epochs} "
+            "--out ANOTHER"
+        )
+
+
 def _data_folder(command: Train) -> str | None:
     """Directory from which a relative path to the data leads, for this run or the repeated one."""
     run = command.out if command.resume else command.from_
@@ -195,30 +218,34 @@ def _data_folder(command: Train) -> str | None:
 
 
 def _start(
-    command: Train, examples: Examples, folder: str | None, state: TrainState
+    command: Train,
+    configuration: Training,
+    examples: Examples,
+    folder: str | None,
+    state: TrainState,
 ) -> tuple[TrainState, list[Record]]:
     """Restore or write the run; return the state to train from and the history up to it."""
-    history: list[Record] = []
-    recording = _recording(command, examples)
+    recording = _recording(command, configuration, examples)
     # A run that was killed before its first checkpoint starts from the beginning.
     if command.resume and (has_checkpoints(command.out) or command.checkpoint is not None):
         state, history = restore_recorded(recording, state, step=command.checkpoint)
         if is_main_process():
-            write_configuration(command.out, command.training)
-    elif is_main_process():
+            write_configuration(command.out, configuration)
+        return state, history
+    if is_main_process():
         schema = examples.schema
         about = About(environment(), examples.fingerprint, examples.shape, folder, schema)
-        write_settings(command.out, command.training, about, identity=new_identity())
-    return state, history
+        write_settings(command.out, configuration, about, identity=new_identity())
+    return start_from_data(configuration, examples, state), []
 
 
-def _recording(command: Train, examples: Examples) -> Recording:
+def _recording(command: Train, configuration: Training, examples: Examples) -> Recording:
     return Recording(
         command.out,
-        checkpoint_settings(command.training, examples.fingerprint, identity=None),
+        checkpoint_settings(configuration, examples.fingerprint, identity=None),
         examples.normalisation,
-        epochs=command.training.epochs,
-        patience=command.training.patience,
+        epochs=configuration.epochs,
+        patience=configuration.patience,
         keep=command.keep,
         save_every=command.save_every,
     )

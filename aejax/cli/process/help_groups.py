@@ -12,10 +12,10 @@ Groups = Mapping[str, str]
 """Title of a group -> its options in order, without leading dashes, separated by spaces."""
 
 TRAIN_GROUPS: Groups = {
-    "basic options": "help recipe data sizes loss corruption epochs seed out resume",
+    "basic options": "help recipe data code sizes loss corruption epochs seed out resume",
     "data": "data-dir label ignore normalise validation split-seed stream "
     "steps-per-epoch skip image-mode",
-    "model": "activation code-activation tied decoder-sizes channels refinement-steps "
+    "model": "activation code-activation linear-path tied decoder-sizes channels refinement-steps "
     "refinement-rate precision",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "

@@ -70,7 +70,8 @@ def test_decoder_sizes_may_differ_from_the_encoder(aejax, small, tmp_path):
 
 def test_last_epoch_is_always_saved(aejax, small, tmp_path):
     done = aejax(
-        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 3 --save-every 2 --keep 3 --out",
+        f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 3 --validation 0 --save-every 2 "
+        "--keep 3 --out",
         tmp_path / "run",
     )
     assert done.code == 0, done.err
@@ -141,7 +142,7 @@ def test_a_log_file_gets_lines_and_no_bar(tmp_path, small, aejax):
 def test_patience_stops_the_run_early(tmp_path, small, aejax):
     outcome = aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --validation 0.25 --patience 2 "
-        f"--optimizer sgd --learning-rate 1e-30 --epochs 50 --out {tmp_path / 'run'}"
+        f"--optimizer sgd --learning-rate 1e-30 --epochs 50 --save-every 1 --out {tmp_path / 'run'}"
     )  # the learning rate is too low to improve on the first epoch
     assert outcome.code == 0
     assert len(history_of(tmp_path / "run")) == 3
@@ -151,7 +152,7 @@ def test_patience_stops_the_run_early(tmp_path, small, aejax):
 def test_cosine_schedule_decays_over_the_run(tmp_path, small, aejax):
     aejax(
         f"train --data {small} --sizes 6 2 --batch-size 8 --epochs 4 --validation 0 "
-        f"--schedule cosine --keep 4 --out {tmp_path / 'run'}"
+        f"--schedule cosine --warm-up 0 --keep 4 --save-every 1 --out {tmp_path / 'run'}"
     )
     saved = sorted(int(path.name) for path in (tmp_path / "run/checkpoints").iterdir())
     params = [open_run(tmp_path / "run", checkpoint=step).params for step in saved]
@@ -181,11 +182,13 @@ def test_pca_of_large_data_is_randomised_or_skipped(run, aejax, monkeypatch):
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_fewer_examples_than_default_batch_size_form_one_batch(aejax, small, tmp_path, stream):
+def test_fewer_examples_than_default_batch_size_form_one_batch(aejax, tmp_path, stream):
+    small = tmp_path / "small.npy"
+    np.save(small, np.random.default_rng(0).random((9, 6)))
     out, words = tmp_path / "run", ["--stream"] if stream else []
-    sizes = ["--sizes", 6, 2, "--epochs", 1, "--quiet", "--no-pca"]
+    sizes = ["--sizes", 6, 2, "--epochs", 1, "--schedule", "constant", "--quiet", "--no-pca"]
     assert aejax("train", "--data", small, *sizes, *words, "--out", out).code == 0
-    assert json.loads((out / "configuration.json").read_text())["batch_size"] == 22  # 30 - 6 - 2
+    assert json.loads((out / "configuration.json").read_text())["batch_size"] == 7  # 9 - 1 - 1
     assert history_of(out)[0]["step"] == 1
     assert aejax("train", "--resume", "--out", out, "--epochs", 2, "--quiet").code == 0
     assert aejax("train", "--from", out, "--out", tmp_path / "again", "--quiet").code == 0

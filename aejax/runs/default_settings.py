@@ -1,0 +1,136 @@
+"""Default settings of a run, chosen from its data."""
+
+from dataclasses import fields, replace
+from math import ceil, floor, isfinite, log2, prod
+from typing import Any, NamedTuple
+
+from aejax import registry
+from aejax.runs.builders import linear_path_conflict
+from aejax.runs.configuration import Options, Scale, Training, check
+from aejax.training.batches import resolve_batch_size
+
+HIDDEN_UNITS = 128
+MAX_CODE = 16
+FEATURES_PER_CODE_UNIT = 4
+"""Number of features for each code unit, up to `MAX_CODE` units."""
+
+MIN_EPOCHS, MIN_STEPS = 20, 2000
+"""Minimum length of a run: whichever is longer."""
+
+MIN_STEPS_PER_EPOCH = 16
+"""Steps per epoch at which batches of small data stop shrinking."""
+
+MIN_BATCH_SIZE, MAX_BATCH_SIZE = 8, 128
+
+EPOCHS_PER_WARM_UP, EPOCHS_PER_PATIENCE = 10, 3
+"""Epochs of a run for each epoch of its warm-up, and of the patience of early stopping."""
+
+
+class DataFacts(NamedTuple):
+    """Properties of the data that default settings depend on.
+
+    shape:           shape of one example.
+    train_size:      number of train examples, without validation.
+    validation_size: number of validation examples.
+    is_bounded:      whether the format bounds the values, as that of images does.
+    """
+
+    shape: tuple[int, ...]
+    train_size: int
+    validation_size: int
+    is_bounded: bool
+
+
+def complete(options: Options, facts: DataFacts) -> Training:
+    """Choose the settings that a user has left open.
+
+    Args:
+        options: settings of the user; or complete ones, of a run or a recipe, of which only the
+            size of the code and the batch size may be open.
+        facts: properties of the data.
+
+    Returns:
+        Settings that depend on no default value.
+
+    Raises:
+        ValueError: for a setting outside its range.
+    """
+    check(options)
+    layers = _layers(options, facts)
+    if isinstance(options, Training):
+        size = resolve_batch_size(options.batch_size, facts.train_size)
+        return replace(options, **layers, batch_size=size)
+    settings: dict[str, Any] = {each.name: getattr(options, each.name) for each in fields(options)}
+    settings |= layers | _activations(options, layers["sizes"]) | _length(options, facts)
+    settings |= {"loss": options.loss or "squared", "linear_path": False, "normalise": "none"}
+    training = Training(**settings)
+    has_path = options.linear_path
+    if has_path is None:
+        has_path = _gains_from_linear_path(training, facts)
+    scale, loss = _scale_and_loss(options, facts, has_path=has_path)
+    training = replace(training, linear_path=has_path, normalise=scale, loss=loss)
+    check(training)
+    return training
+
+
+def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
+    """Sizes of the layers. The size of the code, if it is given, replaces the last of them."""
+    features, code = prod(facts.shape), options.code
+    sizes, decoder_sizes = options.sizes, options.decoder_sizes
+    if not sizes and (code is not None or not isinstance(options, Training)):
+        default = min(MAX_CODE, max(1, features // FEATURES_PER_CODE_UNIT))
+        sizes = (features, HIDDEN_UNITS, default)
+    if code is not None:
+        sizes = (*sizes[:-1], code)
+        decoder_sizes = (code, *decoder_sizes[1:]) if decoder_sizes else ()
+    return {"code": None, "sizes": sizes, "decoder_sizes": decoder_sizes}
+
+
+def _activations(options: Options, sizes: tuple[int, ...]) -> dict[str, Any]:
+    """Linear code behind hidden layers, for which no penalty needs a code in [0, 1]."""
+    code_activation = options.code_activation
+    if options.activation is None and code_activation is None:
+        has_hidden_layers = len(sizes) > 2 or options.channels
+        is_penalised = options.penalty.sparsity or options.penalty.contraction
+        code_activation = "identity" if has_hidden_layers and not is_penalised else "sigmoid"
+    return {"activation": options.activation or "gelu", "code_activation": code_activation}
+
+
+def _scale_and_loss(
+    options: Options, facts: DataFacts, *, has_path: bool
+) -> tuple[Scale, registry.NamedLoss]:
+    """Unit range for bounded values, or a loss that needs it; then Bernoulli without linear path.
+
+    A linear path, which starts as PCA, has a lower error on bounded values than logistic outputs.
+    """
+    needs_unit = options.loss is not None and isfinite(registry.loss(options.loss).support[0])
+    scale = "unit-range" if facts.is_bounded or needs_unit else "standardise"
+    scale = options.normalise or scale
+    is_unit = facts.is_bounded and scale == "unit-range"
+    return scale, options.loss or ("bernoulli" if is_unit and not has_path else "squared")
+
+
+def _length(options: Options, facts: DataFacts) -> dict[str, Any]:
+    """Batch size, epochs, and the settings that count in epochs."""
+    size = options.batch_size or _batch_size(facts.train_size)
+    steps = options.steps_per_epoch or max(1, ceil(facts.train_size / size))
+    epochs = options.epochs or max(MIN_EPOCHS, ceil(MIN_STEPS / steps))
+    warm_up, patience = options.warm_up, options.patience
+    if warm_up is None:
+        warm_up = epochs / EPOCHS_PER_WARM_UP if options.schedule == "cosine" else 0.0
+    if patience is None and options.epochs is None and facts.validation_size:
+        patience = ceil(epochs / EPOCHS_PER_PATIENCE)
+    return {"batch_size": size, "epochs": epochs, "warm_up": warm_up, "patience": patience}
+
+
+def _batch_size(examples: int) -> int:
+    """Power of two that gives `MIN_STEPS_PER_EPOCH`, between the bounds; all examples if fewer."""
+    size = 2 ** floor(log2(max(1, examples / MIN_STEPS_PER_EPOCH)))
+    return max(1, min(examples, max(MIN_BATCH_SIZE, min(MAX_BATCH_SIZE, size))))
+
+
+def _gains_from_linear_path(settings: Training, facts: DataFacts) -> bool:
+    """Whether a linear path fits the model, and PCA does not reconstruct the train examples."""
+    fits = linear_path_conflict(settings) is None
+    features, code = settings.sizes[0], settings.sizes[-1]
+    return fits and len(settings.sizes) > 2 and code < min(features, facts.train_size)
