@@ -1,4 +1,4 @@
-"""Examples of a run: flat, normalised, with a validation part split off; here, in memory."""
+"""Examples of a run in memory: normalised, in the shape of its model, and split."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
@@ -10,7 +10,7 @@ import numpy as np
 
 from aejax import training
 from aejax.data import Normalisation, Schema, fingerprint, load, normalise
-from aejax.runs.builders import make_normalisation
+from aejax.runs.builders import input_shape, make_normalisation
 from aejax.runs.configuration import Training, validation_seed
 from aejax.training.batches import resolve_batch_size
 from aejax.types import Array, Batch
@@ -21,7 +21,7 @@ class ShownExamples(NamedTuple):
 
     raw:    [examples, *features], in the units of the data set.
     labels: class of each example, or None.
-    batch:  the same examples, flat and normalised.
+    batch:  the same examples, normalised, in the shape of the model.
     """
 
     raw: np.ndarray
@@ -51,7 +51,7 @@ class Examples(NamedTuple):
     train_size:    number of train examples, without validation.
     check:         `training.check_training` or `check_stream` for the train examples.
     fit:           `training.fit` or `fit_stream` for the train examples.
-    test_batches:  () -> test examples in batches [examples, features], in order.
+    test_batches:  () -> test examples in batches, in order.
     pca_examples:  () -> train examples for PCA, validation included, and their entry in
                    `metrics.json`.
     shown:         () -> test examples for reports and the explorer.
@@ -75,7 +75,7 @@ class Examples(NamedTuple):
 
 
 def load_in_memory(configuration: Training) -> Examples:
-    """Load, normalise, flatten and split the data set of a configuration.
+    """Load, normalise, reshape and split the data set of a configuration.
 
     Args:
         configuration: settings of a run.
@@ -93,8 +93,9 @@ def load_in_memory(configuration: Training) -> Examples:
     normalisation = make_normalisation(
         configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
-    train, validation = _split(configuration, flat_normalised(normalisation, dataset.x_train))
-    test = Batch(flat_normalised(normalisation, dataset.x_test))
+    shape = input_shape(configuration, dataset.x_train.shape[1:])
+    train, validation = _split(configuration, model_rows(normalisation, dataset.x_train, shape))
+    test = Batch(model_rows(normalisation, dataset.x_test, shape))
     size = resolve_batch_size(configuration.batch_size, len(train.x))
     data = {"data": train, "batch_size": size, "validation": validation}
 
@@ -123,9 +124,24 @@ def load_in_memory(configuration: Training) -> Examples:
     )
 
 
-def flat_normalised(normalisation: Normalisation, x: Array | np.ndarray) -> Array:
-    """Normalised examples as float32 rows; ValueError for values beyond the range of float32."""
-    return jnp.asarray(normalise(normalisation, x, dtype=np.float32)).reshape(x.shape[0], -1)
+def model_rows(
+    normalisation: Normalisation, x: Array | np.ndarray, shape: tuple[int, ...]
+) -> Array:
+    """Normalised float32 examples in the shape of the model.
+
+    Args:
+        normalisation: normalisation of raw examples.
+        x: raw examples [examples, *features].
+        shape: shape of one example for the model.
+
+    Returns:
+        The examples [examples, *shape].
+
+    Raises:
+        ValueError: for values beyond the range of float32.
+    """
+    normalised = jnp.asarray(normalise(normalisation, x, dtype=np.float32))
+    return normalised.reshape(x.shape[0], *shape)
 
 
 def with_batch_size(configuration: Training, examples: Examples) -> Training:
