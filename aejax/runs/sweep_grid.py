@@ -27,6 +27,7 @@ IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax c
 FIXED = {
     **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
     **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
+    **dict.fromkeys(("factory", "arguments"), "train own objectives one by one, then compare them"),
     "seed": "give the number of seeds instead; they are counted from `seed`",
     "split_seed": "all members of a sweep share one validation split",
 }

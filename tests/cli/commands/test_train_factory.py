@@ -15,6 +15,7 @@ from aejax import runs, training
 from aejax.cli import main
 from aejax.cli.explorer import views
 from aejax.runs.presentation import shown_examples
+from aejax.runs.published_run import check_published_run
 from tests.cli.conftest import check, history_of, state_of
 
 MODEL = '''
@@ -244,6 +245,15 @@ def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_pa
     np.testing.assert_array_equal(arrays["1.w"], opened.params[1]["w"])
     again = runs.open(tmp_path / "exported")
     np.testing.assert_array_equal(runs.reconstruct(again, images), x_hat)
+
+
+def test_a_run_that_needs_code_is_neither_published_nor_pulled(folder, tmp_path, aejax):
+    published = aejax("publish", folder / "rows", "--license mit --out", tmp_path / "published")
+    check(published, "cannot be published or pulled | the code of my_model.py:shallow")
+    assert aejax("export", folder / "rows", "--out", tmp_path / "exported").code == 0
+    (tmp_path / "exported" / "README.md").write_text("a card")
+    with pytest.raises(ValueError, match="cannot be published or pulled"):
+        check_published_run(tmp_path / "exported")
 
 
 def test_the_explorer_varies_the_units_of_a_tree(folder):
