@@ -94,7 +94,7 @@ def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
     """
     make = load_factory(name)
     try:
-        made = make(**_typed(make, arguments))
+        made = make(**typed_arguments(make, arguments))
     except Exception as error:
         where = _line(error, inspect.getsourcefile(make) or "")
         given = dict(arguments)
@@ -165,8 +165,16 @@ def _line(error: BaseException, file: str) -> str:
     return f" in line {lines[-1]}" if lines else ""
 
 
-def _typed(make: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments with tuples where the function declares tuples, which JSON lacks."""
+def typed_arguments(make: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert lists to tuples where a function declares tuples, which JSON lacks.
+
+    Args:
+        make: the function.
+        arguments: keyword arguments as JSON values.
+
+    Returns:
+        The arguments.
+    """
     try:
         parameters = inspect.signature(make, eval_str=True).parameters
     except Exception:  # an annotation that cannot be evaluated

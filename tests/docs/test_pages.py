@@ -25,6 +25,7 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/choose_code_size.md",
     "how-to/compare_runs.md",
     "how-to/noise_levels.md",
+    "how-to/own_model.md",
     "how-to/own_script.md",
     "how-to/own_study.md",
     "how-to/streams.md",

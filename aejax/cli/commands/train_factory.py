@@ -19,7 +19,7 @@ from aejax.cli.process.factory_options import (
 )
 from aejax.cli.process.help_groups import TRAIN_GROUPS, Groups
 from aejax.runs.configuration import DATA_ARGUMENTS, OBJECTIVE_SETTINGS, Training
-from aejax.runs.factories import absolute_factory, load_factory
+from aejax.runs.factories import absolute_factory, load_factory, typed_arguments
 from aejax.runs.objective_record import as_json
 
 STARTS = "--resume", "--from"
@@ -46,13 +46,13 @@ def parse_own_train(factory: str, words: Sequence[str], start: Train | None) -> 
     make = load_factory(name)
     recorded = {} if start is None else start.training.arguments
     declared = parameters(factory, make, DATA_ARGUMENTS)
-    taken = _with_defaults(declared, recorded)
+    taken = _with_defaults(declared, typed_arguments(make, recorded))
     if start is None and any(word.partition("=")[0] in STARTS for word in words):
         taken = _optional(taken)  # the run, which is not known yet, has recorded them
     settings = hiding(Training, [*OBJECTIVE_SETTINGS, "factory", "arguments"])
     kind = with_options(hiding(Train, ["recipe"]), make, taken, settings=settings)
     first = Train() if start is None else start
-    default = _as(kind, first, training=_as(settings, first.training), options=tyro.MISSING)
+    default = _as(kind, first, training=_as(settings, first.training), options=tyro.MISSING_NONPROP)
     groups = _groups(f"options of {factory}", taken)
     try:
         found = parse(kind, words, groups=groups, prog=f"aejax train {factory}", default=default)

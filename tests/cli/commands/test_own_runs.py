@@ -14,7 +14,7 @@ from tests.runs.own_objectives import WINE
 FACTORIES = {name: f"tests.runs.own_objectives:{name}_objective" for name in ("dict", "equinox")}
 
 
-@pytest.fixture(scope="module", params=FACTORIES)
+@pytest.fixture(scope="module", params=["equinox", pytest.param("dict", marks=pytest.mark.slow)])
 def own(request, tmp_path_factory):
     """A finished run on normalised rows, and the folder with its train examples; read-only."""
     folder = tmp_path_factory.mktemp("own")

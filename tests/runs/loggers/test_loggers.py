@@ -15,6 +15,7 @@ from PIL import Image
 import aejax
 from aejax import losses, runs, training
 from aejax.runs import loggers
+from aejax.runs.loggers.logging_contexts import check_loggers
 
 X = np.random.default_rng(0).random((40, 4, 5)).astype(np.float32)
 DENSE = aejax.dense((20, 3))
@@ -169,8 +170,6 @@ def test_a_logger_serves_fit_too_and_once(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ("csv", "loggers must be a list of functions"),
-        ([3], "loggers must be a list of functions"),
         ([loggers.tensorboard("events", every=0)], "every must be at least 1, got 0"),
         ([loggers.tensorboard("events", hyperparameters={"f": len})], "f is no JSON value"),
     ],
@@ -179,6 +178,9 @@ def test_bad_loggers_are_refused(tmp_path, monkeypatch, given, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=message):
         runs.train(OBJECTIVE, optax.adam(1e-2), X, out="run", epochs=1, key=0, loggers=given)
+    for wrong in ("csv", [3], 3):
+        with pytest.raises(ValueError, match="loggers must be a list of functions"):
+            check_loggers(wrong)
     with pytest.raises(ValueError, match="image_shape must be"):
         loggers.reconstructions(OBJECTIVE, X.reshape(40, 20))
 
@@ -190,31 +192,47 @@ def needs(package: str):
     )
 
 
+def transactions(path: Path) -> list[bytes]:
+    """Records of W&B's log file: a header, then parts in blocks of 32 KiB, as in LevelDB."""
+    content, position, found, pending = path.read_bytes(), 7, [], b""
+    while position + 7 <= len(content):
+        left = 2**15 - position % 2**15
+        if left < 7:
+            position += left
+            continue
+        length, kind = struct.unpack_from("<HB", content, position + 4)
+        pending += content[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # the whole record, or its last part
+            found.append(pending)
+            pending = b""
+    return found
+
+
 @needs("wandb")
 @pytest.mark.filterwarnings("ignore")
 def test_weights_and_biases_receives_every_step_once_offline(tmp_path):
     from wandb.proto.wandb_internal_pb2 import Record
-    from wandb.sdk.internal.datastore import DataStore
 
     out = tmp_path / "run"
     options = {"project": "tests", "mode": "offline", "hyperparameters": SETTINGS}
     run = killed_and_resumed(out, lambda: loggers.wandb(out, **options))
-    steps, names = [], set()
-    for path in sorted(out.glob("wandb/offline-run-*/*.wandb")):
-        store = DataStore()
-        store.open_for_scan(str(path))
-        while (data := store.scan_data()) is not None:
-            record = Record()
-            record.ParseFromString(data)
-            items = {
-                item.key or "/".join(item.nested_key): item.value_json
-                for item in record.history.item
-            }
-            if "train/loss" in items:
-                steps.append((json.loads(items["_step"]), json.loads(items["train/loss"])))
-            names |= {record.run.run_id} - {""}
-    assert steps == [(record["step"], record["loss"]) for record in run.history]
-    assert names == {json.loads((out / "wandb.json").read_text())["identity"]}
+    losses, identities, settings = [], set(), {}
+    paths = [*out.glob("wandb/offline-run-*/*.wandb")]
+    for record in map(Record.FromString, (data for path in paths for data in transactions(path))):
+        items = {
+            item.key or "/".join(item.nested_key): json.loads(item.value_json)
+            for item in record.history.item
+        }
+        if "train/loss" in items:
+            losses.append((items["_step"], items["train/loss"]))
+        if record.run.run_id:
+            identities.add(record.run.run_id)
+            settings |= {item.key: item.value_json for item in record.run.config.update}
+    assert len(paths) == 2
+    assert sorted(losses) == [(record["step"], record["loss"]) for record in run.history]
+    assert identities == {json.loads((out / "wandb.json").read_text())["identity"]}
+    assert json.loads(settings["rate"]) == SETTINGS["rate"]
 
 
 @needs("mlflow-skinny")
