@@ -25,6 +25,17 @@ from aejax.runs.objective_record import as_json
 STARTS = "--resume", "--from"
 """Options with which the arguments of the factory are those of a run."""
 
+DESCRIPTION = """Train the objective that {factory} returns, or resume such a run.
+
+Example: aejax train {factory} --data digits --out runs/mine
+
+Example: aejax train --resume --epochs 50 --out runs/mine
+
+The run records the function and its arguments: all commands open it without them. Ctrl-C or SIGTERM
+stops the run after the current epoch and saves it; a second signal stops it at once.
+"""
+"""Text of the help."""
+
 
 def parse_own_train(factory: str, words: Sequence[str], start: Train | None) -> Train:
     """Parse the options of `aejax train FACTORY`.
@@ -50,7 +61,11 @@ def parse_own_train(factory: str, words: Sequence[str], start: Train | None) -> 
     if start is None and any(word.partition("=")[0] in STARTS for word in words):
         taken = _optional(taken)  # the run, which is not known yet, has recorded them
     settings = hiding(Training, [*OBJECTIVE_SETTINGS, "factory", "arguments"])
-    kind = with_options(hiding(Train, ["recipe"]), make, taken, settings=settings)
+    kind = with_options(
+        *(hiding(Train, ["recipe"]), make, taken),
+        settings=settings,
+        description=DESCRIPTION.format(factory=factory),
+    )
     first = Train() if start is None else start
     default = _as(kind, first, training=_as(settings, first.training), options=tyro.MISSING_NONPROP)
     groups = _groups(f"options of {factory}", taken)

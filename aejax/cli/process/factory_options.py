@@ -87,7 +87,12 @@ def hiding(kind: type, names: Sequence[str]) -> type:
 
 
 def with_options(
-    kind: type, make: Callable[..., Any], taken: Parameters, *, settings: type
+    kind: type,
+    make: Callable[..., Any],
+    taken: Parameters,
+    *,
+    settings: type,
+    description: str,
 ) -> type:
     """Derive a command with the options of a factory, in its field `options`.
 
@@ -96,6 +101,7 @@ def with_options(
         make: the factory, whose docstring describes its parameters.
         taken: the parameters that become options.
         settings: type of the field `training` of the command.
+        description: text of the help before the options.
 
     Returns:
         A dataclass that tyro can parse. Its field `options` is a dataclass of the arguments.
@@ -116,7 +122,7 @@ def with_options(
         kind.__name__,
         [("training", training, field()), ("options", options, field(kw_only=True))],
         bases=(kind,),
-        namespace={"__doc__": kind.__doc__},
+        namespace={"__doc__": description},
         frozen=True,
     )
 
