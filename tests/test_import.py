@@ -30,10 +30,8 @@ def test_importing_the_command_line_imports_nothing_heavy():
 
 def test_tensorboard_logging_does_not_import_pytorch():
     run_python(
-        "import sys, tempfile; from pathlib import Path; "
-        "from aejax.runs.history import history_writer; "
-        "folder = Path(tempfile.mkdtemp()); "
-        "history_writer(folder / 'history.jsonl', folder / 'events', []).__enter__(); "
+        "import sys, tempfile; from aejax.runs import loggers; "
+        "loggers.tensorboard(tempfile.mkdtemp()).__enter__(); "
         "assert 'tensorboardX' in sys.modules and 'torch' not in sys.modules; import torch"
     )
 

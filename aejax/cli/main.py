@@ -25,9 +25,11 @@ from aejax.cli.commands.runs import Runs, print_runs
 from aejax.cli.commands.score import Score, write_scores
 from aejax.cli.commands.sweep import Sweep, sweep
 from aejax.cli.commands.train import Train, train
+from aejax.cli.commands.train_factory import parse_own_train
 from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.command_list import check_command, command_types, overview
+from aejax.cli.process.factory_options import split_factory
 from aejax.cli.process.help_groups import SWEEP_GROUPS, TRAIN_GROUPS
 from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
 from aejax.cli.process.path_options import check_encoding, expand_home
@@ -188,15 +190,24 @@ def _command(arguments: Sequence[str]) -> Any:
     check_command(arguments, list(TYPES))
     if arguments[:1] == ["sweep"]:
         return _sweep_command(arguments)
-    groups = TRAIN_GROUPS if arguments[:1] == ["train"] else None
-    command = expand_home(parse(Command, arguments, groups=groups, prog="aejax"))
-    settings = _initial_settings(command) if isinstance(command, Train) else None
+    if arguments[:1] != ["train"]:
+        return expand_home(parse(Command, arguments, prog="aejax"))
+    command = _train_command(arguments[1:])
+    settings = _initial_settings(command)
     if settings is None:
         return command
-    start = replace(command, training=settings)
-    return expand_home(
-        parse(Train, arguments[1:], prog="aejax train", default=start, groups=groups)
-    )
+    return _train_command(arguments[1:], replace(command, training=settings))
+
+
+def _train_command(words: Sequence[str], start: Train | None = None) -> Train:
+    """Parse the words after `aejax train`; the options of `start` are the defaults."""
+    factory, options = split_factory(words)
+    if factory is None and start is not None:
+        factory = start.training.factory
+    if factory is not None:
+        return expand_home(parse_own_train(factory, options, start))
+    default = {} if start is None else {"default": start}
+    return expand_home(parse(Train, options, groups=TRAIN_GROUPS, prog="aejax train", **default))
 
 
 def _sweep_command(arguments: Sequence[str]) -> Sweep:

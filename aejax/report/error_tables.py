@@ -8,7 +8,8 @@ import numpy as np
 from aejax.evaluation import feature_errors
 from aejax.objectives import reconstruct
 from aejax.runs.examples import ShownExamples
-from aejax.runs.run import Run
+from aejax.runs.inference import TrainedRun
+from aejax.runs.presentation import has_comparable_output
 from aejax.runs.scoring import column_errors
 
 MAX_FEATURES = 50
@@ -18,7 +19,7 @@ NUM_WORST = 10
 """Number of test examples in the table of the largest errors."""
 
 
-def error_tables(run: Run, examples: ShownExamples) -> dict[str, list[dict[str, Any]]]:
+def error_tables(run: TrainedRun, examples: ShownExamples) -> dict[str, list[dict[str, Any]]]:
     """Make the tables of the errors of test examples that are vectors.
 
     Args:
@@ -26,9 +27,10 @@ def error_tables(run: Run, examples: ShownExamples) -> dict[str, list[dict[str, 
         examples: its test examples.
 
     Returns:
-        Title -> records, as for `aejax.report.tables.table`; empty for images.
+        Title -> records, as for `aejax.report.tables.table`; empty for images, and for outputs of
+        another shape than the examples.
     """
-    if len(run.about.feature_shape) > 1:
+    if len(run.about.feature_shape) > 1 or not has_comparable_output(run):
         return {}
     x = examples.batch.x
     x_hat = reconstruct(run.objective, run.params, jnp.asarray(x))
@@ -50,7 +52,7 @@ def _by_feature(errors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
 
 
 def _worst(
-    run: Run, examples: ShownExamples, errors: dict[str, np.ndarray]
+    run: TrainedRun, examples: ShownExamples, errors: dict[str, np.ndarray]
 ) -> list[dict[str, Any]]:
     names, values = list(errors), np.stack(list(errors.values()))
     error, largest = values.sum(axis=0), values.argmax(axis=0)

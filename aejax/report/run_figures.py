@@ -11,10 +11,12 @@ import numpy as np
 from aejax import plots
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
+from aejax.runs.code_units import code_like, from_units, has_units, to_units
 from aejax.runs.examples import ShownExamples
-from aejax.runs.run import Run
+from aejax.runs.inference import TrainedRun
+from aejax.runs.presentation import has_comparable_output, seed, target_activation
 from aejax.training.records import Record
-from aejax.types import Array, Batch
+from aejax.types import Array, Batch, Code
 
 NUM_EXTREMES = 5
 """Number of best, and of worst, reconstructed examples in their figure."""
@@ -30,15 +32,19 @@ MAX_JACOBIAN_ENTRIES = 2**22
 
 
 def run_figures(
-    run: Run, examples: ShownExamples, history: Sequence[Record]
+    run: TrainedRun, examples: ShownExamples, history: Sequence[Record]
 ) -> Iterator[CaptionedFigure]:
     """Draw the figures of a run, in the order of display."""
     if history:
         yield learning_curves(history)
     code = np.asarray(_encode(run, examples.batch.x))
-    if _is_image(run.about.feature_shape):
-        yield from _images(run, examples.batch, code)
-    yield from _codes(run, examples, code)
+    like = code_like(run)
+    if _is_image(run.about.feature_shape) and has_comparable_output(run):
+        yield from _images(run, examples.batch)
+        if has_units(like):
+            yield _traversals(run, code, like)
+    if has_units(like):
+        yield from _codes(run, examples, code)
 
 
 def learning_curves(history: Sequence[Record]) -> CaptionedFigure:
@@ -51,9 +57,9 @@ def learning_curves(history: Sequence[Record]) -> CaptionedFigure:
     )
 
 
-def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure]:
+def _images(run: TrainedRun, test: Batch) -> Iterator[CaptionedFigure]:
     shape = run.about.feature_shape
-    record = forward(run.objective, run.params, test, jax.random.key(run.configuration.seed))
+    record = forward(run.objective, run.params, test, jax.random.key(seed(run)))
     x, x_hat = test.x, reconstruct(run.objective, run.params, record.x_corrupted)
     corrupted = None if run.objective.corruption is None else np.asarray(record.x_corrupted)
     yield CaptionedFigure(
@@ -64,7 +70,9 @@ def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure
         "Rows of images: test examples above their reconstructions.",
     )
     yield _extremes(run, np.asarray(x))
-    kernel = run.params["encoder"]["layer_0"]["kernel"]
+    kernel = _first_kernel(run)
+    if kernel is None:
+        return
     window = shape if kernel.ndim == 2 else kernel.shape[:-1]
     yield CaptionedFigure(
         plots.filters(kernel.reshape(-1, kernel.shape[-1]), window),
@@ -73,13 +81,21 @@ def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure
         "Grid of images of the first layer's kernels, with positive and negative weights in two "
         "colours.",
     )
-    yield _traversals(run, code)
 
 
-def _extremes(run: Run, x: np.ndarray) -> CaptionedFigure:
+def _first_kernel(run: TrainedRun) -> Array | None:
+    """Kernel of the first layer of a model of aejax; None for another model."""
+    try:
+        return run.params["encoder"]["layer_0"]["kernel"]
+    except (TypeError, KeyError, IndexError):
+        return None
+
+
+def _extremes(run: TrainedRun, x: np.ndarray) -> CaptionedFigure:
     """Draw the best and worst reconstructed test examples, without corruption."""
     x_hat = np.asarray(reconstruct(run.objective, run.params, jnp.asarray(x)))
-    order = np.argsort(np.square(x_hat - x).sum(axis=1), kind="stable")
+    errors = np.square(x_hat - x).reshape(len(x), -1).sum(axis=1)
+    order = np.argsort(errors, kind="stable")
     ends = [*range(len(x))[:NUM_EXTREMES], *range(len(x))[-NUM_EXTREMES:]]
     shown = order[np.unique(ends)]
     return CaptionedFigure(
@@ -92,14 +108,15 @@ def _extremes(run: Run, x: np.ndarray) -> CaptionedFigure:
     )
 
 
-def _traversals(run: Run, code: np.ndarray) -> CaptionedFigure:
+def _traversals(run: TrainedRun, code: np.ndarray, like: Code) -> CaptionedFigure:
     """Vary each of the units with the largest variance over its range in the first test code."""
     units = np.argsort(-code.std(axis=0), kind="stable")[:TRAVERSED_UNITS]
     values = np.quantile(code[:, units], np.linspace(0, 1, TRAVERSAL_STEPS), axis=0).T
     codes = np.tile(code[0], (len(units), TRAVERSAL_STEPS, 1))
     for row, unit in enumerate(units):
         codes[row, :, unit] = values[row]
-    output = run.objective.model.decode(run.params, _as_code(run, codes.reshape(-1, code.shape[1])))
+    varied = from_units(codes.reshape(-1, code.shape[1]), like)
+    output = run.objective.model.decode(run.params, varied)
     x_hat = np.asarray(run.objective.loss.mean(output)).reshape(len(units), TRAVERSAL_STEPS, -1)
     names = [f"unit {unit}" for unit in units]
     return CaptionedFigure(
@@ -111,10 +128,9 @@ def _traversals(run: Run, code: np.ndarray) -> CaptionedFigure:
     )
 
 
-def _codes(run: Run, examples: ShownExamples, code: np.ndarray) -> Iterator[CaptionedFigure]:
-    penalty = run.configuration.penalty
+def _codes(run: TrainedRun, examples: ShownExamples, code: np.ndarray) -> Iterator[CaptionedFigure]:
     yield CaptionedFigure(
-        plots.activations(code, rho=penalty.rho if penalty.sparsity else None),
+        plots.activations(code, rho=target_activation(run)),
         "Activations",
         f"Activations of the {code.shape[1]} units on the {len(code)} test examples, and the mean "
         "activation of each unit.",
@@ -133,7 +149,7 @@ def _codes(run: Run, examples: ShownExamples, code: np.ndarray) -> Iterator[Capt
         )
 
 
-def _jacobian(run: Run, examples: ShownExamples) -> CaptionedFigure:
+def _jacobian(run: TrainedRun, examples: ShownExamples) -> CaptionedFigure:
     x = examples.batch.x[:JACOBIAN_POINTS]
     return CaptionedFigure(
         plots.jacobian_spectra({"encoder": _singular_values(run, x)}),
@@ -144,24 +160,17 @@ def _jacobian(run: Run, examples: ShownExamples) -> CaptionedFigure:
     )
 
 
-def _singular_values(run: Run, x: Array) -> np.ndarray:
+def _singular_values(run: TrainedRun, x: Array) -> np.ndarray:
     def values(one: Array) -> Array:
         jacobian = jax.jacrev(lambda x: _encode(run, x[None])[0])(one)
-        return jnp.linalg.svd(jacobian, compute_uv=False)
+        return jnp.linalg.svd(jacobian.reshape(len(jacobian), -1), compute_uv=False)
 
     return np.asarray(jax.lax.map(values, x))
 
 
-def _encode(run: Run, x: Array) -> Array:
-    """Encode to [examples, units]; a spatial code is flattened in C order."""
-    return run.objective.model.encode(run.params, x).reshape(len(x), -1)
-
-
-def _as_code(run: Run, units: np.ndarray) -> Array:
-    """Reshape units [examples, units] to the code shape that the decoder expects."""
-    example = jax.ShapeDtypeStruct((1, math.prod(run.about.feature_shape)), np.float32)
-    code = jax.eval_shape(run.objective.model.encode, run.params, example)
-    return jnp.asarray(units).reshape(len(units), *code.shape[1:])
+def _encode(run: TrainedRun, x: Array) -> Array:
+    """Encode to [examples, units]."""
+    return jnp.asarray(to_units(run.objective.model.encode(run.params, x)))
 
 
 def _is_image(shape: tuple[int, ...]) -> bool:

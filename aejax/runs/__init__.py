@@ -4,6 +4,7 @@
 uses the same modules. `Training` has the settings of `aejax train`.
 """
 
+from aejax.runs import loggers as loggers
 from aejax.runs.configuration import Training as Training
 from aejax.runs.inference import encode as encode
 from aejax.runs.inference import reconstruct as reconstruct

@@ -14,6 +14,7 @@ from aejax.data import LazyArray, Normalisation, identity, standardise, unit_ran
 from aejax.models import convolutional, dense, mixed_precision, refined, with_linear_path
 from aejax.objectives import Objective, objective
 from aejax.runs.configuration import AffineAugmentation, Training
+from aejax.runs.factories import call_factory
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
 
@@ -41,6 +42,35 @@ def make_normalisation(
         case "none":
             found = identity()
     return Normalisation(*(np.broadcast_to(part, x_train.shape[1:]) for part in found))
+
+
+def input_shape(training: Training, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Shape of one example for the model: flat, unless a factory makes a model of other examples.
+
+    Args:
+        training: settings of the run.
+        shape: shape of one raw example.
+
+    Returns:
+        The shape.
+    """
+    is_flat = training.factory is None or "features" in training.arguments
+    return (prod(shape),) if is_flat else shape
+
+
+def with_data_arguments(training: Training, shape: tuple[int, ...]) -> Training:
+    """Settings with the arguments of the factory that are taken from the data.
+
+    Args:
+        training: settings of a run, in which those arguments are named.
+        shape: shape of one raw example.
+
+    Returns:
+        The settings.
+    """
+    found = {"features": prod(shape), "shape": list(shape)}
+    filled = {name: found[name] for name in training.arguments if name in found}
+    return dataclasses.replace(training, arguments=training.arguments | filled)
 
 
 def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
@@ -88,11 +118,15 @@ def linear_path_conflict(training: Training) -> str | None:
 
 def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
     """Make the objective in full precision."""
+    if training.factory is not None:
+        return call_factory(training.factory, training.arguments)
     return _objective_of(make_model(training, shape), training, shape)
 
 
 def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Objective:
     """Make the objective for training, in the precision of the settings."""
+    if training.factory is not None:
+        return make_objective(training, shape)
     model = make_model(training, shape)
     if training.precision == "mixed":
         model = mixed_precision(model)

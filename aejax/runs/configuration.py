@@ -8,14 +8,28 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from tyro.conf import Fixed, Suppress
+
 from aejax import registry
 from aejax.data.image_folder import ImageMode
+from aejax.runs.factories import short_factory
 from aejax.runs.json_files import json_text
 
 Scale = Literal["unit-range", "standardise", "none"]
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
+
+OBJECTIVE_SETTINGS = (
+    *("sizes", "code", "decoder_sizes", "channels", "activation", "code_activation", "tied"),
+    *("refinement_steps", "refinement_rate", "loss", "corruption", "corruption_level"),
+    *("augmentation", "penalty", "precision", "linear_path"),
+)
+"""Settings of the model, loss and noise, which a factory replaces."""
+
+DATA_ARGUMENTS = "features", "shape"
+"""Arguments of a factory that are taken from the data: number of features, or shape of an example.
+With the first one, examples are vectors."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +149,11 @@ class Options:
     """maximum number of unreadable examples of a stream that are skipped"""
     image_mode: ImageMode | None = None
     """Pillow mode to which the images of a streamed folder are converted; None: as stored"""
+    factory: Suppress[Fixed[str | None]] = None
+    """function that makes the objective, "module:function" or "/path/file.py:function"; None: the
+    objective is made from the settings"""
+    arguments: Suppress[Fixed[dict[str, Any]]] = field(default_factory=dict)
+    """keyword arguments of the factory, as JSON values"""
 
 
 @dataclass(frozen=True)
@@ -172,6 +191,7 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     settings = _as_json(training)
     del settings["data_dir"], settings["skip"]
     del settings["code"]  # `complete` has put it into the sizes
+    factory, arguments = settings.pop("factory"), settings.pop("arguments")
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
     if training.image_mode is None:
@@ -190,6 +210,10 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         del settings["refinement_steps"], settings["refinement_rate"]
     if training.schedule == "constant":
         del settings["epochs"]
+    if factory is not None:
+        given = {f"arguments.{name}": value for name, value in arguments.items()}
+        own = {name: value for name, value in settings.items() if name not in OBJECTIVE_SETTINGS}
+        return own | {"factory": short_factory(factory)} | given
     parts = {part: settings.pop(part) for part in ("augmentation", "penalty")}
     return settings | {
         f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
@@ -298,6 +322,8 @@ def fits(value: Any, hint: Any) -> bool:
         return value in parts
     if origin is tuple:
         return isinstance(value, tuple) and all(fits(each, parts[0]) for each in value)
+    if origin is dict:
+        return isinstance(value, dict)
     if isinstance(value, bool):  # bool is a subclass of int
         return hint is bool
     return isinstance(value, (int, float) if hint is float else hint)

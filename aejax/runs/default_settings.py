@@ -75,6 +75,8 @@ def complete(options: Options, facts: DataFacts) -> Training:
 
 def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
     """Sizes of the layers. The size of the code, if it is given, replaces the last of them."""
+    if options.factory is not None:
+        return {"code": None, "sizes": (), "decoder_sizes": ()}
     features, code = prod(facts.shape), options.code
     sizes, decoder_sizes = options.sizes, options.decoder_sizes
     if not sizes and (code is not None or not isinstance(options, Training)):
@@ -131,6 +133,8 @@ def _batch_size(examples: int) -> int:
 
 def _gains_from_linear_path(settings: Training, facts: DataFacts) -> bool:
     """Whether a linear path fits the model, and PCA does not reconstruct the train examples."""
+    if len(settings.sizes) <= 2:
+        return False
     fits = linear_path_conflict(settings) is None
     features, code = settings.sizes[0], settings.sizes[-1]
-    return fits and len(settings.sizes) > 2 and code < min(features, facts.train_size)
+    return fits and code < min(features, facts.train_size)

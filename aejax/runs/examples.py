@@ -1,4 +1,4 @@
-"""Examples of a run: flat, normalised, with a validation part split off; here, in memory."""
+"""Examples of a run in memory: normalised, in the shape of its model, and split."""
 
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
@@ -9,7 +9,7 @@ import numpy as np
 
 from aejax import training
 from aejax.data import LazyArray, Normalisation, Schema, fingerprint, load, normalise
-from aejax.runs.builders import make_normalisation
+from aejax.runs.builders import input_shape, make_normalisation
 from aejax.runs.configuration import Options, Training, validation_seed
 from aejax.runs.default_settings import DataFacts, complete
 from aejax.training.batches import resolve_batch_size
@@ -21,7 +21,7 @@ class ShownExamples(NamedTuple):
 
     raw:    [examples, *features], in the units of the data set.
     labels: class of each example, or None.
-    batch:  the same examples, flat and normalised.
+    batch:  the same examples, normalised, in the shape of the model.
     """
 
     raw: np.ndarray
@@ -50,7 +50,7 @@ class Examples(NamedTuple):
     normalisation: normalisation, fitted to the train and validation examples.
     check:         `training.check_training` or `check_stream` for the train examples.
     fit:           `training.fit` or `fit_stream` for the train examples.
-    test_batches:  () -> test examples in batches [examples, features], in order.
+    test_batches:  () -> test examples in batches, in order.
     train_sample:  () -> train examples without validation, at most a sample of a stream.
     pca_examples:  () -> train examples for PCA, validation included, and their entry in
                    `metrics.json`.
@@ -80,7 +80,7 @@ class Examples(NamedTuple):
 
 
 def load_in_memory(options: Options) -> Examples:
-    """Load, normalise, flatten and split the data set of a run.
+    """Load, normalise, reshape and split the data set of a run.
 
     Args:
         options: settings of the run, which the data complete.
@@ -100,8 +100,9 @@ def load_in_memory(options: Options) -> Examples:
     normalisation = make_normalisation(
         configuration, dataset.x_train, low=dataset.low, high=dataset.high
     )
-    train, validation = _split(configuration, flat_normalised(normalisation, dataset.x_train))
-    test = Batch(flat_normalised(normalisation, dataset.x_test))
+    shape = input_shape(configuration, facts.shape)
+    train, validation = _split(configuration, model_rows(normalisation, dataset.x_train, shape))
+    test = Batch(model_rows(normalisation, dataset.x_test, shape))
     data = {"data": train, "batch_size": configuration.batch_size, "validation": validation}
 
     def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
@@ -129,9 +130,24 @@ def load_in_memory(options: Options) -> Examples:
     )
 
 
-def flat_normalised(normalisation: Normalisation, x: Array | np.ndarray) -> Array:
-    """Normalised examples as float32 rows; ValueError for values beyond the range of float32."""
-    return jnp.asarray(normalise(normalisation, x, dtype=np.float32)).reshape(x.shape[0], -1)
+def model_rows(
+    normalisation: Normalisation, x: Array | np.ndarray, shape: tuple[int, ...]
+) -> Array:
+    """Normalised float32 examples in the shape of the model.
+
+    Args:
+        normalisation: normalisation of raw examples.
+        x: raw examples [examples, *features].
+        shape: shape of one example for the model.
+
+    Returns:
+        The examples [examples, *shape].
+
+    Raises:
+        ValueError: for values beyond the range of float32.
+    """
+    normalised = jnp.asarray(normalise(normalisation, x, dtype=np.float32))
+    return normalised.reshape(x.shape[0], *shape)
 
 
 def total_steps(configuration: Training, examples: Examples) -> int:

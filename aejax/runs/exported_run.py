@@ -8,6 +8,8 @@ import jax
 import numpy as np
 
 from aejax import interchange
+from aejax.interchange.nested_dicts import as_nested_dicts
+from aejax.runs.inference import TrainedRun
 from aejax.runs.integrity import write_files
 from aejax.runs.run import Run, parameters_file, write_settings
 
@@ -29,7 +31,7 @@ def write_exported_run(
     write_files(folder, identity, {path.name: path.read_bytes()})
 
 
-def exported_parameters(run: Run) -> dict[str, Any]:
+def exported_parameters(run: TrainedRun) -> dict[str, Any]:
     """Parameters of a run and, below "normalisation", its shift and scale."""
     normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
-    return run.params | {"normalisation": normalisation}
+    return as_nested_dicts(run.params) | {"normalisation": normalisation}

@@ -1,11 +1,11 @@
-"""History of a run on disk: JSON Lines, one object per epoch, and TensorBoard events."""
+"""History of a run on disk: JSON Lines, one object per epoch."""
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from aejax import checkpoints
 from aejax.interchange.sealed_json import DIGEST, parse_object, seal, unseal
@@ -68,13 +68,12 @@ def read_history(path: Path, identity: str | None = None) -> list[Record]:
 
 @contextmanager
 def history_writer(
-    path: Path, events: Path, history: Sequence[Record], identity: str | None = None
+    path: Path, history: Sequence[Record], identity: str | None = None
 ) -> Iterator[Callback]:
-    """Write the records of a run to a history file and to TensorBoard events.
+    """Write the records of a run to a history file.
 
     Args:
         path: `.jsonl` file, which is first rewritten with the records in `history`.
-        events: folder of the TensorBoard events.
         history: records of the epochs before a resumed run starts.
         identity: identity of the run, which salts the digest of each line.
 
@@ -82,32 +81,13 @@ def history_writer(
         A callback for `fit` that appends one record.
     """
     write_text(path, "".join(_line(record, identity) for record in history))
-    step = history[-1]["step"] if history else 0
-    with (
-        path.open("a", encoding="utf-8") as lines,
-        _summary_writer()(str(events), purge_step=step + 1) as writer,
-    ):
+    with path.open("a", encoding="utf-8") as lines:
 
         def record_epoch(_: TrainState, record: Record) -> None:
             lines.write(_line(record, identity))
             lines.flush()
-            for name, value in _flat(record):
-                writer.add_scalar(name, value, record["step"])
 
         yield record_epoch
-
-
-def _summary_writer() -> Any:
-    """Import tensorboardX's writer without PyTorch, whose unused import would take seconds."""
-    hidden = "torch" not in sys.modules
-    if hidden:
-        sys.modules["torch"] = cast(Any, None)  # None makes `import torch` fail
-    try:
-        from tensorboardX import SummaryWriter
-    finally:
-        if hidden:
-            del sys.modules["torch"]
-    return SummaryWriter
 
 
 def _line(record: Record, identity: str | None) -> str:
@@ -144,11 +124,3 @@ def _has_numbers(terms: Any) -> bool:
 def _is_number(value: Any) -> bool:
     is_float = isinstance(value, float)
     return is_float or (type(value) is int and abs(value) <= sys.float_info.max)
-
-
-def _flat(record: Record) -> Iterator[tuple[str, float]]:
-    for name, value in record.items():
-        if name == "validation":
-            yield from ((f"validation/{term}", value) for term, value in value.items())
-        elif name not in ("epoch", "step"):
-            yield f"train/{name}", value

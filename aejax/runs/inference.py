@@ -127,8 +127,8 @@ def reconstructor(run: TrainedRun) -> Map:
         run: trained run.
 
     Returns:
-        A function: flat normalised examples [examples, features] -> float32 reconstructions, of
-        the same shape.
+        A function: normalised examples in the shape of the model -> reconstructions of the same
+        shape.
     """
     return _in_blocks(lambda x: compiled_reconstruct(run.objective, run.params, jnp.asarray(x)))
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from math import prod
 from typing import Any
 
 import jax
 import numpy as np
 
 from aejax.data.example_blocks import blocks
+from aejax.runs.code_units import code_like, count_units
 from aejax.runs.examples import Examples
 from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.pca_baseline import fit_pca_baseline, project
@@ -27,10 +27,11 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
 
     Returns:
         Contents of `metrics.json`. "pca_method" is "exact", "randomised, N passes" (see
-        `truncated_pca`), "skipped", or None if PCA would reconstruct the train data exactly.
+        `truncated_pca`), "skipped" (also for a code that is a tree of arrays), or None if PCA would
+        reconstruct the train data exactly.
     """
-    example = jax.ShapeDtypeStruct((1, prod(examples.shape)), np.float32)
-    units = jax.eval_shape(run.objective.model.encode, run.params, example).size
+    like = code_like(run)
+    units, is_array = count_units(like), isinstance(like, jax.ShapeDtypeStruct)
     reconstructed = partial(compiled_reconstruct, run.objective, run.params)
     test_examples, test_error = mean_error(reconstructed, examples.test_batches())
     return {
@@ -39,7 +40,7 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
         "code": units,
         "step": run.step,
         "test_error": test_error,
-        **(_pca_baseline(examples, units) if pca else PCA_SKIPPED),
+        **(_pca_baseline(examples, units) if pca and is_array else PCA_SKIPPED),
     }
 
 
@@ -86,7 +87,9 @@ def pca_error(
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:
     """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
-    error, method = pca_error(x_train, examples.test_batches(), units)
+    x_train = x_train.reshape(len(x_train), -1)
+    batches = (batch.reshape(len(batch), -1) for batch in examples.test_batches())
+    error, method = pca_error(x_train, batches, units)
     return {"pca_test_error": error, "pca_method": method} | count
 
 

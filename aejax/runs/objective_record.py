@@ -7,17 +7,16 @@ it is known.
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoints
 from aejax.checkpoints.arrays import array_names, differences
 from aejax.objectives import Objective
+from aejax.runs.factories import call_factory
 from aejax.runs.integrity import check_digest, write_files
 from aejax.runs.json_files import json_text, read_json
 from aejax.runs.run import (
@@ -36,7 +35,8 @@ from aejax.types import Params
 class ObjectiveRecord(NamedTuple):
     """Contents of `objective.json`.
 
-    factory:         "module:function" that makes the objective; None if it is not known.
+    factory:         "module:function" or "/path/file.py:function" that makes the objective; None
+                     if it is not known.
     arguments:       keyword arguments of the factory.
     settings:        settings that checkpoints are compared by.
     dtype:           dtype of examples for the model.
@@ -93,58 +93,12 @@ def read_record(run: Path) -> ObjectiveRecord:
     return record
 
 
-def make_objective(factory: str, arguments: Mapping[str, Any]) -> Objective:
-    """Make the objective that a factory returns.
-
-    Args:
-        factory: "module:function"; the module is imported.
-        arguments: keyword arguments of the function.
-
-    Returns:
-        The objective.
-
-    Raises:
-        ValueError: if there is no such module or function, it does not take these arguments, or
-            returns something else than an objective.
-    """
-    module, colon, function = factory.partition(":")
-    if not (module and colon and function) or module == "__main__":
-        raise ValueError(
-            f"a factory must be 'module:function' of a module that can be imported, got {factory!r}"
-        )
-    try:
-        make = getattr(import_module(module), function)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # a package that the module itself imports
-        raise ValueError(
-            f"the factory {factory} cannot be imported: {error}; start Python in the folder of "
-            f"{module}, add that folder to PYTHONPATH, or pass the objective"
-        ) from error
-    except AttributeError as error:
-        raise ValueError(f"the factory {factory} does not exist: {error}") from error
-    try:
-        made = make(**arguments)
-    except TypeError as error:
-        raise ValueError(f"the factory {factory} failed on {dict(arguments)}: {error}") from error
-    check_objective(made)
-    return made
-
-
 def resolve_objective(given: Objective | str | None, arguments: Mapping[str, Any]) -> Objective:
     """Return an objective, or the one that a factory makes; ValueError if it is neither."""
     if isinstance(given, str):
-        return make_objective(given, arguments)
+        return call_factory(given, arguments)
     check_objective(given)
     return cast(Objective, given)
-
-
-def params_like(objective: Objective) -> Params:
-    """Shapes and dtypes of the parameters of an objective, as arrays or abstractly."""
-    try:
-        return jax.eval_shape(objective.model.init, jax.random.key(0))
-    except TypeError:  # an init that cannot be traced
-        return jax.tree.map(jnp.asarray, objective.model.init(jax.random.key(0)))
 
 
 def check_params(run: Path, record: ObjectiveRecord, like: Params) -> None:

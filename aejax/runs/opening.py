@@ -14,7 +14,8 @@ from aejax.repr_text import entries_html, entries_text, tree_text, value_text
 from aejax.runs.environment import check_platform
 from aejax.runs.history import read_run_history
 from aejax.runs.integrity import read_identity, with_identity
-from aejax.runs.objective_record import check_params, params_like, read_record, resolve_objective
+from aejax.runs.model_shapes import params_like
+from aejax.runs.objective_record import check_params, read_record, resolve_objective
 from aejax.runs.run import (
     About,
     Run,

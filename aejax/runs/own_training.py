@@ -16,8 +16,10 @@ from aejax.keys import typed_key
 from aejax.objectives import Objective, noiseless
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import PYTHON, explain_errors
+from aejax.runs.factories import absolute_factory
 from aejax.runs.integrity import new_identity
 from aejax.runs.lock import locked
+from aejax.runs.loggers.logging_contexts import Logger, check_loggers
 from aejax.runs.objective_record import (
     ObjectiveRecord,
     array_tables,
@@ -74,19 +76,20 @@ def train(
     keep: SupportsIndex = 3,
     save_every: SupportsIndex | None = None,
     progress: bool = False,
+    loggers: Sequence[Logger] | None = None,
     callbacks: Sequence[Callback] = (),
     gradient_of: Gradient = whole_batch,
     placement: Placement = ONE_DEVICE,
 ) -> ObjectiveRun:
     """Train any objective as a run in a folder, or resume it bit-identically.
 
-    The folder contains atomic checkpoints, `history.jsonl`, TensorBoard events, the environment,
-    and digests of all files. The first Ctrl-C or SIGTERM stops after the current epoch, which is
-    saved; a second one stops at once.
+    The folder contains atomic checkpoints, `history.jsonl`, the environment, digests of all files,
+    and TensorBoard events unless there are other loggers. The first Ctrl-C or SIGTERM stops after
+    the current epoch, which is saved; a second one stops at once.
 
     Args:
-        objective: objective to minimise, or "module:function", a factory that returns it. The run
-            records a factory, so that `open` needs no objective.
+        objective: objective to minimise, or a factory that returns it, "module:function" or
+            "file.py:function". The run records a factory, so that `open` needs no objective.
         optimizer: optax gradient transformation.
         data: train examples: a `Batch`, x alone, or a `training.Stream`.
         out: folder of the run.
@@ -109,6 +112,9 @@ def train(
         save_every: number of epochs between checkpoints (default: a checkpoint every ten seconds).
             The best and the last epoch are always saved.
         progress: whether to show a bar (in a terminal or notebook) or lines on stderr.
+        loggers: functions of (state, record), or context managers of these, such as
+            `runs.loggers.csv(path)` (default: TensorBoard events in the folder). They are called
+            after the epoch is saved, on the main process; one that fails is left out.
         callbacks: functions of (state, record), called after each epoch; True stops.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
         placement: shardings of the arrays; see `aejax.sharding`.
@@ -139,13 +145,14 @@ def train(
     check_platform()
     out = Path(out).expanduser()
     check_location(out)
-    factory = objective if isinstance(objective, str) else None
+    factory = absolute_factory(objective) if isinstance(objective, str) else None
     arguments = as_json("arguments", arguments or {})
     if arguments and factory is None:
-        raise ValueError("arguments need a factory, 'module:function', in place of the objective")
+        raise ValueError("arguments need a factory, 'file.py:function', as the objective")
     objective = resolve_objective(objective, arguments)
     check_optimizer(optimizer)
     check_callbacks(callbacks)
+    check_loggers(loggers)
     epochs = _count("epochs", epochs)
     prepared = prepare(
         data,
@@ -166,7 +173,7 @@ def train(
         PYTHON,
     )
     _check_unused(out, resume=resume, checkpoint=checkpoint)
-    state = _initial_state(objective, optimizer, key, placement)
+    state = initial_state(objective, optimizer, key, placement)
     prepared.check(objective, state.params, patience=patience)
     if test is not None:
         test = normalised_batch(test, normalisation, "the test data")
@@ -195,6 +202,7 @@ def train(
             gradient_of=gradient_of,
             placement=placement,
             callbacks=callbacks,
+            loggers=loggers,
             progress=progress,
         )
         run = open_objective_run(out, objective)
@@ -212,6 +220,7 @@ def _fit(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     callbacks: Sequence[Callback],
+    loggers: Sequence[Logger] | None,
     progress: bool,
     gradient_of: Gradient,
     placement: Placement,
@@ -219,7 +228,13 @@ def _fit(
     """Train with recording; KeyboardInterrupt or SystemExit after a signal."""
     try:
         with recorded(
-            recording, state, history, signals=[], callbacks=callbacks, progress=progress
+            recording,
+            state,
+            history,
+            signals=[],
+            callbacks=callbacks,
+            loggers=loggers,
+            progress=progress,
         ) as observers:
             prepared.fit(
                 objective,
@@ -260,13 +275,23 @@ def _count(name: str, value: SupportsIndex) -> int:
     return number
 
 
-def _initial_state(
+def initial_state(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     key: KeyLike,
     placement: Placement,
 ) -> TrainState:
-    """Initial state as JAX arrays, identical to that of `fit` on one device."""
+    """Initial state as JAX arrays, identical to that of `fit` on one device.
+
+    Args:
+        objective: objective to minimise; on one device, its `init` need not be traceable.
+        optimizer: optax gradient transformation.
+        key: PRNG key or integer seed.
+        placement: shardings of the arrays.
+
+    Returns:
+        The state.
+    """
     if placement is ONE_DEVICE:
         state = training.init_state(objective, optimizer, key)
         return training.place_state(placement, state)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.runs.atomic_files import write_bytes, write_text
+from aejax.runs.configuration import Training
 from aejax.runs.exported_run import write_exported_run
+from aejax.runs.factories import short_factory
 from aejax.runs.history import read_run_history
 from aejax.runs.integrity import check_digest, identity_file, read_identity, write_files
 from aejax.runs.run import (
@@ -18,6 +20,7 @@ from aejax.runs.run import (
     metrics_file,
     open_run,
     parameters_file,
+    read_configuration,
 )
 
 CARD = "README.md"
@@ -74,6 +77,7 @@ def write_published_run(
         card: model card in Markdown.
         figures: name below `figures/` -> PNG file.
     """
+    _check_plain(source, run.configuration)
     identity = read_identity(source)
     shared = run._replace(
         configuration=replace(run.configuration, data=shared_name(run), data_dir=None),
@@ -99,6 +103,16 @@ def shared_name(run: Run) -> str:
     return data if is_named else Path(data).name
 
 
+def _check_plain(folder: Path, configuration: Training) -> None:
+    """Refuse a run whose objective is code, which a published folder neither has nor may run."""
+    if configuration.factory is not None:
+        raise ValueError(
+            f"{folder} cannot be published or pulled: its objective is made by the code of "
+            f"{short_factory(configuration.factory)}; export it with aejax export, or share the "
+            "run with that file"
+        )
+
+
 def check_published_run(folder: Path) -> Run:
     """Open a published run and verify all its files; no code of it is run.
 
@@ -110,11 +124,13 @@ def check_published_run(folder: Path) -> Run:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is damaged, or the files belong to different runs.
+        ValueError: a file is damaged, the files belong to different runs, or the objective is made
+            by code.
     """
     for name in REQUIRED:
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder} is not a published run: it has no {name}")
+    _check_plain(folder, read_configuration(folder))  # before a factory could be called
     run = open_run(folder)
     check_digest(metrics_file(folder))
     read_run_history(folder)

@@ -1,4 +1,4 @@
-"""Recording of a training in its folder: checkpoints, history, TensorBoard, graceful stops.
+"""Recording of a training in its folder: checkpoints, history, loggers, graceful stops.
 
 The command `aejax train` and `aejax.runs.train` use it.
 """
@@ -15,6 +15,8 @@ from aejax.runs.due_checkpoints import saver
 from aejax.runs.error_messages import COMMAND, Caller, how_to_resume
 from aejax.runs.history import check_length, history_writer, read_history
 from aejax.runs.integrity import read_identity, with_identity
+from aejax.runs.loggers.logging_contexts import Logger, opened
+from aejax.runs.loggers.tensorboard_log import tensorboard
 from aejax.runs.processes import is_main_process, max_over_processes
 from aejax.runs.run import checkpoints_folder, history_file
 from aejax.runs.signals import Interrupted, ReceivedSignals, defer_signals
@@ -92,6 +94,7 @@ def recorded(
     *,
     signals: ReceivedSignals,
     callbacks: Sequence[Callback] = (),
+    loggers: Sequence[Logger] | None = None,
     progress: bool = False,
 ) -> Iterator[list[Callback]]:
     """Record the epochs of a training, whose folder exists, and stop it on a signal.
@@ -102,6 +105,8 @@ def recorded(
         history: records of the epochs up to the state.
         signals: signals received so far; later ones are appended.
         callbacks: callbacks of the user. If one stops the training, its epoch is saved.
+        loggers: loggers, called after each epoch is saved (default: TensorBoard events in the
+            folder).
         progress: whether to show the progress.
 
     Yields:
@@ -132,6 +137,8 @@ def recorded(
         number = max_over_processes(pending_signal() or 0)  # all processes save, or none does
         stop = signal.Signals(number) if number and not last else None
         save_due(state, past, last or stop is not None)
+        for log in logs:  # after the checkpoint, which a logger cannot lose
+            log(state, record)
         if stop:
             raise Interrupted(
                 f"{stop.name}: stopped after epoch {record['epoch']} of {epochs}, which is saved; "
@@ -140,13 +147,16 @@ def recorded(
             )
         return is_stopped
 
+    if loggers is None:
+        loggers = [tensorboard(out / "tensorboard")]
     shown = training.progress(epochs, done=int(state.epoch))
     with (
         defer_signals(signals) as pending_signal,
         checkpoints.in_background() as save_soon,
-        history_writer(history_file(out), out / "tensorboard", history, identity)
+        history_writer(history_file(out), history, identity)
         if is_main_process()
         else nullcontext() as record_epoch,
+        opened(loggers if is_main_process() else ()) as logs,
         shown if progress and is_main_process() else nullcontext() as show,
     ):
         observers = (record_epoch, save, show)

@@ -2,26 +2,29 @@
 
 from dataclasses import replace
 from functools import partial
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from aejax import checkpoints, training
 from aejax.checkpoints.arrays import array_names, differences
 from aejax.data import Column, Normalisation, Schema, feature_names
 from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
 from aejax.interchange import load_parameters
+from aejax.interchange.nested_dicts import as_nested_dicts, from_nested_dicts
 from aejax.objectives import Objective
 from aejax.repr_text import entries_html, record_text, tree_text, value_text
-from aejax.runs.builders import make_objective, make_optimizer
+from aejax.runs.builders import input_shape, make_objective, make_optimizer
 from aejax.runs.configuration import Options, Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
 from aejax.runs.integrity import check_digest, read_identity, with_identity, write_files
 from aejax.runs.json_files import json_text, read_json
+from aejax.runs.model_shapes import params_like
+from aejax.training import TrainState
 from aejax.types import Params
 
 
@@ -65,8 +68,8 @@ class Run(NamedTuple):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Shape of one example for the model: flat."""
-        return (prod(self.about.feature_shape),)
+        """Shape of one example for the model: flat, unless a factory makes the objective."""
+        return input_shape(self.configuration, self.about.feature_shape)
 
     @property
     def dtype(self) -> np.dtype:
@@ -303,10 +306,9 @@ def _read_checkpoint(
     optimizer = make_optimizer(configuration, steps=1)
     folder = checkpoints_folder(run)
     step = checkpoints.best_step(folder) if checkpoint is None else checkpoint
-    start = partial(training.init_state, objective, optimizer)
     state, normalisation = checkpoints.restore(
         folder,
-        jax.eval_shape(start, jax.random.key(0)),
+        _state_like(objective, optimizer),
         configuration=checkpoint_settings(configuration, about.fingerprint, read_identity(run)),
         normalisation=normalisation_like(about),
         step=step,
@@ -314,14 +316,22 @@ def _read_checkpoint(
     return state.params, normalisation, int(state.step)
 
 
+def _state_like(objective: Objective, optimizer: optax.GradientTransformation) -> TrainState:
+    """Shapes and dtypes of a state, as arrays if the initial parameters cannot be traced."""
+    start = partial(training.init_state, objective, optimizer)
+    try:
+        return jax.eval_shape(start, jax.random.key(0))
+    except TypeError:
+        return start(jax.random.key(0))
+
+
 def _read_exported(
     run: Path, about: About, objective: Objective
 ) -> tuple[Params, Normalisation, int]:
     path = parameters_file(run)
     params, description = load_parameters(path)
-    expected = jax.eval_shape(objective.model.init, jax.random.key(0)) | {
-        "normalisation": normalisation_like(about)._asdict()
-    }
+    like = params_like(objective)
+    expected = as_nested_dicts(like) | {"normalisation": normalisation_like(about)._asdict()}
     found_arrays, expected_arrays = array_names(params), array_names(expected)
     if found_arrays != expected_arrays:
         raise ValueError(
@@ -334,7 +344,7 @@ def _read_exported(
             f"{path}: its step must be a non-negative integer, got {step!r}; export the run again"
         )
     normalisation = Normalisation(**params.pop("normalisation"))
-    return jax.tree.map(jnp.asarray, params), normalisation, step
+    return jax.tree.map(jnp.asarray, from_nested_dicts(params, like)), normalisation, step
 
 
 def normalisation_like(about: About) -> Normalisation:

@@ -8,12 +8,11 @@ from aejax.data import LazyArray
 from aejax.data.columns import Schema
 from aejax.data.example_blocks import blocks
 from aejax.evaluation import AnomalyScores, anomaly_scores, feature_errors
-from aejax.runs.inference import model_inputs, reconstructor
-from aejax.runs.run import Run
+from aejax.runs.inference import TrainedRun, model_inputs, reconstructor
 
 
 def score(
-    run: Run, x: np.ndarray | LazyArray, train_error: np.ndarray, *, contamination: float
+    run: TrainedRun, x: np.ndarray | LazyArray, train_error: np.ndarray, *, contamination: float
 ) -> AnomalyScores:
     """Score raw examples by their squared reconstruction error in normalised units.
 
@@ -39,12 +38,12 @@ def score(
     )
 
 
-def train_errors(run: Run, x_train: np.ndarray) -> np.ndarray:
+def train_errors(run: TrainedRun, x_train: np.ndarray) -> np.ndarray:
     """Sum over features of the squared reconstruction errors of training examples.
 
     Args:
         run: trained run.
-        x_train: flat normalised training examples.
+        x_train: normalised training examples in the shape of the model.
 
     Returns:
         Errors [examples], float64.
@@ -53,7 +52,8 @@ def train_errors(run: Run, x_train: np.ndarray) -> np.ndarray:
 
     def errors() -> Iterator[np.ndarray]:
         for _, block in blocks(x_train):
-            yield feature_errors(block, reconstructed(block)).sum(axis=1)
+            errors = feature_errors(block, reconstructed(block))
+            yield errors.reshape(len(errors), -1).sum(axis=1)
 
     return np.concatenate(list(errors()))
 

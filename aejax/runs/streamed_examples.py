@@ -17,7 +17,7 @@ from aejax.data import (
     normalise,
     open_stream,
 )
-from aejax.runs.builders import make_normalisation
+from aejax.runs.builders import input_shape, make_normalisation
 from aejax.runs.configuration import Options, validation_seed
 from aejax.runs.default_settings import complete
 from aejax.runs.examples import Examples, ShownExamples, facts_of, load_in_memory
@@ -85,15 +85,17 @@ def load_streamed(options: Options) -> Examples:
         configuration, dataset.train, low=dataset.low, high=dataset.high
     )
 
-    def flat_normalised(raw: np.ndarray) -> np.ndarray:
+    model_shape = input_shape(configuration, shape)
+
+    def model_rows(raw: np.ndarray) -> np.ndarray:
         normalised = np.asarray(normalise(normalisation, raw, dtype=np.float32))
-        return normalised.reshape(len(raw), prod(shape))
+        return normalised.reshape(len(raw), *model_shape)
 
     def stream(x: LazyArray) -> Stream:
         return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
     rows, test_rows = (
-        x.map(flat_normalised, features=(prod(shape),), dtype=np.float32)
+        x.map(model_rows, features=model_shape, dtype=np.float32)
         for x in (dataset.train, dataset.test)
     )
     held_out = facts.validation_size

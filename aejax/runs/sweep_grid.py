@@ -29,6 +29,7 @@ RANDOM_START = "the members of a sweep start at random parameters, not as PCA"
 FIXED = {
     **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
     **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
+    **dict.fromkeys(("factory", "arguments"), "train own objectives one by one, then compare them"),
     "seed": "give the number of seeds instead; they are counted from `seed`",
     "linear_path": RANDOM_START,
     "split_seed": "all members of a sweep share one validation split",

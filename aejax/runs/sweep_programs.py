@@ -23,6 +23,7 @@ from aejax.runs.examples import Examples, InMemory, total_steps
 from aejax.runs.history import history_writer
 from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.integrity import new_identity
+from aejax.runs.loggers.tensorboard_log import tensorboard
 from aejax.runs.metrics import mean_error, measure, pca_error
 from aejax.runs.run import (
     About,
@@ -130,10 +131,13 @@ def write_member(run: Path, member: Member, examples: Examples) -> None:
         examples.schema,
     )
     write_settings(partial_run, configuration, about, identity=identity)
-    events = partial_run / "tensorboard"
-    with history_writer(history_file(partial_run), events, [], identity) as record_epoch:
+    with (
+        history_writer(history_file(partial_run), [], identity) as record_epoch,
+        tensorboard(partial_run / "tensorboard") as log,
+    ):
         for record in member.history:
             record_epoch(member.state, record)
+            log(member.state, record)
     checkpoints.save(
         checkpoints_folder(partial_run),
         member.state,

@@ -130,6 +130,36 @@ def test_the_comparison_of_anomaly_detectors_is_that_of_the_page():
     np.testing.assert_array_equal(names["scores"].is_outlier, names["outlier"])
 
 
+@pytest.mark.slow
+def test_the_search_prunes_trials_and_its_best_run_opens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("tune")
+    trials = names["study"].trials
+    states = [trial.state.name for trial in trials]
+    assert {"PRUNED", "COMPLETE"} == set(states)
+    for trial in trials:
+        lines = (tmp_path / f"runs/tune/{trial.number}/history.jsonl").read_text().splitlines()
+        assert (len(lines) < 8) == (trial.state.name == "PRUNED")
+    scale, objective = names["x"][500:].astype("float32"), names["run"].objective
+    found = training.evaluate(
+        objective, names["run"].params, scale, jax.random.key(0), batch_size=100
+    )
+    assert names["study"].best_value == pytest.approx(float(found["loss"]), rel=1e-5)
+
+
+@pytest.mark.slow
+def test_models_of_every_library_train(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("own_model")
+    for part in ("of_linen", "of_nnx", "of_equinox", "of_functions"):
+        assert isinstance(names[part], aejax.Autoencoder)
+    np.testing.assert_allclose(
+        names["code"], names["of_equinox"].encode(names["run"].params, names["x"]), atol=1e-5
+    )
+    losses = [record["loss"] for record in names["run"].history]
+    assert losses[-1] < losses[0]
+
+
 def test_a_run_of_a_script_is_opened_again(tmp_path, monkeypatch):
     text = (HOW_TO / "own_script.md").read_text(encoding="utf-8")
     (module,) = re.findall(r"```python\n(# my_models.py\n.*?)```", text, re.DOTALL)

@@ -10,7 +10,7 @@ import matplotlib
 import pytest
 import tyro
 
-from aejax.cli.main import Command, main
+from aejax.cli.main import Command, _command, main
 from aejax.cli.process.swept_options import split_swept
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -25,9 +25,11 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/choose_code_size.md",
     "how-to/compare_runs.md",
     "how-to/noise_levels.md",
+    "how-to/own_model.md",
     "how-to/own_script.md",
     "how-to/own_study.md",
     "how-to/streams.md",
+    "how-to/tune.md",
     "how-to/variational_autoencoder.md",
 }
 
@@ -63,7 +65,11 @@ def exit_code(words: list[str]) -> int:
 
 
 @pytest.mark.parametrize("page", with_blocks("sh"))
-def test_every_command_parses(page):
+def test_every_command_parses(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(page, "python"):
+        if name := re.match(r"# (\w+\.py)\n", block):  # a file that commands may name
+            (tmp_path / name[1]).write_text(block)
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
     for first, *rest in filter(None, words):
@@ -71,6 +77,8 @@ def test_every_command_parses(page):
             rest = rest[: rest.index(">")] if ">" in rest else rest
             if not rest or INFORMATION & set(rest):
                 assert exit_code(rest) == 0
+            elif rest[0] == "train" and not rest[1].startswith("-"):
+                assert _command(rest).training.factory == f"{tmp_path}/{rest[1]}"
             else:
                 plain, _ = split_swept(rest) if rest[0] == "sweep" else (rest, {})
                 assert tyro.cli(Command, args=plain) is not None

@@ -1,12 +1,13 @@
-"""Objectives as users write them: a Flax module, a plain dict, and a registered dataclass."""
+"""Objectives as users write them: Linen, NNX, Equinox, a plain dict, a registered dataclass."""
 
 import dataclasses
 from functools import partial
 
+import equinox
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen
+from flax import linen, nnx
 from sklearn.datasets import load_wine
 
 import aejax
@@ -109,4 +110,49 @@ def module_objective(code: int = 2) -> aejax.Objective:
     )
 
 
-MODELS = {"flax": flax_objective, "dict": dict_objective, "module": module_objective}
+class Pair(nnx.Module):
+    """Two linear layers."""
+
+    def __init__(self, code, rngs):
+        self.encoder = nnx.Linear(FEATURES, code, rngs=rngs)
+        self.decoder = nnx.Linear(code, FEATURES, rngs=rngs)
+
+
+def nnx_objective(code: int = 3) -> aejax.Objective:
+    """Parameters are an `nnx.State`."""
+    graph = nnx.graphdef(Pair(code, nnx.Rngs(0)))
+    model = aejax.Autoencoder(
+        init=lambda key: nnx.state(Pair(code, nnx.Rngs(key))),
+        encode=lambda params, x: nnx.tanh(nnx.merge(graph, params).encoder(x)),
+        decode=lambda params, h: nnx.merge(graph, params).decoder(h),
+    )
+    return aejax.objective(model, losses.squared)
+
+
+def equinox_objective(code: int = 3, *, partition: bool = True) -> aejax.Objective:
+    """Parameters are the arrays of an Equinox module, or the module with its functions."""
+
+    def make(key):
+        keys = jax.random.split(key)
+        options = {"width_size": 9, "depth": 1, "activation": jax.nn.gelu}
+        return (
+            equinox.nn.MLP(FEATURES, code, key=keys[0], **options),
+            equinox.nn.MLP(code, FEATURES, key=keys[1], **options),
+        )
+
+    _, static = equinox.partition(make(jax.random.key(0)), equinox.is_inexact_array)
+    model = aejax.Autoencoder(
+        lambda key: equinox.filter(make(key), equinox.is_inexact_array) if partition else make(key),
+        encode=lambda params, x: jax.vmap(equinox.combine(params, static)[0])(x),
+        decode=lambda params, h: jax.vmap(equinox.combine(params, static)[1])(h),
+    )
+    return aejax.objective(model, losses.squared)
+
+
+MODELS = {
+    "flax": flax_objective,
+    "dict": dict_objective,
+    "module": module_objective,
+    "nnx": nnx_objective,
+    "equinox": equinox_objective,
+}

@@ -19,7 +19,14 @@ import aejax
 from aejax import Batch, data, losses, runs, training
 from aejax.cli import main
 from aejax.training import Stream
-from tests.runs.own_objectives import MODELS, WINE, X, dict_objective, flax_objective
+from tests.runs.own_objectives import (
+    MODELS,
+    WINE,
+    X,
+    dict_objective,
+    equinox_objective,
+    flax_objective,
+)
 
 OPTIMIZER = optax.adam(3e-2)
 TRAIN, HELD_OUT, TEST = X[:120], X[120:150], X[150:]
@@ -257,6 +264,9 @@ def test_parameters_that_are_no_arrays_are_refused(tmp_path):
     )
     with pytest.raises(ValueError, match=r"the function tanh .* at \['activation'\]; keep it out"):
         train(tmp_path / "run", objective=aejax.objective(model, losses.squared))
+    module = equinox_objective(partition=False)
+    with pytest.raises(ValueError, match=r"activation; keep it out .* equinox.partition"):
+        train(tmp_path / "run", objective=module)
 
 
 def test_opening_refuses_another_objective_and_names_the_difference(finished):
@@ -302,7 +312,10 @@ def test_folders_of_the_other_kind_are_refused(finished, tmp_path, capsys):
     assert main([*words.split(), str(tmp_path / "command")]) == 0
     assert main(["encode", str(finished), "new.npy"]) == 2
     assert "does not record how its objective is made: pass it" in capsys.readouterr().err
-    for command in (["train", "--resume", "--out"], ["report"], ["export"], ["train", "--out"]):
+    for command in ("report", "export", "explore"):
+        assert main([command, str(finished)]) == 2
+        assert "does not record how its objective is made: pass it" in capsys.readouterr().err
+    for command in (["train", "--resume", "--out"], ["train", "--out"]):
         assert main([*command, str(finished)]) == 2
         assert "is a run of aejax.runs.train" in capsys.readouterr().err.replace("holds", "is")
     with pytest.raises(ValueError, match="holds a run of aejax train: resume it with aejax train"):

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from aejax.runs.run import open_run
-from aejax.runs.streamed_examples import load_trained_examples
+from aejax import runs
+from aejax.runs.presentation import named_examples, shown_examples
 
 LOOPBACK = "127.0.0.1"
 
@@ -20,6 +20,8 @@ class Explore:
 
     Example: aejax explore runs/digits
 
+    Example: aejax explore runs/mine --data new.npy
+
     The page is served to this machine only, at an address with a random token. Ctrl-C stops it.
     """
 
@@ -27,6 +29,9 @@ class Explore:
     """folder of the run"""
     port: int = 0
     """port of the server; 0 selects a free port"""
+    data: Path | None = None
+    """examples to explore, in the units of the train data: .npy, .npz, .csv, .parquet or IDX file,
+    or folder of images; None: the test examples of the data that the run names"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -45,11 +50,14 @@ def explore(command: Explore) -> None:
 
     if not 0 <= command.port < 2**16:
         raise ValueError(f"port must lie in [0, 65535], got {command.port}")
-    run = open_run(command.run, checkpoint=command.checkpoint)
+    run = runs.open(command.run, checkpoint=command.checkpoint)
     token = secrets.token_urlsafe(16)
-    examples = load_trained_examples(run)
-    x_train, _ = examples.pca_examples()
-    served = application(view(run, examples.shown(), x_train), token)
+    if command.data is None:
+        examples = named_examples(run, "data")
+        shown, (x_train, _) = examples.shown(), examples.pca_examples()
+    else:
+        shown, x_train = shown_examples(run, command.data), None
+    served = application(view(run, shown, x_train), token)
     with listen(LOOPBACK, command.port) as listening:
         print(f"explore: http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/", flush=True)
         with suppress(KeyboardInterrupt):

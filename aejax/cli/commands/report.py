@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import tyro
 
+from aejax import runs
 from aejax.runs.atomic_files import write_text
-from aejax.runs.configuration import build_record, fixed_settings
+from aejax.runs.configuration import build_record
 from aejax.runs.history import read_run_history
+from aejax.runs.inference import TrainedRun
 from aejax.runs.json_files import read_json
-from aejax.runs.run import Run, metrics_file, open_run, read_metrics
-from aejax.runs.streamed_examples import load_seen_examples
+from aejax.runs.presentation import settings, shown_examples, title
+from aejax.runs.run import Run, metrics_file, read_metrics
 from aejax.theory import Certificate
 
 
@@ -34,6 +36,9 @@ class Report:
     """output file, or output folder of experiments; None: report.html or report/ in RUN"""
     certificates: Path | None = None
     """JSON file of `aejax verify` whose certificates are included"""
+    data: Path | None = None
+    """examples to show, in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or
+    folder of images; None: the test examples of the data that the run names"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -50,18 +55,18 @@ def write_report(command: Report) -> None:
         print(f"report: {index}, of {len(found)} experiments")
         return
     certificates = _certificates(command.certificates)
-    run = open_run(command.run, checkpoint=command.checkpoint)
+    run = runs.open(command.run, checkpoint=command.checkpoint)
     history = read_run_history(command.run)
-    examples = load_seen_examples(run)
+    examples = shown_examples(run, command.data)
     page = report.run_page(
-        title=f"An autoencoder of {run.configuration.data}",
+        title=title(run),
         summary=_summary(run, command.run),
         figures=list(run_figures(run, examples, history)),
-        configuration=fixed_settings(run.configuration) | {"epochs": run.configuration.epochs},
+        configuration=settings(run),
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,
         certificates=certificates,
-        commands=_commands(command.run),
+        commands=_commands(run, command.run),
         tables=error_tables(run, examples),
     )
     out = command.run / "report.html" if command.out is None else command.out
@@ -69,24 +74,38 @@ def write_report(command: Report) -> None:
     print(f"report: {out}")
 
 
-def _summary(run: Run, folder: Path) -> dict[str, float | str]:
+def _summary(run: TrainedRun, folder: Path) -> dict[str, float | str]:
     """Step of the checkpoint, and the metrics if they were measured at this step."""
     summary: dict[str, float | str] = {"step": str(run.step)}
     metrics = read_metrics(folder)
     try:
         if metrics and metrics["step"] == run.step:
-            _check_metrics(metrics)
-            summary["test reconstruction error"] = metrics["test_error"]
-            if metrics["pca_test_error"] is not None:
-                method = metrics.get("pca_method", "exact")  # runs of earlier versions
-                exact = "" if method == "exact" else f" ({method})"
-                name = f"PCA with {metrics['code']} components{exact}"
-                summary[name] = metrics["pca_test_error"]
+            summary |= _errors(metrics) if isinstance(run, Run) else _losses(metrics)
     except (KeyError, TypeError) as error:
         raise ValueError(
             f"{metrics_file(folder)} is not what `aejax train` wrote: {error}"
         ) from error
     return summary
+
+
+def _errors(metrics: dict[str, Any]) -> dict[str, float]:
+    """Test errors of a run of the command and of PCA."""
+    _check_metrics(metrics)
+    found = {"test reconstruction error": metrics["test_error"]}
+    if metrics["pca_test_error"] is not None:
+        method = metrics.get("pca_method", "exact")  # runs of earlier versions
+        exact = "" if method == "exact" else f" ({method})"
+        found[f"PCA with {metrics['code']} components{exact}"] = metrics["pca_test_error"]
+    return found
+
+
+def _losses(metrics: dict[str, Any]) -> dict[str, float]:
+    """Losses of a run of `aejax.runs.train`."""
+    parts = [part for part in ("validation", "test") if metrics[part]]
+    found = {f"{part} loss": metrics[part]["loss"] for part in parts}
+    if not all(isinstance(loss, float) for loss in found.values()):
+        raise TypeError(f"a loss cannot be {found!r}")
+    return found
 
 
 def _check_metrics(metrics: dict[str, Any]) -> None:
@@ -97,17 +116,20 @@ def _check_metrics(metrics: dict[str, Any]) -> None:
             raise TypeError(f"{name} cannot be {metrics[name]!r}")
 
 
-def _commands(run: Path) -> dict[str, str]:
+def _commands(run: TrainedRun, folder: Path) -> dict[str, str]:
     """Further commands for the run, by purpose, for the current directory."""
-    name = shlex.quote(str(run))
-    return {
-        "explore it": f"aejax explore {name}",
+    name = shlex.quote(str(folder))
+    data = "" if isinstance(run, Run) else " --data new.npy"
+    commands = {
+        "explore it": f"aejax explore {name}{data}",
         "encode new data": f"aejax encode {name} new.npy --out codes.npy",
         "reconstruct new data": f"aejax reconstruct {name} new.npy --out reconstructions.npy",
         "export it for use without aejax": f"aejax export {name} --out exported",
-        "resume training": f"aejax train --resume --out {name} --epochs MORE",
-        "repeat it bit-identically": f"aejax train --from {name} --out ANOTHER",
     }
+    if isinstance(run, Run):
+        commands["resume training"] = f"aejax train --resume --out {name} --epochs MORE"
+        commands["repeat it bit-identically"] = f"aejax train --from {name} --out ANOTHER"
+    return commands
 
 
 def _certificates(path: Path | None) -> list[Certificate]:

@@ -7,13 +7,14 @@ from typing import Annotated
 import numpy as np
 import tyro
 
+from aejax import runs
 from aejax.evaluation import AnomalyScores
 from aejax.evaluation.anomaly import check_contamination
 from aejax.runs.array_files import check_destination, join_columns, write_arrays, write_columns
+from aejax.runs.inference import TrainedRun
 from aejax.runs.new_data import NewData, load_new_data
-from aejax.runs.run import Run, open_run
+from aejax.runs.presentation import check_comparable_output, train_inputs
 from aejax.runs.scoring import column_errors, score, train_errors
-from aejax.runs.streamed_examples import load_trained_examples
 
 LISTED = 5
 """Number of examples with the largest errors that are printed."""
@@ -43,6 +44,9 @@ class Score:
     .npz, with the error of each feature"""
     contamination: float = 0.1
     """fraction of the training examples that are outliers, above 0 and at most 0.5"""
+    train: Path | None = None
+    """training examples of a run of aejax.runs.train, in the formats of DATA; None: the training
+    data that the run names"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -50,9 +54,10 @@ class Score:
 def write_scores(command: Score) -> None:
     """Write the scores of the data, and print the threshold and the largest errors."""
     _check(command)
-    run = open_run(command.run, checkpoint=command.checkpoint)
+    run = runs.open(command.run, checkpoint=command.checkpoint)
+    check_comparable_output(run)
     data = load_new_data(run, command.data)
-    reference = train_errors(run, load_trained_examples(run).pca_examples()[0])
+    reference = train_errors(run, train_inputs(run, command.train))
     scores = score(run, data.x, reference, contamination=command.contamination)
     columns = _columns(run, data, scores)
     others = {name: array for name, array in data.others.items() if len(array) == len(data.x)}
@@ -74,7 +79,7 @@ def _check(command: Score) -> None:
     check_contamination(command.contamination)
 
 
-def _columns(run: Run, data: NewData, scores: AnomalyScores) -> dict[str, np.ndarray]:
+def _columns(run: TrainedRun, data: NewData, scores: AnomalyScores) -> dict[str, np.ndarray]:
     """Columns of the scores; with those of each feature only for examples that are vectors."""
     columns = {
         "error": scores.error,

@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,12 @@ import tyro
 from aejax import checkpoints, sharding
 from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
 from aejax.runs.advice import advice
-from aejax.runs.builders import make_optimizer, make_trained_objective
+from aejax.runs.builders import (
+    input_shape,
+    make_optimizer,
+    make_trained_objective,
+    with_data_arguments,
+)
 from aejax.runs.configuration import Options, Training, check
 from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
@@ -23,6 +29,8 @@ from aejax.runs.initial_state import start_from_data
 from aejax.runs.integrity import new_identity
 from aejax.runs.lock import locked
 from aejax.runs.metrics import measure
+from aejax.runs.model_shapes import check_output_shape
+from aejax.runs.own_training import initial_state
 from aejax.runs.processes import is_main_process
 from aejax.runs.recipes import RECIPES, RecipeName
 from aejax.runs.recording import Recording, has_checkpoints, recorded, restore_recorded
@@ -56,6 +64,9 @@ class Train:
     Example: aejax train --data digits --code 16 --out runs/digits
 
     Example: aejax train --recipe thirty-numbers --out runs/thirty-numbers
+
+    `aejax train my_model.py:make` trains the objective that the function `make` of a file (or
+    `module:make`) returns; its typed parameters become options, which `--help` after it lists.
 
     Ctrl-C or SIGTERM stops the run after the current epoch and saves it; a second signal stops it
     at once.
@@ -123,11 +134,17 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     configuration = complete(options, examples.facts)
+    configuration = with_data_arguments(configuration, examples.shape)
     objective = make_trained_objective(configuration, examples.shape)
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
-    state = sharding.init_sharded(placement, objective, optimizer, key)
+    start = partial(sharding.init_sharded, placement)
+    if configuration.factory is not None:
+        start = partial(initial_state, placement=placement)
+    state = start(objective, optimizer, key)
     examples.check(objective, state.params, patience=configuration.patience)
+    like = jax.ShapeDtypeStruct((1, *input_shape(configuration, examples.shape)), "float32")
+    check_output_shape(objective, state.params, like)
     with explain_errors(out), locked(out):
         _check_unused(command)
         state, history = _start(command, configuration, examples, folder, state)

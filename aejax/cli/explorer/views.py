@@ -11,10 +11,11 @@ import numpy as np
 from aejax.cli.explorer.json_values import as_list, checked_index, finite_array
 from aejax.cli.explorer.uploaded_image import read_png
 from aejax.data import Schema, denormalise, feature_names
+from aejax.runs.code_units import code_like, count_units, from_units, has_units, to_units
 from aejax.runs.examples import ShownExamples
-from aejax.runs.inference import Map, decoder, encoder, model_inputs
+from aejax.runs.inference import Map, TrainedRun, decoder, encoder, model_inputs
 from aejax.runs.pca_baseline import fit_pca_baseline, project
-from aejax.runs.run import Run
+from aejax.runs.presentation import check_comparable_output, title
 from aejax.types import Array
 
 MAX_UNIT_EXAMPLES = 12
@@ -30,7 +31,8 @@ MAX_GRADIENT_EXAMPLES = 256
 class View(NamedTuple):
     """A run and its test examples.
 
-    A unit is one scalar of the code; spatial codes are flattened in C order.
+    A unit is one scalar of the code; spatial codes are flattened in C order, and the arrays of a
+    tree concatenated.
 
     title:    title of the page.
     x:        raw test examples, [examples, *features].
@@ -56,37 +58,51 @@ class View(NamedTuple):
     scale: np.ndarray | float = 1.0
 
 
-def view(run: Run, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
+def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
     """Encode the test examples of a run for the explorer.
 
     Args:
         run: trained run.
         examples: test examples of its data.
-        x_train: flat normalised train examples that PCA is fitted to (default: without PCA).
+        x_train: normalised train examples that PCA is fitted to (default: without PCA).
 
     Returns:
         The run, the examples and their codes.
+
+    Raises:
+        ValueError: if the code has integers, or reconstructions have another shape than examples.
     """
+    like = code_like(run)
+    if not has_units(like):
+        raise ValueError(
+            "the code contains integers, such as pooling indices, which no slider can vary: use "
+            "aejax.runs.encode and aejax.runs.reconstruct in Python"
+        )
+    check_comparable_output(run)
     encoded, decoded = encoder(run), decoder(run)
-    codes = encoded(examples.raw)
-    shape = codes.shape[1:]
+
+    def encode(x: np.ndarray) -> np.ndarray:
+        return np.asarray(to_units(encoded(x)))
+
+    # Not beside a code that is a tree, such as a mean and a variance, whose size is not comparable.
+    rows = x_train if isinstance(like, jax.ShapeDtypeStruct) else None
     return View(
-        title=f"An autoencoder of {run.configuration.data}",
+        title=title(run),
         x=examples.raw,
         labels=examples.labels,
-        codes=codes.reshape(len(codes), -1),
-        encode=lambda x: encoded(x).reshape(len(x), -1),
-        decode=lambda code: decoded(code.reshape(len(code), *shape)),
+        codes=encode(examples.raw),
+        encode=encode,
+        decode=lambda code: decoded(from_units(code, like)),
         gradient=_unit_gradient(run),
         schema=run.about.schema,
         scale=np.asarray(run.normalisation.scale, np.float64),
-        pca=None if x_train is None else _pca_reconstruction(run, x_train, codes[0].size),
+        pca=None if rows is None else _pca_reconstruction(run, rows, count_units(like)),
     )
 
 
-def _pca_reconstruction(run: Run, x_train: np.ndarray, units: int) -> Map | None:
+def _pca_reconstruction(run: TrainedRun, x_train: np.ndarray, units: int) -> Map | None:
     """Make the reconstruction of raw examples by PCA; None if it would be exact."""
-    baseline = fit_pca_baseline(x_train, units)
+    baseline = fit_pca_baseline(x_train.reshape(len(x_train), -1), units)
     if baseline is None:
         return None
 
@@ -98,13 +114,13 @@ def _pca_reconstruction(run: Run, x_train: np.ndarray, units: int) -> Map | None
     return reconstructed
 
 
-def _unit_gradient(run: Run) -> Callable[[np.ndarray, int], np.ndarray]:
+def _unit_gradient(run: TrainedRun) -> Callable[[np.ndarray, int], np.ndarray]:
     """Make the mean gradient ∂h/∂x of one unit over raw examples, compiled once for all units."""
 
     @jax.jit
     def normalised(x: Array, unit: Array) -> Array:
         def activation(x: Array) -> Array:
-            return jnp.sum(run.objective.model.encode(run.params, x).reshape(len(x), -1)[:, unit])
+            return jnp.sum(to_units(run.objective.model.encode(run.params, x))[:, unit])
 
         return jnp.mean(jax.grad(activation)(x), axis=0)
 

@@ -1,0 +1,194 @@
+"""Factories of objectives: functions of a module or of a Python file, called by name.
+
+A run records the name and the arguments of its factory, so that it opens without its script.
+"""
+
+import importlib.util
+import inspect
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from aejax.objectives import Objective
+from aejax.training.fit_arguments import check_objective
+
+
+def absolute_factory(name: str) -> str:
+    """Name of a factory that does not depend on the working directory.
+
+    Args:
+        name: "module:function" or "file.py:function".
+
+    Returns:
+        The name, with the absolute path of the file.
+    """
+    source, _, function = name.rpartition(":")
+    return f"{Path(source).expanduser().absolute()}:{function}" if _is_file_name(source) else name
+
+
+def short_factory(name: str) -> str:
+    """Name of a factory without the folder of its file, by which runs are compared.
+
+    Args:
+        name: "module:function" or "file.py:function".
+
+    Returns:
+        The name; it identifies a file that was moved.
+    """
+    source, _, function = name.rpartition(":")
+    return f"{Path(source).name}:{function}" if _is_file_name(source) else name
+
+
+def load_factory(name: str) -> Callable[..., Any]:
+    """Import the function that a name stands for.
+
+    Args:
+        name: "module:function" of a module that can be imported, or "file.py:function". A file
+            that has been moved is also found in the working directory.
+
+    Returns:
+        The function.
+
+    Raises:
+        ValueError: if the name has another form, or there is no such file, module or function; if
+            the file raises an error, with its line.
+    """
+    source, colon, function = name.rpartition(":")
+    if not (source and colon and function) or source == "__main__":
+        raise ValueError(
+            "a factory must be 'module:function' of a module that can be imported, or "
+            f"'file.py:function', got {name!r}"
+        )
+    module = _run_file(Path(source)) if _is_file_name(source) else _imported(name, source)
+    try:
+        make = getattr(module, function)
+    except AttributeError as error:
+        known = [each for each, value in vars(module).items() if _is_own_function(module, value)]
+        listed = f"; its functions are {', '.join(known)}" if known else ""
+        raise ValueError(
+            f"the factory {name} does not exist: {source} has no {function}{listed}"
+        ) from error
+    if not callable(make):
+        raise ValueError(f"the factory {name} must be a function, got {type(make).__name__}")
+    return make
+
+
+def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
+    """Make the objective that a factory returns.
+
+    Args:
+        name: "module:function" or "file.py:function".
+        arguments: keyword arguments as JSON values; a list becomes a tuple where the function
+            declares one.
+
+    Returns:
+        The objective.
+
+    Raises:
+        ValueError: as `load_factory`; if the function raises an error, or returns something else
+            than an objective.
+    """
+    make = load_factory(name)
+    try:
+        made = make(**typed_arguments(make, arguments))
+    except Exception as error:
+        where = _line(error, inspect.getsourcefile(make) or "")
+        given = dict(arguments)
+        raise ValueError(
+            f"the factory {name} failed on {given}{where}: {type(error).__name__}: {error}"
+        ) from error
+    try:
+        check_objective(made)
+    except ValueError as error:
+        raise ValueError(f"the factory {name} must return an objective: {error}") from error
+    return made
+
+
+def _is_file_name(source: str) -> bool:
+    return source.endswith(".py")
+
+
+def _is_own_function(module: ModuleType, value: Any) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module.__name__
+
+
+def _imported(name: str, module: str) -> ModuleType:
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # a package that the module itself imports
+        raise ValueError(
+            f"the factory {name} cannot be imported: {error}; start Python in the folder of "
+            f"{module}, add that folder to PYTHONPATH, or pass the objective"
+        ) from error
+
+
+def _run_file(path: Path) -> ModuleType:
+    """Run a Python file as a module; modules beside it can be imported."""
+    found = next((each for each in (path, Path(path.name)) if each.is_file()), None)
+    if found is None:
+        raise ValueError(f"there is no file {path}, nor {path.name} in {Path.cwd()}")
+    found = found.absolute()
+    if str(found.parent) not in sys.path:
+        sys.path.append(str(found.parent))
+    name = f"_aejax_factory_{found.stem}"
+    spec = importlib.util.spec_from_file_location(name, found)
+    assert spec is not None  # its name ends in .py
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and Flax modules look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        where = _line(error, str(found))
+        raise ValueError(
+            f"{path} cannot be imported{where}: {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _line(error: BaseException, file: str) -> str:
+    """Line of a file in which an error was raised, as text for a message."""
+    if isinstance(error, SyntaxError):
+        return ""  # the text of the error names the line
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file
+    ]
+    return f" in line {lines[-1]}" if lines else ""
+
+
+def typed_arguments(make: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Convert lists to tuples where a function declares tuples, which JSON lacks.
+
+    Args:
+        make: the function.
+        arguments: keyword arguments as JSON values.
+
+    Returns:
+        The arguments.
+    """
+    try:
+        parameters = inspect.signature(make, eval_str=True).parameters
+    except Exception:  # an annotation that cannot be evaluated
+        return dict(arguments)
+    hints = {name: parameters[name].annotation for name in arguments if name in parameters}
+    return {name: _as_tuple(hints.get(name), value) for name, value in arguments.items()}
+
+
+def _as_tuple(hint: Any, value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    tuples = [member for member in members if get_origin(member) is tuple or member is tuple]
+    if not tuples:
+        return value
+    inner = (*get_args(tuples[0]), None)[0]
+    return tuple(_as_tuple(inner, element) for element in value)

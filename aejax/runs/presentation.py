@@ -1,0 +1,175 @@
+"""Title, settings and examples of a run of either kind, for reports, the explorer and scores."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax.data.example_blocks import blocks
+from aejax.runs.configuration import fixed_settings
+from aejax.runs.examples import Examples, ShownExamples
+from aejax.runs.inference import TrainedRun, model_inputs
+from aejax.runs.model_shapes import check_output_shape, output_shape
+from aejax.runs.new_data import NewData, load_new_data
+from aejax.runs.objective_record import read_record
+from aejax.runs.run import Run
+from aejax.runs.streamed_examples import MAX_SHOWN_EXAMPLES, load_trained_examples
+from aejax.types import Batch
+
+LABEL_NAMES = "y", "labels"
+"""Names of the array of an .npz file that holds the class of each example."""
+
+
+def title(run: TrainedRun) -> str:
+    """Title of the report and the explorer of a run.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        The title.
+    """
+    if isinstance(run, Run):
+        return f"An autoencoder of {run.configuration.data}"
+    return f"An autoencoder: {run.folder.resolve().name}"
+
+
+def settings(run: TrainedRun) -> dict[str, Any]:
+    """Settings of a run, for a report.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        Name -> JSON value.
+    """
+    if isinstance(run, Run):
+        return fixed_settings(run.configuration) | {"epochs": run.configuration.epochs}
+    record = read_record(run.folder)
+    return {"factory": record.factory} | dict(record.settings)
+
+
+def seed(run: TrainedRun) -> int:
+    """Seed of the noise in a report.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        The seed of the run, or 0.
+    """
+    return run.configuration.seed if isinstance(run, Run) else 0
+
+
+def target_activation(run: TrainedRun) -> float | None:
+    """Target of the KL sparsity penalty.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        ρ, or None without this penalty.
+    """
+    penalty = run.configuration.penalty if isinstance(run, Run) else None
+    return penalty.rho if penalty is not None and penalty.sparsity else None
+
+
+def shown_examples(run: TrainedRun, data: Path | None) -> ShownExamples:
+    """Examples for a report or the explorer.
+
+    Args:
+        run: trained run.
+        data: file or folder of examples in the units of the train data; None for the test examples
+            of the data that the run names.
+
+    Returns:
+        The examples, at most `MAX_SHOWN_EXAMPLES` of those of `data`.
+
+    Raises:
+        ValueError: if there are no data, or their examples have another shape than those of the
+            run; as `load_new_data` and `named_examples`.
+    """
+    if data is None:
+        return named_examples(run, "data").shown()
+    found = load_new_data(run, data)
+    raw = np.asarray(found.x[:MAX_SHOWN_EXAMPLES])
+    batch = Batch(model_inputs(run, raw))
+    raw = raw.reshape(len(raw), *run.about.feature_shape)
+    return ShownExamples(raw, _classes(found), batch)
+
+
+def train_inputs(run: TrainedRun, data: Path | None) -> np.ndarray:
+    """Normalised training examples, the reference of anomaly scores.
+
+    Args:
+        run: trained run.
+        data: file or folder of the training examples; None for those of the data that the run
+            names.
+
+    Returns:
+        Examples in the shape of the model.
+
+    Raises:
+        ValueError: as `shown_examples`.
+    """
+    if data is None:
+        return named_examples(run, "train").pca_examples()[0]
+    x = load_new_data(run, data).x
+    return np.concatenate([np.asarray(model_inputs(run, block)) for _, block in blocks(x)])
+
+
+def has_comparable_output(run: TrainedRun) -> bool:
+    """Whether reconstructions have the shape of the examples, so that their errors are defined.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        True if so.
+    """
+    return output_shape(run.objective, run.params, _example(run)) == run.input_shape
+
+
+def check_comparable_output(run: TrainedRun) -> None:
+    """Refuse a run for which errors by feature are not defined.
+
+    Args:
+        run: trained run.
+
+    Raises:
+        ValueError: as `check_output_shape`.
+    """
+    check_output_shape(run.objective, run.params, _example(run))
+
+
+def _classes(data: NewData) -> np.ndarray | None:
+    """Integer labels of the shown examples, or None if the file has none."""
+    arrays = [data.others[name] for name in LABEL_NAMES if name in data.others]
+    fitting = [each for each in arrays if each.shape == (len(data.x),) and each.dtype.kind in "iu"]
+    return fitting[0][:MAX_SHOWN_EXAMPLES] if fitting else None
+
+
+def _example(run: TrainedRun) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *run.input_shape), run.dtype)
+
+
+def named_examples(run: TrainedRun, option: str) -> Examples:
+    """Load the examples of the data that a run names.
+
+    Args:
+        run: trained run.
+        option: option of the command that names data in their place, for the message.
+
+    Returns:
+        The examples.
+
+    Raises:
+        ValueError: if the run names no data, or they have changed since.
+    """
+    if isinstance(run, Run):
+        return load_trained_examples(run)
+    raise ValueError(
+        f"{run.folder} was trained on arrays of a script: say --{option} FILE, examples in the "
+        "units of its train data"
+    )
