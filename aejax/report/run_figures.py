@@ -2,22 +2,23 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import plots
+from aejax.evaluation import feature_errors
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
 from aejax.runs.examples import ShownExamples
+from aejax.runs.inference import reconstructor
+from aejax.runs.pca_baseline import PCABaseline, project
 from aejax.runs.run import Run
+from aejax.runs.scoring import observed_only
 from aejax.training.records import Record
 from aejax.types import Array, Batch
-
-NUM_EXTREMES = 5
-"""Number of best, and of worst, reconstructed examples in their figure."""
 
 TRAVERSED_UNITS, TRAVERSAL_STEPS = 6, 8
 """Number of traversed code units, and of values per unit."""
@@ -30,14 +31,28 @@ MAX_JACOBIAN_ENTRIES = 2**22
 
 
 def run_figures(
-    run: Run, examples: ShownExamples, history: Sequence[Record]
+    run: Run,
+    examples: ShownExamples,
+    history: Sequence[Record],
+    pca: Callable[[int], PCABaseline | str] = lambda _: "it is not fitted",
 ) -> Iterator[CaptionedFigure]:
-    """Draw the figures of a run, in the order of display."""
+    """Draw the figures of a run, in the order of display.
+
+    Args:
+        run: trained run.
+        examples: its test examples.
+        history: records of its epochs.
+        pca: number of components -> PCA, or the reason why there is none.
+
+    Yields:
+        The figures.
+    """
     if history:
         yield learning_curves(history)
     code = np.asarray(_encode(run, examples.batch.x))
     if _is_image(run.about.feature_shape):
-        yield from _images(run, examples.batch, code)
+        yield from _images(run, examples.batch, code, pca(code.shape[1]))
+    yield _error_histogram(run, examples)
     yield from _codes(run, examples, code)
 
 
@@ -51,19 +66,24 @@ def learning_curves(history: Sequence[Record]) -> CaptionedFigure:
     )
 
 
-def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure]:
+def _images(
+    run: Run, test: Batch, code: np.ndarray, pca: PCABaseline | str
+) -> Iterator[CaptionedFigure]:
     shape = run.about.feature_shape
-    record = forward(run.objective, run.params, test, jax.random.key(run.configuration.seed))
-    x, x_hat = test.x, reconstruct(run.objective, run.params, record.x_corrupted)
-    corrupted = None if run.objective.corruption is None else np.asarray(record.x_corrupted)
+    first = Batch(test.x[: plots.row_length(shape)])
+    record = forward(run.objective, run.params, first, jax.random.key(run.configuration.seed))
+    x, given = np.asarray(first.x), np.asarray(record.x_corrupted)
+    x_hat = np.asarray(reconstruct(run.objective, run.params, record.x_corrupted))
+    corrupted = None if run.objective.corruption is None else given
     yield CaptionedFigure(
-        plots.reconstructions(np.asarray(x), np.asarray(x_hat), shape, corrupted),
+        plots.reconstructions(x, x_hat, shape, corrupted, others=_by_pca(pca, given)),
         "Reconstructions",
         "The first test examples and their reconstructions"
-        + ("." if corrupted is None else " from inputs that are corrupted as in training."),
+        + (". " if corrupted is None else " from inputs that are corrupted as in training. ")
+        + _pca_text(pca),
         "Rows of images: test examples above their reconstructions.",
     )
-    yield _extremes(run, np.asarray(x))
+    yield _extremes(run, np.asarray(test.x), pca)
     kernel = run.params["encoder"]["layer_0"]["kernel"]
     window = shape if kernel.ndim == 2 else kernel.shape[:-1]
     yield CaptionedFigure(
@@ -76,17 +96,35 @@ def _images(run: Run, test: Batch, code: np.ndarray) -> Iterator[CaptionedFigure
     yield _traversals(run, code)
 
 
-def _extremes(run: Run, x: np.ndarray) -> CaptionedFigure:
+def _by_pca(pca: PCABaseline | str, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Reconstructions by PCA, by the name of their row."""
+    return {} if isinstance(pca, str) else {"PCA": project(pca.analysis, x)}
+
+
+def _pca_text(pca: PCABaseline | str) -> str:
+    """Sentence about the row of PCA, or the reason why there is none."""
+    if isinstance(pca, str):
+        return f"There is no row for PCA: {pca}."
+    how = "" if pca.method == "exact" else f" ({pca.method})"
+    return (
+        "PCA has as many components as the code has units, is fitted to the training examples"
+        f"{how}, and reconstructs the same inputs."
+    )
+
+
+def _extremes(run: Run, x: np.ndarray, pca: PCABaseline | str) -> CaptionedFigure:
     """Draw the best and worst reconstructed test examples, without corruption."""
-    x_hat = np.asarray(reconstruct(run.objective, run.params, jnp.asarray(x)))
+    x_hat = reconstructor(run)(x)
     order = np.argsort(np.square(x_hat - x).sum(axis=1), kind="stable")
-    ends = [*range(len(x))[:NUM_EXTREMES], *range(len(x))[-NUM_EXTREMES:]]
+    count = plots.row_length(run.about.feature_shape) // 2
+    ends = [*range(len(x))[:count], *range(len(x))[-count:]]
     shown = order[np.unique(ends)]
+    others = _by_pca(pca, x[shown])
     return CaptionedFigure(
-        plots.reconstructions(x[shown], x_hat[shown], run.about.feature_shape),
+        plots.reconstructions(x[shown], x_hat[shown], run.about.feature_shape, others=others),
         "Best and worst",
-        f"The {NUM_EXTREMES} test examples with the smallest error and the {NUM_EXTREMES} with the "
-        f"largest error, without corruption. Indices: {', '.join(map(str, shown))}.",
+        f"The {count} test examples with the smallest error and the {count} with the largest "
+        f"error, without corruption. Indices: {', '.join(map(str, shown))}.",
         "Rows of images: the best and worst reconstructed test examples above their "
         "reconstructions.",
     )
@@ -111,6 +149,19 @@ def _traversals(run: Run, code: np.ndarray) -> CaptionedFigure:
     )
 
 
+def _error_histogram(run: Run, examples: ShownExamples) -> CaptionedFigure:
+    x = np.asarray(examples.batch.x)
+    x_hat = observed_only(reconstructor(run)(x), x, examples.batch.weight)
+    errors = feature_errors(x, x_hat).sum(axis=1)
+    return CaptionedFigure(
+        plots.error_histogram(errors),
+        "Errors",
+        f"Squared errors of the {len(errors)} test examples, without corruption, and the median, "
+        "the 90 % and the 99 % quantile.",
+        "Histogram of the squared errors of the test examples, with lines at three quantiles.",
+    )
+
+
 def _codes(run: Run, examples: ShownExamples, code: np.ndarray) -> Iterator[CaptionedFigure]:
     penalty = run.configuration.penalty
     yield CaptionedFigure(
@@ -125,10 +176,17 @@ def _codes(run: Run, examples: ShownExamples, code: np.ndarray) -> Iterator[Capt
     else:
         yield _jacobian(run, examples)
     if code.shape[1] > 1:
+        classes = examples.class_names
+        is_coloured = (
+            classes is not None
+            and classes.ndim == 1
+            and len(np.unique(classes)) <= plots.MAX_CLASSES
+        )
         yield CaptionedFigure(
-            plots.code_map(code, examples.labels),
+            plots.code_map(code, classes if is_coloured else None),
             "Codes",
-            f"Codes of the {len(code)} test examples, projected on the plane of largest variance.",
+            f"Codes of the {len(code)} test examples, projected on the plane of largest variance."
+            + ("" if is_coloured or classes is None else " There are too many classes to colour."),
             "Scatter plot of the codes of the test examples, coloured by class if labels exist.",
         )
 

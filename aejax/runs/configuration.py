@@ -8,7 +8,9 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from aejax import registry
-from aejax.data.image_folder import ImageMode
+from aejax.data.image_file import ImageForm, ImageMode, check_form
+from aejax.data.image_size import parse_size
+from aejax.data.missing_values import Missing
 from aejax.runs.json_files import json_text
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
@@ -53,13 +55,16 @@ class Training:
 
     data: str = "digits"
     """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
-    .csv, .parquet or IDX file"""
+    .csv, .parquet or IDX file, or of a folder of images"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None
     """column of a table with labels, integers or text; it is no feature"""
     ignore: tuple[str, ...] = ()
     """columns of a table that are no features, such as identifiers"""
+    missing: Missing = "refuse"
+    """missing values of a table: refuse them; replace them by the mean of their column; or also
+    leave them out of the loss, with weight zero"""
     normalise: Literal["unit-range", "standardise", "none"] = "unit-range"
     """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
     sizes: tuple[int, ...] = ()
@@ -79,7 +84,8 @@ class Training:
     refinement_rate: float = 0.03
     """step size of the refinement steps"""
     loss: registry.NamedLoss = "bernoulli"
-    """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh"""
+    """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh;
+    of by-column: linear for numeric and softmax for categorical columns of a table"""
     corruption: registry.NamedCorruption = "none"
     """corruption of the input during training"""
     corruption_level: float = 0.25
@@ -119,7 +125,12 @@ class Training:
     skip: int = 0
     """maximum number of unreadable examples of a stream that are skipped"""
     image_mode: ImageMode | None = None
-    """Pillow mode to which the images of a streamed folder are converted; None: as stored"""
+    """Pillow mode to which the images of a folder are converted; None: as stored"""
+    resize: str | None = None
+    """size in pixels to which the images of a folder are resized: HEIGHTxWIDTH, or the length of
+    the shorter side, which keeps the aspect ratio; None: as stored"""
+    crop: str | None = None
+    """size in pixels, HEIGHTxWIDTH, to which images are cropped at their centre, after resizing"""
 
 
 def fixed_settings(training: Training) -> dict[str, Any]:
@@ -133,14 +144,13 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     del settings["data_dir"], settings["skip"]
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
-    if training.image_mode is None:
-        del settings["image_mode"]
-    if training.split_seed is None:
-        del settings["split_seed"]
-    if training.label is None:
-        del settings["label"]
+    for name in ("image_mode", "resize", "crop", "label", "split_seed"):
+        if settings[name] is None:
+            del settings[name]
     if not training.ignore:
         del settings["ignore"]
+    if training.missing == "refuse":
+        del settings["missing"]
     if not training.decoder_sizes:
         del settings["decoder_sizes"]
     if not training.refinement_steps:
@@ -202,7 +212,10 @@ def check(training: Training) -> None:
         or (training.stream and training.skip > 0),
         "label must be used without --stream": training.label is None or not training.stream,
         "ignore must be used without --stream": not training.ignore or not training.stream,
-        "image-mode must be used with --stream": training.image_mode is None or training.stream,
+        "missing must be refuse with --stream": training.missing == "refuse" or not training.stream,
+        "missing must be refuse or mean with --refinement-steps": (
+            training.missing != "weight-zero" or not training.refinement_steps
+        ),
         "clip must be above 0": training.clip is None or training.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= training.seed < 2**32,  # JAX truncates larger seeds
         "split-seed must lie in [0, 2³²)": (
@@ -213,6 +226,18 @@ def check(training: Training) -> None:
         if not is_satisfied:
             setting = rule.partition(" ")[0]
             raise ValueError(f"{rule}, got {getattr(training, setting.replace('-', '_'))}")
+    check_form(image_form(training))
+
+
+def image_form(training: Training) -> ImageForm:
+    """Form that the images of a folder are converted to; ValueError for sizes that are no sizes."""
+    resize, crop = (
+        None if text is None else parse_size(text, option)
+        for option, text in (("resize", training.resize), ("crop", training.crop))
+    )
+    if isinstance(crop, int):
+        raise ValueError(f"crop must be HEIGHTxWIDTH, such as {crop}x{crop}, got {crop}")
+    return ImageForm(training.image_mode, resize, crop)
 
 
 def _as_json(training: Training) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from aejax.data import (
     open_stream,
 )
 from aejax.runs.builders import make_normalisation
-from aejax.runs.configuration import Training, validation_seed
+from aejax.runs.configuration import Training, image_form, validation_seed
 from aejax.runs.examples import Examples, ShownExamples, load_in_memory
 from aejax.runs.run import Run, with_data_path
 from aejax.training import Stream
@@ -71,11 +71,14 @@ def load_streamed(configuration: Training) -> Examples:
         of the configuration.
     """
     skipped: set[int] = set()
+    images = image_form(configuration)
     dataset = open_stream(
         configuration.data,
         data_dir=configuration.data_dir,
         guard=partial(guarded, skip=configuration.skip, skipped=skipped),
-        image_mode=configuration.image_mode,
+        image_mode=images.mode,
+        resize=images.resize,
+        crop=images.crop,
     )
     shape = dataset.train.shape[1:]
     normalisation = make_normalisation(
@@ -100,9 +103,9 @@ def load_streamed(configuration: Training) -> Examples:
     train = stream(rows.select(len(rows) - held_out, lambda i: permutation(i + held_out)))
     validation = stream(rows.select(held_out, permutation)) if held_out else None
 
-    def test_batches() -> Iterator[np.ndarray]:
+    def test_batches() -> Iterator[Batch]:
         for step in range(training.steps_per_pass(test)):
-            yield np.asarray(test.read(sequential_indices(test, range(step, step + 1))).x)
+            yield test.read(sequential_indices(test, range(step, step + 1)))
 
     def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
         count = min(MAX_PCA_EXAMPLES, max(1, MAX_PCA_BYTES // (4 * prod(shape))))
@@ -112,9 +115,10 @@ def load_streamed(configuration: Training) -> Examples:
         return x_train, {"pca_examples": len(x_train)}
 
     def shown() -> ShownExamples:
-        indices = np.arange(min(MAX_SHOWN_EXAMPLES, test.examples))
+        indices = _shown_indices(test.examples, dataset.labels_test)
         batch = Batch(jnp.asarray(test.read(indices).x))
-        return ShownExamples(dataset.test[indices], None, batch)
+        labels = None if dataset.labels_test is None else dataset.labels_test[indices]
+        return ShownExamples(dataset.test[indices], labels, batch, dataset.classes)
 
     return Examples(
         shape,
@@ -130,9 +134,17 @@ def load_streamed(configuration: Training) -> Examples:
         ),
         test_batches=test_batches,
         pca_examples=pca_examples,
+        pca_weight=lambda: None,
         shown=shown,
         skipped=skipped,
+        classes=dataset.classes,
     )
+
+
+def _shown_indices(examples: int, labels: np.ndarray | None) -> np.ndarray:
+    """Indices of the first test examples; of evenly spaced ones if they are sorted by class."""
+    count = min(MAX_SHOWN_EXAMPLES, examples)
+    return np.arange(count) if labels is None else np.arange(count) * examples // count
 
 
 def _fingerprint(train: LazyArray, test: LazyArray) -> str:

@@ -25,8 +25,9 @@ OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sw
 IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
 
 FIXED = {
-    **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
-    **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
+    **dict.fromkeys(("data", "data_dir", "label", "ignore", "missing", "normalise"), OTHER_DATA),
+    **dict.fromkeys(("image_mode", "resize", "crop", "validation"), OTHER_DATA),
+    **dict.fromkeys(("stream", "steps_per_epoch", "skip"), IN_MEMORY),
     "seed": "give the number of seeds instead; they are counted from `seed`",
     "split_seed": "all members of a sweep share one validation split",
 }
@@ -96,6 +97,8 @@ def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
                 raise ValueError(f"{option} cannot be {value!r}")
             if values.count(value) > 1:
                 raise ValueError(f"{option} has the value {value!r} more than once")
+    if "by-column" in grid.get("loss", ()):  # it changes the normalisation
+        raise ValueError(f"the loss by-column cannot be swept: {OTHER_DATA}")
     _check_supported(training, grid)
     for values in product(*grid.values()):
         settings = dict(zip(grid, values, strict=True))

@@ -3,6 +3,7 @@
 import math
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from aejax.runs.configuration import build_record, fixed_settings
 from aejax.runs.history import read_run_history
 from aejax.runs.json_files import read_json
 from aejax.runs.run import Run, metrics_file, open_run, read_metrics
-from aejax.runs.streamed_examples import load_seen_examples
+from aejax.runs.streamed_examples import load_trained_examples
 from aejax.theory import Certificate
 
 
@@ -44,6 +45,7 @@ def write_report(command: Report) -> None:
     from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
+    from aejax.runs.pca_baseline import report_baseline
 
     if found := find_experiments(command.run):
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
@@ -52,11 +54,13 @@ def write_report(command: Report) -> None:
     certificates = _certificates(command.certificates)
     run = open_run(command.run, checkpoint=command.checkpoint)
     history = read_run_history(command.run)
-    examples = load_seen_examples(run)
+    trained = load_trained_examples(run)
+    examples = trained.shown()
+    baseline = partial(report_baseline, trained.pca_examples()[0])
     page = report.run_page(
         title=f"An autoencoder of {run.configuration.data}",
         summary=_summary(run, command.run),
-        figures=list(run_figures(run, examples, history)),
+        figures=list(run_figures(run, examples, history, baseline)),
         configuration=fixed_settings(run.configuration) | {"epochs": run.configuration.epochs},
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,

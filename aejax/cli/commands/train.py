@@ -15,7 +15,7 @@ from aejax.runs.builders import make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training, check
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
-from aejax.runs.examples import Examples, total_steps, with_batch_size
+from aejax.runs.examples import Examples, image_note, total_steps, with_batch_size
 from aejax.runs.integrity import new_identity
 from aejax.runs.lock import locked
 from aejax.runs.metrics import measure
@@ -108,12 +108,15 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     _check_unused(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
-    examples = load_examples(with_data_path(configuration, folder))
+    located = with_data_path(configuration, folder)
+    examples = load_examples(located)
+    if is_main_process() and (note := image_note(located, examples)):
+        print(f"aejax: {note}", file=sys.stderr)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     configuration = with_batch_size(configuration, examples)
     command = replace(command, training=configuration)
-    objective = make_trained_objective(configuration, examples.shape)
+    objective = make_trained_objective(configuration, examples.shape, examples.columns)
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
     state = sharding.init_sharded(placement, objective, optimizer, key)
