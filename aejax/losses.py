@@ -4,6 +4,9 @@ The formulas are functions of arrays; each `Loss` pairs a formula with its link.
 here: `objective` sums over features and averages over the batch, once.
 """
 
+from collections.abc import Sequence
+from itertools import accumulate
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Integer
@@ -217,3 +220,61 @@ def categorical_labels(*, classes: int) -> Loss:
         return categorical_cross_entropy_of_labels(logits, labels)
 
     return Loss(elementwise, jax.nn.softmax, support=(0.0, classes - 1.0))
+
+
+def by_blocks(blocks: Sequence[tuple[Loss, int]]) -> Loss:
+    """Loss of examples whose features are blocks of different kinds, each with its own loss.
+
+    The losses and links of consecutive blocks of the last axis are concatenated:
+
+    ℓ(output, x) = (ℓ_1(output_1, x_1), …, ℓ_B(output_B, x_B))
+    x̂ = (g_1(output_1), …, g_B(output_B))
+
+    The objective sums over features, so that it is the sum of the losses of the blocks: for real
+    columns and one-hot columns of a table, the squared error and one cross-entropy per column.
+
+    Args:
+        blocks: loss and number of features of each block, in the order of the features.
+
+    Returns:
+        The loss. Its support is the smallest interval that contains those of all blocks, so that
+        the values of a block are checked less strictly than by its own loss.
+
+    Raises:
+        ValueError: if there are no blocks, or one has no features; and from the loss, if the last
+            axis of output or target has another length than all blocks.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax import losses
+        >>> loss = losses.by_blocks([(losses.squared, 1), (losses.categorical, 2)])
+        >>> loss.mean(jnp.array([3.0, 0.0, 0.0])).tolist()
+        [3.0, 0.5, 0.5]
+        >>> loss.elementwise(jnp.array([3.0, 0.0, 0.0]), jnp.array([1.0, 1.0, 0.0])).round(3)
+        Array([4.   , 0.693, 0.   ], dtype=float32)
+    """
+    if not blocks or any(width < 1 for _, width in blocks):
+        raise ValueError(
+            "expected one or more blocks of at least one feature, got the widths "
+            f"{[width for _, width in blocks]}"
+        )
+    *starts, features = accumulate(width for _, width in blocks)
+
+    def split(array: Array) -> list[Array]:
+        if array.shape[-1:] != (features,):
+            raise ValueError(
+                f"expected a last axis of {features}, the features of all blocks, got shape "
+                f"{list(array.shape)}"
+            )
+        return jnp.split(array, starts, axis=-1)
+
+    def elementwise(output: Array, x: Array) -> Array:
+        parts = zip(blocks, split(output), split(x), strict=True)
+        return jnp.concatenate([loss.elementwise(o, t) for (loss, _), o, t in parts], axis=-1)
+
+    def mean(output: Array) -> Array:
+        parts = zip(blocks, split(output), strict=True)
+        return jnp.concatenate([loss.mean(o) for (loss, _), o in parts], axis=-1)
+
+    lows, highs = zip(*(loss.support for loss, _ in blocks), strict=True)
+    return Loss(elementwise, mean, support=(min(lows), max(highs)))

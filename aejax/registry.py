@@ -1,6 +1,6 @@
 """Registry: activations, losses, corruptions, penalties and optimisers by name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, get_args
 
 import jax
@@ -9,11 +9,12 @@ import optax
 
 from aejax import corruptions, losses, penalties
 from aejax.augmentations import interpolation
+from aejax.data.columns import Column
 from aejax.training.muon import muon
 from aejax.types import Array, Corruption, Loss, Penalty
 
 Activation = Literal["sigmoid", "tanh", "relu", "gelu", "identity"]
-NamedLoss = Literal["bernoulli", "squared", "squared-logistic", "squared-tanh"]
+NamedLoss = Literal["bernoulli", "squared", "squared-logistic", "squared-tanh", "by-column"]
 NamedCorruption = Literal["none", "masking", "gaussian", "salt-and-pepper"]
 NamedInterpolation = Literal["linear", "cubic"]
 Optimizer = Literal["adam", "muon", "sgd"]
@@ -35,17 +36,19 @@ def activation(name: str) -> Callable[[Array], Array]:
     return getattr(jax.nn, name)
 
 
-def loss(name: str) -> Loss:
+def loss(name: str, columns: Sequence[Column] = ()) -> Loss:
     """Reconstruction loss of `aejax.losses`, with its link function.
 
     Args:
-        name: one of `NamedLoss`.
+        name: one of `NamedLoss`. "by-column" is the squared error of each numeric column of a table
+            and the categorical cross-entropy of each categorical column.
+        columns: columns of a table, for "by-column".
 
     Returns:
         The loss.
 
     Raises:
-        ValueError: if the name is unknown.
+        ValueError: if the name is unknown, or "by-column" has no columns.
 
     Example:
         >>> from aejax import registry
@@ -53,7 +56,16 @@ def loss(name: str) -> Loss:
         (0.0, 1.0)
     """
     _check("loss", name, NamedLoss)
-    return getattr(losses, name.replace("-", "_"))
+    if name != "by-column":
+        return getattr(losses, name.replace("-", "_"))
+    if not columns:
+        raise ValueError("the loss by-column is for the columns of a table: use another --loss")
+    return losses.by_blocks(
+        [
+            (losses.squared, 1) if categories is None else (losses.categorical, len(categories))
+            for _, categories in columns
+        ]
+    )
 
 
 def corruption(name: str, level: float | Array) -> Corruption | None:

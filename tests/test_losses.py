@@ -129,3 +129,47 @@ def test_invalid_labels_are_refused(classified):
         loss.elementwise(logits, labels[:, :2])
     with pytest.raises(ValueError, match="classes must be at least 2, got 1"):
         losses.categorical_labels(classes=1)
+
+
+BLOCKS = [(losses.squared, 2), (losses.categorical, 3), (losses.bernoulli, 1), (losses.squared, 1)]
+
+
+def test_a_loss_by_blocks_and_its_gradient_are_pytorchs():
+    rng = np.random.default_rng(0)
+    output = rng.normal(size=(6, 7)) * 3
+    x = np.concatenate([rng.normal(size=(6, 2)), np.eye(3)[rng.integers(3, size=6)]], axis=1)
+    x = np.concatenate([x, rng.random((6, 1)), rng.normal(size=(6, 1))], axis=1)
+    given, target = torch.tensor(output, requires_grad=True), torch.tensor(x)
+    parts = [
+        torch.nn.functional.mse_loss(given[:, :2], target[:, :2], reduction="sum"),
+        torch.nn.functional.cross_entropy(given[:, 2:5], target[:, 2:5], reduction="sum"),
+        torch.nn.functional.binary_cross_entropy_with_logits(
+            given[:, 5], target[:, 5], reduction="sum"
+        ),
+        torch.nn.functional.mse_loss(given[:, 6], target[:, 6], reduction="sum"),
+    ]
+    sum(parts).backward()
+    loss = losses.by_blocks(BLOCKS)
+    with jax.enable_x64(True):
+        output, x = jnp.asarray(output), jnp.asarray(x)
+        value, gradient = jax.value_and_grad(lambda o: loss.elementwise(o, x).sum())(output)
+        np.testing.assert_allclose(value, sum(part.item() for part in parts), rtol=1e-12)
+        np.testing.assert_allclose(gradient, given.grad, rtol=1e-12, atol=1e-14)
+        x_hat = np.asarray(loss.mean(output))
+    np.testing.assert_allclose(x_hat[:, [0, 1, 6]], output[:, jnp.array([0, 1, 6])])
+    np.testing.assert_allclose(x_hat[:, 2:5], softmax(output[:, 2:5], axis=1), rtol=1e-12)
+    np.testing.assert_allclose(x_hat[:, 5], expit(output[:, 5]), rtol=1e-12)
+
+
+def test_the_support_of_blocks_contains_those_of_all():
+    assert losses.by_blocks(BLOCKS).support == (-np.inf, np.inf)
+    two = losses.by_blocks([(losses.squared_tanh, 1), (losses.bernoulli, 1)])
+    assert two.support == (-1.0, 1.0)
+
+
+def test_blocks_that_do_not_fit_are_refused():
+    for blocks in ([], [(losses.squared, 0)]):
+        with pytest.raises(ValueError, match="one or more blocks of at least one feature"):
+            losses.by_blocks(blocks)
+    with pytest.raises(ValueError, match=r"a last axis of 7, .*got shape \[4, 6\]"):
+        losses.by_blocks(BLOCKS).elementwise(jnp.zeros((4, 7)), jnp.zeros((4, 6)))

@@ -75,3 +75,15 @@ def _no_such_data_set(name: str, tfds_names: list[str]) -> str:
         f"no data set or file is called {name!r}{suggestion}\n"
         f"Known: {', '.join(known)}, any TFDS name{hidden}, or a path to .npy, .npz or IDX files."
     )
+
+
+def is_named(name: str) -> bool:
+    """Whether a data set is given by its name, and not by a path.
+
+    Args:
+        name: name or path of a data set.
+
+    Returns:
+        True for the names of data sets that need no path, and for `tfds:NAME`.
+    """
+    return name in EMBEDDED_DATASETS or name in TENSORFLOW_FREE or name.startswith("tfds:")

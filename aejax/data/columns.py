@@ -1,10 +1,11 @@
 """Columns of a table as features: a numeric column is one, a categorical column a one-hot block."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 MAX_LISTED = 10
 """Maximum number of categories in an error message."""
@@ -27,11 +28,13 @@ class Schema(NamedTuple):
     columns: columns that the model reads, in the order of the features.
     label:   name of the label column, or None.
     classes: names of the classes if labels are text (a label is an index in it), else None.
+    fill:    value of each feature that replaces a missing one; None if missing values are refused.
     """
 
     columns: tuple[Column, ...]
     label: str | None = None
     classes: tuple[str, ...] | None = None
+    fill: tuple[float, ...] | None = None
 
 
 def feature_names(columns: Sequence[Column]) -> list[str]:
@@ -55,22 +58,45 @@ def feature_names(columns: Sequence[Column]) -> list[str]:
     ]
 
 
+def is_one_hot(columns: Sequence[Column]) -> Bool[np.ndarray, " features"]:
+    """Whether a feature belongs to a categorical column.
+
+    Args:
+        columns: numeric and categorical columns.
+
+    Returns:
+        One value for each of the `feature_names`.
+    """
+    widths = [len(column.categories or (None,)) for column in columns]
+    return np.repeat([column.categories is not None for column in columns], widths)
+
+
 def to_features(
-    columns: Sequence[Column], values: Mapping[str, np.ndarray]
+    columns: Sequence[Column],
+    values: Mapping[str, np.ndarray],
+    missing: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> Float[np.ndarray, "rows features"]:
     """Features of rows: numbers, and 1 for the category of a row.
 
     Args:
         columns: one or more columns.
         values: name -> numbers, or text of a categorical column, [rows].
+        missing: name -> whether the value of a row is missing, [rows] (default: none is).
 
     Returns:
-        [rows, features], float64, in the order of `feature_names`.
+        [rows, features], float64, in the order of `feature_names`; all features of a missing value
+        are NaN.
 
     Raises:
         ValueError: for a category that the column does not have.
     """
-    return np.column_stack([_to_block(column, values[column.name]) for column in columns])
+    none = np.zeros(len(values[columns[0].name]), bool)
+    return np.column_stack(
+        [
+            _to_block(column, values[column.name], missing.get(column.name, none))
+            for column in columns
+        ]
+    )
 
 
 def from_features(
@@ -97,12 +123,13 @@ def from_features(
     return found
 
 
-def _to_block(column: Column, values: np.ndarray) -> np.ndarray:
+def _to_block(column: Column, values: np.ndarray, is_missing: np.ndarray) -> np.ndarray:
     if column.categories is None:
-        return np.asarray(values, np.float64)[:, None]
+        numbers = np.asarray(values, np.float64)
+        return np.where(is_missing, np.nan, numbers)[:, None]
     categories = np.asarray(column.categories)
     one_hot = np.asarray(values, categories.dtype.type)[:, None] == categories
-    unseen = ~one_hot.any(axis=1)
+    unseen = ~one_hot.any(axis=1) & ~is_missing
     if unseen.any():
         row = int(np.argmax(unseen))
         more = ", …" * (len(categories) > MAX_LISTED)
@@ -111,4 +138,4 @@ def _to_block(column: Column, values: np.ndarray) -> np.ndarray:
             "which the model has not seen; its categories are "
             f"{', '.join(column.categories[:MAX_LISTED])}{more}"
         )
-    return one_hot.astype(np.float64)
+    return np.where(is_missing[:, None], np.nan, one_hot)

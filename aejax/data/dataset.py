@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Integer, Shaped
+from jaxtyping import Bool, Integer, Shaped
 
 from aejax.data.columns import Schema
 from aejax.data.example_blocks import blocks
@@ -24,6 +24,9 @@ class Dataset(NamedTuple):
     low, high:    range of raw values that the format allows (0 and 255 for uint8 images, 0 and 16
                   for `digits`), or None.
     schema:       columns of a table, or None.
+    classes:      names of the classes (a label is an index in it), or None.
+    observed_train, observed_test: whether each value is known, with the shape of x; a value that is
+                  not known has been filled in and is left out of losses. None if all are known.
     """
 
     name: str
@@ -34,6 +37,9 @@ class Dataset(NamedTuple):
     low: float | None = None
     high: float | None = None
     schema: Schema | None = None
+    classes: tuple[str, ...] | None = None
+    observed_train: Bool[np.ndarray, "m_train *features"] | None = None
+    observed_test: Bool[np.ndarray, "m_test *features"] | None = None
 
     def __repr__(self) -> str:
         return record_text(self)
@@ -50,7 +56,7 @@ def fingerprint(dataset: Dataset) -> str:
     """Fingerprint of the arrays of a data set, to recognise the data of a run.
 
     The first 16 hexadecimal digits of the SHA-256 of each array's field name, dtype, shape and
-    bytes, read block by block. The name, bounds and column names are not included.
+    bytes, read block by block. The name, bounds, and names of columns and classes are not included.
 
     Args:
         dataset: any data set.
@@ -63,7 +69,7 @@ def fingerprint(dataset: Dataset) -> str:
         >>> data.fingerprint(data.load("digits"))
         'd88c9d8dfd3ce3c8'
     """
-    fields = ("x_train", "x_test", "labels_train", "labels_test")
+    fields = ("x_train", "x_test", "labels_train", "labels_test", "observed_train", "observed_test")
     return fingerprint_arrays({field: getattr(dataset, field) for field in fields})
 
 

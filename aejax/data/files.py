@@ -1,4 +1,4 @@
-"""Data sets from user files: `.npy`, `.npz`, IDX and tables."""
+"""Data sets from user files: `.npy`, `.npz`, IDX, tables and folders of images."""
 
 import math
 import os
@@ -18,7 +18,10 @@ from aejax.data.array_checks import check_array
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import format_bounds
 from aejax.data.idx import MAXIMUM_COMPRESSION, first_bytes, read_idx
-from aejax.data.image_folder import SUFFIXES as IMAGE_SUFFIXES
+from aejax.data.image_file import SUFFIXES as IMAGE_SUFFIXES
+from aejax.data.image_file import ImageForm
+from aejax.data.image_folder import has_images, load_images
+from aejax.data.missing_values import Missing
 from aejax.data.split import every_fifth
 from aejax.data.table_files import is_table, load_table, read_table
 
@@ -80,7 +83,12 @@ def load_array(path: str | PathLike[str]) -> Shaped[np.ndarray, "m *features"]:
 
 
 def load_file(
-    path: str | PathLike[str], *, label: str | None = None, ignore: Collection[str] = ()
+    path: str | PathLike[str],
+    *,
+    label: str | None = None,
+    ignore: Collection[str] = (),
+    missing: Missing = "refuse",
+    images: ImageForm = ImageForm(),
 ) -> Dataset:
     """Load a data set from a file or a folder.
 
@@ -91,6 +99,8 @@ def load_file(
     - Single `.npy` or IDX file.
     - Table with a header: `.csv` or `.tsv`, optionally `.gz`, or `.parquet`. Numeric columns are
       features, columns of text become one-hot blocks.
+    - Folder of images, or of one subfolder of images for each class (see `find_images`), or of
+      such folders `train` and `test`.
 
     Without a test split, every fifth example becomes test (see `every_fifth`). uint8 values have
     the bounds 0 and 255; other dtypes have none.
@@ -99,6 +109,8 @@ def load_file(
         path: file or folder.
         label: column of a table with labels, which are integers or text.
         ignore: columns of a table that are no features, such as identifiers.
+        missing: treatment of missing values of a table.
+        images: form that images are converted to (default: as stored).
 
     Returns:
         The data set, named after the file, not yet checked (see `check_dataset`).
@@ -108,15 +120,19 @@ def load_file(
         ImportError: for a table, if pandas, or pyarrow for Parquet, is missing.
         ValueError: for an unreadable file, unexpected array names, labels under two names or under
             a name that does not match that of the examples, or too few examples to split; for
-            missing, infinite or unsuitable values of a table, or columns that it does not have.
+            missing, infinite or unsuitable values of a table, or columns that it does not have;
+            for images as `find_splits` and `image_folder`; for an option of other data.
     """
     path = Path(os.path.expanduser(path))
+    is_image_folder = is_folder_of_images(path)
+    if images != ImageForm() and not is_image_folder:
+        raise not_images(path)
     if not path.is_dir() and is_table(path):
-        return load_table(path, label=label, ignore=ignore)
-    if label is not None or ignore:
-        raise ValueError(
-            f"label and ignore name columns of a table, .csv, .tsv or .parquet, but {path} is none"
-        )
+        return load_table(path, label=label, ignore=ignore, missing=missing)
+    if label is not None or ignore or missing != "refuse":
+        raise no_table(path)
+    if is_image_folder:
+        return load_images(path, images)
     if path.is_dir():
         arrays = _read_folder(path)
     elif path.suffix == ".npz":
@@ -143,6 +159,51 @@ def load_file(
         )
     low, high = format_bounds(train[0].dtype)
     return Dataset(path.resolve().name, train[0], test[0], train[1], test[1], low, high)
+
+
+def is_folder_of_images(path: Path) -> bool:
+    """Whether a path is read as a folder of images.
+
+    Args:
+        path: file or folder.
+
+    Returns:
+        True for a folder with images, as `has_images` finds them, and without arrays.
+    """
+    if not path.is_dir():
+        return False
+    arrays = [f"{name}.npy" for name in MNIST_FILES]
+    idx = [f"{stem}{ending}" for stem in MNIST_FILES.values() for ending in ("", ".gz")]
+    return not any(path.joinpath(name).exists() for name in (*arrays, *idx)) and has_images(path)
+
+
+def no_table(name: object) -> ValueError:
+    """Error for options of tables with other data.
+
+    Args:
+        name: name or path of the data.
+
+    Returns:
+        The error.
+    """
+    return ValueError(
+        "label and ignore name columns of a table, .csv, .tsv or .parquet, and missing is for its "
+        f"values, but {name} is none"
+    )
+
+
+def not_images(name: object) -> ValueError:
+    """Error for options of images with other data.
+
+    Args:
+        name: name or path of the data.
+
+    Returns:
+        The error.
+    """
+    return ValueError(
+        f"image_mode, resize and crop are for a folder of images, which {name} is not"
+    )
 
 
 def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, np.ndarray | None]:
@@ -176,7 +237,9 @@ def format_advice(path: Path) -> str:
         return "; a table is loaded into memory: leave out --stream, or use data.load"
     if suffix.lower() in OTHER_TABLE_SUFFIXES:
         return "; save the table as .csv, with the names of the columns in the first line"
-    if suffix.lower() in IMAGE_SUFFIXES or ".array_record" in path.name:
+    if suffix.lower() in IMAGE_SUFFIXES:
+        return "; a data set is a folder of images, of which this may be one"
+    if ".array_record" in path.name:
         return "; stream the folder of images or records: --stream, or data.open_stream"
     return ""
 

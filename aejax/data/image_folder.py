@@ -1,223 +1,267 @@
-"""Image folders as lazy arrays, with images in the stored mode or converted to one mode."""
+"""Folders of images as lazy arrays; subfolders are classes, or the splits train and test."""
 
 import mimetypes
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Integer
 
+from aejax.data.dataset import Dataset
+from aejax.data.image_file import STORED_MODES, SUFFIXES, ImageForm, ImageMode, read_image
 from aejax.data.lazy_array import LazyArray
+from aejax.data.split import every_fifth
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+SPLITS = ("train", "test")
+"""Subfolders of a folder whose images are split."""
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"}
-FORMATS = "PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP"
-"""Formats, by their names in Pillow, whose stored bit depth `_check_samples` verifies."""
-
-ImageMode = Literal["L", "LA", "RGB", "RGBA"]
-"""Modes that images can be converted to: 8-bit grey or colour, with or without alpha channel."""
-
-STORED_MODES = {
-    "1": (np.bool_, (0.0, 1.0)),
-    "L": (np.uint8, (0.0, 255.0)),
-    "LA": (np.uint8, (0.0, 255.0)),
-    "RGB": (np.uint8, (0.0, 255.0)),
-    "RGBA": (np.uint8, (0.0, 255.0)),
-    "I;16": (np.uint16, (0.0, 65535.0)),
-    "I": (np.int32, (None, None)),
-    "F": (np.float32, (None, None)),
-}
-"""Dtype and bounds of the modes that are read without conversion."""
-
-CONVERTIBLE = {"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"}
-BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC = 258, 259, 262
-SAMPLES_PER_PIXEL, SAMPLE_FORMAT = 277, 339
-"""TIFF tag numbers."""
+HIDDEN = "."
+"""Start of the names of files and folders that are not read, such as `.DS_Store`."""
 
 
-def image_folder(folder: str | PathLike[str], mode: ImageMode | None = None) -> LazyArray:
-    """Open the images of a folder, sorted by file name, as a lazy array.
+class ImageFiles(NamedTuple):
+    """Image files of a folder.
 
-    Each file contains one image. The EXIF orientation is applied. Without a mode, all images must
-    have the same mode: 1 bit (bool, bounds 0 and 1), 8-bit grey or colour with or without alpha
-    (uint8, 0 and 255), 16-bit grey (uint16, 0 and 65535), signed integers (int32) or floating point
-    (float32) of any range. Pillow scales 2- and 4-bit grey to 8 bits.
+    folder:  the folder.
+    paths:   the files, sorted by class and name.
+    labels:  class of each file as an index, or None.
+    classes: names of the classes, or None.
+    """
 
-    With a mode, images of up to 8 bits per sample (including palettes, CMYK and YCbCr) are
-    converted to grey (luma of ITU-R BT.601) or colour, without colour management.
+    folder: Path
+    paths: list[Path]
+    labels: Integer[np.ndarray, " images"] | None = None
+    classes: tuple[str, ...] | None = None
+
+
+def image_folder(
+    folder: str | PathLike[str],
+    mode: ImageMode | None = None,
+    *,
+    resize: tuple[int, int] | int | None = None,
+    crop: tuple[int, int] | None = None,
+) -> LazyArray:
+    """Open the images of a folder, or of its subfolders, as a lazy array.
+
+    Each file contains one image, and all have the same mode and size, or are converted to it
+    (`ImageForm`); `read_image` describes the modes.
 
     Args:
-        folder: folder of image files; subfolders are not searched.
+        folder: folder of image files, or of one subfolder for each class (`find_images`).
         mode: mode that every image is converted to (default: the stored mode).
+        resize: (height, width) that every image is resized to, or the length of the shorter side,
+            which keeps the aspect ratio (default: the stored size).
+        crop: (height, width) of the centre that is kept, after resizing (default: everything).
 
     Returns:
         Examples [images, height, width] or [images, height, width, channels].
 
     Raises:
-        ValueError: for an unknown mode, or a folder without images or with unsupported formats.
-            On reading: for an image whose mode or size differs from the first, damaged files,
-            animations, palettes and other modes that need a conversion, samples of more bits than
-            Pillow reads, and transparent pixels if the mode has no alpha channel.
+        ValueError: for an unknown mode or size, and as `find_images`. On reading: for an image
+            whose mode or size differs from the first, and as `read_image`.
     """
-    check_mode(mode)
-    files = sorted(Path(folder).iterdir())
-    paths = [path for path in files if path.suffix.lower() in SUFFIXES]
-    if not paths:
+    return open_images(find_images(Path(folder)), ImageForm(mode, resize, crop))
+
+
+def find_images(folder: Path) -> ImageFiles:
+    """Find the images of a folder; if it has none, its subfolders are classes.
+
+    Hidden files and folders are left out. Files are sorted by name, classes too. Beside images,
+    subfolders are not searched, and neither are those of a class.
+
+    Args:
+        folder: folder of image files, or of one subfolder for each class.
+
+    Returns:
+        The files, with labels if there are classes.
+
+    Raises:
+        ValueError: for a folder without images, images of unsupported formats, or a class without
+            images.
+    """
+    if paths := _images_in(folder):
+        return ImageFiles(folder, paths)
+    subfolders = [path for path in _visible(folder) if path.is_dir()]
+    found = {path.name: _images_in(path) for path in subfolders}
+    if not any(found.values()):
+        deeper = [
+            path for sub in subfolders for path in sorted(sub.glob("[!.]*/*")) if _is_read(path)
+        ]
+        advice = f"; {deeper[0].relative_to(folder)} is too deep" if deeper else ""
         raise ValueError(
-            f"{folder} contains no images, .npy or .array_record files "
-            "(subfolders are not searched)"
+            f"{folder} contains no images, .npy or .array_record files, and no subfolders with "
+            f"images, one for each class{advice}"
         )
-    others = [path.name for path in files if path not in paths and _is_image(path)]
+    empty = [name for name, paths in found.items() if not paths]
+    if empty:
+        raise ValueError(
+            f"{folder}: the subfolder {empty[0]} contains no images, but the other subfolders are "
+            "classes; remove it, or put its images directly into it"
+        )
+    paths = [path for group in found.values() for path in group]
+    labels = np.repeat(np.arange(len(found)), [*map(len, found.values())])
+    return ImageFiles(folder, paths, labels.astype(np.int64), tuple(found))
+
+
+def find_splits(folder: Path) -> tuple[ImageFiles, ...]:
+    """Find the images of a folder, with their split if there is one.
+
+    Args:
+        folder: folder that `find_images` accepts, or whose only subfolders are `train` and `test`,
+            which `find_images` accepts.
+
+    Returns:
+        All files, or those of `train` and those of `test`.
+
+    Raises:
+        ValueError: as `find_images`, or if the classes of the splits differ.
+    """
+    subfolders = {path.name for path in _visible(folder) if path.is_dir()}
+    if subfolders != set(SPLITS) or _images_in(folder):
+        return (find_images(folder),)
+    train, test = (find_images(folder / name) for name in SPLITS)
+    if train.classes != test.classes:
+        names = (", ".join(split.classes or ("none",)) for split in (train, test))
+        raise ValueError("{}: train has the classes {}, test {}".format(folder, *names))
+    return train, test
+
+
+def has_images(folder: Path) -> bool:
+    """Whether a folder contains an image, at most two levels deep.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        True for an image whose name is not hidden and has a supported suffix.
+    """
+    return any(_is_read(path) for level in ("*", "*/*", "*/*/*") for path in folder.glob(level))
+
+
+def open_images(files: ImageFiles, form: ImageForm) -> LazyArray:
+    """Open image files as a lazy array.
+
+    Args:
+        files: the files.
+        form: form that every image is converted to.
+
+    Returns:
+        Examples [images, height, width] or [images, height, width, channels].
+
+    Raises:
+        ValueError: as `image_folder`.
+    """
+    paths = files.paths
+    kind, first = read_image(paths[0], form)
+    names = [str(path.relative_to(files.folder)) for path in paths]
+
+    def read(rows: np.ndarray) -> np.ndarray:
+        found = np.empty((len(rows), *first.shape), first.dtype)
+        for i, row in enumerate(rows.tolist()):
+            found[i] = _like_first(row)
+        return found
+
+    def _like_first(row: int) -> np.ndarray:
+        found, image = read_image(paths[row], form)
+        if (found, image.shape) != (kind, first.shape):
+            raise ValueError(
+                f"{names[row]} has mode {found}, shape {list(image.shape)}, but {names[0]} has "
+                f"mode {kind}, shape {list(first.shape)}"
+                + (_size_advice(first.shape) if found == kind else _MODE_ADVICE)
+            )
+        return image
+
+    dtype, bounds = STORED_MODES[kind]
+    return LazyArray(str(files.folder), read, (len(paths), *first.shape), dtype, bounds=bounds)
+
+
+def open_splits(folder: Path, form: ImageForm) -> list[tuple[ImageFiles, LazyArray]]:
+    """Open the images of a folder, or those of its splits train and test.
+
+    Args:
+        folder: folder that `find_splits` accepts.
+        form: form that every image is converted to.
+
+    Returns:
+        The files and the images of each split.
+
+    Raises:
+        ValueError: as `find_splits` and `open_images`, or if mode or size of the splits differ.
+    """
+    opened = [(files, open_images(files, form)) for files in find_splits(folder)]
+    kinds = [(x.dtype, x.shape[1:]) for _, x in opened]
+    if kinds[0] != kinds[-1]:
+        (train, shape), (test, other) = kinds
+        raise ValueError(
+            f"{folder}: train has images {train}{list(shape)}, test {test}{list(other)}"
+            + (_size_advice(shape) if train == test else _MODE_ADVICE)
+        )
+    return opened
+
+
+def load_images(folder: Path, form: ImageForm) -> Dataset:
+    """Load a data set from a folder of images into memory.
+
+    Args:
+        folder: folder that `find_splits` accepts. Without a split, every fifth image becomes test.
+        form: form that every image is converted to.
+
+    Returns:
+        The data set, with labels if there are classes.
+
+    Raises:
+        ValueError: as `open_splits`; for a damaged image, or one of another mode or size than the
+            first; for fewer than 5 images without a split.
+    """
+    opened = open_splits(folder, form)
+    read = [(x[:], files.labels) for files, x in opened]
+    if len(read) == 1:
+        x, labels = read[0]
+        parts = every_fifth(x), (None, None) if labels is None else every_fifth(labels)
+        read = list(zip(*parts, strict=True))
+    (x_train, labels_train), (x_test, labels_test) = read
+    files, x = opened[0]
+    return Dataset(
+        folder.resolve().name,
+        x_train,
+        x_test,
+        labels_train,
+        labels_test,
+        *x.bounds,
+        classes=files.classes,
+    )
+
+
+_MODE_ADVICE = "; image_mode converts all to one mode"
+
+
+def _size_advice(shape: Sequence[int]) -> str:
+    size = f"{shape[0]}x{shape[1]}"
+    return f"; resize or crop gives all one size, such as --resize {size} or --crop {size}"
+
+
+def _images_in(folder: Path) -> list[Path]:
+    """Images of a folder, without its subfolders; ValueError for unsupported formats."""
+    files = [path for path in _visible(folder) if not path.is_dir()]
+    paths = [path for path in files if _is_read(path)]
+    others = [path.name for path in files if not _is_read(path) and _is_image(path)]
     if others:
         raise ValueError(
             f"{folder} contains {len(others)} images of unsupported formats, first {others[0]}; "
             f"expected {' '.join(sorted(SUFFIXES))}"
         )
-    kind, first = read_image(paths[0], mode)
-
-    def read(rows: np.ndarray) -> np.ndarray:
-        return np.stack([_like_first(paths[row]) for row in rows])
-
-    def _like_first(path: Path) -> np.ndarray:
-        found, image = read_image(path, mode)
-        if (found, image.shape) != (kind, first.shape):
-            advice = "" if found == kind else "; image_mode converts all to one mode"
-            raise ValueError(
-                f"{path.name} has mode {found}, shape {list(image.shape)}, but {paths[0].name} has "
-                f"mode {kind}, shape {list(first.shape)}{advice}"
-            )
-        return image
-
-    dtype, bounds = STORED_MODES[kind]
-    return LazyArray(str(folder), read, (len(paths), *first.shape), dtype, bounds=bounds)
+    return paths
 
 
-def read_image(path: Path, mode: ImageMode | None = None) -> tuple[str, np.ndarray]:
-    """Read one image, with its EXIF orientation applied.
-
-    Args:
-        path: the image file.
-        mode: mode that it is converted to (default: the stored mode).
-
-    Returns:
-        The mode of the values (a key of `STORED_MODES`), and the values, [height, width] or
-        [height, width, channels].
-
-    Raises:
-        ValueError: as `image_folder`.
-    """
-    from PIL import Image, ImageOps
-
-    check_mode(mode)
-    try:
-        with path.open("rb") as file:
-            head = file.read(25)
-            file.seek(0)
-            with Image.open(file, formats=FORMATS) as image:
-                _check_samples(image, head)
-                kind = _stored_kind(image) if mode is None else mode
-                upright = ImageOps.exif_transpose(image)
-                shown = upright if mode is None else _converted(upright, mode)
-                return kind, np.asarray(shown).astype(STORED_MODES[kind][0], copy=False)
-    except Exception as error:  # Pillow's readers have no common exception
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+def _visible(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if not path.name.startswith(HIDDEN)]
 
 
-def check_mode(mode: object) -> None:
-    """Check the target mode; other modes of Pillow would have wrong bounds.
-
-    Args:
-        mode: mode that images are converted to, or None.
-
-    Raises:
-        ValueError: for an unknown mode; the message lists the known ones.
-    """
-    if mode is not None and mode not in get_args(ImageMode):
-        raise ValueError(
-            f"image_mode must be one of {', '.join(get_args(ImageMode))}, or None, got {mode!r}"
-        )
+def _is_read(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(HIDDEN)
 
 
 def _is_image(path: Path) -> bool:
     return (mimetypes.guess_type(path.name)[0] or "").startswith("image/")
-
-
-def _check_samples(image: "Image", head: bytes) -> None:
-    """Reject images that Pillow would read with less precision or other values than stored.
-
-    head: first 25 bytes of the file, the last of which is the bits per sample of a PNG file.
-    """
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":  # JPEG readers show the first frame of MPO
-        raise ValueError(f"it contains {frames} frames; expected one image")
-    if image.format == "PNG":
-        _check_png(image, head[-1])
-    if image.format == "TIFF":
-        _check_tiff(image, is_big_endian=head.startswith(b"MM"))
-
-
-def _check_png(image: "Image", bits: int) -> None:
-    """Reject 16-bit colour, which Pillow truncates, and a tRNS colour that it does not scale."""
-    if bits == 16 and image.mode not in ("I;16", "I"):
-        raise ValueError(
-            "it has 16 bits per sample, of which Pillow reads 8; save it with 8 bits, or as 16-bit "
-            "grey"
-        )
-    if bits < 8 and image.mode in ("1", "L") and "transparency" in image.info:
-        raise ValueError(f"it has a transparent colour in {bits}-bit grey; save it with 8 bits")
-
-
-def _check_tiff(image: "Image", *, is_big_endian: bool) -> None:
-    """Reject samples that Pillow truncates, drops, or reads with wrong sign, order or polarity."""
-    tags = getattr(image, "tag_v2", {})
-    bits = max(tags.get(BITS_PER_SAMPLE, (1,)))
-    formats, samples = set(tags.get(SAMPLE_FORMAT, (1,))), tags.get(SAMPLES_PER_PIXEL, 1)
-    white_is_zero = tags.get(PHOTOMETRIC) == 0
-    is_compressed = tags.get(COMPRESSION, 1) != 1
-    # libtiff swaps the bytes of these samples, and Pillow swaps them again.
-    swapped_twice = is_big_endian and is_compressed
-    is_supported = {
-        "I;16": bits == 16 and formats == {1} and not white_is_zero,
-        "I": formats == {2} and not swapped_twice,
-        "F": not white_is_zero and not swapped_twice,
-    }
-    kind = "I;16" if image.mode.startswith("I;16") else image.mode
-    usual = bits <= 8 and formats == {1}
-    if not is_supported.get(kind, usual) or samples != len(image.getbands()):
-        others = {", white is 0": white_is_zero, ", big-endian and compressed": swapped_twice}
-        more = "".join(words for words, found in others.items() if found)
-        raise ValueError(
-            f"it has {samples} samples per pixel, of {bits} bits and sample format "
-            f"{sorted(formats)}{more}, which Pillow reads as mode {image.mode}; save it with 8 "
-            "bits per sample, or as grey of 16 bits or float32"
-        )
-
-
-def _stored_kind(image: "Image") -> str:
-    """Key of an image in `STORED_MODES`; ValueError if it needs a conversion."""
-    # Pillow reads 16-bit grey in several modes: of either byte order, and of 32 bits.
-    is_deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG")
-    kind = "I;16" if is_deep else image.mode
-    if kind not in STORED_MODES:
-        can_convert = image.mode in CONVERTIBLE
-        advice = "image_mode='RGB' converts it" if can_convert else "save it as RGB"
-        raise ValueError(f"its mode {image.mode} is neither grey nor RGB; {advice}")
-    if "transparency" in image.info:
-        raise ValueError(
-            "it has a transparent colour; image_mode='RGBA' converts it to an alpha channel"
-        )
-    return kind
-
-
-def _converted(image: "Image", mode: ImageMode) -> "Image":
-    """Convert an image of up to 8 bits per sample to a mode, by way of RGBA, which is lossless."""
-    if image.mode not in CONVERTIBLE:
-        raise ValueError(f"its mode {image.mode} cannot be converted to 8 bits per sample")
-    rgba = image.convert("RGBA")
-    if "A" not in mode and (np.asarray(rgba)[..., 3] < 255).any():
-        raise ValueError(
-            f"it has transparent pixels, which {mode} cannot store; use image_mode='RGBA'"
-        )
-    return rgba if mode == "RGBA" else rgba.convert(mode)

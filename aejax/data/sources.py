@@ -7,9 +7,11 @@ from pathlib import Path
 
 from aejax.data import embedded
 from aejax.data.array_checks import check_dataset
-from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
+from aejax.data.catalogue import TENSORFLOW_FREE, is_named
 from aejax.data.dataset import Dataset
-from aejax.data.files import load_file
+from aejax.data.files import load_file, no_table, not_images
+from aejax.data.image_file import ImageForm, ImageMode
+from aejax.data.missing_values import Missing
 from aejax.data.prepared import load_prepared
 
 FILE_SUFFIXES = (".npy", ".npz", ".gz", ".csv", ".tsv", ".parquet")
@@ -22,6 +24,10 @@ def load(
     data_dir: str | PathLike[str] | None = None,
     label: str | None = None,
     ignore: Collection[str] = (),
+    missing: Missing = "refuse",
+    image_mode: ImageMode | None = None,
+    resize: tuple[int, int] | int | None = None,
+    crop: tuple[int, int] | None = None,
 ) -> Dataset:
     """Load a data set by name or path.
 
@@ -32,6 +38,14 @@ def load(
         data_dir: TFDS's data directory (default: as in `find_builder`).
         label: column of a table with labels, which are integers or text.
         ignore: columns of a table that are not features, such as identifiers.
+        missing: "refuse" missing values of a table; replace them by the "mean" of the observed
+            training values; or with "weight-zero" also record the observed values, so that losses
+            leave the others out.
+        image_mode: mode that the images of a folder are converted to: "L", "LA", "RGB" or "RGBA"
+            (default: the stored mode).
+        resize: (height, width) that the images are resized to, or the length of the shorter side,
+            which keeps the aspect ratio (default: the stored size).
+        crop: (height, width) of the centre that is kept, after resizing (default: everything).
 
     Returns:
         The data set, checked by `check_dataset`.
@@ -39,7 +53,8 @@ def load(
     Raises:
         ImportError: for a table, if pandas, or pyarrow for Parquet, is missing.
         ValueError: for an unknown data set, an unreadable file, a wrong shape, no examples, NaN or
-            infinity; for label or ignore without a table.
+            infinity; for label, ignore or missing without a table, or image_mode, resize or crop
+            without a folder of images.
         FileNotFoundError: for a missing file, or a data set that is not prepared.
 
     Example:
@@ -50,11 +65,11 @@ def load(
     """
     name = os.fspath(name)
     path = Path(os.path.expanduser(name))
-    is_named = name in EMBEDDED_DATASETS or name in TENSORFLOW_FREE or name.startswith("tfds:")
-    if (label is not None or ignore) and is_named:
-        raise ValueError(
-            f"label and ignore name columns of a table, .csv, .tsv or .parquet, but {name} is none"
-        )
+    if (label is not None or ignore or missing != "refuse") and is_named(name):
+        raise no_table(name)
+    images = ImageForm(image_mode, resize, crop)
+    if images != ImageForm() and (is_named(name) or not path.exists()):
+        raise not_images(name)
     if name == "digits":
         dataset = embedded.digits()
     elif name == "photos":
@@ -62,10 +77,11 @@ def load(
     elif name in TENSORFLOW_FREE or name.startswith("tfds:"):
         dataset = load_prepared(name, data_dir=data_dir)
     elif name and path.exists():
-        dataset = load_file(path, label=label, ignore=ignore)
+        dataset = load_file(path, label=label, ignore=ignore, missing=missing, images=images)
     elif path.is_absolute() or name.startswith(".") or path.suffix in FILE_SUFFIXES:
         raise FileNotFoundError(
-            f"no file or folder {name}; expected .npy, .npz, .csv, .parquet, or IDX files"
+            f"no file or folder {name}; expected .npy, .npz, .csv, .parquet, or IDX files, or a "
+            "folder of images"
         )
     else:
         dataset = load_prepared(name, data_dir=data_dir)

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Integer
 
 from aejax.data.catalogue import TENSORFLOW_FREE
 from aejax.data.dtypes import check_dtype, is_floating
-from aejax.data.files import MNIST_FILES, READ_ERRORS, format_advice, npy_header
-from aejax.data.image_folder import ImageMode, image_folder
+from aejax.data.files import READ_ERRORS, format_advice, not_images, npy_header
+from aejax.data.image_file import ImageForm, ImageMode
+from aejax.data.image_folder import ImageFiles, open_splits
 from aejax.data.lazy_array import LazyArray
 from aejax.data.prepared import input_of, open_builder
+from aejax.data.split import every_fifth
 from aejax.repr_text import record_text
+
+SPLITS = "x_train", "x_test"
+"""Names of `.npy` files of a split, without their suffix."""
 
 
 class UnreadableExampleError(ValueError):
@@ -27,10 +33,13 @@ class UnreadableExampleError(ValueError):
 class StreamedDataset(NamedTuple):
     """Raw examples on disk, split into train and test.
 
-    name:      name or path that it was opened from.
-    train:     [m_train, *features].
-    test:      [m_test, *features].
-    low, high: range of raw values, such as 0 and 255 for uint8; None if unknown.
+    name:         name or path that it was opened from.
+    train:        [m_train, *features].
+    test:         [m_test, *features].
+    low, high:    range of raw values, such as 0 and 255 for uint8; None if unknown.
+    labels_train: [m_train] int64, for a folder of images with classes; else None.
+    labels_test:  labels of the test examples, likewise.
+    classes:      names of the classes (a label is an index in it), or None.
     """
 
     name: str
@@ -38,6 +47,9 @@ class StreamedDataset(NamedTuple):
     test: LazyArray
     low: float | None
     high: float | None
+    labels_train: Integer[np.ndarray, " m_train"] | None = None
+    labels_test: Integer[np.ndarray, " m_test"] | None = None
+    classes: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         return record_text(self)
@@ -49,12 +61,15 @@ def open_stream(
     data_dir: str | PathLike[str] | None = None,
     guard: Callable[[LazyArray], LazyArray] | None = None,
     image_mode: ImageMode | None = None,
+    resize: tuple[int, int] | int | None = None,
+    crop: tuple[int, int] | None = None,
 ) -> StreamedDataset:
     """Open a data set without reading it.
 
     - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is memory-mapped; pages
       are released after each read.
-    - A folder of images of one size and mode, sorted by file name (`image_folder`).
+    - A folder of images of one size and mode, sorted by file name, or of one subfolder of images
+      for each class, or of such folders `train` and `test`.
     - An `.array_record` file, or a folder of them, in which every record is a `.npy` file.
     - The name of a prepared TFDS data set: `mnist`, `fashion_mnist`, or `tfds:NAME`.
 
@@ -66,13 +81,16 @@ def open_stream(
         guard: function applied to each source before it is split (default: `guarded`).
         image_mode: mode that the images of a folder are converted to: "L", "LA", "RGB" or "RGBA"
             (default: the stored mode).
+        resize: (height, width) that the images are resized to, or the length of the shorter side,
+            which keeps the aspect ratio (default: the stored size).
+        crop: (height, width) of the centre that is kept, after resizing (default: everything).
 
     Returns:
         The data set.
 
     Raises:
         ValueError: for other files, examples of several shapes, or a dtype that is not real; for an
-            image_mode without a folder of images.
+            image_mode, resize or crop without a folder of images.
         FileNotFoundError: for a missing file, or a data set that is not prepared.
 
     Example:
@@ -86,13 +104,22 @@ def open_stream(
         ((8, 3), (2, 3), 255.0)
     """
     name = os.fspath(name)
-    sources = [(guard or guarded)(source) for source in _sources(name, data_dir, image_mode)]
-    train, test = sources if len(sources) == 2 else _split_every_fifth(*sources)
+    images = _opened_images(name, ImageForm(image_mode, resize, crop))
+    sources = [x for _, x in images] or _sources(name, data_dir)
+    parts = [(guard or guarded)(source) for source in sources]
+    train, test = parts if len(parts) == 2 else _split_every_fifth(*parts)
     if train.shape[1:] != test.shape[1:]:
         raise ValueError(
             f"{name}: train examples have shape {train.shape[1:]}, test examples {test.shape[1:]}"
         )
-    return StreamedDataset(name, train, test, *train.bounds)
+    stream = StreamedDataset(name, train, test, *train.bounds)
+    if not images or images[0][0].classes is None:
+        return stream
+    labels = [files.labels for files, _ in images if files.labels is not None]
+    labels_train, labels_test = labels if len(labels) == 2 else every_fifth(labels[0])
+    return stream._replace(
+        labels_train=labels_train, labels_test=labels_test, classes=images[0][0].classes
+    )
 
 
 def guarded(x: LazyArray, *, skip: int = 0, skipped: set[int] | None = None) -> LazyArray:
@@ -235,26 +262,38 @@ def _array(record: bytes) -> np.ndarray:
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
-def _sources(
-    name: str, data_dir: str | PathLike[str] | None, image_mode: ImageMode | None
-) -> list[LazyArray]:
+def _opened_images(name: str, form: ImageForm) -> list[tuple[ImageFiles, LazyArray]]:
+    """Splits of a folder of images; none for other data."""
+    path = Path(os.path.expanduser(name))
+    arrays = [path / f"{part}.npy" for part in SPLITS]
+    is_other = _is_prepared(name) or all(map(Path.exists, arrays)) or _has_records(path)
+    if path.is_dir() and not is_other:
+        return open_splits(path, form)
+    if form != ImageForm() and (_is_prepared(name) or path.exists()):
+        raise not_images(name)
+    return []
+
+
+def _sources(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]:
     """One array of all examples, or two: train and test."""
     path = Path(os.path.expanduser(name))
-    prepared = name in TENSORFLOW_FREE or name.startswith("tfds:")
-    if not prepared and not path.exists():
-        raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
-    parts = [path / f"{part}.npy" for part in MNIST_FILES if part.startswith("x_")]
-    in_parts = all(part.exists() for part in parts)
-    has_records = any(path.glob("*.array_record*"))
-    if path.is_dir() and not (prepared or in_parts or has_records):
-        return [image_folder(path, image_mode)]
-    if image_mode is not None:
-        raise ValueError(f"image_mode is for a folder of images, which {name} is not")
-    if prepared:
+    if _is_prepared(name):
         return _prepared(name, data_dir)
-    if in_parts:
-        return [memory_mapped(part) for part in parts]
-    return [array_records(path) if has_records else _file(path)]
+    if not path.exists():
+        raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
+    if _has_records(path):
+        return [array_records(path)]
+    return (
+        [memory_mapped(path / f"{part}.npy") for part in SPLITS] if path.is_dir() else [_file(path)]
+    )
+
+
+def _is_prepared(name: str) -> bool:
+    return name in TENSORFLOW_FREE or name.startswith("tfds:")
+
+
+def _has_records(path: Path) -> bool:
+    return any(path.glob("*.array_record*"))
 
 
 def _file(path: Path) -> LazyArray:

@@ -1,16 +1,17 @@
 """Tables with named columns from `.csv`, `.tsv` and `.parquet` files, through pandas."""
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
-from aejax.data.columns import Column, Schema, to_features
+from aejax.data.columns import Column, Schema, feature_names, to_features
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import ADVICE
+from aejax.data.missing_values import Missing, fill_missing
 from aejax.data.split import every_fifth
 
 MAX_CATEGORIES = 100
@@ -28,6 +29,9 @@ INDEX = "index columns"
 IGNORE = ", or leave the column out of training: --ignore {}"
 """Further advice for a training column."""
 
+ACCEPT = ", accept it: --missing mean or weight-zero"
+"""Further advice for a missing value of a training column."""
+
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None"]
 """Texts of a missing value."""
 
@@ -35,7 +39,7 @@ MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL",
 class Table(NamedTuple):
     """A table as training data.
 
-    x:      features [rows, features], float64.
+    x:      features [rows, features], float64; NaN for missing values, if these are accepted.
     labels: label of each row, or None.
     schema: meaning of the columns.
     """
@@ -48,14 +52,16 @@ class Table(NamedTuple):
 class Rows(NamedTuple):
     """Rows of a table for a trained model.
 
-    x:      features [rows, features], float64.
-    others: name -> the values of each column that is no feature, unchanged text, [rows].
-    order:  names of all columns in the order of the file.
+    x:        features [rows, features], float64; missing values are replaced by `Schema.fill`.
+    others:   name -> the values of each column that is no feature, unchanged text, [rows].
+    order:    names of all columns in the order of the file.
+    observed: whether a value is not missing, [rows, features].
     """
 
     x: Float[np.ndarray, "rows features"]
     others: dict[str, np.ndarray]
     order: list[str]
+    observed: Bool[np.ndarray, "rows features"]
 
 
 def is_table(path: Path) -> bool:
@@ -63,13 +69,20 @@ def is_table(path: Path) -> bool:
     return _suffix(path) in SUFFIXES
 
 
-def load_table(path: Path, *, label: str | None = None, ignore: Collection[str] = ()) -> Dataset:
+def load_table(
+    path: Path,
+    *,
+    label: str | None = None,
+    ignore: Collection[str] = (),
+    missing: Missing = "refuse",
+) -> Dataset:
     """Load a data set from a table; every fifth row becomes test.
 
     Args:
         path: file that `read_table` reads.
         label: column of the labels.
         ignore: columns that are no features.
+        missing: treatment of missing values.
 
     Returns:
         The data set with its `schema`, not yet checked (see `check_dataset`).
@@ -77,16 +90,26 @@ def load_table(path: Path, *, label: str | None = None, ignore: Collection[str] 
     Raises:
         FileNotFoundError: as `read_table`.
         ImportError: as `read_table`.
-        ValueError: as `read_table`, or for fewer than 5 rows.
+        ValueError: as `read_table` and `fill_missing`, or for fewer than 5 rows.
     """
-    x, labels, schema = read_table(path, label=label, ignore=ignore)
+    accepts = missing != "refuse"
+    x, labels, schema = read_table(path, label=label, ignore=ignore, accept_missing=accepts)
     x_train, x_test = every_fifth(x)
     labels_train, labels_test = (None, None) if labels is None else every_fifth(labels)
     name = path.resolve().name
-    return Dataset(name, x_train, x_test, labels_train, labels_test, schema=schema)
+    split = x_train, x_test, labels_train, labels_test
+    dataset = Dataset(name, *split, schema=schema, classes=schema.classes)
+    names = feature_names(schema.columns)
+    return fill_missing(dataset, missing, names) if accepts else dataset
 
 
-def read_table(path: Path, *, label: str | None = None, ignore: Collection[str] = ()) -> Table:
+def read_table(
+    path: Path,
+    *,
+    label: str | None = None,
+    ignore: Collection[str] = (),
+    accept_missing: bool = False,
+) -> Table:
     """Read a table with a header as features and labels.
 
     Numeric columns are features. A column of text is categorical and becomes a one-hot block. The
@@ -97,6 +120,7 @@ def read_table(path: Path, *, label: str | None = None, ignore: Collection[str] 
         label: column of the labels: integers, or text, whose classes are numbered in ascending
             order.
         ignore: columns that are no features, such as identifiers.
+        accept_missing: whether features may have missing values.
 
     Returns:
         The table.
@@ -118,7 +142,14 @@ def read_table(path: Path, *, label: str | None = None, ignore: Collection[str] 
     if not len(frame):
         raise ValueError(f"{path} has a header and no rows")
     columns = tuple(_column(path, frame[name]) for name in names)
-    x = to_features(columns, {name: _values(path, frame[name], IGNORE) for name in names})
+    values = {name: _values(path, frame[name], IGNORE) for name in names}
+    is_missing = _missing(frame, names)
+    if not accept_missing:
+        _refuse_missing(path, is_missing, ACCEPT + IGNORE)
+    empty = [name for name, rows in is_missing.items() if rows.all()]
+    if empty:
+        raise ValueError(f"{path}: column {empty[0]!r} has no values; --ignore {empty[0]}")
+    x = to_features(columns, values, is_missing)
     labels, classes = (None, None) if label is None else _labels(path, frame[label])
     return Table(x, labels, Schema(columns, label, classes))
 
@@ -152,12 +183,18 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         if column.categories is None and not _is_numeric(frame[column.name]):
             raise _text_among_numbers(path, frame[column.name], "")
     values = {name: _values(path, frame[name], "") for name in names}
+    is_missing = _missing(frame, names)
+    if schema.fill is None:
+        _refuse_missing(path, is_missing, "")
     try:
-        x = to_features(schema.columns, values)
+        x = to_features(schema.columns, values, is_missing)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    observed = ~np.isnan(x)
+    if schema.fill is not None:
+        x = np.where(observed, x, np.array(schema.fill))
     others = {name: _text(frame[name]) for name in frame if name not in names}
-    return Rows(x, others, list(frame))
+    return Rows(x, others, list(frame), observed)
 
 
 def _suffix(path: Path) -> str:
@@ -229,6 +266,7 @@ def _read(
         raise ValueError(f"{path} is not a readable table: {error}") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 text: {error}; save it as UTF-8") from error
+    frame = _with_booleans(pandas, frame)
     frame.attrs[INDEX] = [""]
     return frame
 
@@ -253,6 +291,13 @@ def _read_parquet(pandas: Any, path: Path) -> Any:
     _check_header(path, list(frame))
     frame.attrs[INDEX] = [name for name in frame if name not in columns]
     return frame
+
+
+def _with_booleans(pandas: Any, frame: Any) -> Any:
+    """Convert columns of truth values, some of them missing, which pandas reads as objects."""
+    objects = [name for name in frame if frame[name].dtype == object]
+    mixed = [name for name in objects if pandas.api.types.infer_dtype(frame[name]) == "boolean"]
+    return frame.astype(dict.fromkeys(mixed, "boolean"))
 
 
 def _check_header(path: Path, names: list[str]) -> None:
@@ -322,18 +367,27 @@ def _text_among_numbers(path: Path, series: Any, advice: str) -> ValueError:
 
 
 def _values(path: Path, series: Any, advice: str) -> np.ndarray:
-    """Finite numbers as float64, or text, of a column; ValueError for missing values."""
-    fill = f"fill it in or drop its row{advice}"
-    _refuse(path, series.name, series.isna().to_numpy(), "missing value", fill)
+    """Numbers as float64, or text, of a column; ValueError for infinite values."""
     if not _is_numeric(series):
-        return series.to_numpy(object).astype(str)
-    numbers = series.to_numpy(np.float64)
-    if series.to_numpy().dtype.kind in "iu":
+        return _text(series)
+    numbers = series.to_numpy(np.float64, na_value=np.nan)
+    if series.dropna().to_numpy().dtype.kind in "iu":
         exact = f"subtract an offset{advice}"
         _refuse(path, series.name, np.abs(numbers) >= 2.0**53, "integer from 2⁵³", exact)
     correct = f"correct it or drop its row{advice}"
-    _refuse(path, series.name, ~np.isfinite(numbers), "infinite value", correct)
+    _refuse(path, series.name, np.isinf(numbers), "infinite value", correct)
     return numbers
+
+
+def _missing(frame: Any, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Whether a value is missing, by column."""
+    return {name: frame[name].isna().to_numpy() for name in names}
+
+
+def _refuse_missing(path: Path, is_missing: Mapping[str, np.ndarray], advice: str) -> None:
+    """Raise ValueError for a missing value."""
+    for name, rows in is_missing.items():
+        _refuse(path, name, rows, "missing value", f"fill it in or drop its row{advice}")
 
 
 def _refuse(path: Path, name: str, is_bad: np.ndarray, complaint: str, advice: str) -> None:
@@ -364,7 +418,8 @@ def _labels(path: Path, series: Any) -> tuple[Integer[np.ndarray, " rows"], tupl
 
 def _text(series: Any) -> np.ndarray:
     """Values as text; missing values are empty."""
-    return np.array(["" if v is None or v != v else str(v) for v in series.tolist()], dtype=str)
+    pairs = zip(series.tolist(), series.isna(), strict=True)
+    return np.array(["" if is_missing else str(value) for value, is_missing in pairs], dtype=str)
 
 
 def _listed(frame: Any) -> str:

@@ -5,6 +5,7 @@ from aejax.plots.alignment import alignment as alignment
 from aejax.plots.bounds import losses_above as losses_above
 from aejax.plots.certificates import Numbers as Numbers
 from aejax.plots.certificates import certificates as certificates
+from aejax.plots.codes import MAX_CLASSES as MAX_CLASSES
 from aejax.plots.codes import code_map as code_map
 from aejax.plots.confusion import confusion as confusion
 from aejax.plots.curves import NORMS as NORMS
@@ -12,10 +13,12 @@ from aejax.plots.curves import learning_curves as learning_curves
 from aejax.plots.curves import run_curves as run_curves
 from aejax.plots.curves import seed_curves as seed_curves
 from aejax.plots.curves import terms_of as terms_of
+from aejax.plots.error_histogram import error_histogram as error_histogram
 from aejax.plots.formulas import Curves as Curves
 from aejax.plots.formulas import against_formula as against_formula
 from aejax.plots.image_grids import filters as filters
 from aejax.plots.image_grids import reconstructions as reconstructions
+from aejax.plots.image_grids import row_length as row_length
 from aejax.plots.image_grids import segmentations as segmentations
 from aejax.plots.image_grids import traversals as traversals
 from aejax.plots.kl_penalty import kl_sparsity as kl_sparsity

@@ -10,6 +10,9 @@ from aejax.theory.analysis.truncated_pca import truncated_pca
 
 _MARKERS = "os^Dv"
 
+MAX_CLASSES = len(COLOURS) * len(_MARKERS)
+"""Maximum number of classes that colour and marker tell apart."""
+
 
 def code_map(
     code: Num[Array, "examples code"],
@@ -76,6 +79,6 @@ def _classes(labels: Array | None, examples: int) -> dict[str, np.ndarray]:
     if labels.shape != (examples,):
         raise ValueError(f"expected {examples} labels, got shape {list(labels.shape)}")
     names = np.unique(labels)
-    if len(names) > len(COLOURS) * len(_MARKERS):
+    if len(names) > MAX_CLASSES:
         raise ValueError(f"{len(names)} classes are too many to tell apart by colour and marker")
     return {str(name): labels == name for name in names}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import ceil, prod, sqrt
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,12 @@ CLASS_COLOURS = (
     "#0072b2", "#882255", "#d55e00", "#000000", "#cc79a7", "#ffffff",
 )  # fmt: skip
 """Okabe and Ito's palette with grey, sand and wine for eleven classes; white for unlabelled."""
+
+SMALL_IMAGE = 32
+"""Maximum height and width of images that are drawn small."""
+
+MAX_DRAWN_PIXELS = 256
+"""Maximum height and width of drawn images; larger ones are reduced."""
 
 
 def filters(
@@ -48,7 +55,7 @@ def filters(
     limits = np.full_like(largest, largest.max()) if shared_scale else largest
     columns = ceil(sqrt(2 * len(images)))
     with figure_style():
-        figure, axes = _image_grid(ceil(len(images) / columns), columns)
+        figure, axes = _image_grid(ceil(len(images) / columns), columns, image_shape)
         for axis, image, limit in zip(axes.flat, images, limits, strict=False):
             _draw_image(axis, image, -limit, limit, "coolwarm")
         for axis in axes.flat[len(images) :]:
@@ -65,7 +72,8 @@ def reconstructions(
     image_shape: Sequence[int],
     x_corrupted: Float[Array, "examples *features"] | None = None,
     *,
-    count: int = 10,
+    others: Mapping[str, Float[Array, "examples *features"]] = MappingProxyType({}),
+    count: int | None = None,
 ) -> Figure:
     """Draw inputs above their reconstructions, each with its squared error Σ(x̂ − x)².
 
@@ -74,17 +82,19 @@ def reconstructions(
         x_hat: reconstructions of the inputs.
         image_shape: (height, width), (height, width, 1) or (height, width, 3).
         x_corrupted: inputs of the encoder (default: x).
-        count: maximum number of examples; the first ones are drawn.
+        others: name -> reconstructions by another method, such as PCA, each in a further row.
+        count: maximum number of examples; the first ones are drawn (default: `row_length`).
 
     Returns:
-        A figure with the rows input, corrupted (if given) and reconstruction, on one scale from
-        the minimum to the maximum of the drawn inputs.
+        A figure with the rows input, corrupted (if given), reconstruction and others, on one scale
+        from the minimum to the maximum of the drawn inputs.
 
     Raises:
         ValueError: if shapes differ, arrays do not match the image shape or are not finite, or
             count < 1.
     """
-    given = {"input": x, "corrupted": x_corrupted, "reconstruction": x_hat}
+    count = row_length(image_shape) if count is None else count
+    given = {"input": x, "corrupted": x_corrupted, "reconstruction": x_hat, **others}
     arrays = {name: array for name, array in given.items() if array is not None}
     if len({array.shape for array in arrays.values()}) != 1:
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
@@ -93,17 +103,30 @@ def reconstructions(
         name: _images(f"the {name}", array, image_shape, count) for name, array in arrays.items()
     }
     low, high = rows["input"].min(), rows["input"].max()
-    errors = np.square(rows["reconstruction"] - rows["input"]).sum(axis=(1, 2, 3))
     with figure_style():
-        figure, axes = _image_grid(len(rows), len(errors))
+        figure, axes = _image_grid(len(rows), len(rows["input"]), image_shape)
         for line, (name, images) in zip(axes, rows.items(), strict=True):
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
             for axis, image in zip(line, images, strict=True):
                 _draw_image(axis, image, low, high, "gray")
-        for axis, error in zip(axes[-1], errors, strict=True):
-            axis.set_xlabel(f"{error:.3g}")
+            if name not in ("input", "corrupted"):
+                errors = np.square(images - rows["input"]).sum(axis=(1, 2, 3))
+                for axis, error in zip(line, errors, strict=True):
+                    axis.set_xlabel(f"{error:.3g}", labelpad=2)
         figure.supxlabel("squared error Σ(x̂ − x)² per example", size="medium", color=INK)
     return figure
+
+
+def row_length(image_shape: Sequence[int]) -> int:
+    """Number of images that a row of a figure shows: fewer, and so larger ones, of many pixels.
+
+    Args:
+        image_shape: (height, width), or with channels.
+
+    Returns:
+        10 for images of up to 32 pixels a side, down to 4 from 80 pixels on.
+    """
+    return int(np.clip(320 // max(*image_shape[:2], 1), 4, 10))
 
 
 def traversals(
@@ -137,7 +160,7 @@ def traversals(
     flat = np.reshape(x_hat, (units * steps, -1))
     images = _images("the traversal", flat, image_shape, max(len(flat), 1))
     with figure_style():
-        figure, axes = _image_grid(units, steps)
+        figure, axes = _image_grid(units, steps, image_shape)
         for axis, image, value in zip(axes.flat, images, np.ravel(values), strict=True):
             _draw_image(axis, image, images.min(), images.max(), "gray")
             axis.set_xlabel(f"{value:.2g}", fontsize="small", labelpad=2)
@@ -175,7 +198,7 @@ def segmentations(
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in maps.items())
         raise ValueError(f"maps must have the images' shape {list(x.shape[:-1])}, got {shapes}")
     with figure_style():
-        figure, axes = _image_grid(1 + len(maps), len(x))
+        figure, axes = _image_grid(1 + len(maps), len(x), x.shape[1:])
         for axis, image in zip(axes[0], finite("x", x), strict=True):
             _draw_image(axis, image, 0, 1, "gray")
         for line, array in zip(axes[1:], maps.values(), strict=True):
@@ -189,8 +212,12 @@ def segmentations(
     return figure
 
 
-def _image_grid(rows: int, columns: int) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(7.2, min(0.8, 6.2 / columns) * rows + 0.4), layout="compressed")
+def _image_grid(rows: int, columns: int, image_shape: Sequence[int]) -> tuple[Figure, Any]:
+    """Figure with rows and columns of axes for images; images of many pixels are drawn larger."""
+    height, width = image_shape[:2]
+    cell = min(0.8 if max(height, width) <= SMALL_IMAGE else 1.6, 6.2 / columns)
+    row = cell * min(max(height / width, 0.5), 2)
+    figure = Figure(figsize=(7.2, row * rows + 0.4), layout="compressed")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set(xticks=[], yticks=[])
@@ -200,11 +227,23 @@ def _image_grid(rows: int, columns: int) -> tuple[Figure, Any]:
 
 def _draw_image(axis: Axes, image: np.ndarray, low: float, high: float, colours: str) -> None:
     """Draw an image [h, w, 1] with a colour map, or [h, w, 3] in colour, from low to high."""
+    image = _reduced(image)
     if image.shape[-1] == 1:
         axis.imshow(image[..., 0], colours, vmin=low, vmax=high, interpolation="none")
     else:
         shown = np.clip((image - low) / ((high - low) or 1), 0, 1)
         axis.imshow(shown, interpolation="none")
+
+
+def _reduced(image: np.ndarray) -> np.ndarray:
+    """Means of square blocks of pixels of a large image, so that files stay small."""
+    factor = -(-max(image.shape[:2]) // MAX_DRAWN_PIXELS)
+    if factor == 1:
+        return image
+    down, across = (min(factor, size) for size in image.shape[:2])
+    rows, columns = image.shape[0] // down, image.shape[1] // across
+    blocks = image[: rows * down, : columns * across].reshape(rows, down, columns, across, -1)
+    return blocks.mean(axis=(1, 3))
 
 
 def _images(name: str, array: Array, image_shape: Sequence[int], count: int) -> np.ndarray:

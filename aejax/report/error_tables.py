@@ -32,17 +32,22 @@ def error_tables(run: TrainedRun, examples: ShownExamples) -> dict[str, list[dic
     """
     if len(run.about.feature_shape) > 1 or not has_comparable_output(run):
         return {}
-    x = examples.batch.x
+    x, _, weight = examples.batch
     x_hat = reconstruct(run.objective, run.params, jnp.asarray(x))
-    errors = column_errors(run.about.schema, feature_errors(x, x_hat))
+    squared = feature_errors(x, x_hat)
+    if weight is not None:
+        squared = np.where(np.asarray(weight) > 0, squared, np.nan)
+    errors = column_errors(run.about.schema, squared)
     return {
         "Error by feature": _by_feature(errors),
-        "Largest errors": _worst(run, examples, errors),
+        "Largest errors": _worst(examples, errors),
     }
 
 
 def _by_feature(errors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    means = {name: float(error.mean()) for name, error in errors.items()}
+    """Mean of each column over the rows in which it is observed."""
+    observed = {name: error[~np.isnan(error)] for name, error in errors.items()}
+    means = {name: float(error.sum() / max(1, len(error))) for name, error in observed.items()}
     total = sum(means.values()) or 1.0
     order = sorted(means, key=lambda name: -means[name])[:MAX_FEATURES]
     return [
@@ -51,18 +56,15 @@ def _by_feature(errors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
     ]
 
 
-def _worst(
-    run: TrainedRun, examples: ShownExamples, errors: dict[str, np.ndarray]
-) -> list[dict[str, Any]]:
-    names, values = list(errors), np.stack(list(errors.values()))
+def _worst(examples: ShownExamples, errors: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    names, values = list(errors), np.nan_to_num(np.stack(list(errors.values())))
     error, largest = values.sum(axis=0), values.argmax(axis=0)
-    classes = None if run.about.schema is None else run.about.schema.classes
+    classes = examples.class_names
 
     def record(row: int) -> dict[str, Any]:
         found: dict[str, Any] = {"test example": str(row)}
-        if examples.labels is not None:
-            label = int(examples.labels[row])
-            found["class"] = str(label) if classes is None else classes[label]
+        if classes is not None:
+            found["class"] = str(classes[row])
         return found | {"squared error": float(error[row]), "largest in": names[largest[row]]}
 
     return [record(int(row)) for row in np.argsort(-error, kind="stable")[:NUM_WORST]]

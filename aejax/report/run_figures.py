@@ -2,24 +2,25 @@
 
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import plots
+from aejax.evaluation import feature_errors
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
 from aejax.runs.code_units import code_like, from_units, has_units, to_units
 from aejax.runs.examples import ShownExamples
-from aejax.runs.inference import TrainedRun
+from aejax.runs.inference import TrainedRun, reconstructor
+from aejax.runs.pca_baseline import PCABaseline, project, report_baseline
 from aejax.runs.presentation import has_comparable_output, seed, target_activation
+from aejax.runs.scoring import observed_only
 from aejax.training.records import Record
 from aejax.types import Array, Batch, Code
-
-NUM_EXTREMES = 5
-"""Number of best, and of worst, reconstructed examples in their figure."""
 
 TRAVERSED_UNITS, TRAVERSAL_STEPS = 6, 8
 """Number of traversed code units, and of values per unit."""
@@ -32,17 +33,34 @@ MAX_JACOBIAN_ENTRIES = 2**22
 
 
 def run_figures(
-    run: TrainedRun, examples: ShownExamples, history: Sequence[Record]
+    run: TrainedRun,
+    examples: ShownExamples,
+    history: Sequence[Record],
+    pca: Callable[[int], PCABaseline | str] = partial(report_baseline, None),
 ) -> Iterator[CaptionedFigure]:
-    """Draw the figures of a run, in the order of display."""
+    """Draw the figures of a run, in the order of display.
+
+    Args:
+        run: trained run.
+        examples: its test examples.
+        history: records of its epochs.
+        pca: number of components -> PCA, or the reason why there is none.
+
+    Yields:
+        The figures.
+    """
     if history:
         yield learning_curves(history)
     code = np.asarray(_encode(run, examples.batch.x))
-    like = code_like(run)
-    if _is_image(run.about.feature_shape) and has_comparable_output(run):
-        yield from _images(run, examples.batch)
+    like, is_comparable = code_like(run), has_comparable_output(run)
+    if _is_image(run.about.feature_shape) and is_comparable:
+        is_array = isinstance(like, jax.ShapeDtypeStruct)
+        baseline = pca(code.shape[1]) if is_array else "the code is a tree of arrays"
+        yield from _images(run, examples.batch, baseline)
         if has_units(like):
             yield _traversals(run, code, like)
+    if is_comparable:
+        yield _error_histogram(run, examples)
     if has_units(like):
         yield from _codes(run, examples, code)
 
@@ -57,19 +75,22 @@ def learning_curves(history: Sequence[Record]) -> CaptionedFigure:
     )
 
 
-def _images(run: TrainedRun, test: Batch) -> Iterator[CaptionedFigure]:
+def _images(run: TrainedRun, test: Batch, pca: PCABaseline | str) -> Iterator[CaptionedFigure]:
     shape = run.about.feature_shape
-    record = forward(run.objective, run.params, test, jax.random.key(seed(run)))
-    x, x_hat = test.x, reconstruct(run.objective, run.params, record.x_corrupted)
-    corrupted = None if run.objective.corruption is None else np.asarray(record.x_corrupted)
+    first = Batch(test.x[: plots.row_length(shape)])
+    record = forward(run.objective, run.params, first, jax.random.key(seed(run)))
+    x, given = np.asarray(first.x), np.asarray(record.x_corrupted)
+    x_hat = np.asarray(reconstruct(run.objective, run.params, record.x_corrupted))
+    corrupted = None if run.objective.corruption is None else given
     yield CaptionedFigure(
-        plots.reconstructions(np.asarray(x), np.asarray(x_hat), shape, corrupted),
+        plots.reconstructions(x, x_hat, shape, corrupted, others=_by_pca(pca, given)),
         "Reconstructions",
         "The first test examples and their reconstructions"
-        + ("." if corrupted is None else " from inputs that are corrupted as in training."),
+        + (". " if corrupted is None else " from inputs that are corrupted as in training. ")
+        + _pca_text(pca),
         "Rows of images: test examples above their reconstructions.",
     )
-    yield _extremes(run, np.asarray(x))
+    yield _extremes(run, np.asarray(test.x), pca)
     kernel = _first_kernel(run)
     if kernel is None:
         return
@@ -91,18 +112,38 @@ def _first_kernel(run: TrainedRun) -> Array | None:
         return None
 
 
-def _extremes(run: TrainedRun, x: np.ndarray) -> CaptionedFigure:
+def _by_pca(pca: PCABaseline | str, x: np.ndarray) -> dict[str, np.ndarray]:
+    """Reconstructions by PCA, by the name of their row."""
+    if isinstance(pca, str):
+        return {}
+    return {"PCA": project(pca.analysis, x.reshape(len(x), -1)).reshape(x.shape)}
+
+
+def _pca_text(pca: PCABaseline | str) -> str:
+    """Sentence about the row of PCA, or the reason why there is none."""
+    if isinstance(pca, str):
+        return f"There is no row for PCA: {pca}."
+    how = "" if pca.method == "exact" else f" ({pca.method})"
+    return (
+        "PCA has as many components as the code has units, is fitted to the training examples"
+        f"{how}, and reconstructs the same inputs."
+    )
+
+
+def _extremes(run: TrainedRun, x: np.ndarray, pca: PCABaseline | str) -> CaptionedFigure:
     """Draw the best and worst reconstructed test examples, without corruption."""
-    x_hat = np.asarray(reconstruct(run.objective, run.params, jnp.asarray(x)))
+    x_hat = reconstructor(run)(x)
     errors = np.square(x_hat - x).reshape(len(x), -1).sum(axis=1)
     order = np.argsort(errors, kind="stable")
-    ends = [*range(len(x))[:NUM_EXTREMES], *range(len(x))[-NUM_EXTREMES:]]
+    count = plots.row_length(run.about.feature_shape) // 2
+    ends = [*range(len(x))[:count], *range(len(x))[-count:]]
     shown = order[np.unique(ends)]
+    others = _by_pca(pca, x[shown])
     return CaptionedFigure(
-        plots.reconstructions(x[shown], x_hat[shown], run.about.feature_shape),
+        plots.reconstructions(x[shown], x_hat[shown], run.about.feature_shape, others=others),
         "Best and worst",
-        f"The {NUM_EXTREMES} test examples with the smallest error and the {NUM_EXTREMES} with the "
-        f"largest error, without corruption. Indices: {', '.join(map(str, shown))}.",
+        f"The {count} test examples with the smallest error and the {count} with the largest "
+        f"error, without corruption. Indices: {', '.join(map(str, shown))}.",
         "Rows of images: the best and worst reconstructed test examples above their "
         "reconstructions.",
     )
@@ -128,6 +169,19 @@ def _traversals(run: TrainedRun, code: np.ndarray, like: Code) -> CaptionedFigur
     )
 
 
+def _error_histogram(run: TrainedRun, examples: ShownExamples) -> CaptionedFigure:
+    x = np.asarray(examples.batch.x)
+    x_hat = observed_only(reconstructor(run)(x), x, examples.batch.weight)
+    errors = feature_errors(x, x_hat).reshape(len(x), -1).sum(axis=1)
+    return CaptionedFigure(
+        plots.error_histogram(errors),
+        "Errors",
+        f"Squared errors of the {len(errors)} test examples, without corruption, and the median, "
+        "the 90 % and the 99 % quantile.",
+        "Histogram of the squared errors of the test examples, with lines at three quantiles.",
+    )
+
+
 def _codes(run: TrainedRun, examples: ShownExamples, code: np.ndarray) -> Iterator[CaptionedFigure]:
     yield CaptionedFigure(
         plots.activations(code, rho=target_activation(run)),
@@ -141,10 +195,17 @@ def _codes(run: TrainedRun, examples: ShownExamples, code: np.ndarray) -> Iterat
     else:
         yield _jacobian(run, examples)
     if code.shape[1] > 1:
+        classes = examples.class_names
+        is_coloured = (
+            classes is not None
+            and classes.ndim == 1
+            and len(np.unique(classes)) <= plots.MAX_CLASSES
+        )
         yield CaptionedFigure(
-            plots.code_map(code, examples.labels),
+            plots.code_map(code, classes if is_coloured else None),
             "Codes",
-            f"Codes of the {len(code)} test examples, projected on the plane of largest variance.",
+            f"Codes of the {len(code)} test examples, projected on the plane of largest variance."
+            + ("" if is_coloured or classes is None else " There are too many classes to colour."),
             "Scatter plot of the codes of the test examples, coloured by class if labels exist.",
         )
 

@@ -1,6 +1,7 @@
 """Factories from the settings of a run: normalisation, model, objective, optimizer."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
 from math import prod
 from typing import Any
@@ -10,7 +11,9 @@ import optax
 
 from aejax import augmentations, registry
 from aejax.corruptions import on_images
-from aejax.data import LazyArray, Normalisation, identity, standardise, unit_range
+from aejax.data import Column, LazyArray, Normalisation, identity, standardise, unit_range
+from aejax.data.columns import is_one_hot
+from aejax.data.missing_values import normalise_observed
 from aejax.models import convolutional, dense, mixed_precision, refined, with_linear_path
 from aejax.objectives import Objective, objective
 from aejax.runs.configuration import AffineAugmentation, Training
@@ -19,7 +22,13 @@ from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
 
 
 def make_normalisation(
-    training: Training, x_train: np.ndarray | LazyArray, *, low: float | None, high: float | None
+    training: Training,
+    x_train: np.ndarray | LazyArray,
+    *,
+    low: float | None,
+    high: float | None,
+    observed: np.ndarray | None = None,
+    columns: Sequence[Column] = (),
 ) -> Normalisation:
     """Make the normalisation, with one shift and one scale per feature.
 
@@ -28,20 +37,29 @@ def make_normalisation(
         x_train: train examples, in memory or lazy, whose statistics are used.
         low: lower bound of the values, if it is known.
         high: upper bound of the values, if it is known.
+        observed: whether a value is used, with the shape of x_train (default: all are).
+        columns: columns of a table; the loss by-column needs one-hot features as they are.
 
     Returns:
         The normalisation.
     """
-    match training.normalise:
-        case "unit-range" if low is not None and high is not None:
-            found = unit_range(x_train, low=low, high=high)
-        case "unit-range":
-            found = unit_range(x_train)
-        case "standardise":
-            found = standardise(x_train)
-        case "none":
-            found = identity()
-    return Normalisation(*(np.broadcast_to(part, x_train.shape[1:]) for part in found))
+    make = {
+        "unit-range": unit_range
+        if low is None or high is None
+        else partial(unit_range, low=low, high=high),
+        "standardise": standardise,
+        "none": lambda _: identity(),
+    }[training.normalise]
+    found = (
+        make(x_train)
+        if observed is None
+        else normalise_observed(make, np.asarray(x_train), observed)
+    )
+    shift, scale = (np.broadcast_to(part, x_train.shape[1:]) for part in found)
+    if training.loss == "by-column" and columns:
+        fixed = is_one_hot(columns)
+        shift, scale = np.where(fixed, 0.0, shift), np.where(fixed, 1.0, scale)
+    return Normalisation(shift, scale)
 
 
 def input_shape(training: Training, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -87,8 +105,8 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
     conflict = linear_path_conflict(training) if training.linear_path else None
     if conflict:
         raise ValueError(
-            "a linear path requires dense, untied layers, an identity code and squared error: "
-            f"remove --linear-path or {conflict}"
+            "a linear path requires dense, untied layers, an identity code and squared error of "
+            f"all values: remove --linear-path or {conflict}"
         )
     activation, code_activation = _activations(training)
     make = (
@@ -112,25 +130,30 @@ def linear_path_conflict(training: Training) -> str | None:
         "--tied": training.tied,
         f"--code-activation {code_activation}": code_activation != "identity",
         f"--loss {training.loss}": training.loss != "squared",
+        "--missing weight-zero": training.missing == "weight-zero",
     }
     return next((option for option, is_set in conflicts.items() if is_set), None)
 
 
-def make_objective(training: Training, shape: tuple[int, ...]) -> Objective:
-    """Make the objective in full precision."""
+def make_objective(
+    training: Training, shape: tuple[int, ...], columns: Sequence[Column] = ()
+) -> Objective:
+    """Make the objective in full precision, for examples of this shape, or of these columns."""
     if training.factory is not None:
         return call_factory(training.factory, training.arguments)
-    return _objective_of(make_model(training, shape), training, shape)
+    return _objective_of(make_model(training, shape), training, shape, columns)
 
 
-def make_trained_objective(training: Training, shape: tuple[int, ...]) -> Objective:
+def make_trained_objective(
+    training: Training, shape: tuple[int, ...], columns: Sequence[Column] = ()
+) -> Objective:
     """Make the objective for training, in the precision of the settings."""
     if training.factory is not None:
         return make_objective(training, shape)
     model = make_model(training, shape)
     if training.precision == "mixed":
         model = mixed_precision(model)
-    return _objective_of(model, training, shape)
+    return _objective_of(model, training, shape, columns)
 
 
 def make_optimizer(
@@ -169,8 +192,10 @@ def make_augmentation(settings: AffineAugmentation) -> Augmentation | None:
     return augmentations.affine(**ranges, interpolation=interpolation)
 
 
-def _objective_of(model: Autoencoder, training: Training, shape: tuple[int, ...]) -> Objective:
-    loss = registry.loss(training.loss)
+def _objective_of(
+    model: Autoencoder, training: Training, shape: tuple[int, ...], columns: Sequence[Column]
+) -> Objective:
+    loss = registry.loss(training.loss, columns)
     if training.refinement_steps:
         model = refined(model, loss, steps=training.refinement_steps, rate=training.refinement_rate)
     return objective(

@@ -11,7 +11,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from tyro.conf import Fixed, Suppress
 
 from aejax import registry
-from aejax.data.image_folder import ImageMode
+from aejax.data.image_file import ImageForm, ImageMode, check_form
+from aejax.data.image_size import parse_size
+from aejax.data.missing_values import Missing
 from aejax.runs.factories import short_factory
 from aejax.runs.json_files import json_text
 
@@ -70,13 +72,16 @@ class Options:
 
     data: str = "digits"
     """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
-    .csv, .parquet or IDX file"""
+    .csv, .parquet or IDX file, or of a folder of images"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None
     """column of a table with labels, integers or text; it is no feature"""
     ignore: tuple[str, ...] = ()
     """columns of a table that are no features, such as identifiers"""
+    missing: Missing = "refuse"
+    """missing values of a table: refuse them; replace them by the mean of their column; or also
+    leave them out of the loss, with weight zero"""
     normalise: Scale | None = None
     """scale the features to [0, 1], or to mean 0 and variance 1, or not at all; None: unit-range
     for values with known bounds, such as pixels, or a loss that needs it, else standardise"""
@@ -88,7 +93,7 @@ class Options:
     units, code"""
     linear_path: bool | None = None
     """add a linear path beside the layers and start it as PCA; None: for dense, untied layers with
-    hidden units, a linear code smaller than the data, and squared error"""
+    hidden units, a linear code smaller than the data, and squared error of all values"""
     decoder_sizes: tuple[int, ...] = ()
     """sizes from the code to the output, e.g. 30 500 784; if empty: sizes in reverse order"""
     channels: tuple[int, ...] = ()
@@ -106,7 +111,8 @@ class Options:
     """step size of the refinement steps"""
     loss: registry.NamedLoss | None = None
     """reconstruction loss; its output units are, in this order: logistic, linear, logistic, tanh;
-    None: bernoulli for unit-range without a linear path, else squared"""
+    of by-column: linear for numeric and softmax for categorical columns of a table; None: bernoulli
+    for unit-range without a linear path, else squared"""
     corruption: registry.NamedCorruption = "none"
     """corruption of the input during training"""
     corruption_level: float = 0.25
@@ -148,7 +154,12 @@ class Options:
     skip: int = 0
     """maximum number of unreadable examples of a stream that are skipped"""
     image_mode: ImageMode | None = None
-    """Pillow mode to which the images of a streamed folder are converted; None: as stored"""
+    """Pillow mode to which the images of a folder are converted; None: as stored"""
+    resize: str | None = None
+    """size in pixels to which the images of a folder are resized: HEIGHTxWIDTH, or the length of
+    the shorter side, which keeps the aspect ratio; None: as stored"""
+    crop: str | None = None
+    """size in pixels, HEIGHTxWIDTH, to which images are cropped at their centre, after resizing"""
     factory: Suppress[Fixed[str | None]] = None
     """function that makes the objective, "module:function" or "/path/file.py:function"; None: the
     objective is made from the settings"""
@@ -194,16 +205,15 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     factory, arguments = settings.pop("factory"), settings.pop("arguments")
     if not training.stream:
         del settings["stream"], settings["steps_per_epoch"]
-    if training.image_mode is None:
-        del settings["image_mode"]
-    if training.split_seed is None:
-        del settings["split_seed"]
-    if training.label is None:
-        del settings["label"]
+    for name in ("image_mode", "resize", "crop", "label", "split_seed"):
+        if settings[name] is None:
+            del settings[name]
     if not training.ignore:
         del settings["ignore"]
     if not training.linear_path:
         del settings["linear_path"]
+    if training.missing == "refuse":
+        del settings["missing"]
     if not training.decoder_sizes:
         del settings["decoder_sizes"]
     if not training.refinement_steps:
@@ -271,7 +281,10 @@ def check(options: Options) -> None:
         or (options.stream and options.skip > 0),
         "label must be used without --stream": options.label is None or not options.stream,
         "ignore must be used without --stream": not options.ignore or not options.stream,
-        "image-mode must be used with --stream": options.image_mode is None or options.stream,
+        "missing must be refuse with --stream": options.missing == "refuse" or not options.stream,
+        "missing must be refuse or mean with --refinement-steps": (
+            options.missing != "weight-zero" or not options.refinement_steps
+        ),
         "clip must be above 0": options.clip is None or options.clip > 0,
         "seed must lie in [0, 2³²)": 0 <= options.seed < 2**32,  # JAX truncates larger seeds
         "split-seed must lie in [0, 2³²)": (
@@ -282,6 +295,18 @@ def check(options: Options) -> None:
         if not is_satisfied:
             setting = rule.partition(" ")[0]
             raise ValueError(f"{rule}, got {getattr(options, setting.replace('-', '_'))}")
+    check_form(image_form(options))
+
+
+def image_form(options: Options) -> ImageForm:
+    """Form that the images of a folder are converted to; ValueError for sizes that are no sizes."""
+    resize, crop = (
+        None if text is None else parse_size(text, option)
+        for option, text in (("resize", options.resize), ("crop", options.crop))
+    )
+    if isinstance(crop, int):
+        raise ValueError(f"crop must be HEIGHTxWIDTH, such as {crop}x{crop}, got {crop}")
+    return ImageForm(options.image_mode, resize, crop)
 
 
 def _as_json(training: Training) -> dict[str, Any]:

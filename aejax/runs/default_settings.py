@@ -104,8 +104,11 @@ def _scale_and_loss(
     """Unit range for bounded values, or a loss that needs it; then Bernoulli without linear path.
 
     A linear path, which starts as PCA, has a lower error on bounded values than logistic outputs.
+    The loss by-column takes numbers of any scale, and leaves one-hot features as they are.
     """
-    needs_unit = options.loss is not None and isfinite(registry.loss(options.loss).support[0])
+    needs_unit = options.loss not in (None, "by-column") and isfinite(
+        registry.loss(options.loss).support[0]
+    )
     scale = "unit-range" if facts.is_bounded or needs_unit else "standardise"
     scale = options.normalise or scale
     is_unit = facts.is_bounded and scale == "unit-range"

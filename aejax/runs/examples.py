@@ -2,31 +2,49 @@
 
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from aejax import training
-from aejax.data import LazyArray, Normalisation, Schema, fingerprint, load, normalise
+from aejax.data import Column, LazyArray, Normalisation, Schema, fingerprint, load, normalise
+from aejax.data.catalogue import is_named
+from aejax.data.files import is_folder_of_images
+from aejax.data.image_file import form_text
 from aejax.runs.builders import input_shape, make_normalisation
-from aejax.runs.configuration import Options, Training, validation_seed
+from aejax.runs.configuration import Options, Training, image_form, validation_seed
 from aejax.runs.default_settings import DataFacts, complete
 from aejax.training.batches import resolve_batch_size
 from aejax.types import Array, Batch
+
+MAX_LISTED_CLASSES = 10
+"""Maximum number of class names in a message."""
 
 
 class ShownExamples(NamedTuple):
     """Test examples that reports and the explorer show.
 
-    raw:    [examples, *features], in the units of the data set.
-    labels: class of each example, or None.
-    batch:  the same examples, normalised, in the shape of the model.
+    raw:     [examples, *features], in the units of the data set.
+    labels:  class of each example, or None.
+    batch:   the same examples, normalised, in the shape of the model.
+    classes: names of the classes (a label is an index in it), or None.
     """
 
     raw: np.ndarray
     labels: np.ndarray | None
     batch: Batch
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def class_names(self) -> np.ndarray | None:
+        """Name of the class of each example, or its label if classes have no names; or None."""
+        if self.labels is None or self.classes is None:
+            return self.labels
+        return np.asarray(self.classes)[self.labels]
 
 
 class InMemory(NamedTuple):
@@ -38,8 +56,8 @@ class InMemory(NamedTuple):
     """
 
     fit: Callable[..., Any]
-    train: Array
-    validation: Array | None
+    train: Batch
+    validation: Batch | None
 
 
 class Examples(NamedTuple):
@@ -54,10 +72,12 @@ class Examples(NamedTuple):
     train_sample:  () -> train examples without validation, at most a sample of a stream.
     pca_examples:  () -> train examples for PCA, validation included, and their entry in
                    `metrics.json`.
+    pca_weight:    () -> weights of their elements, zero for missing values, or None.
     shown:         () -> test examples for reports and the explorer.
     skipped:       indices of the unreadable examples that have been skipped so far.
     schema:        columns of a table, or None.
     in_memory:     the examples of a population, or None for a stream.
+    classes:       names of the classes (a label is an index in it), or None.
     """
 
     facts: DataFacts
@@ -65,13 +85,20 @@ class Examples(NamedTuple):
     normalisation: Normalisation
     check: Callable[..., None]
     fit: Callable[..., Any]
-    test_batches: Callable[[], Iterable[np.ndarray]]
+    test_batches: Callable[[], Iterable[Batch]]
     train_sample: Callable[[], np.ndarray]
     pca_examples: Callable[[], tuple[np.ndarray, dict[str, int]]]
+    pca_weight: Callable[[], np.ndarray | None]
     shown: Callable[[], ShownExamples]
     skipped: Collection[int] = ()
     schema: Schema | None = None
     in_memory: InMemory | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of a table; none for other data."""
+        return () if self.schema is None else self.schema.columns
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,27 +116,46 @@ def load_in_memory(options: Options) -> Examples:
         The examples. Validation examples are drawn with the seed of the options; both parts keep
         the order of the data set.
     """
+    images = image_form(options)
     dataset = load(
         options.data,
         data_dir=options.data_dir,
         label=options.label,
         ignore=options.ignore,
+        missing=options.missing,
+        image_mode=images.mode,
+        resize=images.resize,
+        crop=images.crop,
     )
     facts = facts_of(options, dataset.x_train, low=dataset.low, high=dataset.high)
     configuration = complete(options, facts)
     normalisation = make_normalisation(
-        configuration, dataset.x_train, low=dataset.low, high=dataset.high
+        configuration,
+        dataset.x_train,
+        low=dataset.low,
+        high=dataset.high,
+        observed=dataset.observed_train,
+        columns=() if dataset.schema is None else dataset.schema.columns,
     )
     shape = input_shape(configuration, facts.shape)
-    train, validation = _split(configuration, model_rows(normalisation, dataset.x_train, shape))
-    test = Batch(model_rows(normalisation, dataset.x_test, shape))
+    every, test = (
+        Batch(model_rows(normalisation, x, shape), weight=weight_of(observed))
+        for x, observed in (
+            (dataset.x_train, dataset.observed_train),
+            (dataset.x_test, dataset.observed_test),
+        )
+    )
+    train, validation = _split(configuration, every)
     data = {"data": train, "batch_size": configuration.batch_size, "validation": validation}
 
+    def joined(part: Callable[[Batch], Array | None]) -> np.ndarray | None:
+        parts = [part(batch) for batch in (train, validation) if batch is not None]
+        return None if parts[0] is None else np.concatenate([np.asarray(x) for x in parts])
+
     def pca_examples() -> tuple[np.ndarray, dict[str, int]]:
-        x_train = np.asarray(train.x)
-        if validation is None:
-            return x_train, {}
-        return np.concatenate([x_train, np.asarray(validation.x)]), {}
+        x_train = joined(lambda batch: batch.x)
+        assert x_train is not None
+        return x_train, {}
 
     return Examples(
         facts,
@@ -117,17 +163,37 @@ def load_in_memory(options: Options) -> Examples:
         normalisation,
         check=partial(training.check_training, **data),
         fit=partial(training.fit, **data),
-        test_batches=lambda: [np.asarray(test.x)],
+        test_batches=lambda: [test],
         train_sample=lambda: np.asarray(train.x),
         pca_examples=pca_examples,
-        shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test),
+        pca_weight=lambda: joined(lambda batch: batch.weight),
+        shown=lambda: ShownExamples(dataset.x_test, dataset.labels_test, test, dataset.classes),
         schema=dataset.schema,
-        in_memory=InMemory(
-            partial(training.fit_population, **data),
-            train.x,
-            None if validation is None else validation.x,
-        ),
+        in_memory=InMemory(partial(training.fit_population, **data), train, validation),
+        classes=dataset.classes,
     )
+
+
+def image_note(options: Options, examples: Examples) -> str:
+    """Describe how a folder of images is read.
+
+    Args:
+        options: settings of a run.
+        examples: its examples.
+
+    Returns:
+        The size of the images, conversions, and classes, for the user; "" for other data.
+    """
+    data = options.data
+    if is_named(data) or not is_folder_of_images(Path(data).expanduser()):
+        return ""
+    size = " x ".join(map(str, examples.shape))
+    converted = form_text(image_form(options))
+    names = examples.classes or ()
+    more = f", … ({len(names)})" if len(names) > MAX_LISTED_CLASSES else ""
+    classes = ", ".join(names[:MAX_LISTED_CLASSES]) + more
+    parts = [f"images of {size}", converted, classes and f"classes {classes}"]
+    return ", ".join(part for part in parts if part)
 
 
 def model_rows(
@@ -176,10 +242,21 @@ def facts_of(
     return DataFacts(x_train.shape[1:], len(x_train) - held_out, held_out, is_bounded)
 
 
-def _split(configuration: Training, x: Array) -> tuple[Batch, Batch | None]:
-    """Train examples and randomly drawn validation examples, both in the order of x."""
-    held_out = round(configuration.validation * len(x))
+def weight_of(observed: np.ndarray | None) -> Array | None:
+    """Weights of elements: 1 for observed values, 0 for others; None if all are observed."""
+    if observed is None:
+        return None
+    return jnp.asarray(observed, np.float32).reshape(len(observed), -1)
+
+
+def _split(configuration: Training, batch: Batch) -> tuple[Batch, Batch | None]:
+    """Train examples and randomly drawn validation examples, both in the order of the batch."""
+    held_out = round(configuration.validation * len(batch.x))
     if not held_out:
-        return Batch(x), None  # without a copy: x may fill half of the memory
-    order = np.random.default_rng(validation_seed(configuration)).permutation(len(x))
-    return Batch(x[np.sort(order[held_out:])]), Batch(x[np.sort(order[:held_out])])
+        return batch, None  # without a copy: x may fill half of the memory
+    order = np.random.default_rng(validation_seed(configuration)).permutation(len(batch.x))
+    train, validation = (
+        jax.tree.map(itemgetter(np.sort(rows)), batch)
+        for rows in (order[held_out:], order[:held_out])
+    )
+    return train, validation

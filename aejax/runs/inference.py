@@ -5,6 +5,7 @@ Normalisation happens on the host in NumPy, the model in one compiled program pe
 
 from collections.abc import Callable
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -22,6 +23,9 @@ from aejax.types import Array, Code, Params
 
 MAX_BLOCK_SIZE = 4096
 """Maximum number of examples per call of the compiled program."""
+
+MAX_BLOCK_BYTES = 2**28
+"""Maximum size of these examples in float32."""
 
 Map = Callable[[Any], Any]
 """A function of arrays, lazy arrays or trees of arrays whose first axis is the batch axis."""
@@ -158,14 +162,15 @@ def _raw(run: TrainedRun, x_hat: Any) -> Any:
 
 def _in_blocks(function: Callable[[Any], Any]) -> Map:
     def mapped(x: Any) -> Any:
-        size = len(x) if isinstance(x, LazyArray) else len(jax.tree.leaves(x)[0])
-        starts = range(0, size, MAX_BLOCK_SIZE)
-        blocks = [jax.tree.map(np.asarray, function(_block(x, start))) for start in starts]
+        leaves = [x] if isinstance(x, LazyArray) else jax.tree.leaves(x)
+        size, bytes_per_example = len(leaves[0]), 4 * sum(prod(leaf.shape[1:]) for leaf in leaves)
+        step = min(MAX_BLOCK_SIZE, max(1, MAX_BLOCK_BYTES // max(1, bytes_per_example)))
+        rows = [slice(start, start + step) for start in range(0, size, step)]
+        blocks = [jax.tree.map(np.asarray, function(_block(x, block))) for block in rows]
         return jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
 
     return mapped
 
 
-def _block(x: Any, start: int) -> Any:
-    rows = slice(start, start + MAX_BLOCK_SIZE)
+def _block(x: Any, rows: slice) -> Any:
     return x[rows] if isinstance(x, LazyArray) else jax.tree.map(lambda leaf: leaf[rows], x)

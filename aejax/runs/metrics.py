@@ -1,8 +1,8 @@
 """Metrics of a finished run: test reconstruction errors of the autoencoder and of PCA."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -13,6 +13,7 @@ from aejax.runs.examples import Examples
 from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.pca_baseline import fit_pca_baseline, project
 from aejax.runs.run import Run
+from aejax.types import Array, Batch
 
 PCA_SKIPPED = {"pca_test_error": None, "pca_method": "skipped"}
 
@@ -28,7 +29,8 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
     Returns:
         Contents of `metrics.json`. "pca_method" is "exact", "randomised, N passes" (see
         `truncated_pca`), "skipped" (also for a code that is a tree of arrays), or None if PCA would
-        reconstruct the train data exactly.
+        reconstruct the train data exactly. Missing values of weight zero are left out of the
+        errors.
     """
     like = code_like(run)
     units, is_array = count_units(like), isinstance(like, jax.ShapeDtypeStruct)
@@ -45,9 +47,9 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
 
 
 def mean_error(
-    reconstructed: Callable[[np.ndarray], Any], batches: Iterable[np.ndarray]
+    reconstructed: Callable[[np.ndarray], Any], batches: Iterable[Batch]
 ) -> tuple[int, float]:
-    """Mean over examples of the sum over features of (x̂ − x)².
+    """Mean over examples of the sum over features of (x̂ − x)², without values of weight zero.
 
     Args:
         reconstructed: flat examples -> their reconstructions.
@@ -57,13 +59,14 @@ def mean_error(
         Number of examples, and their mean error.
     """
     count, total = 0, 0.0
-    for x in batches:
-        count, total = count + len(x), total + len(x) * _error(np.asarray(reconstructed(x)), x)
+    for batch in batches:
+        x_hat = np.asarray(reconstructed(np.asarray(batch.x)))
+        count, total = count + len(x_hat), total + len(x_hat) * _error(x_hat, batch)
     return count, total / count
 
 
 def pca_error(
-    x_train: np.ndarray, batches: Iterable[np.ndarray], units: int
+    x_train: np.ndarray, batches: Iterable[Batch], units: int
 ) -> tuple[float | None, str | None]:
     """Mean error, as of `mean_error`, of PCA with a number of components.
 
@@ -79,7 +82,7 @@ def pca_error(
     baseline = fit_pca_baseline(x_train, units)
     if baseline is None:
         return None, None
-    parts = (block for batch in batches for _, block in blocks(batch))
+    parts = (block for batch in batches for block in batch_blocks(batch))
     _, error = mean_error(partial(project, baseline.analysis), parts)
     return error, baseline.method
 
@@ -87,12 +90,33 @@ def pca_error(
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:
     """Test error of PCA fitted to train examples; None if it would reconstruct them exactly."""
     x_train, count = examples.pca_examples()
-    x_train = x_train.reshape(len(x_train), -1)
-    batches = (batch.reshape(len(batch), -1) for batch in examples.test_batches())
-    error, method = pca_error(x_train, batches, units)
+    batches = map(partial(jax.tree.map, _flat), examples.test_batches())
+    error, method = pca_error(_flat(x_train), batches, units)
     return {"pca_test_error": error, "pca_method": method} | count
 
 
-def _error(x_hat: np.ndarray, x: np.ndarray) -> float:
-    difference = np.subtract(x_hat, x, dtype=np.float64)
-    return float(np.vdot(difference, difference) / len(x))
+def batch_blocks(batch: Batch) -> Iterator[Batch]:
+    """Iterate over consecutive parts of a batch, as `data.example_blocks.blocks` does.
+
+    Args:
+        batch: flat examples with their weights.
+
+    Yields:
+        Parts of at most 16 MiB.
+    """
+    for start, x in blocks(batch.x):
+        rows = slice(start, start + len(x))
+        yield Batch(cast(Array, x), weight=None if batch.weight is None else batch.weight[rows])
+
+
+def _flat(x: Any) -> Any:
+    """Examples as vectors."""
+    return x.reshape(len(x), -1)
+
+
+def _error(x_hat: np.ndarray, batch: Batch) -> float:
+    """Mean over examples of the squared error, of observed values."""
+    difference = np.subtract(x_hat, np.asarray(batch.x), dtype=np.float64)
+    if batch.weight is not None:
+        difference *= np.asarray(batch.weight)
+    return float(np.vdot(difference, difference) / len(x_hat))

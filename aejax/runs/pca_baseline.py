@@ -7,6 +7,9 @@ from jaxtyping import Float
 
 from aejax.theory.analysis.pca import PCA
 
+MAX_ENTRIES = 2**26
+"""Maximum number of values of the train examples to which a report fits PCA, within a minute."""
+
 
 class PCABaseline(NamedTuple):
     """PCA that the reconstructions of a run are compared with.
@@ -52,3 +55,23 @@ def project(
         The reconstructions, float64.
     """
     return analysis.mean + (x - analysis.mean) @ analysis.components.T @ analysis.components
+
+
+def report_baseline(
+    x_train: Float[np.ndarray, "examples *features"] | None, units: int
+) -> PCABaseline | str:
+    """Fit PCA to train examples for a report, if that takes no longer than a minute.
+
+    Args:
+        x_train: normalised examples, or None if they are not loaded.
+        units: number of code units.
+
+    Returns:
+        The baseline, or the reason why there is none.
+    """
+    if x_train is None:
+        return "it is not fitted"
+    if x_train.size > MAX_ENTRIES:
+        return f"the train examples have {x_train.size} values, more than {MAX_ENTRIES}"
+    baseline = fit_pca_baseline(x_train.reshape(len(x_train), -1), units)
+    return baseline or f"{units} components would reconstruct all train examples"

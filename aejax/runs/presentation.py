@@ -1,9 +1,10 @@
 """Title, settings and examples of a run of either kind, for reports, the explorer and scores."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.example_blocks import blocks
@@ -15,7 +16,7 @@ from aejax.runs.new_data import NewData, load_new_data
 from aejax.runs.objective_record import read_record
 from aejax.runs.run import Run
 from aejax.runs.streamed_examples import MAX_SHOWN_EXAMPLES, load_trained_examples
-from aejax.types import Batch
+from aejax.types import Array, Batch
 
 LABEL_NAMES = "y", "labels"
 """Names of the array of an .npz file that holds the class of each example."""
@@ -94,12 +95,34 @@ def shown_examples(run: TrainedRun, data: Path | None) -> ShownExamples:
         return named_examples(run, "data").shown()
     found = load_new_data(run, data)
     raw = np.asarray(found.x[:MAX_SHOWN_EXAMPLES])
-    batch = Batch(model_inputs(run, raw))
+    weight = None if found.weight is None else jnp.asarray(found.weight[:MAX_SHOWN_EXAMPLES])
+    batch = Batch(model_inputs(run, raw), weight=weight)
     raw = raw.reshape(len(raw), *run.about.feature_shape)
-    return ShownExamples(raw, _classes(found), batch)
+    classes = None if found.files is None else found.files.classes
+    return ShownExamples(raw, _labels(found), batch, classes)
 
 
-def train_inputs(run: TrainedRun, data: Path | None) -> np.ndarray:
+def shown_with_train(run: TrainedRun, data: Path | None) -> tuple[ShownExamples, np.ndarray | None]:
+    """Examples for a report or the explorer, and those that PCA is fitted to.
+
+    Args:
+        run: trained run.
+        data: as for `shown_examples`.
+
+    Returns:
+        The examples; and normalised train examples in the shape of the model, or None beside the
+        examples of a file.
+
+    Raises:
+        ValueError: as `shown_examples`.
+    """
+    if data is not None:
+        return shown_examples(run, data), None
+    examples = named_examples(run, "data")
+    return examples.shown(), examples.pca_examples()[0]
+
+
+def train_inputs(run: TrainedRun, data: Path | None) -> Batch:
     """Normalised training examples, the reference of anomaly scores.
 
     Args:
@@ -108,15 +131,19 @@ def train_inputs(run: TrainedRun, data: Path | None) -> np.ndarray:
             names.
 
     Returns:
-        Examples in the shape of the model.
+        Examples in the shape of the model, and weights of zero for missing values.
 
     Raises:
         ValueError: as `shown_examples`.
     """
     if data is None:
-        return named_examples(run, "train").pca_examples()[0]
-    x = load_new_data(run, data).x
-    return np.concatenate([np.asarray(model_inputs(run, block)) for _, block in blocks(x)])
+        examples = named_examples(run, "train")
+        x, weight = examples.pca_examples()[0], examples.pca_weight()
+    else:
+        found = load_new_data(run, data)
+        parts = [np.asarray(model_inputs(run, block)) for _, block in blocks(found.x)]
+        x, weight = np.concatenate(parts), found.weight
+    return Batch(cast(Array, x), weight=cast(Array | None, weight))
 
 
 def has_comparable_output(run: TrainedRun) -> bool:
@@ -143,8 +170,10 @@ def check_comparable_output(run: TrainedRun) -> None:
     check_output_shape(run.objective, run.params, _example(run))
 
 
-def _classes(data: NewData) -> np.ndarray | None:
-    """Integer labels of the shown examples, or None if the file has none."""
+def _labels(data: NewData) -> np.ndarray | None:
+    """Integer labels of the shown examples, or None if the data have none."""
+    if data.files is not None:
+        return None if data.files.labels is None else data.files.labels[:MAX_SHOWN_EXAMPLES]
     arrays = [data.others[name] for name in LABEL_NAMES if name in data.others]
     fitting = [each for each in arrays if each.shape == (len(data.x),) and each.dtype.kind in "iu"]
     return fitting[0][:MAX_SHOWN_EXAMPLES] if fitting else None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import optax
 from aejax import checkpoints, training
 from aejax.checkpoints.arrays import array_names, differences
 from aejax.data import Column, Normalisation, Schema, feature_names
-from aejax.data.catalogue import EMBEDDED_DATASETS, TENSORFLOW_FREE
+from aejax.data.catalogue import is_named
 from aejax.interchange import load_parameters
 from aejax.interchange.nested_dicts import as_nested_dicts, from_nested_dicts
 from aejax.objectives import Objective
@@ -173,13 +174,18 @@ def _read_schema(document: Any, shape: tuple[int, ...]) -> Schema | None:
         for column in document["columns"]
     )
     classes = document["classes"]
-    schema = Schema(columns, document["label"], None if classes is None else tuple(classes))
+    fill = document.get("fill")  # runs of earlier versions have none
+    label, classes = document["label"], None if classes is None else tuple(classes)
+    values = None if fill is None else tuple(map(float, fill))
+    schema = Schema(columns, label, classes, values)
     names = [text for name, categories in columns for text in (name, *(categories or ()))]
     texts = [*names, *(classes or ()), *([] if schema.label is None else [schema.label])]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("schema contains a name that is not text")
     if (len(feature_names(columns)),) != shape:
         raise ValueError(f"schema has {len(feature_names(columns))} features, not {list(shape)}")
+    if values is not None and not ((len(values),) == shape and all(map(isfinite, values))):
+        raise ValueError(f"schema has no finite fill for each of its {shape[0]} features")
     return schema
 
 
@@ -234,8 +240,7 @@ def checkpoint_settings(
 def data_folder(configuration: Options) -> str | None:
     """Working directory if the data are given by a relative path, else None."""
     data = configuration.data
-    is_named = data in EMBEDDED_DATASETS.keys() | TENSORFLOW_FREE.keys() or data.startswith("tfds:")
-    is_relative = not is_named and not Path(data).is_absolute() and Path(data).exists()
+    is_relative = not is_named(data) and not Path(data).is_absolute() and Path(data).exists()
     return str(Path.cwd()) if is_relative else None
 
 
@@ -289,7 +294,8 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     check_platform()
     check_location(run)
     configuration, about = read_configuration(run), read_about(run)
-    objective = make_objective(configuration, about.feature_shape)
+    columns = () if about.schema is None else about.schema.columns
+    objective = make_objective(configuration, about.feature_shape, columns)
     saved = checkpoints_folder(run).exists() or checkpoints.read_index(checkpoints_folder(run))
     if not saved:
         check_digest(parameters_file(run))

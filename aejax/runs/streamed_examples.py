@@ -18,7 +18,7 @@ from aejax.data import (
     open_stream,
 )
 from aejax.runs.builders import input_shape, make_normalisation
-from aejax.runs.configuration import Options, validation_seed
+from aejax.runs.configuration import Options, image_form, validation_seed
 from aejax.runs.default_settings import complete
 from aejax.runs.examples import Examples, ShownExamples, facts_of, load_in_memory
 from aejax.runs.run import Run, with_data_path
@@ -72,11 +72,14 @@ def load_streamed(options: Options) -> Examples:
         of the options.
     """
     skipped: set[int] = set()
+    images = image_form(options)
     dataset = open_stream(
         options.data,
         data_dir=options.data_dir,
         guard=partial(guarded, skip=options.skip, skipped=skipped),
-        image_mode=options.image_mode,
+        image_mode=images.mode,
+        resize=images.resize,
+        crop=images.crop,
     )
     shape = dataset.train.shape[1:]
     facts = facts_of(options, dataset.train, low=dataset.low, high=dataset.high)
@@ -106,9 +109,9 @@ def load_streamed(options: Options) -> Examples:
     train = stream(train_rows)
     validation = stream(rows.select(held_out, permutation)) if held_out else None
 
-    def test_batches() -> Iterator[np.ndarray]:
+    def test_batches() -> Iterator[Batch]:
         for step in range(training.steps_per_pass(test)):
-            yield np.asarray(test.read(sequential_indices(test, range(step, step + 1))).x)
+            yield test.read(sequential_indices(test, range(step, step + 1)))
 
     def sample(source: LazyArray) -> np.ndarray:
         count = min(MAX_PCA_EXAMPLES, max(1, MAX_PCA_BYTES // (4 * prod(shape))))
@@ -121,9 +124,10 @@ def load_streamed(options: Options) -> Examples:
         return x_train, {"pca_examples": len(x_train)}
 
     def shown() -> ShownExamples:
-        indices = np.arange(min(MAX_SHOWN_EXAMPLES, test.examples))
+        indices = _shown_indices(test.examples, dataset.labels_test)
         batch = Batch(jnp.asarray(test.read(indices).x))
-        return ShownExamples(dataset.test[indices], None, batch)
+        labels = None if dataset.labels_test is None else dataset.labels_test[indices]
+        return ShownExamples(dataset.test[indices], labels, batch, dataset.classes)
 
     return Examples(
         facts,
@@ -139,9 +143,17 @@ def load_streamed(options: Options) -> Examples:
         test_batches=test_batches,
         train_sample=lambda: sample(train_rows),
         pca_examples=pca_examples,
+        pca_weight=lambda: None,
         shown=shown,
         skipped=skipped,
+        classes=dataset.classes,
     )
+
+
+def _shown_indices(examples: int, labels: np.ndarray | None) -> np.ndarray:
+    """Indices of the first test examples; of evenly spaced ones if they are sorted by class."""
+    count = min(MAX_SHOWN_EXAMPLES, examples)
+    return np.arange(count) if labels is None else np.arange(count) * examples // count
 
 
 def _fingerprint(train: LazyArray, test: LazyArray) -> str:

@@ -27,8 +27,9 @@ IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax c
 RANDOM_START = "the members of a sweep start at random parameters, not as PCA"
 
 FIXED = {
-    **dict.fromkeys(("data", "data_dir", "label", "ignore", "normalise", "validation"), OTHER_DATA),
-    **dict.fromkeys(("stream", "steps_per_epoch", "skip", "image_mode"), IN_MEMORY),
+    **dict.fromkeys(("data", "data_dir", "label", "ignore", "missing", "normalise"), OTHER_DATA),
+    **dict.fromkeys(("image_mode", "resize", "crop", "validation"), OTHER_DATA),
+    **dict.fromkeys(("stream", "steps_per_epoch", "skip"), IN_MEMORY),
     **dict.fromkeys(("factory", "arguments"), "train own objectives one by one, then compare them"),
     "seed": "give the number of seeds instead; they are counted from `seed`",
     "linear_path": RANDOM_START,
@@ -100,6 +101,8 @@ def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
                 raise ValueError(f"{option} cannot be {value!r}")
             if values.count(value) > 1:
                 raise ValueError(f"{option} has the value {value!r} more than once")
+    if "by-column" in grid.get("loss", ()):  # it changes the normalisation
+        raise ValueError(f"the loss by-column cannot be swept: {OTHER_DATA}")
     _check_supported(training, grid)
     for values in product(*grid.values()):
         settings = dict(zip(grid, values, strict=True))

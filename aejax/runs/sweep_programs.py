@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import checkpoints, registry
-from aejax.data.example_blocks import blocks
 from aejax.objectives import Objective
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
 from aejax.runs.configuration import Training
@@ -24,7 +23,7 @@ from aejax.runs.history import history_writer
 from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.integrity import new_identity
 from aejax.runs.loggers.tensorboard_log import tensorboard
-from aejax.runs.metrics import mean_error, measure, pca_error
+from aejax.runs.metrics import batch_blocks, mean_error, measure, pca_error
 from aejax.runs.run import (
     About,
     checkpoint_settings,
@@ -81,7 +80,9 @@ def train_program(
     first = configurations[0]
     steps = total_steps(first, examples)
     states, measured = _in_memory(examples).fit(
-        partial(_make, first, make_trained_objective(first, examples.shape), steps),
+        partial(
+            _make, first, make_trained_objective(first, examples.shape, examples.columns), steps
+        ),
         hyperparameters=_hyperparameters(configurations, program),
         key=jnp.stack([jax.random.key(seed) for _, seed in settings]),
         epochs=first.epochs,
@@ -89,7 +90,7 @@ def train_program(
         patience=first.patience,
         keep_best=True,
     )
-    objective = make_objective(first, examples.shape)
+    objective = make_objective(first, examples.shape, examples.columns)
     code = _code_size(objective, examples)
     pca = _pca_errors(examples, code)
 
@@ -200,8 +201,9 @@ def _errors(
         return dict.fromkeys(("epoch", "validation_loss", "validation_error", "test_error"))
     reconstructed = partial(compiled_reconstruct, objective, state.params)
     epoch = int(state.epoch)
-    x_validation = np.asarray(_in_memory(examples).validation)
-    _, validation = mean_error(reconstructed, (x for _, x in blocks(x_validation)))
+    held_out = _in_memory(examples).validation
+    assert held_out is not None, "a sweep needs validation examples"
+    _, validation = mean_error(reconstructed, batch_blocks(held_out))
     _, test = mean_error(reconstructed, examples.test_batches())
     return {
         "epoch": epoch,
@@ -218,7 +220,8 @@ def _pca_errors(examples: Examples, code: int) -> dict[str, Any]:
     """
     data = _in_memory(examples)
     x_train, _ = examples.pca_examples()
-    validation, _ = pca_error(np.asarray(data.train), [np.asarray(data.validation)], code)
+    assert data.validation is not None, "a sweep needs validation examples"
+    validation, _ = pca_error(np.asarray(data.train.x), [data.validation], code)
     test, _ = pca_error(x_train, examples.test_batches(), code)
     return {"pca_validation_error": validation, "pca_test_error": test}
 

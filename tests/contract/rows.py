@@ -199,6 +199,7 @@ LOSSES = {
     "squared tanh": (losses.squared_tanh, "output"),
     "bernoulli": (losses.bernoulli, "logits"),
     "categorical": (losses.categorical, "logits"),
+    "by blocks": (losses.by_blocks([(losses.squared, 2), (losses.categorical, 3)]), "output"),
 }
 
 ROWS = [

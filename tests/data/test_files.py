@@ -172,7 +172,7 @@ def test_unusable_arrays(tmp_path, array, message):
     ("name", "content", "words"),
     [
         ("x.txt", b"1 2\n", r"is not a \.npy, \.npz or IDX file; save the table as .csv, with"),
-        ("x.png", b"\x89PNG", "stream the folder of images or records: --stream"),
+        ("x.png", b"\x89PNG", "a data set is a folder of images"),
         ("x.array_record", b"\1\2", "stream the folder of images or records: --stream"),
         ("x.mat", b"MATLAB 5.0", r"is not a \.npy, \.npz or IDX file$"),
     ],

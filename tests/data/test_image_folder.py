@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from aejax.data import UnreadableExampleError, image_folder, load, open_stream
+from aejax.data.image_file import STORED_MODES, read_image, write_image
 from tests.properties import property_test
 
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
@@ -295,19 +296,125 @@ def test_unsupported_image_formats_are_refused_and_other_files_ignored(tmp_path)
         image_folder(tmp_path)
 
 
-def test_load_refuses_images_and_suggests_streaming(tmp_path):
-    Image.fromarray(PIXELS[0]).save(tmp_path / "a.png")
-    for path in (tmp_path, tmp_path / "a.png"):
-        with pytest.raises(
-            ValueError, match="stream the folder of images or records: --stream, or"
-        ):
-            load(path)
+def write(path, x):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(x).save(path)
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """Images of the classes ape and bee, and hidden files as macOS leaves them."""
+    images = RNG.integers(256, size=(11, 4, 5), dtype=np.uint8)
+    names = [f"{'ape' if i < 4 else 'bee'}/{i:02}.png" for i in range(11)]
+    for name, x in zip(names, images, strict=True):
+        write(tmp_path / "in" / name, x)
+    for hidden in (".DS_Store", "ape/.DS_Store", "ape/._00.png", ".cache/x.png"):
+        (tmp_path / "in" / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / hidden).write_bytes(b"no image")
+    (tmp_path / "in" / "ape" / "notes.txt").write_text("ignored")
+    return tmp_path / "in", images
+
+
+def test_subfolders_are_classes_in_memory_and_as_a_stream(classes):
+    folder, images = classes
+    found, streamed, test = load(folder), open_stream(folder), [4, 9]
+    np.testing.assert_array_equal(found.x_train, np.delete(images, test, axis=0))
+    np.testing.assert_array_equal(found.x_test, images[test])
+    np.testing.assert_array_equal(found.labels_train, np.delete([0] * 4 + [1] * 7, test))
+    np.testing.assert_array_equal(found.labels_test, [1, 1])
+    assert (found.classes, found.low, found.high, found.name) == (("ape", "bee"), 0, 255, "in")
+    np.testing.assert_array_equal(streamed.train[:], found.x_train)
+    np.testing.assert_array_equal(streamed.test[:], found.x_test)
+    np.testing.assert_array_equal(streamed.labels_train, found.labels_train)
+    np.testing.assert_array_equal(streamed.labels_test, found.labels_test)
+    assert streamed.classes == found.classes
+
+
+def test_a_folder_of_images_is_loaded_as_the_array_of_its_images(tmp_path):
+    for i, x in enumerate(PIXELS):
+        write(tmp_path / f"{i}.png", x)
+    write(tmp_path / "masks" / "0.png", PIXELS[0] > 9)  # subfolders beside images are not searched
+    found = load(tmp_path)
+    np.testing.assert_array_equal(found.x_train, np.delete(PIXELS, 4, axis=0))
+    assert (found.labels_train, found.classes) == (None, None)
+    with pytest.raises(ValueError, match=r"0\.png is not a .*a data set is a folder of images"):
+        load(tmp_path / "0.png")
+
+
+def test_train_and_test_are_splits(tmp_path):
+    for i, x in enumerate(PIXELS):
+        write(tmp_path / ("train" if i < 2 else "test") / "cd"[i % 2] / f"{i}.png", x)
+    for found in (load(tmp_path), open_stream(tmp_path)):
+        x_train, x_test = found[1:3]
+        np.testing.assert_array_equal(x_train[:], PIXELS[:2])
+        np.testing.assert_array_equal(x_test[:], PIXELS[[2, 4, 3, 5]])
+        np.testing.assert_array_equal(found.labels_test, [0, 0, 1, 1])
+        assert found.classes == ("c", "d")
+    (tmp_path / "test" / "d").rename(tmp_path / "test" / "e")
+    with pytest.raises(ValueError, match="train has the classes c, d, test c, e"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("open_", [load, open_stream])
+def test_splits_of_different_images_are_refused(tmp_path, open_):
+    for part, x in {"train": PIXELS, "test": PIXELS[:, :3]}.items():
+        for i, image in enumerate(x):
+            write(tmp_path / part / f"{i}.png", image)
+    with pytest.raises(ValueError, match=r"train has images uint8\[4, 5\], test uint8\[3, 5\]; re"):
+        open_(tmp_path)
+    assert open_(tmp_path, resize=(2, 2))[1].shape == (6, 2, 2)
+
+
+@pytest.mark.parametrize("open_", [load, open_stream])
+def test_folders_without_images_where_they_are_expected_are_refused(classes, open_):
+    folder, _ = classes
+    (folder / "cat").mkdir()
+    with pytest.raises(ValueError, match="the subfolder cat contains no images"):
+        open_(folder)
+    with pytest.raises(ValueError, match=r"no subfolders with images.*ape/00\.png is too deep"):
+        open_(folder.parent)
+
+
+def test_sizes_are_harmonised_on_request(tmp_path):
+    for i, size in enumerate([(40, 30), (30, 40), (50, 50), (31, 90), (40, 30)]):
+        write(tmp_path / f"{i}.png", np.full(size, 10 * i, np.uint8))
+    with pytest.raises(ValueError, match=r"1\.png has mode L, shape \[30, 40\].*resize or crop"):
+        load(tmp_path)
+    expected = np.broadcast_to(np.arange(0, 50, 10)[:, None, None], (5, 20, 24))
+    for options in ({"resize": (20, 24)}, {"crop": (20, 24)}, {"resize": 24, "crop": (20, 24)}):
+        found = load(tmp_path, **options)
+        np.testing.assert_array_equal(found.x_train, expected[:4])
+        np.testing.assert_array_equal(open_stream(tmp_path, **options).train[:], expected[:4])
+    with pytest.raises(
+        ValueError, match="resize and crop are for a folder of images, which digits"
+    ):
+        load("digits", crop=(4, 4))
+
+
+def test_a_damaged_image_is_named(classes):
+    folder, _ = classes
+    content = (folder / "bee" / "05.png").read_bytes()
+    (folder / "bee" / "05.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"bee/05\.png cannot be read as an image"):
+        load(folder)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16", "I", "F"])
+def test_written_images_are_read_again_exactly(tmp_path, mode):
+    dtype, channels = STORED_MODES[mode][0], {"LA": 2, "RGB": 3, "RGBA": 4}.get(mode)
+    x = RNG.integers(2 if dtype == np.bool_ else 200, size=(5, 4, channels or 1)).astype(dtype)
+    write_image(tmp_path / "0.x", x)
+    kind, found = read_image(tmp_path / "0.x")
+    assert (kind, found.dtype) == (mode, dtype)
+    np.testing.assert_array_equal(found, x if channels else x[..., 0])
+    with pytest.raises(ValueError, match=r"uint8\[5, 4, 5\] is not an image"):
+        write_image(tmp_path / "1.x", np.zeros((5, 4, 5), np.uint8))
 
 
 def test_image_mode_is_refused_for_other_formats(tmp_path):
     np.save(tmp_path / "x.npy", PIXELS)
     with pytest.raises(
-        ValueError, match=r"image_mode is for a folder of images, which .*x\.npy is not"
+        ValueError, match=r"image_mode, .* are for a folder of images, which .*x\.npy is not"
     ):
         open_stream(tmp_path / "x.npy", image_mode="RGB")
 

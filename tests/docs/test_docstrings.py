@@ -58,6 +58,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "evaluation.shuffled": "permutes values between examples",
     "evaluation.summary": "counts parameters",
     "layers.convolution.flipped": "an arrangement of a kernel's entries",
+    "losses.by_blocks": "concatenates other losses",
     "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",
     "objectives.forward": "composes model, corruption and code noise",
     "objectives.noiseless": "likewise",

@@ -125,6 +125,30 @@ class TestReconstructions:
         figure = plots.reconstructions(np.zeros((2, 4)), np.diag([1.0, 3, 0, 0])[:2], (2, 2))
         assert [axis.get_xlabel() for axis in figure.axes] == ["", "", "1", "9"]
 
+    def test_another_method_is_a_further_row_with_its_own_errors(self):
+        others = {"PCA": np.full((6, 4), 0.5)}
+        figure = plots.reconstructions(self.x, self.x_hat, (2, 2), others=others, count=2)
+        assert [figure.axes[i].get_ylabel() for i in (0, 2, 4)] == [
+            "input",
+            "reconstruction",
+            "PCA",
+        ]
+        errors = [((x_hat - self.x) ** 2).sum(axis=1)[:2] for x_hat in (self.x_hat, others["PCA"])]
+        found = [axis.get_xlabel() for axis in figure.axes]
+        assert found == ["", "", *(f"{error:.3g}" for error in np.ravel(errors))]
+
+    @pytest.mark.parametrize(("side", "length"), [(8, 10), (32, 10), (64, 5), (96, 4), (480, 4)])
+    def test_images_of_many_pixels_are_fewer_and_larger(self, side, length):
+        assert plots.row_length((side // 2, side, 3)) == length
+        x = np.zeros((12, side * side))
+        assert len(plots.reconstructions(x, x, (side, side)).axes) == 2 * length
+
+    def test_large_images_are_drawn_as_means_of_blocks(self):
+        image = np.arange(600.0 * 5).reshape(5, 600)
+        figure = plots.reconstructions(image.reshape(1, -1), image.reshape(1, -1), (5, 600))
+        expected = image[:3].reshape(1, 3, 200, 3).mean(axis=(1, 3))
+        np.testing.assert_allclose(figure.axes[0].images[0].get_array(), expected)
+
     def test_colour_images_with_their_own_axes(self):
         x = rng.uniform(size=(2, 4, 5, 3))
         figure = plots.reconstructions(x, x, (4, 5, 3))
@@ -138,6 +162,29 @@ class TestReconstructions:
     def test_refuses_infinite_values_by_name(self):
         with pytest.raises(ValueError, match="the corrupted contains 24 values that are NaN"):
             plots.reconstructions(self.x, self.x, (2, 2), self.x * np.inf)
+
+
+class TestErrorHistogram:
+    def test_counts_are_those_of_numpy_and_lines_are_quantiles(self):
+        errors = rng.uniform(5, 9, size=500)
+        (axis,) = plots.error_histogram(errors, bins=7).axes
+        counts, _ = np.histogram(errors, 7)
+        np.testing.assert_array_equal([bar.get_height() for bar in axis.patches], counts)
+        lines = [line.get_xdata()[0] for line in axis.get_lines()]
+        np.testing.assert_allclose(lines, np.percentile(errors, [50, 90, 99]))
+        assert axis.get_xscale() == "linear"
+
+    def test_errors_of_several_decades_have_a_logarithmic_axis(self):
+        errors = 10 ** rng.uniform(-3, 3, size=300)
+        (axis,) = plots.error_histogram(errors).axes
+        assert axis.get_xscale() == "log"
+        assert sum(bar.get_height() for bar in axis.patches) == 300
+        plots.error_histogram(np.zeros(3)).canvas.draw()
+
+    @pytest.mark.parametrize("errors", [np.zeros(0), np.array([-1.0, 1]), np.array([np.nan])])
+    def test_refuses(self, errors):
+        with pytest.raises(ValueError, match=r"errors of 0 or more|1 values that are NaN"):
+            plots.error_histogram(errors)
 
 
 class TestCodeMap:

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from aejax.runs.atomic_files import write_bytes
+from aejax.runs.atomic_files import temporary_folder, write_bytes
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the platform has no named pipes")
@@ -29,3 +29,22 @@ def test_target_of_a_symbolic_link_is_replaced(tmp_path):
         write_bytes(link, data)
         assert link.is_symlink()
         assert target.read_bytes() == data
+
+
+def test_a_folder_is_written_completely_or_not_at_all(tmp_path):
+    out = tmp_path / "new" / "out"
+    with pytest.raises(FileNotFoundError), temporary_folder(out) as folder:
+        (folder / "a" / "b").write_text("the folder a does not exist")
+    assert not list((tmp_path / "new").iterdir())
+    out.mkdir()  # an empty folder is replaced
+    with temporary_folder(out) as folder:
+        (folder / "a").write_text("a")
+        assert not (out / "a").exists()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
+    assert (out / "a").read_text() == "a"
+    with (
+        pytest.raises(FileExistsError, match="exists and is not an empty folder"),
+        temporary_folder(out),
+    ):
+        pass
+    assert (out / "a").read_text() == "a"

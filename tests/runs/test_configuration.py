@@ -73,6 +73,7 @@ STREAM = {"stream": True}
         {"steps_per_epoch": 1, **STREAM},
         {"skip": 1, **STREAM},
         {"image_mode": "RGB", **STREAM},
+        {"image_mode": "RGB", "resize": "1", "crop": "1x1"},
         {"clip": 1e-30},
         {"seed": 2**32 - 1},
         {"split_seed": 0},
@@ -101,7 +102,9 @@ def test_values_at_the_bounds_are_accepted(settings):
         ({"steps_per_epoch": 0, **STREAM}, "steps-per-epoch"),
         ({"steps_per_epoch": -1, **STREAM}, "steps-per-epoch"),
         ({"skip": 1}, "skip"),
-        ({"image_mode": "RGB"}, "image-mode"),
+        ({"resize": "4x0"}, "resize"),
+        ({"resize": "wide"}, "resize"),
+        ({"crop": "4"}, "crop"),
         ({"skip": -1}, "skip"),
         ({"skip": -1, **STREAM}, "skip"),
         ({"clip": -1.0}, "clip"),
@@ -145,6 +148,7 @@ LATER = {
     "stream": True,
     "image_mode": "L",
     "split_seed": 0,
+    "crop": "2x3",
 }
 
 

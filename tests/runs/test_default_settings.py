@@ -87,6 +87,21 @@ def test_bounded_data_without_linear_path_have_logistic_outputs(options, loss, c
     assert found.linear_path == (options == Options())
 
 
+@pytest.mark.parametrize(
+    ("options", "loss", "linear_path"),
+    [
+        (Options(missing="mean"), "squared", True),
+        (Options(missing="weight-zero"), "squared", False),
+        (Options(loss="by-column"), "by-column", False),
+    ],
+    ids=str,
+)
+def test_a_linear_path_needs_the_squared_error_of_all_values(options, loss, linear_path):
+    found = complete(options, TABLE)
+    assert (found.normalise, found.loss, found.linear_path) == ("standardise", loss, linear_path)
+    assert complete(found, TABLE) == loads(dumps(found)) == found
+
+
 def test_the_code_replaces_the_last_size():
     assert complete(Options(code=5), IMAGES).sizes == (64, 128, 5)
     assert complete(Options(code=5, sizes=(64, 9, 7)), IMAGES).sizes == (64, 9, 5)
@@ -104,6 +119,8 @@ def test_the_code_replaces_the_last_size():
         (Options(linear_path=True, channels=(4,)), "--channels"),
         (Options(linear_path=True, loss="bernoulli"), "--loss bernoulli"),
         (Options(linear_path=True, activation="tanh"), "--code-activation tanh"),
+        (Options(linear_path=True, missing="weight-zero"), "--missing weight-zero"),
+        (Options(linear_path=True, loss="by-column"), "--loss by-column"),
     ],
     ids=str,
 )
@@ -114,11 +131,12 @@ def test_a_linear_path_that_does_not_fit_is_refused(options, conflict):
 
 def test_settings_of_an_earlier_version_keep_their_meaning():
     stored = json.loads(dumps(Training(data="digits", batch_size=128)))
-    for later in ("code", "linear_path"):
-        del stored[later]
+    later = {"code", "linear_path", "factory", "arguments", "missing", "resize", "crop"}
+    for name in later:
+        del stored[name]
     found = complete(loads(json.dumps(stored)), IMAGES)
     assert found == Training(data="digits", batch_size=128)
-    assert not {"code", "linear_path"} & fixed_settings(found).keys()
+    assert not later & fixed_settings(found).keys()
     shapes = make_model(found, IMAGES.shape).init(jax.random.key(0))["encoder"]
     assert [layer["kernel"].shape for layer in shapes.values()] == [(64, 128), (128, 16)]
 

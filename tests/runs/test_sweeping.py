@@ -243,6 +243,7 @@ def test_settings_are_replaced_by_name():
         ({"loss": ["squared", "cubed"]}, "loss cannot be 'cubed'"),
         ({"seed": [0, 1]}, "seed cannot be swept: give the number of seeds instead"),
         ({"data": ["digits", "mnist"]}, "data cannot be swept: .* one sweep for each value"),
+        ({"loss": ["squared", "by-column"]}, "the loss by-column cannot be swept: it changes the"),
         ({"normalise": ["none"]}, "normalise cannot be swept: it changes the data"),
         ({"steps_per_epoch": [1]}, "steps-per-epoch cannot be swept: a sweep trains in memory"),
         ({"corruption_level": [0.1]}, "corruption-level has no effect without a corruption"),

@@ -10,9 +10,17 @@ import tyro
 
 from aejax import runs
 from aejax.data.columns import from_features
-from aejax.runs.array_files import check_destination, join_columns, write_columns, write_examples
+from aejax.data.example_blocks import blocks
+from aejax.runs.array_files import (
+    SUFFIXES,
+    check_destination,
+    join_columns,
+    write_columns,
+    write_examples,
+)
+from aejax.runs.image_outputs import check_image_destination, write_images
 from aejax.runs.inference import TrainedRun, decoder, encoder
-from aejax.runs.new_data import NewData, load_new_data
+from aejax.runs.new_data import NewData, are_images, load_new_data
 
 STORED_PRECISION = 1e-5
 """Maximum rounding error, relative to the scale of the data, of reconstructions in float32."""
@@ -30,11 +38,11 @@ class Encode:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
-    images"""
+    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, image, or
+    folder of images"""
     out: Path = Path("codes.npy")
     """output file: .npy or .npz, float32 [examples, code]; or .csv, one row per example, after the
-    label and the other columns of a table"""
+    label and the other columns of a table, or the name and the class of an image"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -45,17 +53,20 @@ class Reconstruct:
 
     Example: aejax reconstruct runs/digits new.npy --out reconstructions.npy
 
-    The values are float32, or float64 if rounding to float32 would change them noticeably.
+    Example: aejax reconstruct runs/photographs photographs --out reconstructed
+
+    The values are float32, or float64 if rounding to float32 would change them noticeably. Images
+    have the depth of the data; values beyond its range are clipped.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
-    images"""
+    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, image, or
+    folder of images"""
     out: Path = Path("reconstructions.npy")
     """output file: .npy or .npz, shaped as the train examples; or .csv, one row per example, with
-    the columns of the data"""
+    the columns of the data; for a folder of images, also a new folder, and for one image, .png"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
 
@@ -64,9 +75,10 @@ def encode(command: Encode) -> None:
     """Write the codes of the data."""
     check_destination(command.out)
     run = _open(command)
-    data = load_new_data(run, command.data)
+    data = _load(run, command)
     codes = _one_array(command, encoder(run)(data.x))
-    if data.schema is not None and command.out.suffix == ".csv":
+    has_names = data.schema is not None or data.files is not None
+    if has_names and command.out.suffix == ".csv":
         units = {f"code_{i}": unit for i, unit in enumerate(codes.reshape(len(codes), -1).T)}
         _write_table(command, join_columns(command.data, data.others, units))
     else:
@@ -75,9 +87,15 @@ def encode(command: Encode) -> None:
 
 def reconstruct(command: Reconstruct) -> None:
     """Write the reconstructions of the data."""
-    check_destination(command.out)
+    if are_images(command.data):
+        check_image_destination(command.out, command.data)
+    else:
+        check_destination(command.out)
     run = _open(command)
-    data = load_new_data(run, command.data)
+    data = _load(run, command)
+    if data.files is not None and command.out.suffix not in SUFFIXES:
+        _write_images(command, run, data)
+        return
     x_hat = _stored(run, decoder(run)(encoder(run)(data.x)))
     schema = data.schema or run.about.schema
     if schema is not None and command.out.suffix == ".csv":
@@ -93,6 +111,22 @@ def _open(command: Encode | Reconstruct) -> TrainedRun:
     if "" not in sys.path:
         sys.path.insert(0, "")
     return runs.open(command.run, checkpoint=command.checkpoint)
+
+
+def _load(run: TrainedRun, command: Encode | Reconstruct) -> NewData:
+    """Load the data; say how they were converted."""
+    data = load_new_data(run, command.data)
+    if data.note:
+        print(f"aejax: {data.note}", file=sys.stderr)
+    return data
+
+
+def _write_images(command: Reconstruct, run: TrainedRun, data: NewData) -> None:
+    """Write reconstructions as images, block by block, and print their number."""
+    encoded, decoded = encoder(run), decoder(run)
+    x_hat = (decoded(encoded(block)) for _, block in blocks(data.x))
+    count = write_images(command.out, data.others["file"].tolist(), x_hat, data.x.dtype)
+    print(f"{command.out}: {count} images of {' x '.join(map(str, data.x.shape[1:]))}")
 
 
 def _one_array(command: Encode, codes: Any) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from aejax import runs
-from aejax.runs.presentation import named_examples, shown_examples
+from aejax.runs.presentation import shown_with_train
 
 LOOPBACK = "127.0.0.1"
 
@@ -52,12 +52,7 @@ def explore(command: Explore) -> None:
         raise ValueError(f"port must lie in [0, 65535], got {command.port}")
     run = runs.open(command.run, checkpoint=command.checkpoint)
     token = secrets.token_urlsafe(16)
-    if command.data is None:
-        examples = named_examples(run, "data")
-        shown, (x_train, _) = examples.shown(), examples.pca_examples()
-    else:
-        shown, x_train = shown_examples(run, command.data), None
-    served = application(view(run, shown, x_train), token)
+    served = application(view(run, *shown_with_train(run, command.data)), token)
     with listen(LOOPBACK, command.port) as listening:
         print(f"explore: http://{LOOPBACK}:{listening.getsockname()[1]}/{token}/", flush=True)
         with suppress(KeyboardInterrupt):

@@ -3,6 +3,7 @@
 import math
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from aejax.runs.configuration import build_record
 from aejax.runs.history import read_run_history
 from aejax.runs.inference import TrainedRun
 from aejax.runs.json_files import read_json
-from aejax.runs.presentation import settings, shown_examples, title
+from aejax.runs.presentation import settings, shown_with_train, title
 from aejax.runs.run import Run, metrics_file, read_metrics
 from aejax.theory import Certificate
 
@@ -49,6 +50,7 @@ def write_report(command: Report) -> None:
     from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
+    from aejax.runs.pca_baseline import report_baseline
 
     if found := find_experiments(command.run):
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
@@ -57,11 +59,12 @@ def write_report(command: Report) -> None:
     certificates = _certificates(command.certificates)
     run = runs.open(command.run, checkpoint=command.checkpoint)
     history = read_run_history(command.run)
-    examples = shown_examples(run, command.data)
+    examples, x_train = shown_with_train(run, command.data)
+    baseline = partial(report_baseline, x_train)
     page = report.run_page(
         title=title(run),
         summary=_summary(run, command.run),
-        figures=list(run_figures(run, examples, history)),
+        figures=list(run_figures(run, examples, history, baseline)),
         configuration=settings(run),
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,

@@ -1,5 +1,6 @@
 """`aejax score`: anomaly scores of new data."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -37,11 +38,11 @@ class Score:
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """folder of the run, whose training data must still exist"""
     data: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")]
-    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or folder of
-    images"""
+    """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, image, or
+    folder of images"""
     out: Path = Path("scores.csv")
-    """output file: .csv, one row per example, after the label and the other columns of a table; or
-    .npz, with the error of each feature"""
+    """output file: .csv, one row per example, after the label and the other columns of a table, or
+    the name and the class of an image; or .npz, with the error of each feature"""
     contamination: float = 0.1
     """fraction of the training examples that are outliers, above 0 and at most 0.5"""
     train: Path | None = None
@@ -57,8 +58,11 @@ def write_scores(command: Score) -> None:
     run = runs.open(command.run, checkpoint=command.checkpoint)
     check_comparable_output(run)
     data = load_new_data(run, command.data)
+    if data.note:
+        print(f"aejax: {data.note}", file=sys.stderr)
     reference = train_errors(run, train_inputs(run, command.train))
-    scores = score(run, data.x, reference, contamination=command.contamination)
+    options = {"contamination": command.contamination, "weight": data.weight}
+    scores = score(run, data.x, reference, **options)
     columns = _columns(run, data, scores)
     others = {name: array for name, array in data.others.items() if len(array) == len(data.x)}
     if command.out.suffix == ".csv":

@@ -23,7 +23,7 @@ from aejax.runs.configuration import Options, Training, check
 from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
-from aejax.runs.examples import Examples, total_steps
+from aejax.runs.examples import Examples, image_note, total_steps
 from aejax.runs.history import read_run_history
 from aejax.runs.initial_state import start_from_data
 from aejax.runs.integrity import new_identity
@@ -130,12 +130,15 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     _check_epochs(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
-    examples = load_examples(with_data_path(options, folder))
+    located = with_data_path(options, folder)
+    examples = load_examples(located)
+    if is_main_process() and (note := image_note(located, examples)):
+        print(f"aejax: {note}", file=sys.stderr)
     if command.from_ is not None:
         _compare(read_about(command.from_), examples)
     configuration = complete(options, examples.facts)
     configuration = with_data_arguments(configuration, examples.shape)
-    objective = make_trained_objective(configuration, examples.shape)
+    objective = make_trained_objective(configuration, examples.shape, examples.columns)
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
     start = partial(sharding.init_sharded, placement)

@@ -36,7 +36,7 @@ class View(NamedTuple):
 
     title:    title of the page.
     x:        raw test examples, [examples, *features].
-    labels:   classes of the examples, or None.
+    labels:   class of each example, a number or a name, or None.
     codes:    codes of the examples, [examples, units].
     encode:   raw examples -> codes [examples, units].
     decode:   codes [examples, units] -> raw examples.
@@ -89,7 +89,7 @@ def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = 
     return View(
         title=title(run),
         x=examples.raw,
-        labels=examples.labels,
+        labels=examples.class_names,
         codes=encode(examples.raw),
         encode=encode,
         decode=lambda code: decoded(from_units(code, like)),
@@ -168,8 +168,8 @@ def example(view: View, number: int) -> dict[str, Any]:
         number: index of the example.
 
     Returns:
-        Class (or None; of a table, its name), x, code, x_hat, squared error, and the reconstruction
-        by PCA (or None).
+        Class (a number, a name or None), x, code, x_hat, squared error, and the reconstruction by
+        PCA (or None).
 
     Raises:
         UnknownIndexError: there is no such example.
@@ -299,13 +299,11 @@ def class_of(view: View, number: int) -> int | str | None:
         number: index of the example.
 
     Returns:
-        The class, of a table its name; None without labels.
+        The class, a number or a name; None without labels.
     """
     if view.labels is None or view.labels.ndim > 1:  # labels of pixels
         return None
-    label = int(view.labels[number])
-    classes = None if view.schema is None else view.schema.classes
-    return label if classes is None else classes[label]
+    return view.labels[number].item()
 
 
 def _ranges(values: np.ndarray) -> list[list[float]]:

@@ -13,8 +13,8 @@ Groups = Mapping[str, str]
 
 TRAIN_GROUPS: Groups = {
     "basic options": "help recipe data code sizes loss corruption epochs seed out resume",
-    "data": "data-dir label ignore normalise validation split-seed stream "
-    "steps-per-epoch skip image-mode",
+    "data": "data-dir label ignore missing normalise validation split-seed stream "
+    "steps-per-epoch skip image-mode resize crop",
     "model": "activation code-activation linear-path tied decoder-sizes channels refinement-steps "
     "refinement-rate precision",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from jax import export
 
@@ -226,6 +227,7 @@ def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_pa
     page = (tmp_path / "report.html").read_text()
     for part in ("Learning curves", "Reconstructions", "Traversals", "my_model.py:variational"):
         assert part in page
+    assert "There is no row for PCA: the code is a tree of arrays." in page
     scored = aejax("score", run, folder / "images.npy", "--out", tmp_path / "scores.npz")
     assert scored.code == 0, scored.err
     with np.load(tmp_path / "scores.npz") as found:
@@ -246,6 +248,24 @@ def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_pa
     np.testing.assert_array_equal(arrays["1.w"], opened.params[1]["w"])
     again = runs.open(tmp_path / "exported")
     np.testing.assert_array_equal(runs.reconstruct(again, images), x_hat)
+
+
+def test_a_run_of_a_table_leaves_missing_values_out(folder, tmp_path, aejax):
+    x = np.random.default_rng(0).normal(size=(40, 3)).round(3)
+    missing = np.random.default_rng(1).random(x.shape) < 0.2
+    table = pd.DataFrame(np.where(missing, np.nan, x), columns=list("abc"))
+    table.to_csv(tmp_path / "holes.csv", index=False)
+    words = f"train {folder}/my_model.py:shallow --data {tmp_path}/holes.csv --missing weight-zero"
+    trained = aejax(words, "--epochs 1 --quiet --out", tmp_path / "run")
+    assert trained.code == 0, trained.err
+    run, out = tmp_path / "run", tmp_path / "scores.csv"
+    for options in ((), ("--train", tmp_path / "holes.csv")):
+        scored = aejax("score", run, tmp_path / "holes.csv", "--out", out, *options)
+        assert scored.code == 0, scored.err
+        errors = pd.read_csv(out)[["error_a", "error_b", "error_c"]]
+        np.testing.assert_array_equal(errors == 0, missing)
+    assert aejax("report", run, "--out", tmp_path / "report.html").code == 0
+    assert "Errors" in (tmp_path / "report.html").read_text()
 
 
 def test_a_run_that_needs_code_is_neither_published_nor_pulled(folder, tmp_path, aejax):
