@@ -79,6 +79,8 @@ def start_as_pca(
 
     Raises:
         ValueError: if the shapes do not match.
+
+    Source: Bourlard & Kamp 1988.
     """
     found = pca_params(components, mean)
 

@@ -163,7 +163,7 @@ class Options:
     factory: Suppress[Fixed[str | None]] = None
     """function that makes the objective, "module:function" or "/path/file.py:function"; None: the
     objective is made from the settings"""
-    arguments: Suppress[Fixed[dict[str, Any]]] = field(default_factory=dict)
+    arguments: Suppress[Fixed[dict[str, Any]]] = field(default_factory=dict, hash=False)
     """keyword arguments of the factory, as JSON values"""
 
 

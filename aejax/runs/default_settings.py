@@ -103,13 +103,16 @@ def _scale_and_loss(
 ) -> tuple[Scale, registry.NamedLoss]:
     """Unit range for bounded values, or a loss that needs it; then Bernoulli without linear path.
 
+    The loss of a factory's objective is unknown here, and may need it.
+
     A linear path, which starts as PCA, has a lower error on bounded values than logistic outputs.
     The loss by-column takes numbers of any scale, and leaves one-hot features as they are.
     """
     needs_unit = options.loss not in (None, "by-column") and isfinite(
         registry.loss(options.loss).support[0]
     )
-    scale = "unit-range" if facts.is_bounded or needs_unit else "standardise"
+    may_need_unit = needs_unit or options.factory is not None
+    scale = "unit-range" if facts.is_bounded or may_need_unit else "standardise"
     scale = options.normalise or scale
     is_unit = facts.is_bounded and scale == "unit-range"
     return scale, options.loss or ("bernoulli" if is_unit and not has_path else "squared")

@@ -84,7 +84,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         replace(_FEATURES, penalty=Penalties(contraction=1.0)),
     ),
     "overcomplete": Recipe(
-        "more units than pixels; masking noise",
+        "more units than pixels; masking",
         replace(
             _MNIST,
             sizes=(784, 1024),
@@ -111,7 +111,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         "two hidden layers and a 30-D code",
         replace(_GELU, sizes=(784, 83, 83, 30), epochs=50, batch_size=50),
     ),
-    "thirty-numbers": Recipe("784-1000-500-250-30; augmentation", _THIRTY),
+    "thirty-numbers": Recipe("784-1000-500-250-30; augmented", _THIRTY),
     "refined": Recipe(
         "30-D code refined by gradient steps",
         replace(
@@ -125,7 +125,7 @@ RECIPES: dict[RecipeName, Recipe] = {
         ),
     ),
     "convolutional": Recipe(
-        "two convolutions and a 30-D code",
+        "two convolutions; 30-D code",
         replace(_GELU, sizes=(784, 30), channels=(16, 32), activation="relu"),
     ),
 }

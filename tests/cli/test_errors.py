@@ -117,7 +117,7 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
         ("fit", "Help: aejax --help"),
         ("trian", "no command trian; did you mean train?"),
         ("data lsit", "no command data lsit; did you mean list? | data list, data prepare"),
-        ("train fit", "unexpected argument 'fit' | aejax train --help"),
+        ("train fit", "a factory must be 'module:function' | got 'fit'"),
         ("train --epoch 3", "unknown option --epoch; did you mean --epochs? | aejax train --help"),
         (
             "train --learning_rat=3",

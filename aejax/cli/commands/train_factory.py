@@ -18,7 +18,7 @@ from aejax.cli.process.factory_options import (
     with_options,
 )
 from aejax.cli.process.help_groups import TRAIN_GROUPS, Groups
-from aejax.runs.configuration import DATA_ARGUMENTS, OBJECTIVE_SETTINGS, Training
+from aejax.runs.configuration import DATA_ARGUMENTS, OBJECTIVE_SETTINGS
 from aejax.runs.factories import absolute_factory, load_factory, typed_arguments
 from aejax.runs.objective_record import as_json
 
@@ -60,13 +60,14 @@ def parse_own_train(factory: str, words: Sequence[str], start: Train | None) -> 
     taken = _with_defaults(declared, typed_arguments(make, recorded))
     if start is None and any(word.partition("=")[0] in STARTS for word in words):
         taken = _optional(taken)  # the run, which is not known yet, has recorded them
-    settings = hiding(Training, [*OBJECTIVE_SETTINGS, "factory", "arguments"])
+    first = Train() if start is None else start
+    kind_of_settings = type(first.training)
+    settings = hiding(kind_of_settings, [*OBJECTIVE_SETTINGS, "factory", "arguments"])
     kind = with_options(
         *(hiding(Train, ["recipe"]), make, taken),
         settings=settings,
         description=DESCRIPTION.format(factory=factory),
     )
-    first = Train() if start is None else start
     default = _as(kind, first, training=_as(settings, first.training), options=tyro.MISSING_NONPROP)
     groups = _groups(f"options of {factory}", taken)
     try:
@@ -77,7 +78,7 @@ def parse_own_train(factory: str, words: Sequence[str], start: Train | None) -> 
     arguments = as_json("arguments", vars(found.options)) | {
         each: recorded.get(each) for each in named
     }
-    training = replace(_as(Training, found.training), factory=name, arguments=arguments)
+    training = replace(_as(kind_of_settings, found.training), factory=name, arguments=arguments)
     return _as(Train, found, training=training)
 
 

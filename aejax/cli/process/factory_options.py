@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, make_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 from tyro.conf import Fixed, Suppress
@@ -77,8 +77,9 @@ def hiding(kind: type, names: Sequence[str]) -> type:
     Returns:
         A dataclass that tyro can parse.
     """
+    types = get_type_hints(kind, include_extras=True)
     hidden = [
-        (each.name, Suppress[Fixed[Any]], _default(each))
+        (each.name, Suppress[Fixed[types[each.name]]], _default(each))
         for each in dataclasses.fields(kind)
         if each.name in names
     ]

@@ -34,14 +34,14 @@ def csv(path: str | PathLike[str]) -> Iterator[Callback]:
         ValueError: if it is no table of this logger.
 
     Example:
-        >>> import tempfile, aejax, jax, optax
+        >>> import pathlib, tempfile, aejax, jax, optax
         >>> from aejax import losses, runs, training
         >>> objective = aejax.objective(aejax.dense((8, 3)), losses.bernoulli)
         >>> x = jax.random.uniform(jax.random.key(0), (64, 8))
         >>> path = tempfile.mkdtemp() + "/epochs.csv"
         >>> with runs.loggers.csv(path) as log:
         ...     _ = training.fit(objective, optax.adam(1e-2), x, epochs=2, key=0, callbacks=[log])
-        >>> print(open(path).read()[:21])
+        >>> print(pathlib.Path(path).read_text()[:21])
         epoch,step,train/seco
     """
     path = Path(path).expanduser()

@@ -112,7 +112,7 @@ def folder(tmp_path_factory) -> Path:
     np.save(folder / "rows.npy", rng.random((60, 6)).astype(np.float32))
     np.save(folder / "images.npy", rng.random((40, 5, 4)).astype(np.float32))
     own = f"train {folder}/my_model.py:"
-    common = "--batch-size 16 --quiet --out"
+    common = "--batch-size 16 --schedule constant --quiet --out"
     for words in (
         f"shallow --data {folder}/rows.npy --code 3 --sizes 5 4 --epochs 3 {common} {folder}/rows",
         f"variational --data {folder}/images.npy --units 2 --epochs 2 {common} {folder}/images",
@@ -163,7 +163,7 @@ def test_training_equals_fit_of_the_objective(folder, monkeypatch):
 def test_a_run_resumes_bit_identically_without_its_caller(folder, tmp_path, aejax, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    data = f"--data {folder}/rows.npy --code 3 --sizes 5 4 --batch-size 16"
+    data = f"--data {folder}/rows.npy --code 3 --sizes 5 4 --batch-size 16 --schedule constant"
     out = tmp_path / "run"
     assert aejax(f"train {folder}/my_model.py:shallow {data} --epochs 1 --out", out).code == 0
     assert aejax("train --resume --epochs 2 --out", out).code == 0
@@ -180,7 +180,7 @@ def test_a_run_resumes_bit_identically_without_its_caller(folder, tmp_path, aeja
 def test_a_required_parameter_is_that_of_the_resumed_run(folder, tmp_path, aejax):
     model, data = f"train {folder}/my_model.py:variational", f"--data {folder}/images.npy"
     check(aejax(model, data), "Missing from aejax train | --units INT (required)")
-    options = "--batch-size 16 --epochs 1 --units 2 --out"
+    options = "--batch-size 16 --schedule constant --epochs 1 --units 2 --out"
     assert aejax(model, data, options, tmp_path / "run").code == 0
     assert aejax(model, "--resume --epochs 2 --out", tmp_path / "run").code == 0
     assert state_of(tmp_path / "run") == state_of(folder / "images")
