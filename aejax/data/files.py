@@ -126,11 +126,11 @@ def load_file(
     path = Path(os.path.expanduser(path))
     is_image_folder = is_folder_of_images(path)
     if images != ImageForm() and not is_image_folder:
-        raise not_images(path)
+        raise ValueError(not_images(path))
     if not path.is_dir() and is_table(path):
         return load_table(path, label=label, ignore=ignore, missing=missing)
     if label is not None or ignore or missing != "refuse":
-        raise no_table(path)
+        raise ValueError(no_table(path))
     if is_image_folder:
         return load_images(path, images)
     if path.is_dir():
@@ -177,33 +177,31 @@ def is_folder_of_images(path: Path) -> bool:
     return not any(path.joinpath(name).exists() for name in (*arrays, *idx)) and has_images(path)
 
 
-def no_table(name: object) -> ValueError:
-    """Error for options of tables with other data.
+def no_table(name: object) -> str:
+    """Error message for options of tables with other data.
 
     Args:
         name: name or path of the data.
 
     Returns:
-        The error.
+        The message.
     """
-    return ValueError(
+    return (
         "label and ignore name columns of a table, .csv, .tsv or .parquet, and missing is for its "
         f"values, but {name} is none"
     )
 
 
-def not_images(name: object) -> ValueError:
-    """Error for options of images with other data.
+def not_images(name: object) -> str:
+    """Error message for options of images with other data.
 
     Args:
         name: name or path of the data.
 
     Returns:
-        The error.
+        The message.
     """
-    return ValueError(
-        f"image_mode, resize and crop are for a folder of images, which {name} is not"
-    )
+    return f"image_mode, resize and crop are for a folder of images, which {name} is not"
 
 
 def _labelled(arrays: dict[str, np.ndarray], ending: str) -> tuple[np.ndarray, np.ndarray | None]:

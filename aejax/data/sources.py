@@ -66,10 +66,10 @@ def load(
     name = os.fspath(name)
     path = Path(os.path.expanduser(name))
     if (label is not None or ignore or missing != "refuse") and is_named(name):
-        raise no_table(name)
+        raise ValueError(no_table(name))
     images = ImageForm(image_mode, resize, crop)
     if images != ImageForm() and (is_named(name) or not path.exists()):
-        raise not_images(name)
+        raise ValueError(not_images(name))
     if name == "digits":
         dataset = embedded.digits()
     elif name == "photos":

@@ -270,7 +270,7 @@ def _opened_images(name: str, form: ImageForm) -> list[tuple[ImageFiles, LazyArr
     if path.is_dir() and not is_other:
         return open_splits(path, form)
     if form != ImageForm() and (_is_prepared(name) or path.exists()):
-        raise not_images(name)
+        raise ValueError(not_images(name))
     return []
 
 
