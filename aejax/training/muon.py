@@ -3,7 +3,8 @@
 `optax.contrib.muon` computes the same steps in the dtype of the gradient; the tests compare them.
 This version exists because most of the time is spent in the Newton-Schulz iteration, whose products
 run here in bfloat16 on AMX or tensor cores (times of both: `benchmarks.optimizers`), and because
-gradients are scaled before their norm is taken: squares of small entries underflow, and the iteration then diverges.
+gradients are scaled before their norm is taken: squares of small entries underflow, and the
+iteration then diverges.
 """
 
 import jax
