@@ -58,7 +58,9 @@ def tensorboard(
             nonlocal writer
             step = record["step"]
             if writer is None:
-                writer = stack.enter_context(make_writer(str(folder), purge_step=step))
+                suffix = f".{step:012d}"  # file names differ only in it within a second
+                writer = make_writer(str(folder), purge_step=step, filename_suffix=suffix)
+                stack.enter_context(writer)
                 _write_settings(writer, settings)
             for name, value in flat_record(record):
                 writer.add_scalar(name, value, step)
