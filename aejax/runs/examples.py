@@ -139,7 +139,7 @@ def load_in_memory(options: Options) -> Examples:
     )
     shape = input_shape(configuration, facts.shape)
     every, test = (
-        Batch(model_rows(normalisation, x, shape), weight=weight_of(observed))
+        Batch(jnp.asarray(model_rows(normalisation, x, shape)), weight=weight_of(observed))
         for x, observed in (
             (dataset.x_train, dataset.observed_train),
             (dataset.x_test, dataset.observed_test),
@@ -198,7 +198,7 @@ def image_note(options: Options, examples: Examples) -> str:
 
 def model_rows(
     normalisation: Normalisation, x: Array | np.ndarray, shape: tuple[int, ...]
-) -> Array:
+) -> np.ndarray:
     """Normalised float32 examples in the shape of the model.
 
     Args:
@@ -212,7 +212,7 @@ def model_rows(
     Raises:
         ValueError: for values beyond the range of float32.
     """
-    normalised = jnp.asarray(normalise(normalisation, x, dtype=np.float32))
+    normalised = np.asarray(normalise(normalisation, x, dtype=np.float32))
     return normalised.reshape(x.shape[0], *shape)
 
 

@@ -14,13 +14,18 @@ from aejax.data import (
     LazyArray,
     fingerprint,
     guarded,
-    normalise,
     open_stream,
 )
 from aejax.runs.builders import input_shape, make_normalisation
 from aejax.runs.configuration import Options, image_form, validation_seed
 from aejax.runs.default_settings import complete
-from aejax.runs.examples import Examples, ShownExamples, facts_of, load_in_memory
+from aejax.runs.examples import (
+    Examples,
+    ShownExamples,
+    facts_of,
+    load_in_memory,
+    model_rows,
+)
 from aejax.runs.run import Run, with_data_path
 from aejax.training import Stream
 from aejax.training.batches import resolve_batch_size
@@ -90,15 +95,15 @@ def load_streamed(options: Options) -> Examples:
 
     model_shape = input_shape(configuration, shape)
 
-    def model_rows(raw: np.ndarray) -> np.ndarray:
-        normalised = np.asarray(normalise(normalisation, raw, dtype=np.float32))
-        return normalised.reshape(len(raw), *model_shape)
-
     def stream(x: LazyArray) -> Stream:
         return Stream(lambda rows: Batch(cast(Array, x[rows])), len(x), size)
 
     rows, test_rows = (
-        x.map(model_rows, features=model_shape, dtype=np.float32)
+        x.map(
+            lambda raw: model_rows(normalisation, raw, model_shape),
+            features=model_shape,
+            dtype=np.float32,
+        )
         for x in (dataset.train, dataset.test)
     )
     held_out = facts.validation_size

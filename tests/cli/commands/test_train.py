@@ -1,7 +1,6 @@
 """`aejax train`: folder, metrics and progress of a run."""
 
 import json
-import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,23 +12,17 @@ from sklearn.datasets import load_digits
 from aejax.cli.commands import report
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, history_of
+from tests.tensorboard_events import read_events
 
 STEPS_PER_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
 
 
-def scalars(events: Path) -> dict[str, list[tuple[int, float]]]:
-    """TensorBoard scalars by name, as (step, value); a record is length, CRC, event, CRC."""
-    from tensorboardX.proto.event_pb2 import Event
-
+def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """TensorBoard scalars by name, as (step, value)."""
     found: dict[str, list[tuple[int, float]]] = {}
-    for path in sorted(events.iterdir()):
-        content, start = path.read_bytes(), 0
-        while start < len(content):
-            (length,) = struct.unpack_from("<Q", content, start)
-            event = Event.FromString(content[start + 12 : start + 12 + length])
-            start += length + 16
-            for value in event.summary.value:
-                found.setdefault(value.tag, []).append((event.step, value.simple_value))
+    for event in read_events(folder):
+        for value in event.summary.value:
+            found.setdefault(value.tag, []).append((event.step, value.simple_value))
     return found
 
 

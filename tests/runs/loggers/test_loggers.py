@@ -16,6 +16,7 @@ import aejax
 from aejax import losses, runs, training
 from aejax.runs import loggers
 from aejax.runs.loggers.logging_contexts import check_loggers
+from tests.tensorboard_events import read_events
 
 X = np.random.default_rng(0).random((40, 4, 5)).astype(np.float32)
 DENSE = aejax.dense((20, 3))
@@ -89,23 +90,6 @@ def test_a_csv_table_drops_a_line_that_was_cut_and_takes_new_columns(tmp_path):
         loggers.csv(path).__enter__()
 
 
-def events(folder: Path) -> list:
-    """Events as TensorBoard shows them: a restart at step s discards earlier ones from s on."""
-    from tensorboardX.proto.event_pb2 import Event, SessionLog
-
-    found: list = []
-    for path in sorted(folder.iterdir()):
-        content, start = path.read_bytes(), 0
-        while start < len(content):
-            (length,) = struct.unpack_from("<Q", content, start)
-            event = Event.FromString(content[start + 12 : start + 12 + length])
-            start += length + 16
-            if event.session_log.status == SessionLog.START:
-                found = [each for each in found if each.step < event.step]
-            found.append(event)
-    return found
-
-
 def test_tensorboard_has_scalars_images_and_hyperparameters(tmp_path):
     run = killed_and_resumed(
         tmp_path / "run",
@@ -116,7 +100,7 @@ def test_tensorboard_has_scalars_images_and_hyperparameters(tmp_path):
             hyperparameters=SETTINGS,
         ),
     )
-    found = events(tmp_path / "events")
+    found = read_events(tmp_path / "events")
     values = [(event.step, value) for event in found for value in event.summary.value]
     losses = [(step, value.simple_value) for step, value in values if value.tag == "train/loss"]
     assert losses == [(record["step"], np.float32(record["loss"])) for record in run.history]
@@ -135,7 +119,9 @@ def test_tensorboard_has_scalars_images_and_hyperparameters(tmp_path):
 def test_without_loggers_the_run_has_tensorboard_events(tmp_path):
     run = runs.train(OBJECTIVE, optax.adam(1e-2), X, out=tmp_path / "run", epochs=1, key=0)
     tags = [
-        value.tag for event in events(run.folder / "tensorboard") for value in event.summary.value
+        value.tag
+        for event in read_events(run.folder / "tensorboard")
+        for value in event.summary.value
     ]
     assert "train/loss" in tags
 
