@@ -5,13 +5,16 @@ else is written by the user and counts as lines: of shell, of Python, and of not
 """
 
 import os
+import signal
 import subprocess
 import sysconfig
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import NamedTuple
+from urllib.request import urlopen
 
 import matplotlib
 
@@ -80,6 +83,35 @@ def run(journey: Journey, words: list[str], **variables: str) -> Outcome:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "Traceback" not in ended.stderr, ended.stderr
     return Outcome(ended.stdout, ended.stderr)
+
+
+def kill_after(journey: Journey, words: list[str], out: Path, epochs: int) -> None:
+    """Start a training and kill it when its history has a number of epochs."""
+    history = out / "history.jsonl"
+    process = subprocess.Popen(words, cwd=journey.folder, env=environment(journey), stderr=DEVNULL)
+    while not history.exists() or history.read_bytes().count(b"\n") < epochs:
+        assert process.poll() is None, f"{words} ended before it was killed"
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+
+
+def visit(journey: Journey, run: str) -> str:
+    """The page of `aejax explore`, which Ctrl-C then ends."""
+    words = ["aejax", "explore", run]
+    with timed(journey):
+        server = subprocess.Popen(
+            words, cwd=journey.folder, env=environment(journey), stdout=PIPE, stderr=PIPE, text=True
+        )
+        address = server.stdout.readline().partition(" ")[2].strip()
+        try:
+            with urlopen(address) as response:
+                page = response.read().decode()
+        finally:
+            server.send_signal(signal.SIGINT)
+            _, complaints = server.communicate(timeout=60)
+    assert (server.returncode, complaints) == (0, "")
+    return page
 
 
 @contextmanager

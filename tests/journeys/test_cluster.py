@@ -68,7 +68,7 @@ def epochs(journey: Journey) -> int:
 
 @pytest.mark.slow
 def test_a_job_is_stopped_and_queued_again(journey, tmp_path):
-    np.save(journey.folder / "digits.npy", load_digits().data.astype(np.uint8))
+    np.save(journey.folder / "digits.npy", load_digits().data.astype(np.float32))
     commands = tmp_path / "commands"
     commands.mkdir()
     for name, script in COMMANDS.items():
