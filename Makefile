@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda docs diagrams \
+.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda comparisons docs diagrams \
   statements notebooks tutorial \
   constraints clean
 
@@ -117,6 +117,15 @@ bench-cuda:
 	python -m benchmarks.kernels cuda
 	python -m benchmarks.population --config.device cuda
 	python -m benchmarks.table
+
+# Comparisons with Keras, Lightning and PyOD, which are installed in an environment of their own.
+comparisons: $(DEVELOPER)
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable . torch keras \
+	  lightning pyod
+	$(VENV)-peers/bin/python -m benchmarks.peers_own_model
+	$(VENV)-peers/bin/python -m benchmarks.peers_anomalies
+	$(BIN)/python -m benchmarks.comparisons
 
 # docs/_build/html/index.html: pages, executed notebooks and the API reference; a warning is an error.
 docs: $(DOCUMENTS)

@@ -45,7 +45,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results" / "peers_anomalies.json
 class Config:
     """Settings of the comparison."""
 
-    trials: int = 5
+    trials: int = 3
     """number of trials; the seed of a trial is its index"""
     test_fraction: float = 0.4
     """fraction of the examples that are scored"""

@@ -215,7 +215,8 @@ def relocated(text: str, source: Path, target: Path) -> str:
         copy = COPIES.get(path.relative_to(ROOT).as_posix())
         if copy:
             path = docs / "repository" / f"{copy}.md"
-        inside = path.is_relative_to(docs) and path.suffix in {".md", ".py"}
+        is_page = path.suffix == ".md" or path.parent == docs / "notebooks"
+        inside = path.is_relative_to(docs) and is_page
         relative = os.path.relpath(path, target).replace(os.sep, "/")
         return f"[{words}]({relative}{anchor})" if inside else f"[{words}](path:{relative})"
 

@@ -1,9 +1,21 @@
-"""Comparisons with other packages, which the tests do not need: counts, readers of histories."""
+"""Comparisons with other packages, which the tests do not need: counts, readers, and the page."""
+
+import json
 
 import pytest
 
-from benchmarks import peers_anomalies, peers_own_model
+from benchmarks import comparisons, peers_anomalies, peers_own_model
 from benchmarks.peers_anomalies import Config
+
+
+def test_the_committed_page_matches_the_committed_results():
+    assert comparisons.PAGE.read_text(encoding="utf-8") == comparisons.committed_page()
+
+
+def test_committed_line_counts_are_those_of_the_scripts():
+    found = json.loads(peers_own_model.RESULTS.read_text(encoding="utf-8"))["found"]
+    for peer in peers_own_model.PEERS:
+        assert found[peer.name]["lines"] == peers_own_model.number_of_lines(peer.script)
 
 
 def test_lines_exclude_blanks_comments_and_the_docstring(tmp_path):

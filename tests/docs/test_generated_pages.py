@@ -29,6 +29,13 @@ def test_links_lead_to_generated_pages_or_to_downloads():
     )
 
 
+def test_links_to_notebooks_lead_to_pages_and_to_scripts_to_downloads():
+    text = "[a](notebooks/denoising.py) [b](own_model/with_aejax.py)"
+    assert generated_pages.relocated(text, ROOT / "docs", ROOT / "docs") == (
+        "[a](notebooks/denoising.py) [b](path:own_model/with_aejax.py)"
+    )
+
+
 def test_examples_in_docstrings_are_not_escaped():
     lines = ["x_hat and `x_hat`s", ">>> x_hat * 2", "[a_b]", "", "a_b"]
     generated_pages.escape_docstring(None, "function", "", None, None, lines)
