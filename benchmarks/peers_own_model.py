@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata, util
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,8 +47,22 @@ ATTEMPTS = 5
 EPOCHS_LEFT = 2
 """Number of epochs before the end at which the late kill comes."""
 
-History = list[tuple[int, float]]
-"""Epochs, counted from one, and validation losses, in the order in which they were written."""
+
+class Row(NamedTuple):
+    """An epoch in a history.
+
+    epoch: index, counted from one.
+    loss:  validation loss.
+    text:  line of the file.
+    """
+
+    epoch: int
+    loss: float
+    text: str
+
+
+History = list[Row]
+"""Epochs in the order in which they were written."""
 
 
 class Peer(NamedTuple):
@@ -69,8 +84,9 @@ class Peer(NamedTuple):
 
 
 def _aejax_history(folder: Path) -> History:
-    records = [json.loads(line) for line in _complete_lines(folder / "history.jsonl")]
-    return [(record["epoch"], record["validation"]["loss"]) for record in records]
+    lines = _complete_lines(folder / "history.jsonl")
+    records = [(json.loads(line), line) for line in lines]
+    return [Row(record["epoch"], record["validation"]["loss"], line) for record, line in records]
 
 
 def _keras_history(folder: Path) -> History:
@@ -85,8 +101,13 @@ def _lightning_history(folder: Path) -> History:
 
 def _rows(path: Path) -> History:
     """Rows of a CSV file with a validation loss."""
-    rows = csv.DictReader(_complete_lines(path))
-    return [(int(row["epoch"]) + 1, float(row["val_loss"])) for row in rows if row["val_loss"]]
+    lines = _complete_lines(path)
+    rows = zip(csv.DictReader(lines), lines[1:], strict=True)
+    return [
+        Row(int(row["epoch"]) + 1, float(row["val_loss"]), line)
+        for row, line in rows
+        if row["val_loss"]
+    ]
 
 
 def _complete_lines(path: Path) -> list[str]:
@@ -120,7 +141,7 @@ def measure(peer: Peer) -> dict[str, Any]:
         folder = Path(name)
         whole = _finish(peer, folder / "whole")
         again = _finish(peer, folder / "again")
-        epochs = peer.history(folder / "whole" / "run")[-1][0]
+        epochs = peer.history(folder / "whole" / "run")[-1].epoch
         moments = {"in the middle": epochs // 2, "two epochs before the end": epochs - EPOCHS_LEFT}
         killed = {
             moment: _killed(peer, folder, whole, number) for moment, number in moments.items()
@@ -143,11 +164,13 @@ def _killed(peer: Peer, folder: Path, whole: np.ndarray, epoch: int) -> dict[str
             break
     else:
         raise RuntimeError(f"{peer.name}: all runs ended before they could be killed")
-    recorded = len(peer.history(out / "run"))
+    before = peer.history(out / "run")
     x_hat = _finish(peer, out)
-    epochs = [number for number, _ in peer.history(out / "run")]
+    after = peer.history(out / "run")
+    epochs = [row.epoch for row in after]
     return {
-        "recorded epochs at the kill": recorded,
+        "recorded epochs at the kill": len(before),
+        "first epoch after the restart": first_new_epoch(before, after),
         "bit-identical": bool(np.array_equal(whole, x_hat)),
         "difference": float(np.abs(whole - x_hat).max()),
         "last epoch": epochs[-1],
@@ -156,6 +179,16 @@ def _killed(peer: Peer, folder: Path, whole: np.ndarray, epoch: int) -> dict[str
         "kept loss": _loss(x_hat),
         "lowest loss": _lowest(peer, out),
     }
+
+
+def first_new_epoch(before: History, after: History) -> int | None:
+    """First epoch of a history that an earlier state of it lacks; None if there is none.
+
+    An epoch that was trained again counts: its line differs in its duration, or is repeated.
+    """
+    pairs = zip(before, after, strict=False)
+    unchanged = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    return after[unchanged].epoch if unchanged < len(after) else None
 
 
 def _start(peer: Peer, out: Path) -> subprocess.Popen:
@@ -183,7 +216,7 @@ def _kill(peer: Peer, out: Path, epoch: int) -> bool:
     process = _start(peer, out)
     while process.poll() is None:
         history = peer.history(out / "run")
-        if history and history[-1][0] >= epoch:
+        if history and history[-1].epoch >= epoch:
             os.killpg(process.pid, signal.SIGKILL)
             return process.wait() == -signal.SIGKILL
         time.sleep(0.002)
@@ -198,7 +231,7 @@ def _loss(x_hat: np.ndarray) -> float:
 
 def _lowest(peer: Peer, out: Path) -> float:
     """Lowest recorded validation loss per feature."""
-    return peer.per_unit * min(loss for _, loss in peer.history(out / "run"))
+    return peer.per_unit * min(row.loss for row in peer.history(out / "run"))
 
 
 def main() -> None:

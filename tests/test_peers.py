@@ -33,8 +33,21 @@ def test_histories_are_read_up_to_the_last_complete_line(tmp_path):
         folder = tmp_path / "history" / f"version_{version}"
         folder.mkdir(parents=True)
         (folder / "metrics.csv").write_text(f"epoch,loss,val_loss\n{rows}")
-    assert aejax.history(tmp_path) == keras.history(tmp_path) == [(1, 2.0)]
-    assert lightning.history(tmp_path) == [(1, 2.0), (2, 1.5)]
+    for peer in (aejax, keras):
+        assert [row[:2] for row in peer.history(tmp_path)] == [(1, 2.0)]
+    assert [row[:2] for row in lightning.history(tmp_path)] == [(1, 2.0), (2, 1.5)]
+
+
+def test_an_epoch_that_is_trained_again_is_found_in_the_history():
+    first, second, again = (
+        peers_own_model.Row(epoch, 2.0, f"{epoch} {seconds}")
+        for epoch, seconds in ((1, 0.1), (2, 0.1), (1, 0.2))
+    )
+    first_new_epoch = peers_own_model.first_new_epoch
+    assert first_new_epoch([first], [first, second]) == 2
+    assert first_new_epoch([first], [again, second]) == 1  # replaced, as in aejax
+    assert first_new_epoch([first, second], [first, second, first]) == 1  # repeated, as in Keras
+    assert first_new_epoch([first], [first]) is None
 
 
 def test_a_missing_peer_is_a_reason_to_skip(monkeypatch, capsys, tmp_path):
@@ -75,4 +88,5 @@ def test_a_killed_run_of_aejax_ends_bit_identically():
         assert kill["last epoch"] == found["epochs"]
         assert kill["missing epochs"] == kill["repeated epochs"] == []
         assert kill["kept loss"] == found["kept loss"]
+        assert kill["first epoch after the restart"] > 1
     assert found["kept loss"] == pytest.approx(found["lowest loss"], rel=1e-5)

@@ -32,6 +32,7 @@ run = runs.train(
     epochs=100,
     batch_size=50,
     patience=5,
+    save_every=1,
     key=0,
     resume=True,
 )

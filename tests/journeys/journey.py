@@ -4,6 +4,7 @@ A user has the command `aejax` on the path, a home directory without files, and 
 else is written by the user and counts as lines: of shell, of Python, and of notebook cells.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -85,33 +86,47 @@ def run(journey: Journey, words: list[str], **variables: str) -> Outcome:
     return Outcome(ended.stdout, ended.stderr)
 
 
-def kill_after(journey: Journey, words: list[str], out: Path, epochs: int) -> None:
-    """Start a training and kill it when its history has a number of epochs."""
-    history = out / "history.jsonl"
-    process = subprocess.Popen(words, cwd=journey.folder, env=environment(journey), stderr=DEVNULL)
-    while not history.exists() or history.read_bytes().count(b"\n") < epochs:
-        assert process.poll() is None, f"{words} ended before it was killed"
-        time.sleep(0.005)
-    process.kill()
-    process.wait()
+def kill_after_checkpoint(journey: Journey, command: str, out: Path) -> None:
+    """Type a command that trains, and kill it when the run has a checkpoint."""
+    journey.written.extend(lines(command))
+    with timed(journey):
+        process = subprocess.Popen(
+            command.split(), cwd=journey.folder, env=environment(journey), stderr=DEVNULL
+        )
+        while not any(path.name.isdecimal() for path in out.glob("checkpoints/*")):
+            assert process.poll() is None, f"{command} ended before it was killed"
+            time.sleep(0.005)
+        process.kill()
+        process.wait()
 
 
-def visit(journey: Journey, run: str) -> str:
-    """The page of `aejax explore`, which Ctrl-C then ends."""
-    words = ["aejax", "explore", run]
+def explore(journey: Journey, run: str) -> tuple[str, dict, dict]:
+    """Type `aejax explore RUN`, open its page, and end it by Ctrl-C.
+
+    Returns:
+        The page, the description of the run, and the first example with its reconstruction.
+    """
+    command = f"aejax explore {run}"
+    journey.written.extend(lines(command))
     with timed(journey):
         server = subprocess.Popen(
-            words, cwd=journey.folder, env=environment(journey), stdout=PIPE, stderr=PIPE, text=True
+            command.split(),
+            cwd=journey.folder,
+            env=environment(journey),
+            stdout=PIPE,
+            stderr=PIPE,
+            text=True,
         )
         address = server.stdout.readline().partition(" ")[2].strip()
         try:
-            with urlopen(address) as response:
-                page = response.read().decode()
+            page, description, example = (
+                urlopen(address + path).read().decode() for path in ("", "description", "example/0")
+            )
         finally:
             server.send_signal(signal.SIGINT)
             _, complaints = server.communicate(timeout=60)
     assert (server.returncode, complaints) == (0, "")
-    return page
+    return page, json.loads(description), json.loads(example)
 
 
 @contextmanager

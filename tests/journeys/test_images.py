@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from tests.journeys.journey import shell, visit
+from tests.journeys.journey import explore, shell
 
 USER = """
 aejax train --data images --image-mode L --resize 16x16 --sizes 256 128 32 --corruption gaussian \
   --corruption-level 0.2 --epochs 60 --learning-rate 0.003 --out runs/denoiser
 aejax reconstruct runs/denoiser noisy --out denoised
-aejax reconstruct runs/denoiser noisy/7/1000.png --out one.png
+aejax reconstruct runs/denoiser noisy/7/1009.png --out one.png
 aejax report runs/denoiser --out report.html
 """
 SIZES = (16, 20, 33)
@@ -27,18 +27,16 @@ def write_image(path: Path, digit: np.ndarray, size: int) -> None:
 
 
 def write_images(folder: Path) -> None:
-    """Digits in a subfolder for each class; the last, of one size, also with noise."""
+    """Digits in a subfolder for each class; the last ones, of one size, without and with noise."""
     digits, rng = load_digits(), np.random.default_rng(0)
-    for row in range(1000):
-        path = folder / "images" / str(digits.target[row]) / f"{row:04}.png"
-        write_image(path, digits.images[row], SIZES[row % 3])
-    for row in range(1000, 1100):
-        digit = digits.target[row] if row > 1000 else 7
-        name = Path(str(digit), f"{row:04}.png")
+    names = [Path(str(digit), f"{row:04}.png") for row, digit in enumerate(digits.target[:1100])]
+    for row, name in enumerate(names[:1000]):
+        write_image(folder / "images" / name, digits.images[row], SIZES[row % 3])
+    for row, name in enumerate(names[1000:], 1000):
         write_image(folder / "clean" / name, digits.images[row], 16)
         clean = pixels(folder / "clean" / name)
         noisy = np.clip(clean + rng.normal(0, 0.2 * 255, clean.shape), 0, 255).astype(np.uint8)
-        (folder / "noisy" / str(digit)).mkdir(parents=True, exist_ok=True)
+        (folder / "noisy" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(noisy).save(folder / "noisy" / name)
 
 
@@ -61,6 +59,11 @@ def test_a_folder_of_images_to_a_denoiser(journey):
     noisy, denoised = (root_mean_square(folder / name) for name in ("noisy", "denoised"))
     assert denoised < 0.7 * noisy
     one = pixels(folder / "one.png")
-    np.testing.assert_allclose(one, pixels(folder / "denoised" / "7" / "1000.png"), atol=1)
+    np.testing.assert_allclose(one, pixels(folder / "denoised" / "7" / "1009.png"), atol=1)
     assert "data:image" in (folder / "report.html").read_text(encoding="utf-8")
-    assert "<html" in visit(journey, "runs/denoiser")
+    page, description, example = explore(journey, "runs/denoiser")
+    assert "<html" in page
+    assert description["image"]
+    assert description["shape"] == [16, 16, 1]
+    assert example["label"] in map(str, range(10))
+    assert np.isfinite(example["x_hat"]).all()

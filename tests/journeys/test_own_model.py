@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.cli.conftest import history_of, state_of
-from tests.journeys.journey import kill_after, lines, run, shell, visit, write
+from tests.journeys.journey import explore, kill_after_checkpoint, run, shell, write
 
 LINEN = """
 import jax, jax.numpy as jnp
@@ -83,7 +83,13 @@ def make(features: int, code: int = 8, width: int = 32):
     return aejax.objective(model, losses.bernoulli)
 """
 
-TRAIN = "aejax train my_model.py:make --data digits.npy --code 6 --epochs 40 --learning-rate 0.01"
+SAVED, EPOCHS, CODE = 10, 100, 6
+"""Number of epochs between checkpoints and in total, and the size of the code."""
+
+TRAIN = (
+    f"aejax train my_model.py:make --data digits.npy --code {CODE} --learning-rate 0.01 "
+    f"--save-every {SAVED} --epochs {EPOCHS} --out"
+)
 RESUME = "aejax train --resume --out runs/own"
 USE = """
 aejax report runs/own --out report.html
@@ -94,19 +100,25 @@ aejax encode runs/own digits.npy --out codes.csv
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [LINEN, NNX, EQUINOX], ids=["linen", "nnx", "equinox"])
 def test_an_own_model(journey, model):
-    np.save(journey.folder / "digits.npy", load_digits().data.astype(np.float32))
+    digits = load_digits().data.astype(np.float32)
+    np.save(journey.folder / "digits.npy", digits)
     write(journey, "my_model.py", model)
     out, whole = journey.folder / "runs" / "own", journey.folder / "runs" / "whole"
-    journey.written.extend(lines(TRAIN))
-    kill_after(journey, [*TRAIN.split(), "--out", "runs/own"], out, 10)
-    assert len(history_of(out)) < 40
+    kill_after_checkpoint(journey, f"{TRAIN} runs/own", out)
+    at_kill = (out / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    assert SAVED <= len(at_kill) < EPOCHS
     shell(journey, RESUME)
-    run(journey, [*TRAIN.split(), "--out", "runs/whole"])
+    resumed = (out / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    assert resumed[:SAVED] == at_kill[:SAVED]  # with their durations: not trained again
+    run(journey, [*TRAIN.split(), "runs/whole"])
     assert history_of(out) == history_of(whole)
     assert state_of(out) == state_of(whole)
     shell(journey, USE)
     assert "my_model.py" in (journey.folder / "report.html").read_text(encoding="utf-8")
     codes = np.loadtxt(journey.folder / "codes.csv", delimiter=",", skiprows=1)
-    assert codes.shape == (len(load_digits().data), 6)
+    assert codes.shape == (len(digits), CODE)
     assert np.isfinite(codes).all()
-    assert "<html" in visit(journey, "runs/own")
+    page, description, example = explore(journey, "runs/own")
+    assert "<html" in page
+    assert len(description["units"]) == len(example["code"]) == CODE
+    assert np.isfinite(example["x_hat"]).all()
