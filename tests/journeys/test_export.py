@@ -1,5 +1,7 @@
 """Journey 8: an exported run, used in an environment without aejax."""
 
+import json
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_wine
@@ -33,7 +35,7 @@ p = np.load("exported/parameters.npz")
 shift, scale = p["normalisation.shift"], p["normalisation.scale"]
 
 
-def layer(name, h):
+def affine(name, h):
     return h @ p[f"{name}.kernel"] + p[f"{name}.bias"]
 
 
@@ -41,9 +43,13 @@ def gelu(h):
     return h / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (h + 0.044715 * h**3)))
 
 
-x = (np.load("new.npy") - shift) / scale
-codes = layer("encoder.layer_1", gelu(layer("encoder.layer_0", x)))
-x_hat = layer("decoder.layer_1", gelu(layer("decoder.layer_0", codes)))
+def half(name, h):
+    layers = affine(f"{name}.layer_1", gelu(affine(f"{name}.layer_0", h)))
+    return affine(f"{name}.linear", h) + layers
+
+
+codes = half("encoder", (np.load("new.npy") - shift) / scale)
+x_hat = half("decoder", codes)
 np.savez("numpy.npz", codes=codes, x=x_hat * scale + shift)
 """
 
@@ -54,6 +60,8 @@ def test_an_export_is_used_without_aejax(journey, tmp_path):
     np.save(journey.folder / "wine.npy", wine[::2])
     np.save(journey.folder / "new.npy", wine[1::2])
     shell(journey, COMMANDS)
+    description = json.loads((journey.folder / "exported" / "description.json").read_text())
+    assert "linear" in description  # where the user learns of the path beside the layers
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "aejax.py").write_text("raise ImportError('there is no aejax here')\n")
     without = {"PYTHONPATH": str(tmp_path / "without")}

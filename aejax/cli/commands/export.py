@@ -121,6 +121,13 @@ def _description(run: TrainedRun, code: Any, x_hat: Any) -> dict[str, Any]:
         ", ".join(map(str, sizes))
         for sizes in (run.about.feature_shape, code.shape[1:], x_hat.shape[1:])
     )
+    origin = settings(run)
+    layers = {"kernels": "[inputs, outputs]: h = f(x @ kernel + bias)"}
+    if origin.get("linear_path"):
+        layers["linear"] = (
+            "path of each half beside its layers: encode(r) = r @ kernel + bias + layers(r), "
+            "decode(h) = h @ kernel + bias + layers(h)"
+        )
     return {
         "encode": f"float32[batch, {shape}] in the units of the train data -> "
         f"{code.dtype}[batch, {width}]",
@@ -128,9 +135,9 @@ def _description(run: TrainedRun, code: Any, x_hat: Any) -> dict[str, Any]:
         "call": "from jax import export; "
         "export.deserialize(bytearray(open('encode.stablehlo', 'rb').read())).call(x)",
         "normalisation": "r = (x - shift) / scale, before the first layer",
-        "kernels": "[inputs, outputs]: h = f(x @ kernel + bias)",
+        **layers,
         "step": run.step,
-        "configuration": settings(run),
+        "configuration": origin,
         "environment": run.about.environment,
         "data_fingerprint": run.about.fingerprint,
     }

@@ -115,6 +115,7 @@ def test_folder_describes_its_contents(exported):
     assert description["encode"].endswith("-> float32[batch, 12]")
     assert description["decode"].startswith("float32[batch, 12] -> float32[batch, 8, 8]")
     assert description["configuration"]["sizes"] == [64, 12]
+    assert "linear" not in description  # this model has no path beside its layers
 
 
 def test_export_does_not_overwrite_another_run(finished, run, aejax):
