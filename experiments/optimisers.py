@@ -134,6 +134,8 @@ def plot(config: Config, results: harness.Results) -> Figure:
     """Draw the training loss against epochs and CPU time: mean and standard error."""
     with figure_style():
         figure = Figure(figsize=(9, 3.8))
+        sides = (f"{np.mean(x):.0f} nats with {name}" for name, x in primary(results.metrics)[1:3])
+        figure.suptitle(f"Training loss after {config.epochs} epochs: {', '.join(sides)}")
         panels = figure.subplots(1, 2, sharey=True)
         labels = {"passes": "epochs", "seconds": "CPU time in seconds"}
         for panel, (what, label) in zip(panels, labels.items(), strict=True):

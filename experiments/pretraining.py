@@ -108,15 +108,16 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 def plot(config: Config, results: harness.Results) -> Figure:
     """Draw the test error against epochs, including pretraining, one panel per optimizer."""
     with figure_style():
-        figure = Figure(figsize=(8.4, 3.2))
+        figure = Figure(figsize=(8.4, 3.6))
+        ours, random = (np.mean(values) for _, values in primary(results.metrics)[1:3])
+        figure.suptitle(f"Error: {ours:.1f} after pretraining, {random:.1f} from a random start")
         panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)
         for panel, (name, curves) in zip(panels, results.metrics["errors"].items(), strict=True):
             for start, seeds in curves.items():
                 spent = (len(config.sizes) - 1) * config.pretrained * (start != "random")
                 epochs = spent + np.arange(1, 1 + len(seeds[0]))
                 harness.draw_mean(panel, epochs, seeds, label=start)
-            code = config.sizes[-1]
-            panel.axhline(results.metrics["pca"], linestyle=":", label=f"PCA, {code} components")
+            panel.axhline(results.metrics["pca"], linestyle=":", label="PCA, same code size")
             panel.set(title=f"test error, {name}", xlabel="epochs, including those of the layers")
         panels[0].legend(fontsize="small")
     return figure
