@@ -2,8 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +35,7 @@ def run_figures(
     run: TrainedRun,
     examples: ShownExamples,
     history: Sequence[Record],
-    pca: Callable[[int], PCABaseline | str] = partial(report_baseline, None),
+    x_train: np.ndarray | None = None,
 ) -> Iterator[CaptionedFigure]:
     """Draw the figures of a run, in the order of display.
 
@@ -44,7 +43,7 @@ def run_figures(
         run: trained run.
         examples: its test examples.
         history: records of its epochs.
-        pca: number of components -> PCA, or the reason why there is none.
+        x_train: normalised train examples, to which PCA is fitted (default: no row for PCA).
 
     Yields:
         The figures.
@@ -55,7 +54,9 @@ def run_figures(
     like, is_comparable = code_like(run), has_comparable_output(run)
     if _is_image(run.about.feature_shape) and is_comparable:
         is_array = isinstance(like, jax.ShapeDtypeStruct)
-        baseline = pca(code.shape[1]) if is_array else "the code is a tree of arrays"
+        baseline = "the code is a tree of arrays"
+        if is_array:
+            baseline = report_baseline(x_train, code.shape[1])
         yield from _images(run, examples.batch, baseline)
         if has_units(like):
             yield _traversals(run, code, like)

@@ -24,14 +24,24 @@ class Caller(NamedTuple):
 
     resume: advice for resuming the run in the folder `{out}`.
     out:    the option that names the folder.
+    steady: advice for a loss that is not finite.
     """
 
     resume: str
     out: str
+    steady: str
 
 
-COMMAND = Caller("resume with: aejax train --resume --out {out}", "--out")
-PYTHON = Caller("resume with: aejax.runs.train(..., out='{out}', resume=True)", "out")
+COMMAND = Caller(
+    "resume with: aejax train --resume --out {out}",
+    "--out",
+    "lower --learning-rate, or clip the gradient, as with --clip 1",
+)
+PYTHON = Caller(
+    "resume with: aejax.runs.train(..., out='{out}', resume=True)",
+    "out",
+    "lower the learning rate, or clip the gradient (optax.clip_by_global_norm)",
+)
 
 
 @contextmanager
@@ -78,7 +88,9 @@ def explain_errors(out: Path, caller: Caller = COMMAND) -> Iterator[None]:
             folder = checkpoints_folder(out)
             step = checkpoints.newest_intact_step(folder)
             good = "there is none" if step is None else str(folder / str(step))
-            raise FloatingPointError(f"{error}\nLast good checkpoint: {good}") from error
+            raise FloatingPointError(
+                f"{error.finding}; {caller.steady}\nLast good checkpoint: {good}"
+            ) from error
         except OSError as error:
             if error.errno not in DISK_FULL_ERRORS | PERMISSION_ERRORS:
                 raise

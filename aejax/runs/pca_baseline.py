@@ -70,7 +70,7 @@ def report_baseline(
         The baseline, or the reason why there is none.
     """
     if x_train is None:
-        return "it is not fitted"
+        return "the train examples, to which it is fitted, are not loaded"
     if x_train.size > MAX_ENTRIES:
         return f"the train examples have {x_train.size} values, more than {MAX_ENTRIES}"
     baseline = fit_pca_baseline(x_train.reshape(len(x_train), -1), units)

@@ -16,9 +16,10 @@ class NonFiniteLossError(FloatingPointError):
     def __init__(self, step: int, epoch: int, terms: dict[str, float]):
         self.step, self.epoch, self.terms = step, epoch, terms
         listed = ", ".join(f"{name} = {value:g}" for name, value in terms.items())
+        self.finding = f"not finite at step {step} (epoch {epoch}): {listed}"
         super().__init__(
-            f"not finite at step {step} (epoch {epoch}): {listed}; "
-            "lower the learning rate or clip the gradient (optax.clip_by_global_norm)"
+            f"{self.finding}; lower the learning rate or clip the gradient "
+            "(optax.clip_by_global_norm)"
         )
 
 

@@ -215,6 +215,7 @@ def test_non_finite_loss_stops_the_run(folder, aejax, settings, term, good):
     complaint = refused(aejax(DIVERGING, settings))
     assert "not finite at step " in complaint
     assert term in complaint
+    assert "lower --learning-rate, or clip the gradient, as with --clip 1" in complaint
     last = complaint.splitlines()[1].removeprefix("Last good checkpoint: ")
     assert good in last
     if "/" in last:

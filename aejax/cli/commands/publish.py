@@ -10,9 +10,9 @@ import tyro
 
 from aejax.runs.atomic_folders import new_folder
 from aejax.runs.history import read_run_history
+from aejax.runs.presentation import shown_with_train
 from aejax.runs.published_run import published_files, write_published_run
 from aejax.runs.run import Run, open_run, read_metrics
-from aejax.runs.streamed_examples import load_seen_examples
 from aejax.training.records import Record
 
 if TYPE_CHECKING:  # matplotlib is slow to import
@@ -73,7 +73,8 @@ def _figures(run: Run, history: Sequence[Record], *, examples: bool) -> "list[Ca
     from aejax.report.run_figures import learning_curves, run_figures
 
     if examples:
-        return list(run_figures(run, load_seen_examples(run), history))
+        shown, x_train = shown_with_train(run, None)
+        return list(run_figures(run, shown, history, x_train))
     return [learning_curves(history)] if history else []
 
 

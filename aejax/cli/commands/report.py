@@ -3,7 +3,6 @@
 import math
 import shlex
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,7 +49,6 @@ def write_report(command: Report) -> None:
     from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
-    from aejax.runs.pca_baseline import report_baseline
 
     if found := find_experiments(command.run):
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
@@ -60,11 +58,10 @@ def write_report(command: Report) -> None:
     run = runs.open(command.run, checkpoint=command.checkpoint)
     history = read_run_history(command.run)
     examples, x_train = shown_with_train(run, command.data)
-    baseline = partial(report_baseline, x_train)
     page = report.run_page(
         title=title(run),
         summary=_summary(run, command.run),
-        figures=list(run_figures(run, examples, history, baseline)),
+        figures=list(run_figures(run, examples, history, x_train)),
         configuration=settings(run),
         environment=run.about.environment | {"data fingerprint": run.about.fingerprint},
         history=history,

@@ -238,6 +238,20 @@ def test_tables_are_published_without_directories(aejax, tmp_path, monkeypatch):
     assert aejax("encode folder secret/own.csv --out codes.csv").code == 0
 
 
+def test_figures_compare_with_the_same_pca_as_a_report(finished, tmp_path, aejax, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        "aejax.report.run_figures.run_figures", lambda *given: drawn.append(given) or ()
+    )
+    assert aejax("report", finished, "--out", tmp_path / "report.html").code == 0
+    words = "publish --license mit --examples --out"
+    assert aejax(words, tmp_path / "folder", finished).code == 0
+    ours, theirs = ((shown.raw, x_train) for _, shown, _, x_train in drawn)
+    assert len(theirs[1]) > 1000
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_what_cannot_be_published_is_refused(aejax, finished, published, tmp_path):
     words = "publish --license mit --out"
     check(aejax(words, published, finished), "folder exists: choose another --out")
