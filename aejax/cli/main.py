@@ -33,6 +33,7 @@ from aejax.cli.process.factory_options import split_factory
 from aejax.cli.process.help_groups import SWEEP_GROUPS, TRAIN_GROUPS
 from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
 from aejax.cli.process.path_options import check_encoding, expand_home
+from aejax.cli.process.resume_option import starts_run, without_resume
 from aejax.cli.process.swept_options import parse_swept, split_swept
 from aejax.runs.compilation_cache import enable_compilation_cache
 from aejax.runs.configuration import Training
@@ -185,18 +186,22 @@ def _command(arguments: Sequence[str]) -> Any:
     """Parse the command line.
 
     A `train` command that starts from a run or a recipe is parsed twice: the second time, the
-    settings of the run or recipe are the defaults.
+    settings of the run or recipe are the defaults. One that resumes a run that does not exist yet
+    is parsed as the command that starts it.
     """
     check_command(arguments, list(TYPES))
     if arguments[:1] == ["sweep"]:
         return _sweep_command(arguments)
     if arguments[:1] != ["train"]:
         return expand_home(parse(Command, arguments, prog="aejax"))
-    command = _train_command(arguments[1:])
+    words = arguments[1:]
+    command = _train_command(words)
+    if command.resume and starts_run(command.out, words):
+        return replace(_train_command(without_resume(words)), resume=True)
     settings = _initial_settings(command)
-    if settings is None:
-        return command
-    return _train_command(arguments[1:], replace(command, training=settings))
+    return (
+        command if settings is None else _train_command(words, replace(command, training=settings))
+    )
 
 
 def _train_command(words: Sequence[str], start: Train | None = None) -> Train:

@@ -118,6 +118,12 @@ def parameters_file(run: Path) -> Path:
     return run / "parameters.safetensors"
 
 
+def has_run(folder: Path) -> bool:
+    """Whether a folder contains a run or a sweep, or parts of one."""
+    paths = configuration_file, objective_file, sweep_file, checkpoints_folder, parameters_file
+    return any(path(folder).exists() for path in paths)
+
+
 def missing_run(run: Path) -> ValueError | FileNotFoundError:
     """Error for a folder without the settings of a run."""
     if sweep_file(run).exists():

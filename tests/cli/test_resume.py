@@ -31,6 +31,32 @@ def test_resumed_run_equals_uninterrupted_run(finished, tmp_path, aejax):
     assert history_of(out) == history_of(finished)
 
 
+def test_resuming_starts_a_run_that_does_not_exist_yet(finished, tmp_path, aejax):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "job.log").touch()
+    words = f"{SETTINGS} --epochs {EPOCHS} --resume --out"
+    first = aejax(words, tmp_path / "run")
+    assert first.code == 0
+    assert f"aejax: {tmp_path}/run contains no run yet, which starts\n" in first.err
+    assert state_of(tmp_path / "run") == state_of(finished)
+    again = aejax(words, tmp_path / "run")
+    assert (again.code, "starts" in again.err) == (0, False)
+    assert history_of(tmp_path / "run") == history_of(finished)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--resume --out", "other is not a run: to start it, say --data too"),
+        ("--resume --data digits --checkpoint 6 --out", "has no checkpoint to resume from"),
+        ("--resume --data digits --recipe denoising --out", "--recipe cannot be combined"),
+    ],
+)
+def test_a_command_that_cannot_start_a_run_only_resumes(tmp_path, aejax, words, message):
+    check(aejax(f"train {words}", tmp_path / "other"), message)
+    assert not (tmp_path / "other").exists()
+
+
 def test_suggested_checkpoint_after_damage_gives_the_same_result(finished, run, aejax):
     newest = max((run / "checkpoints").iterdir(), key=lambda path: int(path.name))
     with (newest / "state/manifest.ocdbt").open("r+b") as file:

@@ -16,11 +16,7 @@ from tests.journeys.journey import Journey, environment, run, timed, write
 JOB = """
 #!/bin/bash
 #SBATCH --time=04:00:00 --signal=TERM@120 --requeue --open-mode=append
-if [ -e runs/job/configuration.json ]; then
-    srun aejax train --resume --out runs/job
-else
-    srun aejax train --data digits.npy --sizes 64 32 8 --epochs 60 --out runs/job
-fi
+srun aejax train --resume --data digits.npy --sizes 64 32 8 --epochs 60 --out runs/job
 status=$?
 [ $status -eq 143 ] && scontrol requeue "$SLURM_JOB_ID"
 exit $status

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +41,7 @@ from aejax.runs.run import (
     checkpoints_folder,
     configuration_file,
     data_folder,
+    has_run,
     objective_file,
     open_run,
     parameters_file,
@@ -87,7 +88,7 @@ class Train:
     from_: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """folder of a run to repeat with the same settings, in a new --out"""
     resume: bool = False
-    """resume the run in --out with its settings"""
+    """resume the run in --out with its settings; start it, with --data, if there is none"""
     checkpoint: int | None = None
     """step of the checkpoint to resume from; None: the newest"""
     keep: int = 3
@@ -126,6 +127,10 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     options, out = command.training, command.out
     initialize_distributed(command.devices)  # before JAX initialises its backends
     check_platform()
+    if command.resume and not has_run(out):
+        command = replace(command, resume=False)
+        if is_main_process():
+            print(f"aejax: {out} contains no run yet, which starts", file=sys.stderr)
     _check_unused(command)
     _check_epochs(command)
     placement = make_placement(command.devices)

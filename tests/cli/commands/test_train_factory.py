@@ -179,7 +179,9 @@ def test_a_run_resumes_bit_identically_without_its_caller(folder, tmp_path, aeja
 @pytest.mark.slow
 def test_a_required_parameter_is_that_of_the_resumed_run(folder, tmp_path, aejax):
     model, data = f"train {folder}/my_model.py:variational", f"--data {folder}/images.npy"
-    check(aejax(model, data), "Missing from aejax train | --units INT (required)")
+    for words in ("", "--resume"):  # of a run that does not exist yet
+        missing = aejax(model, data, words, "--out", tmp_path / "run")
+        check(missing, "Missing from aejax train | --units INT (required)")
     options = "--batch-size 16 --schedule constant --epochs 1 --units 2 --out"
     assert aejax(model, data, options, tmp_path / "run").code == 0
     assert aejax(model, "--resume --epochs 2 --out", tmp_path / "run").code == 0
