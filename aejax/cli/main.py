@@ -31,7 +31,12 @@ from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.command_list import check_command, command_types, overview
 from aejax.cli.process.factory_options import split_factory
 from aejax.cli.process.help_groups import SWEEP_GROUPS, TRAIN_GROUPS
-from aejax.cli.process.output import discard_output, flush_output, replace_unencodable
+from aejax.cli.process.output import (
+    discard_output,
+    flush_output,
+    replace_unencodable,
+    short_warnings,
+)
 from aejax.cli.process.path_options import check_encoding, expand_home
 from aejax.cli.process.resume_option import starts_run, without_resume
 from aejax.cli.process.swept_options import parse_swept, split_swept
@@ -137,7 +142,8 @@ def _run(arguments: list[str]) -> int:
         raise_malloc_thresholds()
         if not no_cache:
             enable_compilation_cache()
-        return ACTIONS[type(command)](command) or DONE
+        with short_warnings():
+            return ACTIONS[type(command)](command) or DONE
     except KeyboardInterrupt as stop:
         _print_error(str(stop) or "interrupted")
         return SIGNALLED + signal.SIGINT

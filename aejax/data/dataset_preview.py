@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from aejax.data.columns import Schema, feature_names
+from aejax.data.image_size import is_image_shape
 from aejax.repr_text import array_text, entries_html
 
 MAX_IMAGES = 10
@@ -42,7 +43,7 @@ def preview_html(name: str, arrays: Mapping[str, np.ndarray], schema: Schema | N
 def _images(x: np.ndarray) -> str:
     """The first examples side by side as one PNG, from black (minimum) to white (maximum)."""
     shape = x.shape[1:]
-    if len(x) == 0 or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))):
+    if len(x) == 0 or not is_image_shape(shape):
         return ""
     from PIL import Image  # slow to import
 

@@ -1,5 +1,6 @@
 """Image sizes: parsing, resizing with antialiasing, and cropping the centre."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -7,6 +8,18 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+
+def is_image_shape(shape: Sequence[int]) -> bool:
+    """Whether examples of a shape can be shown as images, in grey or in colour.
+
+    Args:
+        shape: shape of one example.
+
+    Returns:
+        True for [height, width], and [height, width, channels] with 1 or 3 channels.
+    """
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
 
 
 def parse_size(text: str, option: str) -> Size | int:

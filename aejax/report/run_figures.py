@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import plots
+from aejax.data.image_size import is_image_shape
 from aejax.evaluation import feature_errors
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
@@ -52,7 +53,7 @@ def run_figures(
         yield learning_curves(history)
     code = np.asarray(_encode(run, examples.batch.x))
     like, is_comparable = code_like(run), has_comparable_output(run)
-    if _is_image(run.about.feature_shape) and is_comparable:
+    if is_image_shape(run.about.feature_shape) and is_comparable:
         is_array = isinstance(like, jax.ShapeDtypeStruct)
         baseline = "the code is a tree of arrays"
         if is_array:
@@ -233,7 +234,3 @@ def _singular_values(run: TrainedRun, x: Array) -> np.ndarray:
 def _encode(run: TrainedRun, x: Array) -> Array:
     """Encode to [examples, units]."""
     return jnp.asarray(to_units(run.objective.model.encode(run.params, x)))
-
-
-def _is_image(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))

@@ -77,6 +77,26 @@ def load_factory(name: str) -> Callable[..., Any]:
     return make
 
 
+def factory_file(name: str) -> Path | None:
+    """Find the Python file of a factory.
+
+    Args:
+        name: "module:function" or "file.py:function".
+
+    Returns:
+        The absolute path of the file; None if there is no such Python file.
+    """
+    source, _, _ = name.rpartition(":")
+    if _is_file_name(source):
+        return _find(Path(source))
+    try:
+        spec = importlib.util.find_spec(source)
+    except (ImportError, ValueError):  # there is no such package, or it is running as a script
+        return None
+    is_python = spec is not None and spec.origin is not None and _is_file_name(spec.origin)
+    return Path(spec.origin) if is_python else None
+
+
 def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
     """Make the objective that a factory returns.
 
@@ -128,12 +148,17 @@ def _imported(name: str, module: str) -> ModuleType:
         ) from error
 
 
+def _find(path: Path) -> Path | None:
+    """Absolute path of a file, which may have been moved to the working directory; or None."""
+    found = (each.absolute() for each in (path, Path(path.name)) if each.is_file())
+    return next(found, None)
+
+
 def _run_file(path: Path) -> ModuleType:
     """Run a Python file as a module; modules beside it can be imported."""
-    found = next((each for each in (path, Path(path.name)) if each.is_file()), None)
+    found = _find(path)
     if found is None:
         raise ValueError(f"there is no file {path}, nor {path.name} in {Path.cwd()}")
-    found = found.absolute()
     if str(found.parent) not in sys.path:
         sys.path.append(str(found.parent))
     name = f"_aejax_factory_{found.stem}"

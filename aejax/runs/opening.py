@@ -12,6 +12,7 @@ from aejax.data import Normalisation
 from aejax.objectives import Objective
 from aejax.repr_text import entries_html, entries_text, tree_text, value_text
 from aejax.runs.environment import check_platform
+from aejax.runs.factory_source import warn_of_changed_source
 from aejax.runs.history import read_run_history
 from aejax.runs.integrity import read_identity, with_identity
 from aejax.runs.model_shapes import params_like
@@ -112,6 +113,8 @@ def open_objective_run(
             f"{folder} does not record how its objective is made: pass it, "
             f"aejax.runs.open({str(folder)!r}, objective)"
         )
+    if objective is None:
+        warn_of_changed_source(folder, record.factory, about.source)
     objective = resolve_objective(
         record.factory if objective is None else objective, record.arguments
     )

@@ -17,7 +17,8 @@ from aejax.objectives import Objective, noiseless
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import PYTHON, explain_errors
 from aejax.runs.factories import absolute_factory
-from aejax.runs.integrity import new_identity
+from aejax.runs.factory_source import check_source, factory_digest
+from aejax.runs.integrity import identity_file, new_identity
 from aejax.runs.lock import locked
 from aejax.runs.loggers.logging_contexts import Logger, check_loggers
 from aejax.runs.objective_record import (
@@ -44,7 +45,9 @@ from aejax.runs.run import (
     configuration_file,
     objective_file,
     parameters_file,
+    read_about,
     write_metrics,
+    write_source,
 )
 from aejax.runs.signals import Interrupted
 from aejax.training import ONE_DEVICE, Placement, Stream, TrainState
@@ -124,7 +127,8 @@ def train(
 
     Raises:
         ValueError: if the folder holds a run and `resume` is False, or another kind of run; if the
-            run was trained with other data, settings, parameters or optimizer arrays; if another
+            run was trained with other data, settings, parameters, optimizer arrays or source of the
+            factory; if another
             process writes to the folder; and as `training.fit`.
         FloatingPointError: if the loss is not finite; the message names the last good checkpoint.
         OSError: if the folder cannot be written.
@@ -184,13 +188,17 @@ def train(
         history: list[Record] = []
         if checkpoint is not None or has_checkpoints(out):
             read_record(out)  # verifies its digest
+            check_source(out, factory, read_about(out).source, digests=identity_file(out))
             state, history = restore_recorded(recording, state, step=checkpoint)
+            if is_main_process():
+                write_source(out, factory_digest(factory))
         elif is_main_process():
             tables = array_tables(state)
             record = ObjectiveRecord(
                 factory, arguments, dict(recording.settings), prepared.dtype, *tables
             )
             about = About(environment(), prepared.fingerprint, prepared.shape)
+            about = about._replace(source=factory_digest(factory))
             write_record(out, record, about, identity=new_identity())
         _fit(
             recording,

@@ -22,6 +22,7 @@ from aejax.repr_text import entries_html, record_text, tree_text, value_text
 from aejax.runs.builders import input_shape, make_objective, make_optimizer
 from aejax.runs.configuration import Options, Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
+from aejax.runs.factory_source import warn_of_changed_source
 from aejax.runs.integrity import check_digest, read_identity, with_identity, write_files
 from aejax.runs.json_files import json_text, read_json
 from aejax.runs.model_shapes import params_like
@@ -38,6 +39,7 @@ class About(NamedTuple):
     folder:        directory that a relative path to the data refers to; None if the data are given
                    by a name or an absolute path.
     schema:        columns of the table that the run was trained on; None for other data.
+    source:        digest of the source of the factory; None without a factory.
     """
 
     environment: dict[str, str]
@@ -45,6 +47,7 @@ class About(NamedTuple):
     feature_shape: tuple[int, ...]
     folder: str | None = None
     schema: Schema | None = None
+    source: str | None = None
 
 
 class Run(NamedTuple):
@@ -162,7 +165,11 @@ def read_about(run: Path) -> About:
         if not isinstance(folder, str | None):
             raise ValueError(f"folder cannot be {folder!r}")
         schema = _read_schema(about.get("schema"), shape)
-        found = About(dict(about["environment"]), str(about["fingerprint"]), shape, folder, schema)
+        source = about.get("source")
+        if not isinstance(source, str | None):
+            raise ValueError(f"source cannot be {source!r}")
+        environment, data = dict(about["environment"]), str(about["fingerprint"])
+        found = About(environment, data, shape, folder, schema, source)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
     check_digest(path)
@@ -199,6 +206,8 @@ def about_document(about: About) -> dict[str, Any]:
     """Contents of `about.json`."""
     document = about._asdict()
     schema = document.pop("schema")
+    if about.source is None:
+        del document["source"]
     if schema is None:
         return document
     columns = [column._asdict() for column in schema.columns]
@@ -233,6 +242,14 @@ def write_configuration(run: Path, configuration: Training) -> None:
     """Replace the settings of a run that is resumed with other settings."""
     name = configuration_file(run).name
     write_files(run, read_identity(run), {name: dumps(configuration).encode()})
+
+
+def write_source(run: Path, source: str | None) -> None:
+    """Record the digest of the source of a factory, if it is known and was another."""
+    about = read_about(run)
+    if source not in (None, about.source):
+        text = json_text(about_document(about._replace(source=source)))
+        write_files(run, read_identity(run), {about_file(run).name: text.encode()})
 
 
 def checkpoint_settings(
@@ -302,6 +319,7 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     configuration, about = read_configuration(run), read_about(run)
     columns = () if about.schema is None else about.schema.columns
     objective = make_objective(configuration, about.feature_shape, columns)
+    warn_of_changed_source(run, configuration.factory, about.source)
     saved = checkpoints_folder(run).exists() or checkpoints.read_index(checkpoints_folder(run))
     if not saved:
         check_digest(parameters_file(run))

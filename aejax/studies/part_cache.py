@@ -14,7 +14,7 @@ import numpy as np
 
 from aejax.data.dataset import fingerprint_arrays
 from aejax.runs.atomic_files import write_array, write_text
-from aejax.studies.source_digest import code_digest, package_digest
+from aejax.runs.source_digest import code_digest, package_digest
 
 Metrics = dict[str, Any]
 """Nested mappings whose leaves are numbers, or lists with one number or curve per seed."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import aejax
 from aejax import studies
-from aejax.studies.source_digest import python_files
+from aejax.runs.source_digest import python_files
 
 PACKAGES = (Path(aejax.__file__).parent, Path(__file__).parent)
 """Folders with the modules that every digest covers."""

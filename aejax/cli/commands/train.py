@@ -12,6 +12,7 @@ import tyro
 
 from aejax import checkpoints, sharding
 from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
+from aejax.objectives import Objective
 from aejax.runs.advice import advice
 from aejax.runs.builders import (
     input_shape,
@@ -19,15 +20,25 @@ from aejax.runs.builders import (
     make_trained_objective,
     with_data_arguments,
 )
-from aejax.runs.configuration import Options, Training, check
+from aejax.runs.configuration import Options, Training, check, fixed_settings
 from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
 from aejax.runs.examples import Examples, image_note, total_steps
+from aejax.runs.factory_source import check_source, factory_digest, warn_of_changed_source
 from aejax.runs.history import read_run_history
 from aejax.runs.initial_state import start_from_data
-from aejax.runs.integrity import new_identity
+from aejax.runs.integrity import identity_file, new_identity
 from aejax.runs.lock import locked
+from aejax.runs.loggers.logging_contexts import Logger
+from aejax.runs.loggers.named_loggers import (
+    DEFAULT,
+    LoggerName,
+    check_installed,
+    example_images,
+    named_loggers,
+    used_loggers,
+)
 from aejax.runs.metrics import measure
 from aejax.runs.model_shapes import check_output_shape
 from aejax.runs.own_training import initial_state
@@ -51,6 +62,7 @@ from aejax.runs.run import (
     write_configuration,
     write_metrics,
     write_settings,
+    write_source,
 )
 from aejax.runs.signals import ReceivedSignals
 from aejax.runs.streamed_examples import load_examples
@@ -96,6 +108,10 @@ class Train:
     save_every: int | None = None
     """number of epochs between checkpoints; None: a checkpoint every ten seconds. The best and the
     last epoch are always saved"""
+    loggers: tuple[LoggerName, ...] | None = None
+    """destinations of the epochs' records, with images of reconstructions: epochs.csv and
+    tensorboard/ in the folder of the run, Weights & Biases, MLflow; None: tensorboard, or those of
+    the run that is resumed"""
     devices: Annotated[Devices, tyro.conf.arg(name="")] = field(default_factory=Devices)
     pca: bool = True
     """measure the test error of PCA with the same number of components"""
@@ -140,7 +156,9 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     if is_main_process() and (note := image_note(located, examples)):
         print(f"aejax: {note}", file=sys.stderr)
     if command.from_ is not None:
-        _compare(read_about(command.from_), examples)
+        about = read_about(command.from_)
+        warn_of_changed_source(command.from_, options.factory, about.source)
+        _compare(about, examples)
     configuration = complete(options, examples.facts)
     configuration = with_data_arguments(configuration, examples.shape)
     objective = make_trained_objective(configuration, examples.shape, examples.columns)
@@ -161,6 +179,7 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
             state,
             history,
             signals=signals,
+            loggers=_loggers(command, configuration, objective, examples),
             progress=not command.quiet,
         ) as callbacks:
             examples.fit(
@@ -186,6 +205,7 @@ def _check(command: Train) -> None:
     """Raise ValueError for invalid options before any data are read."""
     check(command.training)
     check_location(command.out)
+    check_installed(command.loggers or ())
     for name, value in (("save-every", command.save_every), ("keep", command.keep)):
         if value is not None and value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
@@ -253,15 +273,35 @@ def _start(
     recording = _recording(command, configuration, examples)
     # A run that was killed before its first checkpoint starts from the beginning.
     if command.resume and (has_checkpoints(command.out) or command.checkpoint is not None):
+        recorded_source = read_about(command.out).source
+        digests = identity_file(command.out)
+        check_source(command.out, configuration.factory, recorded_source, digests=digests)
         state, history = restore_recorded(recording, state, step=command.checkpoint)
         if is_main_process():
             write_configuration(command.out, configuration)
+            write_source(command.out, factory_digest(configuration.factory))
         return state, history
     if is_main_process():
         schema = examples.schema
-        about = About(environment(), examples.fingerprint, examples.shape, folder, schema)
+        source = factory_digest(configuration.factory)
+        about = About(environment(), examples.fingerprint, examples.shape, folder, schema, source)
         write_settings(command.out, configuration, about, identity=new_identity())
     return start_from_data(configuration, examples, state), []
+
+
+def _loggers(
+    command: Train, configuration: Training, objective: Objective, examples: Examples
+) -> list[Logger]:
+    names = command.loggers
+    if names is None:
+        names = used_loggers(command.out) if command.resume else DEFAULT
+    return named_loggers(
+        names,
+        command.out,
+        settings=fixed_settings(configuration) | {"epochs": configuration.epochs},
+        images=example_images(objective, examples),
+        epochs=configuration.epochs,
+    )
 
 
 def _recording(command: Train, configuration: Training, examples: Examples) -> Recording:

@@ -11,6 +11,7 @@ import numpy as np
 from aejax.cli.explorer.json_values import as_list, checked_index, finite_array
 from aejax.cli.explorer.uploaded_image import read_png
 from aejax.data import Schema, denormalise, feature_names
+from aejax.data.image_size import is_image_shape
 from aejax.runs.code_units import code_like, count_units, from_units, has_units, to_units
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import Map, TrainedRun, decoder, encoder, model_inputs
@@ -144,7 +145,8 @@ def description(view: View) -> dict[str, Any]:
         maximum activation of each unit. For examples that are no images also the minimum and
         maximum of each feature, and the unit that it was normalised with.
     """
-    shape, image = view.x.shape[1:], _is_image(view)
+    shape = view.x.shape[1:]
+    image = is_image_shape(shape)
     names = [] if view.schema is None else feature_names(view.schema.columns)
     return {
         "title": view.title,
@@ -194,7 +196,7 @@ def uploaded(view: View, content: bytes) -> dict[str, Any]:
     Raises:
         ValueError: the examples are no images, or the content is not such a file.
     """
-    if not _is_image(view):
+    if not is_image_shape(view.x.shape[1:]):
         raise ValueError("the run was not trained on images: there is nothing to upload")
     x = read_png(content, view.x.shape[1:], low=float(view.x.min()), high=float(view.x.max()))
     code = view.encode(x[None])[0]
@@ -284,11 +286,6 @@ def _compared(view: View, x: np.ndarray, code: np.ndarray) -> dict[str, Any]:
 def _by_pca(view: View, x: np.ndarray) -> dict[str, Any]:
     """Reconstruction of an example by PCA, or None."""
     return {"pca": None if view.pca is None else as_list(view.pca(x[None])[0])}
-
-
-def _is_image(view: View) -> bool:
-    shape = view.x.shape[1:]
-    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3))
 
 
 def class_of(view: View, number: int) -> int | str | None:

@@ -21,7 +21,7 @@ TRAIN_GROUPS: Groups = {
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "
     "penalty.sparsity penalty.rho penalty.contraction",
     "optimiser": "optimizer learning-rate warm-up schedule clip batch-size patience",
-    "run": "from checkpoint keep save-every pca quiet json",
+    "run": "from checkpoint keep save-every loggers pca quiet json",
     "cluster": "mesh model coordinator processes process-id",
 }
 """Groups of `aejax train --help`. Options that are in no group follow as `options`."""

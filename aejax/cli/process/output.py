@@ -1,8 +1,12 @@
-"""Standard output with a limited encoding (ASCII, Latin-1) or a closed pipe (`| head`)."""
+"""Output of a command: limited encodings (ASCII, Latin-1), closed pipes (`| head`), warnings."""
 
 import io
 import os
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 
 def replace_unencodable() -> None:
@@ -10,6 +14,22 @@ def replace_unencodable() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def short_warnings() -> Iterator[None]:
+    """Print a warning of a category of aejax as one line, without a line of source code."""
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def show_short(message: Any, category: Any, *others: Any) -> None:
+            if category.__module__.startswith("aejax."):
+                print(f"aejax: {message}", file=sys.stderr)
+            else:
+                show(message, category, *others)
+
+        warnings.showwarning = show_short
+        yield
 
 
 def flush_output() -> None:

@@ -12,6 +12,10 @@ Logger = Callback | AbstractContextManager[Callback]
 """A function of (state, record), or a context manager of one; its result is ignored."""
 
 
+class LoggerWarning(RuntimeWarning):
+    """A logger failed; the training continues without it."""
+
+
 def check_loggers(loggers: Any) -> None:
     """Check that loggers are a list of functions or context managers.
 
@@ -95,4 +99,4 @@ def _leave(context: AbstractContextManager[Callback], name: str, *error: Any) ->
 
 def _warn(name: str, what: str, error: Exception) -> None:
     message = f"the logger {name} {what}: {type(error).__name__}: {error}"
-    warnings.warn(message, RuntimeWarning, stacklevel=3)
+    warnings.warn(message, LoggerWarning, stacklevel=3)

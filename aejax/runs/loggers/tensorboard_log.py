@@ -7,10 +7,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-
 from aejax.runs.loggers.flat_records import flat_record, flat_settings
-from aejax.runs.loggers.image_rows import ImageOf
+from aejax.runs.loggers.image_rows import ImageOf, due_images
 from aejax.training import TrainState
 from aejax.training.records import Callback, Record
 
@@ -45,9 +43,7 @@ def tensorboard(
         ValueError: if `every` is not positive, or a hyperparameter is no JSON value.
         OSError: if the folder cannot be written.
     """
-    folder, shown = Path(folder).expanduser(), dict(images or {})
-    if every < 1:
-        raise ValueError(f"every must be at least 1, got {every}")
+    folder, draw = Path(folder).expanduser(), due_images(images, every)
     settings = flat_settings(hyperparameters)
     make_writer = _summary_writer()
     folder.mkdir(parents=True, exist_ok=True)
@@ -64,10 +60,8 @@ def tensorboard(
                 _write_settings(writer, settings)
             for name, value in flat_record(record):
                 writer.add_scalar(name, value, step)
-            if record["epoch"] % every == 0:
-                for name, draw in shown.items():
-                    image = np.atleast_3d(np.asarray(draw(state.params), np.float32))
-                    writer.add_image(name, image, step, dataformats="HWC")
+            for name, image in draw(state, record).items():
+                writer.add_image(name, image, step, dataformats="HWC")
 
         yield log
 

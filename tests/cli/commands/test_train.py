@@ -1,17 +1,19 @@
 """`aejax train`: folder, metrics and progress of a run."""
 
 import json
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 from sklearn.datasets import load_digits
 
 from aejax.cli.commands import report
 from aejax.runs.run import open_run
-from tests.cli.conftest import EPOCHS, history_of
+from tests.cli.conftest import EPOCHS, check, history_of
 from tests.tensorboard_events import read_events
 
 STEPS_PER_EPOCH = 6  # 1294 of 1438 train examples, 256 at a time
@@ -47,6 +49,50 @@ def test_folder_contains_settings_history_checkpoints_and_metrics(finished):
     assert {"python", "jax", "device", "revision"} <= about["environment"].keys()
     steps = sorted(int(path.name) for path in (finished / "checkpoints").iterdir())
     assert steps == [STEPS_PER_EPOCH * epoch for epoch in (4, 5, 6)]
+
+
+def test_loggers_are_those_of_the_command_and_of_a_resumed_run(aejax, tmp_path):
+    out, words = tmp_path / "run", "train --data digits --schedule constant --quiet --epochs"
+    assert aejax(f"{words} 2 --loggers csv tensorboard --out", out).code == 0
+    assert aejax("train --resume --epochs 3 --out", out).code == 0
+    steps = [record["step"] for record in history_of(out)]
+    assert pd.read_csv(out / "epochs.csv").step.tolist() == steps
+    values = [(e.step, v) for e in read_events(out / "tensorboard") for v in e.summary.value]
+    assert [step for step, value in values if value.tag == "reconstructions"] == steps
+    (image, *_) = (value.image for _, value in values if value.tag == "reconstructions")
+    assert (image.height, image.width) == (2 * 8, 8 * 8)
+    assert any(b"learning_rate" in value.metadata.plugin_data.content for _, value in values)
+    assert aejax("train --resume --epochs 4 --loggers --out", out).code == 0
+    assert len(pd.read_csv(out / "epochs.csv")) == 3
+
+
+def test_a_logger_whose_package_is_missing_is_refused_first(aejax, tmp_path, monkeypatch):
+    monkeypatch.setattr("aejax.runs.loggers.named_loggers.find_spec", lambda _: None)
+    refused = aejax("train --data none.npy --loggers wandb --out", tmp_path / "run")
+    check(refused, "--loggers wandb needs wandb: pip install 'aejax[wandb]'")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(
+    not all(map(find_spec, ("wandb", "mlflow"))), reason="pip install wandb mlflow-skinny"
+)
+@pytest.mark.filterwarnings("ignore")
+def test_trackers_receive_the_settings_and_images_of_a_command(aejax, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    words = "train --data digits --epochs 2 --quiet --loggers wandb mlflow --out runs/mine"
+    assert aejax(words).code == 0
+    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    identity = json.loads(Path("runs/mine/mlflow.json").read_text())["identity"]
+    stored = client.get_run(identity)
+    assert (stored.info.run_name, stored.data.params["loss"]) == ("mine", "squared")
+    assert client.get_experiment(stored.info.experiment_id).name == "aejax"
+    images = [each.path for each in client.list_artifacts(identity, "images")]
+    assert len([path for path in images if path.endswith(".png")]) == 2
+    assert len([*Path("runs/mine/wandb").rglob("*.png")]) == 2
 
 
 def test_decoder_sizes_may_differ_from_the_encoder(aejax, small, tmp_path):

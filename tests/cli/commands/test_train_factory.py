@@ -176,6 +176,39 @@ def test_a_run_resumes_bit_identically_without_its_caller(folder, tmp_path, aeja
     check(changed, "arguments.noise was 0.1, now 0.2")
 
 
+@pytest.mark.filterwarnings("default:.*has changed")
+def test_a_changed_source_is_noticed(folder, tmp_path, aejax):
+    model = tmp_path / "my_model.py"
+    helpers, unrelated = tmp_path / "helpers.py", tmp_path / "unrelated.py"
+    for path in (model, helpers):
+        path.write_bytes((folder / path.name).read_bytes())
+    unrelated.write_text("import my_model\n")
+    options = "--batch-size 16 --schedule constant --quiet --epochs"
+    words, out = f"{model}:shallow --data {folder}/rows.npy {options}", tmp_path / "run"
+    assert aejax(f"train {words} 1 --out", out).code == 0
+    encode = "encode", out, folder / "rows.npy", "--out", tmp_path / "codes.npy"
+    model.write_text('"""Other models."""  # with a comment\n' + MODEL.split('"""\n', 1)[1])
+    unrelated.write_text("import my_model, os\n")
+    assert aejax(*encode).err == ""
+    for path, old, new in ((helpers, "return x", "return 2 * x"), (model, "gaussian", "masking")):
+        text = path.read_text()
+        path.write_text(text.replace(old, new).replace("sigma=", "rate="))
+        changed = f"{model}:shallow has changed since {out} was "
+        warned = aejax(*encode)
+        assert (warned.code, warned.err.count("has changed")) == (0, 1)
+        assert f"aejax: {changed}trained: the results may not be those of the run" in warned.err
+        check(aejax("train --resume --epochs 2 --out", out), f"{changed}started: restore it")
+        path.write_text(text)
+    repeated = aejax("train --from", out, "--out", tmp_path / "again")
+    assert (repeated.code, "has changed" in repeated.err) == (0, False)
+    helpers.write_text("def identity(x):\n    return 1 * x\n")
+    assert "has changed" in aejax("train --from", out, "--out", tmp_path / "other").err
+    (out / "digests.json").unlink()  # on purpose
+    assert aejax("train --resume --quiet --epochs 2 --out", out).code == 0
+    assert aejax(*encode).err == ""
+    assert len(history_of(out)) == 2
+
+
 @pytest.mark.slow
 def test_a_required_parameter_is_that_of_the_resumed_run(folder, tmp_path, aejax):
     model, data = f"train {folder}/my_model.py:variational", f"--data {folder}/images.npy"

@@ -16,6 +16,7 @@ import aejax
 from aejax import losses, runs, training
 from aejax.runs import loggers
 from aejax.runs.loggers.logging_contexts import check_loggers
+from aejax.runs.loggers.tracked_runs import explained
 from tests.tensorboard_events import read_events
 
 X = np.random.default_rng(0).random((40, 4, 5)).astype(np.float32)
@@ -90,14 +91,29 @@ def test_a_csv_table_drops_a_line_that_was_cut_and_takes_new_columns(tmp_path):
         loggers.csv(path).__enter__()
 
 
+def with_images():
+    """Options of a logger that receives the images of every second epoch."""
+    return {"images": {"rows": loggers.reconstructions(OBJECTIVE, X[:3])}, "every": 2}
+
+
+def check_last_image(run, file):
+    """Compare an image with the examples above the reconstructions after the last epoch."""
+    final = runs.open(run.folder, OBJECTIVE, checkpoint=run.history[-1]["step"])
+    rows = np.vstack([np.hstack(X[:3]), np.hstack(runs.reconstruct(final, X[:3]))])
+    low, high = X[:3].min(), X[:3].max()
+    expected = np.clip((rows - low) / (high - low), 0, 1) * 255
+    with Image.open(file) as image:
+        found = np.asarray(image).reshape(8, 15, -1)[:, :, 0]
+    np.testing.assert_allclose(found, expected, atol=1.5)
+
+
 def test_tensorboard_has_scalars_images_and_hyperparameters(tmp_path):
     run = killed_and_resumed(
         tmp_path / "run",
         lambda: loggers.tensorboard(
             tmp_path / "events",
-            images={"rows": loggers.reconstructions(OBJECTIVE, X[:3])},
-            every=2,
             hyperparameters=SETTINGS,
+            **with_images(),
         ),
     )
     found = read_events(tmp_path / "events")
@@ -106,12 +122,7 @@ def test_tensorboard_has_scalars_images_and_hyperparameters(tmp_path):
     assert losses == [(record["step"], np.float32(record["loss"])) for record in run.history]
     images = {step: value.image for step, value in values if value.tag == "rows"}
     assert list(images) == [record["step"] for record in run.history if record["epoch"] % 2 == 0]
-    last = np.asarray(Image.open(io.BytesIO(images[run.history[-1]["step"]].encoded_image_string)))
-    final = runs.open(run.folder, OBJECTIVE, checkpoint=run.history[-1]["step"])
-    rows = np.vstack([np.hstack(X[:3]), np.hstack(runs.reconstruct(final, X[:3]))])
-    low, high = X[:3].min(), X[:3].max()
-    expected = np.clip((rows - low) / (high - low), 0, 1) * 255
-    np.testing.assert_allclose(last.reshape(8, 15, -1)[:, :, 0], expected, atol=1.5)
+    check_last_image(run, io.BytesIO(images[run.history[-1]["step"]].encoded_image_string))
     texts = b"".join(value.metadata.plugin_data.content for _, value in values)
     assert all(name.encode() in texts for name in (*SETTINGS, "mine", "[20, 3]"))
 
@@ -202,8 +213,8 @@ def test_weights_and_biases_receives_every_step_once_offline(tmp_path):
 
     out = tmp_path / "run"
     options = {"project": "tests", "mode": "offline", "hyperparameters": SETTINGS}
-    run = killed_and_resumed(out, lambda: loggers.wandb(out, **options))
-    losses, identities, settings = [], set(), {}
+    run = killed_and_resumed(out, lambda: loggers.wandb(out, **options, **with_images()))
+    losses, identities, settings, images = [], set(), {}, {}
     paths = [*out.glob("wandb/offline-run-*/*.wandb")]
     for record in map(Record.FromString, (data for path in paths for data in transactions(path))):
         items = {
@@ -212,6 +223,8 @@ def test_weights_and_biases_receives_every_step_once_offline(tmp_path):
         }
         if "train/loss" in items:
             losses.append((items["_step"], items["train/loss"]))
+        if "rows/path" in items:
+            images[items["_step"]] = items["rows/path"]
         if record.run.run_id:
             identities.add(record.run.run_id)
             settings |= {item.key: item.value_json for item in record.run.config.update}
@@ -219,16 +232,21 @@ def test_weights_and_biases_receives_every_step_once_offline(tmp_path):
     assert sorted(losses) == [(record["step"], record["loss"]) for record in run.history]
     assert identities == {json.loads((out / "wandb.json").read_text())["identity"]}
     assert json.loads(settings["rate"]) == SETTINGS["rate"]
+    drawn = [record["step"] for record in run.history if record["epoch"] % 2 == 0]
+    assert sorted(images) == drawn
+    (last,) = out.glob(f"wandb/offline-run-*/files/{images[drawn[-1]]}")
+    check_last_image(run, last)
 
 
 @needs("mlflow-skinny")
 @pytest.mark.filterwarnings("ignore")
-def test_mlflow_receives_every_step_once(tmp_path):
+def test_mlflow_receives_every_step_once(tmp_path, monkeypatch):
     from mlflow import MlflowClient
 
+    monkeypatch.chdir(tmp_path)  # the folder of its artifacts
     out, store = tmp_path / "run", f"sqlite:///{tmp_path}/mlflow.db"
     options = {"tracking_uri": store, "hyperparameters": SETTINGS, "run_name": "mine"}
-    run = killed_and_resumed(out, lambda: loggers.mlflow(out, **options))
+    run = killed_and_resumed(out, lambda: loggers.mlflow(out, **options, **with_images()))
     client = MlflowClient(store)
     identity = json.loads((out / "mlflow.json").read_text())["identity"]
     found = client.get_metric_history(identity, "validation/loss")
@@ -237,3 +255,17 @@ def test_mlflow_receives_every_step_once(tmp_path):
     stored = client.get_run(identity)
     assert (stored.info.status, stored.info.run_name) == ("FINISHED", "mine")
     assert stored.data.params == {name: str(value) for name, value in SETTINGS.items()}
+    paths = [each.path for each in client.list_artifacts(identity, "images")]
+    images = [path for path in paths if path.endswith(".png")]
+    assert len(images) == EPOCHS // 2
+    step = run.history[-1]["step"]
+    (last,) = (path for path in images if path.startswith(f"images/rows+step+{step}+"))
+    check_last_image(run, client.download_artifacts(identity, last, str(tmp_path)))
+
+
+def test_a_tracker_that_cannot_start_gives_advice():
+    with (
+        pytest.raises(ConnectionError, match="W&B cannot start this run: no network; log in"),
+        explained("W&B", "log in"),
+    ):
+        raise RuntimeError("no network\nmore")

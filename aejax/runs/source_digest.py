@@ -5,23 +5,28 @@ The digest ignores comments, formatting and docstrings; reverting a change resto
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 PACKAGE = Path(__file__).parents[1]
 """Folder of aejax."""
 
 
 def code_digest(
-    files: Iterable[Path], ignored: Mapping[str, Collection[str]] = MappingProxyType({})
+    files: Iterable[Path],
+    ignored: Mapping[str, Collection[str]] = MappingProxyType({}),
+    *,
+    dump: Callable[[ast.AST], str] = ast.dump,
 ) -> str:
     """Compute the digest of the syntax trees of Python files, without docstrings.
 
     Args:
         files: Python files; their names do not affect the digest.
         ignored: function -> its keyword arguments that do not affect results, such as texts.
+        dump: text of a syntax tree (default: that of this version of Python).
 
     Returns:
         SHA-256 in hexadecimal.
@@ -34,8 +39,30 @@ def code_digest(
         tree = ast.parse(Path(file).read_bytes())
         for node in ast.walk(tree):
             _drop_texts(node, ignored)
-        digest.update(ast.dump(tree).encode() + b"\0")
+        digest.update(dump(tree).encode() + b"\0")
     return digest.hexdigest()
+
+
+def portable_dump(node: Any) -> str:
+    """Text of a syntax tree that is the same in all versions of Python.
+
+    Args:
+        node: node, list of nodes, or value of a field.
+
+    Returns:
+        Names of the nodes and their fields, without those that are empty: each version adds some.
+        Python 3.12 also adds empty parts of f-strings.
+    """
+    if isinstance(node, ast.JoinedStr):
+        parts = [part for part in node.values if getattr(part, "value", None) != ""]
+        return f"JoinedStr({portable_dump(parts)})"
+    if isinstance(node, list):
+        return f"[{','.join(map(portable_dump, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    texts = ",".join(f"{name}={portable_dump(value)}" for name, value in fields)
+    return f"{type(node).__name__}({texts})"
 
 
 def python_files(folder: Path) -> list[Path]:
