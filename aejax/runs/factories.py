@@ -93,8 +93,8 @@ def factory_file(name: str) -> Path | None:
         spec = importlib.util.find_spec(source)
     except (ImportError, ValueError):  # there is no such package, or it is running as a script
         return None
-    is_python = spec is not None and spec.origin is not None and _is_file_name(spec.origin)
-    return Path(spec.origin) if is_python else None
+    origin = None if spec is None else spec.origin
+    return None if origin is None or not _is_file_name(origin) else Path(origin)
 
 
 def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
