@@ -24,6 +24,9 @@ from aejax.types import Array, Batch
 MAX_LISTED_CLASSES = 10
 """Maximum number of class names in a message."""
 
+SMALL_RANGE = 0.25
+"""Fraction of the range of bounded values, such as those of uint8, below which a note is given."""
+
 
 class ShownExamples(NamedTuple):
     """Test examples that reports and the explorer show.
@@ -194,6 +197,29 @@ def image_note(options: Options, examples: Examples) -> str:
     classes = ", ".join(names[:MAX_LISTED_CLASSES]) + more
     parts = [f"images of {size}", converted, classes and f"classes {classes}"]
     return ", ".join(part for part in parts if part)
+
+
+def range_note(configuration: Training, examples: Examples) -> str:
+    """Advice if examples in memory fill a small part of the range that their format allows.
+
+    Args:
+        configuration: complete settings of a run.
+        examples: its examples.
+
+    Returns:
+        The fraction of the range, and other scales, for the user; "" if there is no advice.
+    """
+    is_scaled = configuration.normalise == "unit-range" and examples.facts.is_bounded
+    if not is_scaled or examples.in_memory is None:
+        return ""
+    largest = float(examples.in_memory.train.x.max())
+    if largest > SMALL_RANGE:
+        return ""
+    return (
+        f"the largest value is only {largest:.2g} of the largest that the format of the data "
+        "allows: say --normalise standardise, or store the data as floating-point numbers, which "
+        "are scaled by their own range"
+    )
 
 
 def model_rows(

@@ -24,7 +24,7 @@ from aejax.runs.configuration import Options, Training, check, fixed_settings
 from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
-from aejax.runs.examples import Examples, image_note, total_steps
+from aejax.runs.examples import Examples, image_note, range_note, total_steps
 from aejax.runs.factory_source import check_source, factory_digest, warn_of_changed_source
 from aejax.runs.history import read_run_history
 from aejax.runs.initial_state import start_from_data
@@ -145,22 +145,20 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     check_platform()
     if command.resume and not has_run(out):
         command = replace(command, resume=False)
-        if is_main_process():
-            print(f"aejax: {out} contains no run yet, which starts", file=sys.stderr)
+        _print_notes(f"{out} contains no run yet, which starts")
     _check_unused(command)
     _check_epochs(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
     located = with_data_path(options, folder)
     examples = load_examples(located)
-    if is_main_process() and (note := image_note(located, examples)):
-        print(f"aejax: {note}", file=sys.stderr)
     if command.from_ is not None:
         about = read_about(command.from_)
         warn_of_changed_source(command.from_, options.factory, about.source)
         _compare(about, examples)
     configuration = complete(options, examples.facts)
     configuration = with_data_arguments(configuration, examples.shape)
+    _print_notes(image_note(located, examples), range_note(configuration, examples))
     objective = make_trained_objective(configuration, examples.shape, examples.columns)
     optimizer = make_optimizer(configuration, total_steps(configuration, examples))
     key = jax.random.key(configuration.seed)
@@ -197,8 +195,15 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
             write_metrics(out, metrics)
     if examples.skipped:
         indices = ", ".join(map(str, sorted(examples.skipped)))
-        print(f"aejax: left out, as they cannot be read: examples {indices}", file=sys.stderr)
+        _print_notes(f"left out, as they cannot be read: examples {indices}")
     return metrics
+
+
+def _print_notes(*notes: str) -> None:
+    """Print notes that are not empty on stderr, once for all processes."""
+    for note in notes:
+        if note and is_main_process():
+            print(f"aejax: {note}", file=sys.stderr)
 
 
 def _check(command: Train) -> None:

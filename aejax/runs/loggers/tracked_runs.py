@@ -25,7 +25,7 @@ class TrackedRun(NamedTuple):
 
 
 class Tracking(NamedTuple):
-    """What the logger of a tracker starts with.
+    """A tracker, and the run as it is known there.
 
     client: the module of the tracker.
     path:   file of the run, beside its checkpoints.

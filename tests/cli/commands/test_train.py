@@ -1,6 +1,7 @@
 """`aejax train`: folder, metrics and progress of a run."""
 
 import json
+import shutil
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
@@ -64,6 +65,25 @@ def test_loggers_are_those_of_the_command_and_of_a_resumed_run(aejax, tmp_path):
     assert any(b"learning_rate" in value.metadata.plugin_data.content for _, value in values)
     assert aejax("train --resume --epochs 4 --loggers --out", out).code == 0
     assert len(pd.read_csv(out / "epochs.csv")) == 3
+
+
+def test_small_integers_get_advice_about_their_scale(aejax, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("small.npy", load_digits().images.astype(np.uint8))
+    np.save("float.npy", load_digits().images)
+    np.save("full.npy", (load_digits().images * 15).astype(np.uint8))
+    note = "the largest value is only 0.063 of the largest that the format of the data allows"
+    for words, has_note in (
+        ("small.npy", True),
+        ("small.npy --normalise standardise", False),
+        ("float.npy", False),
+        ("full.npy", False),
+    ):
+        done = aejax(
+            f"train --epochs 1 --quiet --no-pca --out {words.split()[0]}.run --data", words
+        )
+        assert (done.code, note in done.err) == (0, has_note)
+        shutil.rmtree(f"{words.split()[0]}.run")
 
 
 def test_a_logger_whose_package_is_missing_is_refused_first(aejax, tmp_path, monkeypatch):
