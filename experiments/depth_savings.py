@@ -1,16 +1,17 @@
 """A few layers fold a line as often as a single layer with exponentially many units.
 
-Claim:    some functions need exponentially fewer parameters with depth: a decoder of k layers of
-          three units represents a sawtooth of 2^k pieces exactly, where one layer needs 2^k − 1
-          units; and training finds such solutions, for an equal number of parameters.
+Claim:    a decoder of k layers of three units represents a sawtooth of 2^k pieces exactly, where
+          one layer needs 2^k − 1 units. This is about what a network can represent, not find.
 Source:   Telgarsky 2016 (sawtooths composed of tent maps); Goodfellow, Bengio & Courville 2016,
-          §14.3, and the course (exponential savings by deep autoencoders).
+          §14.3, and the course (exponential savings by deep autoencoders); Shalev-Shwartz, Shamir &
+          Shammah 2017 (gradients say almost nothing about functions that oscillate so fast).
 Command:  python -m experiments.depth_savings
 Expected: the constructed decoder has no error at 8 folds with 98 parameters, where a single layer
           needs at least 1022; a trained single layer with 98 leaves 94 % of the variance
           unexplained. Training does not find the construction: deep and single decoders with
-          hundreds of parameters both learn 2 and 3 folds; single layers are better with 4 folds;
-          neither learns 6 or more.
+          hundreds of parameters both learn 2 and 3 folds, and leave over half of the variance
+          with 6 and 8: gradients do not tell such curves apart.
+Selection: nothing was chosen; the curve is known exactly.
 Run time: one minute on one idle core.
 """
 
@@ -34,6 +35,8 @@ from experiments.harness.sawtooths import folding_params, num_parameters, sawtoo
 NETWORKS = ("folding", "single, as folding", "deep", "single, as deep")
 """The first is constructed, the others are trained; pairs have equally many parameters."""
 
+MAX_LEARNED = 3
+"""Largest number of folds that training is expected to learn."""
 INITIALIZERS = aejax.Initializers(bias=linen.initializers.normal(0.5))
 """Random biases, so that the kinks of the ReLU units differ initially."""
 
@@ -105,18 +108,16 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Unexplained variance: folding and deep ones minus single layers; deep ones minus 0.05."""
+    """Unexplained variance: folding minus a single layer; trained decoders against one half."""
     found = {}
     for folds, networks in reversed(metrics.items()):
         left = {name: np.array(each["unexplained"]) for name, each in networks.items()}
-        built, as_built, deep, as_deep = left.values()
-        found[f"{folds} folds: left by folding less a single layer"] = harness.below(
-            built, as_built
-        )
-        found[f"{folds} folds: left by deep less a single layer, trained"] = harness.below(
-            deep, as_deep
-        )
-        found[f"{folds} folds: left by deep, trained, less 0.05"] = harness.below(deep, 0.05)
+        claim = f"{folds} folds: left by folding less a single layer"
+        found[claim] = harness.below(left["folding"], left["single, as folding"])
+        learned = int(folds) <= MAX_LEARNED
+        for name in ("deep", "single, as deep"):
+            claim = f"{folds} folds: left by {name}, trained, {'below' if learned else 'above'} 0.5"
+            found[claim] = (harness.below if learned else harness.above)(left[name], 0.5)
     return found
 
 
@@ -158,7 +159,8 @@ EXPERIMENT = harness.Experiment(
     claim="For a sawtooth of 2⁸ pieces, the constructed deep decoder with 98 parameters leaves "
     "less unexplained variance than a trained single layer of the same size.",
     source="Telgarsky 2016 (sawtooths composed of tent maps); Goodfellow, Bengio & Courville "
-    "2016, §14.3, and the course (exponential savings by deep autoencoders).",
+    "2016, §14.3, and the course (exponential savings by deep autoencoders); Shalev-Shwartz, "
+    "Shamir & Shammah 2017 (gradients say almost nothing about functions that oscillate so fast).",
     expected="0 against 0.9374, a difference of −0.937 ± 0.011",
     run_time="one minute on one idle core",
     figure="A sawtooth as each decoder draws it, unexplained variance, and parameters without "

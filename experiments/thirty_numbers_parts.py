@@ -1,13 +1,17 @@
-"""Every component of the best 30-dimensional autoencoder lowers its error.
+"""Refinement of the code lowers the error of the best 30-dimensional autoencoder.
 
-Claim:    if one component of `aejax train --recipe refined` is removed (refinement, wide decoder,
-          augmentation, its cubic interpolation, GELU units, Muon, schedule), the error on digits
-          that are held out of training increases.
+Claim:    the code of `aejax train --recipe refined` is refined by gradient steps on the
+          reconstruction error; without that, and with a deep encoder instead, the error on digits
+          that are held out of training is higher. The other components are observed in the same
+          way: wide decoder, augmentation, its cubic interpolation, GELU units, Muon, schedule.
 Source:   this project; the components are those of thirty_numbers and of aejax.refined.
 Command:  python -m experiments.thirty_numbers_parts
-Expected: each component lowers the error of this short training run except the wide decoder and
-          cubic interpolation, which increase it; the recipe has twenty times as many steps.
-          Errors are measured on held-out training digits; the test set is not used.
+Expected: 5.4 with all parts, 6.6 without refinement. Augmentation, GELU units, Muon and the
+          schedule lower the error too. The wide decoder and cubic interpolation increase it in this
+          short training run, a twentieth of the recipe's: a wide decoder has more to learn, and
+          whether both pay at the full length is not decided here.
+Selection: nothing was chosen; errors are measured on held-out training digits, never on the test
+          set.
 Run time: 44 minutes on one core with bfloat16 matrix instructions, beside another training run.
 """
 
@@ -144,7 +148,7 @@ def plot(config: Config, results: harness.Results) -> Figure:
 EXPERIMENT = harness.Experiment(
     name="thirty_numbers_parts", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
-    title="Every component of the best 30-dimensional autoencoder lowers its error.",
+    title="Refinement of the code lowers the error of the best 30-dimensional autoencoder.",
     claim="The complete recipe has a lower error on held-out digits than without refinement of "
     "the code.",
     source="this project; the components are those of thirty_numbers and of aejax.refined.",
