@@ -93,7 +93,7 @@ def _commands(sweep: Sweep) -> dict[str, str]:
         "explore the best run": f"aejax explore {best}",
         "report of the best run": f"aejax report {best}",
         "encode new data": f"aejax encode {best} new.npy --out codes.npy",
-        "train it longer": f"aejax train --resume --out {best} --epochs MORE",
-        "compare the best runs": f"aejax compare {shlex.quote(str(sweep.folder))}/runs/*",
+        "train it longer": f"aejax train --from {best} --epochs MORE --out ANOTHER",
+        "compare the best runs": f"aejax compare {shlex.quote(str(sweep.folder))}",
         "best run of each program": ", ".join(others),
     }

@@ -1,10 +1,11 @@
 """Training runs in folders: checkpoints, history and metrics, for any objective.
 
-`train`, `sweep`, `open`, `encode` and `reconstruct` serve scripts and notebooks; the command line
-uses the same modules. `Training` has the settings of `aejax train`.
+`train`, `sweep`, `open`, `open_sweep`, `encode` and `reconstruct` serve scripts and notebooks; the
+command line uses the same modules. `Options` has the settings of `aejax train`.
 """
 
 from aejax.runs import loggers as loggers
+from aejax.runs.configuration import Options as Options
 from aejax.runs.configuration import Training as Training
 from aejax.runs.inference import encode as encode
 from aejax.runs.inference import reconstruct as reconstruct
@@ -13,4 +14,5 @@ from aejax.runs.opening import open as open  # noqa: A004 -- read as runs.open
 from aejax.runs.own_training import train as train
 from aejax.runs.run import Run as Run
 from aejax.runs.sweeping import Sweep as Sweep
+from aejax.runs.sweeping import open_sweep as open_sweep
 from aejax.runs.sweeping import sweep as sweep

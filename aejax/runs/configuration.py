@@ -230,9 +230,9 @@ def fixed_settings(training: Training) -> dict[str, Any]:
     }
 
 
-def validation_seed(training: Training) -> int:
+def validation_seed(options: Options) -> int:
     """Seed of the validation split."""
-    return training.seed if training.split_seed is None else training.split_seed
+    return options.seed if options.split_seed is None else options.split_seed
 
 
 def dumps(training: Training) -> str:

@@ -66,6 +66,7 @@ class InMemory(NamedTuple):
 class Examples(NamedTuple):
     """Examples of a run, in memory or streamed from disk.
 
+    configuration: settings of the run, which the data have completed.
     facts:         properties of the data that settings depend on.
     fingerprint:   fingerprint of the data.
     normalisation: normalisation, fitted to the train and validation examples.
@@ -83,6 +84,7 @@ class Examples(NamedTuple):
     classes:       names of the classes (a label is an index in it), or None.
     """
 
+    configuration: Training
     facts: DataFacts
     fingerprint: str
     normalisation: Normalisation
@@ -161,6 +163,7 @@ def load_in_memory(options: Options) -> Examples:
         return x_train, {}
 
     return Examples(
+        configuration,
         facts,
         fingerprint(dataset),
         normalisation,

@@ -1,10 +1,12 @@
 """Runs in a folder, with their settings and figures."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aejax.runs.given_settings import distinctive_settings
 from aejax.runs.history import read_run_history
 from aejax.runs.objective_record import read_record
 from aejax.runs.run import (
@@ -13,6 +15,7 @@ from aejax.runs.run import (
     read_about,
     read_configuration,
     read_metrics,
+    sweep_file,
 )
 from aejax.runs.sweep_grid import without_settings
 from aejax.training.records import Record, losses_of
@@ -31,6 +34,7 @@ class RunSummary(NamedTuple):
     data:        data set, as it was given.
     fingerprint: fingerprint of the data.
     settings:    settings by name, without the data.
+    distinctive: names of the settings that were given, or that differ from the defaults.
     code:        number of code units; None if it is not known.
     epochs:      number of epochs trained.
     figures:     losses and test errors by name; None for those that were not measured.
@@ -42,6 +46,7 @@ class RunSummary(NamedTuple):
     data: str
     fingerprint: str
     settings: dict[str, Any]
+    distinctive: tuple[str, ...]
     code: int | None
     epochs: int
     figures: dict[str, float | None]
@@ -57,7 +62,7 @@ class Unreadable(NamedTuple):
 
 
 def list_runs(folder: Path) -> tuple[list[RunSummary], list[Unreadable]]:
-    """Summarise all runs in a folder and its subfolders, in the order of their paths.
+    """Summarise all runs in a folder and its subfolders, in natural order of their paths.
 
     Args:
         folder: folder to search, or a run.
@@ -76,6 +81,7 @@ def list_runs(folder: Path) -> tuple[list[RunSummary], list[Unreadable]]:
             found.append(summarise_run(run))
         except PROBLEMS as error:
             unreadable.append(Unreadable(run, str(error) or repr(error)))
+    found.sort(key=lambda run: natural_order(run.folder))
     return found, unreadable
 
 
@@ -103,10 +109,46 @@ def summarise_run(run: Path) -> RunSummary:
         "PCA test error": metrics.get("pca_test_error"),
     }
     code = metrics.get("code", code)
+    if is_own:
+        distinctive = tuple(name for name, value in settings.items() if value is not None)
+    else:
+        distinctive = distinctive_settings(settings, about.given)
     modified = max(file.stat().st_mtime for file in run.iterdir())
     return RunSummary(
-        run, data, about.fingerprint, settings, code, len(history), figures, history, modified
+        run,
+        data,
+        about.fingerprint,
+        settings,
+        distinctive,
+        code,
+        len(history),
+        figures,
+        history,
+        modified,
     )
+
+
+def summarise_compared(folder: Path) -> list[RunSummary]:
+    """Summarise a run, or the runs of a sweep, in natural order of their names.
+
+    Args:
+        folder: folder of the run or sweep.
+
+    Returns:
+        The summaries, as those of `summarise_run`.
+
+    Raises:
+        FileNotFoundError: if the folder is neither.
+        ValueError: if a file of a run is damaged.
+    """
+    runs = _find_runs(folder) if sweep_file(folder).exists() else [folder]
+    return sorted(map(summarise_run, runs), key=lambda run: natural_order(run.folder))
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """Sort key of paths in which numbers ascend by value: code-2 is before code-16."""
+    parts = re.findall(r"\d+|\D+", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _find_runs(folder: Path) -> Iterator[Path]:

@@ -40,6 +40,8 @@ class About(NamedTuple):
                    by a name or an absolute path.
     schema:        columns of the table that the run was trained on; None for other data.
     source:        digest of the source of the factory; None without a factory.
+    given:         names of the settings that were given, and not chosen from the data; None for a
+                   run of an earlier version, or of `aejax.runs.train`.
     """
 
     environment: dict[str, str]
@@ -48,6 +50,7 @@ class About(NamedTuple):
     folder: str | None = None
     schema: Schema | None = None
     source: str | None = None
+    given: tuple[str, ...] | None = None
 
 
 class Run(NamedTuple):
@@ -169,11 +172,21 @@ def read_about(run: Path) -> About:
         if not isinstance(source, str | None):
             raise ValueError(f"source cannot be {source!r}")
         environment, data = dict(about["environment"]), str(about["fingerprint"])
-        found = About(environment, data, shape, folder, schema, source)
+        given = _read_given(about.get("given"))
+        found = About(environment, data, shape, folder, schema, source, given)
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise ValueError(f"{path} is not what `aejax train` wrote: {error}") from error
     check_digest(path)
     return found
+
+
+def _read_given(names: Any) -> tuple[str, ...] | None:
+    """Names of the given settings from `about.json`, of which earlier versions have none."""
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"given cannot be {names!r}")
+    return tuple(names)
 
 
 def _read_schema(document: Any, shape: tuple[int, ...]) -> Schema | None:

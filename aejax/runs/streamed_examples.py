@@ -135,6 +135,7 @@ def load_streamed(options: Options) -> Examples:
         return ShownExamples(dataset.test[indices], labels, batch, dataset.classes)
 
     return Examples(
+        configuration,
         facts,
         _fingerprint(dataset.train, dataset.test),
         normalisation,

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from difflib import get_close_matches
 from itertools import product
-from math import prod
 from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
-from aejax.runs import default_settings
-from aejax.runs.configuration import Training, check, fits, validation_seed
+from aejax.runs.configuration import Options, Training, check, fits, validation_seed
+from aejax.runs.default_settings import complete
 from aejax.runs.examples import Examples
 
 Settings = dict[str, Any]
@@ -24,7 +23,6 @@ TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)
 
 OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sweep for each value"
 IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
-RANDOM_START = "the members of a sweep start at random parameters, not as PCA"
 
 FIXED = {
     **dict.fromkeys(("data", "data_dir", "label", "ignore", "missing", "normalise"), OTHER_DATA),
@@ -32,7 +30,6 @@ FIXED = {
     **dict.fromkeys(("stream", "steps_per_epoch", "skip"), IN_MEMORY),
     **dict.fromkeys(("factory", "arguments"), "train own objectives one by one, then compare them"),
     "seed": "give the number of seeds instead; they are counted from `seed`",
-    "linear_path": RANDOM_START,
     "split_seed": "all members of a sweep share one validation split",
 }
 """Settings that cannot be swept, and the advice."""
@@ -72,11 +69,11 @@ def as_lists(grid: Mapping[str, Any]) -> dict[str, list[Any]]:
     }
 
 
-def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
+def check_grid(options: Options, grid: Mapping[str, Sequence[Any]]) -> None:
     """Refuse a grid that cannot be swept, before any data are read.
 
     Args:
-        training: settings that all members share.
+        options: settings that all members share.
         grid: setting -> its values.
 
     Raises:
@@ -103,18 +100,15 @@ def check_grid(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
                 raise ValueError(f"{option} has the value {value!r} more than once")
     if "by-column" in grid.get("loss", ()):  # it changes the normalisation
         raise ValueError(f"the loss by-column cannot be swept: {OTHER_DATA}")
-    _check_supported(training, grid)
+    _check_supported(options, grid)
     for values in product(*grid.values()):
-        settings = dict(zip(grid, values, strict=True))
-        check(with_settings(training, settings | {"code": None}))
-        if settings.get("code", 1) < 1:
-            raise ValueError(f"code must be at least 1, got {settings['code']}")
+        check(with_settings(options, dict(zip(grid, values, strict=True))))
 
 
 def setting_types() -> dict[str, Any]:
     """Settings that a grid can contain, by name, and the types of their values."""
     found: dict[str, Any] = {}
-    for name, hint in get_type_hints(Training).items():
+    for name, hint in get_type_hints(Options).items():
         if is_dataclass(hint):
             found |= {f"{name}.{part}": kind for part, kind in get_type_hints(hint).items()}
         else:
@@ -144,12 +138,12 @@ def divide(grid: Mapping[str, Sequence[Any]]) -> list[Program]:
     return [Program(_name(key), dict(key), tuple(each)) for key, each in members.items()]
 
 
-def with_settings(training: Training, settings: Settings) -> Training:
-    """Settings of a run in which some are replaced; the code size is that of the last layer.
+def with_settings(options: Options, settings: Settings) -> Options:
+    """Replace some of the settings of a run.
 
     Args:
-        training: settings of a run.
-        settings: values by name. A code of None leaves the layers unchanged.
+        options: settings of a run.
+        settings: values by name.
 
     Returns:
         The settings.
@@ -157,53 +151,56 @@ def with_settings(training: Training, settings: Settings) -> Training:
     for name, value in settings.items():
         part, _, field = name.rpartition(".")
         if part:
-            value = replace(getattr(training, part), **{field: value})
-        if name == "code":
-            training = training if value is None else _with_code(training, value)
-        else:
-            training = replace(training, **{part or name: value})
-    return training
+            value = replace(getattr(options, part), **{field: value})
+        options = replace(options, **{part or name: value})
+    return options
 
 
-def complete(training: Training, settings: Settings, examples: Examples) -> Training:
-    """Complete settings of a member, with the validation split that all members share.
+def complete_member(options: Options, member: Options, examples: Examples) -> Training:
+    """Complete the settings of a member, with the validation split that all members share.
 
     Args:
-        training: settings that all members share.
-        settings: settings and seed of the member.
-        examples: examples of the data.
+        options: settings that all members share.
+        member: settings of the member.
+        examples: examples of the data with the shared settings.
 
     Returns:
         The settings of an ordinary run.
+
+    Raises:
+        ValueError: if they choose another normalisation than that of the examples, or a value is
+            out of range.
     """
-    if "code" in settings and not training.sizes:
-        training = replace(training, sizes=(prod(examples.shape), 128, settings["code"]))
-    shared = replace(training, split_seed=validation_seed(training))
-    return default_settings.complete(with_settings(shared, settings), examples.facts)
+    found = complete(replace(member, split_seed=validation_seed(options)), examples.facts)
+    shared = examples.configuration.normalise
+    if found.normalise != shared:
+        raise ValueError(
+            f"the loss {found.loss} needs --normalise {found.normalise}, but the members share "
+            f"{shared}: give all of them one --normalise"
+        )
+    return found
 
 
-def without_settings(training: Training, names: Sequence[str]) -> Settings:
+def without_settings(options: Options, names: Sequence[str]) -> Settings:
     """All settings of a run by name, except some."""
     every: Settings = {}
-    for field in fields(training):
-        value = getattr(training, field.name)
+    for field in fields(options):
+        value = getattr(options, field.name)
         parts = vars(value).items() if is_dataclass(value) else ()
         every |= {f"{field.name}.{part}": each for part, each in parts} or {field.name: value}
     return {name: value for name, value in every.items() if name not in names}
 
 
-def _check_supported(training: Training, grid: Mapping[str, Sequence[Any]]) -> None:
+def _check_supported(options: Options, grid: Mapping[str, Sequence[Any]]) -> None:
     """Raise ValueError for shared settings that do not fit a sweep."""
-    if training.stream:
+    if options.stream:
         raise ValueError(f"stream cannot be used: {IN_MEMORY}")
-    if training.linear_path:
-        raise ValueError(f"linear-path cannot be used: {RANDOM_START}")
-    if not training.validation > 0:
+    if not options.validation > 0:
         raise ValueError(
             f"a sweep chooses by the validation error: validation must be above 0, got "
-            f"{training.validation}"
+            f"{options.validation}"
         )
-    if "corruption_level" in grid and "corruption" not in grid and training.corruption == "none":
+    if "corruption_level" in grid and "corruption" not in grid and options.corruption == "none":
         raise ValueError("corruption-level has no effect without a corruption: choose one")
 
 
@@ -215,10 +212,3 @@ def _name(static: Sequence[tuple[str, Any]]) -> str:
     """Name of a program in files."""
     text = "_".join(f"{name}-{value}" for name, value in static)
     return re.sub(r"[^A-Za-z0-9_.+-]+", "_", text) or "all"
-
-
-def _with_code(training: Training, code: int) -> Training:
-    sizes, decoder_sizes = training.sizes, training.decoder_sizes
-    if decoder_sizes:
-        decoder_sizes = (code, *decoder_sizes[1:])
-    return replace(training, sizes=(*sizes[:-1], code), decoder_sizes=decoder_sizes)

@@ -16,11 +16,13 @@ import numpy as np
 from aejax import checkpoints, registry
 from aejax.objectives import Objective
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Options, Training
 from aejax.runs.environment import environment
 from aejax.runs.examples import Examples, InMemory, total_steps
+from aejax.runs.given_settings import given_settings
 from aejax.runs.history import history_writer
 from aejax.runs.inference import compiled_reconstruct
+from aejax.runs.initial_state import pca_start
 from aejax.runs.integrity import new_identity
 from aejax.runs.loggers.tensorboard_log import tensorboard
 from aejax.runs.metrics import batch_blocks, mean_error, measure, pca_error
@@ -34,7 +36,7 @@ from aejax.runs.run import (
     write_metrics,
     write_settings,
 )
-from aejax.runs.sweep_grid import Program, complete, without_settings
+from aejax.runs.sweep_grid import Program, complete_member, with_settings, without_settings
 from aejax.training import TrainState
 from aejax.training.records import Record, stalled
 from aejax.types import Array
@@ -44,23 +46,41 @@ Row = dict[str, Any]
 
 
 class Member(NamedTuple):
-    """A trained member of a program: its settings, its best state, and its row of the table."""
+    """A trained member of a program: its settings, its best state, and its row of the table.
+
+    configuration: complete settings of the run.
+    given:         names of the settings that the user gave.
+    state:         state of the epoch with the lowest validation loss.
+    history:       records of the epochs.
+    row:           row of the table.
+    """
 
     configuration: Training
+    given: tuple[str, ...]
     state: TrainState
     history: list[Record]
     row: Row
 
 
+def check_program(
+    options: Options, program: Program, examples: Examples, seeds: Sequence[int]
+) -> None:
+    """Raise ValueError for settings of a program that do not fit the data, before any training."""
+    for values in program.traced:
+        given = with_settings(options, {**program.static, **values, "seed": seeds[0]})
+        training = complete_member(options, given, examples)
+    make_trained_objective(training, examples.shape, examples.columns)
+
+
 def train_program(
-    training: Training, program: Program, examples: Examples, seeds: Sequence[int]
+    options: Options, program: Program, examples: Examples, seeds: Sequence[int]
 ) -> list[Member]:
     """Train all members of a program, every setting with every seed.
 
     Members with the same seed have the same initial parameters, order of examples and noise.
 
     Args:
-        training: settings that all members of the sweep share.
+        options: settings that all members of the sweep share.
         program: the program.
         examples: examples in memory.
         seeds: seed of each repetition.
@@ -73,16 +93,15 @@ def train_program(
         OutOfMemoryError: if the members need more memory than there is.
     """
     settings = list(product(program.traced, seeds))
-    configurations = [
-        complete(training, {**program.static, **values, "seed": seed}, examples)
+    given = [
+        with_settings(options, {**program.static, **values, "seed": seed})
         for values, seed in settings
     ]
+    configurations = [complete_member(options, each, examples) for each in given]
     first = configurations[0]
     steps = total_steps(first, examples)
     states, measured = _in_memory(examples).fit(
-        partial(
-            _make, first, make_trained_objective(first, examples.shape, examples.columns), steps
-        ),
+        partial(_make, first, _started(first, examples), steps),
         hyperparameters=_hyperparameters(configurations, program),
         key=jnp.stack([jax.random.key(seed) for _, seed in settings]),
         epochs=first.epochs,
@@ -100,9 +119,19 @@ def train_program(
         history = _history(means, first, steps)
         errors = _errors(objective, state, history, examples)
         row = {"code": code, **program.static, **values, "seed": seed, **errors, **pca}
-        return Member(configurations[index], state, history, row)
+        names = given_settings(given[index])
+        return Member(configurations[index], names, state, history, row)
 
     return [member(index) for index in range(len(settings))]
+
+
+def _started(training: Training, examples: Examples) -> Objective:
+    """Objective for training, whose initial parameters are those of a run: some from the data."""
+    objective = make_trained_objective(training, examples.shape, examples.columns)
+    if not training.linear_path:
+        return objective
+    init, start = objective.model.init, pca_start(training, examples)
+    return replace(objective, model=objective.model._replace(init=lambda key: start(init(key))))
 
 
 def best_member(members: Sequence[Member]) -> Member | None:
@@ -130,6 +159,7 @@ def write_member(run: Path, member: Member, examples: Examples) -> None:
         examples.shape,
         data_folder(configuration),
         examples.schema,
+        given=member.given,
     )
     write_settings(partial_run, configuration, about, identity=identity)
     with (

@@ -21,7 +21,7 @@ from aejax.hyperparameters import as_integer
 from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs.array_files import write_columns
 from aejax.runs.atomic_files import write_text
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Options
 from aejax.runs.environment import check_platform
 from aejax.runs.error_messages import PYTHON, explain_errors
 from aejax.runs.examples import Examples, load_in_memory
@@ -29,7 +29,13 @@ from aejax.runs.json_files import json_text
 from aejax.runs.lock import locked
 from aejax.runs.run import check_location, configuration_file, objective_file, sweep_file
 from aejax.runs.sweep_grid import TRACED, Program, as_lists, check_grid, divide, without_settings
-from aejax.runs.sweep_programs import Row, best_member, train_program, write_member
+from aejax.runs.sweep_programs import (
+    Row,
+    best_member,
+    check_program,
+    train_program,
+    write_member,
+)
 
 MAX_SEED = 2**32
 
@@ -72,7 +78,7 @@ class Sweep(NamedTuple):
 
 
 def sweep(
-    training: Training,
+    options: Options,
     grid: Mapping[str, Any],
     *,
     out: str | PathLike[str],
@@ -87,7 +93,7 @@ def sweep(
     further code sizes, can be added later.
 
     Args:
-        training: settings that all members share, as those of `aejax train`.
+        options: settings that all members share, as those of `aejax train`.
         grid: name of a setting -> its values, such as {"code": [1, 2, 4], "penalty.l2": [0, 0.1]}.
         out: folder of the sweep.
         seeds: number of seeds, counted from that of the settings. Members with the same seed have
@@ -106,26 +112,54 @@ def sweep(
     check_platform()
     out, lists, count = Path(out).expanduser(), as_lists(grid), as_integer("seeds", seeds)
     check_location(out)
-    if not 1 <= count <= MAX_SEED - training.seed:
-        raise ValueError(f"seeds must be from 1 to {MAX_SEED - training.seed}, got {count}")
-    check_grid(training, lists)
+    if not 1 <= count <= MAX_SEED - options.seed:
+        raise ValueError(f"seeds must be from 1 to {MAX_SEED - options.seed}, got {count}")
+    check_grid(options, lists)
     _check_folder(out)
-    examples = load_in_memory(training)
-    programs = divide(lists)
+    examples = load_in_memory(options)
+    programs, seed_list = divide(lists), range(options.seed, options.seed + count)
+    for program in programs:
+        check_program(options, program, examples, seed_list)
     if progress:
         _report_large_codes(lists, examples)
     with explain_errors(out, PYTHON), locked(out, option=PYTHON.out):
-        _write_request(out, _request(training, lists, count, examples))
+        _write_request(out, _request(options, lists, count, examples))
         rows = []
         for number, program in enumerate(programs, start=1):
             label = f"aejax: program {number} of {len(programs)}, {program.name}"
             if progress:
                 print(f"{label}: {_state_of(out, program, count)}", file=sys.stderr, flush=True)
-            seed_list = range(training.seed, training.seed + count)
-            rows += _finish_program(out, training, program, examples, seed_list)
+            rows += _finish_program(out, options, program, examples, seed_list)
         found = _sweep(out, tuple(lists), rows)
-        write_table(found)
+        write_table(open_sweep(out))
     return found
+
+
+def open_sweep(folder: str | PathLike[str]) -> Sweep:
+    """Read the finished programs of a sweep, also of one that was stopped or is still running.
+
+    Args:
+        folder: folder of the sweep.
+
+    Returns:
+        The sweep, with a row of the table for each member of a finished program, in ascending order
+        of the settings.
+
+    Raises:
+        FileNotFoundError: if the folder is not a sweep.
+        ValueError: if no program is finished, or a file is damaged.
+        FloatingPointError: if all members have diverged.
+    """
+    out = Path(folder).expanduser()
+    if not sweep_file(out).exists():
+        raise FileNotFoundError(f"{out} is not a sweep: it contains no {sweep_file(out).name}")
+    swept = tuple(_read_sealed(sweep_file(out))["swept"])
+    files = sorted((out / "programs").glob("*.json"))
+    rows = [row for file in files for row in _read_sealed(file)["rows"]]
+    if not rows:
+        raise ValueError(f"no program of the sweep {out} is finished: run it again")
+    rows.sort(key=lambda row: [_order(row[name]) for name in (*swept, "seed")])
+    return _sweep(out, swept, rows)
 
 
 def write_table(found: Sweep) -> None:
@@ -156,10 +190,10 @@ def _check_folder(out: Path) -> None:
 
 
 def _request(
-    training: Training, grid: Mapping[str, Sequence[Any]], seeds: int, examples: Examples
+    options: Options, grid: Mapping[str, Sequence[Any]], seeds: int, examples: Examples
 ) -> dict[str, Any]:
     """Settings that all programs in a folder share, as JSON stores them."""
-    settings = without_settings(training, [*grid, "data_dir"])
+    settings = without_settings(options, [*grid, "data_dir"])
     shared = {f"setting {name}": value for name, value in settings.items()}
     traced = {f"values of {name}": grid[name] for name in grid if name in TRACED}
     request = {
@@ -184,13 +218,13 @@ def _write_request(out: Path, request: Mapping[str, Any]) -> None:
 
 
 def _finish_program(
-    out: Path, training: Training, program: Program, examples: Examples, seeds: Sequence[int]
+    out: Path, options: Options, program: Program, examples: Examples, seeds: Sequence[int]
 ) -> list[Row]:
     """Rows of a program, which is trained if it is not finished."""
     file = _program_file(out, program)
     if file.exists():
         return _read_sealed(file)["rows"]
-    members = train_program(training, program, examples, seeds)
+    members = train_program(options, program, examples, seeds)
     best = best_member(members)
     run = f"runs/{program.name}"
     if best is not None:
@@ -230,6 +264,11 @@ def _sweep(out: Path, swept: tuple[str, ...], rows: Sequence[Row]) -> Sweep:
         )
     best = min(trained, key=lambda row: row["validation_error"])
     return Sweep(out, swept, table, out / best["run"])
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Sort key of a value of a setting: numbers first, in ascending order."""
+    return (False, value, "") if isinstance(value, int | float) else (True, 0.0, str(value))
 
 
 def _text(value: Any) -> str:

@@ -185,7 +185,7 @@ def test_a_sweep_returns_a_table_and_its_best_run(tmp_path, monkeypatch):
     names = run("choose_code_size")
     assert len(names["table"]) == 8
     assert names["error"][8].min() < names["error"][2].min()
-    assert names["run"].configuration.sizes == (64, 32, 8)
+    assert names["run"].configuration.sizes == (64, 128, 8)
 
 
 @pytest.mark.slow  # tests/cli/commands/test_compare.py covers the commands

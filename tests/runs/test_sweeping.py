@@ -4,7 +4,9 @@ import csv
 import json
 import shutil
 from dataclasses import replace
+from functools import partial
 
+import jax
 import numpy as np
 import pytest
 from sklearn.decomposition import PCA
@@ -12,7 +14,8 @@ from sklearn.decomposition import PCA
 from aejax import runs
 from aejax.cli import main
 from aejax.runs import sweeping
-from aejax.runs.configuration import Penalties, Training
+from aejax.runs.configuration import Options, Penalties
+from aejax.runs.listing import summarise_run
 from aejax.runs.sweep_grid import check_grid, divide, setting_types, with_settings
 from aejax.runs.sweep_summary import errors_by_code, summarise
 from tests.cli.conftest import history_of
@@ -33,11 +36,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(folder):
-    return Training(
+    return Options(
         data=str(folder / "x.npy"),
         sizes=(6, 5, 3),
         loss="squared",
         normalise="standardise",
+        schedule="constant",
         epochs=4,
         validation=0.25,
         seed=3,
@@ -77,8 +81,7 @@ def test_the_written_table_restores_every_number(found):
 def test_a_member_is_the_run_of_its_settings(found, folder):
     """The best member of a program equals `aejax train` with its settings, up to rounding."""
     (row,) = (row for row in found.table if row["run"] == "runs/code-2")
-    words = "--activation sigmoid --schedule constant --linear-path False --batch-size 54"
-    words += f" --split-seed 3 --learning-rate {row['learning_rate']}"
+    words = f"--schedule constant --split-seed 3 --learning-rate {row['learning_rate']}"
     words = f"{WORDS.replace('5 3', '5 2').replace('--seed 3', '')} {words} --seed {row['seed']}"
     out = folder / "ordinary"
     arguments = ["train", "--data", str(folder / "x.npy"), *words.split(), "--quiet"]
@@ -96,6 +99,54 @@ def test_a_member_is_the_run_of_its_settings(found, folder):
     assert metrics[0]["test_error"] == pytest.approx(metrics[1]["test_error"], rel=1e-4)
     assert row["test_error"] == pytest.approx(metrics[1]["test_error"], rel=1e-6)
     assert metrics[0]["step"] == metrics[1]["step"]
+
+
+def test_members_have_the_defaults_of_the_command(folder, tmp_path):
+    """Only data, code and rate are given: what the data complete is that of `aejax train`."""
+    data, grid = str(folder / "x.npy"), {"code": [2], "learning_rate": [3e-3]}
+    found = runs.sweep(runs.Options(data=data, epochs=2), grid, out=tmp_path / "sweep", seeds=1)
+    words = "train --code 2 --learning-rate 3e-3 --epochs 2 --split-seed 0 --quiet"
+    ordinary = tmp_path / "ordinary"
+    assert main([*words.split(), "--data", data, "--out", str(ordinary)]) == 0
+    settings = [(run / "configuration.json").read_text() for run in (ordinary, found.best)]
+    assert settings[0] == settings[1]
+    opened = [runs.open(run) for run in (ordinary, found.best)]
+    assert opened[0].configuration.linear_path
+    assert opened[0].step == opened[1].step
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6),
+                 *(run.params for run in opened))  # fmt: skip
+    assert found.table[0]["validation_error"] < 1.05 * found.table[0]["pca_validation_error"]
+    given = [summarise_run(run).distinctive for run in (ordinary, found.best)]
+    assert given == [("learning_rate", "epochs", "split_seed"), ("learning_rate", "epochs")]
+
+
+def test_settings_that_need_another_normalisation_are_refused_before_training(folder, tmp_path):
+    """Squared error standardises unbounded data, which the Bernoulli loss cannot use."""
+    options = runs.Options(data=str(folder / "x.npy"), epochs=1)
+    grid = {"loss": ["squared", "bernoulli"]}
+    with pytest.raises(ValueError, match="bernoulli needs --normalise unit-range, but the members"):
+        runs.sweep(options, grid, out=tmp_path / "sweep")
+    assert not (tmp_path / "sweep").exists()
+    with pytest.raises(ValueError, match="linear-path"):
+        runs.sweep(options, {"tied": [False, True], "linear_path": [True]}, out=tmp_path / "sweep")
+
+
+def test_a_folder_opens_with_all_its_finished_programs(found, folder, settings):
+    again = runs.open_sweep(found.folder)
+    assert (again.table, again.best, again.swept) == (found.table, found.best, found.swept)
+    out = folder / "opened"
+    shutil.copytree(found.folder, out)
+    (out / "table.json").unlink()
+    part = runs.sweep(settings, {"code": [2], "learning_rate": RATES}, out=out, seeds=2)
+    assert part.table == found.table[4:]
+    assert json.loads((out / "table.json").read_text()) == found.table
+    (out / "programs" / "code-1.json").unlink()  # stopped before it was finished
+    assert runs.open_sweep(out).table == part.table
+    shutil.rmtree(out / "programs")
+    with pytest.raises(ValueError, match=r"no program of the sweep .* is finished: run it again"):
+        runs.open_sweep(out)
+    with pytest.raises(FileNotFoundError, match="is not a sweep: it contains no sweep"):
+        runs.open_sweep(folder)
 
 
 def test_the_best_run_resumes_and_encodes(found, folder):
@@ -222,9 +273,11 @@ def test_a_weight_of_zero_is_a_program_without_the_penalty():
 
 def test_settings_are_replaced_by_name():
     training = with_settings(
-        Training(sizes=(6, 5, 3), decoder_sizes=(3, 6)), {"code": 2, "penalty.l2": 0.5}
+        Options(sizes=(6, 5, 3), decoder_sizes=(3, 6)), {"code": 2, "penalty.l2": 0.5}
     )
-    assert training == Training(sizes=(6, 5, 2), decoder_sizes=(2, 6), penalty=Penalties(l2=0.5))
+    assert training == Options(
+        sizes=(6, 5, 3), decoder_sizes=(3, 6), code=2, penalty=Penalties(l2=0.5)
+    )
     assert {"code", "learning_rate", "penalty.rho", "augmentation.shift", "sizes"} <= set(
         setting_types()
     )
@@ -251,20 +304,20 @@ def test_settings_are_replaced_by_name():
 )
 def test_grids_that_cannot_be_swept_are_refused(grid, words, tmp_path):
     with pytest.raises(ValueError, match=words):
-        runs.sweep(Training(data="no such file"), grid, out=tmp_path / "sweep")
+        runs.sweep(Options(data="no such file"), grid, out=tmp_path / "sweep")
     assert not (tmp_path / "sweep").exists()
 
 
 def test_shared_settings_that_do_not_fit_are_refused(tmp_path):
     grid = {"code": [1, 2]}
     for settings, words in (
-        (Training(stream=True), "stream cannot be used"),
-        (Training(validation=0), "validation must be above 0"),
+        (Options(stream=True), "stream cannot be used"),
+        (Options(validation=0), "validation must be above 0"),
     ):
         with pytest.raises(ValueError, match=words):
             check_grid(settings, grid)
     for seeds in (0, -1, 2**32 + 1):
         with pytest.raises(ValueError, match="seeds must be"):
-            runs.sweep(Training(), grid, out=tmp_path / "sweep", seeds=seeds)
+            runs.sweep(Options(), grid, out=tmp_path / "sweep", seeds=seeds)
     with pytest.raises(ValueError, match="code needs a list of values, got 3"):
-        runs.sweep(Training(), {"code": 3}, out=tmp_path / "sweep")
+        runs.sweep(Options(), {"code": 3}, out=tmp_path / "sweep")

@@ -10,7 +10,7 @@ import tyro
 from aejax.cli.process.text_table import text_table
 from aejax.runs.atomic_files import check_not_directory, write_text
 from aejax.runs.comparing import compare_runs
-from aejax.runs.listing import summarise_run
+from aejax.runs.listing import summarise_compared
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Compare:
 
     Example: aejax compare runs/plain runs/denoising --out comparison.html
 
+    Example: aejax compare sweeps/digits
+
     Losses of different objectives are marked as not comparable; runs of different data are refused.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN …")]
-    """folders of the runs, two or more"""
+    """folders of the runs, two or more; that of a sweep stands for its best run of each program"""
     out: Path = Path("comparison.html")
     """page with the curves of all runs"""
     json: bool = False
@@ -33,7 +35,7 @@ class Compare:
 def compare(command: Compare) -> None:
     """Print the comparison as a table, and write its page."""
     check_not_directory(command.out)
-    runs = [summarise_run(run) for run in command.runs]
+    runs = [run for folder in command.runs for run in summarise_compared(folder)]
     comparison = compare_runs(runs)
     from aejax.report.comparison_report import comparison_page  # matplotlib is slow to import
 

@@ -1,4 +1,4 @@
-"""`aejax report`: HTML report of a run, or of a folder of experiments."""
+"""`aejax report`: HTML report of a run, of a sweep, or of a folder of experiments."""
 
 import math
 import shlex
@@ -15,7 +15,8 @@ from aejax.runs.history import read_run_history
 from aejax.runs.inference import TrainedRun
 from aejax.runs.json_files import read_json
 from aejax.runs.presentation import settings, shown_with_train, title
-from aejax.runs.run import Run, metrics_file, read_metrics
+from aejax.runs.run import Run, metrics_file, read_metrics, sweep_file
+from aejax.runs.sweeping import open_sweep
 from aejax.theory import Certificate
 
 
@@ -23,17 +24,22 @@ from aejax.theory import Certificate
 class Report:
     """Write a self-contained HTML report of a run: figures, settings, curves, environment.
 
-    For a folder of experiment results, write one page per experiment and an index.
+    For the folder of a sweep, write its page: the table of all finished members, the curve of code
+    sizes beside PCA, and parallel coordinates of the settings. For a folder of experiment results,
+    write one page per experiment and an index.
 
     Example: aejax report runs/digits --out report.html
+
+    Example: aejax report sweeps/digits
 
     Example: aejax report experiments/results --out pages
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
-    """folder of the run, or folder of experiment results, searched recursively"""
+    """folder of the run or sweep, or folder of experiment results, searched recursively"""
     out: Path | None = None
-    """output file, or output folder of experiments; None: report.html or report/ in RUN"""
+    """output file, or output folder of experiments; None: report.html, of a sweep sweep.html, or of
+    experiments report/, in RUN"""
     certificates: Path | None = None
     """JSON file of `aejax verify` whose certificates are included"""
     data: Path | None = None
@@ -50,6 +56,9 @@ def write_report(command: Report) -> None:
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
 
+    if sweep_file(command.run).exists():
+        _write_sweep_page(command)
+        return
     if found := find_experiments(command.run):
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
         print(f"report: {index}, of {len(found)} experiments")
@@ -72,6 +81,22 @@ def write_report(command: Report) -> None:
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)
     print(f"report: {out}")
+
+
+def _write_sweep_page(command: Report) -> None:
+    """Write the page of a sweep and print its path; ValueError for an option that is for runs."""
+    from aejax.report.sweep_report import sweep_page  # matplotlib is slow to import
+
+    for name in ("certificates", "data", "checkpoint"):
+        if getattr(command, name) is not None:
+            raise ValueError(
+                f"--{name} is for a run, but {command.run} is a sweep: name one of the runs in "
+                f"{command.run / 'runs'}"
+            )
+    found = open_sweep(command.run)
+    out = command.run / "sweep.html" if command.out is None else command.out
+    write_text(out, sweep_page(found))
+    print(f"report: {out}, of {len(found.table)} members")
 
 
 def _summary(run: TrainedRun, folder: Path) -> dict[str, float | str]:

@@ -11,14 +11,12 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from aejax.cli.process.text_table import text_table
-from aejax.runs.configuration import Training
-from aejax.runs.listing import RunSummary, list_runs
-from aejax.runs.sweep_grid import without_settings
+from aejax.runs.listing import RunSummary, list_runs, natural_order
 
 Order = Literal["name", "validation", "test", "newest"]
 
 ORDERS: dict[Order, Callable[[RunSummary], Any]] = {
-    "name": lambda run: str(run.folder),
+    "name": lambda run: natural_order(run.folder),
     "validation": lambda run: _or_last(run.figures["best validation loss"]),
     "test": lambda run: _or_last(run.figures["test error"]),
     "newest": lambda run: -run.modified,
@@ -34,8 +32,8 @@ class Runs:
 
     Example: aejax runs runs --sort test
 
-    Subfolders are searched too, such as those of sweeps. Settings that have their default values
-    are left out. Folders that cannot be read are named on stderr.
+    Subfolders are searched too, such as those of sweeps. Settings with their default values and
+    those chosen from the data are left out. Folders that cannot be read are named on stderr.
     """
 
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")] = Path("runs")
@@ -80,18 +78,13 @@ def _row(run: RunSummary) -> dict[str, Any]:
         "code": run.code,
         "epochs": run.epochs,
         **{name: run.figures[name] for name in SHOWN_FIGURES},
-        "settings": _changed(run),
+        "settings": _distinctive(run),
     }
 
 
-def _changed(run: RunSummary) -> str:
-    """Settings that differ from the defaults, as text."""
-    defaults = without_settings(Training(), [])
-    return " ".join(
-        f"{name}={_short(value)}"
-        for name, value in run.settings.items()
-        if value is not None and value != defaults.get(name)
-    )
+def _distinctive(run: RunSummary) -> str:
+    """Settings that were given or differ from the defaults, as text."""
+    return " ".join(f"{name}={_short(run.settings[name])}" for name in run.distinctive)
 
 
 def _short(value: Any) -> str:

@@ -10,7 +10,7 @@ import tyro
 from aejax.cli.process.text_table import text_table
 from aejax.runs import sweeping
 from aejax.runs.atomic_files import write_text
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Options
 from aejax.runs.error_messages import interruptible
 from aejax.runs.sweep_summary import summarise
 
@@ -30,7 +30,7 @@ class Sweep:
     command resumes a sweep that was stopped, and further code sizes can be added to it.
     """
 
-    training: Annotated[Training, tyro.conf.arg(name="")] = field(default_factory=Training)
+    training: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
     """settings that all members share"""
     seeds: int = 3
     """number of seeds, counted from --seed; all settings have the same"""
@@ -45,15 +45,16 @@ class Sweep:
 
 
 def sweep(command: Sweep) -> None:
-    """Train what is missing of the sweep, write its table and page, and print a summary."""
+    """Train what is missing of the sweep, write table and page of its folder, print a summary."""
     with interruptible(command.out):
-        found = sweeping.sweep(
+        sweeping.sweep(
             command.training,
             command.grid,
             out=command.out,
             seeds=command.seeds,
             progress=not command.quiet,
         )
+        found = sweeping.open_sweep(command.out)
         from aejax.report.sweep_report import sweep_page  # matplotlib is slow to import
 
         page = command.out / "sweep.html"

@@ -21,11 +21,11 @@ from aejax.runs.builders import (
     with_data_arguments,
 )
 from aejax.runs.configuration import Options, Training, check, fixed_settings
-from aejax.runs.default_settings import complete
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
 from aejax.runs.examples import Examples, image_note, range_note, total_steps
 from aejax.runs.factory_source import check_source, factory_digest, warn_of_changed_source
+from aejax.runs.given_settings import given_settings
 from aejax.runs.history import read_run_history
 from aejax.runs.initial_state import start_from_data
 from aejax.runs.integrity import identity_file, new_identity
@@ -156,7 +156,7 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
         about = read_about(command.from_)
         warn_of_changed_source(command.from_, options.factory, about.source)
         _compare(about, examples)
-    configuration = complete(options, examples.facts)
+    configuration = replace(examples.configuration, data=options.data)
     configuration = with_data_arguments(configuration, examples.shape)
     _print_notes(image_note(located, examples), range_note(configuration, examples))
     objective = make_trained_objective(configuration, examples.shape, examples.columns)
@@ -287,9 +287,9 @@ def _start(
             write_source(command.out, factory_digest(configuration.factory))
         return state, history
     if is_main_process():
-        schema = examples.schema
+        data = (examples.fingerprint, examples.shape, folder, examples.schema)
         source = factory_digest(configuration.factory)
-        about = About(environment(), examples.fingerprint, examples.shape, folder, schema, source)
+        about = About(environment(), *data, source, _given(command))
         write_settings(command.out, configuration, about, identity=new_identity())
     return start_from_data(configuration, examples, state), []
 
@@ -307,6 +307,16 @@ def _loggers(
         images=example_images(objective, examples),
         epochs=configuration.epochs,
     )
+
+
+def _given(command: Train) -> tuple[str, ...]:
+    """Names of the settings that the user gave, to this run or to the one that it repeats."""
+    if command.from_ is None:
+        return given_settings(command.training)
+    repeated, given = read_configuration(command.from_), read_about(command.from_).given
+    if given is None:
+        return given_settings(command.training)
+    return given_settings(command.training, start=repeated, given=given)
 
 
 def _recording(command: Train, configuration: Training, examples: Examples) -> Recording:

@@ -113,6 +113,26 @@ def test_the_list_names_every_run_and_what_cannot_be_read(aejax, finished, own, 
     assert document["unreadable"][0]["run"] == str(folder / "damaged")
 
 
+def test_settings_that_the_data_completed_are_not_listed(aejax, tmp_path, monkeypatch):
+    """A default run lists none; a repeated run those of the first one and its changes."""
+    monkeypatch.chdir(tmp_path)
+    aejax("train", "--epochs", "2", "--out", "runs/10", "--quiet")
+    aejax("train", "--from", "runs/10", "--batch-size", "512", "--out", "runs/9", "--quiet")
+    shutil.copytree("runs/10", "runs/of an earlier version")
+    about = tmp_path / "runs" / "of an earlier version" / "about.json"
+    document = json.loads(about.read_text())
+    assert document.pop("given") == ["epochs"]
+    about.write_text(json.dumps(document))
+    (about.parent / "digests.json").unlink()
+    _, repeated, first, earlier = aejax("runs").out.splitlines()
+    assert repeated.endswith("  epochs=2 batch_size=512")
+    assert first.endswith("  epochs=2")
+    assert "  normalise=unit-range sizes=64,128,16 linear_path=True activation=gelu code" in earlier
+    document["given"] = "epochs"
+    about.write_text(json.dumps(document))
+    assert "given cannot be 'epochs'" in aejax("runs").err
+
+
 def test_the_list_is_sorted(finished, own, tmp_path, aejax):
     folder = tmp_path / "all"
     for name in ("z", "a"):

@@ -37,6 +37,14 @@ def test_a_sweep_prints_its_settings_and_resumes(aejax, command, small, tmp_path
     codes = tmp_path / "codes.npy"
     assert aejax("encode", best, small, "--out", codes).code == 0
     assert np.load(codes).shape[1] == int(best[-1])
+    (tmp_path / "sweep" / "sweep.html").unlink()
+    report = aejax("report", tmp_path / "sweep")
+    assert report.out == f"report: {tmp_path / 'sweep' / 'sweep.html'}, of 8 members\n"
+    assert (tmp_path / "sweep" / "sweep.html").read_text() == page
+    check(aejax("report", tmp_path / "sweep", "--data", small), "--data is for a run, but")
+    compared = aejax("compare", tmp_path / "sweep", "--out", tmp_path / "page.html")
+    names = [line.split()[0] for line in compared.out.splitlines()[1:3]]
+    assert names == [str(tmp_path / "sweep" / "runs" / name) for name in ("code-1", "code-9")]
     check(aejax("encode", tmp_path / "sweep", small), "is a sweep: name one of the runs in")
     table = aejax(*command, "--json", "--quiet")
     assert table.err == ""
