@@ -29,6 +29,7 @@ from aejax.plots.spectra import jacobian_spectra as jacobian_spectra
 from aejax.plots.spectra import spectrum as spectrum
 from aejax.plots.style import COLOURS as COLOURS
 from aejax.plots.style import INK as INK
+from aejax.plots.style import PAPER as PAPER
 from aejax.plots.style import figure_style as figure_style
 from aejax.plots.sweep_figures import code_sizes as code_sizes
 from aejax.plots.sweep_figures import parallel_coordinates as parallel_coordinates

@@ -1,7 +1,8 @@
 """Shared matplotlib style of all figures.
 
 Colours are safe for colour-blind readers, and lines also differ in style. Backgrounds are
-transparent and everything except data is drawn in `INK`, which a page replaces in dark mode.
+transparent, everything except data is drawn in `INK`, and boxes behind labels in `PAPER`; a page
+replaces both in dark mode.
 """
 
 from contextlib import AbstractContextManager
@@ -16,6 +17,9 @@ Array = np.ndarray | jax.Array
 
 INK = "#24292f"
 """Colour of text, axes and ticks."""
+
+PAPER = "#fefefe"
+"""Colour of boxes behind labels that lines cross."""
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9", "#808080")
 """Okabe and Ito's palette, without yellow (faint on white) and with grey for black (near INK)."""

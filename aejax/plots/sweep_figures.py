@@ -8,12 +8,15 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator, ScalarFormatter
 
-from aejax.plots.style import INK, Array, figure_style, finite
+from aejax.plots.style import INK, PAPER, Array, figure_style, finite
 
 COLOUR_MAP = "cividis"
 """Colours of errors, for readers with any colour vision."""
+
+LABEL_BOX = {"boxstyle": "square,pad=0.1", "facecolor": PAPER, "edgecolor": "none", "alpha": 0.85}
+"""Box behind a label, so that lines do not hide it."""
 
 
 def code_sizes(
@@ -60,6 +63,9 @@ def code_sizes(
         positive = np.array([*values, *(error for _, error in lines)])
         if 0 < 10 * positive.min() < positive.max():
             axis.set_yscale("log")
+            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.yaxis.set_minor_locator(NullLocator())
+            axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         else:
             axis.set_ylim(bottom=0)
         axis.set(xlabel="code size", ylabel="reconstruction error")
@@ -112,7 +118,7 @@ def parallel_coordinates(
             axis.axvline(position, color=INK, linewidth=0.6)
             for text, place in ticks.items():
                 axis.annotate(text, (position, place), (-4, 0), textcoords="offset points",
-                              ha="right", va="center", color=INK)  # fmt: skip
+                              ha="right", va="center", color=INK, bbox=LABEL_BOX)  # fmt: skip
         axis.axvline(len(columns), color=INK, linewidth=0.6)
         axis.set_xticks(range(len(columns) + 1), [*columns, quantity])
         axis.set(yticks=[], ylim=(-0.05, 1.05), xlim=(-0.6, len(columns) + 0.6))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.figure import Figure
 
-from aejax.plots import INK
+from aejax.plots import INK, PAPER
 from aejax.report.epoch_slider import epochs
 from aejax.report.tables import cell, definitions, table, table_of_cells, text_of
 from aejax.theory.checking.certificate import Certificate, Verdict
@@ -213,7 +213,7 @@ def _image_data(figure: Figure | bytes) -> str:
 
 
 def _svg(figure: Figure) -> str:
-    """Render the figure as SVG whose ink colour follows light or dark mode."""
+    """Render the figure as SVG whose ink and paper colours follow light or dark mode."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "aejax"}):
         figure.savefig(
@@ -224,15 +224,15 @@ def _svg(figure: Figure) -> str:
             dpi=150,
             metadata=_NO_METADATA,
         )
-    svg = buffer.getvalue().replace(INK, "var(--ink)")
+    svg = buffer.getvalue().replace(INK, "var(--ink)").replace(PAPER, "var(--paper)")
     return svg.replace("</style>", _INK_STYLE + "</style>", 1)
 
 
 _NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 _INK_STYLE = Template(
-    ":root{--ink:$ink}"
-    "@media(prefers-color-scheme:dark){:root{--ink:#c9cdd2}}"
+    ":root{--ink:$ink;--paper:#fff}"
+    "@media(prefers-color-scheme:dark){:root{--ink:#c9cdd2;--paper:#1b1f23}}"
     "text,tspan{font-family:system-ui,sans-serif!important}"
 ).substitute(ink=INK)
 

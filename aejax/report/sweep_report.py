@@ -7,6 +7,7 @@ import numpy as np
 from aejax import plots
 from aejax.report.page import CaptionedFigure, Section, key_numbers, page, render_figures
 from aejax.report.tables import definitions, table
+from aejax.runs.sweep_programs import Row
 from aejax.runs.sweep_summary import CodeError, errors_by_code, summarise
 from aejax.runs.sweeping import Sweep
 
@@ -31,18 +32,74 @@ def sweep_page(sweep: Sweep) -> str:
         "have the same seeds. The best setting is chosen by these errors, so its own error is "
         "optimistic: the test error is not."
     )
+    if any("diverged" in row for row in rows):
+        note += (
+            " A setting with a diverged member, whose loss is not finite, is last, without errors."
+        )
+    more = "A run is saved of the best member of each program. table.csv has further columns."
     sections = [
         Section("Figures", render_figures(figures)),
-        Section("Settings, the best first", f"<p>{note}</p>\n{table(rows)}"),
-        Section("All members", table(sweep.table)),
+        Section("Settings, the best first", f"<p>{note}</p>\n{table(_summaries(sweep, rows))}"),
+        Section("All members", f"<p>{more}</p>\n{table(_members(sweep))}"),
+        Section("Settings that all members share", definitions(sweep.shared)),
         Section("Use", definitions(_commands(sweep))),
     ]
-    return page(f"A sweep of {', '.join(sweep.swept)}", sections, lead=key_numbers(_lead(sweep)))
+    title = f"A sweep of {' and '.join(sweep.swept)} on {sweep.shared['data']}"
+    return page(title, sections, lead=key_numbers(_lead(sweep)))
+
+
+def _summaries(sweep: Sweep, rows: list[Row]) -> list[Row]:
+    """Summaries of the settings, with each interval in one column."""
+    has_diverged = any("diverged" in row for row in rows)
+    return [
+        {
+            **_settings(sweep, row),
+            **({"diverged": row.get("diverged", "none")} if has_diverged else {}),
+            "validation error": row.get("validation error"),
+            "95 % interval": _interval(row.get("95 % from"), row.get("to")),
+            "that of PCA": row.get("PCA validation"),
+            "difference from the best": row.get("difference from the best"),
+            "interval of the difference": _interval(
+                row.get("95 % from of the difference"), row.get("to of the difference")
+            ),
+            "test error": row.get("test error"),
+            "PCA, test error": row.get("PCA test"),
+        }
+        for row in rows
+    ]
+
+
+def _members(sweep: Sweep) -> list[Row]:
+    """Members with the main figures; the run column marks those that are saved as a run."""
+    return [
+        {
+            **_settings(sweep, row),
+            "seed": row["seed"],
+            "epoch": row["epoch"],
+            "validation error": row["validation_error"],
+            "test error": row["test_error"],
+            "saved as a run": "yes" if row["run"] else "",
+        }
+        for row in sweep.table
+    ]
+
+
+def _settings(sweep: Sweep, row: Row) -> Row:
+    """Code size and swept settings of a row, with all digits of a number."""
+    names = dict.fromkeys(("code", *sweep.swept))
+    return {name: str(row[name]) if isinstance(row[name], float) else row[name] for name in names}
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return ""
+    text = f"{low:.3g} to {high:.3g}".replace("-", "−")
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _lead(sweep: Sweep) -> dict[str, float | str]:
     (best,) = (row for row in sweep.table if row["run"] and sweep.folder / row["run"] == sweep.best)
-    lead = {name: best[name] for name in dict.fromkeys(("code", *sweep.swept))}
+    lead = _settings(sweep, best)
     lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
     return {f"best: {name}": value for name, value in lead.items()} | {
         f"PCA with {best['code']} components, test error": best["pca_test_error"],

@@ -52,12 +52,14 @@ class Sweep(NamedTuple):
              diverged. `run` is the folder of the run, relative to that of the sweep, of the best
              member of each program.
     best:    folder of the best run.
+    shared:  data, number of seeds, and the settings that were given to all members.
     """
 
     folder: Path
     swept: tuple[str, ...]
     table: list[Row]
     best: Path
+    shared: dict[str, Any]
 
     def __repr__(self) -> str:
         return (
@@ -123,14 +125,15 @@ def sweep(
     if progress:
         _report_large_codes(lists, examples)
     with explain_errors(out, PYTHON), locked(out, option=PYTHON.out):
-        _write_request(out, _request(options, lists, count, examples))
+        request = _request(options, lists, count, examples)
+        _write_request(out, request)
         rows = []
         for number, program in enumerate(programs, start=1):
             label = f"aejax: program {number} of {len(programs)}, {program.name}"
             if progress:
                 print(f"{label}: {_state_of(out, program, count)}", file=sys.stderr, flush=True)
             rows += _finish_program(out, options, program, examples, seed_list)
-        found = _sweep(out, tuple(lists), rows)
+        found = _sweep(out, request, rows)
         write_table(open_sweep(out))
     return found
 
@@ -153,13 +156,13 @@ def open_sweep(folder: str | PathLike[str]) -> Sweep:
     out = Path(folder).expanduser()
     if not sweep_file(out).exists():
         raise FileNotFoundError(f"{out} is not a sweep: it contains no {sweep_file(out).name}")
-    swept = tuple(_read_sealed(sweep_file(out))["swept"])
+    request = _read_sealed(sweep_file(out))
     files = sorted((out / "programs").glob("*.json"))
     rows = [row for file in files for row in _read_sealed(file)["rows"]]
     if not rows:
         raise ValueError(f"no program of the sweep {out} is finished: run it again")
-    rows.sort(key=lambda row: [_order(row[name]) for name in (*swept, "seed")])
-    return _sweep(out, swept, rows)
+    rows.sort(key=lambda row: [_order(row[name]) for name in (*request["swept"], "seed")])
+    return _sweep(out, request, rows)
 
 
 def write_table(found: Sweep) -> None:
@@ -253,8 +256,9 @@ def _read_sealed(file: Path) -> dict[str, Any]:
         ) from error
 
 
-def _sweep(out: Path, swept: tuple[str, ...], rows: Sequence[Row]) -> Sweep:
+def _sweep(out: Path, request: Mapping[str, Any], rows: Sequence[Row]) -> Sweep:
     """Sweep with the columns of the table in one order: settings, seed, figures."""
+    swept = tuple(request["swept"])
     order = dict.fromkeys(("code", *swept, "seed", *rows[0]))
     table = [{name: row[name] for name in order} for row in rows]
     trained = [row for row in table if row["run"] is not None]
@@ -263,7 +267,19 @@ def _sweep(out: Path, swept: tuple[str, ...], rows: Sequence[Row]) -> Sweep:
             "all members have diverged: their losses are not finite; lower the learning rate"
         )
     best = min(trained, key=lambda row: row["validation_error"])
-    return Sweep(out, swept, table, out / best["run"])
+    return Sweep(out, swept, table, out / best["run"], _shared(request))
+
+
+def _shared(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Data, number of seeds, and the settings that differ from those of `Options()`."""
+    settings = {
+        name.removeprefix("setting "): value
+        for name, value in request.items()
+        if name.startswith("setting ")
+    }
+    defaults = json.loads(json.dumps(without_settings(Options(), ["data_dir"])))
+    given = {name: value for name, value in settings.items() if value != defaults.get(name)}
+    return {"data": settings["data"], "seeds": request["seeds"]} | given
 
 
 def _order(value: Any) -> tuple[bool, float, str]:

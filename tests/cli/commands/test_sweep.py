@@ -31,6 +31,8 @@ def test_a_sweep_prints_its_settings_and_resumes(aejax, command, small, tmp_path
     page = (tmp_path / "sweep" / "sweep.html").read_text()
     assert page.count("data:image/svg") == 2
     assert 'src="http' not in page
+    assert f"A sweep of code and learning_rate on {small}" in page
+    assert ">0.1</td>" in page  # a swept value as it was given, not with four digits
     again = aejax(*command)
     assert again.out == first.out
     assert again.err.count("finished before") == 2
