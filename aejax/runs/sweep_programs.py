@@ -66,10 +66,8 @@ def check_program(
     options: Options, program: Program, examples: Examples, seeds: Sequence[int]
 ) -> None:
     """Raise ValueError for settings of a program that do not fit the data, before any training."""
-    for values in program.traced:
-        given = with_settings(options, {**program.static, **values, "seed": seeds[0]})
-        training = complete_member(options, given, examples)
-    make_trained_objective(training, examples.shape, examples.columns)
+    _, configurations = _configurations(options, program, examples, seeds[:1])
+    make_trained_objective(configurations[0], examples.shape, examples.columns)
 
 
 def train_program(
@@ -93,11 +91,7 @@ def train_program(
         OutOfMemoryError: if the members need more memory than there is.
     """
     settings = list(product(program.traced, seeds))
-    given = [
-        with_settings(options, {**program.static, **values, "seed": seed})
-        for values, seed in settings
-    ]
-    configurations = [complete_member(options, each, examples) for each in given]
+    given, configurations = _configurations(options, program, examples, seeds)
     first = configurations[0]
     steps = total_steps(first, examples)
     states, measured = _in_memory(examples).fit(
@@ -123,6 +117,17 @@ def train_program(
         return Member(configurations[index], names, state, history, row)
 
     return [member(index) for index in range(len(settings))]
+
+
+def _configurations(
+    options: Options, program: Program, examples: Examples, seeds: Sequence[int]
+) -> tuple[list[Options], list[Training]]:
+    """Settings of the members, by setting and seed: as they were given, and completed."""
+    given = [
+        with_settings(options, {**program.static, **values, "seed": seed})
+        for values, seed in product(program.traced, seeds)
+    ]
+    return given, [complete_member(options, each, examples) for each in given]
 
 
 def _started(training: Training, examples: Examples) -> Objective:
