@@ -224,14 +224,14 @@ def _svg(figure: Figure) -> str:
             dpi=150,
             metadata=_NO_METADATA,
         )
-    svg = buffer.getvalue().replace(INK, "var(--ink)").replace(PAPER, "var(--paper)")
+    svg = buffer.getvalue().replace(INK, "var(--ink)").replace(PAPER, "var(--paper,#fff)")
     return svg.replace("</style>", _INK_STYLE + "</style>", 1)
 
 
 _NO_METADATA: dict[str, Any] = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 _INK_STYLE = Template(
-    ":root{--ink:$ink;--paper:#fff}"
+    ":root{--ink:$ink}"
     "@media(prefers-color-scheme:dark){:root{--ink:#c9cdd2;--paper:#1b1f23}}"
     "text,tspan{font-family:system-ui,sans-serif!important}"
 ).substitute(ink=INK)

@@ -103,9 +103,9 @@ def test_a_member_is_the_run_of_its_settings(found, folder):
 
 def test_members_have_the_defaults_of_the_command(folder, tmp_path):
     """Only data, code and rate are given: what the data complete is that of `aejax train`."""
-    data, grid = str(folder / "x.npy"), {"code": [2], "learning_rate": [3e-3]}
+    data, grid = str(folder / "x.npy"), {"code": [2], "learning_rate": [1e-4]}
     found = runs.sweep(runs.Options(data=data, epochs=2), grid, out=tmp_path / "sweep", seeds=1)
-    words = "train --code 2 --learning-rate 3e-3 --epochs 2 --split-seed 0 --quiet"
+    words = "train --code 2 --learning-rate 1e-4 --epochs 2 --split-seed 0 --quiet"
     ordinary = tmp_path / "ordinary"
     assert main([*words.split(), "--data", data, "--out", str(ordinary)]) == 0
     settings = [(run / "configuration.json").read_text() for run in (ordinary, found.best)]
