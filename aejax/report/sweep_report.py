@@ -101,8 +101,9 @@ def _lead(sweep: Sweep) -> dict[str, float | str]:
     (best,) = (row for row in sweep.table if row["run"] and sweep.folder / row["run"] == sweep.best)
     lead = _settings(sweep, best)
     lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
+    components = "1 component" if best["code"] == 1 else f"{best['code']} components"
     return {f"best: {name}": value for name, value in lead.items()} | {
-        f"PCA with {best['code']} components, test error": best["pca_test_error"],
+        f"PCA with {components}, test error": best["pca_test_error"],
         "members": len(sweep.table),
     }
 

@@ -21,6 +21,8 @@ def test_the_curve_of_code_sizes_shows_errors_intervals_and_pca():
     np.testing.assert_allclose(ends, intervals)
     figure.canvas.draw()
     assert [label.get_text() for label in axis.get_xticklabels()] == ["1", "2", "8"]
+    shown = {label.get_text() for label in axis.get_yticklabels()}
+    assert {"1", "2", "5", "10", "20"} <= shown
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["PCA", "autoencoder"]
 
 
