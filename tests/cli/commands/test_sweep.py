@@ -1,6 +1,10 @@
 """`aejax sweep`: several values per option, resumption, the page, and refusals."""
 
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -70,6 +74,36 @@ def test_a_sweep_prints_its_settings_and_resumes(aejax, command, small, tmp_path
 def test_bad_sweeps_are_refused(aejax, tmp_path, words, complaint):
     check(aejax("sweep", *words.split(), "--out", tmp_path / "sweep"), complaint)
     assert not (tmp_path / "sweep").exists()
+
+
+def stop_after(program, out, words, number):
+    """Start a sweep, send a signal after a program is finished, and return the exit code."""
+    command = [sys.executable, "-c", "from aejax.cli import main; raise SystemExit(main())"]
+    process = subprocess.Popen([*command, *map(str, words)], stdout=subprocess.DEVNULL)
+    while not (out / "programs" / f"{program}.json").exists():
+        assert process.poll() is None, "the sweep ended before it was stopped"
+        time.sleep(0.01)
+    process.send_signal(number)
+    return process.wait()
+
+
+@pytest.mark.slow  # three processes
+def test_a_killed_and_interrupted_sweep_equals_one_without_a_stop(aejax, small, tmp_path):
+    words = ["sweep", "--data", small, "--code", 1, 2, 4, "--epochs", 3, "--validation", 0.25]
+    whole, out = tmp_path / "whole", tmp_path / "stopped"
+    assert aejax(*words, "--out", whole).code == 0
+    words += ["--out", out]
+    assert stop_after("code-1", out, words, signal.SIGKILL) == -signal.SIGKILL
+    first = (out / "programs" / "code-1.json").stat()
+    assert stop_after("code-2", out, words, signal.SIGINT) == 128 + signal.SIGINT
+    assert aejax(*words).err.count("finished before") == 2
+    assert (out / "programs" / "code-1.json").stat().st_mtime_ns == first.st_mtime_ns
+    assert not list(out.rglob("*.partial*"))
+    names = ["table.csv", "table.json"]
+    names += [f"runs/code-{code}/{name}.json" for code in (1, 2, 4) for name in (
+        "configuration", "metrics")]  # fmt: skip
+    for name in names:
+        assert (out / name).read_text() == (whole / name).read_text()
 
 
 def test_options_with_several_values_are_swept():
