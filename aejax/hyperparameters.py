@@ -23,7 +23,9 @@ def check_range(name: str, value: float | Array, low: float, high: float) -> Non
     """
     if isinstance(value, Tracer):
         return
-    if not np.all((np.asarray(value) >= low) & (np.asarray(value) <= high)):
+    with np.errstate(over="ignore"):  # a float64 bound may be infinite as float32
+        is_inside = np.all((np.asarray(value) >= low) & (np.asarray(value) <= high))
+    if not is_inside:
         raise ValueError(f"{name} must lie in [{low:g}, {high:g}], got {value}")
 
 
