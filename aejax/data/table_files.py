@@ -1,6 +1,7 @@
 """Tables with named columns from `.csv`, `.tsv` and `.parquet` files, through pandas."""
 
 import warnings
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -193,7 +194,8 @@ def read_rows(path: Path, schema: Schema) -> Rows:
     observed = ~np.isnan(x)
     if schema.fill is not None:
         x = np.where(observed, x, np.array(schema.fill))
-    others = {name: _text(frame[name]) for name in frame if name not in names}
+    features = set(names)
+    others = {name: _text(frame[name]) for name in frame if name not in features}
     return Rows(x, others, list(frame), observed)
 
 
@@ -251,12 +253,13 @@ def _read(
             head = pandas.read_csv(path, header=None, nrows=1, dtype=str, **shared)
             names = head.iloc[0].tolist()
             _check_header(path, names)
-            kept = [name for name in names if name not in numeric] if text is None else text
+            known = set(names)
+            kept = set(text) if text is not None else known.difference(numeric)
             frame = pandas.read_csv(
                 path,
                 header=0,
                 names=names,
-                dtype={name: str for name in (*kept, *categorical) if name in names},
+                dtype=dict.fromkeys(known.intersection([*kept, *categorical]), str),
                 na_values={name: MISSING for name in names if name not in kept},
                 **shared,
             )
@@ -286,6 +289,8 @@ def _read_parquet(pandas: Any, path: Path) -> Any:
     columns = list(map(str, frame.columns))
     is_default = isinstance(frame.index, pandas.RangeIndex) and frame.index.start == 0
     if not is_default or frame.index.name is not None:
+        if frame.index.names.count(None) > 1:
+            raise ValueError(f"{path}: several levels of its index have no name; name them")
         frame = frame.reset_index(names=[name or "" for name in frame.index.names])
     frame.columns = list(map(str, frame.columns))
     _check_header(path, list(frame))
@@ -295,7 +300,7 @@ def _read_parquet(pandas: Any, path: Path) -> Any:
 
 def _with_booleans(pandas: Any, frame: Any) -> Any:
     """Convert columns of truth values, some of them missing, which pandas reads as objects."""
-    objects = [name for name in frame if frame[name].dtype == object]
+    objects = [name for name, dtype in frame.dtypes.items() if dtype.kind == "O"]
     mixed = [name for name in objects if pandas.api.types.infer_dtype(frame[name]) == "boolean"]
     return frame.astype(dict.fromkeys(mixed, "boolean"))
 
@@ -314,7 +319,7 @@ def _check_header(path: Path, names: list[str]) -> None:
         )
     if "" in names[1:]:
         raise ValueError(f"{path}: column {names.index('', 1) + 1} has no name in the header")
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise ValueError(f"{path} has several columns named {', '.join(repeated)}; rename them")
 
@@ -352,7 +357,8 @@ def _column(path: Path, series: Any) -> Column:
         raise ValueError(
             f"{path}: column {series.name!r} has {len(categories)} different texts in "
             f"{len(series)} rows; expected numbers, or at most {MAX_CATEGORIES} categories that "
-            f"repeat; leave out an identifier: --ignore {series.name}"
+            f"repeat; leave out an identifier: --ignore {series.name}; convert dates, and numbers "
+            "with units, to numbers"
         )
     return Column(series.name, tuple(categories))
 
@@ -381,7 +387,8 @@ def _values(path: Path, series: Any, advice: str) -> np.ndarray:
 
 def _missing(frame: Any, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Whether a value is missing, by column."""
-    return {name: frame[name].isna().to_numpy() for name in names}
+    rows = frame[names].isna().to_numpy()
+    return dict(zip(names, rows.T, strict=True))
 
 
 def _refuse_missing(path: Path, is_missing: Mapping[str, np.ndarray], advice: str) -> None:

@@ -91,9 +91,9 @@ TERMS = {
     "each certificate gives the quantities that it depends on.",
     "control": "residual of a similar but false statement, computed by the same code. It must "
     f"exceed {CONTROL_MARGIN:.0f} tolerances: otherwise the check could not tell true from false.",
-    "verdict": "holds: the residual is within its tolerance and the control is far above it. "
-    "fails: the residual exceeds the tolerance. not identifiable: the data cannot decide the "
-    "statement, for example because eigenvalues are equal. not applicable: an assumption of the "
+    "verdict": "holds: the residual is within its tolerance and the control is far above it; "
+    "fails: the residual exceeds the tolerance; not identifiable: the data cannot decide the "
+    "statement, for example because eigenvalues are equal; not applicable: an assumption of the "
     "theorem is not met. A theorem has the most serious verdict of its certificates.",
 }
 """Explanations of the terms of a certificate."""

@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 from aejax.data import load, load_array, open_stream
-from aejax.data.table_files import read_rows
+from aejax.data.table_files import read_rows, read_table
 
 COLOURS = np.array(["white", "rosé", "red, dry"])
 
@@ -217,3 +217,18 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, module, name, words):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=words):
         load(tmp_path / name)
+
+
+def test_repeated_names_of_a_wide_table_are_found_in_linear_time(tmp_path):
+    names = [f"g{index}" for index in range(20_000)]
+    rows = [",".join(map(str, range(row, row + len(names)))) for row in range(2)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join([*names[:-1], "g0"]), *rows]))
+    with pytest.raises(ValueError, match="several columns named g0"):
+        read_table(tmp_path / "wide.csv")  # a count of each name would take seconds
+
+
+def test_an_index_without_names_is_refused(tmp_path):
+    index = pd.MultiIndex.from_product([range(5), ["x", "y"]])
+    pd.DataFrame({"a": range(10)}, index=index).to_parquet(tmp_path / "levels.parquet")
+    with pytest.raises(ValueError, match=r"levels.parquet: several levels of its index have no"):
+        read_table(tmp_path / "levels.parquet")
