@@ -38,14 +38,16 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
     if k < 1:
         raise ValueError(f"top_k needs k of at least 1, got k = {k}")
 
-    def keep(z: Array) -> Array:
-        values, units = jax.lax.top_k(z, k)
-        return jnp.zeros_like(z).at[units].set(values)
-
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
         if k > z.shape[-1]:
             raise ValueError(f"top_k cannot select {k} of {z.shape[-1]} units; use a smaller k")
-        return jnp.vectorize(keep, signature="(units)->(units)")(z)
+        values, units = jax.lax.top_k(jax.lax.stop_gradient(z), k)
+        least, last = values[..., -1:], units[..., -1:]
+        unit = jax.lax.broadcasted_iota(units.dtype, z.shape, z.ndim - 1)
+        # A comparison with the k-th largest, because accelerators scatter element by element. It is
+        # negated, so that NaN, which is the largest to `lax.top_k`, is selected here too.
+        is_smaller = (z < least) | ((z == least) & (unit > last))
+        return jnp.where(is_smaller, jnp.zeros_like(z), z)
 
     return activation
 

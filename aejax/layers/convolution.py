@@ -2,11 +2,13 @@
 
 A transposed convolution takes the kernel of the convolution that it transposes, so that an encoder
 and its tied decoder share one array. On a CPU, convolutions whose patches fit into memory are
-computed by im2col (`convolution_patches`); all others are XLA's, called in `_lax_convolution`.
+computed by im2col (`convolution_patches`); all others are XLA's, called in `_lax_convolution`. The
+platform is that for which a program is lowered, not that on which it is traced.
 """
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -67,18 +69,11 @@ def convolution(
     shape = x.shape[1:-1]
     axes, out_shape = resolve_axes(shape, geometry), convolution_shape(shape, geometry)
     x, kernel = promote_arrays(x, kernel)
-    if groups == 1 and convolution_patches.patches_fit(x.shape[0], kernel, out_shape):
-        return convolution_patches.convolve(x, kernel, tuple(axes), out_shape)
-    axes, outer_padding = _split_padding(axes)
-    return _lax_convolution(
-        pad_spatial(x, [(low, high, 0) for low, high in outer_padding]),
-        kernel,
-        strides=[axis.stride for axis in axes],
-        padding=[axis.padding for axis in axes],
-        stretch=[1] * len(axes),
-        dilation=[axis.dilation for axis in axes],
-        groups=groups,
-    )
+    by_xla = partial(_convolve, axes=axes, groups=groups)
+    if groups > 1 or not convolution_patches.patches_fit(x.shape[0], kernel, out_shape):
+        return by_xla(x, kernel)
+    by_patches = partial(convolution_patches.convolve, axes=tuple(axes), out_shape=out_shape)
+    return jax.lax.platform_dependent(x, kernel, cpu=by_patches, default=by_xla)
 
 
 def transposed_convolution(
@@ -118,21 +113,15 @@ def transposed_convolution(
     geometry = Geometry(kernel.shape[:-2], strides, padding, dilation, output_padding)
     axes, shape = transposed_axes(y.shape[1:-1], geometry), y.shape[1:-1]
     y, kernel = promote_arrays(y, kernel)
-    if groups == 1 and convolution_patches.patches_fit(y.shape[0], kernel, shape):
-        return convolution_patches.convolve_transposed(
-            y, kernel, tuple(axes), transposed_shape(shape, geometry)
-        )
-    axes, outer_padding = _split_padding(axes)
-    x = _lax_convolution(
-        y,
-        flipped(kernel, groups=groups),
-        strides=[1] * len(axes),
-        padding=[_zeros_around(axis) for axis in axes],
-        stretch=[axis.stride for axis in axes],
-        dilation=[axis.dilation for axis in axes],
-        groups=groups,
+    by_xla = partial(_convolve_transposed, axes=axes, groups=groups)
+    if groups > 1 or not convolution_patches.patches_fit(y.shape[0], kernel, shape):
+        return by_xla(y, kernel)
+    by_patches = partial(
+        convolution_patches.convolve_transposed,
+        axes=tuple(axes),
+        shape=transposed_shape(shape, geometry),
     )
-    return pad_spatial(x, [(-low, -high, 0) for low, high in outer_padding])
+    return jax.lax.platform_dependent(y, kernel, cpu=by_patches, default=by_xla)
 
 
 def zero_inserted(
@@ -222,6 +211,35 @@ def convolution_matrix(
         )
     order = [*range(3, matrix.ndim, 2), 0, *range(2, matrix.ndim, 2), 1]
     return matrix.transpose(order).reshape(-1, math.prod(out_shape) * outputs)
+
+
+def _convolve(x: Array, kernel: Array, *, axes: list[Axis], groups: int) -> Array:
+    """`convolution` by XLA."""
+    axes, outer_padding = _split_padding(axes)
+    return _lax_convolution(
+        pad_spatial(x, [(low, high, 0) for low, high in outer_padding]),
+        kernel,
+        strides=[axis.stride for axis in axes],
+        padding=[axis.padding for axis in axes],
+        stretch=[1] * len(axes),
+        dilation=[axis.dilation for axis in axes],
+        groups=groups,
+    )
+
+
+def _convolve_transposed(y: Array, kernel: Array, *, axes: list[Axis], groups: int) -> Array:
+    """`transposed_convolution` by XLA."""
+    axes, outer_padding = _split_padding(axes)
+    x = _lax_convolution(
+        y,
+        flipped(kernel, groups=groups),
+        strides=[1] * len(axes),
+        padding=[_zeros_around(axis) for axis in axes],
+        stretch=[axis.stride for axis in axes],
+        dilation=[axis.dilation for axis in axes],
+        groups=groups,
+    )
+    return pad_spatial(x, [(-low, -high, 0) for low, high in outer_padding])
 
 
 def _lax_convolution(

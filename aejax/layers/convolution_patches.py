@@ -26,7 +26,7 @@ MAX_PATCH_BYTES = 2**28
 
 
 def patches_fit(batch: object, kernel: Array, out_shape: Sequence[int]) -> bool:
-    """Whether the backend is a CPU and the patches take at most `MAX_PATCH_BYTES`.
+    """Whether the patches take at most `MAX_PATCH_BYTES`.
 
     Args:
         batch: number of examples; False is returned for a symbolic one (`jax.export`).
@@ -34,12 +34,12 @@ def patches_fit(batch: object, kernel: Array, out_shape: Sequence[int]) -> bool:
         out_shape: spatial shape of its output.
 
     Returns:
-        True if `convolve` and `convolve_transposed` should be used.
+        True if `convolve` and `convolve_transposed` should be used on a CPU.
     """
     if not isinstance(batch, int):
         return False
     elements = batch * math.prod(out_shape) * math.prod(kernel.shape[:-1])
-    return jax.default_backend() == "cpu" and elements * kernel.dtype.itemsize <= MAX_PATCH_BYTES
+    return elements * kernel.dtype.itemsize <= MAX_PATCH_BYTES
 
 
 @partial(jax.jit, static_argnames=("axes", "out_shape"))  # one program, even outside of jit

@@ -3,7 +3,8 @@
 XLA accumulates a bfloat16 product in float32, and runs it on AMX or tensor cores, only if
 `preferred_element_type` asks for float32. JAX's gradient of such a product multiplies operands
 of two dtypes, which this hardware does not support. `matmul` is therefore a custom primitive, whose
-transpose rules bind the same primitive.
+transpose rules bind the same primitive. `transposed` is one too, because only XLA's CPU compiler
+needs the copy: each platform has its own lowering rule, so one traced program is right on each.
 """
 
 import jax
@@ -39,10 +40,11 @@ def matmul(
 def transposed(
     matrices: Shaped[Array, "*batch rows columns"],
 ) -> Shaped[Array, "*batch columns rows"]:
-    """Transposed matrices, copied to a contiguous layout.
+    """Transposed matrices, copied to a contiguous layout on a CPU.
 
-    The `optimization_barrier` on the flat array keeps XLA from fusing the transpose into a matrix
-    product, which it would then compute in float32.
+    On a CPU, an `optimization_barrier` on the flat array keeps XLA from fusing the transpose into a
+    matrix product, which it would then compute in float32. On other platforms the transpose is
+    left to XLA, which reads the operand of a product in either layout without a copy.
 
     Args:
         matrices: matrices of any dtype.
@@ -50,8 +52,7 @@ def transposed(
     Returns:
         The matrices with their last two axes exchanged.
     """
-    exchanged = jnp.swapaxes(matrices, -1, -2)
-    return jax.lax.optimization_barrier(exchanged.reshape(-1)).reshape(exchanged.shape)
+    return _transpose_p.bind(matrices)
 
 
 _matmul_p = Primitive("low_precision_matmul")
@@ -61,6 +62,15 @@ _matmul_p = Primitive("low_precision_matmul")
 def _multiply(left: Array, right: Array) -> Array:
     accumulated = jnp.matmul(left, right, preferred_element_type=jnp.float32)
     return accumulated.astype(left.dtype)
+
+
+def _exchange(matrices: Array) -> Array:
+    return jnp.swapaxes(matrices, -1, -2)
+
+
+def _exchange_and_copy(matrices: Array) -> Array:
+    exchanged = _exchange(matrices)
+    return jax.lax.optimization_barrier(exchanged.reshape(-1)).reshape(exchanged.shape)
 
 
 def _abstract(left: ShapedArray, right: ShapedArray) -> ShapedArray:
@@ -85,3 +95,25 @@ ad.defbilinear(
     lambda cotangent, _, right: _matmul_p.bind(cotangent, transposed(right)),
     lambda cotangent, left, _: _matmul_p.bind(transposed(left), cotangent),
 )
+
+_transpose_p = Primitive("contiguous_transpose")
+"""[*batch, rows, columns] to [*batch, columns, rows]; a linear function, and its own transpose."""
+
+
+def _abstract_transpose(matrices: ShapedArray) -> ShapedArray:
+    *batch, rows, columns = matrices.shape
+    return matrices.update(shape=(*batch, columns, rows))
+
+
+def _batched_transpose(operands: tuple, axes: tuple) -> tuple[Array, int]:
+    return _transpose_p.bind(jnp.moveaxis(operands[0], axes[0], 0)), 0
+
+
+_transpose_p.def_impl(jax.jit(lambda matrices: _transpose_p.bind(matrices)))
+_transpose_p.def_abstract_eval(_abstract_transpose)
+mlir.register_lowering(_transpose_p, mlir.lower_fun(_exchange, multiple_results=False))
+mlir.register_lowering(
+    _transpose_p, mlir.lower_fun(_exchange_and_copy, multiple_results=False), platform="cpu"
+)
+batching.primitive_batchers[_transpose_p] = _batched_transpose
+ad.deflinear(_transpose_p, lambda cotangent: [_transpose_p.bind(cotangent)])

@@ -5,17 +5,23 @@ A row of `rows.py` that lacks a property states the reason.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.test_util import check_grads
 from jaxtyping import TypeCheckError
 
+import aejax
+from aejax import training
 from tests.contract.rows import ROWS, Row
 
 KEYS = jax.random.split(jax.random.key(7), 10)
+OPTIMIZER = optax.adam(1e-3)
 
 
 def rows(property_name: str) -> Callable:
@@ -129,6 +135,21 @@ def test_floating_dtype_of_inputs_is_preserved(row, x64):
     with jax.enable_x64(x64):
         for output in jax.tree.leaves(row.function(*row.draw(KEYS[0]))):
             assert output.dtype == (jnp.float64 if x64 else jnp.float32)
+
+
+@rows("accelerators")
+def test_training_lowers_for_accelerators_without_float64_or_calls_to_the_host(row):
+    """`jax.export` refuses primitives without a lowering, and callbacks to the host."""
+    inputs = row.draw(KEYS[0])
+    if isinstance(row.function, aejax.Objective):
+        program = partial(training.step, row.function, OPTIMIZER)
+        state = jax.eval_shape(partial(training.init_state, row.function, OPTIMIZER), KEYS[0])
+        arguments = (state, inputs[1])
+    else:
+        function, arguments = differentiable(row, inputs)
+        program = jax.grad(function, argnums=range(len(arguments)))
+    exported = jax.export.export(jax.jit(program), platforms=("cuda", "tpu"))(*arguments)
+    assert "f64" not in exported.mlir_module()
 
 
 @rows("strict promotion")

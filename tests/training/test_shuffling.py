@@ -1,5 +1,7 @@
 """Permutations are identical to those of JAX."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
@@ -23,6 +25,15 @@ def test_permutation_equals_jaxs_in_x64_mode_and_vmapped(x64):
     expected = jax.vmap(lambda key: jax.random.permutation(key, 3000))(keys)
     np.testing.assert_array_equal(found, expected)
     assert found.dtype == expected.dtype
+
+
+@pytest.mark.parametrize(("platform", "operands"), [("cpu", 1), ("cuda", 2), ("tpu", 2)])
+def test_packed_keys_are_sorted_only_on_a_cpu(platform, operands):
+    traced = jax.jit(permutation, static_argnums=1).trace(jax.random.key(0), 3000)
+    program = traced.lower(lowering_platforms=(platform,)).as_text()
+    sorts = re.findall(r'"stablehlo.sort"\(([^)]*)\)', program)
+    assert sorts
+    assert {len(names.split(",")) for names in sorts} == {operands}
 
 
 @pytest.mark.parametrize("bits", [1, 20])
