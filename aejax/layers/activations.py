@@ -41,7 +41,8 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
         if k > z.shape[-1]:
             raise ValueError(f"top_k cannot select {k} of {z.shape[-1]} units; use a smaller k")
-        values, units = jax.lax.top_k(jax.lax.stop_gradient(z), k)
+        # A barrier, because XLA would compute only the slice below, by a complete sort.
+        values, units = jax.lax.optimization_barrier(jax.lax.top_k(jax.lax.stop_gradient(z), k))
         least, last = values[..., -1:], units[..., -1:]
         unit = jax.lax.broadcasted_iota(units.dtype, z.shape, z.ndim - 1)
         # A comparison with the k-th largest, because accelerators scatter element by element. It is
