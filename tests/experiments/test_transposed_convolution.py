@@ -8,7 +8,17 @@ from scipy.signal import correlate2d
 
 from aejax.layers.convolution import transposed_convolution
 from experiments.harness import convolution_guide
-from experiments.harness.checkerboards import overlaps, periodic_share, unevenness
+from experiments.harness.checkerboards import (
+    common_pattern,
+    contrasts,
+    flat_images,
+    overlaps,
+    periodic_share,
+    reconstructed_centres,
+    side_for,
+    spread,
+    unevenness,
+)
 
 KERNEL = np.asarray(convolution_guide.KERNEL)[..., 0, 0]
 
@@ -56,3 +66,52 @@ def test_periodic_share_is_the_energy_at_the_frequencies_of_the_period(period):
     share = 1 - spectrum[:, 0, 0].sum() / energy
     assert float(periodic_share(images, period)) == pytest.approx(share, rel=1e-4)
     assert float(periodic_share(jnp.ones((2, 12, 18)), period)) == 0
+
+
+@pytest.mark.parametrize("period", [2, 3])
+def test_contrasts_and_the_common_pattern_are_separated(period):
+    rng = np.random.default_rng(0)
+    scale, offset = rng.uniform(1, 3, (2, period, period))
+    content = rng.normal(size=(4, 6 * period, 8 * period))
+    images = content * np.tile(scale, (6, 8)) + np.tile(offset, (6, 8))
+    by_hand = [images[:, i::period, j::period] for i in range(period) for j in range(period)]
+    deviations = np.array([pixels.std() for pixels in by_hand])
+    means = np.array([pixels.mean() for pixels in by_hand])
+    np.testing.assert_allclose(contrasts(images, period), deviations, rtol=1e-5)
+    np.testing.assert_allclose(contrasts(images + 7, period), deviations, rtol=1e-5)
+    expected = means.std() / deviations.mean()
+    assert float(common_pattern(images, period)) == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_spread_of_many_networks_has_only_what_they_share():
+    rng = np.random.default_rng(0)
+    even = rng.uniform(0.5, 1.5, (4000, 4))
+    assert float(spread(even[0])) == pytest.approx(even[0].std() / even[0].mean(), rel=1e-5)
+    assert float(spread(even)) < 0.03
+    assert float(spread(even * np.array([2.0, 1, 1, 1]))) > 0.2
+    assert float(spread(3 * even)) == pytest.approx(float(spread(even)), rel=1e-5)
+
+
+@pytest.mark.parametrize("up", ["transposed", "resized"])
+@pytest.mark.parametrize(("stride", "kernel"), [(2, 6), (3, 6)])
+def test_measured_pixels_are_unaffected_by_the_edges(up, stride, kernel):
+    import aejax
+    from aejax import Geometry
+    from aejax.models import resized, transposed
+
+    period = stride**2
+    side = side_for(period)
+    assert side % period == 0
+    assert side <= 128  # of a photograph's patch
+    model = aejax.convolutional(
+        (side, side, 1),
+        (2, 2),
+        geometry=Geometry((kernel, kernel), (stride, stride), "same"),
+        up={"transposed": transposed, "resized": resized}[up],
+    )
+    params = model.init(jax.random.key(0))
+    centres = reconstructed_centres(model, params, flat_images(side), period)
+    cells = centres.reshape(8, 4, period, 4, period)
+    np.testing.assert_allclose(cells, cells[:, :1, :, :1].repeat(4, 1).repeat(4, 3), atol=1e-5)
+    if up == "resized":
+        assert float(periodic_share(centres, period)) < 1e-9
