@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax.augmentations.interpolation import cubic, linear
+from aejax.augmentations import interpolation
 
+linear, cubic = jax.jit(interpolation.linear), jax.jit(interpolation.cubic)
 IMAGE = jax.random.uniform(jax.random.key(0), (9, 7))
 WITHIN = jax.random.uniform(jax.random.key(1), (50, 2), minval=2.0, maxval=4.0)
 EACH = pytest.mark.parametrize("interpolation", [linear, cubic])

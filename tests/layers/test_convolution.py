@@ -162,23 +162,28 @@ def test_a_transpose_is_the_transposed_matrix_the_gradient_and_a_zero_inserted_c
     options["padding"] = tuple((low, int(rng.integers(0, 3))) for low, _ in options["padding"])
     x, kernel = (jnp.asarray(np.round(3 * array), jnp.float32) for array in (x, kernel))
     groups, shape = options.pop("groups"), x.shape[1:-1]
-    y = convolution(x, kernel, groups=groups, **options)
-    matrix = convolution_matrix(kernel, shape=shape, groups=groups, **options)
-    np.testing.assert_array_equal(y.reshape(2, -1), x.reshape(2, -1) @ matrix)
 
-    (geometry,) = decoder_geometry(y.shape[1:-1], shape, [Geometry(kernel.shape[:-2], **options)])
-    transposed = transposed_convolution(
-        y, kernel, groups=groups, output_padding=geometry.output_padding, **options
-    )
-    _, gradient = jax.vjp(lambda x: convolution(x, kernel, groups=groups, **options), x)
-    stretched = convolution(
-        zero_inserted(y, geometry),
-        flipped(kernel, groups=groups),
-        dilation=options["dilation"],
-        groups=groups,
-    )
+    @jax.jit
+    def all_four(x, kernel):
+        y, pull = jax.vjp(lambda x: convolution(x, kernel, groups=groups, **options), x)
+        like = [Geometry(kernel.shape[:-2], **options)]
+        (geometry,) = decoder_geometry(y.shape[1:-1], shape, like)
+        transposed = transposed_convolution(
+            y, kernel, groups=groups, output_padding=geometry.output_padding, **options
+        )
+        stretched = convolution(
+            zero_inserted(y, geometry),
+            flipped(kernel, groups=groups),
+            dilation=options["dilation"],
+            groups=groups,
+        )
+        matrix = convolution_matrix(kernel, shape=shape, groups=groups, **options)
+        return y, matrix, transposed, pull(y)[0], stretched
+
+    y, matrix, transposed, gradient, stretched = map(np.asarray, all_four(x, kernel))
+    np.testing.assert_array_equal(y.reshape(2, -1), x.reshape(2, -1) @ matrix)
     np.testing.assert_array_equal(transposed.reshape(2, -1), y.reshape(2, -1) @ matrix.T)
-    np.testing.assert_array_equal(transposed, gradient(y)[0])
+    np.testing.assert_array_equal(transposed, gradient)
     np.testing.assert_array_equal(transposed, stretched)
 
 

@@ -44,16 +44,19 @@ def _against_pytorch(seed, dtype, tolerance):
         return_indices=True,
     )  # fmt: skip
     pairs = tuple((p, p) for p in padding)
-    (values, indices), back = jax.vjp(lambda x: max_pool(x, padding=pairs, **options), jnp.array(x))
+
+    def pooled(x):
+        return max_pool(x, padding=pairs, **options)
+
+    values, indices = jax.jit(pooled)(x)
     assert values.dtype == dtype
     np.testing.assert_array_equal(indices, _last(at))
     np.testing.assert_array_equal(values, _last(expected))
     weight = np.random.default_rng(seed).normal(size=values.shape).astype(dtype)
     none = np.zeros(indices.shape, jax.dtypes.float0)
     expected.backward(_torch(weight, 0))
-    np.testing.assert_allclose(
-        back((jnp.array(weight), none))[0], _last(reference.grad), atol=tolerance
-    )
+    gradient = jax.jit(lambda x, weight: jax.vjp(pooled, x)[1]((weight, none))[0])(x, weight)
+    np.testing.assert_allclose(gradient, _last(reference.grad), atol=tolerance)
     _unpool_against_pytorch(weight, indices, x.shape[1:-1], tolerance)
 
 
@@ -64,13 +67,19 @@ def _unpool_against_pytorch(values, indices, shape, tolerance):
     at = torch.tensor(np.moveaxis(np.asarray(indices), -1, 1).astype(np.int64))
     window = tuple(n - m + 1 for n, m in zip(shape, indices.shape[1:-1], strict=True))
     expected = unpool(reference, at, window, (1,) * axes, output_size=tuple(shape))
-    ours, back = jax.vjp(lambda v: max_unpool(v, indices, shape=shape), jnp.array(values))
+
+    @jax.jit
+    def unpooled_with_gradient(values):
+        ours, back = jax.vjp(lambda v: max_unpool(v, indices, shape=shape), values)
+        return ours, back(ours)[0]
+
+    ours, gradient = unpooled_with_gradient(values)
     np.testing.assert_array_equal(ours, _last(expected))
     flat = np.asarray(indices).reshape(len(values), -1, values.shape[-1])
     shared = any(len(set(one)) < len(one) for plane in flat for one in plane.T)
     if not shared:
         expected.backward(expected.detach())
-        np.testing.assert_allclose(back(ours)[0], _last(reference.grad), atol=tolerance)
+        np.testing.assert_allclose(gradient, _last(reference.grad), atol=tolerance)
 
 
 @pytest.mark.parametrize("seed", range(8))

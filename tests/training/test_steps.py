@@ -97,8 +97,9 @@ def test_an_epoch_equals_a_loop_of_steps():
     key_order, _ = jax.random.split(state.key)
     order = jax.random.permutation(jax.random.fold_in(key_order, 0), 23)
     looped, losses_seen = state, []
+    step = jax.jit(lambda state, batch: training.step(OBJECTIVE, ADAM, state, batch))
     for rows in (order[:8], order[8:16], order[16:]):
-        looped, one = training.step(OBJECTIVE, ADAM, looped, Batch(X[rows]))
+        looped, one = step(looped, Batch(X[rows]))
         losses_seen.append(one["loss"])
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-6),

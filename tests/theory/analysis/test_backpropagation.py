@@ -85,7 +85,7 @@ def test_gradients_of_the_loss(params, x, name):
     loss, output_error = LOSSES[name]
     found = backpropagation.loss_gradient(params, x, output_error)
     value = value_of(UNTIED, loss, x)
-    assert_same(found, jax.grad(value)(params))
+    assert_same(found, jax.jit(jax.grad(value))(params))
     assert_same(found, finite_differences(value, params), tolerance=1e-8)
 
 
@@ -95,7 +95,7 @@ def test_the_gradient_of_a_tied_kernel_is_the_sum_over_both_uses(params, x, name
     shared = tied(params)
     untied = backpropagation.loss_gradient(aejax.untied(shared), x, output_error)
     found = backpropagation.tied_gradient(untied)
-    assert_same(found, jax.grad(value_of(TIED, loss, x))(shared))
+    assert_same(found, jax.jit(jax.grad(value_of(TIED, loss, x)))(shared))
     encoder_alone = untied["encoder"]["layer_0"]["kernel"]
     assert np.abs(found["encoder"]["layer_0"]["kernel"] - encoder_alone).max() > 0.01
 
@@ -106,14 +106,14 @@ def test_gradients_of_the_penalties(params, x, name, model):
     params = params if model is UNTIED else tied(params)
     found = PENALTIES[name][1](params, x)
     value = penalty_of(model, name, x)
-    assert_same(found, jax.grad(value)(params))
+    assert_same(found, jax.jit(jax.grad(value))(params))
     assert_same(found, finite_differences(value, params), tolerance=1e-8)
 
 
 def test_the_gradients_of_the_terms_sum_to_that_of_the_objective(params, x):
     weights = {"l2": 0.3, "kl sparsity": 3.0, "contractive": 0.1}
     terms = {name: (weight, PENALTIES[name][0]) for name, weight in weights.items()}
-    expected = jax.grad(value_of(UNTIED, losses.bernoulli, x, **terms))(params)
+    expected = jax.jit(jax.grad(value_of(UNTIED, losses.bernoulli, x, **terms)))(params)
     found = backpropagation.loss_gradient(params, x, backpropagation.cross_entropy_output_error)
     for name, weight in weights.items():
         gradient = PENALTIES[name][1](params, x)

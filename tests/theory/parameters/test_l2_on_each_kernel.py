@@ -250,7 +250,7 @@ def test_the_curvatures_are_those_of_the_hessian():
             encoder, decoder = ({"layer_0": {"kernel": kernel}} for kernel in layers)
             return penalised._penalised_loss(6, 3)({"encoder": encoder, "decoder": decoder}, data)
 
-        eigenvalues = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(flat)) / 2)
+        eigenvalues = np.linalg.eigvalsh(np.asarray(jax.jit(jax.hessian(loss))(flat)) / 2)
     np.testing.assert_allclose(eigenvalues[:3], 0, atol=1e-12)  # rotations of three units
     bound = min(penalised.curvatures(problem, decay))
     assert bound <= eigenvalues[3] * (1 + 1e-9)
