@@ -53,18 +53,20 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str | None]]:
 def import_graph(root: Path, *folders: str) -> dict[str, set[str]]:
     """Imports among the Python files of folders; a re-exported name counts where it is defined."""
     paths = [path for folder in folders for path in sorted((root / folder).rglob("*.py"))]
-    trees = {module_name(path, root): ast.parse(path.read_text("utf-8")) for path in paths}
+    found = {
+        module_name(path, root): list(imports(ast.parse(path.read_text("utf-8")))) for path in paths
+    }
     packages = {module_name(path, root) for path in paths if path.name == "__init__.py"}
 
     def resolve(module: str, name: str | None) -> str:
-        exported = imports(trees[module]) if module in packages and name else ()
+        exported = found[module] if module in packages and name else ()
         for source, exported_name in exported:
             if exported_name == name and source != module:
                 return resolve(source, name)
-        return f"{module}.{name}" if f"{module}.{name}" in trees else module
+        return f"{module}.{name}" if f"{module}.{name}" in found else module
 
-    graph = {module: {resolve(*found) for found in imports(tree)} for module, tree in trees.items()}
-    return {module: names & trees.keys() - {module} for module, names in graph.items()}
+    graph = {module: {resolve(*each) for each in names} for module, names in found.items()}
+    return {module: names & found.keys() - {module} for module, names in graph.items()}
 
 
 def cycle(graph: Graph) -> list[str]:
