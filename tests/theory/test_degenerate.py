@@ -54,7 +54,11 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+SLOW = dict.fromkeys(("digits, large", "digits, small"), pytest.mark.slow)
+"""Units of 1e±8, which test_tolerances.py and the last test below try on small data."""
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
     answers = first.certificates(x, code)

@@ -199,7 +199,7 @@ def everything():
     return {(name, number) for name, each in found.items() for number in range(len(each))}
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e77])
+@pytest.mark.parametrize("scale", [1e-300, pytest.param(1e77, marks=pytest.mark.slow)])
 def test_no_unit_changes_the_verdicts_of_a_well_spaced_spectrum(scale, everything):
     assert held(scale * (WELL_SPACED + np.arange(6.0))) == everything
 

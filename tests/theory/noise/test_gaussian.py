@@ -28,9 +28,9 @@ def verdicts(certificates):
     return [certificate.verdict for certificate in certificates]
 
 
-def all_three(x, code):
+def answers_of(x, code, theorems=THEOREMS):
     problem = theory.pose(x, code)
-    return [certificate for theorem in THEOREMS for certificate in theorem(problem)]
+    return [certificate for theorem in theorems for certificate in theorem(problem)]
 
 
 def test_the_smallest_gain_is_a_half():
@@ -157,13 +157,15 @@ CASES = {
 
 
 SLOW = {"digits": pytest.mark.slow}
+SAMPLED = ("small", "digits", "k = n", "one example", "constant data")
+"""Data on which noise is sampled, too; test_verdicts.py samples it on the degenerate data."""
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in CASES])
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
-    answers = all_three(x, code)
-    assert verdicts(answers) == expected, "\n".join(map(str, answers))
+    answers = answers_of(x, code, THEOREMS if name in SAMPLED else THEOREMS[:2])
+    assert verdicts(answers) == expected[: len(answers)], "\n".join(map(str, answers))
     for answer in answers[:4]:
         if answer.verdict == "holds":
             assert answer.residual <= answer.tolerance < answer.control / 1000
@@ -184,7 +186,7 @@ def test_the_verdicts_are_right(name):
 def test_the_subspace_at_equal_variances_has_a_margin_on_every_arrangement(eigenvalues, code):
     """Rounding differs for every order of features; no residual is close to the bound."""
     ratios = []
-    for seed in range(25):
+    for seed in range(12):
         order = np.random.default_rng(seed).permutation(6)
         x = with_spectrum(eigenvalues, seed=seed)[:, order]
         _, subspace = masking.masking_denoising(theory.pose(x, code))
