@@ -33,6 +33,18 @@ def test_ties_go_to_the_first_units():
     np.testing.assert_array_equal(top_2(jnp.ones((1, 4))), [[1, 1, 0, 0]])
 
 
+def test_ties_at_the_kth_value_go_to_the_first_units_of_each_example():
+    z = jnp.asarray([[1.0, 3.0, 1.0, 1.0], [0.0, 1.0, 1.0, 3.0]])
+    np.testing.assert_array_equal(top_2(z), [[1, 3, 0, 0], [0, 1, 0, 3]])
+
+
+def test_top_k_propagates_nan():
+    z = jnp.asarray([[1.0, jnp.nan, 2.0, 3.0], [jnp.nan, jnp.nan, jnp.nan, 3.0]])
+    found = top_2(z)
+    np.testing.assert_array_equal(found[0], [0, jnp.nan, 0, 3])
+    assert np.isnan(found[1]).any()
+
+
 def test_k_equal_to_all_units_is_the_identity():
     z = jnp.asarray([[3.0, -1.0, 2.0]])
     np.testing.assert_array_equal(aejax.top_k(k=3)(z), z)

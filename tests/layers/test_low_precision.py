@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from aejax.layers.low_precision import matmul
+from aejax.layers.low_precision import matmul, transposed
 
 GENERATOR = np.random.default_rng(0)
 LEFT, RIGHT, OTHER = (GENERATOR.normal(size=size) for size in ((40, 300), (300, 20), (40, 20)))
+PLATFORMS = ("cpu", "cuda", "tpu")
 SMALL = (jnp.bfloat16, jnp.float16)
 
 
@@ -44,18 +45,41 @@ def test_both_transposes_have_the_same_dtype(dtype):
         np.testing.assert_allclose(np.asarray(own, np.float64), exact, rtol=0.01, atol=1e-3)
 
 
-def test_every_product_of_the_gradient_accumulates_bfloat16_in_float32():
+def loss(left, right):
+    return jnp.sum(jnp.square(matmul(left, right).astype(jnp.float32)))
 
-    def loss(left, right):
-        return jnp.sum(jnp.square(matmul(left, right).astype(jnp.float32)))
 
-    lowered = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(*operands(jnp.bfloat16)).as_text()
+def gradient_program(platform):
+    traced = jax.jit(jax.grad(loss, argnums=(0, 1))).trace(*operands(jnp.bfloat16))
+    return traced.lower(lowering_platforms=(platform,)).as_text()
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_every_product_of_the_gradient_accumulates_bfloat16_in_float32(platform):
+    lowered = gradient_program(platform)
     products = [line for line in lowered.splitlines() if "dot_general" in line]
     assert len(products) == 3
     for line in products:
         kinds = line.split(":")[-1]
         assert kinds.count("bf16>") == 2, line
         assert kinds.endswith("f32>"), line
+
+
+def test_only_a_cpu_copies_transposed_operands():
+    copies = {platform: gradient_program(platform).count("barrier") for platform in PLATFORMS}
+    assert copies == {"cpu": 2, "cuda": 0, "tpu": 0}
+
+
+def test_transposed_matrices_and_their_derivatives():
+    stack = jnp.asarray(GENERATOR.normal(size=(3, 4, 5)))
+    np.testing.assert_array_equal(transposed(stack), np.swapaxes(stack, 1, 2))
+    np.testing.assert_array_equal(
+        jax.vmap(transposed, in_axes=1)(stack), np.transpose(stack, (1, 2, 0))
+    )
+    value, tangent = jax.jvp(transposed, (stack,), (2 * stack,))
+    np.testing.assert_array_equal(tangent, 2 * value)
+    (cotangent,) = jax.vjp(transposed, stack)[1](value)
+    np.testing.assert_array_equal(cotangent, stack)
 
 
 def test_forward_and_reverse_mode_agree():
