@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from sklearn.cluster import KMeans
@@ -20,20 +21,52 @@ class LabelledCodes(NamedTuple):
     labels: np.ndarray
 
 
+def fit_clusters(train: LabelledCodes, seed: int) -> KMeans:
+    """Fit as many k-means clusters as there are classes.
+
+    Args:
+        train: codes for the clusters; their labels give the number of clusters.
+        seed: seed of the ten initialisations, of which the best is used.
+    """
+    return KMeans(len(np.unique(train.labels)), n_init=10, random_state=seed).fit(train.code)
+
+
+def match_clusters(table: np.ndarray) -> np.ndarray:
+    """Match each cluster to one class, with most examples in matched pairs (Hungarian algorithm).
+
+    Args:
+        table: number of examples of each class (row) and cluster (column), square.
+
+    Returns:
+        Cluster of each class.
+    """
+    return linear_sum_assignment(table, maximize=True)[1]
+
+
+def count_pairs(labels: np.ndarray, clusters: np.ndarray, count: int) -> np.ndarray:
+    """Number of examples of each class (row) and cluster (column), [count, count]."""
+    table = np.zeros((count, count), int)
+    np.add.at(table, (labels, clusters), 1)
+    return table
+
+
 def clustering_agreement(train: LabelledCodes, test: LabelledCodes, seed: int) -> dict[str, float]:
     """Agreement between classes and as many k-means clusters.
 
     Args:
         train: codes for the clusters; their labels give the number of clusters.
         test: codes and labels for the agreement.
-        seed: seed of the ten initialisations, of which the best is used.
+        seed: seed of the initialisations of k-means.
 
     Returns:
-        "adjusted Rand" and "NMI" (normalised mutual information), by scikit-learn.
+        "accuracy of clusters", each matched to a class; "adjusted Rand" and "NMI" (normalised
+        mutual information), by scikit-learn.
     """
-    means = KMeans(len(np.unique(train.labels)), n_init=10, random_state=seed).fit(train.code)
+    means = fit_clusters(train, seed)
     clusters = means.predict(test.code)
+    table = count_pairs(test.labels, clusters, means.n_clusters)
     return {
+        "accuracy of clusters": float(table[:, match_clusters(table)].trace() / len(clusters)),
         "adjusted Rand": float(adjusted_rand_score(test.labels, clusters)),
         "NMI": float(normalized_mutual_info_score(test.labels, clusters)),
     }

@@ -31,11 +31,15 @@ def mosaic(axis: Axes, images: ArrayLike, *, columns: int, colours: Any = "gray"
     axis.spines[:].set_visible(False)
 
 
+CLASS_COLOURS = (*COLOURS, "#882255", "#999933", "#332288")
+"""Colours of up to ten classes: the shared palette and three of Paul Tol's muted one."""
+
+
 def draw_labels(axis: Axes, code: np.ndarray, labels: np.ndarray) -> None:
     """Draw the class of each example at its code."""
     for label in np.unique(labels):
         points = code[labels == label].T
         axis.scatter(*points, marker=f"${label}$", s=10, linewidths=0.2,
-                     color=COLOURS[label % len(COLOURS)], rasterized=True)  # fmt: skip
+                     color=CLASS_COLOURS[label % len(CLASS_COLOURS)], rasterized=True)  # fmt: skip
     (left, bottom), (right, top) = np.quantile(code, (0.005, 0.995), axis=0)
     axis.set(xticks=[], yticks=[], xlim=(left, right), ylim=(bottom, top))

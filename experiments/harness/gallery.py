@@ -29,7 +29,9 @@ TOPICS = {
     ),
     "Deep training": ("pretraining", "optimisers", "depth_savings"),
     "Convolution and segmentation": ("transposed_convolution", "segmentation"),
-    "Uses of the code": ("pretrain_classify", "codes_as_features", "semantic_hashing"),
+    "Uses of the code": (
+        *("code_clusters", "codes_as_features", "pretrain_classify", "semantic_hashing"),
+    ),
 }
 """Experiments by topic, in the order of the page."""
 

@@ -1,17 +1,21 @@
 """Clusters, neighbours and densities of codes, against closed forms."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
+from sklearn.metrics import confusion_matrix
 
 from experiments.codes_as_features import METHODS
 from experiments.harness import records
 from experiments.harness.features import (
     LabelledCodes,
     clustering_agreement,
+    count_pairs,
     density_measures,
+    match_clusters,
     neighbour_accuracy,
     whitening,
 )
@@ -28,6 +32,7 @@ def two_classes(apart, examples=1500):
 def test_separated_clusters_agree_for_every_labelling():
     train, _, test = two_classes(20)
     assert clustering_agreement(train, LabelledCodes(test.code, 1 - test.labels), 0) == {
+        "accuracy of clusters": 1,
         "adjusted Rand": 1,
         "NMI": 1,
     }
@@ -66,6 +71,18 @@ def test_whitened_codes_are_uncorrelated_with_variance_one():
         [[1, 2, 0], [0, 1, 5], [3, 0, 1]]
     )
     np.testing.assert_allclose(np.cov((code @ whitening(code)).T), np.eye(3), atol=1e-10)
+
+
+def test_clusters_are_matched_so_that_most_examples_are_on_the_diagonal():
+    table = np.random.default_rng(0).integers(0, 50, (5, 5))
+    best = max(permutations(range(5)), key=lambda order: table[range(5), order].sum())
+    np.testing.assert_array_equal(match_clusters(table), best)
+
+
+def test_pairs_of_class_and_cluster_are_counted():
+    labels, clusters = np.random.default_rng(0).integers(0, 4, (2, 60))
+    expected = confusion_matrix(labels, clusters, labels=range(4))
+    np.testing.assert_array_equal(count_pairs(labels, clusters, 4), expected)
 
 
 def test_the_committed_results_agree_with_the_docstring():
