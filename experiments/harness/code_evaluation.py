@@ -5,6 +5,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from sklearn.decomposition import PCA
 
@@ -86,7 +87,7 @@ def evaluate_codes(settings: CodeSettings, dataset: data.Dataset, cache: PartCac
         encode = jax.jit(partial(model.encode, state.params))
 
         def decode(code: np.ndarray) -> np.ndarray:
-            return np.asarray(objective.loss.mean(model.decode(state.params, code)))
+            return np.asarray(objective.loss.mean(model.decode(state.params, jnp.asarray(code))))
 
         return measure_codes(parts, encode, decode, [settings.seed + seed])
 
