@@ -74,8 +74,8 @@ class Config:
 QUICK = Config(
     data="digits",
     narrow=(64, 30),
-    examples=300,
-    held_out=100,
+    examples=256,  # one full batch: a remainder would be a second program
+    held_out=10,  # as many as are shown
     epochs=1,
     taken_back=("wide decoder",),
     seeds=2,
