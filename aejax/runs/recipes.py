@@ -67,12 +67,14 @@ RECIPES: dict[RecipeName, Recipe] = {
         "masking noise and tied weights",
         Training(
             data="mnist",
-            sizes=(784, 256),
+            sizes=(784, 500),
             tied=True,
             corruption="masking",
             corruption_level=0.5,
+            optimizer="sgd",
+            learning_rate=0.01,  # with momentum 0.9, equivalent to 0.1 without
             epochs=15,
-            batch_size=50,
+            batch_size=20,
         ),
     ),
     "sparse": Recipe(
