@@ -58,6 +58,19 @@ def topics(
     return data.Dataset(TOPICS, *data.every_fifth(x), *data.every_fifth(labels))
 
 
+def held_out_documents(dataset: data.Dataset, count: int) -> data.Dataset:
+    """Data set whose test documents are training documents at random, for selection.
+
+    Args:
+        dataset: documents with labels.
+        count: number of held-out training documents.
+    """
+    order = np.random.default_rng(0).permutation(len(dataset.x_train))
+    held_out, rest = order[:count], order[count:]
+    x, labels = dataset.x_train, dataset.labels_train
+    return data.Dataset(dataset.name, x[rest], x[held_out], labels[rest], labels[held_out])
+
+
 _FIELDS = ("data", "indices", "indptr", "labels")
 
 

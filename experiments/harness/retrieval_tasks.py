@@ -1,4 +1,4 @@
-"""Retrieval tasks on images and documents: databases, queries and losses."""
+"""Retrieval of documents: database, queries and tf-idf weights."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,14 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from aejax import data, losses
-from aejax.types import Array, Loss
-from experiments.harness.newsgroups import documents
-from experiments.harness.training import flatten_and_scale
+from aejax import data
+from aejax.types import Array
 
 
 class Collection(NamedTuple):
-    """Inputs x of an autoencoder, features for the other methods, and labels."""
+    """Word counts x, their tf-idf weights as features, and labels."""
 
     x: np.ndarray
     features: np.ndarray
@@ -22,59 +20,46 @@ class Collection(NamedTuple):
 
 
 class RetrievalTask(NamedTuple):
-    """A database with queries, and the data-dependent parts of an autoencoder.
-
-    loss:       loss of reconstructions of x.
-    preprocess: x -> encoder input: features minus their mean in the database (otherwise bits would
-                be constant), scaled to a magnitude of about one.
-    """
+    """Documents that are searched, and queries."""
 
     database: Collection
     queries: Collection
-    loss: Loss
-    preprocess: Callable[[Array], Array]
 
 
-def image_retrieval(dataset: data.Dataset, queries: int) -> RetrievalTask:
-    """Retrieval of images by grey values, with the Bernoulli loss.
+def document_retrieval(dataset: data.Dataset, queries: int) -> RetrievalTask:
+    """Retrieval of training documents for test documents.
 
     Args:
-        dataset: data set with bounds and labels.
-        queries: number of test examples as queries, evenly spaced.
-    """
-    x, x_test = map(np.asarray, flatten_and_scale(dataset))
-    asked = _evenly_spaced(Collection(x_test, x_test, dataset.labels_test), queries)
-    mean = jnp.asarray(x.mean(axis=0))
-    return RetrievalTask(
-        Collection(x, x, dataset.labels_train), asked, losses.bernoulli, lambda x: x - mean
-    )
-
-
-def document_retrieval(path: str, queries: int) -> RetrievalTask:
-    """Retrieval of documents by tf-idf weights, with the multinomial loss of word counts.
-
-    The multinomial likelihood equals that of the constrained Poisson model up to a constant: both
-    distribute the known length of a document by a softmax.
-
-    Args:
-        path: data set, as for `documents`.
+        dataset: word counts with labels, as of `documents`.
         queries: number of test documents as queries, evenly spaced.
 
-    Source: Salakhutdinov & Hinton 2009 (constrained Poisson, and tf-idf for comparison).
+    Source: Salakhutdinov & Hinton 2009 (tf-idf for comparison).
     """
-    found = documents(path)
-    weights = jax.jit(tf_idf(found.x_train))
+    weights = jax.jit(tf_idf(dataset.x_train))
     database, tests = (
         Collection(x, np.asarray(weights(x)), labels)
-        for x, labels in ((found.x_train, found.labels_train), (found.x_test, found.labels_test))
+        for x, labels in (
+            (dataset.x_train, dataset.labels_train),
+            (dataset.x_test, dataset.labels_test),
+        )
     )
-    mean, length = jnp.asarray(database.features.mean(axis=0)), found.x_train.shape[1] ** 0.5
-    return RetrievalTask(
-        database,
-        _evenly_spaced(tests, queries),
-        losses.categorical,
-        lambda counts: length * (weights(counts) - mean),
-    )
+    return RetrievalTask(database, _evenly_spaced(tests, queries))
+
+
+def centred_tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:
+    """Input of an encoder: tf-idf weights minus their mean, with a magnitude of about one.
+
+    Without centring, all inputs would be positive, and most bits constant.
+
+    Args:
+        counts: counts [n, words] of the training documents.
+
+    Returns:
+        Function from counts [documents, words] of non-empty documents to inputs.
+    """
+    weights, length = tf_idf(counts), counts.shape[1] ** 0.5
+    mean = jnp.mean(weights(jnp.asarray(counts)), axis=0)
+    return lambda x: length * (weights(x) - mean)
 
 
 def tf_idf(counts: np.ndarray) -> Callable[[Array], Array]:

@@ -36,14 +36,29 @@ def test_a_missing_file_is_named():
 
 def test_features_of_documents_are_scikit_learns_tf_idf_and_queries_are_spaced():
     found = newsgroups.documents("topics")
-    search = retrieval_tasks.document_retrieval("topics", 48)
+    search = retrieval_tasks.document_retrieval(found, 48)
     tf_idf = TfidfTransformer(sublinear_tf=True).fit(found.x_train)
     for collection, x in ((search.database, found.x_train), (search.queries, found.x_test[::5])):
         np.testing.assert_array_equal(collection.x, x)
         np.testing.assert_allclose(collection.features, tf_idf.transform(x).toarray(), rtol=1e-5)
         assert len(collection.labels) == len(x)
     assert len(search.queries.x) == 48
-    seen = np.asarray(search.preprocess(search.database.x))
+
+
+def test_inputs_of_an_encoder_are_centred_tf_idf():
+    found = newsgroups.documents("topics")
+    features = retrieval_tasks.document_retrieval(found, 48).database.features
+    seen = np.asarray(retrieval_tasks.centred_tf_idf(found.x_train)(found.x_train))
     np.testing.assert_allclose(seen.mean(axis=0), 0, atol=1e-4)
-    expected = 10 * (search.database.features[:1] - search.database.features[1:])
-    np.testing.assert_allclose(seen[:1] - seen[1:], expected, atol=1e-4)
+    np.testing.assert_allclose(seen[:1] - seen[1:], 10 * (features[:1] - features[1:]), atol=1e-4)
+
+
+def test_held_out_documents_are_training_documents_and_no_longer_learned():
+    found = newsgroups.documents("topics")
+    held_out = newsgroups.held_out_documents(found, 100)
+    assert held_out.x_test.shape == (100, found.x_train.shape[1])
+    together = np.concatenate([held_out.x_train, held_out.x_test])
+    np.testing.assert_array_equal(np.unique(together, axis=0), np.unique(found.x_train, axis=0))
+    assert np.bincount(np.concatenate([held_out.labels_train, held_out.labels_test])).tolist() == (
+        np.bincount(found.labels_train).tolist()
+    )
