@@ -180,6 +180,8 @@ def read_rows(path: Path, schema: Schema) -> Rows:
             f"{path} lacks the columns {', '.join(map(repr, lacking))} of the training data; its "
             f"columns are {_listed(frame)}"
         )
+    if frame.empty:
+        raise ValueError(f"{path} has a header, but no rows")
     for column in schema.columns:
         if column.categories is None and not _is_numeric(frame[column.name]):
             raise _text_among_numbers(path, frame[column.name], "")

@@ -15,19 +15,22 @@ from aejax.runs.atomic_files import check_not_directory, temporary_file
 SUFFIXES = (".npy", ".npz", ".csv")
 
 
-def check_destination(path: Path) -> None:
-    """Refuse a destination that `write_examples` cannot write.
+def check_destination(path: Path, data: Path) -> None:
+    """Refuse a destination that `write_examples` cannot write, or that would replace the data.
 
     Args:
         path: destination file.
+        data: file of the data that are read.
 
     Raises:
-        ValueError: a suffix other than `.npy`, `.npz` and `.csv`.
+        ValueError: a suffix other than `.npy`, `.npz` and `.csv`, or the file of the data.
         IsADirectoryError: the destination is a directory.
     """
     check_not_directory(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"out must end in {', '.join(SUFFIXES)}, got {path}")
+    if path.exists() and data.exists() and path.samefile(data):
+        raise ValueError(f"{path} is the file of the data: choose another --out")
 
 
 def other_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -13,6 +13,9 @@ from aejax.runs.inference import TrainedRun
 from aejax.runs.integrity import write_files
 from aejax.runs.run import Run, parameters_file, write_settings
 
+NORMALISATION = "normalisation"
+"""Entry of the exported parameters that contains the shift and scale of the data."""
+
 
 def write_exported_run(
     folder: Path, run: Run, *, identity: str | None, description: Mapping[str, Any]
@@ -32,6 +35,24 @@ def write_exported_run(
 
 
 def exported_parameters(run: TrainedRun) -> dict[str, Any]:
-    """Parameters of a run and, below "normalisation", its shift and scale."""
+    """Parameters of a run and, below "normalisation", its shift and scale.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        Nested dicts of arrays.
+
+    Raises:
+        ValueError: if the parameters are a single array, or have an entry "normalisation".
+    """
+    advice = "return a dict from the model's init, such as {'kernel': array}"
+    if jax.tree_util.treedef_is_leaf(jax.tree.structure(run.params)):
+        raise ValueError(f"the parameters are one array, which has no name in a file: {advice}")
+    if NORMALISATION in as_nested_dicts(run.params):
+        raise ValueError(
+            f"the parameters have an entry {NORMALISATION!r}, the name of the shift and scale of "
+            "the data in exported files: rename it in the model's init"
+        )
     normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
-    return as_nested_dicts(run.params) | {"normalisation": normalisation}
+    return as_nested_dicts(run.params) | {NORMALISATION: normalisation}

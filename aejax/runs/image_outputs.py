@@ -30,7 +30,7 @@ def check_image_destination(out: Path, data: Path) -> None:
         FileExistsError: the destination of images is not an empty folder.
     """
     if out.suffix in SUFFIXES:
-        check_destination(out)
+        check_destination(out, data)
     elif data.is_dir() and not out.suffix:
         check_new_folder(out)
     elif not data.is_dir() and out.suffix in (".png", ".tif"):

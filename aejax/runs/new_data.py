@@ -81,10 +81,27 @@ def are_images(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES or is_folder_of_images(path)
 
 
+def _check_bounds(run: TrainedRun, path: Path, low: float | None, high: float | None) -> None:
+    """Refuse images of another range of values than that which the run maps to [0, 1]."""
+    if not isinstance(run, Run) or run.configuration.normalise != "unit-range":
+        return
+    shift, scale = map(np.unique, run.normalisation)
+    if low is None or high is None or len(shift) * len(scale) > 1:  # a range for each feature
+        return
+    start, end = shift.item(), (shift + scale).item()
+    if (low, high) != (start, end):
+        raise ValueError(
+            f"{path} has values from {low:g} to {high:g}, but the run was trained on values from "
+            f"{start:g} to {end:g}; convert the images to that range, or train with --image-mode, "
+            "which converts all images alike"
+        )
+
+
 def _open_images(run: TrainedRun, path: Path) -> NewData:
     form = image_form(run.configuration) if isinstance(run, Run) else ImageForm()
     files = find_images(path) if path.is_dir() else ImageFiles(path.parent, [path])
     images = open_images(files, form)
+    _check_bounds(run, path, *images.bounds)
 
     def finite(block: np.ndarray) -> np.ndarray:
         check_array(block, str(path))

@@ -160,3 +160,23 @@ def test_a_report_names_the_classes(photographs, tmp_path, aejax):
     out = tmp_path / "report.html"
     assert aejax("report", photographs / "memory", "--out", out).code == 0
     assert {"cat", "dog"} <= set(re.findall(r">(\w+)<", svg_texts(out.read_text())))
+
+
+def test_images_of_another_range_of_values_are_refused(tmp_path, aejax):
+    rng = np.random.default_rng(1)
+    (tmp_path / "grey").mkdir()
+    for i in range(10):
+        Image.fromarray(rng.integers(0, 256, (4, 4), np.uint8)).save(tmp_path / f"grey/{i}.png")
+    sixteen = rng.integers(0, 65536, (4, 4), np.uint16)
+    Image.fromarray(sixteen).save(tmp_path / "sixteen.png")
+    Image.fromarray(sixteen > 100).save(tmp_path / "bits.png")
+    words = "train --code 2 --normalise unit-range --epochs 1 --quiet --data"
+    assert aejax(words, tmp_path / "grey", "--out", tmp_path / "run").code == 0
+    for name, top in (("sixteen", "65535"), ("bits", "1")):
+        outcome = aejax("encode", tmp_path / "run", tmp_path / f"{name}.png")
+        assert outcome.code == 2
+        assert f"values from 0 to {top}, but the run was trained on values from 0 to 255" in (
+            outcome.err
+        )
+    out = tmp_path / "codes.npy"
+    assert aejax("encode", tmp_path / "run", tmp_path / "grey/3.png", "--out", out).code == 0

@@ -289,3 +289,22 @@ def test_scores_need_the_training_data(folder, tmp_path, aejax):
         check(aejax("score", run, new, "--out", tmp_path / "s.csv"), "is no longer the data")
     finally:
         hidden.rename(moved)
+
+
+@pytest.mark.parametrize("command", ["encode", "reconstruct", "score"])
+def test_the_data_are_not_replaced_by_the_output(folder, tmp_path, aejax, command):
+    data = tmp_path / "data.csv"
+    shutil.copy(folder / "wine.csv", data)
+    outcome = aejax(command, folder / "wine.csv.run", data, "--out", data)
+    assert (outcome.code, outcome.err.splitlines()) == (
+        2,
+        [f"aejax: {data} is the file of the data: choose another --out"],
+    )
+    assert data.read_bytes() == (folder / "wine.csv").read_bytes()
+
+
+def test_a_table_without_rows_is_refused(folder, tmp_path, aejax):
+    data = tmp_path / "data.csv"
+    data.write_text((folder / "wine.csv").read_text().splitlines()[0] + "\n")
+    outcome = aejax("score", folder / "wine.csv.run", data, "--out", tmp_path / "scores.csv")
+    assert (outcome.code, outcome.err) == (2, f"aejax: {data} has a header, but no rows\n")

@@ -35,6 +35,8 @@ class Compare:
 def compare(command: Compare) -> None:
     """Print the comparison as a table, and write its page."""
     check_not_directory(command.out)
+    if command.out.suffix not in (".html", ".htm"):
+        raise ValueError(f"out must end in .html, got {command.out}")
     runs = [run for folder in command.runs for run in summarise_compared(folder)]
     comparison = compare_runs(runs)
     from aejax.report.comparison_report import comparison_page  # matplotlib is slow to import

@@ -73,7 +73,7 @@ class Reconstruct:
 
 def encode(command: Encode) -> None:
     """Write the codes of the data."""
-    check_destination(command.out)
+    check_destination(command.out, command.data)
     run = _open(command)
     data = _load(run, command)
     codes = _one_array(command, encoder(run)(data.x))
@@ -90,7 +90,7 @@ def reconstruct(command: Reconstruct) -> None:
     if are_images(command.data):
         check_image_destination(command.out, command.data)
     else:
-        check_destination(command.out)
+        check_destination(command.out, command.data)
     run = _open(command)
     data = _load(run, command)
     if data.files is not None and command.out.suffix not in SUFFIXES:

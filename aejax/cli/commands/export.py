@@ -56,6 +56,7 @@ def export(command: Export) -> None:
     """Write the exported files and print their names and sizes."""
     _check_destination(command)
     run = runs.open(command.run, checkpoint=command.checkpoint)
+    parameters = exported_parameters(run)
     command.out.mkdir(parents=True, exist_ok=True)
     raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
     encode, decode = _functions(run)
@@ -65,7 +66,6 @@ def export(command: Export) -> None:
         data = interchange.serialise(function, like)
         write_bytes(command.out / f"{name}.stablehlo", data)
     description = _description(run, code, jax.eval_shape(decode, code))
-    parameters = exported_parameters(run)
     interchange.save_parameters(command.out / "parameters.npz", parameters, description=description)
     write_text(command.out / "description.json", json_text(description))
     if isinstance(run, Run):

@@ -77,7 +77,7 @@ def write_scores(command: Score) -> None:
 
 def _check(command: Score) -> None:
     """Refuse a destination or a contamination before any data are read."""
-    check_destination(command.out)
+    check_destination(command.out, command.data)
     if command.out.suffix == ".npy":
         raise ValueError(f"out must end in .csv or .npz, got {command.out}")
     check_contamination(command.contamination)

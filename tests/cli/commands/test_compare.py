@@ -148,3 +148,11 @@ def test_the_list_is_sorted(finished, own, tmp_path, aejax):
     empty.mkdir()
     assert aejax("runs", empty).out == f"no runs in {empty}\n"
     check(aejax("runs", tmp_path / "nowhere"), "is no folder")
+
+
+def test_a_page_of_another_suffix_is_refused(finished, own, aejax):
+    record = own / "objective.json"
+    before = record.read_bytes()
+    outcome = aejax("compare", finished, own, "--out", record)
+    assert (outcome.code, outcome.err) == (2, f"aejax: out must end in .html, got {record}\n")
+    assert record.read_bytes() == before
