@@ -82,7 +82,7 @@ def are_images(path: Path) -> bool:
 
 
 def _check_bounds(run: TrainedRun, path: Path, low: float | None, high: float | None) -> None:
-    """Refuse images of another range of values than that which the run maps to [0, 1]."""
+    """Refuse images of another range of values than the one that the run maps to [0, 1]."""
     if not isinstance(run, Run) or run.configuration.normalise != "unit-range":
         return
     shift, scale = map(np.unique, run.normalisation)
