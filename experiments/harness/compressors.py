@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 import aejax
-from aejax import Batch, Objective, corruptions, losses, theory, training
+from aejax import Batch, Initializers, Objective, corruptions, losses, theory, training
 from aejax.runs.builders import (
     make_augmentation,
     make_objective,
@@ -18,7 +18,7 @@ from aejax.runs.builders import (
 )
 from aejax.runs.configuration import Training
 from aejax.runs.recipes import RECIPES
-from aejax.types import Array, Key, Loss, Params
+from aejax.types import Array, Augmentation, Key, Loss, Params
 from experiments.harness.layer_stacks import rbm_stack
 
 Reconstruction = Callable[[Array], Array]
@@ -37,6 +37,8 @@ class Deep(NamedTuple):
     pretrained: epochs of pretraining of each layer as a restricted Boltzmann machine.
     augmented:  whether images have random affine augmentation, resampled at every step.
     loss:       loss with its output link (default: logistic, for pixels in [0, 1]).
+    sampler:    (key, x) -> new examples, which replace the batch x at every step (default: none).
+    start:      initialisers of kernels and biases.
     """
 
     sizes: tuple[int, ...]
@@ -45,11 +47,17 @@ class Deep(NamedTuple):
     pretrained: int = 0
     augmented: bool = False
     loss: Loss = losses.squared_logistic
+    sampler: Augmentation | None = None
+    start: Initializers = Initializers()
 
 
 def pca_reconstruction(x: Array, code: int) -> Reconstruction:
     """Reconstruct by PCA of the training images."""
-    analysis = theory.pca(x)
+    return components_reconstruction(theory.pca(x), code)
+
+
+def components_reconstruction(analysis: theory.PCA, code: int) -> Reconstruction:
+    """Reconstruct by the first components of a PCA."""
     rows, mean = jnp.asarray(analysis.components[:code]), jnp.asarray(analysis.mean)
     return lambda x: mean + (x - mean) @ rows.T @ rows
 
@@ -125,16 +133,24 @@ def _from_settings(
 @cache  # an objective and an optimizer are compiled once for all seeds
 def objectives(deep: Deep, side: int) -> tuple[Objective, Objective]:
     """Objectives in full precision, for evaluation, and in mixed precision, for training."""
-    model = aejax.dense(deep.sizes, activation=deep.activation, code_activation=jax.nn.identity)
-    augment = make_augmentation(AUGMENTATION)
-    assert augment is not None
-    augmentation = corruptions.on_images(augment, image_shape=(side, side))
+    model = aejax.dense(
+        deep.sizes,
+        activation=deep.activation,
+        code_activation=jax.nn.identity,
+        initializers=deep.start,
+    )
     mixed = aejax.objective(
-        aejax.mixed_precision(model),
-        deep.loss,
-        augmentation=augmentation if deep.augmented else None,
+        aejax.mixed_precision(model), deep.loss, augmentation=_augmentation(deep, side)
     )
     return aejax.objective(model, deep.loss), mixed
+
+
+def _augmentation(deep: Deep, side: int) -> Augmentation | None:
+    if not deep.augmented:
+        return deep.sampler
+    augment = make_augmentation(AUGMENTATION)
+    assert augment is not None
+    return corruptions.on_images(augment, image_shape=(side, side))
 
 
 @cache
