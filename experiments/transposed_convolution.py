@@ -150,7 +150,7 @@ def plot(config: Config, results: harness.Results) -> Figure:
         guide.draw_sliding(above_it, guide.convolution_example(), "the guide's fig. 2.1")
         guide.draw_sliding(middle, guide.transposed_example(), "its fig. 4.5, of stride 2")
         plots, images = curves.subfigures(1, 2, width_ratios=(4.6, 1))
-        three, four = (values.mean() for _, values in primary(results.metrics)[1:3])
+        three, four = (np.mean(values) for _, values in primary(results.metrics)[1:3])
         plots.suptitle(f"contrast differs by {three:.0f} % (kernel 3), {four:.0f} % (kernel 4)")
         overlaps, *panels = plots.subplots(1, 3)
         checkerboards.draw_unevenness(overlaps)

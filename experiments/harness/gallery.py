@@ -12,7 +12,14 @@ from experiments.harness.records import ROOT, summary_file
 
 DOCUMENT = ROOT / "docs" / "gallery.md"
 TOPICS = {
-    "Compression": ("thirty_numbers", "thirty_numbers_parts", "faces", "six_numbers", "depth"),
+    "Compression": (
+        "thirty_numbers",
+        "thirty_numbers_parts",
+        "faces",
+        "six_numbers",
+        "depth",
+        "bottleneck",
+    ),
     "PCA": ("pca_equivalence", "linear_to_nonlinear"),
     "Noise and filters": (
         "denoising_filters",
