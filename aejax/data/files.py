@@ -108,7 +108,7 @@ def load_file(
     Args:
         path: file or folder.
         label: column of a table with labels, which are integers or text.
-        ignore: columns of a table that are no features, such as identifiers.
+        ignore: columns of a table that are not features, such as identifiers.
         missing: treatment of missing values of a table.
         images: form that images are converted to (default: as stored).
 

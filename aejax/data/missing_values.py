@@ -1,5 +1,6 @@
 """Missing values of tables: their replacement, and statistics of the observed values alone."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -35,7 +36,7 @@ def fill_missing(dataset: Dataset, missing: Missing, names: Sequence[str]) -> Da
         name = names[int(np.argmax(empty))]
         raise ValueError(
             f"{dataset.name}: column {name!r} has no values in the training rows; leave it out of "
-            f"training: --ignore {name}"
+            f"training: --ignore {shlex.quote(name)}"
         )
     fill = normalise_observed(standardise, dataset.x_train, masks[0]).shift
     train, test = (

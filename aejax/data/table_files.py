@@ -1,5 +1,6 @@
 """Tables with named columns from `.csv`, `.tsv` and `.parquet` files, through pandas."""
 
+import shlex
 import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from aejax.data.dataset import Dataset
 from aejax.data.dtypes import ADVICE
 from aejax.data.missing_values import Missing, fill_missing
 from aejax.data.split import every_fifth
+from aejax.data.table_separators import check_separator
 
 MAX_CATEGORIES = 100
 """Maximum number of distinct values of a categorical column."""
@@ -27,10 +29,13 @@ SUFFIXES = {".csv": ",", ".tsv": "\t", ".parquet": None}
 INDEX = "index columns"
 """Attribute of a data frame with the names of the columns that number or name its rows."""
 
-IGNORE = ", or leave the column out of training: --ignore {}"
+LEAVE_OUT = "leave the column out of training: --ignore {}"
+"""Advice for a training column, completed by `_about`."""
+
+IGNORE = f", or {LEAVE_OUT}"
 """Further advice for a training column."""
 
-ACCEPT = ", accept it: --missing mean or weight-zero"
+ACCEPT = ", accept it: --missing mean, or --missing weight-zero"
 """Further advice for a missing value of a training column."""
 
 MISSING = ["", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "NULL", "null", "None"]
@@ -54,7 +59,7 @@ class Rows(NamedTuple):
     """Rows of a table for a trained model.
 
     x:        features [rows, features], float64; missing values are replaced by `Schema.fill`.
-    others:   name -> the values of each column that is no feature, unchanged text, [rows].
+    others:   name -> the values of each column that is not a feature, unchanged text, [rows].
     order:    names of all columns in the order of the file.
     observed: whether a value is not missing, [rows, features].
     """
@@ -82,7 +87,7 @@ def load_table(
     Args:
         path: file that `read_table` reads.
         label: column of the labels.
-        ignore: columns that are no features.
+        ignore: columns that are not features.
         missing: treatment of missing values.
 
     Returns:
@@ -114,13 +119,13 @@ def read_table(
     """Read a table with a header as features and labels.
 
     Numeric columns are features. A column of text is categorical and becomes a one-hot block. The
-    index, a first column without a name or the index of Parquet, is no feature.
+    index, a first column without a name or the index of Parquet, is not a feature.
 
     Args:
         path: `.csv`, `.tsv` (both optionally `.gz`) or `.parquet` file.
         label: column of the labels: integers, or text, whose classes are numbered in ascending
             order.
-        ignore: columns that are no features, such as identifiers.
+        ignore: columns that are not features, such as identifiers.
         accept_missing: whether features may have missing values.
 
     Returns:
@@ -149,7 +154,9 @@ def read_table(
         _refuse_missing(path, is_missing, ACCEPT + IGNORE)
     empty = [name for name, rows in is_missing.items() if rows.all()]
     if empty:
-        raise ValueError(f"{path}: column {empty[0]!r} has no values; --ignore {empty[0]}")
+        raise ValueError(
+            f"{path}: column {empty[0]!r} has no values; {_about(empty[0], LEAVE_OUT)}"
+        )
     x = to_features(columns, values, is_missing)
     labels, classes = (None, None) if label is None else _labels(path, frame[label])
     return Table(x, labels, Schema(columns, label, classes))
@@ -254,6 +261,7 @@ def _read(
             warnings.simplefilter("error", pandas.errors.ParserWarning)  # rows that are too long
             head = pandas.read_csv(path, header=None, nrows=1, dtype=str, **shared)
             names = head.iloc[0].tolist()
+            check_separator(path, names)
             _check_header(path, names)
             known = set(names)
             kept = set(text) if text is not None else known.difference(numeric)
@@ -314,11 +322,6 @@ def _check_header(path: Path, names: list[str]) -> None:
             f"{path} starts with numbers, {', '.join(names[:3])}, …; expected a header with the "
             "names of the columns in the first line"
         )
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        raise ValueError(
-            f"{path} has one column, {names[0]!r}; expected fields separated by commas (.csv) or "
-            "tabs (.tsv)"
-        )
     if "" in names[1:]:
         raise ValueError(f"{path}: column {names.index('', 1) + 1} has no name in the header")
     repeated = sorted(name for name, count in Counter(names).items() if count > 1)
@@ -340,6 +343,11 @@ def _is_numeric(series: Any) -> bool:
     return types.is_numeric_dtype(series.dtype) and not types.is_complex_dtype(series.dtype)
 
 
+def _about(name: str, advice: str) -> str:
+    """Advice with the name of a column, quoted for a shell."""
+    return advice.format(shlex.quote(name))
+
+
 def _column(path: Path, series: Any) -> Column:
     """Column of a series; ValueError if it is neither numeric nor categorical."""
     if _is_numeric(series):
@@ -350,7 +358,7 @@ def _column(path: Path, series: Any) -> Column:
         advice = ADVICE.get(kind, "convert it to numbers or text")
         raise ValueError(
             f"{path}: column {series.name!r} has dtype {series.dtype}; {advice}"
-            f"{IGNORE.format(series.name)}"
+            f"{_about(series.name, IGNORE)}"
         )
     if 2 * sum(map(_is_number, given)) >= len(given) > 0:
         raise _text_among_numbers(path, series, IGNORE)
@@ -359,8 +367,8 @@ def _column(path: Path, series: Any) -> Column:
         raise ValueError(
             f"{path}: column {series.name!r} has {len(categories)} different texts in "
             f"{len(series)} rows; expected numbers, or at most {MAX_CATEGORIES} categories that "
-            f"repeat; leave out an identifier: --ignore {series.name}; convert dates, and numbers "
-            "with units, to numbers"
+            f"repeat; leave out an identifier: --ignore {shlex.quote(series.name)}; convert dates, "
+            "and numbers with units, to numbers"
         )
     return Column(series.name, tuple(categories))
 
@@ -370,7 +378,7 @@ def _text_among_numbers(path: Path, series: Any, advice: str) -> ValueError:
     row, text = texts[0] if texts else (0, str(series.iloc[0]))
     return ValueError(
         f"{path}: column {series.name!r} has the text {text!r} (row index {row}) among numbers; "
-        f"correct the value{advice.format(series.name)}"
+        f"correct the value{_about(series.name, advice)}"
     )
 
 
@@ -405,7 +413,7 @@ def _refuse(path: Path, name: str, is_bad: np.ndarray, complaint: str, advice: s
     if count:
         raise ValueError(
             f"{path}: column {name!r}, {count} of {len(is_bad)} rows: {complaint}, first at row "
-            f"index {int(np.argmax(is_bad))}; {advice.format(name)}"
+            f"index {int(np.argmax(is_bad))}; {_about(name, advice)}"
         )
 
 
@@ -420,7 +428,7 @@ def _labels(path: Path, series: Any) -> tuple[Integer[np.ndarray, " rows"], tupl
     if not (np.abs(numbers) <= 2.0**53).all() or (numbers != np.rint(numbers)).any():
         raise ValueError(
             f"{path}: the label column {series.name!r} has real numbers; expected integers or text "
-            f"as classes; a quantity is no label: --ignore {series.name}"
+            f"as classes; a quantity is not a label: --ignore {shlex.quote(series.name)}"
         )
     return numbers.astype(np.int64), None
 

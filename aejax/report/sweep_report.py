@@ -8,7 +8,7 @@ from aejax import plots
 from aejax.report.page import CaptionedFigure, Section, key_numbers, page, render_figures
 from aejax.report.tables import definitions, table
 from aejax.runs.sweep_programs import Row
-from aejax.runs.sweep_summary import CodeError, errors_by_code, summarise
+from aejax.runs.sweep_summary import INTERVAL, CodeError, errors_by_code, summarise
 from aejax.runs.sweeping import Sweep
 
 ERROR = "mean over examples of the sum over features of (x̂ − x)², in normalised units"
@@ -56,11 +56,11 @@ def _summaries(sweep: Sweep, rows: list[Row]) -> list[Row]:
             **_settings(sweep, row),
             **({"diverged": row.get("diverged", "none")} if has_diverged else {}),
             "validation error": row.get("validation error"),
-            "95 % interval": _interval(row.get("95 % from"), row.get("to")),
+            "95 % interval": _interval(row.get(f"{INTERVAL}, from"), row.get("to")),
             "that of PCA": row.get("PCA validation"),
             "difference from the best": row.get("difference from the best"),
             "interval of the difference": _interval(
-                row.get("95 % from of the difference"), row.get("to of the difference")
+                row.get(f"{INTERVAL} of the difference, from"), row.get("to of the difference")
             ),
             "test error": row.get("test error"),
             "PCA, test error": row.get("PCA test"),

@@ -76,15 +76,16 @@ class Options:
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None
-    """column of a table with labels, integers or text; it is no feature"""
+    """column of a table with labels, integers or text; it is not a feature"""
     ignore: tuple[str, ...] = ()
-    """columns of a table that are no features, such as identifiers"""
+    """columns of a table that are not features, such as identifiers"""
     missing: Missing = "refuse"
     """missing values of a table: refuse them; replace them by the mean of their column; or also
     leave them out of the loss, with weight zero"""
     normalise: Scale | None = None
-    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all; None: unit-range
-    for values with known bounds, such as pixels, or a loss that needs it, else standardise"""
+    """scale the features to [0, 1], or to mean 0 and variance 1, or (none) not at all; if left out:
+    unit-range for values with known bounds, such as pixels, or a loss that needs it, else
+    standardise"""
     code: int | None = None
     """number of code units, in place of the last of sizes; None: a quarter of the features, 16 at
     most"""

@@ -111,7 +111,8 @@ def open_objective_run(
     if objective is None and record.factory is None:
         raise ValueError(
             f"{folder} does not record how its objective is made: pass it, "
-            f"aejax.runs.open({str(folder)!r}, objective)"
+            f"aejax.runs.open({str(folder)!r}, objective); for the command line, train it by the "
+            "name of its factory: aejax.runs.train('my_models.py:make', …)"
         )
     if objective is None:
         warn_of_changed_source(folder, record.factory, about.source)

@@ -118,7 +118,8 @@ def train(
         loggers: functions of (state, record), or context managers of these, such as
             `runs.loggers.csv(path)` (default: TensorBoard events in the folder). They are called
             after the epoch is saved, on the main process; one that fails is left out.
-        callbacks: functions of (state, record), called after each epoch; True stops.
+        callbacks: functions of (state, record), called after each epoch; True stops. A stopped run
+            that is resumed trains at least one more epoch, after which they are called again.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
         placement: shardings of the arrays; see `aejax.sharding`.
 

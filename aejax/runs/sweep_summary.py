@@ -9,6 +9,9 @@ from aejax.evaluation import interval
 from aejax.runs.sweep_programs import Row
 from aejax.runs.sweeping import Sweep
 
+INTERVAL = "95 % interval over seeds"
+"""Column of the lower end of an interval, completed by ", from"."""
+
 MIN_SEEDS = 2
 """Minimum number of seeds for an interval."""
 
@@ -98,7 +101,7 @@ def _summary(sweep: Sweep, rows: Sequence[Row], best: np.ndarray, *, is_best: bo
 
 def _ends(found: Sequence[float], suffix: str = "") -> Row:
     _, low, high = found
-    return {f"95 % from{suffix}": low, f"to{suffix}": high}
+    return {f"{INTERVAL}{suffix}, from": low, f"to{suffix}": high}
 
 
 def _groups(sweep: Sweep) -> list[list[Row]]:

@@ -98,7 +98,10 @@ def test_a_run_that_leaves_values_out_is_resumed(tables, tmp_path, aejax):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--data mixed.csv --loss squared", "column 'a', | --missing mean or weight-zero"),
+        (
+            "--data mixed.csv --loss squared",
+            "column 'a', | --missing mean, or --missing weight-zero",
+        ),
         ("--data digits --loss by-column", "the loss by-column is for the columns of a table"),
         ("--data digits --missing mean", "missing is for its values, but digits is none"),
         (

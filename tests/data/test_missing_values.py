@@ -94,7 +94,9 @@ def test_new_rows_are_filled_with_the_means_of_the_training_data(path, tmp_path)
 
 
 def test_missing_values_are_refused_by_default_with_what_to_do(path):
-    with pytest.raises(ValueError, match=r"missing value, .*--missing mean or weight-zero, or lea"):
+    with pytest.raises(
+        ValueError, match=r"missing value, .*--missing mean, or --missing weight-zero, or"
+    ):
         load(path, ignore=["id"])
     with pytest.raises(ValueError, match="missing is for its values, but digits is none"):
         load("digits", missing="mean")

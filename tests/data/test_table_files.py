@@ -106,6 +106,9 @@ def test_a_category_that_looks_like_a_number_is_text(tmp_path):
         ("", "is empty; expected a header and rows"),
         ("a,b\n", "has a header and no rows"),
         ("a;b\n1;2\n", "has one column, 'a;b'; expected fields separated by commas"),
+        ("a;b, c\n1;2\n", "has 2 columns, 'a;b', ' c'; .* it looks separated by ';': save it with"),
+        ("a;b;c, d\n1;2;3,5\n", r"2 columns, .* read_csv\('.*t.csv', sep=';'\).to_csv"),
+        ("a\tb\n1\t2\n", r"has one column, 'a\\tb'; .* it looks separated by '\\t'"),
         ("a,b\n1,2,3\n4,5,6\n", "is not a readable table: Length of header"),
         ("a,b\n1,2\n4,5,6\n", "is not a readable table: .*saw 3"),
         ("a,b\n1,2\n1\n", r"column 'b', 1 of 2 rows: missing value, first at row index 1; fill it"),
@@ -120,6 +123,11 @@ def test_a_category_that_looks_like_a_number_is_text(tmp_path):
             "'a' has 101 different texts in 300 rows; expected numbers, or at most 100",
         ),
         ("a\n" + "".join(f"t{i}\n" for i in range(9)), "leave out an identifier: --ignore a"),
+        (
+            "b (y)\n" + "".join(f"t{i}\n" for i in range(9)),
+            r"leave out an identifier: --ignore 'b \(y\)';",
+        ),
+        ("b (y),a\n" + ",1\n" * 9, r"column 'b \(y\)', .*--ignore 'b \(y\)'$"),
         ("a,b\n1,2\n", "2 examples|1 examples without a test split"),
     ],
 )
@@ -127,6 +135,31 @@ def test_unsuitable_tables_are_refused_by_column_and_row(tmp_path, text, words):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=words):
         load(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.csv", "{q}a;b;c{q},d\n1,2\n"),
+        ("t.csv", "a;b;c,d\n1,2\n"),
+        ("t.csv", "a|b,c|d\nx,1\n"),
+        ("t.tsv", "a, b\tc\n1,5\t2\n"),
+        ("t.tsv", "a, b\n1\n"),
+    ],
+)
+def test_names_with_another_separator_are_read(tmp_path, name, text):
+    (tmp_path / name).write_text(text.format(q='"'))
+    x, _, schema = read_table(tmp_path / name)
+    separator = "," if name == "t.csv" else "\t"
+    (header, *_) = csv.reader(text.format(q='"').splitlines(), delimiter=separator)
+    assert [column.name for column in schema.columns] == header
+    assert len(x) == 1
+
+
+def test_a_tab_separated_name_needs_tabs(tmp_path):
+    (tmp_path / "t.tsv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match=r"has one column, 'a,b'; .* it looks separated by ','"):
+        read_table(tmp_path / "t.tsv")
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,9 @@ def test_folders_of_the_other_kind_are_refused(finished, tmp_path, capsys):
     words = "train --data digits --sizes 64 4 --epochs 1 --batch-size 512 --out"
     assert main([*words.split(), str(tmp_path / "command")]) == 0
     assert main(["encode", str(finished), "new.npy"]) == 2
-    assert "does not record how its objective is made: pass it" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert "does not record how its objective is made: pass it" in message
+    assert "for the command line, train it by the name of its factory: " in message
     for command in ("report", "export", "explore"):
         assert main([command, str(finished)]) == 2
         assert "does not record how its objective is made: pass it" in capsys.readouterr().err

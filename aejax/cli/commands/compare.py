@@ -27,7 +27,7 @@ class Compare:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN RUN …")]
     """folders of the runs, two or more; that of a sweep stands for its best run of each program"""
     out: Path = Path("comparison.html")
-    """page with the curves of all runs"""
+    """page with the curves of all runs; the default is in the working directory"""
     json: bool = False
     """print the table as JSON"""
 

@@ -96,7 +96,7 @@ def _write_sweep_page(command: Report) -> None:
     found = open_sweep(command.run)
     out = command.run / "sweep.html" if command.out is None else command.out
     write_text(out, sweep_page(found))
-    print(f"report: {out}, of {len(found.table)} members")
+    print(f"report: {out}, of {len(found.table)} members (each setting with each seed)")
 
 
 def _summary(run: TrainedRun, folder: Path) -> dict[str, float | str]:

@@ -54,9 +54,9 @@ class Verify:
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None
-    """column of a table that is no feature but the label; None: there is none"""
+    """column of a table that is not a feature but the label; None: there is none"""
     ignore: tuple[str, ...] = ()
-    """columns of a table that are no features, such as identifiers"""
+    """columns of a table that are not features, such as identifiers"""
     theorem: Annotated[
         tuple[str, ...],
         tyro.conf.arg(help=f"theorems to verify; if empty: all of {', '.join(THEOREMS)}"),

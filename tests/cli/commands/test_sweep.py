@@ -45,7 +45,9 @@ def test_a_sweep_prints_its_settings_and_resumes(aejax, command, small, tmp_path
     assert np.load(codes).shape[1] == int(best[-1])
     (tmp_path / "sweep" / "sweep.html").unlink()
     report = aejax("report", tmp_path / "sweep")
-    assert report.out == f"report: {tmp_path / 'sweep' / 'sweep.html'}, of 8 members\n"
+    members = "of 8 members (each setting with each seed)"
+    assert report.out == f"report: {tmp_path / 'sweep' / 'sweep.html'}, {members}\n"
+    assert "95 % interval over seeds, from" in lines[0]
     assert (tmp_path / "sweep" / "sweep.html").read_text() == page
     check(aejax("report", tmp_path / "sweep", "--data", small), "--data is for a run, but")
     compared = aejax("compare", tmp_path / "sweep", "--out", tmp_path / "page.html")
