@@ -107,7 +107,7 @@ def test_a_category_that_looks_like_a_number_is_text(tmp_path):
         ("a,b\n", "has a header and no rows"),
         ("a;b\n1;2\n", "has one column, 'a;b'; expected fields separated by commas"),
         ("a;b, c\n1;2\n", "has 2 columns, 'a;b', ' c'; .* it looks separated by ';': save it with"),
-        ("a;b;c, d\n1;2;3,5\n", r"2 columns, .* read_csv\('.*t.csv', sep=';'\).to_csv"),
+        ("a;b;c, d\n1;2;3,5\n", r"2 columns, .*read_csv\('.*t.csv', sep=';'\).to_csv"),
         ("a\tb\n1\t2\n", r"has one column, 'a\\tb'; .* it looks separated by '\\t'"),
         ("a,b\n1,2,3\n4,5,6\n", "is not a readable table: Length of header"),
         ("a,b\n1,2\n4,5,6\n", "is not a readable table: .*saw 3"),
