@@ -138,6 +138,19 @@ def divide(grid: Mapping[str, Sequence[Any]]) -> list[Program]:
     return [Program(_name(key), dict(key), tuple(each)) for key, each in members.items()]
 
 
+def program_of(row: Settings, swept: Sequence[str]) -> str:
+    """Name of the program that a member belongs to.
+
+    Args:
+        row: row of the table, as JSON stores it.
+        swept: names of the swept settings.
+
+    Returns:
+        The name, as in `Program`.
+    """
+    return _name([(name, row.get(name)) for name in swept if _is_static(name, row.get(name))])
+
+
 def with_settings(options: Options, settings: Settings) -> Options:
     """Replace some of the settings of a run.
 

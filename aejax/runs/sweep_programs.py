@@ -30,9 +30,11 @@ from aejax.runs.run import (
     About,
     checkpoint_settings,
     checkpoints_folder,
+    configuration_file,
     data_folder,
     history_file,
     open_run,
+    read_configuration,
     write_metrics,
     write_settings,
 )
@@ -68,6 +70,28 @@ def check_program(
     """Raise ValueError for settings of a program that do not fit the data, before any training."""
     _, configurations = _configurations(options, program, examples, seeds[:1])
     make_trained_objective(configurations[0], examples.shape, examples.columns)
+
+
+def check_replaceable(
+    run: Path, options: Options, program: Program, examples: Examples, seeds: Sequence[int]
+) -> None:
+    """Refuse to replace a run that is not one of a program that was killed.
+
+    Args:
+        run: folder of the run, which need not exist.
+        options: settings that all members of the sweep share.
+        program: the program.
+        examples: examples in memory.
+        seeds: seed of each repetition.
+
+    Raises:
+        ValueError: if the folder holds something else than a member of the program.
+    """
+    if not run.exists():
+        return
+    _, configurations = _configurations(options, program, examples, seeds)
+    if not configuration_file(run).exists() or read_configuration(run) not in configurations:
+        raise ValueError(f"{run} is not a run of this sweep, which would replace it: move it")
 
 
 def train_program(

@@ -7,7 +7,7 @@ ordinary run).
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from os import PathLike
 from pathlib import Path
@@ -15,10 +15,8 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from aejax.checkpoints.arrays import differences
 from aejax.data.table_files import import_pandas
 from aejax.hyperparameters import as_integer
-from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs.array_files import write_columns
 from aejax.runs.atomic_files import write_text
 from aejax.runs.configuration import Options
@@ -27,12 +25,25 @@ from aejax.runs.error_messages import PYTHON, explain_errors
 from aejax.runs.examples import Examples, load_in_memory
 from aejax.runs.json_files import json_text
 from aejax.runs.lock import locked
-from aejax.runs.run import check_location, configuration_file, objective_file, sweep_file
+from aejax.runs.run import check_location, sweep_file
+from aejax.runs.sweep_files import (
+    Request,
+    check_folder,
+    finished_programs,
+    program_file,
+    program_files,
+    read_program,
+    read_request,
+    run_of,
+    write_program,
+    write_request,
+)
 from aejax.runs.sweep_grid import TRACED, Program, as_lists, check_grid, divide, without_settings
 from aejax.runs.sweep_programs import (
     Row,
     best_member,
     check_program,
+    check_replaceable,
     train_program,
     write_member,
 )
@@ -117,22 +128,29 @@ def sweep(
     if not 1 <= count <= MAX_SEED - options.seed:
         raise ValueError(f"seeds must be from 1 to {MAX_SEED - options.seed}, got {count}")
     check_grid(options, lists)
-    _check_folder(out)
-    examples = load_in_memory(options)
     programs, seed_list = divide(lists), range(options.seed, options.seed + count)
+    check_folder(out, [program.name for program in programs])
+    examples = load_in_memory(options)
     for program in programs:
         check_program(options, program, examples, seed_list)
     if progress:
         _report_large_codes(lists, examples)
     with explain_errors(out, PYTHON), locked(out, option=PYTHON.out):
-        request = _request(options, lists, count, examples)
-        _write_request(out, request)
+        request = write_request(out, _request(options, lists, count, examples))
+        finished = finished_programs(out, request)
+        for program in programs:
+            if program.name not in finished:
+                run = out / run_of(program.name)
+                check_replaceable(run, options, program, examples, seed_list)
         rows = []
         for number, program in enumerate(programs, start=1):
             label = f"aejax: program {number} of {len(programs)}, {program.name}"
             if progress:
-                print(f"{label}: {_state_of(out, program, count)}", file=sys.stderr, flush=True)
-            rows += _finish_program(out, options, program, examples, seed_list)
+                state = _state_of(program, finished, count)
+                print(f"{label}: {state}", file=sys.stderr, flush=True)
+            if program.name not in finished:
+                _train_program(out, request, options, program, examples, seed_list)
+            rows += read_program(program_file(out, program.name), request)
         found = _sweep(out, request, rows)
         write_table(open_sweep(out))
     return found
@@ -156,9 +174,8 @@ def open_sweep(folder: str | PathLike[str]) -> Sweep:
     out = Path(folder).expanduser()
     if not sweep_file(out).exists():
         raise FileNotFoundError(f"{out} is not a sweep: it contains no {sweep_file(out).name}")
-    request = _read_sealed(sweep_file(out))
-    files = sorted((out / "programs").glob("*.json"))
-    rows = [row for file in files for row in _read_sealed(file)["rows"]]
+    request = read_request(out)
+    rows = [row for file in program_files(out) for row in read_program(file, request)]
     if not rows:
         raise ValueError(f"no program of the sweep {out} is finished: run it again")
     rows.sort(key=lambda row: [_order(row[name]) for name in (*request["swept"], "seed")])
@@ -186,12 +203,6 @@ def _report_large_codes(grid: Mapping[str, Sequence[Any]], examples: Examples) -
             )
 
 
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that holds a run."""
-    if configuration_file(out).exists() or objective_file(out).exists():
-        raise ValueError(f"{out} holds a run: choose another out for the sweep")
-
-
 def _request(
     options: Options, grid: Mapping[str, Sequence[Any]], seeds: int, examples: Examples
 ) -> dict[str, Any]:
@@ -209,51 +220,27 @@ def _request(
     return json.loads(json.dumps(request))
 
 
-def _write_request(out: Path, request: Mapping[str, Any]) -> None:
-    """Write the settings of a sweep, or compare them with those in the folder."""
-    file = sweep_file(out)
-    if not file.exists():
-        write_text(file, json_text(seal(request)))
-    elif changed := differences(_read_sealed(file), request):
-        raise ValueError(
-            f"{out} holds another sweep: {changed}; choose another out, or repeat its settings"
-        )
-
-
-def _finish_program(
-    out: Path, options: Options, program: Program, examples: Examples, seeds: Sequence[int]
-) -> list[Row]:
-    """Rows of a program, which is trained if it is not finished."""
-    file = _program_file(out, program)
-    if file.exists():
-        return _read_sealed(file)["rows"]
+def _train_program(
+    out: Path,
+    request: Request,
+    options: Options,
+    program: Program,
+    examples: Examples,
+    seeds: Sequence[int],
+) -> None:
+    """Train a program; write its best member and its rows."""
     members = train_program(options, program, examples, seeds)
-    best = best_member(members)
-    run = f"runs/{program.name}"
+    best, run = best_member(members), run_of(program.name)
     if best is not None:
         write_member(out / run, best, examples)
     rows = [{**member.row, "run": run if member is best else None} for member in members]
-    write_text(file, json_text(seal({"rows": rows})))
-    return _read_sealed(file)["rows"]  # so that trained and read rows are identical
+    write_program(out, program.name, rows, request)
 
 
-def _state_of(out: Path, program: Program, seeds: int) -> str:
-    if _program_file(out, program).exists():
+def _state_of(program: Program, finished: Collection[str], seeds: int) -> str:
+    if program.name in finished:
         return "finished before"
     return f"training {len(program.traced) * seeds} members"
-
-
-def _program_file(out: Path, program: Program) -> Path:
-    return out / "programs" / f"{program.name}.json"
-
-
-def _read_sealed(file: Path) -> dict[str, Any]:
-    try:
-        return unseal(file.read_bytes())
-    except ValueError as error:
-        raise ValueError(
-            f"{file} is damaged: {error}; delete it to train its part of the sweep again"
-        ) from error
 
 
 def _sweep(out: Path, request: Mapping[str, Any], rows: Sequence[Row]) -> Sweep:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from sklearn.decomposition import PCA
 
 from aejax import runs
 from aejax.cli import main
+from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs import sweeping
 from aejax.runs.configuration import Options, Penalties
 from aejax.runs.listing import summarise_run
@@ -245,6 +247,64 @@ def test_damage_is_named(found, folder, settings):
     file.write_text(file.read_text().replace('"seed": 3', '"seed": 5'))
     with pytest.raises(ValueError, match=r"code-1.json is damaged: .* delete it to train"):
         runs.sweep(settings, {"code": [1], "learning_rate": RATES}, out=out, seeds=2)
+
+
+def test_files_of_others_in_the_folder_are_refused_or_ignored(found, folder, settings):
+    out = folder / "mixed"
+    shutil.copytree(found.folder, out)
+    programs, grid = out / "programs", {"code": [1, 2], "learning_rate": RATES}
+    (programs / "._code-2.json").write_bytes(b"\0\5\26\7")
+    assert runs.open_sweep(out).table == found.table
+    for name in ("code-2 (copy)", "code-5"):
+        shutil.copy(programs / "code-2.json", programs / f"{name}.json")
+        words = rf"{re.escape(name)}.json holds code-2, not {re.escape(name)}: delete it"
+        for opened in (
+            lambda: runs.open_sweep(out),
+            lambda: runs.sweep(settings, grid, out=out, seeds=2),
+        ):
+            with pytest.raises(ValueError, match=words):
+                opened()
+        (programs / f"{name}.json").unlink()
+    document = unseal((programs / "code-2.json").read_text())
+    older = json.dumps(seal({"rows": document["rows"]}))  # written by older versions
+    (programs / "code-2.json").write_text(older)
+    assert runs.sweep(settings, grid, out=out, seeds=2).table == found.table
+    (programs / "code-2.json").write_text(json.dumps(seal({**document, "sweep": "other"})))
+    with pytest.raises(ValueError, match=r"code-2.json belongs to a sweep with other settings"):
+        runs.open_sweep(out)
+    (out / "sweep.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"sweep.json is damaged.*restore it, or choose another"):
+        runs.sweep(settings, grid, out=out, seeds=2)
+    (out / "sweep.json").unlink()
+    with pytest.raises(ValueError, match=r"holds programs/code-1.json, but no sweep.json"):
+        runs.sweep(settings, grid, out=out, seeds=2)
+
+
+def test_a_run_of_the_user_is_not_replaced(found, folder, settings):
+    out, grid = folder / "project", {"code": [1], "learning_rate": RATES}
+    notes = out / "runs" / "code-1" / "notes.txt"
+    shutil.copytree(found.folder / "runs" / "code-2", notes.parent)
+    notes.write_text("mine")
+    with pytest.raises(ValueError, match=r"project holds runs/code-1, but no sweep.json: choose"):
+        runs.sweep(settings, grid, out=out, seeds=2)
+    shutil.copy(found.folder / "sweep.json", out)
+    shutil.rmtree(notes.parent / "checkpoints")
+    file = notes.parent / "configuration.json"
+    for write in (lambda: None, file.unlink):
+        write()
+        with pytest.raises(ValueError, match=r"runs/code-1 is not a run of this sweep, which"):
+            runs.sweep(settings, grid, out=out, seeds=2)
+    assert notes.read_text() == "mine"
+    assert not (out / "programs").exists()
+
+
+def test_a_program_whose_run_was_deleted_is_trained_again(found, folder, settings):
+    out = folder / "deleted"
+    shutil.copytree(found.folder, out)
+    shutil.rmtree(out / "runs" / "code-2")
+    again = runs.sweep(settings, {"code": [1, 2], "learning_rate": RATES}, out=out, seeds=2)
+    assert again.table == found.table
+    assert runs.open(out / "runs" / "code-2").step == runs.open(found.folder / "runs/code-2").step
 
 
 def test_diverged_members_have_no_figures_and_are_named(folder, settings):
