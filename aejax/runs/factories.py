@@ -14,6 +14,8 @@ from types import ModuleType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 from aejax.objectives import Objective
+from aejax.runs.local_modules import load_file, load_module
+from aejax.runs.local_sources import INSTALLED, package_root
 from aejax.training.fit_arguments import check_objective
 
 
@@ -97,6 +99,22 @@ def factory_file(name: str) -> Path | None:
     return None if origin is None or not _is_file_name(origin) else Path(origin)
 
 
+def import_folders(name: str, file: Path) -> list[Path]:
+    """Folders from which the file of a factory imports modules of the user.
+
+    Args:
+        name: "module:function" or "file.py:function".
+        file: Python file of the factory.
+
+    Returns:
+        The folder of the file and that of its package, or the folder of the module.
+    """
+    source, _, _ = name.rpartition(":")
+    if _is_file_name(source):
+        return _folders_of_file(file)
+    return [file.parents[source.count(".") + (file.name == "__init__.py")]]
+
+
 def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
     """Make the objective that a factory returns.
 
@@ -115,7 +133,7 @@ def call_factory(name: str, arguments: Mapping[str, Any]) -> Objective:
     make = load_factory(name)
     try:
         made = make(**typed_arguments(make, arguments))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = _line(error, inspect.getsourcefile(make) or "")
         given = dict(arguments)
         raise ValueError(
@@ -136,9 +154,16 @@ def _is_own_function(module: ModuleType, value: Any) -> bool:
     return inspect.isfunction(value) and value.__module__ == module.__name__
 
 
+def _folders_of_file(file: Path) -> list[Path]:
+    return list(dict.fromkeys([file.parent, package_root(file)]))
+
+
 def _imported(name: str, module: str) -> ModuleType:
+    file = factory_file(name)
     try:
-        return import_module(module)
+        if file is None or _is_installed(module, file):
+            return import_module(module)
+        return load_module(module, file, *import_folders(name, file))
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # a package that the module itself imports
@@ -146,6 +171,13 @@ def _imported(name: str, module: str) -> ModuleType:
             f"the factory {name} cannot be imported: {error}; start Python in the folder of "
             f"{module}, add that folder to PYTHONPATH, or pass the objective"
         ) from error
+
+
+def _is_installed(module: str, file: Path) -> bool:
+    """Whether a module does not change while the process runs."""
+    top, _, _ = module.partition(".")
+    known = top == "aejax" or top in sys.stdlib_module_names
+    return known or not set(INSTALLED).isdisjoint(file.parts)
 
 
 def _find(path: Path) -> Path | None:
@@ -159,23 +191,14 @@ def _run_file(path: Path) -> ModuleType:
     found = _find(path)
     if found is None:
         raise ValueError(f"there is no file {path}, nor {path.name} in {Path.cwd()}")
-    if str(found.parent) not in sys.path:
-        sys.path.append(str(found.parent))
     name = f"_aejax_factory_{found.stem}"
-    spec = importlib.util.spec_from_file_location(name, found)
-    assert spec is not None  # its name ends in .py
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and Flax modules look their module up
     try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[name]
+        return load_file(name, found, _folders_of_file(found))
+    except (Exception, SystemExit) as error:
         where = _line(error, str(found))
         raise ValueError(
             f"{path} cannot be imported{where}: {type(error).__name__}: {error}"
         ) from error
-    return module
 
 
 def _line(error: BaseException, file: str) -> str:
