@@ -40,7 +40,7 @@ def load_file(name: str, file: Path, folders: Sequence[Path]) -> ModuleType:
 
     Raises:
         ImportError: if a module has the name of one that Python or an installed package has loaded.
-        Exception: that of the file.
+        Exception: if the file raises it.
     """
     visible = _visible(file, folders)
     loader = _FreshLoader(name, str(file), visible)
@@ -70,7 +70,7 @@ def load_module(name: str, file: Path, folder: Path) -> ModuleType:
 
     Raises:
         ImportError: as `load_file`.
-        Exception: that of the module.
+        Exception: if the module raises it.
     """
     with _visible(file, [folder])():
         return import_module(name)
