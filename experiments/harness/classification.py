@@ -1,5 +1,6 @@
 """Evaluation of codes by classification: linear classifiers and fine-tuned networks."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import jax
@@ -15,6 +16,7 @@ from aejax import Batch, losses, training
 from aejax.types import Autoencoder, Key, Params
 
 ALPHAS = np.logspace(-1, 4, 6)
+FEW_LABEL_ALPHAS = np.logspace(0, 4, 5)
 
 
 def linear_accuracy(
@@ -37,6 +39,36 @@ def linear_accuracy(
     classifier = make_pipeline(StandardScaler(), RidgeClassifierCV(ALPHAS))
     classifier.fit(np.asarray(code), labels)
     return float(classifier.score(np.asarray(code_test), labels_test))
+
+
+def few_label_accuracy(
+    code: np.ndarray,
+    code_test: np.ndarray,
+    labels: np.ndarray,
+    labels_test: np.ndarray,
+    draws: Sequence[np.ndarray],
+) -> float:
+    """Mean test accuracy of ridge classifiers over draws of few labelled examples.
+
+    A code is centred and divided by one scale for all its units, those of all examples: a few
+    labelled ones cannot standardise single units. Leave-one-out cross-validation on the labelled
+    examples selects the penalty among `FEW_LABEL_ALPHAS`.
+
+    Args:
+        code: codes of all training examples, of which the draws are labelled.
+        code_test: test codes [test examples, units].
+        labels: class of each training example.
+        labels_test: class of each test example.
+        draws: indices of the labelled examples of each draw.
+
+    Returns:
+        Accuracy in [0, 1].
+    """
+    mean, scale = code.mean(axis=0), code.std(axis=0)
+    scale = np.sqrt(np.mean(np.square(scale)))
+    code, code_test = (code - mean) / scale, (code_test - mean) / scale
+    fits = [RidgeClassifierCV(FEW_LABEL_ALPHAS).fit(code[rows], labels[rows]) for rows in draws]
+    return float(np.mean([fitted.score(code_test, labels_test) for fitted in fits]))
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
