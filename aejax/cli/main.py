@@ -163,7 +163,7 @@ def _run(arguments: list[str]) -> int:
     except (ValueError, OSError, FloatingPointError, ImportError, MemoryError) as error:
         if debug:
             traceback.print_exc()
-        _print_error(str(error) or "out of memory")
+        _print_error(_message(error))
         return BAD_INPUT
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
@@ -234,6 +234,13 @@ def _initial_settings(command: Train) -> Training | None:
         return RECIPES[command.recipe].training
     run = command.out if command.resume else command.from_
     return None if run is None else read_configuration(run)
+
+
+def _message(error: BaseException) -> str:
+    """Text of an error; of one of the operating system, with the file first and no number."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or "out of memory"
 
 
 def _print_error(message: str) -> None:

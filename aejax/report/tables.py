@@ -13,13 +13,14 @@ def definitions(values: Mapping[str, Any]) -> str:
     """Render names and values as a table of two columns.
 
     Args:
-        values: name -> any value, shown by `str`; nested mappings become dotted names.
+        values: name -> any value, shown by `str`, or with commas for a list of texts; nested
+            mappings become dotted names.
 
     Returns:
         HTML with every value escaped and unabridged.
     """
     rows = [
-        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>\n'
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(_listed(value))}</td></tr>\n'
         for name, value in _flat(values)
     ]
     return _scrolled(f'<table class="definitions">\n{"".join(rows)}</table>')
@@ -112,6 +113,12 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
+
+
+def _listed(value: Any) -> str:
+    """Text of a value; a list of texts without brackets and quotes."""
+    is_texts = isinstance(value, list | tuple) and value and all(isinstance(x, str) for x in value)
+    return ", ".join(value) if is_texts else str(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -14,8 +14,15 @@ import tyro
 import aejax as package
 from aejax.cli import main
 from aejax.cli.commands.train import Train
-from aejax.cli.main import ACTIONS, _command
-from aejax.cli.process.help_groups import TRAIN_GROUPS, HelpBuffer, captured_help, grouped, options
+from aejax.cli.main import ACTIONS, _command, _message
+from aejax.cli.process.help_groups import (
+    TRAIN_GROUPS,
+    HelpBuffer,
+    captured_help,
+    grouped,
+    options,
+    without_none,
+)
 
 ENVIRONMENT = {"COLUMNS": "80", "NO_COLOR": "1"}
 COMMANDS = (
@@ -91,7 +98,9 @@ def test_help_of_train_groups_each_option_once_basic_options_first(aejax, monkey
     text = HelpBuffer()
     with captured_help(text), pytest.raises(SystemExit):
         tyro.cli(Train, args=["--help"])
-    assert sorted(options(text.getvalue()).items()) == sorted(options(out).items())
+    assert sorted(options(without_none(text.getvalue())).items()) == sorted(options(out).items())
+    assert "{None" not in out
+    assert "(default: )" not in out
     boxes = [line for line in out.splitlines() if line.startswith(("╭", "│", "╰"))]
     assert {len(line) for line in boxes} == {min(int(columns), 120)}
 
@@ -138,3 +147,16 @@ def test_help_of_verify_lists_theorems(aejax):
 
     out = aejax("verify --help").out
     assert all(name in out for name in THEOREMS)
+
+
+def test_a_choice_that_is_none_is_not_offered(aejax):
+    message = aejax("train --loggers tensorbord").err
+    assert "Did you mean tensorboard?" in message
+    assert "None" not in message
+
+
+def test_a_missing_file_is_named_first(aejax, tmp_path):
+    message = aejax("report", tmp_path / "nowhere", "--out", "r.html").err
+    assert "[Errno" not in message
+    error = FileNotFoundError(2, "No such file or directory", "new.npy")
+    assert _message(error) == "new.npy: No such file or directory"

@@ -263,3 +263,8 @@ def test_a_page_consists_of_its_sections():
 )
 def test_values_in_tables_are_formatted(value, text):
     assert Parsed(tables.table([{"x": value}])).text["td"] == text
+
+
+def test_a_list_of_texts_has_no_brackets():
+    html = tables.definitions({"ignore": ["patient", "a<b"], "sizes": [8, 2], "empty": []})
+    assert all(f"<td>{text}</td>" in html for text in ("patient, a&lt;b", "[8, 2]", "[]"))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from aejax.cli.process.text_table import text_table
+from aejax.runs.factories import short_factory
 from aejax.runs.listing import RunSummary, list_runs, natural_order
 
 Order = Literal["name", "validation", "test", "newest"]
@@ -84,10 +85,14 @@ def _row(run: RunSummary) -> dict[str, Any]:
 
 def _distinctive(run: RunSummary) -> str:
     """Settings that were given or differ from the defaults, as text."""
-    return " ".join(f"{name}={_short(run.settings[name])}" for name in run.distinctive)
+    settings = {name: run.settings[name] for name in run.distinctive}
+    arguments = settings.pop("arguments", None) or {}
+    return " ".join(f"{name}={_short(value)}" for name, value in {**settings, **arguments}.items())
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, str):
+        return short_factory(value)
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 

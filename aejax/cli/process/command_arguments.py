@@ -19,6 +19,7 @@ from aejax.cli.process.help_groups import (
     grouped,
     options,
     print_help,
+    without_none,
 )
 from aejax.cli.process.suggestions import with_suggestions
 
@@ -50,10 +51,10 @@ def parse(
             return tyro.cli(command, args=arguments, **settings)
     except SystemExit as stop:
         if not stop.code:
-            print_help(grouped(text.getvalue(), groups or {}))
+            print_help(grouped(without_none(text.getvalue()), groups or {}))
             raise
         path, known = _selected(command, arguments, settings)
-        message = with_suggestions(_text_in(box.getvalue()), known)
+        message = with_suggestions(without_none(_text_in(box.getvalue())), known)
         raise ValueError(f"{message}\nFor full helptext, run {path} --help") from stop
 
 

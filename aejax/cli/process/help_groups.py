@@ -38,6 +38,9 @@ COLUMNS = 120
 """Maximum width of a help text. tyro draws two columns of boxes from 130 on."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_NONE_OR = re.compile(r"\{None\}\|(\S+)")
+_NONE_CHOICE = re.compile(r"\{None,(\S+)")
+_EMPTY_DEFAULT = "(default: )"
 _TITLE = re.compile("╭─ (.+?) ─+╮")
 _END = re.compile("╰─+╯")
 _OPTION = re.compile(r"│ (?:-\w, )?--([\w.-]+)")
@@ -69,6 +72,25 @@ def print_help(text: str) -> None:
     except UnicodeEncodeError:
         text = text.translate(_ASCII_BOXES)
     sys.stdout.write(text)
+
+
+def without_none(text: str) -> str:
+    """Drop the choice None of optional values, and empty defaults, with the same line lengths.
+
+    Args:
+        text: help that tyro printed.
+
+    Returns:
+        The text: an option without a value is left out rather than given as None.
+
+    Example:
+        >>> from aejax.cli.process.help_groups import without_none
+        >>> without_none("│ --code {None}|INT  number (default: None) │")
+        '│ --code INT         number (default: None) │'
+    """
+    text = _NONE_OR.sub(lambda match: match[1] + " " * len("{None}|"), text)
+    text = _NONE_CHOICE.sub(lambda match: "{" + match[1] + " " * len("None,"), text)
+    return text.replace(_EMPTY_DEFAULT, " " * len(_EMPTY_DEFAULT))
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def with_suggestions(message: str, options: Iterable[str]) -> str:
         The message. Unknown options and invalid choices are followed by similar valid ones.
     """
     if match := _CHOICE.search(message):
-        choices = re.findall("'([^']*)'", match[2])
+        choices = [each for each in re.findall("'([^']*)'", match[2]) if each != "None"]
+        listed = ", ".join(map(repr, choices))
+        message = message[: match.start(2)] + listed + message[match.end(2) :]
         return message + did_you_mean(match[1], choices).replace("; did", " Did")
     if match := _UNRECOGNIZED.search(message):
         return message[: match.start()] + _unknown(match[1].split(", "), list(options))
