@@ -71,6 +71,18 @@ def is_one_hot(columns: Sequence[Column]) -> Bool[np.ndarray, " features"]:
     return np.repeat([column.categories is not None for column in columns], widths)
 
 
+def row_text(row: int) -> str:
+    """Position of a row of a table, for a message.
+
+    Args:
+        row: index of the row.
+
+    Returns:
+        The index, and where it starts.
+    """
+    return f"row index {row}, counted from 0"
+
+
 def to_features(
     columns: Sequence[Column],
     values: Mapping[str, np.ndarray],
@@ -134,8 +146,9 @@ def _to_block(column: Column, values: np.ndarray, is_missing: np.ndarray) -> np.
         row = int(np.argmax(unseen))
         more = ", …" * (len(categories) > MAX_LISTED)
         raise ValueError(
-            f"column {column.name!r} has the category {str(values[row])!r} (row index {row}), "
+            f"column {column.name!r} has the category {str(values[row])!r} ({row_text(row)}), "
             "which the model has not seen; its categories are "
-            f"{', '.join(column.categories[:MAX_LISTED])}{more}"
+            f"{', '.join(map(repr, column.categories[:MAX_LISTED]))}{more}; correct the value, "
+            "leave out the row, or train a model on rows with this category"
         )
     return np.where(is_missing[:, None], np.nan, one_hot)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
-from aejax.data.columns import Column, Schema, feature_names, to_features
+from aejax.data.columns import Column, Schema, feature_names, row_text, to_features
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import ADVICE
 from aejax.data.missing_values import Missing, fill_missing
@@ -377,7 +377,7 @@ def _text_among_numbers(path: Path, series: Any, advice: str) -> ValueError:
     texts = [(row, str(v)) for row, v in enumerate(series) if not _is_number(str(v))]
     row, text = texts[0] if texts else (0, str(series.iloc[0]))
     return ValueError(
-        f"{path}: column {series.name!r} has the text {text!r} (row index {row}) among numbers; "
+        f"{path}: column {series.name!r} has the text {text!r} ({row_text(row)}) among numbers; "
         f"correct the value{_about(series.name, advice)}"
     )
 
@@ -412,8 +412,8 @@ def _refuse(path: Path, name: str, is_bad: np.ndarray, complaint: str, advice: s
     count = int(is_bad.sum())
     if count:
         raise ValueError(
-            f"{path}: column {name!r}, {count} of {len(is_bad)} rows: {complaint}, first at row "
-            f"index {int(np.argmax(is_bad))}; {_about(name, advice)}"
+            f"{path}: column {name!r}, {count} of {len(is_bad)} rows: {complaint}, first at "
+            f"{row_text(int(np.argmax(is_bad)))}; {_about(name, advice)}"
         )
 
 

@@ -17,6 +17,8 @@ from jax import export
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 DTYPES_64_BIT = {"float64", "int64", "uint64", "complex128"}
+OPEN_BATCH_SIZE = "_DimExpr", "InconclusiveDimensionOperation"
+"""Marks of JAX's errors for a batch size that is used as an integer."""
 
 
 def serialise(
@@ -35,8 +37,9 @@ def serialise(
         Bytes for `jax.export.deserialize`, without pickle.
 
     Raises:
-        ValueError: if an array has no batch axis, or a 64-bit dtype while x64 is disabled; from
-            JAX, if a tree has a type that is not registered with `jax.export`.
+        ValueError: if an array has no batch axis, or a 64-bit dtype while x64 is disabled; if the
+            function uses the number of examples as an integer; from JAX, if a tree has a type that
+            is not registered with `jax.export`.
 
     Source: JAX export; StableHLO.
 
@@ -58,7 +61,16 @@ def serialise(
     symbolic = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((batch, *leaf.shape[1:]), leaf.dtype), like
     )
-    return bytes(export.export(jax.jit(function), platforms=platforms)(symbolic).serialize())
+    try:
+        exported = export.export(jax.jit(function), platforms=platforms)(symbolic)
+    except Exception as error:  # the errors of an open size share no public class
+        if not any(mark in repr(error) for mark in OPEN_BATCH_SIZE):
+            raise
+        raise ValueError(
+            "the function uses the number of examples as an integer, which an exported function "
+            "leaves open: say -1 or x.shape[0] for it, as in x.reshape(-1, 64), not len(x)"
+        ) from error
+    return bytes(exported.serialize())
 
 
 def deserialise(path: str | PathLike[str]) -> Callable[[Any], Any]:

@@ -217,7 +217,8 @@ def _jacobian(run: TrainedRun, examples: ShownExamples) -> CaptionedFigure:
     return CaptionedFigure(
         plots.jacobian_spectra({"encoder": _singular_values(run, x)}),
         "Jacobian",
-        f"Singular values of ∂h/∂x at {len(x)} test examples: median, and band from the first to "
+        f"Singular values of ∂h/∂x, the derivatives of the code h with respect to the normalised "
+        f"example x, at {len(x)} test examples: median, and band from the first to "
         "the third quartile. If few are large, the code is sensitive to few input directions.",
         "Curve of the singular values of the encoder's Jacobian in descending order, with a band.",
     )

@@ -2,10 +2,13 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import DATA_OPTIONS, Training
+from aejax.runs.default_settings import EPOCHS_PER_WARM_UP
+from aejax.runs.given_settings import DEFAULTS
 from aejax.training.records import Record, losses_of
 
 PCA_TOLERANCE = 0.05
@@ -34,6 +37,8 @@ def advice(
     """
     longer = _longer(configuration, out) if is_decreasing(history) else None
     pca_error, code = metrics["pca_test_error"], metrics["code"]
+    if configuration.loss == "by-column":
+        pca_error = None  # PCA minimises the squared error, which this loss does not
     if pca_error is not None and metrics["test_error"] > (1 + PCA_TOLERANCE) * pca_error:
         better = longer or _from_pca(configuration, code)
         return f"PCA with {code} components has a lower error: {better}"
@@ -50,16 +55,50 @@ def is_decreasing(history: Sequence[Record]) -> bool:
     return earlier - least > DECREASE * (losses[0] - least)
 
 
-def _longer(configuration: Training, out: Path) -> str:
-    """Command that trains twice as long; a cosine schedule must start again."""
-    folder, epochs = shlex.quote(str(out)), 2 * configuration.epochs
+def longer_command(configuration: Training, out: Path, epochs: int | str) -> str:
+    """Command that trains a run for another number of epochs.
+
+    A cosine schedule must start again, in another folder, and with a shorter warm-up if that of the
+    run does not fit.
+
+    Args:
+        configuration: settings of the run.
+        out: folder of the run.
+        epochs: number of epochs, or a placeholder for it.
+
+    Returns:
+        The command.
+    """
+    folder = shlex.quote(str(out))
     if configuration.schedule == "constant":
-        return f"resume with aejax train --resume --epochs {epochs} --out {folder}"
-    return f"repeat with aejax train --from {folder} --epochs {epochs} --out ANOTHER"
+        return f"aejax train --resume --epochs {epochs} --out {folder}"
+    is_short = isinstance(epochs, int) and configuration.warm_up >= epochs
+    warm_up = f" --warm-up {int(epochs) / EPOCHS_PER_WARM_UP:g}" if is_short else ""
+    return f"aejax train --from {folder} --epochs {epochs}{warm_up} --out ANOTHER"
+
+
+def _longer(configuration: Training, out: Path) -> str:
+    """Advice to train twice as long."""
+    verb = "resume" if configuration.schedule == "constant" else "repeat"
+    return f"{verb} with {longer_command(configuration, out, 2 * configuration.epochs)}"
 
 
 def _from_pca(configuration: Training, code: int) -> str:
+    """Advice to start as PCA, which needs all values: missing ones are filled in."""
     if configuration.linear_path:
         return "try a lower --learning-rate, or noise such as --corruption masking"
-    data = shlex.quote(configuration.data)
-    return f"start from it with aejax train --data {data} --code {code} --out ANOTHER"
+    missing = "refuse" if configuration.missing == "refuse" else "mean"
+    words = _data_options(replace(configuration, missing=missing))
+    return f"start from it with aejax train {shlex.join(words)} --code {code} --out ANOTHER"
+
+
+def _data_options(configuration: Training) -> list[str]:
+    """Options that define the data of a run, without those that have their default."""
+    words = ["--data", configuration.data]
+    for name in DATA_OPTIONS:
+        value = getattr(configuration, name)
+        if value == getattr(DEFAULTS, name):
+            continue
+        values = [] if value is True else value if isinstance(value, tuple) else [value]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return words

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from aejax.runs.configuration import DATA_OPTIONS
 from aejax.runs.listing import RunSummary
 from aejax.runs.sweep_grid import PENALTY_WEIGHTS
 
@@ -75,9 +76,21 @@ def _check_runs(runs: Sequence[RunSummary]) -> None:
     for run in runs[1:]:
         if run.fingerprint != first.fingerprint:
             raise ValueError(
-                f"{first.folder} and {run.folder} were trained on different data ({first.data} and "
-                f"{run.data}), so that their figures cannot be compared"
+                f"{first.folder} and {run.folder} were trained on different data "
+                f"({_data_difference(first, run)}), so that their figures cannot be compared"
             )
+
+
+def _data_difference(first: RunSummary, second: RunSummary) -> str:
+    """Names of the data; or settings that make them differ; or that the file has changed."""
+    if first.data != second.data:
+        return f"{first.data} and {second.data}"
+    pair = (first, second)
+    differing = [
+        name for name in DATA_OPTIONS if first.settings.get(name) != second.settings.get(name)
+    ]
+    settings = "; ".join(f"{name}: {_values(pair, name)}" for name in differing)
+    return f"{first.data}, {settings or 'which has changed between the runs'}"
 
 
 def _marks(

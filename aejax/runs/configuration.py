@@ -29,6 +29,9 @@ OBJECTIVE_SETTINGS = (
 )
 """Settings of the model, loss and noise, which a factory replaces."""
 
+DATA_OPTIONS = "data_dir", "label", "ignore", "missing", "stream", "image_mode", "resize", "crop"
+"""Settings that, with the name of the data, define the examples."""
+
 DATA_ARGUMENTS = "features", "shape"
 """Arguments of a factory that are taken from the data: number of features, or shape of an example.
 With the first one, examples are vectors."""

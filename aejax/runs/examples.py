@@ -1,6 +1,6 @@
 """Examples of a run in memory: normalised, in the shape of its model, and split."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -35,12 +35,15 @@ class ShownExamples(NamedTuple):
     labels:  class of each example, or None.
     batch:   the same examples, normalised, in the shape of the model.
     classes: names of the classes (a label is an index in it), or None.
+    others:  index of the row of each example in a table, and text of the columns that are not
+             features, by name; or None.
     """
 
     raw: np.ndarray
     labels: np.ndarray | None
     batch: Batch
     classes: tuple[str, ...] | None = None
+    others: Mapping[str, np.ndarray] | None = None
 
     @property
     def class_names(self) -> np.ndarray | None:

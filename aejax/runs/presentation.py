@@ -1,5 +1,6 @@
 """Title, settings and examples of a run of either kind, for reports, the explorer and scores."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -7,16 +8,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.data.columns import Schema
 from aejax.data.example_blocks import blocks
+from aejax.data.split import every_fifth
+from aejax.data.table_files import read_rows
 from aejax.runs.configuration import fixed_settings
 from aejax.runs.examples import Examples, ShownExamples
 from aejax.runs.inference import TrainedRun, model_inputs
 from aejax.runs.model_shapes import check_output_shape, output_shape
 from aejax.runs.new_data import NewData, load_new_data
 from aejax.runs.objective_record import read_record
-from aejax.runs.run import Run
+from aejax.runs.run import Run, with_data_path
 from aejax.runs.streamed_examples import MAX_SHOWN_EXAMPLES, load_trained_examples
 from aejax.types import Array, Batch
+
+ROW_INDEX = "row index"
+"""Name of the column with the index of the row of a table."""
 
 LABEL_NAMES = "y", "labels"
 """Names of the array of an .npz file that holds the class of each example."""
@@ -99,7 +106,11 @@ def shown_examples(run: TrainedRun, data: Path | None) -> ShownExamples:
     batch = Batch(model_inputs(run, raw), weight=weight)
     raw = raw.reshape(len(raw), *run.about.feature_shape)
     classes = None if found.files is None else found.files.classes
-    return ShownExamples(raw, _labels(found), batch, classes)
+    rows = None
+    if found.schema is not None:
+        columns = _rows(found.others, found.schema, len(found.x))
+        rows = {name: column[:MAX_SHOWN_EXAMPLES] for name, column in columns.items()}
+    return ShownExamples(raw, _labels(found), batch, classes, rows)
 
 
 def shown_with_train(run: TrainedRun, data: Path | None) -> tuple[ShownExamples, np.ndarray | None]:
@@ -119,7 +130,8 @@ def shown_with_train(run: TrainedRun, data: Path | None) -> tuple[ShownExamples,
     if data is not None:
         return shown_examples(run, data), None
     examples = named_examples(run, "data")
-    return examples.shown(), examples.pca_examples()[0]
+    shown = examples.shown()._replace(others=_test_rows(run))
+    return shown, examples.pca_examples()[0]
 
 
 def train_inputs(run: TrainedRun, data: Path | None) -> Batch:
@@ -177,6 +189,23 @@ def _labels(data: NewData) -> np.ndarray | None:
     arrays = [data.others[name] for name in LABEL_NAMES if name in data.others]
     fitting = [each for each in arrays if each.shape == (len(data.x),) and each.dtype.kind in "iu"]
     return fitting[0][:MAX_SHOWN_EXAMPLES] if fitting else None
+
+
+def _test_rows(run: TrainedRun) -> dict[str, np.ndarray] | None:
+    """Rows of the test examples of the table that a run names; None for other data."""
+    schema = run.about.schema
+    if schema is None or not isinstance(run, Run):
+        return None
+    path = Path(with_data_path(run.configuration, run.about.folder).data).expanduser()
+    rows = read_rows(path, schema)
+    found = _rows(rows.others, schema, len(rows.x))
+    return {name: every_fifth(column)[1] for name, column in found.items()}
+
+
+def _rows(others: Mapping[str, np.ndarray], schema: Schema, count: int) -> dict[str, np.ndarray]:
+    """Index of each row of a table, and its columns that are neither features nor the label."""
+    named = {name: column for name, column in others.items() if name not in ("", schema.label)}
+    return {ROW_INDEX: np.arange(count), **named}
 
 
 def _example(run: TrainedRun) -> jax.ShapeDtypeStruct:

@@ -3,7 +3,9 @@
 import io
 import json
 import re
+import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,9 @@ import pytest
 from sklearn.datasets import load_wine
 
 from aejax.cli import main
+from aejax.cli.commands.report import _commands
 from aejax.cli.explorer import views
+from aejax.cli.main import _command
 from aejax.data import load
 from aejax.runs.run import open_run, read_about
 from aejax.runs.streamed_examples import load_seen_examples
@@ -130,7 +134,11 @@ def test_an_exported_run_reads_tables(folder, tmp_path, aejax):
         (r"white\n", "mauve\n", None),
         (r"\bash\b", "Ash", "lacks the columns 'ash' of the training data"),
         (r"cultivar", "code_0", "has the column 'code_0', which is also a column of the output"),
-        (r",white,", ",mauve,", "column 'colour' has the category 'mauve' (row index 1), which"),
+        (
+            r",white,",
+            ",mauve,",
+            "column 'colour' has the category 'mauve' (row index 1, counted from 0), which",
+        ),
     ],
 )
 def test_other_columns_or_categories_are_refused(
@@ -205,6 +213,7 @@ def test_scores_match_the_reconstructions(folder, tmp_path, aejax):
         assert f"outliers: {arrays['outlier'].sum()} of 178" in outcome.out
         assert arrays["outlier"].sum() > found["outlier"].sum()
     worst = found["error"].argmax()
+    assert "largest errors, by the index of the row, counted from 0:\n" in outcome.out
     assert f"  row {worst}: error {found['error'][worst]:.4g}" in outcome.out
 
 
@@ -221,9 +230,35 @@ def test_the_report_has_the_errors_of_features_and_rows(folder, tmp_path, aejax)
     assert features["share (%)"].sum() == pytest.approx(100, rel=1e-3)
     order = scores["error"].sort_values(ascending=False).index[:10]
     assert worst["test example"].tolist() == order.tolist()
+    assert worst["row index"].tolist() == worst["bottle"].tolist() == (5 * order + 4).tolist()
+    summed = features.set_index("feature")["features summed"]
+    assert (summed["colour"], summed["ash"]) == (3, 1)
     np.testing.assert_allclose(worst["squared error"], scores["error"][order], rtol=1e-3)
     assert worst["class"].tolist() == scores["cultivar"][order].tolist()
     assert worst["largest in"].tolist() == scores["largest"][order].tolist()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "longer"), [("constant", "train --resume"), ("cosine", "train --from")]
+)
+def test_the_commands_of_the_report_are_accepted(folder, schedule, longer):
+    path = folder / "wine.csv.run"
+    run = open_run(path)
+    configuration = replace(run.configuration, schedule=schedule)
+    commands = _commands(run._replace(configuration=configuration), path)
+    assert longer in commands["train it longer"]
+    words = {name: shlex.split(text.replace("MORE", "9"))[1:] for name, text in commands.items()}
+    parsed = {name: _command(each) for name, each in words.items()}
+    assert parsed["train it longer"].training.epochs == 9
+    assert str(parsed["encode new data"].out) == "codes.csv"
+    assert str(parsed["find anomalies"].data) == "new.csv"
+
+
+def test_a_table_is_named_where_columns_are_left_out(folder, tmp_path, aejax):
+    out = tmp_path / "codes.npy"
+    outcome = aejax("encode", folder / "wine.csv.run", folder / "wine.csv", "--out", out)
+    assert f"bottle, cultivar of {folder / 'wine.csv'}" in outcome.err
+    assert f"a table keeps them: --out {tmp_path / 'codes.csv'}\n" in outcome.err
 
 
 def test_the_explorer_names_features_and_classes(folder):

@@ -111,10 +111,16 @@ def test_a_category_that_looks_like_a_number_is_text(tmp_path):
         ("a\tb\n1\t2\n", r"has one column, 'a\\tb'; .* it looks separated by '\\t'"),
         ("a,b\n1,2,3\n4,5,6\n", "is not a readable table: Length of header"),
         ("a,b\n1,2\n4,5,6\n", "is not a readable table: .*saw 3"),
-        ("a,b\n1,2\n1\n", r"column 'b', 1 of 2 rows: missing value, first at row index 1; fill it"),
+        (
+            "a,b\n1,2\n1\n",
+            "column 'b', 1 of 2 rows: missing value, first at row index 1, counted from 0; fill it",
+        ),
         ("a,,b\n1,2,3\n", "column 2 has no name in the header"),
         ("a,b,a\n1,2,3\n", "has several columns named a; rename them"),
-        ("a,b\n1,2\n1,?\n1,3\n", r"column 'b' has the text '\?' \(row index 1\) among numbers"),
+        (
+            "a,b\n1,2\n1,?\n1,3\n",
+            r"column 'b' has the text '\?' \(row index 1, counted from 0\) among numbers",
+        ),
         ("a,b\n1,2\n1,-inf\n", "column 'b', 1 of 2 rows: infinite value, first at row index 1"),
         ("a,b\n1,9007199254740993\n", "column 'b', 1 of 1 rows: integer from 2⁵³.* --ignore b$"),
         ("a,b\n" + "1,y\n1,x\n" * 9 + "1,\n", "column 'b', 1 of 19 rows: missing value"),
@@ -199,9 +205,12 @@ def test_unsuitable_labels_are_refused(tmp_path, text, words):
         ("a\n1\n", "lacks the columns 'colour' of the training data; its columns are 'a'"),
         (
             "a,colour\nx,red\n",
-            r"column 'a' has the text 'x' \(row index 0\) among numbers; correct",
+            r"column 'a' has the text 'x' \(row index 0, counted from 0\) among numbers; correct",
         ),
-        ("a,colour\n1,red\n2,mauve\n", r"column 'colour' has the category 'mauve' \(row index 1\)"),
+        (
+            "a,colour\n1,red\n2,mauve\n",
+            r"column 'colour' has the category 'mauve' \(row index 1, counted from 0\)",
+        ),
         ("a,colour\n1,red\n2,\n", "column 'colour', 1 of 2 rows: missing value, .* drop its row$"),
     ],
 )

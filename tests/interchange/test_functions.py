@@ -93,3 +93,12 @@ def test_64_bit_functions_are_refused_while_x64_is_disabled(tmp_path):
     for dtype in ("float64", "int64", "uint64", "complex128"):
         with pytest.raises(ValueError, match=f"input is {dtype}.*jax_enable_x64"):
             serialise(lambda x: x, jax.ShapeDtypeStruct((1, 3), dtype))
+
+
+@pytest.mark.parametrize("rows", [len, lambda x: int(x.shape[0]), lambda x: len(range(x.shape[0]))])
+def test_a_batch_size_that_is_used_as_an_integer_is_refused_with_the_remedy(rows):
+    with pytest.raises(ValueError, match=r"^the function uses .*as in x\.reshape\(-1, 64\)"):
+        serialise(lambda x: x.reshape(rows(x), 6), jnp.zeros((1, 2, 3)))
+    serialise(lambda x: x.reshape(x.shape[0], 6), jnp.zeros((1, 2, 3)), platforms=["cpu"])
+    with pytest.raises(ValueError, match="Incompatible shapes"):
+        serialise(lambda x: x + jnp.zeros(4), jnp.zeros((1, 2, 3)))

@@ -1,11 +1,13 @@
 """Advice at the end of a run."""
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from aejax.cli.main import _command
 from aejax.runs.advice import advice, is_decreasing
 from aejax.runs.configuration import Training
 
@@ -50,6 +52,25 @@ def test_a_run_that_loses_to_pca_is_started_from_it():
     found = advice(replace(COSINE, linear_path=True), WORSE, CONVERGED, OUT)
     assert found is not None
     assert "lower --learning-rate" in found
+
+
+def test_the_start_from_pca_has_the_options_of_the_data():
+    data = {"data": "my clinic.csv", "label": "stage (1-4)", "ignore": ("id", "ward no")}
+    run = Training(**data, missing="weight-zero", schedule="cosine", epochs=100)
+    found = advice(run, WORSE, CONVERGED, OUT)
+    assert found is not None
+    words = shlex.split(found.partition("aejax ")[2].replace("ANOTHER", "another"))
+    training = _command(words).training
+    assert {name: getattr(training, name) for name in data} == data
+    assert (training.missing, training.code, training.linear_path) == ("mean", 16, None)
+
+
+def test_the_loss_by_column_is_not_measured_by_the_squared_error_of_pca():
+    by_column = replace(COSINE, loss="by-column")
+    assert advice(by_column, WORSE, CONVERGED, OUT) is None
+    found = advice(by_column, WORSE, FALLING, OUT)
+    assert found is not None
+    assert found.startswith("the validation loss was still decreasing: ")
 
 
 @pytest.mark.parametrize(

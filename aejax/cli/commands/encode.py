@@ -1,5 +1,6 @@
 """`aejax encode` and `aejax reconstruct`: codes and reconstructions of new data."""
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -160,9 +161,15 @@ def _write(command: Encode | Reconstruct, name: str, array: np.ndarray, data: Ne
     """Write an array and the other arrays of the data file; report those that cannot be stored."""
     left_out = write_examples(command.out, name, array, data.others)
     if left_out:
+        has_names = data.schema is not None or data.files is not None
+        table = command.out.with_suffix(".csv")
+        advice = (
+            f"a table keeps them: --out {shlex.quote(str(table))}"
+            if has_names and table not in (command.out, command.data)
+            else "an .npz file keeps the arrays that have one entry per example"
+        )
         print(
-            f"aejax: left out of {command.out}: {', '.join(left_out)} of {command.data}; "
-            "an .npz file keeps the arrays that have one entry per example",
+            f"aejax: left out of {command.out}: {', '.join(left_out)} of {command.data}; {advice}",
             file=sys.stderr,
         )
     print(f"{command.out}: {array.dtype} {list(array.shape)}")

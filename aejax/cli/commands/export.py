@@ -57,13 +57,13 @@ def export(command: Export) -> None:
     _check_destination(command)
     run = runs.open(command.run, checkpoint=command.checkpoint)
     parameters = exported_parameters(run)
-    command.out.mkdir(parents=True, exist_ok=True)
     raw = jax.ShapeDtypeStruct((1, *run.about.feature_shape), jnp.float32)
     encode, decode = _functions(run)
     code = jax.eval_shape(encode, raw)
     functions = {"encode": (encode, raw), "decode": (decode, code)}
-    for name, (function, like) in functions.items():
-        data = interchange.serialise(function, like)
+    serialised = {name: interchange.serialise(*each) for name, each in functions.items()}
+    command.out.mkdir(parents=True, exist_ok=True)
+    for name, data in serialised.items():
         write_bytes(command.out / f"{name}.stablehlo", data)
     description = _description(run, code, jax.eval_shape(decode, code))
     interchange.save_parameters(command.out / "parameters.npz", parameters, description=description)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import tyro
 
 from aejax import runs
+from aejax.runs.advice import longer_command
 from aejax.runs.atomic_files import write_text
 from aejax.runs.configuration import build_record
 from aejax.runs.history import read_run_history
 from aejax.runs.inference import TrainedRun
 from aejax.runs.json_files import read_json
-from aejax.runs.presentation import settings, shown_with_train, title
+from aejax.runs.presentation import has_comparable_output, settings, shown_with_train, title
 from aejax.runs.run import Run, metrics_file, read_metrics, sweep_file
 from aejax.runs.sweeping import open_sweep
 from aejax.theory import Certificate
@@ -144,15 +145,22 @@ def _check_metrics(metrics: dict[str, Any]) -> None:
 def _commands(run: TrainedRun, folder: Path) -> dict[str, str]:
     """Further commands for the run, by purpose, for the current directory."""
     name = shlex.quote(str(folder))
-    data = "" if isinstance(run, Run) else " --data new.npy"
+    kind = "npy" if run.about.schema is None else "csv"
+    data, train = (
+        ("", "") if isinstance(run, Run) else (f" --data new.{kind}", " --train train.npy")
+    )
     commands = {
         "explore it": f"aejax explore {name}{data}",
-        "encode new data": f"aejax encode {name} new.npy --out codes.npy",
-        "reconstruct new data": f"aejax reconstruct {name} new.npy --out reconstructions.npy",
+        "encode new data": f"aejax encode {name} new.{kind} --out codes.{kind}",
+        "reconstruct new data": (
+            f"aejax reconstruct {name} new.{kind} --out reconstructions.{kind}"
+        ),
         "export it for use without aejax": f"aejax export {name} --out exported",
     }
+    if has_comparable_output(run):
+        commands["find anomalies"] = f"aejax score {name} new.{kind}{train} --out scores.csv"
     if isinstance(run, Run):
-        commands["resume training"] = f"aejax train --resume --out {name} --epochs MORE"
+        commands["train it longer"] = longer_command(run.configuration, folder, "MORE")
         commands["repeat it bit-identically"] = f"aejax train --from {name} --out ANOTHER"
     return commands
 

@@ -106,6 +106,7 @@ def _print(
         f"errors of {reference} training examples"
     )
     print(f"outliers: {int(scores.is_outlier.sum())} of {len(scores.error)}")
+    print("largest errors, by the index of the row, counted from 0:")
     for row in np.argsort(-scores.error, kind="stable")[:LISTED]:
         largest = f", largest in {columns['largest'][row]}" if "largest" in columns else ""
         print(f"  row {row}: error {scores.error[row]:.4g}, rank {scores.rank[row]:.3f}{largest}")

@@ -13,7 +13,7 @@ import tyro
 from aejax import checkpoints, sharding
 from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
 from aejax.objectives import Objective
-from aejax.runs.advice import advice
+from aejax.runs.advice import advice, longer_command
 from aejax.runs.builders import (
     input_shape,
     make_optimizer,
@@ -147,7 +147,6 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
         command = replace(command, resume=False)
         _print_notes(f"{out} contains no run yet, which starts")
     _check_unused(command)
-    _check_epochs(command)
     placement = make_placement(command.devices)
     folder = _data_folder(command)
     located = with_data_path(options, folder)
@@ -208,6 +207,7 @@ def _print_notes(*notes: str) -> None:
 
 def _check(command: Train) -> None:
     """Raise ValueError for invalid options before any data are read."""
+    _check_epochs(command)  # first, since the stored warm-up may be longer than the new epochs
     check(command.training)
     check_location(command.out)
     check_installed(command.loggers or ())
@@ -247,14 +247,14 @@ def _check_unused(command: Train) -> None:
 
 def _check_epochs(command: Train) -> None:
     """Raise ValueError if a resumed run has a cosine schedule and another number of epochs."""
-    if not command.resume:
+    if not (command.resume and configuration_file(command.out).exists()):
         return
     stored, epochs = read_configuration(command.out), command.training.epochs
     if stored.schedule == command.training.schedule == "cosine" and epochs != stored.epochs:
+        assert epochs is not None  # a resumed run has complete settings
         raise ValueError(
             f"the cosine schedule of {command.out} ends at epoch {stored.epochs}, got --epochs "
-            f"{epochs}: repeat the run with aejax train --from {command.out} --epochs {epochs} "
-            "--out ANOTHER"
+            f"{epochs}: repeat the run with {longer_command(stored, command.out, epochs)}"
         )
 
 

@@ -81,6 +81,15 @@ def test_comparisons_that_make_no_sense_are_refused(aejax, finished, own, tmp_pa
     check(aejax("compare", finished, *out), "needs two or more runs, got 1")
     check(aejax("compare", finished, finished, *out), "is given more than once")
     check(aejax("compare", finished, own, *out), "were trained on different data (digits and")
+    filled = altered(finished, tmp_path / "filled", missing="mean")
+    about = json.loads((filled / "about.json").read_text()) | {"fingerprint": "0" * 16}
+    (filled / "about.json").write_text(json.dumps(about))
+    words = "different data (digits, missing: refuse, mean), so that"
+    check(aejax("compare", finished, filled, *out), words)
+    settings = json.loads((filled / "configuration.json").read_text()) | {"missing": "refuse"}
+    (filled / "configuration.json").write_text(json.dumps(settings))
+    words = "different data (digits, which has changed between the runs)"
+    check(aejax("compare", finished, filled, *out), words)
     check(aejax("compare", finished, tmp_path, *out), "is not a run")
     check(aejax("compare", finished, finished, "--out", tmp_path), "is a folder: name a file")
     assert not (tmp_path / "page.html").exists()

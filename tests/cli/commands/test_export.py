@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
+from aejax.cli.commands import export as command
 from aejax.interchange import load_parameters
 from tests.cli.conftest import check
 
@@ -147,3 +148,10 @@ def test_offset_beyond_float32_precision_is_reported(tmp_path, aejax, offset, is
     outcome = aejax("export", tmp_path / "run", "--out", tmp_path / "exported")
     assert outcome.code == 0
     assert ("float32 rounds them" in outcome.err) == is_said
+
+
+def test_a_refused_export_leaves_no_folder(finished, tmp_path, aejax, monkeypatch):
+    monkeypatch.setattr(command, "encode_array", lambda run, x: x.reshape(len(x), 64)[:, :12])
+    out = tmp_path / "exported"
+    check(aejax("export", finished, "--out", out), "uses the number of examples as an integer")
+    assert not out.exists()

@@ -13,6 +13,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from aejax.cli.commands import report
+from aejax.cli.main import _command
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, check, history_of
 from tests.tensorboard_events import read_events
@@ -221,6 +222,18 @@ def test_cosine_schedule_decays_over_the_run(tmp_path, small, aejax):
     assert (
         last < 0.2 * first
     )  # the length of Adam's steps is the learning rate, which decays to zero
+
+
+def test_a_cosine_run_is_not_resumed_with_other_epochs(run, tmp_path, aejax):
+    (run / "digests.json").unlink()
+    path = run / "configuration.json"
+    settings = json.loads(path.read_text()) | {"schedule": "cosine", "warm_up": 4.0}
+    path.write_text(json.dumps(settings))
+    repeat = f"aejax train --from {run} --epochs 3 --warm-up 0.3 --out ANOTHER"
+    words = f"the cosine schedule of {run} ends at epoch 6, got --epochs 3: repeat the run with"
+    outcome = aejax("train --quiet --resume --epochs 3 --out", run)
+    check(outcome, f"{words} {repeat}")
+    assert _command(repeat.split()[1:]).training.warm_up == 0.3
 
 
 def test_pca_of_large_data_is_randomised_or_skipped(run, aejax, monkeypatch):
