@@ -1,15 +1,15 @@
 """A linear autoencoder trained on the squared error becomes principal component analysis.
 
 Claim:    the best linear autoencoder with k code units and the squared error projects onto the k
-          leading principal components. Every optimizer converges to it; yet its code units are not
-          the components but some basis of their span.
+          leading principal components, and its loss has no other local minimum: every optimizer
+          converges to it. Yet its code units are not the components but some basis of their span.
 Source:   Bourlard & Kamp 1988; Baldi & Hornik 1989.
 Command:  python -m experiments.pca_equivalence
-Expected: on MNIST, PCA's own parameters have the optimal loss to 1e-5. Adam reaches it within 1e-3,
-          and the components within an angle of 0.2. Gradient descent and L-BFGS come within about
-          1 %, but need more steps for the angle of the last component, whose eigenvalue is close to
-          the next one.
-Run time: about two minutes on one core.
+Expected: on MNIST with k = 12, the decoder's span ends 0.04 degrees from that of the components by
+          gradient descent, 0.12 by Adam, and less than 1 by L-BFGS; the loss is within 1e-4 of
+          PCA's. The mean cosine of a unit to its closest component stays between 0.5 and 0.8.
+Selection: nothing was chosen on data; the learning rates were not tuned.
+Run time: seven minutes on one idle core.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ import aejax
 from aejax import data, losses
 from aejax.models import pca_params
 from aejax.plots import INK, figure_style
-from aejax.theory.analysis.pca import leading_components, least_loss, pca
+from aejax.theory.analysis.pca import PCA, leading_components, pca
 from aejax.types import Array
 from experiments import harness
-from experiments.harness.pca_comparison import compare_with_pca
+from experiments.harness.pca_comparison import examples_with_the_same_loss, measure_against_pca
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Config:
     """Settings that determine the results."""
 
     data: str = "mnist"
-    """name or path of a data set of images with bounds"""
-    train: int = 4000
+    """name or path of a data set of square images with bounds"""
+    train: int = 60_000
     """number of examples of both PCA and the autoencoder"""
     code: int = 12
     """number k of code units"""
-    epochs: int = 40
+    epochs: int = 60
     """epochs of training by mini-batches"""
-    whole: int = 120
-    """steps of L-BFGS on the full batch"""
+    iterations: int = 600
+    """iterations of L-BFGS on the loss of all examples"""
     batch_size: int = 100
     """examples per step, except for L-BFGS"""
     optimizers: tuple[str, ...] = ("gradient descent", "Adam", "L-BFGS")
@@ -61,50 +61,45 @@ QUICK = Config(data="digits", train=1000, code=6, epochs=30, optimizers=("Adam",
 
 
 def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
-    """Train by every optimizer; compare with PCA after each epoch."""
+    """Train by every optimizer; compare with PCA after each epoch or iteration."""
     x, _ = harness.flatten_and_scale(dataset, config.train)
     analysis = pca(x)
     components = leading_components(analysis, config.code)
-    least = least_loss(analysis, config.code)
-    model = aejax.dense(
-        (x.shape[1], config.code),
-        activation=jax.nn.identity,
-        initializers=aejax.Initializers(kernel=linen.initializers.glorot_normal()),
-    )  # equal scales of encoder and decoder, which gradient descent preserves
-    objective = aejax.objective(model, losses.squared)
-    measure = partial(compare_with_pca, objective, jnp.asarray(components, x.dtype), least)
-    pca_arrays = (jnp.asarray(array, x.dtype) for array in (components, analysis.mean))
-    exact = measure(pca_params(*pca_arrays), x)
-    metrics: dict[str, Any] = {"PCA's parameters": exact | {"least loss": least}}
+    exact = pca_params(*(jnp.asarray(each, x.dtype) for each in (components, analysis.mean)))
+    measure = measure_against_pca(_objective(config, x), analysis, config.code, x.dtype)
+    metrics: dict[str, Any] = {"PCA's parameters": measure(exact, x)}
     kernels = {}
     for name in config.optimizers:
-        part = cache(name, partial(_train, config, name, objective, x, measure))
-        metrics[name] = part.metrics
-        kernels[name] = part.arrays["kernels"]
-    images = np.stack([components, *kernels.values()])
-    return harness.Results(metrics, {"images": images, "eigenvalues": analysis.eigenvalues})
+        parts = [
+            cache(f"{name}, seed {i}", partial(_train, config, name, x, analysis, key))
+            for i, key in enumerate(jax.random.split(jax.random.key(config.seed), config.seeds))
+        ]
+        metrics[name] = harness.stack_seeds([part.metrics for part in parts])
+        kernels[name] = parts[0].arrays["kernel"]
+    first = kernels[config.optimizers[0]]
+    return harness.Results(metrics, {"components": components, "units": first})
 
 
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     """Comparison that decides the primary claim."""
     name, measured = list(metrics.items())[1]
     return harness.PrimaryComparison(
-        "relative excess of the loss over PCA",
-        (name, np.array(measured["gap"])[:, -1]),
-        ("limit", 0.01),
+        "largest angle between the span of the decoder and that of the components, in degrees",
+        (name, np.array(measured["angle"])[:, -1]),
+        ("limit", 1.0),
         harness.below,
     )
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """For every optimizer after training: loss, principal angle and basis."""
+    """For every optimizer after training: principal angle, loss and basis."""
     found = {}
     for name, measured in list(metrics.items())[1:]:
         last = {what: np.array(values)[:, -1] for what, values in measured.items()}
         found |= {
-            f"loss above PCA's, share of it, below 0.01, {name}": harness.below(last["gap"], 0.01),
-            f"largest principal angle below 0.2, {name}": harness.below(last["angle"], 0.2),
-            f"cosine of units to components below 0.95, {name}": harness.below(
+            f"largest principal angle less 1 degree, {name}": harness.below(last["angle"], 1.0),
+            f"loss above PCA's, share of it, less 0.001, {name}": harness.below(last["gap"], 1e-3),
+            f"cosine of units to components less 0.95, {name}": harness.below(
                 last["aligned"], 0.95
             ),
         }
@@ -113,35 +108,37 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw spectrum, loss gap and angle by epoch, and components above decoder rows."""
+    """Draw angle and loss by epoch; components, one decoder, and the components in its span."""
     names = list(results.metrics)[1:]
+    angle = np.mean([seed[-1] for seed in results.metrics[names[0]]["angle"]])
     with figure_style():
-        figure = Figure(figsize=(9, 5.6))
-        above_, below_ = figure.subfigures(2, 1, height_ratios=(1, 0.9))
-        spectrum, gap, angle = above_.subplots(1, 3)
-        values = results.arrays["eigenvalues"]
-        spectrum.semilogy(np.arange(1, 101), np.pad(values, (0, 100))[:100].clip(1e-6))
-        spectrum.axvline(config.code + 0.5, color=INK, linestyle="--", linewidth=0.8)
-        spectrum.set(
-            title="spectrum, cut at k", xlabel="component", ylim=(values[:100].min(), None)
-        )
-        for name, style in zip(names, ("-", "--", "-."), strict=False):
-            for axis, what in ((gap, "gap"), (angle, "angle")):
+        figure = Figure(figsize=(10, 6.2))
+        figure.suptitle(f"{names[0].capitalize()} ends {angle:.2g} degrees from PCA", fontsize=14)
+        curves, images = figure.subfigures(2, 1, height_ratios=(1, 1))
+        for axis, what, title in zip(
+            curves.subplots(1, 2),
+            ("angle", "gap"),
+            ("largest angle to the span of the components, degrees", "(L − L_PCA)/L_PCA"),
+            strict=True,
+        ):
+            for name, style in zip(names, ("-", "--", "-."), strict=False):
                 seeds = np.array(results.metrics[name][what])
-                harness.draw_mean(axis, np.arange(1, 1 + seeds.shape[1]), seeds, style, label=name)
-        gap.set(title="(L − L_PCA)/L_PCA", yscale="log", xlabel="epoch")
-        angle.set(title="largest principal angle", yscale="log", xlabel="epoch")
-        gap.legend(fontsize="small")
-        rows = ["PCA", *names]
-        side = round(np.sqrt(results.arrays["images"].shape[-1]))
-        axes = below_.subplots(len(rows), min(config.code, 12), squeeze=False)
-        for line, name, images in zip(axes, rows, results.arrays["images"], strict=True):
-            line[0].set_ylabel(name, rotation=0, ha="right", va="center")
-            for axis, image in zip(line, images, strict=False):
-                limit = np.abs(image).max()
-                axis.imshow(image.reshape(side, side), "coolwarm", vmin=-limit, vmax=limit)
-                axis.set(xticks=[], yticks=[])
-                axis.spines[:].set_visible(False)
+                epochs = np.arange(1, 1 + seeds.shape[1])
+                harness.draw_mean(axis, epochs, seeds.clip(1e-12), style, label=name)
+            axis.set(
+                xscale="log", yscale="log", title=title, xlabel="epoch, or iteration of L-BFGS"
+            )
+            axis.legend()
+        components, units = results.arrays["components"], results.arrays["units"]
+        basis = np.linalg.qr(units.T)[0]
+        rows = {
+            "principal components": components,
+            f"units of {names[0]}": units,
+            "components, projected\nonto the units' span": components @ basis @ basis.T,
+        }
+        for axis, (name, row) in zip(images.subplots(len(rows), 1), rows.items(), strict=True):
+            harness.mosaic(axis, row, columns=len(row), colours="PuOr_r")
+            axis.set_ylabel(name, rotation=0, ha="right", va="center", color=INK)
     return figure
 
 
@@ -149,12 +146,13 @@ EXPERIMENT = harness.Experiment(
     name="pca_equivalence", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
     title="A linear autoencoder trained on the squared error becomes principal component analysis.",
-    claim="After training by gradient descent, the loss of a linear autoencoder exceeds PCA's by "
-    "less than 1 %.",
+    claim="After training by gradient descent, the decoder of a linear autoencoder spans the k "
+    "leading principal components, within an angle of one degree.",
     source="Bourlard & Kamp 1988; Baldi & Hornik 1989.",
-    expected="0.00294 against 0.01, a difference of −0.00706 ± 0.0029",
-    run_time="about two minutes on one core",
-    figure="Spectrum, loss gap and principal angle by epoch; components and rows of the decoders.",
+    expected="0.04384 against 1, a difference of −0.956 ± 0.0066",
+    run_time="seven minutes on one idle core",
+    figure="Principal angle and loss gap by epoch; components, the units of one decoder, and the "
+    "components projected onto their span.",
 )  # fmt: skip
 
 
@@ -163,31 +161,40 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _train(
-    config: Config, name: str, objective: aejax.Objective, x: Array, measure: harness.Measure
-) -> harness.Results:
-    """Train all seeds by one optimizer; measurements of every epoch, and one decoder kernel."""
+def _objective(config: Config, x: Array) -> aejax.Objective:
+    """Squared error; encoder and decoder start at equal scales, which gradient descent keeps."""
+    glorot = aejax.Initializers(kernel=linen.initializers.glorot_normal())
+    sizes = (x.shape[1], config.code)
+    model = aejax.dense(sizes, activation=jax.nn.identity, initializers=glorot)
+    return aejax.objective(model, losses.squared)
+
+
+def _train(config: Config, name: str, x: Array, analysis: PCA, key: Array) -> harness.Results:
+    """Train once; comparison with PCA after every epoch or iteration, and the decoder's kernel."""
     steps = config.epochs * -(-len(x) // config.batch_size)
     schedule = partial(optax.cosine_decay_schedule, decay_steps=steps)
-    optimizer, batch_size, epochs = {
-        "gradient descent": (optax.sgd(schedule(3e-3), 0.9), config.batch_size, config.epochs),
-        "Adam": (optax.adam(schedule(1e-2)), config.batch_size, config.epochs),
-        "L-BFGS": (optax.lbfgs(), len(x), config.whole),
+    optimizer, epochs, batch_size = {
+        "gradient descent": (optax.sgd(schedule(3e-3), 0.9), config.epochs, config.batch_size),
+        "Adam": (optax.adam(schedule(1e-2)), config.epochs, config.batch_size),
+        "L-BFGS": (optax.lbfgs(), config.iterations, None),
     }[name]
-    params, measured = harness.train_grid(
-        lambda _: (objective, optimizer),
-        x,
-        settings=np.zeros(1),
-        seeds=config.seeds,
-        key=jax.random.key(config.seed),
-        epochs=epochs,
-        batch_size=batch_size,
-        measure=measure,
-    )
-    kernels = params["decoder"]["layer_0"]["kernel"][0, 0]
-    return harness.Results(
-        {name: values[0] for name, values in measured.items()}, {"kernels": kernels}
-    )
+    with jax.enable_x64(batch_size is None):  # float32 stops line searches early
+        if batch_size is None:
+            x = jnp.asarray(examples_with_the_same_loss(analysis))
+        objective = _objective(config, x)
+        params, measured = harness.train_grid(
+            lambda _: (objective, optimizer),
+            x,
+            settings=np.zeros(1),
+            seeds=1,
+            key=key,
+            epochs=epochs,
+            batch_size=batch_size or len(x),
+            measure=measure_against_pca(objective, analysis, config.code, x.dtype),
+        )
+    kernel = params["decoder"]["layer_0"]["kernel"][0, 0]
+    del measured["loss"]
+    return harness.Results({n: v[0, 0] for n, v in measured.items()}, {"kernel": kernel})
 
 
 if __name__ == "__main__":

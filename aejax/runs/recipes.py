@@ -59,7 +59,7 @@ RECIPES: dict[RecipeName, Recipe] = {
             sizes=(784, 12),
             activation="identity",
             loss="squared",
-            epochs=40,
+            epochs=60,
             schedule="cosine",
         ),
     ),

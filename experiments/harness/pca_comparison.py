@@ -1,10 +1,15 @@
 """Comparison of a linear autoencoder with PCA."""
 
+from functools import partial
+
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
 
 import aejax
+from aejax.theory.analysis.pca import PCA, leading_components, least_loss
 from aejax.types import Array, Params
-from experiments.harness.training import mean_squared_error
+from experiments.harness.training import Measure, mean_squared_error
 
 
 def compare_with_pca(
@@ -25,3 +30,50 @@ def compare_with_pca(
         "angle": jnp.arcsin(jnp.minimum(sine, 1)),
         "aligned": jnp.mean(jnp.max(jnp.abs(cosines), axis=0)),
     }
+
+
+def examples_with_the_same_loss(analysis: PCA) -> np.ndarray:
+    """Few examples on which every linear autoencoder has the loss that it has on the data.
+
+    The squared error of an affine map depends on the data only through their mean and covariance,
+    which are also those of the 2r points x̄ ± √(r λ_i) v_i, for r positive eigenvalues.
+
+    Args:
+        analysis: principal components of the data.
+
+    Returns:
+        The examples [2r, features], float64.
+    """
+    positive = analysis.eigenvalues > 1e-12 * analysis.eigenvalues[0]
+    lengths = np.sqrt(positive.sum() * analysis.eigenvalues[positive])
+    deviations = lengths[:, None] * analysis.components[positive]
+    return np.concatenate([analysis.mean + deviations, analysis.mean - deviations])
+
+
+def measure_against_pca(
+    objective: aejax.Objective, analysis: PCA, code: int, dtype: DTypeLike
+) -> Measure:
+    """Make a `Measure` by `compare_with_pca` on the loss of all training examples.
+
+    Args:
+        objective: objective of the linear autoencoder.
+        analysis: principal components of the training examples.
+        code: number of code units.
+        dtype: dtype of the computation.
+
+    Returns:
+        (params, any examples) -> "gap", "angle" in degrees and "aligned".
+    """
+    compare = partial(
+        compare_with_pca,
+        objective,
+        jnp.asarray(leading_components(analysis, code), dtype),
+        least_loss(analysis, code),
+    )
+    examples = jnp.asarray(examples_with_the_same_loss(analysis), dtype)
+
+    def measure(params: Params, _: Array) -> dict[str, Array]:
+        found = compare(params, examples)
+        return found | {"angle": jnp.rad2deg(found["angle"])}
+
+    return measure
