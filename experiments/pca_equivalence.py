@@ -76,8 +76,8 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
         ]
         metrics[name] = harness.stack_seeds([part.metrics for part in parts])
         kernels[name] = parts[0].arrays["kernel"]
-    first = kernels[config.optimizers[0]]
-    return harness.Results(metrics, {"components": components, "units": first})
+    units = kernels[config.optimizers[0]]
+    return harness.Results(metrics, {"components": components, "units": units})
 
 
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
@@ -85,10 +85,8 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     name, measured = list(metrics.items())[1]
     return harness.PrimaryComparison(
         "largest angle between the span of the decoder and that of the components, in degrees",
-        (name, np.array(measured["angle"])[:, -1]),
-        ("limit", 1.0),
-        harness.below,
-    )
+        (name, np.array(measured["angle"])[:, -1]), ("limit", 1.0), harness.below,
+    )  # fmt: skip
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
@@ -193,8 +191,8 @@ def _train(config: Config, name: str, x: Array, analysis: PCA, key: Array) -> ha
             measure=measure_against_pca(objective, analysis, config.code, x.dtype),
         )
     kernel = params["decoder"]["layer_0"]["kernel"][0, 0]
-    del measured["loss"]
-    return harness.Results({n: v[0, 0] for n, v in measured.items()}, {"kernel": kernel})
+    metrics = {name: values[0, 0] for name, values in measured.items() if name != "loss"}
+    return harness.Results(metrics, {"kernel": kernel})
 
 
 if __name__ == "__main__":
