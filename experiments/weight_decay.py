@@ -5,9 +5,11 @@ Claim:    as λ increases in loss + λ Σ W², the training error only increases
           examples.
 Source:   Krogh & Hertz 1991; Goodfellow, Bengio & Courville 2016, §7.1.1.
 Command:  python -m experiments.weight_decay
-Expected: on MNIST, 784-32-784 logistic, with 100 examples the best λ, chosen for each seed by the
-          other seeds, lowers the log test error by 0.04; with 6400 examples it is λ = 0.
-Run time: two minutes on one idle core.
+Expected: on MNIST, 784-32-784 logistic, the error of a test image is 34.7 with the best λ and 35.7
+          without, with 100 examples; with 800 and 6400 examples λ = 0 is as good or best.
+Selection: λ of each training run on its validation examples, λ = 0 included; test examples are used
+          for the result only. The other settings were not tuned.
+Run time: three minutes on one idle core.
 """
 
 from dataclasses import dataclass
@@ -20,9 +22,9 @@ import optax
 from matplotlib.figure import Figure
 
 import aejax
-from aejax import data, losses, penalties
+from aejax import Batch, data, losses, penalties, training
 from aejax.plots import figure_style
-from aejax.types import Array, Params
+from aejax.types import Array, Key
 from experiments import harness
 
 
@@ -32,8 +34,12 @@ class Config:
 
     data: str = "mnist"
     """name or path of a data set with bounds"""
+    pool: int = 50_000
+    """number of examples from which each seed draws its training set, from the start of the data"""
     examples: tuple[int, ...] = (100, 800, 6400)
-    """sizes of the training set, taken from the start of the data"""
+    """sizes of the training set"""
+    validation: int = 2000
+    """number of validation examples, from the end of the training data, and of test examples"""
     decays: tuple[float, ...] = (0, 0.0003, 0.001, 0.003, 0.01, 0.03)
     """values of λ, the weight of Σ W² added to the loss in nats per example"""
     hidden: int = 32
@@ -44,23 +50,22 @@ class Config:
     """examples per step"""
     learning_rate: float = 1e-2
     """initial learning rate, with cosine decay to zero"""
-    test: int = 1000
-    """number of test examples"""
-    seeds: int = 5
-    """number of training runs of each size and λ"""
+    seeds: int = 10
+    """number of training runs of each size and λ, with other examples per seed"""
     seed: int = 0
     """seed of all random choices"""
 
 
-QUICK = Config(data="digits", examples=(50, 400), decays=(0, 0.01, 0.1), steps=200, seeds=2)
+QUICK = Config(data="digits", pool=1000, examples=(50, 400), validation=300, decays=(0, 0.01, 0.1),
+               steps=200, seeds=2)  # fmt: skip
 
 
 def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
-    """Compute errors for every size; all λ and seeds of a size in one compiled program."""
-    x, x_test = harness.flatten_and_scale(dataset, max(config.examples))
+    """Compute errors for every size, λ and seed; a seed has the same examples for every λ."""
+    x, x_test = harness.flatten_and_scale(dataset)
     metrics: dict[str, Any] = {}
     for examples in config.examples:
-        part = partial(_regularisation_path, config, x[:examples], x_test[: config.test])
+        part = partial(_regularisation_path, config, examples, x, x_test)
         metrics[str(examples)] = cache(f"{examples} examples", part).metrics
     return harness.Results(metrics)
 
@@ -68,40 +73,51 @@ def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harn
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     """Comparison that decides the primary claim."""
     few, path = next(iter(metrics.items()))
-    none = np.array(path["test"]["0"])
     return harness.PrimaryComparison(
-        f"mean squared error of a test image, {few} training examples",
-        ("best λ", none * np.exp(_gain(path["test"]))),
-        ("λ = 0", none),
+        f"squared error of a test image, {few} training examples",
+        ("best λ on validation", best_on_validation(path)),
+        ("λ = 0", path["test"]["0"]),
         harness.below,
     )
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Log errors: best λ minus λ = 0, with few examples and minus that with many; largest λ."""
-    gains = {size: _gain(path["test"]) for size, path in metrics.items()}
+    """Gain by the number of examples; training and test errors at the largest λ."""
+    gains = {size: best_on_validation(path) - path["test"]["0"] for size, path in metrics.items()}
     few, *_, many = gains
-    train = [np.log(seeds) for seeds in metrics[few]["train"].values()]
-    test = [np.log(seeds) for seeds in metrics[few]["test"].values()]
+    train, test = ([*metrics[few][what].values()] for what in ("train", "test"))
     return {
-        f"log test error, best λ less none, {few} examples": harness.below(gains[few], 0),
-        f"the same less that with {many} examples": harness.below(gains[few], gains[many]),
-        f"log train error, largest λ less none, {few} examples": harness.above(train[-1], train[0]),
-        f"log test error, largest λ less best, {few} examples": harness.above(
-            test[-1] - test[0], gains[few]
+        f"gain of test error with {few} examples less that with {many}": harness.below(
+            gains[few], gains[many]
+        ),
+        f"training error, largest λ less λ = 0, {few} examples": harness.above(train[-1], train[0]),
+        f"test error, largest λ less best λ, {few} examples": harness.above(
+            test[-1], best_on_validation(metrics[few])
         ),
     }
+
+
+def best_on_validation(path: dict[str, dict[str, list[float]]]) -> np.ndarray:
+    """Test error [seeds] of the λ with the lowest validation error of the same seed."""
+    validation, test = (np.array([*path[what].values()]) for what in ("validation", "test"))
+    return np.take_along_axis(test, validation.argmin(axis=0)[None], axis=0)[0]
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
     """Draw errors against λ (leftmost: none), one panel per training-set size."""
     ticks = np.arange(len(config.decays))
     with figure_style():
-        figure = Figure(figsize=(3 * len(config.examples), 3))
+        figure = Figure(figsize=(3.2 * len(config.examples), 3.6))
+        few, path = next(iter(results.metrics.items()))
+        none, best = np.mean(path["test"]["0"]), np.mean(best_on_validation(path))
+        figure.suptitle(
+            f"{few} examples: test error {none:.1f} without weight decay, {best:.1f} with it"
+        )
         panels = figure.subplots(1, len(config.examples), sharey=True, squeeze=False)[0]
         for panel, (size, path) in zip(panels, results.metrics.items(), strict=True):
-            for (what, seeds), style in zip(path.items(), ("s--", "o-"), strict=True):
-                harness.draw_mean(panel, ticks, np.transpose([*seeds.values()]), style, label=what)
+            for what, style in (("train", "s--"), ("test", "o-")):
+                seeds = np.transpose([*path[what].values()])
+                harness.draw_mean(panel, ticks, seeds, style, label=what)
             panel.set_xticks(ticks, [f"{decay:g}" for decay in config.decays], fontsize="small")
             panel.set(title=f"{size} examples", xlabel="λ", yscale="log")
         panels[0].set_ylabel("squared error per example")
@@ -113,11 +129,11 @@ EXPERIMENT = harness.Experiment(
     name="weight_decay", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
     title="Weight decay improves the generalisation of an autoencoder, most with few examples.",
-    claim="With 100 training examples, the best λ (chosen for each seed by the others) lowers the "
-    "test error.",
+    claim="With 100 training examples, weight decay with the λ that is best on validation examples "
+    "lowers the test error.",
     source="Krogh & Hertz 1991; Goodfellow, Bengio & Courville 2016, §7.1.1.",
-    expected="36.22 against 37.8, a difference of −1.59 ± 0.83",
-    run_time="two minutes on one idle core",
+    expected="34.68 against 35.73, a difference of −1.04 ± 0.28",
+    run_time="three minutes on one idle core",
     figure="Training and test error against λ (leftmost: none), one panel per training-set size.",
 )  # fmt: skip
 
@@ -127,42 +143,41 @@ def main() -> None:
     harness.execute(EXPERIMENT)
 
 
-def _regularisation_path(config: Config, x: Array, x_test: Array) -> harness.Results:
-    batch_size = min(config.batch_size, len(x))
+def _regularisation_path(config: Config, examples: int, x: Array, x_test: Array) -> harness.Results:
+    """Errors by set of examples and λ, each [seeds]."""
+    batch_size = min(config.batch_size, examples)
     model = aejax.dense((x.shape[1], config.hidden))
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
+    plain = aejax.objective(model, losses.bernoulli)
 
-    def make(decay: Array | float) -> tuple[aejax.Objective, optax.GradientTransformation]:
-        terms = {"decay": (decay, penalties.l2())}
-        return aejax.objective(model, losses.bernoulli, penalties=terms), optimizer
+    @jax.jit
+    def train(decay: Array, key: Key, x: Array, parts: dict[str, Array]) -> dict[str, Array]:
+        key_examples, key_training = jax.random.split(key)
+        own = x[jax.random.permutation(key_examples, len(x))[:examples]]
+        penalised = aejax.objective(
+            model, losses.bernoulli, penalties={"decay": (decay, penalties.l2())}
+        )
+        state, _ = training.train(
+            penalised, optimizer, Batch(own), key_training,
+            epochs=config.steps * batch_size // examples, batch_size=batch_size,
+        )  # fmt: skip
+        return {
+            what: harness.mean_squared_error(plain, state.params, part)
+            for what, part in ({"train": own} | parts).items()
+        }
 
-    def errors(params: Params, x: Array) -> Array:
-        return harness.mean_squared_error(make(0.0)[0], params, x)
-
-    params, _ = harness.train_grid(
-        make,
-        x,
-        settings=np.array(config.decays),
-        seeds=config.seeds,
-        key=jax.random.key(config.seed),
-        epochs=config.steps * batch_size // len(x),
-        batch_size=batch_size,
-    )
-    measure = jax.jit(jax.vmap(jax.vmap(errors, (0, None)), (0, None)))
-    names = [f"{decay:g}" for decay in config.decays]
+    parts = {"validation": x[-config.validation :], "test": x_test[: config.validation]}
+    keys = jax.random.split(jax.random.key(config.seed), config.seeds)
+    found = {
+        f"{decay:g}": [train(decay, key, x[: config.pool], parts) for key in keys]
+        for decay in config.decays
+    }
     return harness.Results(
         {
-            what: dict(zip(names, measure(params, examples), strict=True))
-            for what, examples in {"train": x, "test": x_test}.items()
+            what: {decay: [float(seed[what]) for seed in seeds] for decay, seeds in found.items()}
+            for what in ("train", *parts)
         }
     )
-
-
-def _gain(path: dict[str, list[float]]) -> np.ndarray:
-    """Log test error [seeds] of the λ that is best for the other seeds, minus that of λ = 0."""
-    logs = np.log([*path.values()])
-    others = logs.sum(axis=1, keepdims=True) - logs
-    return logs[others.argmin(axis=0), np.arange(logs.shape[1])] - logs[0]
 
 
 if __name__ == "__main__":
