@@ -25,8 +25,8 @@ class Row(NamedTuple):
     signatures: public functions of the component, with the argument names that each must have.
     function:   function to test, called with the inputs of `draw`.
     draw:       key -> inputs in JAX's default floating dtype.
-    extremes:   extreme inputs, for which values and gradients must be finite.
-    misshapen:  inputs that must be refused.
+    extremes:   drawn inputs -> extreme inputs, for which values and gradients must be finite.
+    misshapen:  drawn inputs -> inputs that must be refused.
     without:    property -> reason why the component lacks it.
     """
 
@@ -34,8 +34,8 @@ class Row(NamedTuple):
     signatures: Sequence[tuple[Callable[..., Any], str]]
     function: Callable[..., Any]
     draw: Callable[[jax.Array], tuple[Any, ...]]
-    extremes: tuple[tuple[Any, ...], ...]
-    misshapen: tuple[Any, ...]
+    extremes: Callable[..., Sequence[tuple[Any, ...]]]
+    misshapen: Callable[..., tuple[Any, ...]]
     without: Mapping[str, str] = {}
 
 
@@ -51,14 +51,13 @@ def constant_x(value: float, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
 def model_row(
     name: str, model: aejax.Autoencoder, shape: tuple[int, ...] = (FEATURES,), **without: str
 ) -> Row:
-    params = model.init(jax.random.key(0))
     return Row(
         name,
         [(model.init, "key"), (model.encode, "params x"), (model.decode, "params code")],
         lambda params, x: model.decode(params, model.encode(params, x)),
         lambda key: (model.init(key), random_x(key, shape)),
-        tuple((params, constant_x(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)),
-        (params, jnp.ones((EXAMPLES, *shape[:-1], shape[-1] + 1))),
+        lambda params, x: [(params, constant_x(value, shape)) for value in (0.0, 1.0, -1e4, 1e4)],
+        lambda params, x: (params, jnp.ones((EXAMPLES, *shape[:-1], shape[-1] + 1))),
         {"same key": "only init takes a key; the tests of the model check it", **without},
     )
 
@@ -70,30 +69,33 @@ def loss_row(name: str, loss: aejax.Loss, first: str) -> Row:
         [(loss.elementwise, f"{first} x")],
         loss.elementwise,
         lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES)), random_x(key)),
-        tuple(
+        lambda output, x: [
             (constant_x(output), constant_x(target))
             for output in (-1e4, -90.0, 0.0, 90.0, 1e4)
             for target in (low, 0.5, high)
-        ),
-        (jnp.ones((EXAMPLES, FEATURES)), jnp.ones((EXAMPLES, 1))),
+        ],
+        lambda output, x: (output, jnp.ones((EXAMPLES, 1))),
         {"same key": NO_KEY},
     )
 
 
 def labels_row(name: str, loss: aejax.Loss, classes: int) -> Row:
-    def labels_of(key: jax.Array) -> jax.Array:
-        return jax.random.randint(key, (EXAMPLES, FEATURES), 0, classes)
+    def draw(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        shape = (EXAMPLES, FEATURES)
+        return jax.random.normal(key, (*shape, classes)), jax.random.randint(key, shape, 0, classes)
 
-    def logits(value: float) -> jax.Array:
+    def constant_logits(value: float) -> jax.Array:
         return constant_x(value, (FEATURES, classes)).at[..., 0].multiply(-1)
 
     return Row(
         name,
         [(loss.elementwise, "logits labels")],
         loss.elementwise,
-        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES, classes)), labels_of(key)),
-        tuple((logits(value), labels_of(jax.random.key(0))) for value in (-1e4, 0.0, 90.0, 1e4)),
-        (logits(0.0), jnp.zeros((EXAMPLES, 1), int)),
+        draw,
+        lambda logits, labels: [
+            (constant_logits(value), labels) for value in (-1e4, 0.0, 90.0, 1e4)
+        ],
+        lambda logits, labels: (logits, jnp.zeros((EXAMPLES, 1), int)),
         {"same key": NO_KEY},
     )
 
@@ -104,15 +106,23 @@ def corruption_row(name: str, corruption: Callable[..., jax.Array]) -> Row:
         [(corruption, "key x")],
         corruption,
         lambda key: (key, random_x(key)),
-        tuple((jax.random.key(0), constant_x(value)) for value in (0.0, -1e4, 1e4)),
-        (),
+        lambda key, x: [(key, constant_x(value)) for value in (0.0, -1e4, 1e4)],
+        lambda key, x: (),
         {"misshapen": "it accepts arrays of any shape"},
     )
 
 
 def objective_row(name: str, objective: aejax.Objective, **without: str) -> Row:
-    params = objective.model.init(jax.random.key(0))
-    key = jax.random.key(1)
+    def extremes(
+        params: aejax.types.Params, batch: Batch, key: jax.Array
+    ) -> list[tuple[aejax.types.Params, Batch, jax.Array]]:
+        constant = [(params, Batch(constant_x(value)), key) for value in (0.0, 1.0)]
+        scaled = [
+            jax.tree.map(lambda leaf, scale=scale: leaf * scale, params)
+            for scale in (0.0, 1e3, -1e3)
+        ]
+        return constant + [(each, batch, key) for each in scaled]
+
     return Row(
         name,
         [
@@ -121,16 +131,8 @@ def objective_row(name: str, objective: aejax.Objective, **without: str) -> Row:
         ],
         objective,
         lambda key: (objective.model.init(key), Batch(random_x(key)), key),
-        tuple((params, Batch(constant_x(value)), key) for value in (0.0, 1.0))
-        + tuple(
-            (
-                jax.tree.map(lambda leaf, scale=scale: leaf * scale, params),
-                Batch(random_x(key)),
-                key,
-            )
-            for scale in (0.0, 1e3, -1e3)
-        ),
-        (params, Batch(random_x(key), target=jnp.ones((EXAMPLES, 1))), key),
+        extremes,
+        lambda params, batch, key: (params, batch._replace(target=jnp.ones((EXAMPLES, 1))), key),
         without,
     )
 
