@@ -1,5 +1,6 @@
 """Fixtures of the command line: running a command, and a finished run that many tests share."""
 
+import importlib
 import json
 import re
 import shutil
@@ -89,6 +90,13 @@ def small(tmp_path) -> Path:
     path = tmp_path / "small.npy"
     np.save(path, np.random.default_rng(0).random((30, 6)))
     return path
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Pages whose figures are made but not rendered, which takes seconds."""
+    page = importlib.import_module("aejax.report.page")  # `aejax.report.page` is a function
+    monkeypatch.setattr(page, "_svg", lambda figure: "<svg></svg>")
 
 
 def refused(outcome: Outcome) -> str:

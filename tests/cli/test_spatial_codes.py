@@ -40,7 +40,7 @@ def test_pca_has_as_many_components_as_the_spatial_code_has_units(
     assert metrics["pca_test_error"] == pytest.approx(np.mean(np.sum(lost**2, axis=1)), rel=1e-4)
 
 
-def test_pca_is_omitted_for_a_code_as_large_as_the_data(x, tmp_path, aejax):
+def test_pca_is_omitted_for_a_code_as_large_as_the_data(x, tmp_path, aejax, undrawn):
     np.save(tmp_path / "x.npy", x)
     words = "--channels 4 --sizes 36 --loss squared --batch-size 32 --epochs 1 --quiet"
     data = f"train --data {tmp_path / 'x.npy'} --normalise standardise"

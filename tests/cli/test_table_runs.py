@@ -217,7 +217,7 @@ def test_scores_match_the_reconstructions(folder, tmp_path, aejax):
     assert f"  row {worst}: error {found['error'][worst]:.4g}" in outcome.out
 
 
-def test_the_report_has_the_errors_of_features_and_rows(folder, tmp_path, aejax):
+def test_the_report_has_the_errors_of_features_and_rows(folder, tmp_path, aejax, undrawn):
     run, out = folder / "wine.csv.run", tmp_path / "report.html"
     assert aejax("report", run, "--out", out).code == 0
     assert aejax("score", run, folder / "wine.csv", "--out", tmp_path / "s.csv").code == 0

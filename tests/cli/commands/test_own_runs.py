@@ -30,7 +30,7 @@ def own(request, tmp_path_factory):
     return run, folder
 
 
-def test_report_score_and_export_take_the_run(own, tmp_path, aejax):
+def test_report_score_and_export_take_the_run(own, tmp_path, aejax, undrawn):
     run, folder = own
     report = ("report", run.folder, "--out", tmp_path / "report.html")
     check(aejax(*report), "was trained on arrays of a script: say --data FILE")

@@ -237,7 +237,9 @@ def test_experiments_with_equal_page_names_are_refused(tmp_path, aejax):
     assert not (tmp_path / "pages").exists()
 
 
-def test_too_large_jacobian_is_omitted_with_a_message(finished, aejax, tmp_path, monkeypatch):
+def test_too_large_jacobian_is_omitted_with_a_message(
+    finished, aejax, tmp_path, monkeypatch, undrawn
+):
     monkeypatch.setattr("aejax.report.run_figures.MAX_JACOBIAN_ENTRIES", 64 * 12 - 1)
     outcome = aejax("report", finished, "--out", tmp_path / "report.html")
     assert outcome.code == 0

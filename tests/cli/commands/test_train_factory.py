@@ -252,7 +252,7 @@ def test_bad_factories_are_refused(folder, tmp_path, aejax, words, parts):
     assert not (tmp_path / "run").exists()
 
 
-def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_path, aejax):
+def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_path, aejax, undrawn):
     run, images = folder / "images", np.load(folder / "images.npy")
     opened = runs.open(run)
     assert isinstance(opened, runs.Run)
@@ -285,7 +285,7 @@ def test_every_command_takes_a_run_with_images_and_a_tree_as_code(folder, tmp_pa
     np.testing.assert_array_equal(runs.reconstruct(again, images), x_hat)
 
 
-def test_a_run_of_a_table_leaves_missing_values_out(folder, tmp_path, aejax):
+def test_a_run_of_a_table_leaves_missing_values_out(folder, tmp_path, aejax, undrawn):
     x = np.random.default_rng(0).normal(size=(40, 3)).round(3)
     missing = np.random.default_rng(1).random(x.shape) < 0.2
     table = pd.DataFrame(np.where(missing, np.nan, x), columns=list("abc"))

@@ -49,7 +49,9 @@ def test_piped_table_has_no_colour_and_fits_80_columns(data, aejax):
 
 
 @pytest.mark.parametrize("scale", [1e-140, 1e140])
-def test_data_of_any_scale_are_verified_and_the_title_names_the_unit(data, tmp_path, aejax, scale):
+def test_data_of_any_scale_are_verified_and_the_title_names_the_unit(
+    data, tmp_path, aejax, scale, undrawn
+):
     np.save(data, scale * np.load(data))
     names = "optimal_map gaussian_denoising single_precision"
     words = f"verify --data {data} --code 2 --theorem {names} --report {tmp_path}/page.html --json"
