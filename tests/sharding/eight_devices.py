@@ -81,12 +81,14 @@ def placements() -> dict[str, Placement]:
     }
 
 
-def trained(objective: Objective, data: Batch, **options: Any) -> tuple[TrainState, np.ndarray]:
-    """Final state of 200 steps of `fit`, and its measurements, [epochs, measurements]."""
+def trained(
+    objective: Objective, data: Batch, *, epochs: int, **options: Any
+) -> tuple[TrainState, np.ndarray]:
+    """Final state of `fit`, two steps an epoch, and its measurements, [epochs, measurements]."""
     state, history = training.fit(
-        objective, OPTIMIZER, data, key=KEY, epochs=100, batch_size=16, **options
+        objective, OPTIMIZER, data, key=KEY, epochs=epochs, batch_size=16, **options
     )
-    assert int(state.step) == 200
+    assert int(state.step) == 2 * epochs
     timeless = [
         {name: value for name, value in record.items() if "second" not in name}
         for record in history
@@ -94,13 +96,14 @@ def trained(objective: Objective, data: Batch, **options: Any) -> tuple[TrainSta
     return state, np.array([jax.tree.leaves(record) for record in timeless])
 
 
-def differences(cases: Mapping[str, Sequence[str]], **options: Any) -> Iterator[dict[str, Any]]:
-    """Differences of 200 steps on the mesh from 200 steps on one device."""
+def differences(cases: Mapping[str, Sequence[str]], epochs: int) -> Iterator[dict[str, Any]]:
+    """Differences of the training on the mesh from that on one device."""
     for name, places in cases.items():
         objective, data = CASES[name]
-        alone, measured_alone = trained(objective, data, **options)
+        alone, measured_alone = trained(objective, data, epochs=epochs)
         for place in places:
-            state, measured = trained(objective, data, placement=placements()[place], **options)
+            placement = placements()[place]
+            state, measured = trained(objective, data, epochs=epochs, placement=placement)
             yield {
                 "objective": name,
                 "placement": place,
@@ -261,7 +264,7 @@ def main(folder: Path, every: bool) -> None:
     if every:
         cases = {name: tuple(placements()) for name in CASES}
         answers |= {
-            "differences": list(differences(cases)),
+            "differences": list(differences(cases, epochs=100)),
             "born sharded": born_sharded(),
             "work of an epoch": work_of_an_epoch(),
             "communication": communication.run(communication.QUICK)["rows"],
@@ -272,7 +275,7 @@ def main(folder: Path, every: bool) -> None:
         place = "data parallel"
         row = communication.count(dense, place, communication.placements(config)[place], config)
         answers |= {
-            "differences": list(differences(QUICK)),
+            "differences": list(differences(QUICK, epochs=20)),
             "communication": [{"objective": "dense", **row}],
         }
     print(json.dumps(answers))
