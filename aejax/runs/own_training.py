@@ -1,6 +1,7 @@
 """Training of any objective as a run in a folder, from a script or notebook."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, SupportsIndex
@@ -32,12 +33,7 @@ from aejax.runs.objective_record import (
 from aejax.runs.opening import ObjectiveRun, open_objective_run
 from aejax.runs.own_data import OwnData, normalised_batch, prepare
 from aejax.runs.processes import is_main_process
-from aejax.runs.recording import (
-    Recording,
-    has_checkpoints,
-    recorded,
-    restore_recorded,
-)
+from aejax.runs.recording import Recording, fit_recorded, has_checkpoints, restore_recorded
 from aejax.runs.run import (
     About,
     check_location,
@@ -201,61 +197,32 @@ def train(
             about = About(environment(), prepared.fingerprint, prepared.shape)
             about = about._replace(source=factory_digest(factory))
             write_record(out, record, about, identity=new_identity())
-        _fit(
-            recording,
-            prepared,
-            state,
-            history,
-            objective=objective,
-            optimizer=optimizer,
-            gradient_of=gradient_of,
-            placement=placement,
-            callbacks=callbacks,
-            loggers=loggers,
-            progress=progress,
-        )
+        with _signals_as_exceptions():
+            fit_recorded(
+                prepared.fit,
+                recording,
+                state,
+                history,
+                signals=[],
+                callbacks=callbacks,
+                loggers=loggers,
+                progress=progress,
+                objective=objective,
+                optimizer=optimizer,
+                gradient_of=gradient_of,
+                placement=placement,
+            )
         run = open_objective_run(out, objective)
         if is_main_process():
             write_metrics(out, _metrics(run, test, prepared.batch_size))
     return run
 
 
-def _fit(
-    recording: Recording,
-    prepared: OwnData,
-    state: TrainState,
-    history: list[Record],
-    *,
-    objective: Objective,
-    optimizer: optax.GradientTransformation,
-    callbacks: Sequence[Callback],
-    loggers: Sequence[Logger] | None,
-    progress: bool,
-    gradient_of: Gradient,
-    placement: Placement,
-) -> None:
-    """Train with recording; KeyboardInterrupt or SystemExit after a signal."""
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Raise KeyboardInterrupt or SystemExit in place of `Interrupted`, as Python does."""
     try:
-        with recorded(
-            recording,
-            state,
-            history,
-            signals=[],
-            callbacks=callbacks,
-            loggers=loggers,
-            progress=progress,
-        ) as observers:
-            prepared.fit(
-                objective,
-                optimizer,
-                epochs=recording.epochs,
-                patience=recording.patience,
-                state=state,
-                history=history,
-                callbacks=observers,
-                gradient_of=gradient_of,
-                placement=placement,
-            )
+        yield
     except Interrupted as stop:
         kind = KeyboardInterrupt if stop.number.name == "SIGINT" else SystemExit
         raise kind(str(stop)) from None

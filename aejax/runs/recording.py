@@ -4,7 +4,7 @@ The command `aejax train` and `aejax.runs.train` use it.
 """
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -86,8 +86,8 @@ def restore_recorded(
     return state, history
 
 
-@contextmanager
-def recorded(
+def fit_recorded(
+    fit: Callable[..., Any],
     recording: Recording,
     state: TrainState,
     history: Sequence[Record],
@@ -96,10 +96,12 @@ def recorded(
     callbacks: Sequence[Callback] = (),
     loggers: Sequence[Logger] | None = None,
     progress: bool = False,
-) -> Iterator[list[Callback]]:
-    """Record the epochs of a training, whose folder exists, and stop it on a signal.
+    **arguments: Any,
+) -> None:
+    """Train, record each epoch in the folder, which exists, and stop on a signal.
 
     Args:
+        fit: function that trains, such as `training.fit` on the examples of the run.
         recording: the recorded training.
         state: state to train from.
         history: records of the epochs up to the state.
@@ -108,10 +110,36 @@ def recorded(
         loggers: loggers, called after each epoch is saved (default: TensorBoard events in the
             folder).
         progress: whether to show the progress.
+        **arguments: further arguments of `fit`: objective, optimizer, placement, ….
 
-    Yields:
-        Callbacks for `fit`. They raise `Interrupted` after an epoch in which a signal arrived.
+    Raises:
+        Interrupted: after an epoch in which a signal arrived.
     """
+    with _observers(
+        recording, state, history, signals, callbacks, loggers, progress=progress
+    ) as observers:
+        fit(
+            **arguments,
+            epochs=recording.epochs,
+            patience=recording.patience,
+            state=state,
+            history=history,
+            callbacks=observers,
+        )
+
+
+@contextmanager
+def _observers(
+    recording: Recording,
+    state: TrainState,
+    history: Sequence[Record],
+    signals: ReceivedSignals,
+    callbacks: Sequence[Callback],
+    loggers: Sequence[Logger] | None,
+    *,
+    progress: bool,
+) -> Iterator[list[Callback]]:
+    """Callbacks that record the epochs; they raise `Interrupted` after one with a signal."""
     out, epochs, past = recording.out, recording.epochs, list(history)
     identity = read_identity(out) if is_main_process() else None
     settings = with_identity(recording.settings, identity)

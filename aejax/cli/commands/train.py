@@ -44,7 +44,7 @@ from aejax.runs.model_shapes import check_output_shape
 from aejax.runs.own_training import initial_state
 from aejax.runs.processes import is_main_process
 from aejax.runs.recipes import RECIPES, RecipeName
-from aejax.runs.recording import Recording, has_checkpoints, recorded, restore_recorded
+from aejax.runs.recording import Recording, fit_recorded, has_checkpoints, restore_recorded
 from aejax.runs.run import (
     About,
     check_location,
@@ -171,24 +171,18 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     with explain_errors(out), locked(out):
         _check_unused(command)
         state, history = _start(command, configuration, examples, folder, state)
-        with recorded(
+        fit_recorded(
+            examples.fit,
             _recording(command, configuration, examples),
             state,
             history,
             signals=signals,
             loggers=_loggers(command, configuration, objective, examples),
             progress=not command.quiet,
-        ) as callbacks:
-            examples.fit(
-                objective,
-                optimizer,
-                epochs=configuration.epochs,
-                patience=configuration.patience,
-                state=state,
-                history=history,
-                callbacks=callbacks,
-                placement=placement,
-            )
+            objective=objective,
+            optimizer=optimizer,
+            placement=placement,
+        )
         metrics = measure(open_run(out), examples, pca=command.pca)
         if is_main_process():
             write_metrics(out, metrics)
