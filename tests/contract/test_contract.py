@@ -63,7 +63,7 @@ def partition(inputs: tuple) -> tuple[tuple, tuple]:
 def summed(row: Row) -> Callable:
     """The row's function of partitioned inputs, summed to a scalar that can be differentiated."""
 
-    def function(floating: tuple, others: tuple) -> jax.Array:
+    def function(floating, others):
         inputs = jax.tree.map(
             lambda a, b: b if a is None else a, floating, others, is_leaf=lambda leaf: leaf is None
         )

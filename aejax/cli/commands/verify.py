@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aejax.cli.process.counting_bar import counting_bar
+from aejax.cli.process.task_progress import task_progress
 from aejax.data import load
 from aejax.runs.atomic_files import check_not_directory, write_text
 from aejax.runs.environment import check_platform, environment
@@ -108,9 +108,9 @@ def verify(command: Verify) -> int:
 
 
 def _certificates(problem: Problem, theorems: Sequence[str]) -> dict[str, tuple[Certificate, ...]]:
-    """Certificates of each theorem, with a progress bar on stderr if it is a terminal."""
+    """Certificates of each theorem, with their progress on stderr."""
     found = {}
-    with counting_bar("theorem", len(theorems)) as show:
+    with task_progress("theorem", len(theorems)) as show:
         for name in theorems:
             show(name)
             found |= certificates_by_theorem(problem, (name,))

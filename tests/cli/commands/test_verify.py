@@ -1,12 +1,14 @@
 """`aejax verify`: table, JSON, HTML report and exit code."""
 
 import json
+import math
 import re
 
 import numpy as np
 import pytest
 from rich.cells import cell_len
 
+from aejax.cli.process import task_progress
 from aejax.report.theorem_report import FIGURES
 from aejax.theory import THEOREMS, certificates
 from aejax.theory.theorems import TABLE
@@ -15,6 +17,12 @@ from tests.documents import theory_sections
 from tests.report.test_page import Parsed
 
 FIELDS = ["claim", "formula", "source", "residual", "tolerance", "verdict", "reason", "control"]
+
+
+@pytest.fixture(autouse=True)
+def no_lines_of_progress(monkeypatch):
+    """No line about a theorem that takes long on a slow machine."""
+    monkeypatch.setattr(task_progress, "SECONDS_BETWEEN_LINES", math.inf)
 
 
 @pytest.fixture
@@ -144,9 +152,11 @@ def test_a_refuted_theorem_is_listed_with_its_reason(data, aejax, monkeypatch):
     )
 
 
-def test_progress_is_shown_on_a_terminal_only(data, aejax, monkeypatch):
-    words = f"verify --data {data} --code 2 --theorem optimal_loss"
+def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(data, aejax, monkeypatch):
+    words = f"verify --data {data} --code 2 --theorem optimal_loss optimal_map"
     assert aejax(words).err == ""
+    monkeypatch.setattr(task_progress, "SECONDS_BETWEEN_LINES", 0)
+    assert aejax(words).err == "theorem 1/2: optimal_loss\ntheorem 2/2: optimal_map\n"
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     assert "optimal_loss" in aejax(words).err
