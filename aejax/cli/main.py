@@ -202,7 +202,7 @@ def _command(arguments: Sequence[str]) -> Any:
         return expand_home(parse(Command, arguments, prog="aejax"))
     words = arguments[1:]
     command = _train_command(words)
-    if command.resume and starts_run(command.out, words):
+    if command.resume and command.recipe is None and starts_run(command.out, words):
         return replace(_train_command(without_resume(words)), resume=True)
     settings = _initial_settings(command)
     return (
