@@ -12,7 +12,7 @@ Expected: of the variance of digits a code of 10 loses 30 % by the deep autoenco
           up to 10 and loses 1 to 3 above: 300 steps are few, and the maps are nearly linear there.
 Selection: batch size and learning rate are those of thirty_numbers, chosen on held-out digits;
           nothing was chosen for this experiment.
-Run time: ten minutes on one idle core.
+Run time: 25 minutes on two cores that were shared with other work.
 """
 
 from collections.abc import Callable
@@ -185,7 +185,7 @@ EXPERIMENT = harness.Experiment(
     source="Hinton & Salakhutdinov 2006; Goodfellow, Bengio & Courville 2016, §14.1 (undercomplete "
     "autoencoders) and §14.3; the course.",
     expected="29.75 against 50.5, a difference of −20.8 ± 0.38",
-    run_time="ten minutes on one idle core",
+    run_time="25 minutes on two cores that were shared with other work",
     figure="Lost share of the variance against the code size, for each data set.",
 )  # fmt: skip
 

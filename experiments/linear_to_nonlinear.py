@@ -11,7 +11,7 @@ Expected: on MNIST with a code of 8, the network 784-128-64-8-64-128-784 has PCA
           16.6. Each step of the dial decreases it, the first one most.
 Selection: batch size and learning rate are those of thirty_numbers, chosen on held-out digits;
           nothing was chosen for this experiment.
-Run time: five minutes on one idle core.
+Run time: 12 minutes on two cores that were shared with other work.
 """
 
 from collections.abc import Callable
@@ -140,7 +140,7 @@ EXPERIMENT = harness.Experiment(
     source="Baldi & Hornik 1989 (linear networks have no other minimum than PCA); Hinton & "
     "Salakhutdinov 2006 and the course (a deep autoencoder as non-linear PCA).",
     expected="16.61 against 29.36, a difference of −12.7 ± 0.11",
-    run_time="five minutes on one idle core",
+    run_time="12 minutes on two cores that were shared with other work",
     figure="Test error against the dial, and test images as reconstructed at each value.",
 )  # fmt: skip
 

@@ -13,7 +13,7 @@ Expected: over random starts with stride 2, the contrast differs between pixels 
           kernels: random kernels cause it. After 300 steps on photographs it is below 0.001 with
           stride 2, and the kernels no longer differ.
 Selection: nothing was chosen; the comparison needs no training.
-Run time: five minutes on one idle core.
+Run time: 14 minutes on two cores that were shared with other work.
 """
 
 from dataclasses import dataclass
@@ -176,7 +176,7 @@ EXPERIMENT = harness.Experiment(
     source="Dumoulin & Visin 2016, fig. 2.1 and 4.5 (drawn from computed arrays); Odena, Dumoulin "
     "& Olah 2016 (checkerboards).",
     expected="32.98 against 13.79, a difference of 19.2 ± 1.7",
-    run_time="five minutes on one idle core",
+    run_time="14 minutes on two cores that were shared with other work",
     figure="The guide's figures; unevenness of overlaps; patterns by kernel; a flat image.",
 )  # fmt: skip
 

@@ -1,7 +1,6 @@
-"""Atomic writes of files and folders: a temporary one is renamed to its destination."""
+"""Atomic file writes: a temporary file is renamed to its destination."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,46 +68,6 @@ def temporary_file(path: Path) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-
-
-@contextmanager
-def temporary_folder(path: Path) -> Iterator[Path]:
-    """Provide a temporary folder that becomes the destination when it is complete.
-
-    Args:
-        path: destination, which `check_new_folder` accepts; its parent directory is created.
-
-    Yields:
-        Path of the temporary folder. It is removed if writing fails.
-
-    Raises:
-        FileExistsError: as `check_new_folder`.
-    """
-    check_new_folder(path)
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        if path.is_dir():
-            path.rmdir()
-        os.replace(partial, path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-
-
-def check_new_folder(path: Path) -> None:
-    """Refuse a destination that is a file, or a folder that is not empty.
-
-    Args:
-        path: destination folder.
-
-    Raises:
-        FileExistsError: the destination contains something.
-    """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise FileExistsError(f"{path} exists and is not an empty folder: choose another --out")
 
 
 def check_not_directory(path: Path) -> None:

@@ -6,6 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+def can_be_created(path: Path) -> bool:
+    """Whether a new folder can take a path: nothing is there, or an empty folder.
+
+    Args:
+        path: path of the folder.
+
+    Returns:
+        False for anything else, symbolic links included.
+    """
+    if path.is_symlink():
+        return False
+    return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Provide a temporary folder that becomes the destination when it is complete.
@@ -19,7 +33,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: the destination exists and is not empty.
     """
-    if path.is_symlink() or (path.exists() and not (path.is_dir() and not any(path.iterdir()))):
+    if not can_be_created(path):
         raise FileExistsError(f"{path} exists: choose another --out")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{path.name}.partial-", dir=path.parent) as private:

@@ -49,10 +49,11 @@ def exported_parameters(run: TrainedRun) -> dict[str, Any]:
     advice = "return a dict from the model's init, such as {'kernel': array}"
     if jax.tree_util.treedef_is_leaf(jax.tree.structure(run.params)):
         raise ValueError(f"the parameters are one array, which has no name in a file: {advice}")
-    if NORMALISATION in as_nested_dicts(run.params):
+    nested = as_nested_dicts(run.params)
+    if NORMALISATION in nested:
         raise ValueError(
             f"the parameters have an entry {NORMALISATION!r}, the name of the shift and scale of "
             "the data in exported files: rename it in the model's init"
         )
     normalisation = jax.tree.map(np.asarray, run.normalisation._asdict())
-    return as_nested_dicts(run.params) | {NORMALISATION: normalisation}
+    return nested | {NORMALISATION: normalisation}

@@ -8,12 +8,8 @@ import numpy as np
 
 from aejax.data.image_file import image_suffix, write_image
 from aejax.runs.array_files import SUFFIXES, check_destination
-from aejax.runs.atomic_files import (
-    check_new_folder,
-    check_not_directory,
-    temporary_file,
-    temporary_folder,
-)
+from aejax.runs.atomic_files import check_not_directory, temporary_file
+from aejax.runs.atomic_folders import can_be_created, new_folder
 
 
 def check_image_destination(out: Path, data: Path) -> None:
@@ -32,7 +28,8 @@ def check_image_destination(out: Path, data: Path) -> None:
     if out.suffix in SUFFIXES:
         check_destination(out, data)
     elif data.is_dir() and not out.suffix:
-        check_new_folder(out)
+        if not can_be_created(out):
+            raise FileExistsError(f"{out} exists and is not an empty folder: choose another --out")
     elif not data.is_dir() and out.suffix in (".png", ".tif"):
         check_not_directory(out)
     else:
@@ -66,7 +63,7 @@ def write_images(
             write_image(partial, *images)
         return 1
     paths = _output_names(list(names), suffix)
-    with temporary_folder(out) as folder:
+    with new_folder(out) as folder:
         for path, image in zip(paths, images, strict=True):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             write_image(folder / path, image)

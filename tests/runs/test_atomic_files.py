@@ -6,7 +6,9 @@ import threading
 
 import pytest
 
-from aejax.runs.atomic_files import temporary_folder, write_bytes
+from aejax.runs.atomic_files import write_bytes
+from aejax.runs.atomic_folders import new_folder
+from aejax.runs.image_outputs import check_image_destination
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the platform has no named pipes")
@@ -33,18 +35,17 @@ def test_target_of_a_symbolic_link_is_replaced(tmp_path):
 
 def test_a_folder_is_written_completely_or_not_at_all(tmp_path):
     out = tmp_path / "new" / "out"
-    with pytest.raises(FileNotFoundError), temporary_folder(out) as folder:
+    with pytest.raises(FileNotFoundError), new_folder(out) as folder:
         (folder / "a" / "b").write_text("the folder a does not exist")
     assert not list((tmp_path / "new").iterdir())
     out.mkdir()  # an empty folder is replaced
-    with temporary_folder(out) as folder:
+    with new_folder(out) as folder:
         (folder / "a").write_text("a")
         assert not (out / "a").exists()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["out"]
     assert (out / "a").read_text() == "a"
-    with (
-        pytest.raises(FileExistsError, match="exists and is not an empty folder"),
-        temporary_folder(out),
-    ):
+    with pytest.raises(FileExistsError, match="exists and is not an empty folder"):
+        check_image_destination(out, tmp_path)
+    with pytest.raises(FileExistsError, match="out exists: choose another --out"), new_folder(out):
         pass
     assert (out / "a").read_text() == "a"

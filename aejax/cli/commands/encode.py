@@ -10,6 +10,7 @@ import numpy as np
 import tyro
 
 from aejax import runs
+from aejax.cli.process.output import print_notes
 from aejax.data.columns import from_features
 from aejax.data.example_blocks import blocks
 from aejax.runs.array_files import (
@@ -78,8 +79,7 @@ def encode(command: Encode) -> None:
     run = _open(command)
     data = _load(run, command)
     codes = _one_array(command, encoder(run)(data.x))
-    has_names = data.schema is not None or data.files is not None
-    if has_names and command.out.suffix == ".csv":
+    if _has_names(data) and command.out.suffix == ".csv":
         units = {f"code_{i}": unit for i, unit in enumerate(codes.reshape(len(codes), -1).T)}
         _write_table(command, join_columns(command.data, data.others, units))
     else:
@@ -117,9 +117,13 @@ def _open(command: Encode | Reconstruct) -> TrainedRun:
 def _load(run: TrainedRun, command: Encode | Reconstruct) -> NewData:
     """Load the data; say how they were converted."""
     data = load_new_data(run, command.data)
-    if data.note:
-        print(f"aejax: {data.note}", file=sys.stderr)
+    print_notes(data.note)
     return data
+
+
+def _has_names(data: NewData) -> bool:
+    """Whether a table keeps what belongs to the examples: their other columns, or their files."""
+    return data.schema is not None or data.files is not None
 
 
 def _write_images(command: Reconstruct, run: TrainedRun, data: NewData) -> None:
@@ -161,15 +165,11 @@ def _write(command: Encode | Reconstruct, name: str, array: np.ndarray, data: Ne
     """Write an array and the other arrays of the data file; report those that cannot be stored."""
     left_out = write_examples(command.out, name, array, data.others)
     if left_out:
-        has_names = data.schema is not None or data.files is not None
         table = command.out.with_suffix(".csv")
         advice = (
             f"a table keeps them: --out {shlex.quote(str(table))}"
-            if has_names and table not in (command.out, command.data)
+            if _has_names(data) and table not in (command.out, command.data)
             else "an .npz file keeps the arrays that have one entry per example"
         )
-        print(
-            f"aejax: left out of {command.out}: {', '.join(left_out)} of {command.data}; {advice}",
-            file=sys.stderr,
-        )
+        print_notes(f"left out of {command.out}: {', '.join(left_out)} of {command.data}; {advice}")
     print(f"{command.out}: {array.dtype} {list(array.shape)}")

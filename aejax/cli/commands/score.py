@@ -1,6 +1,5 @@
 """`aejax score`: anomaly scores of new data."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import numpy as np
 import tyro
 
 from aejax import runs
+from aejax.cli.process.output import print_notes
 from aejax.evaluation import AnomalyScores
 from aejax.evaluation.anomaly import check_contamination
 from aejax.runs.array_files import check_destination, join_columns, write_arrays, write_columns
@@ -58,8 +58,7 @@ def write_scores(command: Score) -> None:
     run = runs.open(command.run, checkpoint=command.checkpoint)
     check_comparable_output(run)
     data = load_new_data(run, command.data)
-    if data.note:
-        print(f"aejax: {data.note}", file=sys.stderr)
+    print_notes(data.note)
     reference = train_errors(run, train_inputs(run, command.train))
     options = {"contamination": command.contamination, "weight": data.weight}
     scores = score(run, data.x, reference, **options)

@@ -12,6 +12,7 @@ import tyro
 
 from aejax import checkpoints, sharding
 from aejax.cli.process.devices import Devices, initialize_distributed, make_placement
+from aejax.cli.process.output import print_notes
 from aejax.objectives import Objective
 from aejax.runs.advice import advice, longer_command
 from aejax.runs.builders import (
@@ -193,10 +194,9 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
 
 
 def _print_notes(*notes: str) -> None:
-    """Print notes that are not empty on stderr, once for all processes."""
-    for note in notes:
-        if note and is_main_process():
-            print(f"aejax: {note}", file=sys.stderr)
+    """Print notes once for all processes."""
+    if is_main_process():
+        print_notes(*notes)
 
 
 def _check(command: Train) -> None:

@@ -1,4 +1,4 @@
-"""Output of a command: limited encodings (ASCII, Latin-1), closed pipes (`| head`), warnings."""
+"""Output of a command: notes, warnings, encodings such as ASCII, closed pipes (`| head`)."""
 
 import io
 import os
@@ -30,6 +30,16 @@ def short_warnings() -> Iterator[None]:
 
         warnings.showwarning = show_short
         yield
+
+
+def print_notes(*notes: str) -> None:
+    """Print notes on stderr, without empty ones.
+
+    Args:
+        notes: sentences without a final stop, or "".
+    """
+    for note in filter(None, notes):
+        print(f"aejax: {note}", file=sys.stderr)
 
 
 def flush_output() -> None:
