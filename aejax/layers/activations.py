@@ -1,6 +1,6 @@
 """k-sparse (top-k) activation and straight-through binary units."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +42,7 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
         if k > z.shape[-1]:
             raise ValueError(f"top_k cannot select {k} of {z.shape[-1]} units; use a smaller k")
         # A barrier, because XLA would compute only the slice below, by a complete sort.
-        values, units = jax.lax.optimization_barrier(jax.lax.top_k(jax.lax.stop_gradient(z), k))
+        values, units = jax.lax.optimization_barrier(_largest(jax.lax.stop_gradient(z), k))
         least, last = values[..., -1:], units[..., -1:]
         unit = jax.lax.broadcasted_iota(units.dtype, z.shape, z.ndim - 1)
         # A comparison with the k-th largest, because accelerators scatter element by element. It is
@@ -51,6 +51,52 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
         return jnp.where(is_smaller, jnp.zeros_like(z), z)
 
     return activation
+
+
+MIN_GROUPED_UNITS = 2**14
+"""Minimum number of units of a code whose largest are found in groups."""
+
+MAX_GROUPS = 256
+"""Maximum number of groups."""
+
+
+def _largest(z: Array, k: int) -> Sequence[Array]:
+    """Values and indices of the k largest units, equal to those of `jax.lax.top_k`.
+
+    The k largest of a wide code are among the k largest of each group of neighbouring units. Groups
+    need less work than one selection, and a code that is divided over devices stays divided.
+    """
+    groups = num_groups(z.shape[-1], k)
+    if groups == 1:
+        return jax.lax.top_k(z, k)
+    values, units = jax.lax.top_k(z.reshape(*z.shape[:-1], groups, -1), k)
+    first = jax.lax.broadcasted_iota(units.dtype, units.shape, units.ndim - 2)
+    units = units + first * (z.shape[-1] // groups)
+    values, units = (array.reshape(*z.shape[:-1], groups * k) for array in (values, units))
+    values, chosen = jax.lax.top_k(values, k)
+    return [values, jnp.take_along_axis(units, chosen, axis=-1)]
+
+
+def num_groups(units: int, k: int) -> int:
+    """Number of groups of units in which the k largest are found first.
+
+    Args:
+        units: number of units.
+        k: number of selected units.
+
+    Returns:
+        The largest power of two that divides the units, of at most `MAX_GROUPS` groups of 8 k or
+        more units; 1 for a narrow code.
+    """
+    groups = 1
+    while (
+        units >= MIN_GROUPED_UNITS
+        and groups < MAX_GROUPS
+        and units % (2 * groups) == 0
+        and units // (2 * groups) >= 8 * k
+    ):
+        groups *= 2
+    return groups
 
 
 def straight_through(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -2,16 +2,30 @@
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
+import numpy as np
+
+from aejax.sharding.hlo_types import array_bytes, arrays_of, type_bytes
 
 _KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute"
-_INSTRUCTION = re.compile(rf"= (?P<result>.+?) (?P<kind>{_KINDS})(?P<start>-start)?\((?P<rest>.*)")
-_ARRAY = re.compile(r"\b(pred|[a-z]+\d+\w*)\[([\d,]*)\]")
-_GROUP = re.compile(
-    r"replica_groups=(?:\{\{(?P<listed>[\d,]+)\}|\[\d+,(?P<size>\d+)\]<="
-    r"|mesh\[(?P<axes>[^\]]+)\][^{]*\{(?P<along>[^}]+)\})"
+_INSTRUCTION = re.compile(
+    rf"%?(?P<name>[\w.\-]+) = (?P<result>.+?) (?P<kind>{_KINDS})(?P<start>-start)?\((?P<rest>.*)"
+)
+_COMPUTATION = re.compile(r"^(?:ENTRY )?%?[\w.\-]+ \(.*\{\s*$")
+# On a TPU, a reduce-scatter is a fusion of an all-reduce and a slice.
+_SCATTER = re.compile(r"^%?all-reduce-scatter[\w.\-]* \(.*\) -> (?P<result>.+) \{")
+# An asynchronous collective of a TPU is repeated in each computation that runs beside it.
+_CHAIN = re.compile(r'channel_id=\d+(?=.*\bchain_id="\d+")')
+_LISTED = re.compile(r"(?:replica_groups|source_target_pairs)=\{\{(?P<first>[\d,]+)\}")
+_IOTA = r"\[(?P<{0}>[\d,]+)\](?:T\((?P<{0}_order>[\d,]+)\))?"
+_TILED = re.compile(r"replica_groups=\[(?P<groups>[\d,]+)\]<=" + _IOTA.format("devices"))
+_MESH = re.compile(
+    r"replica_groups=mesh\[(?P<axes>[^\]]+)\](?:, device_ids=\("
+    + _IOTA.format("devices")
+    + r"\))? \{(?P<along>[^}]+)\}"
 )
 
 
@@ -28,6 +42,23 @@ class Traffic(NamedTuple):
     instructions: int
     bytes: int
     sent: float
+
+
+class Collective(NamedTuple):
+    """One collective of a program, per device.
+
+    name:  its name, unique in the program.
+    kind:  its operation, such as "all-reduce".
+    bytes: size of its result.
+    sent:  bytes sent by a ring algorithm, as in `Traffic`.
+    group: indices of the devices that take part, those of the first group.
+    """
+
+    name: str
+    kind: str
+    bytes: int
+    sent: float
+    group: tuple[int, ...]
 
 
 def collectives(program: jax.stages.Compiled) -> dict[str, Traffic]:
@@ -53,15 +84,72 @@ def collectives_of(text: str) -> dict[str, Traffic]:
     Returns:
         A `Traffic` for each kind of collective that occurs.
     """
+    found: dict[str, Traffic] = {}
+    for each in each_collective(text):
+        count, total, sent = found.get(each.kind, Traffic(0, 0, 0.0))
+        found[each.kind] = Traffic(count + 1, total + each.bytes, sent + each.sent)
+    return found
+
+
+def each_collective(text: str) -> list[Collective]:
+    """List the collectives in the optimised HLO of a program.
+
+    Args:
+        text: HLO text, as `collectives_of` takes it.
+
+    Returns:
+        The collectives, in the order of the text.
+    """
     partitions = re.search(r"num_partitions=(\d+)", text)
     devices = int(partitions[1]) if partitions else 1
-    found: dict[str, Traffic] = {}
-    for match in filter(None, map(_INSTRUCTION.search, text.splitlines())):
+    found, repeated, scattered = [], set(), None
+    for line in text.splitlines():
+        if _COMPUTATION.match(line):
+            scattered = _scattered_bytes(line)
+        match = _INSTRUCTION.search(line)
+        if match is None or (chain := _chain(match)) in repeated:
+            continue
+        repeated |= {chain} - {None}
         kind, size = match["kind"], _result_bytes(match)
-        count, total, sent = found.get(kind, Traffic(0, 0, 0.0))
-        share = _sent_share(kind, _group(match["rest"], devices))
-        found[kind] = Traffic(count + 1, total + size, sent + share * size)
+        if scattered is not None:
+            kind, size = "reduce-scatter", scattered
+        group = _group(match["rest"], devices)
+        sent = _sent_share(kind, len(group)) * size
+        found.append(Collective(match["name"], kind, size, sent, group))
     return found
+
+
+def axes_along(group: Sequence[int], mesh: Mapping[str, int]) -> tuple[str, ...]:
+    """Axes of a mesh along which the devices of a group differ.
+
+    Args:
+        group: indices of devices in the flattened mesh.
+        mesh: size of each axis by name, in order.
+
+    Returns:
+        The names of the axes, in the order of the mesh.
+
+    Example:
+        >>> from aejax.sharding.collectives import axes_along
+        >>> axes_along([0, 4], {"data": 2, "model": 4})
+        ('data',)
+    """
+    positions = np.unravel_index(np.asarray(group), tuple(mesh.values()))
+    return tuple(
+        axis for axis, each in zip(mesh, positions, strict=True) if np.unique(each).size > 1
+    )
+
+
+def _chain(match: re.Match[str]) -> tuple[str, str] | None:
+    """Identity of an asynchronous collective that is repeated; None for any other."""
+    chain = _CHAIN.search(match["rest"])
+    return (match["kind"], chain[0]) if chain else None
+
+
+def _scattered_bytes(line: str) -> int | None:
+    """Size of the result of a fused reduce-scatter, from the header of its computation."""
+    header = _SCATTER.match(line)
+    return type_bytes(header["result"]) if header else None
 
 
 def _sent_share(kind: str, n: int) -> float:
@@ -74,29 +162,52 @@ def _sent_share(kind: str, n: int) -> float:
     }[kind]
 
 
-def _group(rest: str, devices: int) -> int:
-    """Number of devices per replica group of an instruction, in any of the syntaxes of HLO."""
-    match = _GROUP.search(rest)
-    if match is None:
-        return devices
-    if match["listed"]:
-        return match["listed"].count(",") + 1
-    if match["size"]:
-        return int(match["size"])
-    sizes = dict(re.findall(r"'(\w+)'=(\d+)", match["axes"]))
-    along = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", match["along"])  # a size only for sub-axes
-    return math.prod(int(part or sizes[axis]) for axis, part in along)
+def _group(rest: str, devices: int) -> tuple[int, ...]:
+    """Devices of the first replica group of an instruction, in any of the syntaxes of HLO."""
+    if listed := _LISTED.search(rest):
+        return _integers(listed["first"])
+    if tiled := _TILED.search(rest):
+        groups = _iota(tiled).reshape(_integers(tiled["groups"]))
+        return tuple(map(int, groups.reshape(-1, groups.shape[-1])[0]))
+    if match := _MESH.search(rest):
+        return _group_of_mesh(match)
+    return tuple(range(devices))
+
+
+def _group_of_mesh(match: re.Match[str]) -> tuple[int, ...]:
+    """First group of the syntax mesh['a'=4,'b'=2] {'b'}, with parts of axes: 'a':(1)2."""
+    sizes = {name: int(size) for name, size in re.findall(r"'(\w+)'=(\d+)", match["axes"])}
+    count = math.prod(sizes.values())
+    devices = _iota(match) if match["devices"] else np.arange(count)
+    index: list[int | slice] = []
+    for axis, size in sizes.items():
+        part = re.search(rf"'{axis}'(?::\((\d+)\)(\d+))?", match["along"])
+        if part is None:
+            index.append(0)
+        elif part[1] is None:
+            index.append(slice(None))
+        else:
+            step = size // (int(part[1]) * int(part[2]))
+            index.append(slice(0, step * int(part[2]), step))
+    return tuple(map(int, devices.reshape(tuple(sizes.values()))[tuple(index)].ravel()))
+
+
+def _iota(match: re.Match[str]) -> np.ndarray:
+    """The devices in the order [sizes]T(axes): counted, then transposed."""
+    sizes = _integers(match["devices"])
+    devices = np.arange(math.prod(sizes)).reshape(sizes)
+    order = match["devices_order"]
+    return devices if order is None else devices.transpose(_integers(order))
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
 
 
 def _result_bytes(match: re.Match[str]) -> int:
-    arrays = _ARRAY.findall(match["result"])
+    arrays = arrays_of(match["result"])
     if match["start"] and match["kind"] == "all-gather":
         arrays = arrays[len(arrays) // 2 :]  # the results follow the operands
     if match["start"] and match["kind"] == "collective-permute":
         arrays = arrays[1:2]  # operand, result, context
-    return sum(_bytes(dtype, shape) for dtype, shape in arrays)
-
-
-def _bytes(dtype: str, shape: str) -> int:
-    bits = 8 if dtype == "pred" else int(re.findall(r"\d+", dtype)[0])
-    return math.prod(int(size) for size in shape.split(",") if size) * -(-bits // 8)
+    return sum(array_bytes(*each) for each in arrays)

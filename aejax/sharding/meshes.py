@@ -7,6 +7,7 @@ statistics) are those of the global batch, and random numbers are the same. A me
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import jax
@@ -16,6 +17,7 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from aejax.objectives import Objective
+from aejax.sharding.resharding import reshard
 from aejax.training import Placement, TrainState, init_state
 from aejax.types import Array, Autoencoder, Code, Key, Params
 
@@ -56,9 +58,11 @@ def data_parallel(mesh: Mesh | AbstractMesh) -> Placement:
 def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement:
     """Tensor parallelism: layers of at least `wide` units are divided along the axis "model".
 
-    A kernel [inputs, outputs] is split by columns if its outputs are wide, or else by rows if its
-    inputs are; a bias is split like its outputs. Each device stores the kernels, biases and
-    optimiser state of its units and computes their activations. Batches are divided along "data".
+    A kernel [inputs, outputs] is split along its wider side: by columns if it has more outputs than
+    inputs, else by rows. So the units between a widening and a narrowing layer stay divided: those
+    of a wide code are never gathered, and the output is summed once. Each device stores the
+    kernels and optimiser state of its units and computes their activations; biases are whole.
+    Batches are divided along "data".
 
     Args:
         mesh: mesh with axes "data" and "model".
@@ -73,8 +77,9 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
     devices = mesh.shape["model"]
 
     def spec(array: Array | jax.ShapeDtypeStruct) -> P:
-        for axis in (array.ndim - 1, array.ndim - 2):  # outputs, then inputs
-            if axis >= 0 and array.shape[axis] >= wide and array.shape[axis] % devices == 0:
+        sides = range(array.ndim - 2, array.ndim) if array.ndim >= 2 else ()  # inputs, outputs
+        for axis in sorted(sides, key=lambda axis: (array.shape[axis], axis), reverse=True):
+            if array.shape[axis] >= wide and array.shape[axis] % devices == 0:
                 return P(*[None] * axis, "model")
         return P()
 
@@ -84,9 +89,10 @@ def tensor_parallel(mesh: Mesh | AbstractMesh, *, wide: int = 1024) -> Placement
 def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
     """Fully sharded data parallelism (FSDP): also divide parameters and optimiser state (ZeRO-3).
 
-    Each large array is split along its longest unsharded axis that is divisible by the size of
-    "data". Memory for parameters and optimiser state is divided by the number of devices.
-    Communication per step: all-gathers of the parameters, and the reduction of the gradient.
+    Each large array is split along an unsharded axis that is divisible by the size of "data": one
+    whose parts fill whole tiles of a TPU if there is one, else the longest but the last. Memory for
+    parameters and optimiser state is divided by the number of devices. Communication per step: an
+    all-gather of each large parameter array, and a reduce-scatter of its gradient.
 
     Args:
         placement: `data_parallel(mesh)` or `tensor_parallel(mesh)`.
@@ -112,10 +118,43 @@ def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
             if name is None and array.shape[axis] % placement.shares == 0
         ]
         if free and array.size >= least:
-            spec[max(free, key=lambda axis: array.shape[axis])] = "data"
+            spec[max(free, key=partial(_fitness, array.shape, placement.shares))] = "data"
         return NamedSharding(used.mesh, P(*spec))
 
-    return placement._replace(array=array_sharding)
+    mesh, used = placement.data.mesh, cast(ArraySharding, placement.array)
+    return placement._replace(
+        array=array_sharding, model=_placed_model(mesh, used=used, stored=array_sharding)
+    )
+
+
+TILE_ROWS, TILE_COLUMNS = 8, 128
+"""Size of a TPU's tiles, in which the last two axes of an array are stored."""
+
+
+def _fitness(shape: tuple[int, ...], parts: int, axis: int) -> tuple[bool, bool, int]:
+    """Order of preference of an axis to split: XLA scatters a sum only into whole tiles."""
+    is_last = axis == len(shape) - 1
+    tile = TILE_COLUMNS if is_last else TILE_ROWS
+    return shape[axis] // parts % tile == 0, not is_last, shape[axis]
+
+
+def placement_on(devices: Sequence[Any], *, model: int = 1, sharded: bool = False) -> Placement:
+    """Placement on a mesh of devices: data parallel, and tensor parallel if `model` is above 1.
+
+    Args:
+        devices: devices of the mesh.
+        model: number of devices that share each wide layer.
+        sharded: whether parameters and optimiser state are divided along "data" too.
+
+    Returns:
+        The placement, for `training.fit`.
+
+    Raises:
+        ValueError: if `model` does not divide the number of devices.
+    """
+    mesh = make_mesh(model=model, devices=devices)
+    placement = tensor_parallel(mesh) if model > 1 else data_parallel(mesh)
+    return fully_sharded(placement) if sharded else placement
 
 
 def init_sharded(
@@ -144,14 +183,34 @@ def _placement(
     mesh: Mesh | AbstractMesh, spec: Callable[[Array | jax.ShapeDtypeStruct], P]
 ) -> Placement:
     """Placement with the partition specs of `spec` for stored and for used arrays."""
-    shares = mesh.shape["data"]
 
     def array_sharding(array: Array | jax.ShapeDtypeStruct) -> NamedSharding:
         return NamedSharding(mesh, spec(array))
 
+    return Placement(
+        array_sharding,
+        NamedSharding(mesh, P()),
+        _placed_model(mesh, used=array_sharding, stored=array_sharding),
+        mesh.shape["data"],
+        NamedSharding(mesh, P("data")),
+    )
+
+
+ArraySharding = Callable[[Array | jax.ShapeDtypeStruct], NamedSharding]
+"""Array, or its shape and dtype -> sharding."""
+
+
+def _placed_model(
+    mesh: Mesh | AbstractMesh, *, used: ArraySharding, stored: ArraySharding
+) -> Callable[[Autoencoder], Autoencoder]:
+    """Add sharding constraints to a model whose parameters are used with another sharding."""
+    shares = mesh.shape["data"]
+
     def constrain(params: Params) -> Params:
-        """Constrain parameters to `spec`, which gathers those of a fully sharded state."""
-        return jax.lax.with_sharding_constraint(params, jax.tree.map(array_sharding, params))
+        """Constrain parameters to the sharding of their use, their gradients to the stored one."""
+        return jax.tree.map(
+            lambda array: reshard(array, used=used(array), stored=stored(array)), params
+        )
 
     def divide_batch(tree: Code) -> Code:
         """Divide examples along "data" if possible; leave other axes to the partitioner."""
@@ -173,6 +232,4 @@ def _placement(
 
         return Autoencoder(model.init, encode, decode)
 
-    return Placement(
-        array_sharding, NamedSharding(mesh, P()), placed, shares, NamedSharding(mesh, P("data"))
-    )
+    return placed

@@ -57,6 +57,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "evaluation.segmentation_batch": "arranges images and labels",
     "evaluation.shuffled": "permutes values between examples",
     "evaluation.summary": "counts parameters",
+    "layers.activations.num_groups": "divides a number of units",
     "layers.convolution.flipped": "an arrangement of a kernel's entries",
     "losses.by_blocks": "concatenates other losses",
     "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",

@@ -8,6 +8,7 @@ import torch
 from scipy.special import expit
 
 import aejax
+from aejax.layers.activations import MAX_GROUPS, MIN_GROUPED_UNITS, num_groups
 
 top_2 = aejax.top_k(k=2)
 
@@ -36,6 +37,25 @@ def test_ties_go_to_the_first_units():
 def test_ties_at_the_kth_value_go_to_the_first_units_of_each_example():
     z = jnp.asarray([[1.0, 3.0, 1.0, 1.0], [0.0, 1.0, 1.0, 3.0]])
     np.testing.assert_array_equal(top_2(z), [[1, 3, 0, 0], [0, 1, 0, 3]])
+
+
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_a_wide_code_in_groups_has_the_same_largest_units(k):
+    units = 2 * MIN_GROUPED_UNITS
+    assert num_groups(units, k) > 1
+    z = np.random.default_rng(k).integers(-9, 9, (2, 3, units)).astype(np.float32)  # many ties
+    order = np.argsort(-z, axis=-1, kind="stable")[..., :k]
+    expected = np.zeros_like(z)
+    np.put_along_axis(expected, order, np.take_along_axis(z, order, axis=-1), axis=-1)
+    np.testing.assert_array_equal(aejax.top_k(k=k)(jnp.asarray(z)), expected)
+
+
+def test_groups_divide_the_units_and_keep_enough_of_them():
+    assert num_groups(MIN_GROUPED_UNITS - 2, 4) == 1  # a narrow code
+    assert num_groups(MIN_GROUPED_UNITS + 1, 4) == 1  # an odd number of units
+    assert num_groups(MIN_GROUPED_UNITS, MIN_GROUPED_UNITS // 8) == 1
+    assert num_groups(2**20, 64) == MAX_GROUPS
+    assert num_groups(3 * 2**14, 256) == 16
 
 
 def test_top_k_propagates_nan():

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aejax.sharding.collectives import Traffic, collectives_of
+from aejax.sharding.collectives import Traffic, axes_along, collectives_of, each_collective
 from benchmarks import communication
 
 HEADER = "HloModule jit_step, is_scheduled=true, num_partitions=8\n"
@@ -43,6 +43,33 @@ def test_instructions_are_counted_with_their_bytes(line, kind, size, sent):
     assert collectives_of(f"{HEADER}  %x = {line}\n") == {kind: Traffic(1, size, sent)}
 
 
+@pytest.mark.parametrize(
+    ("groups", "devices", "axes"),
+    [
+        ("replica_groups={}", (0, 1, 2, 3, 4, 5, 6, 7), ("data", "model")),
+        ("replica_groups={{0,4},{1,5}}", (0, 4), ("data",)),
+        ("replica_groups=[2,4]<=[8]", (0, 1, 2, 3), ("model",)),
+        ("replica_groups=[4,2]<=[2,4]T(1,0)", (0, 4), ("data",)),
+        ("replica_groups=mesh['a'=2,'b'=4] {'a'}", (0, 4), ("data",)),
+        ("replica_groups=mesh['a'=2,'b'=4] {'b'}", (0, 1, 2, 3), ("model",)),
+        ("replica_groups=mesh['a'=2,'b'=4] {'b':(2)2}", (0, 1), ("model",)),
+        ("replica_groups=mesh['a'=2,'b'=4] {'b':(1)2}", (0, 2), ("model",)),
+        ("replica_groups=mesh['a'=4,'b'=2], device_ids=([2,4]T(1,0)) {'b'}", (0, 4), ("data",)),
+        ("replica_groups=mesh['a'=2,'b'=4] {'a','b'}", tuple(range(8)), ("data", "model")),
+    ],
+)
+def test_the_devices_of_a_group_and_the_axes_along_which_they_differ(groups, devices, axes):
+    (found,) = each_collective(f"{HEADER}  %x = f32[8]{{0}} all-reduce(%a), {groups}, to_apply=%f")
+    assert found.group == devices
+    assert axes_along(found.group, {"data": 2, "model": 4}) == axes
+
+
+def test_the_devices_of_a_permutation():
+    pairs = "source_target_pairs={{0,4},{4,0}}"
+    (found,) = each_collective(f"{HEADER}  %x = f32[8] collective-permute(%a), {pairs}")
+    assert axes_along(found.group, {"data": 2, "model": 4}) == ("data",)
+
+
 def test_instructions_of_a_kind_are_summed_and_others_ignored():
     lines = (
         "%a = f32[4]{0} all-reduce(%x), replica_groups=[1,8]<=[8]",
@@ -61,3 +88,27 @@ def test_the_committed_table_matches_the_committed_results():
         if row["placement"] == "data parallel":
             assert row["collectives"]["all-reduce"] == (2 if row["objective"] == "sparse" else 1)
             assert row["ratio"] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_fused_reduce_scatter_of_a_tpu_counts_as_one():
+    text = f"""{HEADER}
+%all-reduce-scatter.1 (input: f32[64,4]) -> f32[8,4] {{
+  %all-reduce.2 = f32[64,4]{{1,0:T(8,128)}} all-reduce(%input), replica_groups=[1,8]<=[8]
+  ROOT %slice = f32[8,4]{{1,0}} dynamic-slice(%all-reduce.2, %i, %j), dynamic_slice_sizes={{8,4}}
+}}
+
+ENTRY %main (x: f32[4]) -> f32[4] {{
+  ROOT %a = f32[4]{{0}} all-reduce(%x), channel_id=3, replica_groups=[1,8]<=[8]
+}}
+"""
+    sent = {"reduce-scatter": Traffic(1, 128, 896.0), "all-reduce": Traffic(1, 16, 28.0)}
+    assert collectives_of(text) == sent
+
+
+def test_an_asynchronous_collective_beside_several_computations_counts_once():
+    line = (
+        "  %x = bf16[16]{0} all-gather(%a), channel_id=5, replica_groups=[1,8]<=[8], "
+        'frontend_attributes={chain_id="0"}\n'
+    )
+    other = line.replace("channel_id=5", "channel_id=6")
+    assert collectives_of(HEADER + line + line + other) == {"all-gather": Traffic(2, 64, 56.0)}

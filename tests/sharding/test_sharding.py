@@ -145,10 +145,13 @@ def mesh():
     return jax.sharding.AbstractMesh((4, 2), ("data", "model"))
 
 
-def test_wide_layers_are_split_by_columns_or_else_by_rows(mesh):
+def test_wide_layers_are_split_along_their_wider_side(mesh):
     placement = sharding.tensor_parallel(mesh, wide=100)
     assert spec(placement, 50, 100) == P(None, "model")
-    assert spec(placement, 100) == P("model")
+    assert spec(placement, 200, 100) == P("model")
+    assert spec(placement, 100, 100) == P(None, "model")
+    assert spec(placement, 201, 100) == P(None, "model")  # two devices cannot share 201 units
+    assert spec(placement, 100) == P()  # a bias
     assert spec(placement, 100, 50) == P("model")
     assert spec(placement, 100, 200) == P(None, "model")
     assert spec(placement, 3, 3, 64, 128) == P(None, None, None, "model")
@@ -157,9 +160,12 @@ def test_wide_layers_are_split_by_columns_or_else_by_rows(mesh):
     assert spec(placement) == P()
 
 
-def test_large_arrays_are_divided_along_their_longest_free_axis(mesh):
+def test_large_arrays_are_divided_into_whole_tiles_or_else_before_the_last_axis(mesh):
     placement = sharding.fully_sharded(sharding.data_parallel(mesh), least=64)
-    assert spec(placement, 16, 32) == P(None, "data")
+    assert spec(placement, 16, 32) == P("data", None)
+    assert spec(placement, 16, 512) == P(None, "data")  # four parts of 128 columns
+    assert spec(placement, 32, 512) == P("data", None)  # four parts of 8 rows
+    assert spec(placement, 15, 32) == P(None, "data")
     assert spec(placement, 32, 17) == P("data", None)
     assert spec(placement, 32) == P(None)  # below the minimum size
     assert spec(placement, 33, 35) == P(None, None)

@@ -51,10 +51,7 @@ def make_placement(devices: Devices) -> Placement:
         if devices.model != 1:
             raise ValueError("--model divides layers among the devices of a mesh: say --mesh data")
         return ONE_DEVICE
-    mesh = sharding.make_mesh(model=devices.model)
-    split = devices.model > 1
-    placement = sharding.tensor_parallel(mesh) if split else sharding.data_parallel(mesh)
-    return placement if devices.mesh == "data" else sharding.fully_sharded(placement)
+    return sharding.placement_on(jax.devices(), model=devices.model, sharded=devices.mesh != "data")
 
 
 def _environment_integer(name: str) -> int | None:
