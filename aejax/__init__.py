@@ -46,6 +46,7 @@ HEAVY_SUBPACKAGES = {
     "checkpoints",
     "estimator",
     "interchange",
+    "planning",
     "plots",
     "report",
     "runs",

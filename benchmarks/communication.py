@@ -3,7 +3,7 @@
 Data-parallel training sums the gradients over the devices in one all-reduce. Fully sharded training
 (ZeRO stage 3) also gathers the parameters. Tensor-parallel training sums the outputs of row-split
 layers and the gradients of the inputs of column-split layers. The ideal, the minimum in theory,
-follows from the layer widths.
+follows from the shardings.
 
 Command:  python -m benchmarks.communication
 Run time: a minute on one core. The devices are virtual: speed is not measured.
@@ -13,21 +13,18 @@ Source:   Shoeybi et al. 2019, §3 (tensor parallel); Rajbhandari et al. 2020 (f
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 
 import aejax
-from aejax import Batch, Objective, losses, penalties, sharding, training
+from aejax import Objective, losses, penalties, planning, sharding
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
 from aejax.sharding.collectives import collectives
-from aejax.training import Placement, TrainState, place_objective
+from aejax.training import Placement
 
 RESULTS = Path(__file__).parent / "results" / "communication"
 HEAD = """# Communication per step
@@ -102,12 +99,16 @@ def count(
     objective: Objective, placement_name: str, placement: Placement, config: Config
 ) -> dict[str, Any]:
     """One row of the table: collectives by kind, bytes sent per device, and the ideal."""
-    step = compiled_step(
-        objective, placement, features=config.sizes[0], batch_size=config.batch_size
+    optimizer = optax.adam(1e-3)
+    x = jax.ShapeDtypeStruct((config.batch_size, config.sizes[0]), "float32")
+    step = planning.compile_step(
+        objective, optimizer, x, batch_size=config.batch_size, placement=placement
     )
+    assert isinstance(step, jax.stages.Compiled), step
     found = collectives(step)
     sent = sum(traffic.sent for traffic in found.values())
-    minimum = ideal(config, split="tensor" in placement_name)
+    params = planning.abstract_state(objective, optimizer, placement).params
+    minimum = planning.ideal_communication(params, config.batch_size)
     return {
         "placement": placement_name,
         "collectives": {kind: traffic.instructions for kind, traffic in found.items()},
@@ -115,54 +116,6 @@ def count(
         "ideal": minimum,
         "ratio": sent / minimum,
     }
-
-
-def compiled_step(
-    objective: Objective, placement: Placement, *, features: int, batch_size: int
-) -> jax.stages.Compiled:
-    """Compile one step of Adam under a placement, for abstract arrays and a sharded batch."""
-    optimizer = optax.adam(1e-3)
-    on_mesh = place_objective(placement, objective)
-
-    def start() -> tuple[TrainState, Batch]:
-        state = training.init_state(objective, optimizer, jax.random.key(0))
-        return state, Batch(jnp.zeros((batch_size, features)))
-
-    state, batch = jax.eval_shape(start)
-    shardings = jax.tree.map(placement.array, state)
-    mesh = cast(NamedSharding, placement.data).mesh
-    examples = NamedSharding(mesh, PartitionSpec("data"))
-    step = jax.jit(
-        lambda state, batch: training.step(on_mesh, optimizer, state, batch),
-        in_shardings=(shardings, examples),
-        out_shardings=(shardings, placement.data),
-    )
-    return step.lower(state, batch).compile()
-
-
-def ideal(config: Config, *, split: bool) -> float:
-    """Bytes that each device must send in a step of a dense autoencoder.
-
-    The gradients of the parameters that a device uses are summed over the axis "data", which costs
-    2(n−1)/n of their bytes: one all-reduce, or a reduce-scatter and an all-gather of the updated
-    parameters. If wide layers are split over the axis "model", the outputs of row-split layers and
-    the gradients of the inputs of column-split layers (except of the data) are summed too, which
-    costs 2(m−1)/m of their bytes.
-    """
-    m = config.model if split else 1
-    n = config.devices // m
-    batch = config.batch_size // n
-    gradients = activations = 0.0
-    layers = list(pairwise(config.sizes + config.sizes[-2::-1]))
-    for inputs, outputs in layers:
-        columns = split and outputs >= config.wide
-        rows = split and not columns and inputs >= config.wide
-        gradients += inputs * outputs / (m if columns or rows else 1)
-        gradients += outputs / (m if columns else 1)
-        activations += batch * outputs * rows + batch * inputs * (
-            columns and (inputs, outputs) != layers[0]
-        )
-    return 4 * (2 * (n - 1) / n * gradients + 2 * (m - 1) / m * activations)
 
 
 def table(config: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -26,7 +26,7 @@ LAYERS = (
     {"theory"},
     {"interchange", "plots", "training"},
     {"checkpoints", "registry", "sharding"},
-    {"runs"},
+    {"planning", "runs"},
     {"estimator", "report", "studies"},
     {"cli"},
     {"__init__", "__main__"},

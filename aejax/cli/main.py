@@ -17,6 +17,7 @@ from aejax.cli.commands.data import ListData, PrepareData, list_data, prepare_da
 from aejax.cli.commands.encode import Encode, Reconstruct, encode, reconstruct
 from aejax.cli.commands.explore import Explore, explore
 from aejax.cli.commands.export import Export, export
+from aejax.cli.commands.plan import PlanCommand, print_plan
 from aejax.cli.commands.publish import Publish, publish
 from aejax.cli.commands.pull import Pull, pull
 from aejax.cli.commands.push import Push, push
@@ -30,7 +31,7 @@ from aejax.cli.commands.verify import Verify, verify
 from aejax.cli.process.command_arguments import parse
 from aejax.cli.process.command_list import check_command, command_types, overview
 from aejax.cli.process.factory_options import split_factory
-from aejax.cli.process.help_groups import SWEEP_GROUPS, TRAIN_GROUPS
+from aejax.cli.process.help_groups import PLAN_GROUPS, SWEEP_GROUPS, TRAIN_GROUPS
 from aejax.cli.process.output import (
     discard_output,
     flush_output,
@@ -56,6 +57,7 @@ Data = Annotated[ListData, subcommand("list")] | Annotated[PrepareData, subcomma
 Command = (
     Annotated[Train, subcommand("train")]
     | Annotated[Sweep, subcommand("sweep")]
+    | Annotated[PlanCommand, subcommand("plan")]
     | Annotated[Runs, subcommand("runs")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Encode, subcommand("encode")]
@@ -73,6 +75,7 @@ Command = (
 ACTIONS: dict[type, Callable[[Any], int | None]] = {
     Train: train,
     Sweep: sweep,
+    PlanCommand: print_plan,
     Runs: print_runs,
     Compare: compare,
     Encode: encode,
@@ -198,6 +201,8 @@ def _command(arguments: Sequence[str]) -> Any:
     check_command(arguments, list(TYPES))
     if arguments[:1] == ["sweep"]:
         return _sweep_command(arguments)
+    if arguments[:1] == ["plan"]:
+        return expand_home(parse(Command, arguments, groups=PLAN_GROUPS, prog="aejax"))
     if arguments[:1] != ["train"]:
         return expand_home(parse(Command, arguments, prog="aejax"))
     words = arguments[1:]

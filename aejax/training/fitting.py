@@ -143,7 +143,7 @@ def fit(
 
     # Compile before the first epoch, so that its recorded duration excludes compilation.
     program = compile_ahead_of_time(
-        _epoch,
+        epoch_program,
         objective,
         optimizer,
         arguments=(current, data),
@@ -227,7 +227,7 @@ def check_penalties_eagerly(
     static_argnames=("batch_size", "gradient_of", "placement"),
     donate_argnames="state",
 )
-def _epoch(
+def epoch_program(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,

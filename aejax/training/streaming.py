@@ -255,7 +255,7 @@ def compile_steps(
         size = examples.x.shape[0]
         if size not in programs:
             programs[size] = compile_ahead_of_time(
-                _steps,
+                steps_program,
                 objective,
                 optimizer,
                 arguments=(state, examples),
@@ -278,7 +278,7 @@ def compile_steps(
     static_argnames=("batch_size", "gradient_of", "placement"),
     donate_argnums=2,
 )
-def _steps(
+def steps_program(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
@@ -288,6 +288,7 @@ def _steps(
     gradient_of: Gradient,
     placement: Placement,
 ) -> tuple[TrainState, Measurements]:
+    """Run the steps of a group of batches; return the state, and the measurements of each step."""
     run = partial(step, place_objective(placement, objective), optimizer, gradient_of=gradient_of)
     batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), examples)
     state, measurements = jax.lax.scan(run, state, batches)

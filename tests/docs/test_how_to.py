@@ -99,6 +99,12 @@ def test_data_outside_the_support_of_the_loss_are_refused():
     assert tanh.startswith("x has values outside [-1, 1]")
 
 
+def test_a_plan_for_this_machine_has_the_memory_of_the_model():
+    plan = run("plan")["plan"]
+    assert plan.memory.parameters == 4 * (2 * (784 * 128 + 128 * 30) + 128 + 30 + 128 + 784)
+    assert plan.fits
+
+
 def test_placements_and_memory_savings_train():
     names = run("many_devices")
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]

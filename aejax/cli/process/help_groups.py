@@ -34,6 +34,14 @@ SWEEP_GROUPS: Groups = {
 }
 """Groups of `aejax sweep --help`."""
 
+PLAN_GROUPS: Groups = {
+    "basic options": "help target data shape examples code sizes loss batch-size mesh model search "
+    "json",
+    **{title: TRAIN_GROUPS[title] for title in ("data", "model", "noise and penalties")},
+    "optimiser": "optimizer learning-rate warm-up schedule clip patience corruption epochs seed",
+}
+"""Groups of `aejax plan --help`."""
+
 COLUMNS = 120
 """Maximum width of a help text. tyro draws two columns of boxes from 130 on."""
 

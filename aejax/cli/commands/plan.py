@@ -1,0 +1,254 @@
+"""`aejax plan`: what a training step needs on an accelerator that is not at hand."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import jax
+import tyro
+
+from aejax.cli.process.text_table import text_table
+from aejax.planning.alternatives import Alternative, Setting, remedy, search
+from aejax.planning.step_plan import Plan, as_json, plan
+from aejax.planning.targets import EXAMPLES, find_target
+from aejax.repr_text import bytes_text
+from aejax.runs.builders import (
+    input_shape,
+    make_optimizer,
+    make_trained_objective,
+    with_data_arguments,
+)
+from aejax.runs.configuration import Options, check
+from aejax.runs.default_settings import DataFacts, complete
+from aejax.runs.environment import PLATFORMS_OPTION
+from aejax.runs.streamed_examples import load_examples
+from aejax.sharding import placement_on
+
+
+@dataclass(frozen=True)
+class PlanCommand:
+    """Plan a training on an accelerator that is not at hand: compile its step for it.
+
+    Example: aejax plan --target v5e:2x2 --data digits --batch-size 128
+
+    Example: aejax plan --target v5e:16x16 --shape 4096 --sizes 4096 262144 --batch-size 65536
+    --model 16
+
+    Prints memory, operations, communication and the least time of a step on one device. Nothing is
+    measured: times follow from published peak figures. It needs the compiler for the target: pip
+    install 'aejax[plan-tpu]' or 'aejax[plan-gpu]'.
+    """
+
+    target: Annotated[str, tyro.conf.arg(help=f"devices to plan for: {EXAMPLES}")]
+    training: Annotated[Options, tyro.conf.arg(name="")] = field(default_factory=Options)
+    """settings of the training"""
+    mesh: Literal["data", "sharded"] = "data"
+    """data: split batches over all devices; sharded: parameters too"""
+    model: int = 1
+    """number of devices that share each layer of 1024 units or more"""
+    shape: tuple[int, ...] = ()
+    """shape of one example, in place of data that are not at hand"""
+    examples: int = 65536
+    """number of examples; requires --shape"""
+    search: bool = False
+    """compile the step for every mesh of the target, and rank them"""
+    json: bool = False
+    """print the plan as JSON"""
+
+
+def print_plan(command: PlanCommand) -> int:
+    """Compile the step, print its plan, and return 1 if it does not fit."""
+    target = find_target(command.target)  # before data are read
+    _compute_on_the_cpu()
+    check(command.training)
+    facts = _facts(command)
+    training = with_data_arguments(complete(command.training, facts), facts.shape)
+    objective = make_trained_objective(training, facts.shape)
+    steps = max(1, facts.train_size // (training.batch_size or 1)) * training.epochs
+    optimizer = make_optimizer(training, steps)
+    shape = (facts.train_size, *input_shape(training, facts.shape))
+    arguments = (objective, optimizer, jax.ShapeDtypeStruct(shape, "float32"))
+    if command.search:
+        ranked = search(
+            *arguments, target=target.name, batch_size=training.batch_size, progress=_show
+        )
+        _print_ranked(ranked, command)
+        return int(not any(each.plan.fits for each in ranked))
+    found = plan(
+        *arguments,
+        target=target.name,
+        batch_size=training.batch_size,
+        place=partial(placement_on, model=command.model, sharded=command.mesh == "sharded"),
+    )
+    other = None
+    if not found.fits:
+        setting = Setting(command.model, command.mesh == "sharded", found.batch_size)
+        other = remedy(*arguments, target=target.name, setting=setting, progress=_show)
+    _print(found, other, command)
+    return int(not found.fits)
+
+
+def _compute_on_the_cpu() -> None:
+    """Keep JAX from looking for the accelerators whose compilers are installed."""
+    if not getattr(jax.config, PLATFORMS_OPTION):
+        jax.config.update(PLATFORMS_OPTION, "cpu")
+
+
+def _facts(command: PlanCommand) -> DataFacts:
+    if not command.shape:
+        return load_examples(command.training).facts
+    if min(command.shape) < 1 or command.examples < 1:
+        raise ValueError(
+            f"shape and examples must be positive, got {list(command.shape)} and {command.examples}"
+        )
+    return DataFacts(command.shape, command.examples, 0, is_bounded=False)
+
+
+def _show(alternative: Alternative) -> None:
+    """Print a line for a compiled alternative, so that a search is seen to proceed."""
+    state = "fits" if alternative.plan.fits else "does not fit"
+    print(f"aejax: {_text(alternative.setting)}: {state}", file=sys.stderr)
+
+
+def _text(setting: Setting) -> str:
+    parts = [
+        f"--mesh {'sharded' if setting.sharded else 'data'}",
+        f"--model {setting.model}",
+        f"--batch-size {setting.batch_size}",
+    ]
+    if setting.rematerialised:
+        parts.append("aejax.rematerialised(model)")
+    if setting.parts > 1:
+        size = setting.batch_size // setting.parts
+        parts.append(f"gradient_of=training.accumulated(part_size={size})")
+    return ", ".join(parts)
+
+
+def _print(found: Plan, other: Alternative | None, command: PlanCommand) -> None:
+    if command.json:
+        record = as_json(found)
+        record["alternative"] = None if other is None else _record(other)
+        print(json.dumps(record))
+        return
+    print(plan_text(found))
+    if other is not None:
+        print(f"fits: {_text(other.setting)}\n\n{plan_text(other.plan)}")
+    elif not found.fits:
+        print("no smaller batch, accumulation, rematerialisation or mesh that was tried fits")
+
+
+def _print_ranked(ranked: list[Alternative], command: PlanCommand) -> None:
+    if command.json:
+        print(json.dumps([_record(each) for each in ranked]))
+        return
+    print(text_table([_row(each) for each in ranked]))
+
+
+def _record(alternative: Alternative) -> dict[str, Any]:
+    return {"setting": alternative.setting._asdict(), "plan": as_json(alternative.plan)}
+
+
+def _row(alternative: Alternative) -> dict[str, Any]:
+    found = alternative.plan
+    line = found.roofline
+    return {
+        "model": alternative.setting.model,
+        "mesh": "sharded" if alternative.setting.sharded else "data",
+        "fits": "yes" if found.fits else "no",
+        "memory": bytes_text(found.needed) if found.needed else None,
+        "sent": bytes_text(round(found.sent)),
+        "least seconds": line.seconds if line and found.fits else None,
+        "bound": line.bound if line and found.fits else None,
+    }
+
+
+def plan_text(found: Plan) -> str:
+    """A plan as text.
+
+    Args:
+        found: the plan.
+
+    Returns:
+        Lines for a terminal.
+    """
+    target = found.target
+    mesh = ", ".join(f"{axis} {size}" for axis, size in found.mesh.items()) or "one device"
+    lines = [
+        f"{target.name}: {target.devices} × {target.kind}, {mesh}, batch size {found.batch_size}",
+        "",
+        text_table(_memory_rows(found)),
+    ]
+    if found.message:
+        lines += ["", f"does not fit: {found.message}"]
+    if found.counts is not None and found.traffic is not None:
+        lines += [
+            "",
+            f"operations {found.counts.operations:.4g}, of which low precision "
+            f"{found.counts.low_precision:.4g}; {bytes_text(found.traffic)} read and written; "
+            f"{found.counts.host_transfers} transfers to the host",
+        ]
+    if found.collectives:
+        lines += ["", text_table(_communication_rows(found))]
+    if found.roofline is not None:
+        lines += ["", _time_text(found)]
+    return "\n".join(lines)
+
+
+def _memory_rows(found: Plan) -> list[dict[str, Any]]:
+    rows = [
+        {"memory of a device": name.replace("_", " "), "": bytes_text(size)}
+        for name, size in found.memory._asdict().items()
+        if size or not found.message
+    ]
+    total = "needed" if found.message else "total"
+    if found.needed:
+        rows.append({"memory of a device": total, "": bytes_text(found.needed)})
+    if found.available:
+        rows.append({"memory of a device": "available", "": bytes_text(found.available)})
+    return rows
+
+
+def _communication_rows(found: Plan) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {
+            "communication": row.kind,
+            "along": ", ".join(row.axes) or "-",
+            "executions": row.executions,
+            "sent": bytes_text(round(row.sent)),
+        }
+        for row in found.collectives
+    ]
+    ratio = f" × {found.sent / found.ideal_sent:.3f}" if found.ideal_sent else ""
+    rows.append(
+        {
+            "communication": "total",
+            "along": "",
+            "executions": sum(row.executions for row in found.collectives),
+            "sent": bytes_text(round(found.sent)),
+        }
+    )
+    if ratio:
+        rows.append(
+            {
+                "communication": "ideal of a dense model",
+                "along": "",
+                "executions": "",
+                "sent": f"{bytes_text(round(found.ideal_sent))}{ratio}",
+            }
+        )
+    return rows
+
+
+def _time_text(found: Plan) -> str:
+    line = found.roofline
+    assert line is not None
+    parts = ", ".join(f"{name} {1e3 * value:.4g} ms" for name, value in line._asdict().items())
+    text = (
+        f"least time of a step {1e3 * line.seconds:.4g} ms, bound by {line.bound} ({parts}); "
+        f"predicted from {found.target.chip.source}"
+    )
+    if found.estimate is not None:
+        text += f"\nXLA's own estimate {1e3 * found.estimate:.4g} ms"
+    return text

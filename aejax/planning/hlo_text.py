@@ -1,0 +1,133 @@
+"""Reader of optimised HLO: the instructions that a compiled program executes, and how often."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+
+class Instruction(NamedTuple):
+    """One instruction of a computation.
+
+    name:       its name, unique in the program.
+    kind:       its operation, such as "dot" or "fusion".
+    result:     type of its result, such as "f32[8,3]{1,0}"; of a tuple in parentheses.
+    operands:   names of its operands.
+    attributes: text after the operands.
+    """
+
+    name: str
+    kind: str
+    result: str
+    operands: tuple[str, ...]
+    attributes: str
+
+
+class Execution(NamedTuple):
+    """An instruction with the number of times that the program executes it.
+
+    instruction:  the instruction.
+    operands:     types of its operands.
+    times:        number of executions; a loop of unknown length counts once.
+    is_top_level: whether it is outside of fusions, so that its result is stored in memory.
+    """
+
+    instruction: Instruction
+    operands: tuple[str, ...]
+    times: int
+    is_top_level: bool
+
+
+_HEADER = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")
+_NAME = re.compile(r"^\s+(?:ROOT )?%?(?P<name>[\w.\-]+) = ")
+_KIND = re.compile(r" *(?P<kind>[a-z][\w\-]*)\(")
+_OPERAND = re.compile(r"%([\w.\-]+)")
+_TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_CALLED = re.compile(
+    r"\b(?:calls|body|condition|to_apply|true_computation|false_computation)=%?([\w.\-]+)"
+    r"|\bbranch_computations=\{([^}]*)\}"
+)
+
+
+def executions(text: str) -> list[Execution]:
+    """Instructions that one run of a program executes.
+
+    Args:
+        text: `as_text()` of a compiled program.
+
+    Returns:
+        The instructions of the entry, and those of the computations that it calls: loops, branches
+        and fusions. The scalar functions of reductions and sorts are left out.
+    """
+    computations, entry = _computations(text)
+    return list(_execute(computations, entry, 1, is_top_level=True))
+
+
+def _computations(text: str) -> tuple[dict[str, dict[str, Instruction]], str]:
+    """Instructions by name of each computation by name, and the name of the entry."""
+    found: dict[str, dict[str, Instruction]] = {}
+    current, entry = {}, ""
+    for line in text.splitlines():
+        if header := _HEADER.match(line):
+            current = found.setdefault(header["name"], {})
+            entry = header["name"] if header["entry"] else entry
+        elif instruction := _instruction(line):
+            current[instruction.name] = instruction
+    return found, entry
+
+
+def _instruction(line: str) -> Instruction | None:
+    start = _NAME.match(line)
+    if start is None:
+        return None
+    rest = line[start.end() :]
+    length = _closing(rest, 0) + 1 if rest.startswith("(") else rest.find(" ")
+    result, rest = rest[:length], rest[length:]
+    kind = _KIND.match(rest)
+    if kind is None:
+        return None
+    end = _closing(rest, kind.end() - 1)
+    operands = tuple(_OPERAND.findall(rest[kind.end() : end]))
+    return Instruction(start["name"], kind["kind"], result, operands, rest[end + 1 :])
+
+
+def _closing(text: str, opening: int) -> int:
+    """Index of the parenthesis that closes the one at an index."""
+    depth = 0
+    for match in re.compile(r"[()]").finditer(text, opening):
+        depth += 1 if match[0] == "(" else -1
+        if depth == 0:
+            return match.start()
+    return len(text)
+
+
+def _execute(
+    computations: Mapping[str, Mapping[str, Instruction]],
+    name: str,
+    times: int,
+    *,
+    is_top_level: bool,
+) -> Iterator[Execution]:
+    instructions = computations.get(name, {})
+    for instruction in instructions.values():
+        operands = tuple(
+            instructions[operand].result
+            for operand in instruction.operands
+            if operand in instructions
+        )
+        yield Execution(instruction, operands, times, is_top_level)
+        if instruction.kind in ("fusion", "call", "while", "conditional") or (
+            instruction.kind.startswith("async-start")
+        ):
+            trips = _TRIPS.search(instruction.attributes) if instruction.kind == "while" else None
+            for called in _called(instruction):
+                yield from _execute(
+                    computations,
+                    called,
+                    times * (int(trips[1]) if trips else 1),
+                    is_top_level=is_top_level and instruction.kind != "fusion",
+                )
+
+
+def _called(instruction: Instruction) -> Iterator[str]:
+    for name, branches in _CALLED.findall(instruction.attributes):
+        yield from [name] if name else re.findall(r"[\w.\-]+", branches)

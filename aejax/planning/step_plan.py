@@ -1,0 +1,228 @@
+"""Plan of a training step on a target: memory, operations, communication and least time."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, SupportsIndex
+
+import jax
+import optax
+from jax.sharding import NamedSharding
+
+from aejax.batch_inputs import as_batch
+from aejax.objectives import Objective
+from aejax.planning.compiled_steps import (
+    DoesNotFit,
+    abstract_batch,
+    abstract_state,
+    compile_step,
+    one_device,
+)
+from aejax.planning.device_memory import DeviceMemory, device_memory
+from aejax.planning.hlo_text import Execution, executions
+from aejax.planning.ideal_communication import ideal_communication
+from aejax.planning.operation_counts import OperationCounts, count_operations
+from aejax.planning.roofline import Roofline, roofline
+from aejax.planning.targets import Target, find_target
+from aejax.planning.topology_devices import target_devices
+from aejax.sharding.collectives import Collective, axes_along, each_collective
+from aejax.training import Gradient, Placement, whole_batch
+from aejax.training.batches import check_batch_size, resolve_batch_size
+from aejax.types import BatchLike
+
+Place = Callable[[Sequence[Any]], Placement]
+"""Devices of a target -> placement, such as `sharding.placement_on`."""
+
+
+class CollectiveRow(NamedTuple):
+    """Collectives of one kind along the same axes of the mesh, per device.
+
+    kind:       operation, such as "all-reduce".
+    axes:       axes of the mesh.
+    executions: number of executions in a step; those in loops count as often as they run.
+    bytes:      size of their results.
+    sent:       bytes that a device sends with ring algorithms.
+    """
+
+    kind: str
+    axes: tuple[str, ...]
+    executions: int
+    bytes: int
+    sent: float
+
+
+class Plan(NamedTuple):
+    """Plan of a step on one device of a target; a step that does not fit has only its memory.
+
+    target:      the target.
+    mesh:        size of each axis of the mesh; empty for a single device.
+    batch_size:  number of examples of a step, of all devices.
+    memory:      bytes by use; for a step that does not fit, without temporaries.
+    available:   bytes of a device that a program can use; 0 if they are not known.
+    fits:        whether the step fits into the memory.
+    needed:      bytes that the step needs, in the compiler's words if it refused the step.
+    message:     the compiler's refusal, or "".
+    counts:      operations, bytes and instructions.
+    traffic:     bytes read and written: XLA's count if it gives one, else those of `counts`.
+    collectives: communication.
+    ideal_sent:  bytes that a device must send at least.
+    roofline:    least seconds of the step.
+    estimate:    XLA's own estimate of the seconds, only on TPUs.
+    """
+
+    target: Target
+    mesh: dict[str, int]
+    batch_size: int
+    memory: DeviceMemory
+    available: int
+    fits: bool
+    needed: int | None
+    message: str
+    counts: OperationCounts | None = None
+    traffic: int | None = None
+    collectives: tuple[CollectiveRow, ...] = ()
+    ideal_sent: float = 0.0
+    roofline: Roofline | None = None
+    estimate: float | None = None
+
+    @property
+    def sent(self) -> float:
+        """Bytes that a device sends in a step."""
+        return sum(row.sent for row in self.collectives)
+
+
+def plan(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: BatchLike,
+    *,
+    target: str,
+    batch_size: SupportsIndex | None = None,
+    place: Place = one_device,
+    gradient_of: Gradient = whole_batch,
+) -> Plan:
+    """Compile the step that `fit_stream` would run on a target, and report what it needs.
+
+    No such device is needed, only its compiler: `pip install 'aejax[plan-tpu]'` or
+    `'aejax[plan-gpu]'`. Times are predictions from peak figures; nothing is measured.
+
+    Args:
+        objective: objective to minimise.
+        optimizer: optax gradient transformation.
+        data: examples, or their shapes: `jax.ShapeDtypeStruct((60000, 784), "float32")`.
+        target: name of the target, such as "v5e:16x16", "h100" or "cpu".
+        batch_size: number of examples of a step, of all devices (default: as `fit`).
+        place: devices of the target -> placement (default: the first device).
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ValueError: if there is no such target, or its compiler is not installed; as `fit` does for
+            the batch size.
+
+    Example:
+        >>> import aejax, jax, optax
+        >>> from aejax import planning
+        >>> objective = aejax.objective(aejax.dense((64, 16)), aejax.losses.bernoulli)
+        >>> x = jax.ShapeDtypeStruct((1024, 64), "float32")
+        >>> found = planning.plan(objective, optax.adam(1e-3), x, target="cpu", batch_size=128)
+        >>> found.memory.parameters, found.counts.operations
+        (8512, 1310720)
+    """
+    chosen = find_target(target)
+    placement = place(target_devices(chosen))
+    size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
+    program = compile_step(
+        objective, optimizer, data, batch_size=size, placement=placement, gradient_of=gradient_of
+    )
+    state = abstract_state(objective, optimizer, placement)
+    batch = abstract_batch(data, size, placement.batch or placement.data)
+    if isinstance(program, DoesNotFit):
+        return Plan(
+            chosen,
+            mesh_shape(placement),
+            size,
+            memory=device_memory(None, state, batch),
+            available=program.available or chosen.chip.memory,
+            fits=False,
+            needed=program.needed,
+            message=program.message,
+        )
+    memory, available = device_memory(program, state, batch), chosen.chip.memory
+    found = Plan(
+        chosen,
+        mesh_shape(placement),
+        size,
+        memory=memory,
+        available=available,
+        fits=not available or memory.total <= available,
+        needed=memory.total,
+        message="",
+        ideal_sent=ideal_communication(state.params, size),
+    )
+    return _with_program(found, program)
+
+
+def _with_program(found: Plan, program: jax.stages.Compiled) -> Plan:
+    """Add what the text of a compiled step, and XLA's analysis of its cost, say."""
+    text, analysis = program.as_text() or "", program.cost_analysis() or {}
+    executed, chip = executions(text), found.target.chip
+    counts = count_operations(executed)
+    traffic = int(analysis.get("bytes accessed", 0)) or counts.bytes
+    estimate = analysis.get("optimal_seconds", 0.0)  # negative where XLA cannot tell
+    found = found._replace(
+        counts=counts,
+        traffic=traffic,
+        collectives=_collective_rows(each_collective(text), executed, found.mesh),
+    )
+    return found._replace(
+        roofline=roofline(chip, counts, traffic=traffic, sent=found.sent),
+        estimate=estimate if chip.platform == "tpu" and estimate > 0 else None,
+    )
+
+
+def mesh_shape(placement: Placement) -> dict[str, int]:
+    """Size of each axis of a placement's mesh; empty for a single device."""
+    if not isinstance(placement.data, NamedSharding):
+        return {}
+    return dict(placement.data.mesh.shape)
+
+
+def _collective_rows(
+    collectives: Sequence[Collective], executed: Sequence[Execution], mesh: dict[str, int]
+) -> tuple[CollectiveRow, ...]:
+    """Executed collectives by kind and axes, in the order of the program's text."""
+    times = {each.instruction.name: each.times for each in executed}
+    found: dict[tuple[str, tuple[str, ...]], CollectiveRow] = {}
+    for each in collectives:
+        axes, count = axes_along(each.group, mesh), times.get(each.name, 1)
+        row = found.get((each.kind, axes), CollectiveRow(each.kind, axes, 0, 0, 0.0))
+        found[each.kind, axes] = row._replace(
+            executions=row.executions + count,
+            bytes=row.bytes + count * each.bytes,
+            sent=row.sent + count * each.sent,
+        )
+    return tuple(found.values())
+
+
+def as_json(found: Plan) -> dict[str, Any]:
+    """A plan as JSON values.
+
+    Args:
+        found: the plan.
+
+    Returns:
+        Its fields by name, with the totals of memory and communication.
+    """
+    fields = found._asdict() | {
+        "target": found.target.name,
+        "devices": found.target.devices,
+        "memory": found.memory._asdict() | {"total": found.memory.total},
+        "counts": None if found.counts is None else found.counts._asdict(),
+        "collectives": [row._asdict() for row in found.collectives],
+        "sent": found.sent,
+    }
+    if found.roofline is not None:
+        bound = {"seconds": found.roofline.seconds, "bound": found.roofline.bound}
+        fields["roofline"] = found.roofline._asdict() | bound
+    return fields

@@ -1,0 +1,126 @@
+"""Plans for the CPU against hand counts; for TPUs and GPUs where their compilers are installed."""
+
+import json
+from importlib.util import find_spec
+
+import jax
+import optax
+import pytest
+
+import aejax
+from aejax import losses, planning, sharding, training
+from aejax.planning.compiled_steps import refusal_of
+from aejax.planning.hlo_text import executions
+from aejax.planning.operation_counts import count_operations
+from aejax.planning.topology_devices import PLUGINS
+
+OBJECTIVE = aejax.objective(aejax.dense((64, 32, 8)), losses.bernoulli)
+X = jax.ShapeDtypeStruct((1024, 64), "float32")
+KERNELS = 2 * (64 * 32 + 32 * 8)
+PARAMETERS = KERNELS + 32 + 8 + 32 + 64
+GRADIENTS = 3 * KERNELS - 64 * 32
+"""Elements of the kernels per product: forward, backward to each kernel, and to its input."""
+
+
+def needs(platform: str):
+    missing = not any(map(find_spec, PLUGINS[platform]))
+    return pytest.mark.skipif(missing, reason=f"XLA's compiler for {platform} is not installed")
+
+
+def test_memory_and_operations_of_a_step_match_a_hand_count():
+    found = planning.plan(OBJECTIVE, optax.adam(1e-3), X, target="cpu", batch_size=128)
+    assert found.memory.parameters == 4 * PARAMETERS
+    assert found.memory.examples == 4 * 128 * 64
+    assert 2 * 4 * PARAMETERS < found.memory.optimizer_state < 2 * 4 * PARAMETERS + 64
+    assert found.counts.operations == 2 * 128 * GRADIENTS
+    assert found.counts.host_transfers == 0
+    assert found.fits
+    assert found.collectives == ()
+    assert found.roofline is None  # the peak figures of this machine are not known
+    json.dumps(planning.as_json(found))
+
+
+def test_the_default_batch_size_is_that_of_fit():
+    found = planning.plan(OBJECTIVE, optax.sgd(0.1), X, target="cpu")
+    assert found.batch_size == 128
+
+
+def test_accumulation_reduces_the_temporaries():
+    wide = aejax.objective(aejax.dense((64, 512)), losses.bernoulli)
+    plans = [
+        planning.plan(
+            wide, optax.sgd(0.1), X, target="cpu", batch_size=1024, gradient_of=gradient_of
+        )
+        for gradient_of in (training.whole_batch, training.accumulated(part_size=64))
+    ]
+    assert plans[1].memory.temporaries < plans[0].memory.temporaries / 2
+    assert plans[1].counts.operations == plans[0].counts.operations
+
+
+def test_an_epoch_has_the_operations_of_its_steps():
+    place = planning.one_device(jax.devices())
+    arguments = (OBJECTIVE, optax.adam(1e-3), X)
+    epoch = planning.compile_epoch(*arguments, batch_size=128, placement=place)
+    step = planning.compile_step(*arguments, batch_size=128, placement=place)
+    counts = [
+        count_operations(executions(program.as_text())).operations for program in (epoch, step)
+    ]
+    assert counts[0] == 8 * counts[1]
+
+
+def test_a_batch_that_the_devices_cannot_share_is_refused():
+    place = training.Placement(lambda _: None, None, lambda model: model, shares=3)
+    with pytest.raises(ValueError, match="must be a multiple of 3"):
+        planning.plan(
+            OBJECTIVE, optax.sgd(0.1), X, target="cpu", batch_size=128, place=lambda _: place
+        )
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        "CompileTimeHbmOom: the program (97.25G) exceeds available HBM (15.75G).",
+        "Ran out of memory in memory space hbm. Used 97.25G of 15.75G hbm.",
+    ],
+)
+def test_refusals_of_the_compiler_are_read(sizes):
+    found = refusal_of(f"RESOURCE_EXHAUSTED: {sizes}\n\nTotal …")
+    assert (found.needed, found.available) == (round(97.25 * 2**30), round(15.75 * 2**30))
+    assert found.message.endswith(sizes)
+
+
+def test_other_errors_are_no_refusals_and_sizes_may_be_missing():
+    assert refusal_of("INTERNAL: something else") is None
+    assert refusal_of("RESOURCE_EXHAUSTED: no sizes") == (
+        None,
+        None,
+        "RESOURCE_EXHAUSTED: no sizes",
+    )
+
+
+@needs("tpu")
+def test_a_plan_for_a_tpu_is_compiled_without_one():
+    found = planning.plan(
+        OBJECTIVE,
+        optax.adam(1e-3),
+        X,
+        target="v5e:2x2",
+        batch_size=128,
+        place=sharding.placement_on,
+    )
+    assert found.fits
+    assert found.counts.operations == 2 * 128 * GRADIENTS // 4
+    assert {row.kind for row in found.collectives} == {"all-reduce"}
+    assert found.sent == pytest.approx(found.ideal_sent, rel=0.05)
+    assert found.roofline.seconds > 0
+    assert found.estimate > 0
+
+
+@needs("cuda")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_plan_for_a_gpu_has_no_transposes_in_either_precision(precision):
+    model = OBJECTIVE.model if precision == "float32" else aejax.mixed_precision(OBJECTIVE.model)
+    objective = aejax.objective(model, losses.bernoulli)
+    found = planning.plan(objective, optax.adam(1e-3), X, target="h100", batch_size=128)
+    assert found.counts.transposes == 0
+    assert found.counts.low_precision == (found.counts.operations if precision != "float32" else 0)
