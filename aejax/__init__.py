@@ -41,6 +41,7 @@ from aejax.types import Autoencoder as Autoencoder
 from aejax.types import Batch as Batch
 from aejax.types import Loss as Loss
 from aejax.types import Pass as Pass
+from aejax.types import Tracker as Tracker
 
 HEAVY_SUBPACKAGES = {
     "checkpoints",

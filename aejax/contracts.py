@@ -83,6 +83,45 @@ def check_components(model: Any, loss: Any) -> None:
         )
 
 
+def check_tracker(tracker: Any) -> None:
+    """Check that a tracker, if there is one, consists of three functions.
+
+    Args:
+        tracker: object with init, measure and update, or None.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    if tracker is None:
+        return
+    functions = {"init": "params", "measure": "record", "update": "tracked statistics"}
+    if not all(hasattr(tracker, name) for name in functions):
+        raise ValueError(
+            "the tracker must be an aejax.Tracker(init, measure, update), got "
+            f"{getattr(tracker, '__name__', describe(tracker))}"
+        )
+    for name, arguments in functions.items():
+        check_callable(f"tracker's {name}", getattr(tracker, name), arguments)
+
+
+def check_statistics(statistics: Any) -> None:
+    """Check that the statistics of a tracker are floating point, as means over examples are.
+
+    Args:
+        statistics: tree that the tracker's `measure` returned, or None.
+
+    Raises:
+        ValueError: if an array has another dtype, whose mean over parts of a batch would be wrong.
+    """
+    if not all(
+        jnp.issubdtype(jnp.result_type(leaf), jnp.floating) for leaf in jax.tree.leaves(statistics)
+    ):
+        raise ValueError(
+            "the tracker's measure must return floating-point means over the examples, such as "
+            f"jnp.mean(record.code != 0, axis=0), got {describe(statistics)}"
+        )
+
+
 def check_shape_and_dtype(component: str, given: Any, returned: Any) -> None:
     """Check that a component preserves the shape and dtype of its argument.
 

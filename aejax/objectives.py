@@ -6,6 +6,7 @@ averaged over the batch.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,8 @@ from aejax.contracts import (
     check_output,
     check_penalty,
     check_shape_and_dtype,
+    check_statistics,
+    check_tracker,
     check_weighted_penalty,
 )
 from aejax.keys import typed_key
@@ -38,6 +41,8 @@ from aejax.types import (
     Pass,
     Penalty,
     Perturbation,
+    Tracked,
+    Tracker,
 )
 
 
@@ -57,22 +62,16 @@ class Objective:
     corruption: Corruption | None
     perturbation: Perturbation | None
     penalties: Mapping[str, tuple[float | Array, Penalty]]
+    tracker: Tracker | None
 
     def __repr__(self) -> str:
         return record_text(self)
 
     def __call__(
-        self, params: Params, batch: BatchLike, key: KeyLike
+        self, params: Params, batch: BatchLike, key: KeyLike, tracked: Tracked = None
     ) -> tuple[Array, dict[str, Array]]:
         """Return the weighted sum of all terms, and the unweighted terms by name."""
-        record = forward(self, params, batch, key)
-        terms = {"reconstruction": jnp.mean(reconstruction_losses(self.loss, record))}
-        total = terms["reconstruction"]
-        for name, (weight, penalty) in self.penalties.items():
-            value = penalty(record)
-            check_penalty(name, value, record.batch.x.shape[0])
-            terms[name] = jnp.mean(value)
-            total = total + jnp.asarray(weight, total.dtype) * terms[name]
+        total, (terms, _) = loss_and_statistics(self, params, batch, key, tracked)
         return total, terms
 
 
@@ -84,6 +83,7 @@ def objective(
     corruption: Corruption | None = None,
     perturbation: Perturbation | None = None,
     penalties: Mapping[str, tuple[float | Array, Penalty]] | None = None,
+    tracker: Tracker | None = None,
 ) -> Objective:
     """Compose an autoencoder, a loss, optional noise and weighted penalties into an `Objective`.
 
@@ -94,6 +94,7 @@ def objective(
         corruption: noise on the input of the encoder; the target stays clean.
         perturbation: noise on the code before it is decoded.
         penalties: name -> (weight λ, penalty Ω). Weights may be traced.
+        tracker: state beside the parameters, which penalties see as `Pass.tracked`.
 
     Returns:
         The `Objective`, callable as (params, batch, key) -> (scalar, terms).
@@ -132,10 +133,17 @@ def objective(
         )
     for name, weighted in penalties.items():
         check_weighted_penalty(name, weighted)
-    return Objective(model, loss, augmentation, corruption, perturbation, penalties)
+    check_tracker(tracker)
+    return Objective(model, loss, augmentation, corruption, perturbation, penalties, tracker)
 
 
-def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike) -> Pass:
+def forward(
+    objective: Objective,
+    params: Params,
+    batch: BatchLike,
+    key: KeyLike,
+    tracked: Tracked = None,
+) -> Pass:
     """Run one forward pass: augmentation, corruption, encode, perturbation, decode.
 
     Args:
@@ -143,6 +151,7 @@ def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike
         params: parameters of the model.
         batch: a `Batch`, or x alone; x is [batch, *input] with a floating-point dtype.
         key: PRNG key, split among augmentation, corruption, perturbation and penalties.
+        tracked: state of the objective's tracker (default: its initial state).
 
     Returns:
         The record of the pass.
@@ -167,7 +176,41 @@ def forward(objective: Objective, params: Params, batch: BatchLike, key: KeyLike
     check_shape_and_dtype("perturbation", code, latent)
     output = model.decode(params, latent)
     check_output(batch, output)
-    return Pass(model, params, batch, key_penalties, x_corrupted, code, latent, output)
+    if tracked is None and objective.tracker is not None:
+        tracked = objective.tracker.init(params)
+    return Pass(model, params, batch, key_penalties, x_corrupted, code, latent, output, tracked)
+
+
+def loss_and_statistics(
+    objective: Objective, params: Params, batch: BatchLike, key: KeyLike, tracked: Tracked
+) -> tuple[Array, tuple[dict[str, Array], Any]]:
+    """Value of an objective, with its terms and the statistics of its tracker.
+
+    Args:
+        objective: the composed objective.
+        params: parameters of the model.
+        batch: a `Batch`, or x alone; x is [batch, *input].
+        key: PRNG key of the noise.
+        tracked: state of the objective's tracker; None for its initial state.
+
+    Returns:
+        The weighted sum of all terms, and (unweighted terms by name, statistics). The statistics
+        have no gradient; they are None without a tracker.
+
+    Raises:
+        ValueError: as the call of the objective; if the statistics are not floating point.
+    """
+    record = forward(objective, params, batch, key, tracked)
+    terms = {"reconstruction": jnp.mean(reconstruction_losses(objective.loss, record))}
+    total = terms["reconstruction"]
+    for name, (weight, penalty) in objective.penalties.items():
+        value = penalty(record)
+        check_penalty(name, value, record.batch.x.shape[0])
+        terms[name] = jnp.mean(value)
+        total = total + jnp.asarray(weight, total.dtype) * terms[name]
+    statistics = None if objective.tracker is None else objective.tracker.measure(record)
+    check_statistics(statistics)
+    return total, (terms, jax.lax.stop_gradient(statistics))
 
 
 def noiseless(objective: Objective) -> Objective:

@@ -26,6 +26,9 @@ Params = Any
 Code = Any
 """A code h: an array [batch, *code], or a tree of such arrays."""
 
+Tracked = Any
+"""State of a `Tracker`: a tree of arrays, or None without a tracker."""
+
 Corruption = Callable[[Key, Array], Array]
 """(key, x) -> x_corrupted, with the shape and dtype of x."""
 
@@ -101,6 +104,7 @@ class Pass(NamedTuple):
     code:        h = encode(params, x_corrupted).
     latent:      code after the perturbation, the input of the decoder.
     output:      decode(params, latent), before the link function.
+    tracked:     state of the objective's tracker before this step, or None.
     """
 
     model: Autoencoder
@@ -111,6 +115,25 @@ class Pass(NamedTuple):
     code: Code
     latent: Code
     output: Array
+    tracked: Tracked = None
+
+    def __repr__(self) -> str:
+        return record_text(self)
+
+
+class Tracker(NamedTuple):
+    """State beside the parameters that changes from step to step without a gradient.
+
+    Examples: steps since a unit was last active, exponential averages, usage of a codebook.
+
+    init:    params -> tracked, a tree of arrays.
+    measure: record of a forward pass -> statistics, a tree of means over the examples.
+    update:  (tracked, statistics) -> tracked of the next step.
+    """
+
+    init: Callable[[Params], Tracked]
+    measure: Callable[[Pass], Any]
+    update: Callable[[Tracked, Any], Tracked]
 
     def __repr__(self) -> str:
         return record_text(self)

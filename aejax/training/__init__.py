@@ -1,6 +1,10 @@
 """Training: pure steps and epochs, the training loop `fit`, populations, streams, pretraining."""
 
 from aejax.training.calibration import calibrate as calibrate
+from aejax.training.constraints import Constraint as Constraint
+from aejax.training.constraints import constrained as constrained
+from aejax.training.constraints import non_negative as non_negative
+from aejax.training.constraints import unit_norm as unit_norm
 from aejax.training.errors import LostProcessError as LostProcessError
 from aejax.training.errors import NonFiniteLossError as NonFiniteLossError
 from aejax.training.errors import OutOfMemoryError as OutOfMemoryError

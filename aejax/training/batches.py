@@ -75,21 +75,21 @@ def take(data: Batch, examples: Array) -> Batch:
 
 
 def scan_batches(
-    function: Callable[[Any, Array], tuple[Any, Measurements]],
+    function: Callable[[Any, Array], tuple[Any, Any]],
     carry: Any,
     order: Array,
     batch_size: SupportsIndex,
-) -> tuple[Any, Measurements]:
+) -> tuple[Any, Any]:
     """Scan a function over the full batches of `order`, then call it on the rest, if any.
 
     Args:
-        function: (carry, indices) -> (next carry, measurements).
+        function: (carry, indices) -> (next carry, measurements), a tree of arrays.
         carry: initial carry.
         order: indices of examples, [examples].
         batch_size: number of indices in a full batch.
 
     Returns:
-        The final carry, and the measurements, each [calls].
+        The final carry, and the measurements, each [calls, …].
 
     Raises:
         ValueError: if the batch size is not an integer of at least 1.
@@ -103,23 +103,28 @@ def scan_batches(
     carry, measurements = jax.lax.scan(function, carry, batches)
     if remainder.shape[0] > 0:
         carry, last = function(carry, remainder)
-        measurements = jax.tree.map(lambda steps, step: jnp.append(steps, step), measurements, last)
+        measurements = jax.tree.map(
+            lambda steps, step: jnp.concatenate([steps, step[None]]), measurements, last
+        )
     return carry, measurements
 
 
-def mean_over_examples(measurements: Measurements, examples: int, batch_size: int) -> Measurements:
+def mean_over_examples(measurements: Any, examples: int, batch_size: int) -> Any:
     """Mean of per-step measurements, weighted by the number of examples of each step.
 
     Args:
-        measurements: measurements by name, each [steps]; the last batch may be smaller.
+        measurements: tree of measurements, each [steps, …]; the last batch may be smaller.
         examples: number of examples of all steps.
         batch_size: number of examples in a full batch.
 
     Returns:
-        The means, each a scalar.
+        The means, without the leading axis.
     """
     full, remainder = divmod(examples, batch_size)
     sizes = jnp.asarray([batch_size] * full + [remainder] * bool(remainder))
-    return jax.tree.map(
-        lambda steps: jnp.sum(steps * (sizes / examples).astype(steps.dtype)), measurements
-    )
+
+    def mean(steps: Array) -> Array:
+        shares = (sizes / examples).astype(steps.dtype)
+        return jnp.sum(steps * jnp.expand_dims(shares, range(1, steps.ndim)), axis=0)
+
+    return jax.tree.map(mean, measurements)

@@ -85,6 +85,9 @@ def check_state(objective: Objective, optimizer: Any, state: Any) -> None:
     with jax.numpy_dtype_promotion("standard"):
         expected = jax.eval_shape(optimizer.init, params)
     _check_like("optimizer", expected, state.optimizer_state)
+    tracker, tracked = objective.tracker, getattr(state, "tracked", None)
+    expected = None if tracker is None else jax.eval_shape(tracker.init, params)
+    _check_like("tracker", expected, tracked)
 
 
 def check_callbacks(callbacks: Any) -> None:

@@ -217,7 +217,7 @@ def check_penalties_eagerly(
     """Evaluate one batch outside jit, where penalties can check the range of concrete codes."""
     if objective.penalties:
         batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
-        objective(state.params, batch, state.key)
+        objective(state.params, batch, state.key, state.tracked)
 
 
 # At module level, so that JAX caches the program for the same objective, optimizer and shapes.
@@ -256,4 +256,11 @@ def _evaluate(
     placement: Placement,
 ) -> Measurements:
     objective = place_objective(placement, noiseless(objective))
-    return evaluate(objective, state.params, validation, state.key, batch_size=batch_size)
+    return evaluate(
+        objective,
+        state.params,
+        validation,
+        state.key,
+        batch_size=batch_size,
+        tracked=state.tracked,
+    )

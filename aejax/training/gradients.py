@@ -1,22 +1,25 @@
 """Gradient of a training step: on the full batch, or accumulated over micro-batches."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from aejax.hyperparameters import as_integer
-from aejax.objectives import Objective
-from aejax.training.batches import Measurements, mean_over_examples, scan_batches, take
+from aejax.training.batches import mean_over_examples, scan_batches, take
 from aejax.types import Array, Batch, Key, Params
 
-Gradient = Callable[[Objective, Params, Batch, Key], tuple[tuple[Array, dict[str, Array]], Params]]
-"""(objective, params, batch, key) -> ((loss, terms), gradient with respect to the params)."""
+Value = Callable[[Params, Batch, Key], tuple[Array, Any]]
+"""(params, batch, key) -> (loss, tree of means over the examples), such as an `Objective`."""
+
+Gradient = Callable[[Value, Params, Batch, Key], tuple[tuple[Array, Any], Params]]
+"""(objective, params, batch, key) -> ((loss, means), gradient with respect to the params)."""
 
 
 def whole_batch(
-    objective: Objective, params: Params, batch: Batch, key: Key
-) -> tuple[tuple[Array, dict[str, Array]], Params]:
+    objective: Value, params: Params, batch: Batch, key: Key
+) -> tuple[tuple[Array, Any], Params]:
     """Value, terms and gradient of the objective on the full batch.
 
     Args:
@@ -26,7 +29,7 @@ def whole_batch(
         key: PRNG key of the objective's noise.
 
     Returns:
-        (loss, terms by name), and the gradient with respect to the parameters.
+        (loss, its second result), and the gradient with respect to the parameters.
     """
     return jax.value_and_grad(objective, has_aux=True)(params, batch, key)
 
@@ -53,23 +56,22 @@ def accumulated(*, part_size: int) -> Gradient:
         raise ValueError(f"part_size must be at least one example, got {part_size}")
 
     def gradient(
-        objective: Objective, params: Params, batch: Batch, key: Key
-    ) -> tuple[tuple[Array, dict[str, Array]], Params]:
+        objective: Value, params: Params, batch: Batch, key: Key
+    ) -> tuple[tuple[Array, Any], Params]:
         examples = batch.x.shape[0]
 
         def add(
             carry: tuple[Array, Params], rows: Array
-        ) -> tuple[tuple[Array, Params], Measurements]:
+        ) -> tuple[tuple[Array, Params], tuple[Array, Any]]:
             index, total = carry
             key_part = jax.random.fold_in(key, index)
-            (loss, terms), part = whole_batch(objective, params, take(batch, rows), key_part)
+            means, part = whole_batch(objective, params, take(batch, rows), key_part)
             share = rows.shape[0] / examples
             total = jax.tree.map(lambda total, part: total + share * part, total, part)
-            return (index + 1, total), {"loss": loss, **terms}
+            return (index + 1, total), means
 
         start = (jnp.int32(0), jax.tree.map(jnp.zeros_like, params))
         (_, total), parts = scan_batches(add, start, jnp.arange(examples), part_size)
-        terms = mean_over_examples(parts, examples, part_size)
-        return (terms.pop("loss"), terms), total
+        return mean_over_examples(parts, examples, part_size), total
 
     return gradient

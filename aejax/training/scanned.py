@@ -81,7 +81,14 @@ def train(
         means = mean_over_examples(steps, data.x.shape[0], batch_size)
         if validation is not None:
             params, noise_free = state.params, noiseless(objective)
-            found = evaluate(noise_free, params, validation, state.key, batch_size=batch_size)
+            found = evaluate(
+                noise_free,
+                params,
+                validation,
+                state.key,
+                batch_size=batch_size,
+                tracked=state.tracked,
+            )
             means["validation_loss"] = found["loss"]
         return state, means
 

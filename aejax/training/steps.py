@@ -3,6 +3,7 @@
 PRNG keys are derived from the key and counters of the state, so a resumed run is bit-identical.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -10,8 +11,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Int
 
+from aejax.contracts import check_shape_and_dtype
 from aejax.keys import typed_key
-from aejax.objectives import Objective
+from aejax.objectives import Objective, loss_and_statistics
 from aejax.repr_text import entries_text, tree_text, value_text
 from aejax.training.batches import (
     Measurements,
@@ -23,14 +25,14 @@ from aejax.training.batches import (
 from aejax.training.fit_arguments import check_objective, check_optimizer, check_params
 from aejax.training.gradients import Gradient, whole_batch
 from aejax.training.shuffling import permutation
-from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
+from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params, Tracked
 
 
 class TrainState(NamedTuple):
     """State of a training run, as stored in a checkpoint.
 
     `step` and `epoch` count completed steps and epochs. `key` is constant; the keys of steps are
-    derived from it by folding in the counters.
+    derived from it by folding in the counters. `tracked` is the state of the objective's tracker.
     """
 
     params: Params
@@ -38,6 +40,7 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
     epoch: Int[Array, ""]
     key: Key
+    tracked: Tracked = None
 
     def __repr__(self) -> str:
         members = {"members": str(len(self.step))} if getattr(self.step, "ndim", 0) == 1 else {}
@@ -50,7 +53,8 @@ class TrainState(NamedTuple):
                 "step": value_text(self.step),
                 "epoch": value_text(self.epoch),
                 "key": value_text(self.key),
-            },
+            }
+            | ({} if self.tracked is None else {"tracked": value_text(self.tracked)}),
         )
 
 
@@ -78,7 +82,8 @@ def init_state(
     counters = jnp.zeros((2,), jnp.int32)
     with jax.numpy_dtype_promotion("standard"):
         optimizer_state = optimizer.init(params)
-    return TrainState(params, optimizer_state, counters[0], counters[1], key_training)
+    tracked = None if objective.tracker is None else objective.tracker.init(params)
+    return TrainState(params, optimizer_state, counters[0], counters[1], key_training, tracked)
 
 
 def step(
@@ -100,11 +105,18 @@ def step(
 
     Returns:
         The next state, and the measurements: "loss", all terms by name, and "gradient_norm".
+
+    Raises:
+        ValueError: if the objective raises it, or its tracker's update changes a shape or dtype.
     """
     _, key_steps = jax.random.split(state.key)
     key = jax.random.fold_in(key_steps, state.step)
-    params = state.params
-    (loss, terms), gradient = gradient_of(objective, params, batch, key)
+    params, tracked = state.params, state.tracked
+    measured = partial(loss_and_statistics, objective, tracked=tracked)
+    (loss, (terms, statistics)), gradient = gradient_of(measured, params, batch, key)
+    if objective.tracker is not None:
+        tracked = objective.tracker.update(tracked, statistics)
+        check_shape_and_dtype("tracker's update", state.tracked, tracked)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes float rates and integer counts
         updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
             gradient,
@@ -112,7 +124,7 @@ def step(
             params,
             value=loss,
             grad=gradient,
-            value_fn=lambda params: objective(params, batch, key)[0],
+            value_fn=lambda params: measured(params, batch, key)[0],
         )
     # Only one norm, because each reads an array for every parameter array.
     measurements = {"loss": loss, **terms, "gradient_norm": optax.tree.norm(gradient)}
@@ -120,6 +132,7 @@ def step(
         params=optax.apply_updates(params, updates),
         optimizer_state=optimizer_state,
         step=state.step + 1,
+        tracked=tracked,
     )
     return state, measurements
 
@@ -162,7 +175,13 @@ def epoch(
 
 
 def evaluate(
-    objective: Objective, params: Params, data: BatchLike, key: KeyLike, *, batch_size: int
+    objective: Objective,
+    params: Params,
+    data: BatchLike,
+    key: KeyLike,
+    *,
+    batch_size: int,
+    tracked: Tracked = None,
 ) -> Measurements:
     """Mean loss and terms over all data, batch by batch. The function is pure and can be jitted.
 
@@ -172,6 +191,7 @@ def evaluate(
         data: all examples, a `Batch` or x alone, [examples, *input].
         key: PRNG key of the objective's noise; the batch index is folded in.
         batch_size: batch size, on which terms of a batch (KL sparsity) depend.
+        tracked: state of the objective's tracker (default: its initial state).
 
     Returns:
         "loss" and all terms by name, each the mean over examples.
@@ -180,7 +200,7 @@ def evaluate(
 
     def measure(index: Array, indices: Array) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, index)
-        loss, terms = objective(params, take(data, indices), key_batch)
+        loss, terms = objective(params, take(data, indices), key_batch, tracked)
         return index + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]

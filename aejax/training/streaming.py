@@ -49,7 +49,7 @@ from aejax.training.stream_batches import (
     shuffled_indices,
     steps_per_pass,
 )
-from aejax.types import Batch, Key, KeyLike, Params
+from aejax.types import Batch, Key, KeyLike, Params, Tracked
 
 NUM_READER_THREADS, PREFETCH_DEPTH = 2, 4
 """Number of reader threads, and number of groups of batches prefetched to the device."""
@@ -343,7 +343,7 @@ def _evaluate(
     batches = prefetch(stream, groups, partial(sequential_indices, stream), placement)
     for index, batch in zip(steps, batches, strict=True):
         key = jax.random.fold_in(state.key, index)
-        found = _measure(objective, state.params, batch, key, placement=placement)
+        found = _measure(objective, state.params, batch, key, state.tracked, placement=placement)
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + batch.x.shape[0] * float(value)
     return {name: total / stream.examples for name, total in sums.items()}
@@ -351,7 +351,13 @@ def _evaluate(
 
 @partial(jax.jit, static_argnums=0, static_argnames="placement")
 def _measure(
-    objective: Objective, params: Params, batch: Batch, key: Key, *, placement: Placement
+    objective: Objective,
+    params: Params,
+    batch: Batch,
+    key: Key,
+    tracked: Tracked,
+    *,
+    placement: Placement,
 ) -> Measurements:
-    loss, terms = place_objective(placement, noiseless(objective))(params, batch, key)
+    loss, terms = place_objective(placement, noiseless(objective))(params, batch, key, tracked)
     return {"loss": loss, **terms}

@@ -62,6 +62,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "losses.by_blocks": "concatenates other losses",
     "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",
     "objectives.forward": "composes model, corruption and code noise",
+    "objectives.loss_and_statistics": "likewise",
     "objectives.noiseless": "likewise",
     "objectives.reconstruct": "likewise",
     "objectives.reconstruction_losses": "likewise",
