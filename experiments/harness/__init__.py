@@ -26,4 +26,5 @@ from experiments.harness.training import flatten_and_scale as flatten_and_scale
 from experiments.harness.training import jacobian_svd as jacobian_svd
 from experiments.harness.training import mean_squared_error as mean_squared_error
 from experiments.harness.training import train_grid as train_grid
+from experiments.harness.training import train_once as train_once
 from experiments.harness.training import train_with_seeds as train_with_seeds

@@ -123,6 +123,25 @@ def train_with_seeds(objective: Objective, x: Array, schedule: Schedule, key: Ke
     return jax.tree.map(lambda leaf: leaf[0], params)
 
 
+def train_once(objective: Objective, x: Array, schedule: Schedule, key: Key) -> Params:
+    """Train one objective with one key, with `adam_with_cosine_decay`; can be jitted.
+
+    Args:
+        objective: objective to minimise; its hyperparameters may be traced.
+        x: training examples [examples, features].
+        schedule: length, batch size and initial learning rate.
+        key: key of the initial parameters and of the training run.
+
+    Returns:
+        Parameters.
+    """
+    optimizer = adam_with_cosine_decay(schedule, len(x))
+    state, _ = training.train(
+        objective, optimizer, Batch(x), key, epochs=schedule.epochs, batch_size=schedule.batch_size
+    )
+    return state.params
+
+
 def flatten_and_scale(dataset: data.Dataset, train: int | None = None) -> tuple[Array, Array]:
     """Flatten training and test examples to float32 rows, scaled to [0, 1] by the data's bounds.
 
