@@ -68,10 +68,10 @@ class Objective:
         return record_text(self)
 
     def __call__(
-        self, params: Params, batch: BatchLike, key: KeyLike, tracked: Tracked = None
+        self, params: Params, batch: BatchLike, key: KeyLike
     ) -> tuple[Array, dict[str, Array]]:
         """Return the weighted sum of all terms, and the unweighted terms by name."""
-        total, (terms, _) = loss_and_statistics(self, params, batch, key, tracked)
+        total, (terms, _) = loss_and_statistics(self, params, batch, key)
         return total, terms
 
 
@@ -182,7 +182,11 @@ def forward(
 
 
 def loss_and_statistics(
-    objective: Objective, params: Params, batch: BatchLike, key: KeyLike, tracked: Tracked
+    objective: Objective,
+    params: Params,
+    batch: BatchLike,
+    key: KeyLike,
+    tracked: Tracked = None,
 ) -> tuple[Array, tuple[dict[str, Array], Any]]:
     """Value of an objective, with its terms and the statistics of its tracker.
 
@@ -191,7 +195,7 @@ def loss_and_statistics(
         params: parameters of the model.
         batch: a `Batch`, or x alone; x is [batch, *input].
         key: PRNG key of the noise.
-        tracked: state of the objective's tracker; None for its initial state.
+        tracked: state of the objective's tracker (default: its initial state).
 
     Returns:
         The weighted sum of all terms, and (unweighted terms by name, statistics). The statistics

@@ -13,7 +13,7 @@ from aejax.batch_inputs import as_batch
 from aejax.contracts import check_callable
 from aejax.hyperparameters import as_integer
 from aejax.keys import typed_key
-from aejax.objectives import Objective, noiseless
+from aejax.objectives import Objective, loss_and_statistics, noiseless
 from aejax.training.ahead_of_time import compile_ahead_of_time
 from aejax.training.batches import Measurements, mean_over_examples, resolve_batch_size
 from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
@@ -217,7 +217,7 @@ def check_penalties_eagerly(
     """Evaluate one batch outside jit, where penalties can check the range of concrete codes."""
     if objective.penalties:
         batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
-        objective(state.params, batch, state.key, state.tracked)
+        loss_and_statistics(objective, state.params, batch, state.key, state.tracked)
 
 
 # At module level, so that JAX caches the program for the same objective, optimizer and shapes.

@@ -200,7 +200,8 @@ def evaluate(
 
     def measure(index: Array, indices: Array) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, index)
-        loss, terms = objective(params, take(data, indices), key_batch, tracked)
+        batch = take(data, indices)
+        loss, (terms, _) = loss_and_statistics(objective, params, batch, key_batch, tracked)
         return index + 1, {"loss": loss, **terms}
 
     examples = data.x.shape[0]

@@ -17,7 +17,7 @@ import optax
 
 from aejax.contracts import check_callable
 from aejax.hyperparameters import as_integer
-from aejax.objectives import Objective, noiseless
+from aejax.objectives import Objective, loss_and_statistics, noiseless
 from aejax.training.ahead_of_time import Compiled, compile_ahead_of_time
 from aejax.training.batches import Measurements
 from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
@@ -359,5 +359,6 @@ def _measure(
     *,
     placement: Placement,
 ) -> Measurements:
-    loss, terms = place_objective(placement, noiseless(objective))(params, batch, key, tracked)
+    objective = place_objective(placement, noiseless(objective))
+    loss, (terms, _) = loss_and_statistics(objective, params, batch, key, tracked)
     return {"loss": loss, **terms}
