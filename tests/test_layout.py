@@ -20,7 +20,7 @@ LAYERS = (
     {"types"},
     {"batch_inputs", "contracts", "hyperparameters", "keys", "promotion"},
     {"objectives"},
-    {"data", "layers", "losses"},
+    {"data", "layers", "losses", "trackers"},
     {"augmentations", "corruptions", "evaluation", "penalties"},
     {"models"},
     {"theory"},

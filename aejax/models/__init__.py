@@ -9,6 +9,8 @@ from aejax.models.convolutional_layers import transposed as transposed
 from aejax.models.dense import Initializers as Initializers
 from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
+from aejax.models.dictionary import dictionary as dictionary
+from aejax.models.dictionary import transcoder as transcoder
 from aejax.models.leading_units import leading_units as leading_units
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params

@@ -4,6 +4,10 @@ A penalty on the code has the argument `select`, which selects one array of the 
 (default: the code itself).
 """
 
+from aejax.penalties.auxk import auxk as auxk
+from aejax.penalties.auxk import by_dead_share as by_dead_share
+from aejax.penalties.auxk import by_residual_variance as by_residual_variance
+from aejax.penalties.auxk import by_target_variance as by_target_variance
 from aejax.penalties.code_selection import Select as Select
 from aejax.penalties.contractive import contractive as contractive
 from aejax.penalties.contractive import contractive_logistic as contractive_logistic

@@ -165,6 +165,8 @@ CONVOLUTIONAL = {  # each option once; tests/models/test_convolutional.py has th
     ),
 }
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
+DICTIONARY = aejax.dictionary(FEATURES, CODE)
+TOP_K_DICTIONARY = aejax.dictionary(FEATURES, 4 * FEATURES, activation=aejax.top_k_relu(k=3))
 LOGITS = aejax.dense((FEATURES, CODE), code_activation=jax.nn.identity)
 REMATERIALISED = aejax.rematerialised(DENSE["undercomplete"])
 IMAGE = (1, FEATURES)
@@ -195,6 +197,10 @@ SAMPLED = {
     "contractive estimated": penalties.contractive_estimated(samples=2),
     "higher-order contractive": penalties.higher_order_contractive(sigma=0.1, samples=2),
 }
+ALL_DEAD = aejax.trackers.steps_since_active(4 * FEATURES)._replace(
+    init=lambda params: jnp.full(4 * FEATURES, 9)
+)
+ALL_DEAD_AUXK = penalties.auxk(k=2, dead_after=9)
 LOSSES = {
     "squared": (losses.squared, "x_hat"),
     "squared logistic": (losses.squared_logistic, "logits"),
@@ -207,7 +213,12 @@ LOSSES = {
 ROWS = [
     *(
         model_row(name, model)
-        for name, model in {**DENSE, "top k": TOP_K, "rematerialised": REMATERIALISED}.items()
+        for name, model in {
+            **DENSE,
+            "dictionary": DICTIONARY,
+            "top k": TOP_K,
+            "rematerialised": REMATERIALISED,
+        }.items()
     ),
     model_row("binary code", aejax.binary_code(LOGITS)),
     model_row(
@@ -246,6 +257,16 @@ ROWS = [
             ("undercomplete", "squared logistic"),
             ("undercomplete", "bernoulli"),
         ]
+    ),
+    objective_row(
+        "top-k dictionary with AuxK",
+        aejax.objective(
+            TOP_K_DICTIONARY,
+            losses.squared,
+            penalties={"auxk": (1 / 32, ALL_DEAD_AUXK)},
+            tracker=ALL_DEAD,
+        ),
+        **{"same key": "it samples nothing", "check_grads": "its residual is a constant"},
     ),
     objective_row(
         "contrastive divergence",

@@ -111,6 +111,12 @@ def test_placements_and_memory_savings_train():
     assert names["placement"].shares == jax.device_count()
 
 
+def test_a_dictionary_finds_the_planted_directions():
+    names = run("sparse_dictionaries")
+    assert names["cosines"].max(axis=0).mean() > 0.9
+    assert names["history"][-1]["loss"] < names["history"][0]["loss"]
+
+
 def test_a_stream_resumes_at_its_position(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run("streams")

@@ -1,0 +1,64 @@
+"""Activations of a dictionary: plain functions of the pre-activations, or with parameters."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+from jax.typing import DTypeLike
+
+from aejax.contracts import check_callable
+from aejax.layers.activations import top_k
+from aejax.types import Array, Params
+
+
+class CodeActivation(NamedTuple):
+    """An activation with parameters, which are stored beside kernel and bias of the encoder.
+
+    init:  (units, dtype) -> its parameters by name, each [units].
+    apply: (parameters of the encoder, pre-activations z [batch, units]) -> code [batch, units].
+    """
+
+    init: Callable[[int, DTypeLike], Params]
+    apply: Callable[[Params, Array], Array]
+
+
+def as_code_activation(activation: Any) -> CodeActivation:
+    """Convert an activation to a `CodeActivation`.
+
+    Args:
+        activation: a `CodeActivation`, or a function z -> code without parameters.
+
+    Returns:
+        The `CodeActivation`.
+
+    Raises:
+        ValueError: if it is neither, for example a factory instead of its result.
+    """
+    if isinstance(activation, CodeActivation):
+        return activation
+    check_callable("activation of a dictionary", activation, "z")
+    return CodeActivation(lambda *_: {}, lambda _, z: activation(z))
+
+
+def top_k_relu(*, k: int) -> Callable[[Array], Array]:
+    """TopK of a dictionary: h_l = max(z_l, 0) if z_l is among the k largest of z, else 0.
+
+    Args:
+        k: maximum number of active units of an example, from 1 to the number of units.
+
+    Returns:
+        The activation, along the last axis.
+
+    Raises:
+        ValueError: if k is not an integer or below 1; from the activation, for fewer than k units.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from aejax.layers.code_activations import top_k_relu
+        >>> top_k_relu(k=2)(jnp.array([[0.5, -1.0, -2.0]])).tolist()
+        [[0.5, 0.0, 0.0]]
+
+    Source: Gao et al. 2024, §2.3.
+    """
+    select = top_k(k=k)
+    return lambda z: select(jax.nn.relu(z))

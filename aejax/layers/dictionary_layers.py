@@ -1,0 +1,80 @@
+"""Encoder and decoder of a sparse dictionary as functions of its parameters.
+
+The tree of parameters states the architecture: a "centre" is subtracted from the input and added to
+the output; without one the decoder has a bias of its own.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Float
+
+from aejax.layers.low_precision import matmul
+from aejax.promotion import promote_arrays
+from aejax.types import Array, Params
+
+
+def pre_activations(
+    params: Params, x: Float[Array, "batch features"]
+) -> Float[Array, "batch units"]:
+    """Pre-activations z = (x − c) W_e + b, with the centre c if the parameters have one.
+
+    Args:
+        params: parameters of a dictionary.
+        x: inputs.
+
+    Returns:
+        z, before the activation.
+
+    Raises:
+        ValueError: for inputs of another width.
+
+    Source: Bricken et al. 2023, appendix.
+    """
+    encoder = params["encoder"]
+    features = encoder["kernel"].shape[0]
+    if x.ndim != 2 or x.shape[1] != features:
+        raise ValueError(
+            f"expected an array [batch, {features}], got shape {list(x.shape)}; flatten examples "
+            "with x.reshape(len(x), -1)"
+        )
+    x, kernel = promote_arrays(x, encoder["kernel"])
+    if "centre" in params:
+        x = x - params["centre"]["bias"].astype(x.dtype)
+    return matmul(x, kernel) + encoder["bias"].astype(x.dtype)
+
+
+def decoded(params: Params, code: Float[Array, "batch units"]) -> Float[Array, "batch outputs"]:
+    """Output of the decoder, h W_d + c, where c is the centre or the bias of the decoder.
+
+    Args:
+        params: parameters of a dictionary.
+        code: the code h.
+
+    Returns:
+        The output.
+
+    Raises:
+        ValueError: for a code of another width.
+
+    Source: Bricken et al. 2023, appendix.
+    """
+    units = params["decoder"]["kernel"].shape[0]
+    if code.ndim != 2 or code.shape[1] != units:
+        raise ValueError(f"expected a code [batch, {units}], got shape {list(code.shape)}")
+    code, kernel = promote_arrays(code, params["decoder"]["kernel"])
+    bias = (params["centre"] if "centre" in params else params["decoder"])["bias"]
+    return matmul(code, kernel) + bias.astype(code.dtype)
+
+
+def decoder_norms(params: Params) -> Float[Array, " units"]:
+    """Euclidean norm ‖W_d,l‖₂ of the direction of each unit, with derivative 0 at a zero direction.
+
+    Args:
+        params: parameters of a dictionary.
+
+    Returns:
+        The norms.
+
+    Source: Conerly et al. 2024.
+    """
+    squared = jnp.sum(jnp.square(params["decoder"]["kernel"]), axis=1)
+    return jnp.where(squared > 0, jnp.sqrt(jnp.where(squared > 0, squared, 1)), 0)
