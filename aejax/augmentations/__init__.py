@@ -1,3 +1,4 @@
 """Random transformations of examples, resampled at every step."""
 
 from aejax.augmentations.affine import affine as affine
+from aejax.augmentations.fresh import fresh_samples as fresh_samples

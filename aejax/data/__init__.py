@@ -34,5 +34,12 @@ from aejax.data.streams import StreamedDataset as StreamedDataset
 from aejax.data.streams import UnreadableExampleError as UnreadableExampleError
 from aejax.data.streams import guarded as guarded
 from aejax.data.streams import open_stream as open_stream
+from aejax.data.synthetic_dictionary import SYNTHSAEBENCH_16K_V2 as SYNTHSAEBENCH_16K_V2
+from aejax.data.synthetic_dictionary import SYNTHSAEBENCH_TWIN as SYNTHSAEBENCH_TWIN
+from aejax.data.synthetic_dictionary import DictionaryLaw as DictionaryLaw
+from aejax.data.synthetic_dictionary import SyntheticDictionary as SyntheticDictionary
+from aejax.data.synthetic_dictionary import draw_dictionary as draw_dictionary
+from aejax.data.synthetic_dictionary import sample_activations as sample_activations
+from aejax.data.synthetic_dictionary import sample_examples as sample_examples
 from aejax.data.synthetic_shapes import SHAPES as SHAPES
 from aejax.data.synthetic_shapes import shapes as shapes

@@ -185,7 +185,12 @@ CORRUPTIONS = {
     ),
 }
 AFFINE = augmentations.affine(rotation=0.2, stretch=0.2, shear=0.2, shift=0.5)
-AUGMENTATIONS = {"affine": corruptions.on_images(AFFINE, image_shape=IMAGE)}
+AUGMENTATIONS = {
+    "affine": corruptions.on_images(AFFINE, image_shape=IMAGE),
+    "fresh samples": augmentations.fresh_samples(
+        lambda key, *, count: jax.random.uniform(key, (count, FEATURES))
+    ),
+}
 PENALTIES = {
     "l2": penalties.l2(),
     "l1": penalties.l1(),
