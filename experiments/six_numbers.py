@@ -10,8 +10,9 @@ Expected: less error than PCA with 18 components for pretrained logistic units, 
           for GELU units. Logistic PCA with 18, which fits the code of each image iteratively, has a
           lower test error than both; on training curves GELU units have the lowest error. Our line
           width differs, so that errors are not comparable with those of 2006.
-          Epochs and learning rate are those of `thirty_numbers`, chosen on digits.
-Run time: about fifteen minutes on one core with bfloat16 matrix instructions.
+Selection: batch size and learning rate are those of thirty_numbers; no record shows how the number
+          of epochs was chosen.
+Run time: 15 minutes on two cores that were shared with other work.
 """
 
 from dataclasses import dataclass
@@ -146,7 +147,7 @@ EXPERIMENT = harness.Experiment(
     source="Hinton & Salakhutdinov 2006, fig. 2A: 1.44 deep and 7.64 logistic PCA in 6 dimensions, "
     "2.45 logistic PCA and 5.90 PCA in 18, on curves of their own.",
     expected="3.812 against 8.462, a difference of −4.65 ± 0.46",
-    run_time="about fifteen minutes on one core with bfloat16 matrix instructions",
+    run_time="15 minutes on two cores that were shared with other work",
     figure="Test curves and the reconstruction by each method, with its mean test error.",
 )  # fmt: skip
 
