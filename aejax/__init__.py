@@ -23,6 +23,8 @@ from aejax.layers.activations import top_k as top_k
 from aejax.layers.code_activations import CodeActivation as CodeActivation
 from aejax.layers.code_activations import top_k_relu as top_k_relu
 from aejax.layers.convolution_arithmetic import Geometry as Geometry
+from aejax.layers.gated import gated as gated
+from aejax.layers.jump_relu import jump_relu as jump_relu
 from aejax.models import Initializers as Initializers
 from aejax.models import binary_code as binary_code
 from aejax.models import boltzmann as boltzmann

@@ -4,6 +4,11 @@ A penalty on the code has the argument `select`, which selects one array of the 
 (default: the code itself).
 """
 
+from aejax.penalties.active_units import l0 as l0
+from aejax.penalties.active_units import l1_by_decoder_norm as l1_by_decoder_norm
+from aejax.penalties.active_units import tanh_l0 as tanh_l0
+from aejax.penalties.active_units import target_l0 as target_l0
+from aejax.penalties.active_units import target_l0_of_each as target_l0_of_each
 from aejax.penalties.auxk import auxk as auxk
 from aejax.penalties.auxk import by_dead_share as by_dead_share
 from aejax.penalties.auxk import by_residual_variance as by_residual_variance
@@ -21,6 +26,9 @@ from aejax.penalties.estimation import contractive_estimated as contractive_esti
 from aejax.penalties.estimation import (
     estimated_squared_jacobian_norm as estimated_squared_jacobian_norm,
 )
+from aejax.penalties.gate_terms import gate_l1 as gate_l1
+from aejax.penalties.gate_terms import gate_reconstruction as gate_reconstruction
+from aejax.penalties.gate_terms import unit_weights as unit_weights
 from aejax.penalties.higher_order import higher_order_contractive as higher_order_contractive
 from aejax.penalties.higher_order import squared_jacobian_change as squared_jacobian_change
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl

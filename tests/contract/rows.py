@@ -274,6 +274,32 @@ ROWS = [
         **{"same key": "it samples nothing", "check_grads": "its residual is a constant"},
     ),
     objective_row(
+        "JumpReLU dictionary",
+        aejax.objective(
+            aejax.dictionary(
+                FEATURES, CODE, activation=aejax.jump_relu(threshold=0.1, bandwidth=0.5)
+            ),
+            losses.squared,
+            penalties={
+                "target": (0.1, penalties.target_l0(target=2.0, bandwidth=0.5)),
+                "tanh": (0.1, penalties.tanh_l0()),
+            },
+        ),
+        **{"same key": "it samples nothing", "check_grads": "that of a threshold is an estimate"},
+    ),
+    objective_row(
+        "gated dictionary",
+        aejax.objective(
+            aejax.dictionary(FEATURES, CODE, activation=aejax.gated()),
+            losses.squared,
+            penalties={
+                "l1": (0.1, penalties.gate_l1()),
+                "gate": (1.0, penalties.gate_reconstruction()),
+            },
+        ),
+        **{"same key": "it samples nothing", "check_grads": "the decoder of a term is constant"},
+    ),
+    objective_row(
         "contrastive divergence",
         training.rbm_objective((FEATURES, CODE), steps=2),
         check_grads="its gradient treats the end of the Gibbs chain as a constant",
