@@ -92,6 +92,34 @@ def abstract_batch(data: BatchLike, examples: int, sharding: Any) -> Batch:
     )
 
 
+def step_examples(data: BatchLike, batch_size: int, placement: Placement) -> Batch:
+    """Shapes, dtypes and shardings of the examples of a step of `fit_stream`: its batch.
+
+    Args:
+        data: examples, or their shapes.
+        batch_size: number of examples of the step.
+        placement: placement of the arrays.
+
+    Returns:
+        A `Batch` of `jax.ShapeDtypeStruct`.
+    """
+    sharding = placement.data if placement.batch is None else placement.batch
+    return abstract_batch(data, batch_size, sharding)
+
+
+def epoch_examples(data: BatchLike, placement: Placement) -> Batch:
+    """Shapes, dtypes and shardings of the examples of an epoch of `fit`: all of them.
+
+    Args:
+        data: examples, or their shapes.
+        placement: placement of the arrays.
+
+    Returns:
+        A `Batch` of `jax.ShapeDtypeStruct`.
+    """
+    return abstract_batch(data, as_batch(data).x.shape[0], placement.data)
+
+
 def compile_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
@@ -118,13 +146,12 @@ def compile_step(
         ValueError: if the batch size is not a multiple of the devices that share a batch.
     """
     check_shardable(batch_size, placement)
-    sharding = placement.data if placement.batch is None else placement.batch
     return _compiled(
         steps_program.lower(
             objective,
             optimizer,
             abstract_state(objective, optimizer, placement),
-            abstract_batch(data, batch_size, sharding),
+            step_examples(data, batch_size, placement),
             batch_size=batch_size,
             gradient_of=gradient_of,
             placement=placement,
@@ -163,7 +190,7 @@ def compile_epoch(
             objective,
             optimizer,
             abstract_state(objective, optimizer, placement),
-            abstract_batch(data, as_batch(data).x.shape[0], placement.data),
+            epoch_examples(data, placement),
             batch_size=batch_size,
             gradient_of=gradient_of,
             placement=placement,

@@ -1,4 +1,4 @@
-"""Plan of a training step on a target: memory, operations, communication and least time."""
+"""Plan of a step or an epoch on a target: memory, operations, communication and least time."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, SupportsIndex
@@ -11,10 +11,12 @@ from aejax.batch_inputs import as_batch
 from aejax.objectives import Objective
 from aejax.planning.compiled_steps import (
     DoesNotFit,
-    abstract_batch,
     abstract_state,
+    compile_epoch,
     compile_step,
+    epoch_examples,
     one_device,
+    step_examples,
 )
 from aejax.planning.device_memory import DeviceMemory, device_memory
 from aejax.planning.hlo_text import Execution, executions
@@ -24,9 +26,9 @@ from aejax.planning.roofline import Roofline, roofline
 from aejax.planning.targets import Target, find_target
 from aejax.planning.topology_devices import target_devices
 from aejax.sharding.collectives import Collective, axes_along, each_collective
-from aejax.training import Gradient, Placement, whole_batch
+from aejax.training import Gradient, Placement, TrainState, whole_batch
 from aejax.training.batches import check_batch_size, resolve_batch_size
-from aejax.types import BatchLike
+from aejax.types import Batch, BatchLike
 
 Place = Callable[[Sequence[Any]], Placement]
 """Devices of a target -> placement, such as `sharding.placement_on`."""
@@ -37,7 +39,7 @@ class CollectiveRow(NamedTuple):
 
     kind:       operation, such as "all-reduce".
     axes:       axes of the mesh.
-    executions: number of executions in a step; those in loops count as often as they run.
+    executions: number of executions; those in loops count as often as they run.
     bytes:      size of their results.
     sent:       bytes that a device sends with ring algorithms.
     """
@@ -50,27 +52,29 @@ class CollectiveRow(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Plan of a step on one device of a target; a step that does not fit has only its memory.
+    """Plan of a step or an epoch on one device of a target; one that does not fit has only memory.
 
     target:      the target.
     mesh:        size of each axis of the mesh; empty for a single device.
     batch_size:  number of examples of a step, of all devices.
-    memory:      bytes by use; for a step that does not fit, without temporaries.
+    steps:       number of steps of the program: 1, or those of an epoch.
+    memory:      bytes by use; for a program that does not fit, without temporaries.
     available:   bytes of a device that a program can use; 0 if they are not known.
-    fits:        whether the step fits into the memory.
-    needed:      bytes that the step needs, in the compiler's words if it refused the step.
+    fits:        whether the program fits into the memory.
+    needed:      bytes that it needs, as the compiler says if it refused the program.
     message:     the compiler's refusal, or "".
     counts:      operations, bytes and instructions.
     traffic:     bytes read and written: XLA's count if it gives one, else those of `counts`.
     collectives: communication.
     ideal_sent:  bytes that a device must send at least.
-    roofline:    least seconds of the step.
-    estimate:    XLA's own estimate of the seconds, only on TPUs.
+    roofline:    least seconds of all steps.
+    estimate:    XLA's own estimate of the seconds of a step, only on TPUs.
     """
 
     target: Target
     mesh: dict[str, int]
     batch_size: int
+    steps: int
     memory: DeviceMemory
     available: int
     fits: bool
@@ -85,7 +89,7 @@ class Plan(NamedTuple):
 
     @property
     def sent(self) -> float:
-        """Bytes that a device sends in a step."""
+        """Bytes that a device sends."""
         return sum(row.sent for row in self.collectives)
 
 
@@ -129,55 +133,109 @@ def plan(
         >>> found.memory.parameters, found.counts.operations
         (8512, 1310720)
     """
-    chosen = find_target(target)
-    placement = place(target_devices(chosen))
-    size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
+    chosen, placement, size = _setting(data, target, batch_size, place)
     program = compile_step(
         objective, optimizer, data, batch_size=size, placement=placement, gradient_of=gradient_of
     )
     state = abstract_state(objective, optimizer, placement)
-    batch = abstract_batch(data, size, placement.batch or placement.data)
-    if isinstance(program, DoesNotFit):
-        return Plan(
-            chosen,
-            mesh_shape(placement),
-            size,
-            memory=device_memory(None, state, batch),
-            available=program.available or chosen.chip.memory,
-            fits=False,
-            needed=program.needed,
-            message=program.message,
-        )
-    memory, available = device_memory(program, state, batch), chosen.chip.memory
+    batch = step_examples(data, size, placement)
+    return _plan_of(program, chosen, placement, state, batch, size)
+
+
+def plan_epoch(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    data: BatchLike,
+    *,
+    target: str,
+    batch_size: SupportsIndex | None = None,
+    place: Place = one_device,
+    gradient_of: Gradient = whole_batch,
+) -> Plan:
+    """Compile the epoch that `fit` would run on a target, and report what it needs.
+
+    Args:
+        objective: objective to minimise.
+        optimizer: optax gradient transformation.
+        data: all examples, or their shapes.
+        target: name of the target.
+        batch_size: number of examples of a step, of all devices (default: as `fit`).
+        place: devices of the target -> placement (default: the first device).
+        gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
+
+    Returns:
+        The plan of all steps of the epoch, with all examples on the devices. Bytes are those of
+        `counts`, because XLA's analysis counts a loop once.
+
+    Raises:
+        ValueError: as `plan`.
+    """
+    chosen, placement, size = _setting(data, target, batch_size, place)
+    program = compile_epoch(
+        objective, optimizer, data, batch_size=size, placement=placement, gradient_of=gradient_of
+    )
+    state = abstract_state(objective, optimizer, placement)
+    return _plan_of(program, chosen, placement, state, epoch_examples(data, placement), size)
+
+
+def _setting(
+    data: BatchLike, target: str, batch_size: SupportsIndex | None, place: Place
+) -> tuple[Target, Placement, int]:
+    """Target, placement on its devices, and batch size of a plan."""
+    chosen = find_target(target)
+    placement = place(target_devices(chosen))
+    size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
+    return chosen, placement, size
+
+
+def _plan_of(
+    program: jax.stages.Compiled | DoesNotFit,
+    target: Target,
+    placement: Placement,
+    state: TrainState,
+    examples: Batch,
+    batch_size: int,
+) -> Plan:
+    """Plan of a program that was compiled or refused; it has one step for each batch."""
+    full, rest = divmod(examples.x.shape[0], batch_size)
+    refused = program if isinstance(program, DoesNotFit) else None
+    memory = device_memory(None if isinstance(program, DoesNotFit) else program, state, examples)
+    available = (refused.available if refused else None) or target.chip.memory
     found = Plan(
-        chosen,
+        target,
         mesh_shape(placement),
-        size,
+        batch_size,
+        steps=full + bool(rest),
         memory=memory,
         available=available,
-        fits=not available or memory.total <= available,
-        needed=memory.total,
-        message="",
-        ideal_sent=ideal_communication(state.params, size),
+        fits=refused is None and (not available or memory.total <= available),
+        needed=refused.needed if refused else memory.total,
+        message=refused.message if refused else "",
     )
-    return _with_program(found, program)
+    if isinstance(program, DoesNotFit):
+        return found
+    ideal = full * ideal_communication(state.params, batch_size)
+    if rest:
+        ideal += ideal_communication(state.params, rest)
+    return _with_program(found._replace(ideal_sent=ideal), program)
 
 
 def _with_program(found: Plan, program: jax.stages.Compiled) -> Plan:
-    """Add what the text of a compiled step, and XLA's analysis of its cost, say."""
+    """Add the figures from the text of a compiled program, and XLA's analysis of its cost."""
     text, analysis = program.as_text() or "", program.cost_analysis() or {}
     executed, chip = executions(text), found.target.chip
     counts = count_operations(executed)
-    traffic = int(analysis.get("bytes accessed", 0)) or counts.bytes
+    # XLA's analysis counts the instructions of a loop once.
+    traffic = 0 if counts.loops else int(analysis.get("bytes accessed", 0))
     estimate = analysis.get("optimal_seconds", 0.0)  # negative where XLA cannot tell
     found = found._replace(
         counts=counts,
-        traffic=traffic,
+        traffic=traffic or counts.bytes,
         collectives=_collective_rows(each_collective(text), executed, found.mesh),
     )
     return found._replace(
-        roofline=roofline(chip, counts, traffic=traffic, sent=found.sent),
-        estimate=estimate if chip.platform == "tpu" and estimate > 0 else None,
+        roofline=roofline(chip, counts, traffic=found.traffic or 0, sent=found.sent),
+        estimate=estimate if chip.platform == "tpu" and estimate > 0 and not counts.loops else None,
     )
 
 
@@ -203,26 +261,3 @@ def _collective_rows(
             sent=row.sent + count * each.sent,
         )
     return tuple(found.values())
-
-
-def as_json(found: Plan) -> dict[str, Any]:
-    """A plan as JSON values.
-
-    Args:
-        found: the plan.
-
-    Returns:
-        Its fields by name, with the totals of memory and communication.
-    """
-    fields = found._asdict() | {
-        "target": found.target.name,
-        "devices": found.target.devices,
-        "memory": found.memory._asdict() | {"total": found.memory.total},
-        "counts": None if found.counts is None else found.counts._asdict(),
-        "collectives": [row._asdict() for row in found.collectives],
-        "sent": found.sent,
-    }
-    if found.roofline is not None:
-        bound = {"seconds": found.roofline.seconds, "bound": found.roofline.bound}
-        fields["roofline"] = found.roofline._asdict() | bound
-    return fields

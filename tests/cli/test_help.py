@@ -28,6 +28,7 @@ ENVIRONMENT = {"COLUMNS": "80", "NO_COLOR": "1"}
 COMMANDS = (
     "train",
     "sweep",
+    "plan",
     "runs",
     "compare",
     "encode",

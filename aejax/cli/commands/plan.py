@@ -11,7 +11,14 @@ import tyro
 
 from aejax.cli.process.text_table import text_table
 from aejax.planning.alternatives import Alternative, Setting, remedy, search
-from aejax.planning.step_plan import Plan, as_json, plan
+from aejax.planning.plan_records import (
+    as_json,
+    communication_rows,
+    heading,
+    memory_rows,
+    sentences,
+)
+from aejax.planning.step_plan import Plan, plan, plan_epoch
 from aejax.planning.targets import EXAMPLES, find_target
 from aejax.repr_text import bytes_text
 from aejax.runs.builders import (
@@ -52,6 +59,8 @@ class PlanCommand:
     """shape of one example, in place of data that are not at hand"""
     examples: int = 65536
     """number of examples; requires --shape"""
+    epoch: bool = False
+    """compile a whole epoch, with all examples on the devices"""
     search: bool = False
     """compile the step for every mesh of the target, and rank them"""
     json: bool = False
@@ -59,9 +68,11 @@ class PlanCommand:
 
 
 def print_plan(command: PlanCommand) -> int:
-    """Compile the step, print its plan, and return 1 if it does not fit."""
+    """Compile the step or the epoch, print its plan, and return 1 if it does not fit."""
     target = find_target(command.target)  # before data are read
     _compute_on_the_cpu()
+    if command.search and command.epoch:
+        raise ValueError("--search ranks steps: leave out --epoch")
     check(command.training)
     facts = _facts(command)
     training = with_data_arguments(complete(command.training, facts), facts.shape)
@@ -76,16 +87,21 @@ def print_plan(command: PlanCommand) -> int:
         )
         _print_ranked(ranked, command)
         return int(not any(each.plan.fits for each in ranked))
-    found = plan(
-        *arguments,
-        target=target.name,
-        batch_size=training.batch_size,
-        place=partial(placement_on, model=command.model, sharded=command.mesh == "sharded"),
-    )
+    options: dict[str, Any] = {
+        "target": target.name,
+        "batch_size": training.batch_size,
+        "place": partial(placement_on, model=command.model, sharded=command.mesh == "sharded"),
+    }
+    found = (plan_epoch if command.epoch else plan)(*arguments, **options)
     other = None
     if not found.fits:
         setting = Setting(command.model, command.mesh == "sharded", found.batch_size)
-        other = remedy(*arguments, target=target.name, setting=setting, progress=_show)
+        step = plan(*arguments, **options) if command.epoch else found
+        other = (
+            Alternative(setting, step)
+            if step.fits
+            else remedy(*arguments, target=target.name, setting=setting, progress=_show)
+        )
     _print(found, other, command)
     return int(not found.fits)
 
@@ -134,7 +150,8 @@ def _print(found: Plan, other: Alternative | None, command: PlanCommand) -> None
         return
     print(plan_text(found))
     if other is not None:
-        print(f"fits: {_text(other.setting)}\n\n{plan_text(other.plan)}")
+        streamed = "examples read as a stream, " if command.epoch else ""
+        print(f"\nfits: {streamed}{_text(other.setting)}\n\n{plan_text(other.plan)}")
     elif not found.fits:
         print("no smaller batch, accumulation, rematerialisation or mesh that was tried fits")
 
@@ -173,82 +190,6 @@ def plan_text(found: Plan) -> str:
     Returns:
         Lines for a terminal.
     """
-    target = found.target
-    mesh = ", ".join(f"{axis} {size}" for axis, size in found.mesh.items()) or "one device"
-    lines = [
-        f"{target.name}: {target.devices} × {target.kind}, {mesh}, batch size {found.batch_size}",
-        "",
-        text_table(_memory_rows(found)),
-    ]
-    if found.message:
-        lines += ["", f"does not fit: {found.message}"]
-    if found.counts is not None and found.traffic is not None:
-        lines += [
-            "",
-            f"operations {found.counts.operations:.4g}, of which low precision "
-            f"{found.counts.low_precision:.4g}; {bytes_text(found.traffic)} read and written; "
-            f"{found.counts.host_transfers} transfers to the host",
-        ]
-    if found.collectives:
-        lines += ["", text_table(_communication_rows(found))]
-    if found.roofline is not None:
-        lines += ["", _time_text(found)]
-    return "\n".join(lines)
-
-
-def _memory_rows(found: Plan) -> list[dict[str, Any]]:
-    rows = [
-        {"memory of a device": name.replace("_", " "), "": bytes_text(size)}
-        for name, size in found.memory._asdict().items()
-        if size or not found.message
-    ]
-    total = "needed" if found.message else "total"
-    if found.needed:
-        rows.append({"memory of a device": total, "": bytes_text(found.needed)})
-    if found.available:
-        rows.append({"memory of a device": "available", "": bytes_text(found.available)})
-    return rows
-
-
-def _communication_rows(found: Plan) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = [
-        {
-            "communication": row.kind,
-            "along": ", ".join(row.axes) or "-",
-            "executions": row.executions,
-            "sent": bytes_text(round(row.sent)),
-        }
-        for row in found.collectives
-    ]
-    ratio = f" × {found.sent / found.ideal_sent:.3f}" if found.ideal_sent else ""
-    rows.append(
-        {
-            "communication": "total",
-            "along": "",
-            "executions": sum(row.executions for row in found.collectives),
-            "sent": bytes_text(round(found.sent)),
-        }
-    )
-    if ratio:
-        rows.append(
-            {
-                "communication": "ideal of a dense model",
-                "along": "",
-                "executions": "",
-                "sent": f"{bytes_text(round(found.ideal_sent))}{ratio}",
-            }
-        )
-    return rows
-
-
-def _time_text(found: Plan) -> str:
-    line = found.roofline
-    assert line is not None
-    parts = ", ".join(f"{name} {1e3 * value:.4g} ms" for name, value in line._asdict().items())
-    text = (
-        f"least time of a step {1e3 * line.seconds:.4g} ms, bound by {line.bound} ({parts}); "
-        f"predicted from {found.target.chip.source}"
-    )
-    if found.estimate is not None:
-        text += f"\nXLA's own estimate {1e3 * found.estimate:.4g} ms"
-    return text
+    record = as_json(found)
+    tables = map(text_table, filter(None, (memory_rows(record), communication_rows(record))))
+    return "\n\n".join([heading(record), *tables, "\n".join(sentences(record))])

@@ -2,6 +2,7 @@
 
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from aejax import runs
+from aejax.planning.plan_records import heading, report_rows
 from aejax.runs.advice import longer_command
 from aejax.runs.atomic_files import write_text
 from aejax.runs.configuration import build_record
@@ -43,6 +45,8 @@ class Report:
     experiments report/, in RUN"""
     certificates: Path | None = None
     """JSON file of `aejax verify` whose certificates are included"""
+    plans: tuple[Path, ...] = ()
+    """JSON files of `aejax plan --json` whose plans are included"""
     data: Path | None = None
     """examples to show, in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, or
     folder of images; None: the test examples of the data that the run names"""
@@ -64,7 +68,7 @@ def write_report(command: Report) -> None:
         index = write_pages(found, command.run / "report" if command.out is None else command.out)
         print(f"report: {index}, of {len(found)} experiments")
         return
-    certificates = _certificates(command.certificates)
+    certificates, plans = _certificates(command.certificates), _plans(command.plans)
     run = runs.open(command.run, checkpoint=command.checkpoint)
     history = read_run_history(command.run)
     examples, x_train = shown_with_train(run, command.data)
@@ -77,7 +81,7 @@ def write_report(command: Report) -> None:
         history=history,
         certificates=certificates,
         commands=_commands(run, command.run),
-        tables=error_tables(run, examples),
+        tables=error_tables(run, examples) | plans,
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)
@@ -88,8 +92,8 @@ def _write_sweep_page(command: Report) -> None:
     """Write the page of a sweep and print its path; ValueError for an option that is for runs."""
     from aejax.report.sweep_report import sweep_page  # matplotlib is slow to import
 
-    for name in ("certificates", "data", "checkpoint"):
-        if getattr(command, name) is not None:
+    for name in ("certificates", "plans", "data", "checkpoint"):
+        if getattr(command, name) not in (None, ()):
             raise ValueError(
                 f"--{name} is for a run, but {command.run} is a sweep: name one of the runs in "
                 f"{command.run / 'runs'}"
@@ -188,3 +192,16 @@ def _certificate(fields: Any) -> Certificate:
         if value is not None and not math.isfinite(value):
             raise ValueError(f"{name} cannot be {value!r}")
     return certificate
+
+
+def _plans(paths: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
+    """Read plans of `aejax plan --json`, as tables by their titles."""
+    return dict(_plan(path) for path in paths)
+
+
+def _plan(path: Path) -> tuple[str, list[dict[str, Any]]]:
+    record = read_json(path)
+    try:
+        return f"Plan (predicted) for {heading(record)}", report_rows(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is not what `aejax plan --json` wrote: {error!r}") from error

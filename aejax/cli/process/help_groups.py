@@ -35,8 +35,8 @@ SWEEP_GROUPS: Groups = {
 """Groups of `aejax sweep --help`."""
 
 PLAN_GROUPS: Groups = {
-    "basic options": "help target data shape examples code sizes loss batch-size mesh model search "
-    "json",
+    "basic options": "help target data shape examples code sizes loss batch-size mesh model "
+    "epoch search json",
     **{title: TRAIN_GROUPS[title] for title in ("data", "model", "noise and penalties")},
     "optimiser": "optimizer learning-rate warm-up schedule clip patience corruption epochs seed",
 }
