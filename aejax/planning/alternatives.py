@@ -1,6 +1,8 @@
 """Alternatives of a plan, each compiled: meshes by predicted time, and remedies that fit."""
 
+import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, SupportsIndex
@@ -10,7 +12,7 @@ import optax
 from aejax.batch_inputs import as_batch
 from aejax.models import rematerialised
 from aejax.objectives import Objective
-from aejax.planning.compiled_steps import abstract_state
+from aejax.planning.compiled_steps import abstract_state, uncached_programs
 from aejax.planning.device_memory import bytes_on_a_device
 from aejax.planning.step_plan import Plan, plan
 from aejax.planning.targets import find_target
@@ -77,6 +79,8 @@ def search(
 ) -> list[Alternative]:
     """Plan a step on every mesh of a target, and rank those that fit by predicted time.
 
+    One mesh for each CPU core is compiled at a time.
+
     Args:
         objective: objective to minimise.
         optimizer: optax gradient transformation.
@@ -89,17 +93,21 @@ def search(
         The alternatives, the fastest first; then those that do not fit.
 
     Raises:
-        ValueError: as `plan`.
+        ValueError: as `plan`, or if no mesh can share the batch.
     """
     size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
     devices = find_target(target).devices
-    found = []
-    for model, sharded in meshes(devices):
-        if size % (devices // model) == 0:
-            setting = Setting(model, sharded, size)
-            found.append(_planned(objective, optimizer, data, target, setting))
-            progress(found[-1])
-    return sorted(found, key=_rank)
+
+    def planned(mesh: tuple[int, bool]) -> Alternative:
+        found = _planned(objective, optimizer, data, target, Setting(*mesh, size))
+        progress(found)
+        return found
+
+    shared = [mesh for mesh in meshes(devices) if size % (devices // mesh[0]) == 0]
+    if not shared:
+        raise ValueError(f"no mesh of {devices} devices can share a batch of {size} examples")
+    with uncached_programs(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return sorted(pool.map(planned, shared), key=_rank)
 
 
 def remedy(

@@ -1,7 +1,9 @@
 """Compilation of the programs that `fit` runs, for devices that need not be at hand."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +25,9 @@ _SIZES = (
     re.compile(rf"\({_NEEDED}\) exceeds available HBM \({_AVAILABLE}\)"),
     re.compile(rf"Used {_NEEDED} of {_AVAILABLE} hbm"),
 )
+CACHED_SECONDS = "jax_persistent_cache_min_compile_time_secs"
+"""JAX's configuration option: minimum compile time of a program that is cached."""
+
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -204,12 +209,24 @@ def _placed(leaf: Array | jax.ShapeDtypeStruct, sharding: Any) -> jax.ShapeDtype
 
 def _compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled | DoesNotFit:
     try:
-        return lowered.compile()
+        with uncached_programs():
+            return lowered.compile()
     except jax.errors.JaxRuntimeError as error:
         refusal = refusal_of(str(error))
         if refusal is None:
             raise
         return refusal
+
+
+@contextmanager
+def uncached_programs() -> Iterator[None]:
+    """Write no program to JAX's persistent cache, which cannot load one for absent devices."""
+    minimum = getattr(jax.config, CACHED_SECONDS)
+    jax.config.update(CACHED_SECONDS, math.inf)
+    try:
+        yield
+    finally:
+        jax.config.update(CACHED_SECONDS, minimum)
 
 
 def refusal_of(message: str) -> DoesNotFit | None:

@@ -15,8 +15,10 @@ PLUGINS = {"tpu": ("libtpu",), "cuda": ("jax_cuda12_plugin", "jax_cuda13_plugin"
 EXTRAS = {"tpu": "plan-tpu", "cuda": "plan-gpu"}
 """Extras of aejax that install them."""
 
-# libtpu asks for the machine that it runs on, which is none of a TPU's.
+# libtpu asks for the machine that it runs on, which is none of a TPU's, and admits one process at a
+# time, because it expects to use the devices.
 _TPU_ENVIRONMENT = {
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
     "TPU_SKIP_MDS_QUERY": "1",
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",

@@ -90,7 +90,7 @@ def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
     """Fully sharded data parallelism (FSDP): also divide parameters and optimiser state (ZeRO-3).
 
     Each large array is split along an unsharded axis that is divisible by the size of "data": one
-    whose parts fill whole tiles of a TPU if there is one, else the longest but the last. Memory for
+    whose parts fill whole tiles of a TPU if there is one, and of these the shortest. Memory for
     parameters and optimiser state is divided by the number of devices. Communication per step: an
     all-gather of each large parameter array, and a reduce-scatter of its gradient.
 
@@ -131,11 +131,13 @@ TILE_ROWS, TILE_COLUMNS = 8, 128
 """Size of a TPU's tiles, in which the last two axes of an array are stored."""
 
 
-def _fitness(shape: tuple[int, ...], parts: int, axis: int) -> tuple[bool, bool, int]:
-    """Order of preference of an axis to split: XLA scatters a sum only into whole tiles."""
-    is_last = axis == len(shape) - 1
-    tile = TILE_COLUMNS if is_last else TILE_ROWS
-    return shape[axis] // parts % tile == 0, not is_last, shape[axis]
+def _fitness(shape: tuple[int, ...], parts: int, axis: int) -> tuple[bool, int]:
+    """Order of preference of an axis to split, for gradients that XLA sums into shards on a TPU.
+
+    It does so along the axis of a tile's rows, for which it takes the shorter axis of a kernel.
+    """
+    tile = TILE_COLUMNS if axis == len(shape) - 1 else TILE_ROWS
+    return shape[axis] // parts % tile == 0, -shape[axis]
 
 
 def placement_on(devices: Sequence[Any], *, model: int = 1, sharded: bool = False) -> Placement:

@@ -8,6 +8,8 @@ import aejax
 from aejax import losses
 from aejax.planning import alternatives
 from aejax.planning.alternatives import Setting, meshes, remedies, remedy, search
+from aejax.planning.compiled_steps import CACHED_SECONDS
+from aejax.planning.targets import find_target
 
 OBJECTIVE = aejax.objective(aejax.dense((64, 16)), losses.bernoulli)
 X = jax.ShapeDtypeStruct((1024, 64), "float32")
@@ -50,9 +52,18 @@ def test_the_first_remedy_that_fits_is_returned(monkeypatch):
 
 
 def test_a_search_ranks_every_mesh():
+    before = getattr(jax.config, CACHED_SECONDS)
     (found,) = search(OBJECTIVE, optax.sgd(0.1), X, target="cpu", batch_size=128)
     assert found.setting == Setting(1, False, 128)
     assert found.plan.fits
+    assert getattr(jax.config, CACHED_SECONDS) == before
+
+
+def test_a_search_without_a_mesh_that_can_share_the_batch_is_refused(monkeypatch):
+    monkeypatch.setattr(alternatives, "meshes", lambda _: [(1, False)])
+    monkeypatch.setattr(alternatives, "find_target", lambda _: find_target("cpu:3"))
+    with pytest.raises(ValueError, match="no mesh of 3 devices can share a batch of 128"):
+        search(OBJECTIVE, optax.sgd(0.1), X, target="cpu", batch_size=128)
 
 
 @pytest.mark.parametrize("batch_size", [0, -3])

@@ -160,9 +160,9 @@ def test_wide_layers_are_split_along_their_wider_side(mesh):
     assert spec(placement) == P()
 
 
-def test_large_arrays_are_divided_into_whole_tiles_or_else_before_the_last_axis(mesh):
+def test_large_arrays_are_divided_into_whole_tiles_or_else_along_their_shorter_axis(mesh):
     placement = sharding.fully_sharded(sharding.data_parallel(mesh), least=64)
-    assert spec(placement, 16, 32) == P("data", None)
+    assert spec(placement, 16, 32) == P("data", None)  # the shorter axis
     assert spec(placement, 16, 512) == P(None, "data")  # four parts of 128 columns
     assert spec(placement, 32, 512) == P("data", None)  # four parts of 8 rows
     assert spec(placement, 15, 32) == P(None, "data")
