@@ -12,6 +12,7 @@ class Instruction(NamedTuple):
     kind:       its operation, such as "dot" or "fusion".
     result:     type of its result, such as "f32[8,3]{1,0}"; of a tuple in parentheses.
     operands:   names of its operands.
+    value:      text of a constant, or index of a parameter; "" for another operation.
     attributes: text after the operands.
     """
 
@@ -19,6 +20,7 @@ class Instruction(NamedTuple):
     kind: str
     result: str
     operands: tuple[str, ...]
+    value: str
     attributes: str
 
 
@@ -42,6 +44,8 @@ _NAME = re.compile(r"^\s+(?:ROOT )?%?(?P<name>[\w.\-]+) = ")
 _KIND = re.compile(r" *(?P<kind>[a-z][\w\-]*)\(")
 _OPERAND = re.compile(r"%([\w.\-]+)")
 _TRIPS = re.compile(r'"known_trip_count":\{"n":"(\d+)"\}')
+_LOOP_PARTS = re.compile(r"\b(body|condition)=%?([\w.\-]+)")
+_INDEX = re.compile(r"\bindex=(\d+)")
 _CALLED = re.compile(
     r"\b(?:calls|body|condition|to_apply|true_computation|false_computation)=%?([\w.\-]+)"
     r"|\bbranch_computations=\{([^}]*)\}"
@@ -86,8 +90,10 @@ def _instruction(line: str) -> Instruction | None:
     if kind is None:
         return None
     end = _closing(rest, kind.end() - 1)
-    operands = tuple(_OPERAND.findall(rest[kind.end() : end]))
-    return Instruction(start["name"], kind["kind"], result, operands, rest[end + 1 :])
+    inner = rest[kind.end() : end]
+    operands = tuple(_OPERAND.findall(inner))
+    value = "" if operands else inner
+    return Instruction(start["name"], kind["kind"], result, operands, value, rest[end + 1 :])
 
 
 def _closing(text: str, opening: int) -> int:
@@ -118,12 +124,13 @@ def _execute(
         if instruction.kind in ("fusion", "call", "while", "conditional") or (
             instruction.kind.startswith("async-start")
         ):
-            trips = _TRIPS.search(instruction.attributes) if instruction.kind == "while" else None
+            is_loop = instruction.kind == "while"
+            trips = _trips(computations, instructions, instruction) if is_loop else 1
             for called in _called(instruction):
                 yield from _execute(
                     computations,
                     called,
-                    times * (int(trips[1]) if trips else 1),
+                    times * trips,
                     is_top_level=is_top_level and instruction.kind != "fusion",
                 )
 
@@ -131,3 +138,56 @@ def _execute(
 def _called(instruction: Instruction) -> Iterator[str]:
     for name, branches in _CALLED.findall(instruction.attributes):
         yield from [name] if name else re.findall(r"[\w.\-]+", branches)
+
+
+def _trips(
+    computations: Mapping[str, Mapping[str, Instruction]],
+    outer: Mapping[str, Instruction],
+    loop: Instruction,
+) -> int:
+    """Number of iterations of a loop: XLA's if it says, else from its counter; 1 if unknown."""
+    if known := _TRIPS.search(loop.attributes):
+        return int(known[1])
+    try:
+        return _counted_trips(computations, outer, loop)
+    except (LookupError, TypeError, ValueError, ZeroDivisionError):  # a loop of another form
+        return 1
+
+
+def _counted_trips(
+    computations: Mapping[str, Mapping[str, Instruction]],
+    outer: Mapping[str, Instruction],
+    loop: Instruction,
+) -> int:
+    """Number of iterations of a loop in which XLA overlaps products and communication.
+
+    An element of its state counts from one constant in steps of another while it is less than a
+    third.
+    """
+    called = dict(_LOOP_PARTS.findall(loop.attributes))
+    body, condition = computations[called["body"]], computations[called["condition"]]
+    comparison, results, start = _root(condition), _root(body), outer[loop.operands[0]]
+    counter, limit = comparison.operands
+    index = int(_INDEX.findall(condition[counter].attributes)[0])
+    increased = body[results.operands[index]]
+    counted, step = increased.operands
+    is_counter = (
+        "direction=LT" in comparison.attributes
+        and increased.kind == "add"
+        and int(_INDEX.findall(body[counted].attributes)[0]) == index
+    )
+    distance = _constant(condition, limit) - _constant(outer, start.operands[index])
+    return max(0, -(-distance // _constant(body, step))) if is_counter else 1
+
+
+def _constant(computation: Mapping[str, Instruction], name: str) -> int:
+    """Value of an integer constant, or of its copy."""
+    instruction = computation[name]
+    while instruction.kind == "copy":
+        instruction = computation[instruction.operands[0]]
+    return int(instruction.value)
+
+
+def _root(computation: Mapping[str, Instruction]) -> Instruction:
+    """Result of a computation, its last instruction."""
+    return list(computation.values())[-1]

@@ -77,14 +77,41 @@ def test_operations_of_a_compiled_scan_match_a_hand_count(steps):
     assert counts.products == steps
 
 
-def test_operations_of_a_compiled_convolution_match_xlas_analysis():
-    x, kernel = jnp.ones((2, 9, 9, 3)), jnp.ones((3, 3, 3, 4))
+@pytest.mark.parametrize(
+    ("strides", "padding", "dilation"),
+    [((1, 1), "VALID", (1, 1)), ((2, 1), "SAME", (1, 1)), ((1, 1), ((2, 1), (0, 3)), (2, 3))],
+)
+def test_operations_of_a_convolution_match_xlas_analysis(strides, padding, dilation):
+    x, kernel = jnp.ones((2, 9, 8, 3)), jnp.ones((3, 2, 3, 4))
 
     def run(x, kernel):
-        labels = ("NHWC", "HWIO", "NHWC")
-        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=labels)
+        return jax.lax.conv_general_dilated(
+            x, kernel, strides, padding, dilation, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
 
     program = jax.jit(run).lower(x, kernel).compile()
     counts = count_operations(executions(program.as_text()))
     assert counts.operations == program.cost_analysis()["flops"]
     assert counts.host_transfers == 0
+
+
+COUNTED = LOOP.replace(', backend_config={"known_trip_count":{"n":"3"}}', "").replace(
+    "  ROOT %out = (s32[], /*index=1*/f32[4,8]{1,0}) tuple(%i, %y)",
+    """  %two = s32[] constant(2)
+  %next = s32[] add(%i, %two)
+  ROOT %out = (s32[], /*index=1*/f32[4,8]{1,0}) tuple(%next, %y)""",
+)
+LIMIT = """  %i.1 = s32[] get-tuple-element(%arg.1), index=0
+  %limit = s32[] constant(5)
+  ROOT %less = pred[] compare(%i.1, %limit), direction=LT"""
+
+
+def test_iterations_of_a_counted_loop_are_those_of_its_counter():
+    counted = COUNTED.replace("  ROOT %less = pred[] constant(true)", LIMIT)
+    found, expected = (count_operations(executions(text)) for text in (counted, LOOP))
+    assert found._replace(bytes=0) == expected._replace(bytes=0)
+
+
+def test_a_loop_of_unknown_length_counts_once():
+    once = count_operations(executions(COUNTED))
+    assert once.low_precision == 2 * 4 * 8 * 8
