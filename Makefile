@@ -84,10 +84,11 @@ format: $(DEVELOPER)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# Refreshes the verdicts of the committed results; writes experiments/README.md and docs/gallery.md.
+# Refreshes the verdicts of the committed results; writes experiments/README.md and two pages of docs.
 experiments-table: $(DEVELOPER)
 	$(BIN)/python -m experiments.harness.table
 	$(BIN)/python -m experiments.harness.gallery
+	$(BIN)/python -m experiments.harness.course_figures
 
 # Measures every theorem on every data set, saddle indices, orders and epochs: the tables of docs/theory.
 theory-table: $(DEVELOPER)

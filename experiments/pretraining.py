@@ -7,8 +7,8 @@ Source:   Hinton & Salakhutdinov 2006; Bengio et al. 2007; Vincent et al. 2010.
 Command:  python -m experiments.pretraining
 Expected: on the 8 × 8 digits with a 6-dimensional code, for both optimizers and every seed, the
           error after pretraining is below 0.7 times that of the random start, for which gradient
-          descent does not improve on the mean digit. Each optimizer has one learning rate for all
-          starts, not tuned for any.
+          descent does not improve on the mean digit.
+Selection: nothing was chosen; each optimizer has one learning rate for all starts, not tuned.
 Run time: about two minutes on one idle core.
 """
 
@@ -25,7 +25,7 @@ from sklearn.decomposition import PCA
 
 import aejax
 from aejax import Batch, data, losses, training
-from aejax.plots import figure_style
+from aejax.plots import INK, figure_style
 from aejax.types import Array, Key, Params
 from experiments import harness
 
@@ -117,7 +117,7 @@ def plot(config: Config, results: harness.Results) -> Figure:
                 spent = (len(config.sizes) - 1) * config.pretrained * (start != "random")
                 epochs = spent + np.arange(1, 1 + len(seeds[0]))
                 harness.draw_mean(panel, epochs, seeds, label=start)
-            panel.axhline(results.metrics["pca"], linestyle=":", label="PCA, same code size")
+            panel.axhline(results.metrics["pca"], color=INK, linestyle=":", label="PCA, same size")
             panel.set(title=f"test error, {name}", xlabel="epochs, including those of the layers")
         panels[0].legend(fontsize="small")
     return figure

@@ -119,7 +119,7 @@ def plot(config: Config, results: harness.Results) -> Figure:
                 seeds = np.transpose([*path[what].values()])
                 harness.draw_mean(panel, ticks, seeds, style, label=what)
             panel.set_xticks(ticks, [f"{decay:g}" for decay in config.decays], fontsize="small")
-            panel.set(title=f"{size} examples", xlabel="λ", yscale="log")
+            panel.set(title=f"{size} examples", xlabel="λ")
         panels[0].set_ylabel("squared error per example")
         panels[0].legend()
     return figure

@@ -186,12 +186,22 @@ def test_the_full_setting_writes_the_summary_from_which_the_table_is_generated(t
     assert summary.with_suffix(".png").exists()
     assert "arrays" not in record
     assert table.refreshed(toy.EXPERIMENT) == record
-    text = table.table([table.refreshed(toy.EXPERIMENT)])
+    text = table.document({"toy": record}, {"toy": "nothing was chosen."})
     assert text.startswith("# Experiments")
-    assert text.splitlines()[-1].startswith(
-        "| [A toy doubles](toy.py) | level: 2 (twice) against 1 (once); difference 1 [1, 1] "
+    assert (
+        "\n| [A toy doubles](toy.py) | level: 2 (twice) against 1 (once); difference 1 [1, 1] "
         "| **confirmed** | 3 confirmed | [figure](results/toy.png) | `python -m experiments.toy` |"
-    )
+    ) in text
+    assert f"The 1 full runs took {record['seconds'] / 3600:.1f} hours together." in text
+    assert text.endswith("\n| [toy](toy.py) | nothing was chosen. |\n")
+
+
+def test_the_selection_is_the_field_of_the_docstring_as_one_line(toy, monkeypatch):
+    text = "A toy.\n\nSelection: λ on validation\n          data.\nRun time: no time.\n"
+    monkeypatch.setattr(toy, "__doc__", text)
+    assert table.selection(toy.EXPERIMENT) == "λ on validation data."
+    monkeypatch.setattr(toy, "__doc__", "A toy.\n\nRun time: no time.\n")
+    assert table.selection(toy.EXPERIMENT) == "not recorded"
 
 
 def rewritten(toy, old: str, new: str) -> ModuleType:

@@ -1,0 +1,220 @@
+"""Page of the course's figures: topic, figure, its message, and the measured comparison.
+
+Command:  python -m experiments.harness.course_figures (a part of `make experiments-table`)
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aejax.runs.atomic_files import write_text
+from experiments.harness import markdown
+from experiments.harness.gallery import committed
+from experiments.harness.records import ROOT
+from experiments.harness.table import compared_values
+
+DOCUMENT = ROOT / "docs" / "course_figures.md"
+
+
+class CourseFigure(NamedTuple):
+    """Topic of the course, an experiment on it, and the message of the experiment's figure."""
+
+    topic: str
+    experiment: str
+    message: str
+
+
+FIGURES = (
+    CourseFigure(
+        "Undercomplete: the code is a bottleneck",
+        "bottleneck",
+        "Curves descend with the code size; on digits and faces that of the deep autoencoder is "
+        "below that of PCA, on whitened photographs both coincide.",
+    ),
+    CourseFigure(
+        "Overcomplete: copying, and regularisers against it",
+        "overcomplete",
+        "Without a regulariser the bars of lost variance are short for data and for noise; with "
+        "any regulariser noise is lost.",
+    ),
+    CourseFigure(
+        "Linear autoencoder = PCA",
+        "pca_equivalence",
+        "Angle and loss decrease until the span is that of PCA. The units are mixtures of "
+        "components; projected onto their span, the components reappear.",
+    ),
+    CourseFigure(
+        "From PCA to a non-linear autoencoder",
+        "linear_to_nonlinear",
+        "The curve starts at PCA's error and decreases; rows of digits become sharper from PCA "
+        "upwards.",
+    ),
+    CourseFigure(
+        "Binary inputs: logistic output, cross-entropy",
+        "thirty_numbers",
+        "Digits are reconstructed sharply by deep autoencoders, blurred with grey shadows by PCA.",
+    ),
+    CourseFigure(
+        "Real inputs: linear output, squared error",
+        "faces",
+        "Parts of faces: the deep autoencoder preserves more of eyes, noses and mouths than PCA.",
+    ),
+    CourseFigure(
+        "L2 regularisation (weight decay)",
+        "weight_decay",
+        "With few examples the test curve has its minimum at a positive λ, far above the training "
+        "curve; with many examples both ascend together.",
+    ),
+    CourseFigure(
+        "Tied weights",
+        "weight_sharing",
+        "Test and training curves, tied and untied, against the number of examples.",
+    ),
+    CourseFigure(
+        "Contractive: sensitive to few directions",
+        "contractive_manifold",
+        "The contractive code is sensitive to the first few directions only; they are deformed "
+        "strokes of the digit, where those of the plain code are blobs.",
+    ),
+    CourseFigure(
+        "Denoising: filters against noise",
+        "denoising_filters",
+        "Without noise most filters are noise; with more masked pixels they become dots and pen "
+        "strokes.",
+    ),
+    CourseFigure(
+        "Denoising and weight decay on photographs",
+        "edge_detectors",
+        "Denoising filters are oriented edges; those of weight decay are noise.",
+    ),
+    CourseFigure(
+        "Denoising: manifold and score",
+        "denoising_score",
+        "Arrows lead towards the density; with many examples the learned ones cover the exact "
+        "ones.",
+    ),
+    CourseFigure(
+        "Sparse: KL penalty on the mean activation",
+        "sparse_features",
+        "Mean activations against their target, the curve of the penalty, and filters from dense "
+        "to sparse.",
+    ),
+    CourseFigure(
+        "Convolution and transposed convolution",
+        "transposed_convolution",
+        "Windows slide over numbered squares, forwards and transposed; contrast is most uneven "
+        "with a kernel of 3 at stride 2, and a flat image becomes a checkerboard.",
+    ),
+    CourseFigure(
+        "Unpooling with indices; segmentation",
+        "segmentation",
+        "Street scenes: with transferred indices, regions have thin details, such as poles; "
+        "without them, smooth blobs.",
+    ),
+    CourseFigure(
+        "Deep against shallow",
+        "depth",
+        "All networks are far below PCA, those with hidden layers below the shallow one.",
+    ),
+    CourseFigure(
+        "Exponential savings by depth",
+        "depth_savings",
+        "The line of parameters ascends with the folds for a single layer, and is nearly flat for "
+        "a deep decoder; only the constructed deep decoder draws the sawtooth.",
+    ),
+    CourseFigure(
+        "Greedy layer-wise pretraining",
+        "pretraining",
+        "From a random start the error stays high; pretrained networks are lower from their first "
+        "epoch.",
+    ),
+    CourseFigure(
+        "Training deep autoencoders",
+        "optimisers",
+        "Five curves of the training loss, that of Muon clearly lowest.",
+    ),
+    CourseFigure(
+        "30-dimensional codes of digits",
+        "thirty_numbers",
+        "From PCA to the deep autoencoder, digits become indistinguishable from the test images.",
+    ),
+    CourseFigure(
+        "30-dimensional codes: which component helps",
+        "thirty_numbers_parts",
+        "Bars: without GELU units, Muon, augmentation, schedule or refinement the error is larger.",
+    ),
+    CourseFigure(
+        "Codes of six dimensions: curves",
+        "six_numbers",
+        "Strokes are reconstructed as strokes by the deep autoencoder, as blots by PCA.",
+    ),
+    CourseFigure(
+        "Application: faces",
+        "faces",
+        "The deep autoencoder's rows are sharper than those of PCA.",
+    ),
+    CourseFigure(
+        "Application: semantic hashing",
+        "semantic_hashing",
+        "Precision against recall: the curve of the shortlist of the code is the highest.",
+    ),
+    CourseFigure(
+        "Application: inpainting",
+        "inpainting",
+        "Black squares in digits: autoencoder and PCA continue the strokes, biharmonic "
+        "interpolation blurs them.",
+    ),
+    CourseFigure(
+        "Application: pretraining a classifier",
+        "pretrain_classify",
+        "The curve of the denoising code is the lowest for every number of labels.",
+    ),
+    CourseFigure(
+        "Application: clusters",
+        "codes_as_features",
+        "Bars: clusters, neighbours and densities agree better with the classes on the code than "
+        "on PCA scores.",
+    ),
+    CourseFigure(
+        "Application: maps of the code",
+        "code_clusters",
+        "Digits on a plane: regions of one colour for the autoencoder, mixed colours for PCA.",
+    ),
+)
+"""Figures in the order of the course; an experiment may belong to several topics."""
+
+HEAD = """# Figures of the course
+
+The topics of the course on autoencoders with the figure of this project for each, the message of
+the figure, and the primary comparison of its experiment. The [gallery](gallery.md) shows all
+figures; the [course by topic](models.md) lists formulas, functions and tests.
+`make experiments-table` writes this page from the committed records.
+"""
+
+
+def page(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """The page as Markdown.
+
+    Args:
+        records: the record of each experiment in `FIGURES`, by name.
+    """
+    head = ("topic", "figure", "message of the figure", "measured", "verdict")
+    rows = [
+        (
+            figure.topic,
+            f"[{figure.experiment}](../experiments/results/{figure.experiment}.png)",
+            figure.message,
+            compared_values(records[figure.experiment]).replace("|", "\\|"),
+            records[figure.experiment]["primary"]["verdict"],
+        )
+        for figure in FIGURES
+    ]
+    return f"{HEAD}\n{markdown.table(head, rows)}\n"
+
+
+def main() -> None:
+    """Write docs/course_figures.md from the committed records."""
+    write_text(DOCUMENT, page(committed()))
+
+
+if __name__ == "__main__":
+    main()
