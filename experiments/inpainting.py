@@ -1,194 +1,181 @@
-"""A denoising autoencoder fills holes in digits better than smooth interpolation.
+"""A convolutional network trained on images with holes fills digits better than PCA and smoothing.
 
-Claim:    a denoising autoencoder trained on images with a masked block fills blocks better, by PSNR
-          and SSIM, than biharmonic inpainting, which smoothly continues the surroundings, and than
-          principal components fitted to the known pixels.
-Source:   Pathak et al. 2016 (blocks); Vincent et al. 2010 (denoising); the course's applications.
+Claim:    a convolutional autoencoder that was trained to fill square holes fills new ones with a
+          higher peak signal-to-noise ratio (PSNR) than biharmonic inpainting, total variation and
+          principal components fitted to the known pixels, in digits, faces and photographs.
+Source:   Pathak et al. 2016 (context encoders); Chan & Shen 2002 (total variation).
 Command:  python -m experiments.inpainting
-Expected: on MNIST, blocks of 6, 10 and 14 pixels a side: PSNR 27.3, 21.5 and 17.7 dB against 25.9,
-          18.9 and 14.8 of biharmonic inpainting; SSIM is higher for 10 and 14. PCA (400 components
-          and ridge chosen on 400 held-out training images) has 28.1, 21.8 and 17.6: the
-          optimal linear prediction, which knows the position of the hole, is better for small holes
-          and slightly worse for the largest.
-Run time: four minutes on one idle core.
+Selection: on held-out training images (--held-out): components and ridge of PCA for each kind, and
+          the loss (squared error of all pixels; that of the holes alone and the cross-entropy of
+          all pixels were 0.1 dB worse on digits, one short run each). Nothing else was tuned.
+Expected: holes of 10 × 10 pixels in digits have 13.9 dB with the network, 12.8 dB with PCA, 10.1 dB
+          biharmonic and 8.0 dB with total variation; the order is the same for 6 and 14. In faces
+          (22.7 dB) and photographs (22.8 dB) PCA is best, by 2.7 and 1.9 dB: both kinds are nearly
+          normal, and the network has few faces and four to six epochs to learn from.
+Run time: 52 minutes on two cores that were shared with other work.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
-import aejax
-from aejax import corruptions, data, losses
-from aejax.plots import figure_style
-from aejax.types import Array, Corruption, Key
+from aejax import data
 from experiments import harness
-from experiments.harness.inpainting import (
-    block_holes,
-    filled_by_biharmonic,
-    filled_by_pca,
-    similarity,
+from experiments.harness.hole_training import Fill, train_inpainter
+from experiments.harness.image_sources import (
+    Source,
+    digit_images,
+    face_images,
+    photograph_images,
 )
+from experiments.harness.inpainting import SMOOTH, compare_fills, filled_by_pca
+from experiments.harness.inpainting_figure import draw_filled
 
-OURS, BLACK = "autoencoder", "left black"
-OTHERS = ("biharmonic", "PCA")
-METRICS = ("PSNR", "SSIM")
+OURS, BEST_OTHER = "network", "PCA"
+OTHERS = (BEST_OTHER, *SMOOTH)
+COMPONENTS = {"digits": (400, 1e-3), "faces": (600, 1e-3), "photographs": (400, 1e-4)}
+"""Number of principal components and ridge penalty of each kind of images."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Settings that determine the results."""
+    """Settings that determine the results, with COMPONENTS."""
 
     data: str = "mnist"
-    """name or path of a data set of square images with bounds"""
-    train: int = 20_000
-    """number of training examples, from the start of the data"""
-    test: int = 500
-    """number of test images, from the start; hole positions differ between seeds"""
+    """name or path of the digits, a data set of square images with bounds"""
+    faces: str = "olivetti"
+    """"olivetti", the path of its file, or "noise", which is synthetic"""
+    photographs: str = "natural_images"
+    """"natural_images", the path of its file, or "photos", those of scikit-learn"""
+    train: tuple[int, int] = (10_000, 30_000)
+    """number of training crops of faces, and of training patches of photographs"""
+    test: int = 200
+    """number of test images of each kind (100 faces); hole positions differ between seeds"""
     holes: tuple[int, ...] = (6, 10, 14)
-    """sides of the masked blocks in pixels, equally frequent in training"""
-    hidden: tuple[int, ...] = (512, 256)
-    """units of the encoder's layers; the decoder has them in reverse"""
-    components: int = 400
-    """number of principal components"""
-    ridge: float = 0.003
-    """ridge penalty when PCA is fitted to the known pixels"""
-    epochs: int = 20
-    """epochs of training"""
+    """sides of the holes in pixels, equally frequent in training"""
+    channels: tuple[int, ...] = (16, 32, 64)
+    """channels of the encoder's convolutions of stride two; the decoder has them in reverse"""
+    units: int = 512
+    """units of the dense layer between encoder and decoder"""
+    epochs: tuple[int, ...] = (6, 6, 4)
+    """epochs of training on digits, faces and photographs"""
     batch_size: int = 100
     """examples per step"""
     learning_rate: float = 2e-3
-    """initial learning rate of Adam, with cosine decay to zero"""
-    seeds: int = 5
-    """number of training runs, each with its own hole positions"""
+    """maximum learning rate of Adam, with linear warm-up and cosine decay to zero"""
+    seeds: int = 3
+    """number of training runs for each kind, each with its own hole positions"""
     seed: int = 0
     """seed of all random choices"""
+    held_out: bool = False
+    """whether to measure on held-out training images instead of test images"""
 
 
-QUICK = Config("digits", train=1400, test=60, holes=(2, 4), hidden=(64,), components=20, seeds=2)
+QUICK = Config("digits", "noise", "photos", (60, 60), 20, (3,), (4,), 16, (1, 1, 1), seeds=2)
 
 
-def run(config: Config, dataset: data.Dataset) -> harness.Results:
-    """Train with holes; fill holes of test images by each method, at new positions per seed."""
-    x, x_test = harness.flatten_and_scale(dataset, config.train)
-    side = round(x.shape[1] ** 0.5)
-    originals = np.asarray(x_test[: config.test]).reshape(-1, side, side)
-    objective = aejax.objective(
-        aejax.dense((x.shape[1], *config.hidden), activation=jax.nn.gelu),
-        losses.squared_tanh,
-        corruption=corruptions.on_images(blocks(config.holes), image_shape=(side, side)),
-    )
-    params = harness.train_with_seeds(objective, 2 * x - 1, config, jax.random.key(config.seed))
-    pca = PCA(config.components, random_state=config.seed).fit(np.asarray(x))
-    reconstruct = jax.jit(jax.vmap(partial(aejax.reconstruct, objective)))
-    metrics: dict[str, Any] = {}
-    rows: dict[str, np.ndarray] = {}
-    for hole in config.holes:
-        keys = jax.random.split(jax.random.key(config.seed + hole), config.seeds)
-        holes = [block_holes(key, originals.shape, hole) for key in keys]
-        corrupted = jnp.stack(
-            [jnp.where(each, 0, 2 * originals - 1).reshape(-1, side**2) for each in holes]
-        )
-        guesses = (1 + np.asarray(reconstruct(params, corrupted)).reshape(-1, *originals.shape)) / 2
-        filled_by = {
-            BLACK: [np.where(each, 0, originals) for each in holes],
-            "biharmonic": [filled_by_biharmonic(originals, each) for each in holes],
-            "PCA": [filled_by_pca(originals, each, pca=pca, ridge=config.ridge) for each in holes],
-            OURS: [
-                np.where(each, guess, originals) for each, guess in zip(holes, guesses, strict=True)
-            ],
-        }
-        metrics[f"{hole}"] = {
-            method: harness.stack_seeds([similarity(originals, seed) for seed in filled])
-            for method, filled in filled_by.items()
-        }
-        shown = [
-            np.where(holes[0], -1, originals),
-            *(filled[0] for filled in filled_by.values()),
-            originals,
+def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:
+    """Fill holes of test images by each method, at new positions per seed."""
+    metrics, arrays = {}, {}
+    for (kind, source), epochs in zip(
+        _sources(config, dataset).items(), config.epochs, strict=True
+    ):
+        fill = train_inpainter(config, source.x, epochs)
+        seeds = [
+            cache(f"{kind} {seed}", partial(_measure, config, kind, source, fill, seed))
+            for seed in range(config.seeds)
         ]
-        rows[f"{hole}"] = np.stack(shown)[:, :10]
-    return harness.Results(metrics, rows)
-
-
-def blocks(sides: tuple[int, ...]) -> Corruption:
-    """Block masking with a random side for each batch."""
-    each = [corruptions.block_masking(size=(side, side)) for side in sides]
-
-    def corrupt(key: Key, x: Array) -> Array:
-        key_side, key_position = jax.random.split(key)
-        return jax.lax.switch(jax.random.randint(key_side, (), 0, len(each)), each, key_position, x)
-
-    return corrupt
+        found = harness.stack_seeds([each.metrics for each in seeds])
+        metrics[kind] = {hole: harness.stack_seeds(each) for hole, each in found.items()}
+        arrays |= {f"{kind} {name}": array for name, array in seeds[0].arrays.items()}
+    return harness.Results(metrics, arrays)
 
 
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
     """Comparison that decides the primary claim."""
-    hole, found = next(iter(metrics.items()))
+    kind, by_hole = next(iter(metrics.items()))
+    hole = [*by_hole][len(by_hole) // 2]
     return harness.PrimaryComparison(
-        f"PSNR of test images with holes of {hole} × {hole} pixels, in dB",
-        *((method, found[method]["PSNR"]) for method in (OURS, "biharmonic")),
+        f"PSNR of holes of {hole} × {hole} pixels in {kind}, in dB",
+        *((method, by_hole[hole][method]) for method in (OURS, BEST_OTHER)),
         harness.above,
     )
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """Autoencoder minus each other method, by metric and size of the hole."""
+    """Network minus each other method, by kind of images and size of the hole."""
     return {
-        f"{metric}, holes of {hole}, {OURS} less {other}": harness.above(
-            by_method[OURS][metric], by_method[other][metric]
+        f"PSNR, {kind}, holes of {hole}, {OURS} less {other}": harness.above(
+            found[OURS], found[other]
         )
-        for other in OTHERS
-        for metric in METRICS
-        for hole, by_method in metrics.items()
+        for kind, by_hole in metrics.items()
+        for (hole, found), other in product(by_hole.items(), OTHERS)
     }
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw PSNR and SSIM by the side of the hole, and test digits filled by each method."""
-    with figure_style():
-        figure = Figure(figsize=(9.4, 3.8))
-        curves, images = figure.subfigures(1, 2, width_ratios=(1.3, 1))
-        for axis, metric in zip(curves.subplots(1, 2), METRICS, strict=True):
-            for method in (OURS, *OTHERS, BLACK):
-                seeds = [results.metrics[f"{hole}"][method][metric] for hole in config.holes]
-                harness.draw_mean(axis, config.holes, np.transpose(seeds), "o-", label=method)
-            axis.set(title=metric, xlabel="side of the hole, pixels", xticks=config.holes)
-        axis.legend()
-        axis = images.subplots()
-        hole = config.holes[len(config.holes) // 2]
-        rows = results.arrays[f"{hole}"]
-        harness.mosaic(axis, rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
-        extent = rows.shape[2] + 1
-        names = (f"hole of {hole}", BLACK, *OTHERS, OURS, "original")
-        axis.set_yticks(extent * (np.arange(len(names)) + 0.5), names)
-        axis.tick_params(length=0)
-    return figure
+    """Draw test images of each kind with holes, filled by each method."""
+    hole = f"{config.holes[len(config.holes) // 2]}"
+    psnr = {
+        kind: {method: np.mean(seeds) for method, seeds in by_hole[hole].items()}
+        for kind, by_hole in results.metrics.items()
+    }
+    images = {kind: results.arrays[f"{kind} filled"] for kind in psnr}
+    return draw_filled(images, psnr, (OURS, *OTHERS), hole)
 
 
 EXPERIMENT = harness.Experiment(
     name="inpainting", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
-    title="A denoising autoencoder fills holes in digits better than smooth interpolation.",
-    claim="A denoising autoencoder fills holes of 6 × 6 pixels with a higher PSNR than biharmonic "
-    "inpainting.",
-    source="Pathak et al. 2016 (blocks); Vincent et al. 2010 (denoising); the course's "
-    "applications.",
-    expected="27.32 against 25.9, a difference of 1.42 ± 0.15",
-    run_time="four minutes on one idle core",
-    figure="PSNR and SSIM against the side of the hole; test digits with holes, filled by each "
-    "method.",
+    title="A convolutional network trained on images with holes fills digits better than PCA and "
+    "smoothing.",
+    claim="A convolutional network fills holes of 10 × 10 pixels in digits with a higher PSNR than "
+    "principal components fitted to the known pixels.",
+    source="Pathak et al. 2016 (context encoders); Chan & Shen 2002 (total variation).",
+    expected="13.94 against 12.85, a difference of 1.1 ± 0.41",
+    run_time="52 minutes on two cores that were shared with other work",
+    figure="Test images of three kinds with holes, filled by each method, and PSNR of the holes.",
 )  # fmt: skip
 
 
 def main() -> None:
     """Run from the command line."""
     harness.execute(EXPERIMENT)
+
+
+def _sources(config: Config, dataset: data.Dataset) -> dict[str, Source]:
+    faces, patches = config.train
+    return {
+        "digits": digit_images(dataset, config.test, held_out=config.held_out),
+        "faces": face_images(config.faces, faces, held_out=config.held_out),
+        "photographs": photograph_images(
+            config.photographs, patches, config.test, held_out=config.held_out
+        ),
+    }
+
+
+def _measure(
+    config: Config, kind: str, source: Source, train: Callable[[int], Fill], seed: int
+) -> harness.Results:
+    """PSNR of each method by size of the hole, and the images of the figure."""
+    components, ridge = COMPONENTS[kind]
+    rows = source.x.reshape(len(source.x), -1)
+    pca = PCA(min(components, *rows.shape), random_state=config.seed).fit(rows)
+    fills = {OURS: train(seed), "PCA": partial(filled_by_pca, pca=pca, ridge=ridge), **SMOOTH}
+    keys = [jax.random.fold_in(jax.random.key(config.seed + hole), seed) for hole in config.holes]
+    found = {
+        f"{hole}": compare_fills(source.x_test, fills, key, hole)
+        for hole, key in zip(config.holes, keys, strict=True)
+    }
+    shown = found[f"{config.holes[len(config.holes) // 2]}"].arrays
+    return harness.Results({hole: each.metrics for hole, each in found.items()}, shown)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ MAX_BYTES = 200_000  # of a committed file
 MIN_SEEDS = dict.fromkeys(
     (
         "faces",
+        "inpainting",
         "optimisers",
         "segmentation",
         "six_numbers",

@@ -1,15 +1,13 @@
 """Holes and inpainting: closed forms, and exactly solvable cases."""
 
-import json
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.decomposition import PCA
 
-from experiments import inpainting as experiment
-from experiments.harness import inpainting, records
+from experiments.harness import hole_training, image_sources, inpainting
 
 SIDE = 6
 
@@ -65,36 +63,99 @@ def test_a_plane_is_continued_exactly_by_biharmonic_inpainting():
     np.testing.assert_allclose(found, plane, atol=1e-10)
 
 
-def test_similarity_is_computed_over_all_images():
-    x = np.random.default_rng(0).uniform(size=(3, 8, 8))
-    filled = x.copy()
-    filled[0, :2] += 0.1
-    found = inpainting.similarity(x, filled)
-    assert found["PSNR"] == pytest.approx(-10 * np.log10(np.square(filled - x).mean()))
-    assert 2 / 3 < found["SSIM"] < 1
+def total_variation(image):
+    """Σ |∇x| with forward differences, 0 across the last row and column."""
+    rows = np.diff(image, axis=0, append=image[-1:])
+    columns = np.diff(image, axis=1, append=image[:, -1:])
+    return np.sqrt(rows**2 + columns**2 + 1e-12).sum()
+
+
+def test_holes_are_filled_with_the_least_total_variation():
+    rng = np.random.default_rng(0)
+    image = np.clip(rng.normal(0.5, 0.2, (1, 10, 10)).cumsum(axis=2) / 6, 0, 1)
+    hole = np.zeros(image.shape, bool)
+    hole[:, 3:7, 2:6] = True
+    found = inpainting.filled_by_total_variation(np.where(hole, 7, image), hole, iterations=3000)
+    np.testing.assert_array_equal(found[~hole], image[~hole])
+
+    def objective(values):
+        filled = image[0].copy()
+        filled[hole[0]] = values
+        return total_variation(filled)
+
+    best = minimize(objective, np.full(16, 0.5), method="SLSQP", options={"maxiter": 1000})
+    assert total_variation(found[0]) <= best.fun + 1e-3
+
+
+def test_a_step_edge_is_continued_by_total_variation():
+    image = np.zeros((1, 9, 9))
+    image[:, :, 4:] = 1
+    hole = np.zeros(image.shape, bool)
+    hole[:, 3:5, 3:6] = True
+    found = inpainting.filled_by_total_variation(image, hole, iterations=3000)
+    assert total_variation(found[0]) == pytest.approx(total_variation(image[0]), abs=1e-3)
+
+
+def test_psnr_is_that_of_the_pixels_in_holes(images, holes):
+    filled = np.where(holes, images + 0.1, 9)
+    assert inpainting.hole_psnr(images, filled, holes) == pytest.approx(20)
+
+
+def test_each_method_fills_the_same_holes_and_is_shown(images):
+    fills = {"mean": lambda x, holes: np.where(holes, 0.5, x)}
+    found = inpainting.compare_fills(images, fills, jax.random.key(0), 2)
+    shown = found.arrays["filled"]
+    assert shown.shape == (3, inpainting.NUM_SHOWN, SIDE, SIDE)
+    missing = shown[0] == hole_training.HOLE
+    np.testing.assert_array_equal(missing.sum(axis=(1, 2)), 4)
+    np.testing.assert_array_equal(shown[1][missing], 0.5)
+    np.testing.assert_array_equal(shown[1][~missing], shown[2][~missing])
+    assert set(found.metrics) == {"mean"}
 
 
 def test_sides_of_blocks_are_resampled_for_each_batch():
-    corrupt = jax.jit(experiment.blocks((1, 3)))
+    corrupt = jax.jit(hole_training.marked(hole_training.block_sides((1, 3))))
     masked = [
-        int(jnp.sum(corrupt(jax.random.key(seed), jnp.ones((4, SIDE, SIDE))) == 0)) // 4
+        int(jnp.sum(corrupt(jax.random.key(seed), jnp.zeros((4, SIDE, SIDE))) == -1)) // 4
         for seed in range(40)
     ]
     assert set(masked) == {1, 9}
     assert 10 < masked.count(1) < 30
 
 
-def test_the_committed_results_agree_with_the_docstring():
-    file = records.summary_file("inpainting")
-    metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
-    expected = {
-        "autoencoder": (27.3, 21.5, 17.7),
-        "biharmonic": (25.9, 18.9, 14.8),
-        "PCA": (28.1, 21.8, 17.6),
-    }
-    for way, values in expected.items():
-        found = [np.mean(by_way[way]["PSNR"]) for by_way in metrics.values()]
-        np.testing.assert_allclose(found, values, atol=0.1)
-    verdict = experiment.observations(metrics)
-    fails = [claim for claim, comparison in verdict.items() if not comparison.holds]
-    assert all("holes of 6" in claim or "less PCA" in claim for claim in fails)
+def test_a_network_sees_the_hole_and_not_its_value():
+    model = hole_training.convolutional_inpainter((8, 8), (4,), 6)
+    params = model.init(jax.random.key(0))
+    x = jax.random.uniform(jax.random.key(1), (2, 8, 8, 1))
+    hole, black = (x.at[:, 2:4, 2:4].set(value) for value in (hole_training.HOLE, 0.0))
+    kernel = params["encoder"]["layer_0"]["kernel"]
+    assert kernel.shape[2] == 2
+    blind = jax.tree.map(lambda leaf: leaf, params)
+    blind["encoder"]["layer_0"]["kernel"] = kernel.at[:, :, 1].set(0)
+    np.testing.assert_array_equal(model.encode(blind, hole), model.encode(blind, black))
+    assert not np.allclose(model.encode(params, hole), model.encode(params, black))
+    assert model.decode(params, model.encode(params, hole)).shape == x.shape
+
+
+def test_photographs_are_restored_from_whitened_ones():
+    rng = np.random.default_rng(0)
+    frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(64, 1 / 64)] * 2))
+    spectrum = np.fft.fft2(rng.normal(size=(2, 64, 64))) / np.maximum(frequency, 1) ** 1.5
+    photographs = np.fft.ifft2(spectrum).real
+    whitened = np.fft.ifft2(
+        np.fft.fft2(photographs) * frequency * np.exp(-((frequency / 200) ** 4))
+    )
+    found = image_sources.unwhitened(whitened.real)
+    assert found.min() == 0
+    assert found.max() == 1
+    for image, expected in zip(found, photographs, strict=True):
+        low, high = np.quantile(expected, (0.01, 0.99))
+        np.testing.assert_allclose(image, np.clip((expected - low) / (high - low), 0, 1), atol=0.05)
+
+
+def test_faces_are_crops_and_test_faces_are_of_other_people():
+    source = image_sources.face_images("noise", 30, held_out=False)
+    assert source.x.shape == (30, 16, 16)
+    assert source.x_test.shape[1:] == (16, 16)
+    known = {image.tobytes() for image in source.x}
+    assert not known & {image.tobytes() for image in source.x_test}
