@@ -1,4 +1,4 @@
-"""Evaluation of trained autoencoders: code statistics, anomalies, copying, hashing, segmentation.
+"""Evaluation of trained autoencoders: code statistics, dictionaries, anomalies, hashing, and more.
 
 `encoded_statistics` serves data whose codes do not fit in memory. `precision_within` and
 `recall_within` together give a precision-recall curve over Hamming radii.
@@ -16,6 +16,25 @@ from aejax.evaluation.anomaly import outlier_threshold as outlier_threshold
 from aejax.evaluation.copying import Copying as Copying
 from aejax.evaluation.copying import copying as copying
 from aejax.evaluation.copying import shuffled as shuffled
+from aejax.evaluation.dictionary_recovery import Detection as Detection
+from aejax.evaluation.dictionary_recovery import Matching as Matching
+from aejax.evaluation.dictionary_recovery import absolute_cosines as absolute_cosines
+from aejax.evaluation.dictionary_recovery import best_factors as best_factors
+from aejax.evaluation.dictionary_recovery import best_units as best_units
+from aejax.evaluation.dictionary_recovery import detection as detection
+from aejax.evaluation.dictionary_recovery import match_one_to_one as match_one_to_one
+from aejax.evaluation.dictionary_recovery import mean_correlation as mean_correlation
+from aejax.evaluation.dictionary_recovery import mean_max_cosine as mean_max_cosine
+from aejax.evaluation.dictionary_recovery import seed_stability as seed_stability
+from aejax.evaluation.dictionary_recovery import uniqueness as uniqueness
+from aejax.evaluation.dictionary_recovery import units_per_factor as units_per_factor
+from aejax.evaluation.dictionary_statistics import DensityHistogram as DensityHistogram
+from aejax.evaluation.dictionary_statistics import DictionaryStatistics as DictionaryStatistics
+from aejax.evaluation.dictionary_statistics import density_histogram as density_histogram
+from aejax.evaluation.dictionary_statistics import dictionary_statistics as dictionary_statistics
+from aejax.evaluation.feature_hierarchies import Absorption as Absorption
+from aejax.evaluation.feature_hierarchies import absorption as absorption
+from aejax.evaluation.feature_hierarchies import split_parents as split_parents
 from aejax.evaluation.hashing import HammingBalls as HammingBalls
 from aejax.evaluation.hashing import hamming_balls as hamming_balls
 from aejax.evaluation.hashing import precision_at as precision_at

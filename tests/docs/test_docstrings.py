@@ -45,7 +45,10 @@ PUBLISHED = {
 UNPUBLISHED = {  # functions of these modules that have no source
     "corruptions.on_images": "a change of shape",
     "evaluation.above": "a common definition",
+    "evaluation.absolute_cosines": "a common definition",
     "evaluation.below": "a common definition",
+    "evaluation.best_factors": "an argmax of cosines",
+    "evaluation.best_units": "likewise",
     "evaluation.confusion_matrix": "counts pairs of labels",
     "evaluation.empirical_rank": "a common definition",
     "evaluation.encoded_statistics": "applies the others to data",

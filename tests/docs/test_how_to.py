@@ -105,6 +105,18 @@ def test_a_plan_for_this_machine_has_the_memory_of_the_model():
     assert plan.fits
 
 
+@pytest.mark.slow
+def test_most_latents_of_the_dictionary_recover_a_known_feature():
+    names = run("known_features")
+    scores, statistics = names["scores"], names["statistics"]
+    assert statistics.examples == 10_000
+    assert 0 < scores["L0"] <= 5
+    assert scores["explained variance"] > 0.8
+    assert scores["MCC"] > 0.85
+    assert 0.5 < scores["F1"] < 1
+    assert len(names["absorption"].children) > 0
+
+
 def test_placements_and_memory_savings_train():
     names = run("many_devices")
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
