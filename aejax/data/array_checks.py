@@ -6,11 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jaxtyping import Shaped
 
 from aejax.data.dataset import Dataset
 from aejax.data.dtypes import Tabular, as_array, is_floating
-from aejax.data.example_blocks import blocks
+from aejax.data.example_blocks import own_blocks
 from aejax.data.lazy_array import LazyArray
 
 Examples = Shaped[np.ndarray | jax.Array, "..."]
@@ -108,8 +109,11 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
     """
     low, high = support
     tolerance = _rounding_tolerance(x.dtype, support)
-    if not tolerance or not any(((b < low) | (b > high)).any() for _, b in blocks(x)):
+    if not tolerance or not any(((b < low) | (b > high)).any() for _, b in own_blocks(x)):
         return x
+    if isinstance(x, jax.Array) and not x.is_fully_addressable:
+        parts = [clip_rounding(shard.data, support) for shard in x.addressable_shards]
+        return jax.make_array_from_single_device_arrays(x.shape, x.sharding, parts)
     values = np.array(x)
     for bound, beyond in ((low, values < low), (high, values > high)):
         values[beyond & (np.abs(values - bound) <= tolerance)] = bound
@@ -168,9 +172,12 @@ def _with_arrays(dataset: Dataset) -> Dataset:
 def _raise_if_any(
     x: Examples | LazyArray, is_bad: Callable[[np.ndarray], np.ndarray], problem: str, advice: str
 ) -> None:
-    """Raise ValueError if any value is bad, with their count and the index of the first."""
+    """Raise ValueError if any value is bad, with their count and the index of the first.
+
+    Processes that share x check their own examples, and all of them raise it.
+    """
     count, first = 0, ""
-    for start, block in blocks(x):
+    for start, block in own_blocks(x):
         bad = is_bad(block)
         if not bad.any():
             continue
@@ -178,5 +185,9 @@ def _raise_if_any(
             row, *rest = (int(i) for i in np.unravel_index(np.argmax(bad), bad.shape))
             first = f"{float(block[(row, *rest)]):g} at index {(start + row, *rest)}"
         count += int(bad.sum())
+    if isinstance(x, jax.Array) and not x.is_fully_addressable:
+        found = multihost_utils.process_allgather(np.int32(count > 0))
+        if np.any(found) and not first:
+            raise ValueError(f"{problem}: see the error of process {np.argmax(found)}; {advice}")
     if first:
         raise ValueError(f"{problem}: {count} of {prod(x.shape)}, first {first}; {advice}")

@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax import training
@@ -146,8 +145,8 @@ def load_in_memory(options: Options) -> Examples:
         columns=() if dataset.schema is None else dataset.schema.columns,
     )
     shape = input_shape(configuration, facts.shape)
-    every, test = (
-        Batch(jnp.asarray(model_rows(normalisation, x, shape)), weight=weight_of(observed))
+    every, test = (  # on the host: training copies to each device the examples that it stores
+        Batch(cast(Array, model_rows(normalisation, x, shape)), weight=weight_of(observed))
         for x, observed in (
             (dataset.x_train, dataset.observed_train),
             (dataset.x_test, dataset.observed_test),
@@ -278,7 +277,7 @@ def weight_of(observed: np.ndarray | None) -> Array | None:
     """Weights of elements: 1 for observed values, 0 for others; None if all are observed."""
     if observed is None:
         return None
-    return jnp.asarray(observed, np.float32).reshape(len(observed), -1)
+    return cast(Array, np.asarray(observed, np.float32).reshape(len(observed), -1))
 
 
 def _split(configuration: Training, batch: Batch) -> tuple[Batch, Batch | None]:

@@ -17,6 +17,7 @@ from jax.sharding import AbstractMesh, AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from aejax.objectives import Objective
+from aejax.sharding.example_exchange import scan_divided
 from aejax.sharding.resharding import reshard
 from aejax.training import Placement, TrainState, init_state
 from aejax.types import Array, Autoencoder, Code, Key, Params
@@ -195,6 +196,7 @@ def _placement(
         _placed_model(mesh, used=array_sharding, stored=array_sharding),
         mesh.shape["data"],
         NamedSharding(mesh, P("data")),
+        scan_divided(mesh),
     )
 
 

@@ -1,7 +1,7 @@
 """Scan over batches: all full batches in one `lax.scan`, then one call on a smaller last batch."""
 
 from collections.abc import Callable
-from typing import Any, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,21 @@ from aejax.hyperparameters import as_integer
 from aejax.types import Array, Batch, BatchLike
 
 Measurements = dict[str, Array]
+
+
+class DividedData(NamedTuple):
+    """Examples divided among n devices in contiguous blocks of equal length.
+
+    blocks: the first n⌊m/n⌋ of m examples; device d stores the d-th block of ⌊m/n⌋.
+    rest:   the last m mod n examples, which every device stores; None if there are none.
+    """
+
+    blocks: Batch
+    rest: Batch | None
+
+
+Data = Batch | DividedData
+"""All examples, whole or divided among devices."""
 
 DEFAULT_BATCH_SIZE = 128
 """Default batch size, for data sets of at least this size."""
@@ -69,6 +84,12 @@ def as_jax_batch(data: BatchLike) -> Batch:
     return batch
 
 
+def count_examples(data: Data) -> int:
+    """Number of examples, whole or divided among devices."""
+    parts = data if isinstance(data, DividedData) else (data,)
+    return sum(part.x.shape[0] for part in parts if part is not None)
+
+
 def take(data: Batch, examples: Array) -> Batch:
     """Select the examples with these indices, in this order."""
     return jax.tree.map(lambda array: array[examples], data)
@@ -107,6 +128,37 @@ def scan_batches(
             lambda steps, step: jnp.concatenate([steps, step[None]]), measurements, last
         )
     return carry, measurements
+
+
+Scan = Callable[
+    [Callable[[Any, Batch], tuple[Any, Any]], Any, Data, Array, int], tuple[Any, Any]
+]
+"""(function, carry, data, order, batch_size) -> (carry, measurements), as `scan_examples`."""
+
+
+def scan_examples(
+    function: Callable[[Any, Batch], tuple[Any, Any]],
+    carry: Any,
+    data: Data,
+    order: Array,
+    batch_size: SupportsIndex,
+) -> tuple[Any, Any]:
+    """Scan a function over the batches of whole data in an order, as `scan_batches`.
+
+    Args:
+        function: (carry, batch) -> (next carry, measurements), a tree of arrays.
+        carry: initial carry.
+        data: all examples.
+        order: indices of examples, [examples].
+        batch_size: number of examples in a full batch.
+
+    Returns:
+        The final carry, and the measurements, each [calls, …].
+    """
+    assert isinstance(data, Batch)
+    return scan_batches(
+        lambda carry, indices: function(carry, take(data, indices)), carry, order, batch_size
+    )
 
 
 def mean_over_examples(measurements: Any, examples: int, batch_size: int) -> Any:

@@ -11,11 +11,18 @@ import optax
 
 from aejax.batch_inputs import as_batch
 from aejax.contracts import check_callable
+from aejax.data.example_blocks import blocks
 from aejax.hyperparameters import as_integer
 from aejax.keys import typed_key
 from aejax.objectives import Objective, loss_and_statistics, noiseless
 from aejax.training.ahead_of_time import compile_ahead_of_time
-from aejax.training.batches import Measurements, mean_over_examples, resolve_batch_size
+from aejax.training.batches import (
+    Data,
+    Measurements,
+    count_examples,
+    mean_over_examples,
+    resolve_batch_size,
+)
 from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import (
@@ -31,7 +38,7 @@ from aejax.training.placement import (
     constrain_results,
     place_objective,
     place_state,
-    put_array,
+    put_data,
 )
 from aejax.training.preflight_checks import check_training, clip_targets
 from aejax.training.records import (
@@ -65,7 +72,8 @@ def fit(
 ) -> tuple[TrainState, list[Record]]:
     """Train an autoencoder, with optional validation, early stopping and callbacks.
 
-    `epoch` is compiled once; data stay on the device, and the buffers of the state are donated.
+    `epoch` is compiled once; data stay on the device, and the buffers of the state are donated. On
+    a mesh, each device stores its share of the examples; their order is that of one device.
 
     Args:
         objective: objective to minimise.
@@ -137,9 +145,8 @@ def fit(
     validation = None if validation is None else clip_targets(objective, validation)
     check_penalties_eagerly(objective, current, data, batch_size)
     current = place_state(placement, current)  # a copy, because buffers are donated
-    data, validation = jax.tree.map(
-        lambda array: put_array(array, placement.data), (data, validation)
-    )
+    data = put_data(placement, data)
+    validation = None if validation is None else put_data(placement, validation)
 
     # Compile before the first epoch, so that its recorded duration excludes compilation.
     program = compile_ahead_of_time(
@@ -166,7 +173,7 @@ def fit(
             means = means_of_finite(measurements, finite, **sizes)
         return state, epoch_record(state, means, examples=examples, seconds=seconds)
 
-    def measure(validation: Batch, state: TrainState) -> Measurements:
+    def measure(validation: Data, state: TrainState) -> Measurements:
         with explain_runtime_errors(program, batch_size):
             return jax.block_until_ready(
                 _evaluate(objective, state, validation, batch_size=batch_size, placement=placement)
@@ -216,7 +223,8 @@ def check_penalties_eagerly(
 ) -> None:
     """Evaluate one batch outside jit, where penalties can check the range of concrete codes."""
     if objective.penalties:
-        batch = jax.tree.map(lambda array: jnp.asarray(array[: min(batch_size, 32)]), data)
+        size = min(batch_size, 32)
+        batch = jax.tree.map(lambda array: jnp.asarray(next(blocks(array))[1][:size]), data)
         loss_and_statistics(objective, state.params, batch, state.key, state.tracked)
 
 
@@ -231,7 +239,7 @@ def epoch_program(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
-    data: Batch,
+    data: Data,
     *,
     batch_size: int,
     gradient_of: Gradient,
@@ -240,9 +248,15 @@ def epoch_program(
     """Run one epoch; return the state, and the measurements of every step with their means."""
     objective = place_objective(placement, objective)
     state, measurements = epoch(
-        objective, optimizer, state, data, batch_size=batch_size, gradient_of=gradient_of
+        objective,
+        optimizer,
+        state,
+        data,
+        batch_size=batch_size,
+        gradient_of=gradient_of,
+        scan=placement.scan,
     )
-    means = mean_over_examples(measurements, data.x.shape[0], batch_size)
+    means = mean_over_examples(measurements, count_examples(data), batch_size)
     return constrain_results(placement, state, (measurements, means))
 
 
@@ -250,17 +264,17 @@ def epoch_program(
 def _evaluate(
     objective: Objective,
     state: TrainState,
-    validation: Batch,
+    validation: Data,
     *,
     batch_size: int,
     placement: Placement,
 ) -> Measurements:
-    objective = place_objective(placement, noiseless(objective))
     return evaluate(
-        objective,
+        place_objective(placement, noiseless(objective)),
         state.params,
         validation,
         state.key,
         batch_size=batch_size,
         tracked=state.tracked,
+        scan=placement.scan,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from jax.sharding import Sharding
 
 from aejax.objectives import Objective
+from aejax.training.batches import Data, DividedData, Scan, scan_examples
 from aejax.training.steps import TrainState
 from aejax.types import Array, Autoencoder, Batch, BatchLike
 
@@ -20,10 +21,12 @@ class Placement(NamedTuple):
     A sharding of None means JAX's default device.
 
     array:  array of the state, or its shape and dtype -> sharding.
-    data:   sharding of the data set and of measurements, replicated on every device.
+    data:   sharding of arrays that every device stores: measurements, and the rest of the data.
     model:  model -> model with sharding constraints on parameters, inputs, codes and outputs.
     shares: number of devices that share the examples of a batch.
-    batch:  sharding of a batch that is read separately, from a stream.
+    batch:  sharding of examples that the devices share: those of the data set, or of a batch of a
+            stream.
+    scan:   scan over the batches of data that `put_data` has divided.
     """
 
     array: Callable[[Array | jax.ShapeDtypeStruct], Sharding | None]
@@ -31,6 +34,7 @@ class Placement(NamedTuple):
     model: Callable[[Autoencoder], Autoencoder]
     shares: int
     batch: Sharding | None = None
+    scan: Scan = scan_examples
 
 
 ONE_DEVICE = Placement(lambda _: None, None, lambda model: model, shares=1)
@@ -73,20 +77,62 @@ def put_array(array: Array | np.ndarray, place: Sharding | None) -> Array:
     """Transfer an array to a sharding, which may span several processes.
 
     Args:
-        array: complete array, identical in every process; or a global array with this sharding.
+        array: complete array, identical in every process; or a global array on the same devices.
         place: target sharding; None for JAX's default.
 
     Returns:
         The global array, of which this process stores the shards of its devices.
+
+    Raises:
+        ValueError: if a global array is on other devices.
     """
     if place is None or place.is_fully_addressable:
         return jax.device_put(array, place)
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         return jax.random.wrap_key_data(put_array(jax.random.key_data(array), place))
     if isinstance(array, jax.Array) and not array.is_fully_addressable:
-        return array
+        return _reshard(array, place)
     values = np.asarray(array)
     return jax.make_array_from_callback(values.shape, place, lambda part: values[part])
+
+
+def _reshard(array: Array, place: Sharding) -> Array:
+    if array.sharding.is_equivalent_to(place, array.ndim):
+        return array
+    if array.sharding.device_set != place.device_set:
+        raise ValueError(
+            f"an array of shape {list(array.shape)} is divided among {len(array.devices())} "
+            f"devices, expected the {len(place.device_set)} of the placement: divide it with the "
+            "mesh of the placement"
+        )
+    return jax.jit(lambda array: array, out_shardings=place)(array)
+
+
+def put_data(placement: Placement, data: Batch) -> Data:
+    """Transfer all examples to the devices of a placement, divided among those that share a batch.
+
+    Args:
+        placement: target placement.
+        data: all examples, identical in every process; or global arrays, of which each process
+            stores the shards of its devices.
+
+    Returns:
+        `DividedData`, of which a device stores one block; or a `Batch` on every device, if a batch
+        is not shared or there are fewer examples than devices.
+    """
+    examples = data.x.shape[0]
+    divided = examples - examples % placement.shares
+    if placement.shares == 1 or not divided:
+        return jax.tree.map(lambda array: put_array(array, placement.data), data)
+
+    def put(rows: slice, place: Sharding | None) -> Batch:
+        return jax.tree.map(lambda array: put_array(array[rows], place), data)
+
+    if divided == examples:
+        return DividedData(jax.tree.map(lambda x: put_array(x, placement.batch), data), None)
+    return DividedData(
+        put(slice(divided), placement.batch), put(slice(divided, None), placement.data)
+    )
 
 
 def put_batch(

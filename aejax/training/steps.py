@@ -16,11 +16,14 @@ from aejax.keys import typed_key
 from aejax.objectives import Objective, loss_and_statistics
 from aejax.repr_text import entries_text, tree_text, value_text
 from aejax.training.batches import (
+    Data,
+    DividedData,
     Measurements,
+    Scan,
     as_jax_batch,
+    count_examples,
     mean_over_examples,
-    scan_batches,
-    take,
+    scan_examples,
 )
 from aejax.training.fit_arguments import check_objective, check_optimizer, check_params
 from aejax.training.gradients import Gradient, whole_batch
@@ -141,10 +144,11 @@ def epoch(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     state: TrainState,
-    data: BatchLike,
+    data: BatchLike | DividedData,
     *,
     batch_size: int,
     gradient_of: Gradient = whole_batch,
+    scan: Scan = scan_examples,
 ) -> tuple[TrainState, Measurements]:
     """Train for one epoch in random order, as a scan over batches.
 
@@ -158,30 +162,31 @@ def epoch(
         data: all examples, a `Batch` or x alone, [examples, *input].
         batch_size: number of examples per step.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
+        scan: scan over the batches of the data, that of the placement if they are divided.
 
     Returns:
         The next state, and the measurements of `step`, each [steps].
     """
-    data = as_jax_batch(data)
+    data = _as_jax_data(data)
     key_order, _ = jax.random.split(state.key)
-    order = permutation(jax.random.fold_in(key_order, state.epoch), data.x.shape[0])
+    order = permutation(jax.random.fold_in(key_order, state.epoch), count_examples(data))
 
-    def step_on(state: TrainState, indices: Array) -> tuple[TrainState, Measurements]:
-        batch = take(data, indices)
+    def step_on(state: TrainState, batch: Batch) -> tuple[TrainState, Measurements]:
         return step(objective, optimizer, state, batch, gradient_of=gradient_of)
 
-    state, measurements = scan_batches(step_on, state, order, batch_size)
+    state, measurements = scan(step_on, state, data, order, batch_size)
     return state._replace(epoch=state.epoch + 1), measurements
 
 
 def evaluate(
     objective: Objective,
     params: Params,
-    data: BatchLike,
+    data: BatchLike | DividedData,
     key: KeyLike,
     *,
     batch_size: int,
     tracked: Tracked = None,
+    scan: Scan = scan_examples,
 ) -> Measurements:
     """Mean loss and terms over all data, batch by batch. The function is pure and can be jitted.
 
@@ -192,18 +197,22 @@ def evaluate(
         key: PRNG key of the objective's noise; the batch index is folded in.
         batch_size: batch size, on which terms of a batch (KL sparsity) depend.
         tracked: state of the objective's tracker (default: its initial state).
+        scan: scan over the batches of the data, that of the placement if they are divided.
 
     Returns:
         "loss" and all terms by name, each the mean over examples.
     """
-    data, key = as_jax_batch(data), typed_key(key)
+    data, key = _as_jax_data(data), typed_key(key)
 
-    def measure(index: Array, indices: Array) -> tuple[Array, Measurements]:
+    def measure(index: Array, batch: Batch) -> tuple[Array, Measurements]:
         key_batch = jax.random.fold_in(key, index)
-        batch = take(data, indices)
         loss, (terms, _) = loss_and_statistics(objective, params, batch, key_batch, tracked)
         return index + 1, {"loss": loss, **terms}
 
-    examples = data.x.shape[0]
-    _, measurements = scan_batches(measure, jnp.int32(0), jnp.arange(examples), batch_size)
+    examples = count_examples(data)
+    _, measurements = scan(measure, jnp.int32(0), data, jnp.arange(examples), batch_size)
     return mean_over_examples(measurements, examples, batch_size)
+
+
+def _as_jax_data(data: BatchLike | DividedData) -> Data:
+    return data if isinstance(data, DividedData) else as_jax_batch(data)

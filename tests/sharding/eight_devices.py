@@ -33,6 +33,7 @@ from aejax.theory.learning.streamed_moments import merge_in_pairs
 from aejax.training import Placement, TrainState, place_objective
 from aejax.types import Array, Params
 from benchmarks import communication
+from tests.sharding import divided_examples
 
 KEY = jax.random.key(0)
 X = jax.random.uniform(jax.random.key(1), (20, 12))
@@ -260,6 +261,8 @@ def main(folder: Path, every: bool) -> None:
         "restored": restored_elsewhere(folder),
         "moments": moments_of_shards(),
         "population": population_on_two(),
+        "exchanges": divided_examples.exchanges(),
+        "epoch of large data": divided_examples.epoch_of_large_data(),
     }
     if every:
         cases = {name: tuple(placements()) for name in CASES}
@@ -267,6 +270,7 @@ def main(folder: Path, every: bool) -> None:
             "differences": list(differences(cases, epochs=100)),
             "born sharded": born_sharded(),
             "work of an epoch": work_of_an_epoch(),
+            "own division": divided_examples.own_division(),
             "communication": communication.run(communication.QUICK)["rows"],
         }
     else:

@@ -1,11 +1,5 @@
 """Placements on meshes: unchanged results, partition specs, communication, refused arguments."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -14,37 +8,7 @@ from jax.sharding import PartitionSpec as P
 
 import aejax
 from aejax import Batch, checkpoints, losses, sharding, training
-from tests.compiler_flags import quick_compilation
 from tests.sharding.eight_devices import OBJECTIVES, OPTIMIZER, digest
-
-
-def run_eight_devices(*arguments: str | Path) -> dict:
-    """JSON results of `eight_devices.py`, run in a subprocess with eight virtual devices."""
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *arguments],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": quick_compilation()},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Folder in which the eight devices save their checkpoint."""
-    return tmp_path_factory.mktemp("eight") / "checkpoints"
-
-
-@pytest.fixture(scope="module")
-def eight(folder):
-    return run_eight_devices(folder)
-
-
-@pytest.fixture(scope="module")
-def every(tmp_path_factory):
-    return run_eight_devices(tmp_path_factory.mktemp("every"), "--every")
 
 
 def check_differences(found: list[dict]) -> None:
