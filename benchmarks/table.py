@@ -35,9 +35,10 @@ are more reliable than seconds. *ratio* is the first variant's time divided by a
 the median over rounds with its quartiles; a ratio above one is faster than the first. *seconds* is
 the median over rounds and *least* the minimum. `make bench` runs the benchmarks on an otherwise
 idle machine and writes this report, which keeps the results of other machines. `make bench-cuda`
-runs those that need a GPU. See also [the conclusions](../docs/performance.md) and [the
-communication per step](results/communication.md). `benchmarks.seeds`, `benchmarks.memory` and
-`benchmarks.kernels` only write to [results](results).
+runs those that need a GPU. See also [the conclusions](../docs/performance.md), [the
+communication per step](results/communication.md) and [examples divided among
+devices](results/divided_data.md). `benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels`
+only write to [results](results).
 """
 TIMES = ("first", "median", "least", "greatest", "ratio")
 

@@ -112,7 +112,7 @@ def clip_rounding(x: Examples, support: tuple[float, float]) -> Examples:
     if not tolerance or not any(((b < low) | (b > high)).any() for _, b in own_blocks(x)):
         return x
     if isinstance(x, jax.Array) and not x.is_fully_addressable:
-        parts = [clip_rounding(shard.data, support) for shard in x.addressable_shards]
+        parts: Any = [clip_rounding(shard.data, support) for shard in x.addressable_shards]
         return jax.make_array_from_single_device_arrays(x.shape, x.sharding, parts)
     values = np.array(x)
     for bound, beyond in ((low, values < low), (high, values > high)):

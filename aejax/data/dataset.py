@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Integer, Shaped
 
@@ -73,7 +74,7 @@ def fingerprint(dataset: Dataset) -> str:
     return fingerprint_arrays({field: getattr(dataset, field) for field in fields})
 
 
-def fingerprint_arrays(arrays: Mapping[str, np.ndarray | None]) -> str:
+def fingerprint_arrays(arrays: Mapping[str, np.ndarray | jax.Array | None]) -> str:
     """Fingerprint of arrays by name, as that of a `Dataset`.
 
     Args:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import jax
 import numpy as np
@@ -32,7 +33,7 @@ def blocks(
     for start, device in sorted(_owners(x).items()):
         length = x.sharding.shard_shape(x.shape)[0]
         here = device.process_index == jax.process_index()
-        part = _shard(x, device) if here else np.empty((length, *x.shape[1:]), x.dtype)
+        part = _part(x, device) if here else np.empty((length, *x.shape[1:]), x.dtype)
         for offset, block in _consecutive(part):
             yield start + offset, block if x.is_fully_addressable else _sent(block, is_source=here)
 
@@ -52,7 +53,7 @@ def own_blocks(
         yield from blocks(x)
         return
     for start, device in sorted(_owners(x, local=True).items()):
-        for offset, block in _consecutive(_shard(x, device)):
+        for offset, block in _consecutive(_part(x, device)):
             yield start + offset, block
 
 
@@ -77,19 +78,18 @@ def is_divided(x: jax.Array) -> bool:
     return shard[:1] != x.shape[:1] and shard[1:] == x.shape[1:]
 
 
-def _owners(x: jax.Array, *, local: bool = False) -> dict[int, jax.Device]:
-    """One device for each part of x, by the index of its first example."""
-    indices = x.sharding.devices_indices_map(x.shape)
-    return {
-        index[0].indices(x.shape[0])[0]: device
-        for device, index in reversed(indices.items())
-        if not local or device.process_index == jax.process_index()
-    }
+def _owners(x: jax.Array, *, local: bool = False) -> dict[int, Any]:
+    """One device (of this process) for each part of x, by the index of the part's first example."""
+    owners: dict[int, Any] = {}
+    for device, index in x.sharding.devices_indices_map(x.shape).items():
+        if not local or device.process_index == jax.process_index():
+            owners.setdefault(index[0].indices(x.shape[0])[0], device)
+    return owners
 
 
-def _shard(x: jax.Array, device: jax.Device) -> jax.Array:
-    (shard,) = (shard.data for shard in x.addressable_shards if shard.device == device)
-    return shard
+def _part(x: jax.Array, device: Any) -> jax.Array:
+    (part,) = (shard.data for shard in x.addressable_shards if shard.device == device)
+    return part
 
 
 def _sent(block: np.ndarray, *, is_source: bool) -> np.ndarray:

@@ -166,7 +166,7 @@ def _fingerprint(train: Batch, validation: Batch | None) -> str:
     parts = {"train": train, "validation": validation}
     return fingerprint_arrays(
         {
-            f"{part} {field}": np.asarray(array)
+            f"{part} {field}": array
             for part, batch in parts.items()
             if batch is not None
             for field, array in batch._asdict().items()

@@ -119,20 +119,35 @@ def put_data(placement: Placement, data: Batch) -> Data:
     Returns:
         `DividedData`, of which a device stores one block; or a `Batch` on every device, if a batch
         is not shared or there are fewer examples than devices.
+
+    Raises:
+        ValueError: if global arrays are on other devices than those of the placement.
     """
     examples = data.x.shape[0]
+    if placement.data is None:
+        _check_one_device(data)
     divided = examples - examples % placement.shares
     if placement.shares == 1 or not divided:
         return jax.tree.map(lambda array: put_array(array, placement.data), data)
 
-    def put(rows: slice, place: Sharding | None) -> Batch:
-        return jax.tree.map(lambda array: put_array(array[rows], place), data)
-
     if divided == examples:
-        return DividedData(jax.tree.map(lambda x: put_array(x, placement.batch), data), None)
+        return DividedData(
+            jax.tree.map(lambda array: put_array(array, placement.batch), data), None
+        )
     return DividedData(
-        put(slice(divided), placement.batch), put(slice(divided, None), placement.data)
+        jax.tree.map(lambda array: put_array(array[:divided], placement.batch), data),
+        jax.tree.map(lambda array: put_array(array[divided:], placement.data), data),
     )
+
+
+def _check_one_device(data: Batch) -> None:
+    """Raise ValueError if the user has divided the data, but trains on one device."""
+    for array in jax.tree.leaves(data):
+        if isinstance(array, jax.Array) and len(array.devices()) > 1:
+            raise ValueError(
+                f"the data are on {len(array.devices())} devices, but training is on one: give "
+                "placement=sharding.data_parallel(mesh)"
+            )
 
 
 def put_batch(

@@ -13,8 +13,7 @@ from aejax import Batch, losses, sharding, training
 from aejax.sharding import example_exchange
 from aejax.training import Placement
 from aejax.training.batches import Data, DividedData
-from aejax.training.fitting import _epoch
-from aejax.training.placement import put_data
+from aejax.training.placement import place_objective, put_data
 from aejax.types import Array
 
 WIDE = aejax.objective(aejax.dense((64, 8)), losses.bernoulli)
@@ -85,15 +84,14 @@ def epoch_of_large_data() -> dict[str, Any]:
     state = training.init_state(WIDE, optimizer, jax.random.key(0))
     data = put_data(placement, Batch(np.zeros(LARGE, np.float32)))  # type: ignore[arg-type]
     example_exchange.EXCHANGE_BYTES = 2**16
-    program = _epoch.lower(
-        WIDE,
+    epoch = partial(
+        training.epoch,
+        place_objective(placement, WIDE),
         optimizer,
-        training.place_state(placement, state),
-        data,
         batch_size=128,
-        gradient_of=training.whole_batch,
-        placement=placement,
-    ).compile()
+        scan=placement.scan,
+    )
+    program = jax.jit(epoch).lower(training.place_state(placement, state), data).compile()
     example_exchange.EXCHANGE_BYTES = 2**22
     memory = program.memory_analysis()
     return {
@@ -128,3 +126,14 @@ def own_division() -> dict[str, bool]:
     )
     losses_of = [[r["validation"]["loss"] for r in records] for records in (of_host, of_divided)]
     return {"params": all(jax.tree.leaves(same)), "validation": losses_of[0] == losses_of[1]}
+
+
+def refusal() -> str:
+    """Error of training without a placement on examples that the user has divided."""
+    mesh = sharding.make_mesh()
+    x = jax.device_put(jnp.ones((16, 64)), sharding.data_parallel(mesh).batch)
+    try:
+        training.fit(WIDE, optax.sgd(0.1), x, key=0, epochs=1)
+    except ValueError as error:
+        return str(error)
+    return ""

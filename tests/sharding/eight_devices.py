@@ -32,7 +32,7 @@ from aejax.theory.analysis.moments import moments
 from aejax.theory.learning.streamed_moments import merge_in_pairs
 from aejax.training import Placement, TrainState, place_objective
 from aejax.types import Array, Params
-from benchmarks import communication
+from benchmarks import communication, divided_data
 from tests.sharding import divided_examples
 
 KEY = jax.random.key(0)
@@ -263,6 +263,7 @@ def main(folder: Path, every: bool) -> None:
         "population": population_on_two(),
         "exchanges": divided_examples.exchanges(),
         "epoch of large data": divided_examples.epoch_of_large_data(),
+        "refusal": divided_examples.refusal(),
     }
     if every:
         cases = {name: tuple(placements()) for name in CASES}
@@ -271,6 +272,7 @@ def main(folder: Path, every: bool) -> None:
             "born sharded": born_sharded(),
             "work of an epoch": work_of_an_epoch(),
             "own division": divided_examples.own_division(),
+            "divided data": divided_data.run(divided_data.QUICK),
             "communication": communication.run(communication.QUICK)["rows"],
         }
     else:

@@ -1,11 +1,13 @@
 """Examples divided among devices: unchanged batches, memory of a device, communication."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
 from aejax.sharding.example_exchange import buffer_size
+from benchmarks import divided_data
 
 
 def test_batches_are_bitwise_those_of_one_device_in_any_order(eight):
@@ -27,9 +29,32 @@ def test_a_device_stores_its_share_and_never_gathers_the_data(eight):
     assert sizes["all-gather"] < 2**14  # of the last batch, which has 5 examples
 
 
+def test_divided_examples_without_a_placement_are_refused(eight):
+    assert eight["refusal"] == (
+        "the data are on 8 devices, but training is on one: give "
+        "placement=sharding.data_parallel(mesh)"
+    )
+
+
 @pytest.mark.slow
 def test_examples_that_the_user_has_divided_train_bit_identically(every):
     assert every["own division"] == {"params": True, "validation": True}
+
+
+@pytest.mark.slow
+def test_the_benchmark_counts_what_a_device_stores_and_sends(every):
+    (row,) = every["divided data"]
+    assert row["all"] / row["devices"] <= row["stored"] < 1.1 * row["all"] / row["devices"]
+    assert row["ideal"] < row["sent"] < 2 * row["ideal"]
+
+
+def test_the_table_of_the_benchmark_is_that_of_its_results():
+    record = json.loads(divided_data.RESULTS.with_suffix(".json").read_text(encoding="utf-8"))
+    written = divided_data.RESULTS.with_suffix(".md").read_text(encoding="utf-8")
+    assert written == divided_data.table(record["config"], record["rows"])
+    for row in record["rows"]:
+        assert row["stored"] == pytest.approx(row["all"] / row["devices"], rel=1e-3)
+        assert row["ideal"] <= row["sent"] < 1.6 * row["ideal"]
 
 
 @pytest.mark.parametrize("devices", [1, 2, 8, 64])

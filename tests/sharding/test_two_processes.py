@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from aejax import Batch, checkpoints, training
+from aejax import Batch, checkpoints, runs, training
 from tests.sharding.two_processes import DEATH, EPOCHS, OBJECTIVE, OPTIMIZER, X
 
 pytestmark = pytest.mark.slow
@@ -107,3 +107,30 @@ def test_the_death_of_one_process_ends_the_other_and_keeps_the_checkpoint(tmp_pa
     assert checkpoints.steps(tmp_path / "run") == [10]
     assert checkpoints.newest_intact_step(tmp_path / "run") == 10
     assert losses_of(run(tmp_path / "run", "go on")) == together[5:]
+
+
+def test_each_process_loads_only_its_share(tmp_path, together, alone):
+    """The results are those of processes that have all examples, and so is the fingerprint."""
+    np.save(tmp_path / "uneven.npy", X[:19])
+    found = []
+    for each in run(tmp_path, "divided"):
+        assert each.returncode == 0, each.stderr
+        found.append(json.loads(each.stdout.splitlines()[-1]))
+    errors = [answer.pop("error") for answer in found]
+    assert found[0] == found[1]
+    assert found[0]["losses"] == together
+    _, history = training.fit(
+        OBJECTIVE, OPTIMIZER, Batch(X[:19]), key=0, epochs=2, batch_size=16, validation=X
+    )
+    losses = [record["loss"] for record in history]
+    np.testing.assert_allclose(found[0]["uneven"], losses, rtol=1e-5)
+    np.testing.assert_allclose(
+        found[0]["run"], [record["loss"] for record in alone[1][:2]], rtol=1e-5
+    )
+    assert errors == [
+        "x has NaN or infinity: see the error of process 1; clean the data",
+        "x has NaN or infinity: 1 of 240, first nan at index (13, 2); clean the data",
+    ]
+    options = {"out": tmp_path / "run", "key": 0, "batch_size": 16, "loggers": []}
+    resumed = runs.train(OBJECTIVE, OPTIMIZER, Batch(X), epochs=3, resume=True, **options)
+    assert len(resumed.history) == 3

@@ -15,7 +15,7 @@ class Devices:
     """Devices that a run is computed on. The choice does not change the results."""
 
     mesh: Literal["none", "data", "sharded"] = "none"
-    """none: one device; data: split batches over all devices; sharded: parameters too"""
+    """none: one device; data: split the examples over all devices; sharded: parameters too"""
     model: int = 1
     """number of devices that share each layer of 1024 units or more; requires --mesh"""
     coordinator: str | None = None
