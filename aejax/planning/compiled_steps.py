@@ -13,7 +13,9 @@ from jax.sharding import SingleDeviceSharding
 from aejax.batch_inputs import as_batch, check_lengths
 from aejax.objectives import Objective
 from aejax.training import Gradient, Placement, TrainState, init_state, whole_batch
+from aejax.training.batches import Data, DividedData
 from aejax.training.fitting import check_shardable, epoch_program
+from aejax.training.placement import count_divided
 from aejax.training.streaming import steps_program
 from aejax.types import Array, Batch, BatchLike
 
@@ -112,7 +114,7 @@ def step_examples(data: BatchLike, batch_size: int, placement: Placement) -> Bat
     return abstract_batch(data, batch_size, sharding)
 
 
-def epoch_examples(data: BatchLike, placement: Placement) -> Batch:
+def epoch_examples(data: BatchLike, placement: Placement) -> Data:
     """Shapes, dtypes and shardings of the examples of an epoch of `fit`: all of them.
 
     Args:
@@ -120,9 +122,16 @@ def epoch_examples(data: BatchLike, placement: Placement) -> Batch:
         placement: placement of the arrays.
 
     Returns:
-        A `Batch` of `jax.ShapeDtypeStruct`.
+        `jax.ShapeDtypeStruct` in the form in which `put_data` divides the examples.
     """
-    return abstract_batch(data, as_batch(data).x.shape[0], placement.data)
+    examples = as_batch(data).x.shape[0]
+    divided = count_divided(placement, examples)
+    if not divided:
+        return abstract_batch(data, examples, placement.data)
+    return DividedData(
+        abstract_batch(data, divided, placement.batch),
+        abstract_batch(data, examples - divided, placement.data) if divided < examples else None,
+    )
 
 
 def compile_step(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 
 from aejax.training import TrainState
-from aejax.types import Batch
+from aejax.training.batches import Data
 
 
 class DeviceMemory(NamedTuple):
@@ -34,20 +34,20 @@ class DeviceMemory(NamedTuple):
 
 
 def device_memory(
-    program: jax.stages.Compiled | None, state: TrainState, batch: Batch
+    program: jax.stages.Compiled | None, state: TrainState, data: Data
 ) -> DeviceMemory:
     """Divide the memory of a step among its uses.
 
     Args:
         program: compiled step; None if there is none, so that only its arguments count.
         state: shapes and shardings of the state.
-        batch: shapes and shardings of the batch.
+        data: shapes and shardings of the examples.
 
     Returns:
         Bytes of one device, from the shardings and XLA's analysis.
     """
     parameters = bytes_on_a_device(state.params)
-    rest, examples = bytes_on_a_device(state) - parameters, bytes_on_a_device(batch)
+    rest, examples = bytes_on_a_device(state) - parameters, bytes_on_a_device(data)
     if program is None:
         return DeviceMemory(parameters, rest, examples, 0, 0, 0)
     analysis: Any = program.memory_analysis()

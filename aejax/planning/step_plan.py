@@ -27,8 +27,8 @@ from aejax.planning.targets import Target, find_target
 from aejax.planning.topology_devices import target_devices
 from aejax.sharding.collectives import Collective, axes_along, each_collective
 from aejax.training import Gradient, Placement, TrainState, whole_batch
-from aejax.training.batches import check_batch_size, resolve_batch_size
-from aejax.types import Batch, BatchLike
+from aejax.training.batches import Data, check_batch_size, count_examples, resolve_batch_size
+from aejax.types import BatchLike
 
 Place = Callable[[Sequence[Any]], Placement]
 """Devices of a target -> placement, such as `sharding.placement_on`."""
@@ -193,11 +193,11 @@ def _plan_of(
     target: Target,
     placement: Placement,
     state: TrainState,
-    examples: Batch,
+    examples: Data,
     batch_size: int,
 ) -> Plan:
     """Plan of a program that was compiled or refused; it has one step for each batch."""
-    full, rest = divmod(examples.x.shape[0], batch_size)
+    full, rest = divmod(count_examples(examples), batch_size)
     refused = program if isinstance(program, DoesNotFit) else None
     memory = device_memory(None if isinstance(program, DoesNotFit) else program, state, examples)
     available = (refused.available if refused else None) or target.chip.memory

@@ -130,9 +130,7 @@ def scan_batches(
     return carry, measurements
 
 
-Scan = Callable[
-    [Callable[[Any, Batch], tuple[Any, Any]], Any, Data, Array, int], tuple[Any, Any]
-]
+Scan = Callable[[Callable[[Any, Batch], tuple[Any, Any]], Any, Data, Array, int], tuple[Any, Any]]
 """(function, carry, data, order, batch_size) -> (carry, measurements), as `scan_examples`."""
 
 

@@ -126,8 +126,8 @@ def put_data(placement: Placement, data: Batch) -> Data:
     examples = data.x.shape[0]
     if placement.data is None:
         _check_one_device(data)
-    divided = examples - examples % placement.shares
-    if placement.shares == 1 or not divided:
+    divided = count_divided(placement, examples)
+    if not divided:
         return jax.tree.map(lambda array: put_array(array, placement.data), data)
 
     if divided == examples:
@@ -138,6 +138,19 @@ def put_data(placement: Placement, data: Batch) -> Data:
         jax.tree.map(lambda array: put_array(array[:divided], placement.batch), data),
         jax.tree.map(lambda array: put_array(array[divided:], placement.data), data),
     )
+
+
+def count_divided(placement: Placement, examples: int) -> int:
+    """Number of examples that `put_data` divides into blocks; the rest is on every device.
+
+    Args:
+        placement: placement of the arrays.
+        examples: number of all examples.
+
+    Returns:
+        The number; 0 if a batch is not shared or there are fewer examples than devices.
+    """
+    return 0 if placement.shares == 1 else examples - examples % placement.shares
 
 
 def _check_one_device(data: Batch) -> None:

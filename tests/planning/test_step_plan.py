@@ -9,7 +9,7 @@ import pytest
 
 import aejax
 from aejax import losses, planning, sharding, training
-from aejax.planning.compiled_steps import refusal_of
+from aejax.planning.compiled_steps import epoch_examples, refusal_of
 from aejax.planning.topology_devices import PLUGINS
 
 OBJECTIVE = aejax.objective(aejax.dense((64, 32, 8)), losses.bernoulli)
@@ -64,6 +64,14 @@ def test_an_epoch_has_the_operations_of_its_steps():
     assert found.counts.loops > 0
     assert found.traffic == found.counts.bytes
     assert found.fits
+
+
+def test_the_examples_of_an_epoch_are_divided_as_fit_divides_them():
+    mesh = jax.sharding.AbstractMesh((4, 2), ("data", "model"))
+    placement = sharding.data_parallel(mesh)
+    blocks, rest = epoch_examples(jax.ShapeDtypeStruct((1003, 64), "float32"), placement)
+    assert blocks.x.sharding.shard_shape(blocks.x.shape) == (250, 64)
+    assert rest.x.sharding.shard_shape(rest.x.shape) == (3, 64)
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused():
