@@ -47,7 +47,7 @@ def read_in_order(
 
 def exchanges() -> list[dict[str, Any]]:
     """Whether the bytes of all batches are those of the examples in this order."""
-    found = []
+    cases = []
     for model, count, batch_size, size in ((1, 83, 16, 400), (2, 36, 8, 2**22), (1, 7, 16, 2**22)):
         example_exchange.EXCHANGE_BYTES = size
         placement, data = sharding.data_parallel(sharding.make_mesh(model=model)), examples(count)
@@ -59,13 +59,13 @@ def exchanges() -> list[dict[str, Any]]:
             "sequential": np.arange(count),  # each batch comes from one device
         }
         for name, order in orders.items():
-            seen = read(divided, order)
+            seen, steps = read(divided, order)
+            assert steps.tolist() == list(range(-(-count // batch_size)))
             equal = [
-                np.asarray(seen[field]).tobytes()
-                == array[order].astype(seen[field].dtype).tobytes()
-                for field, array in data._asdict().items()
+                np.asarray(found).tobytes() == np.asarray(array)[order].tobytes()
+                for found, array in zip(seen, data, strict=True)
             ]
-            found.append(
+            cases.append(
                 {
                     "examples": count,
                     "devices": placement.shares,
@@ -75,7 +75,7 @@ def exchanges() -> list[dict[str, Any]]:
                 }
             )
     example_exchange.EXCHANGE_BYTES = 2**22
-    return found
+    return cases
 
 
 def epoch_of_large_data() -> dict[str, Any]:
