@@ -20,6 +20,7 @@ from aejax.layers import pooling as pooling
 from aejax.layers import resampling as resampling
 from aejax.layers.activations import straight_through as straight_through
 from aejax.layers.activations import top_k as top_k
+from aejax.layers.batch_top_k import batch_top_k as batch_top_k
 from aejax.layers.code_activations import CodeActivation as CodeActivation
 from aejax.layers.code_activations import top_k_relu as top_k_relu
 from aejax.layers.convolution_arithmetic import Geometry as Geometry

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.hyperparameters import as_integer
+from aejax.hyperparameters import as_integer, check_range
 from aejax.types import Array
 
 
-def top_k(*, k: int) -> Callable[[Array], Array]:
+def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Array]:
     """k-sparse activation: the k largest units of each example keep their values, the rest are 0.
 
     h_l = z_l if z_l is among the k largest of z, else 0; the gradient flows through those k. Of
@@ -19,12 +19,15 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 
     Args:
         k: number of active units, from 1 to the size of the code.
+        at_most: maximum of k if k is an integer array, which may be traced, so that a schedule or
+            the members of a population can differ in it.
 
     Returns:
         The activation, along the last axis.
 
     Raises:
-        ValueError: if k is not an integer or below 1; from the activation, for fewer than k units.
+        ValueError: if k is not an integer from 1 to `at_most`; from the activation, for fewer than
+            k units.
 
     Example:
         >>> import jax.numpy as jnp
@@ -34,17 +37,21 @@ def top_k(*, k: int) -> Callable[[Array], Array]:
 
     Source: Makhzani & Frey 2014, §2.1.
     """
-    k = as_integer("top_k's k", k)
-    if k < 1:
-        raise ValueError(f"top_k needs k of at least 1, got k = {k}")
+    limit = as_integer("top_k's k or at_most", k if at_most is None else at_most)
+    if limit < 1:
+        raise ValueError(f"top_k needs k of at least 1, got k = {limit}")
+    check_range("top_k's k", k, 1, limit)
 
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
-        if k > z.shape[-1]:
-            raise ValueError(f"top_k cannot select {k} of {z.shape[-1]} units; use a smaller k")
+        if limit > z.shape[-1]:
+            raise ValueError(f"top_k cannot select {limit} of {z.shape[-1]} units; use a smaller k")
         # A barrier, because XLA would compute only the slice below, by a complete sort.
-        values, units = jax.lax.optimization_barrier(_largest(jax.lax.stop_gradient(z), k))
-        least, last = values[..., -1:], units[..., -1:]
-        unit = jax.lax.broadcasted_iota(units.dtype, z.shape, z.ndim - 1)
+        largest = jax.lax.optimization_barrier(_largest(jax.lax.stop_gradient(z), limit))
+        least, last = (
+            array[..., -1:] if at_most is None else jax.lax.dynamic_index_in_dim(array, k - 1, -1)
+            for array in largest
+        )
+        unit = jax.lax.broadcasted_iota(last.dtype, z.shape, z.ndim - 1)
         # A comparison with the k-th largest, because accelerators scatter element by element. It is
         # negated, so that NaN, which is the largest to `lax.top_k`, is selected here too.
         is_smaller = (z < least) | ((z == least) & (unit > last))

@@ -40,17 +40,18 @@ def as_code_activation(activation: Any) -> CodeActivation:
     return CodeActivation(lambda *_: {}, lambda _, z: activation(z))
 
 
-def top_k_relu(*, k: int) -> Callable[[Array], Array]:
+def top_k_relu(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Array]:
     """TopK of a dictionary: h_l = max(z_l, 0) if z_l is among the k largest of z, else 0.
 
     Args:
         k: maximum number of active units of an example, from 1 to the number of units.
+        at_most: maximum of a k that is traced, as of `top_k`.
 
     Returns:
         The activation, along the last axis.
 
     Raises:
-        ValueError: if k is not an integer or below 1; from the activation, for fewer than k units.
+        ValueError: as `top_k`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -60,5 +61,5 @@ def top_k_relu(*, k: int) -> Callable[[Array], Array]:
 
     Source: Gao et al. 2024, §2.3.
     """
-    select = top_k(k=k)
+    select = top_k(k=k, at_most=at_most)
     return lambda z: select(jax.nn.relu(z))

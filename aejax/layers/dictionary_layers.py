@@ -61,8 +61,19 @@ def decoded(params: Params, code: Float[Array, "batch units"]) -> Float[Array, "
     if code.ndim != 2 or code.shape[1] != units:
         raise ValueError(f"expected a code [batch, {units}], got shape {list(code.shape)}")
     code, kernel = promote_arrays(code, params["decoder"]["kernel"])
-    bias = (params["centre"] if "centre" in params else params["decoder"])["bias"]
-    return matmul(code, kernel) + bias.astype(code.dtype)
+    return matmul(code, kernel) + output_bias(params).astype(code.dtype)
+
+
+def output_bias(params: Params) -> Float[Array, " outputs"]:
+    """Output without active units: the centre, or the bias of the decoder.
+
+    Args:
+        params: parameters of a dictionary.
+
+    Returns:
+        The bias c.
+    """
+    return (params["centre"] if "centre" in params else params["decoder"])["bias"]
 
 
 def decoder_norms(params: Params) -> Float[Array, " units"]:

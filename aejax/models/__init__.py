@@ -11,6 +11,9 @@ from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
 from aejax.models.dictionary import dictionary as dictionary
 from aejax.models.dictionary import transcoder as transcoder
+from aejax.models.folding import fold_decoder_norms as fold_decoder_norms
+from aejax.models.folding import fold_linear_map as fold_linear_map
+from aejax.models.folding import fold_normalisation as fold_normalisation
 from aejax.models.leading_units import leading_units as leading_units
 from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params

@@ -37,3 +37,4 @@ from aejax.training.stream_batches import Stream as Stream
 from aejax.training.stream_batches import steps_per_pass as steps_per_pass
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
+from aejax.training.threshold_calibration import calibrate_threshold as calibrate_threshold

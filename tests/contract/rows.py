@@ -288,6 +288,15 @@ ROWS = [
         **{"same key": "it samples nothing", "check_grads": "that of a threshold is an estimate"},
     ),
     objective_row(
+        "Matryoshka dictionary with BatchTopK",
+        aejax.objective(
+            aejax.dictionary(FEATURES, 8, activation=aejax.batch_top_k(k=3)),
+            losses.squared,
+            penalties={"prefixes": (1.0, penalties.matryoshka(prefixes=(2, 4, 8)))},
+        ),
+        **{"same key": "it samples nothing"},
+    ),
+    objective_row(
         "gated dictionary",
         aejax.objective(
             aejax.dictionary(FEATURES, CODE, activation=aejax.gated()),

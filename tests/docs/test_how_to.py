@@ -126,6 +126,8 @@ def test_placements_and_memory_savings_train():
 def test_a_dictionary_finds_the_planted_directions():
     names = run("sparse_dictionaries")
     assert names["cosines"].max(axis=0).mean() > 0.9
+    assert names["active"].mean() == pytest.approx(2, rel=0.01)
+    assert names["measurements"]["loss"][1] < names["measurements"]["loss"][0]
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
 
 
