@@ -27,6 +27,7 @@ from aejax.training.progress import progress as progress
 from aejax.training.records import Callback as Callback
 from aejax.training.records import Record as Record
 from aejax.training.records import stalled as stalled
+from aejax.training.resampling import resample as resample
 from aejax.training.scanned import train as train
 from aejax.training.steps import TrainState as TrainState
 from aejax.training.steps import epoch as epoch

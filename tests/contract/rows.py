@@ -165,7 +165,6 @@ CONVOLUTIONAL = {  # each option once; tests/models/test_convolutional.py has th
     ),
 }
 TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
-DICTIONARY = aejax.dictionary(FEATURES, CODE)
 TOP_K_DICTIONARY = aejax.dictionary(FEATURES, 4 * FEATURES, activation=aejax.top_k_relu(k=3))
 LOGITS = aejax.dense((FEATURES, CODE), code_activation=jax.nn.identity)
 REMATERIALISED = aejax.rematerialised(DENSE["undercomplete"])
@@ -220,7 +219,6 @@ ROWS = [
         model_row(name, model)
         for name, model in {
             **DENSE,
-            "dictionary": DICTIONARY,
             "top k": TOP_K,
             "rematerialised": REMATERIALISED,
         }.items()

@@ -123,6 +123,7 @@ def test_placements_and_memory_savings_train():
     assert names["placement"].shares == jax.device_count()
 
 
+@pytest.mark.slow
 def test_a_dictionary_finds_the_planted_directions():
     names = run("sparse_dictionaries")
     assert names["cosines"].max(axis=0).mean() > 0.9

@@ -21,7 +21,9 @@ def test_the_largest_of_the_batch_stay(x64):
     np.testing.assert_array_equal(in_use, np.where(Z > 0.7, Z, 0))
 
 
-@pytest.mark.parametrize("make", [aejax.top_k_relu, aejax.top_k, aejax.batch_top_k])
+@pytest.mark.parametrize(
+    "make", [aejax.batch_top_k, pytest.param(aejax.top_k_relu, marks=pytest.mark.slow)]
+)
 def test_a_traced_k_selects_as_the_same_integer(make):
     def apply(activation):
         apply = getattr(activation, "apply", lambda _, z: activation(z))

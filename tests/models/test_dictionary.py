@@ -48,6 +48,7 @@ def test_a_dictionary_starts_with_the_transpose_of_unit_directions():
     assert not params["centre"]["bias"].any()
 
 
+@pytest.mark.slow
 def test_a_transcoder_learns_a_linear_map_of_its_input():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(256, 4)).astype(np.float32)

@@ -25,8 +25,18 @@ def draw(activation, centred):
     return model, params, jnp.asarray(x)
 
 
-@pytest.mark.parametrize("centred", [True, False])
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("name", "centred"),
+    [
+        ("gated", False),
+        *(
+            pytest.param(name, centred, marks=pytest.mark.slow)
+            for name in ACTIVATIONS
+            for centred in (True, False)
+            if (name, centred) != ("gated", False)
+        ),
+    ],
+)
 def test_codes_and_outputs_are_those_of_normalised_inputs(x64, name, centred):
     model, params, x = draw(ACTIVATIONS[name], centred)
     scaling = data.standardise(np.asarray(x))
@@ -52,7 +62,7 @@ def test_codes_and_outputs_are_those_of_normalised_inputs(x64, name, centred):
         assert jax.tree.map(jnp.shape, folded) == jax.tree.map(jnp.shape, params)
 
 
-@pytest.mark.parametrize("name", ["JumpReLU", "gated"])
+@pytest.mark.parametrize("name", [pytest.param("JumpReLU", marks=pytest.mark.slow), "gated"])
 def test_directions_of_norm_one_give_the_same_output(x64, name):
     model, params, x = draw(ACTIVATIONS[name], True)
     folded = models.fold_decoder_norms(params)

@@ -62,7 +62,14 @@ def reference(params, x, normalise):
     return loss.item(), leaves
 
 
-@pytest.mark.parametrize("normalise", NORMALISATIONS)
+@pytest.mark.parametrize(
+    "normalise",
+    [
+        "residual variance",
+        pytest.param("target variance", marks=pytest.mark.slow),
+        pytest.param("dead share", marks=pytest.mark.slow),
+    ],
+)
 def test_value_and_gradient_are_pytorchs(x64, normalise):
     params, x = draw(float)
     penalty = penalties.auxk(k=K, dead_after=10, normalise=NORMALISATIONS[normalise])

@@ -55,7 +55,7 @@ def test_sparsity_of_jump_relu_is_numpys_and_moves_thresholds_alone(x64):
     assert not any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
 
 
-@pytest.mark.parametrize("is_detached", [True, False])
+@pytest.mark.parametrize("is_detached", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_objective_of_a_gated_dictionary_is_pytorchs(x64, is_detached):
     model, params, x = draw(aejax.gated())
     frozen = jax.lax.stop_gradient if is_detached else lambda params: params
@@ -96,6 +96,7 @@ def test_the_objective_of_a_gated_dictionary_is_pytorchs(x64, is_detached):
         np.testing.assert_allclose(leaf, expected, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_target_l0_is_reached_and_thresholds_stay_non_negative():
     model = aejax.dictionary(
         FEATURES, 2 * UNITS, activation=aejax.jump_relu(threshold=0.01, bandwidth=0.5)

@@ -56,6 +56,7 @@ def test_random_prefixes_have_the_truncated_pareto_law():
     np.testing.assert_allclose(found, share, atol=6 * np.sqrt(0.25 / len(drawn)))
 
 
+@pytest.mark.slow
 def test_the_loss_of_random_prefixes_is_the_mean_over_their_lengths():
     record = aejax.forward(objective(), PARAMS, X, 0)
     penalty = penalties.random_matryoshka(samples=3)

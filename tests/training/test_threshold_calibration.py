@@ -17,7 +17,7 @@ MODEL = aejax.dictionary(FEATURES, UNITS, activation=aejax.batch_top_k(k=K))
 X = np.random.default_rng(0).normal(size=(500, FEATURES))
 
 
-@pytest.mark.parametrize("is_double", [False, True])
+@pytest.mark.parametrize("is_double", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_the_threshold_is_the_order_statistic_of_all_pre_activations(is_double):
     with jax.enable_x64(is_double):
         x = jnp.asarray(X, float)
