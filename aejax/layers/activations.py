@@ -18,9 +18,9 @@ def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Ar
     use it as activation, not as perturbation: `dense(..., code_activation=top_k(k=...))`.
 
     Args:
-        k: number of active units, from 1 to the size of the code.
-        at_most: maximum of k if k is an integer array, which may be traced, so that a schedule or
-            the members of a population can differ in it.
+        k: number of active units, a scalar from 1 to the size of the code.
+        at_most: maximum of a k that is an array, which may be traced, so that the members of a
+            population or the epochs of a schedule can differ in it.
 
     Returns:
         The activation, along the last axis.

@@ -16,7 +16,7 @@ def batch_top_k(*, k: int | Array, at_most: int | None = None) -> CodeActivation
     z_l > θ, else 0, for each example alone.
 
     Args:
-        k: mean number of active units of an example, from 1 to the number of units.
+        k: mean number of active units of an example, a scalar from 1 to the number of units.
         at_most: maximum of a k that is traced, as of `top_k`.
 
     Returns:

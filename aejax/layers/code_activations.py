@@ -44,7 +44,7 @@ def top_k_relu(*, k: int | Array, at_most: int | None = None) -> Callable[[Array
     """TopK of a dictionary: h_l = max(z_l, 0) if z_l is among the k largest of z, else 0.
 
     Args:
-        k: maximum number of active units of an example, from 1 to the number of units.
+        k: maximum number of active units of an example, a scalar from 1 to the number of units.
         at_most: maximum of a k that is traced, as of `top_k`.
 
     Returns:

@@ -27,7 +27,6 @@ from aejax.training.progress import progress as progress
 from aejax.training.records import Callback as Callback
 from aejax.training.records import Record as Record
 from aejax.training.records import stalled as stalled
-from aejax.training.resampling import resample as resample
 from aejax.training.scanned import train as train
 from aejax.training.steps import TrainState as TrainState
 from aejax.training.steps import epoch as epoch
@@ -39,3 +38,4 @@ from aejax.training.stream_batches import steps_per_pass as steps_per_pass
 from aejax.training.streaming import check_stream as check_stream
 from aejax.training.streaming import fit_stream as fit_stream
 from aejax.training.threshold_calibration import calibrate_threshold as calibrate_threshold
+from aejax.training.unit_resampling import resample as resample

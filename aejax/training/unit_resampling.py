@@ -126,7 +126,7 @@ def _new_units(
 
 
 def _masks(params: Params, dead: Array) -> Params:
-    """Which elements of each parameter belong to dead units."""
+    """Masks of the elements of each parameter that belong to dead units."""
     nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, bool), params)
     encoder = {name: jnp.broadcast_to(dead, leaf.shape) for name, leaf in params["encoder"].items()}
     kernel = jnp.broadcast_to(dead[:, None], params["decoder"]["kernel"].shape)
