@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, augmentations, corruptions, losses, models, penalties, training
-from aejax.models import BASIC, segnet, with_linear_path
+from aejax import Batch, corruptions, losses
+from tests.contract import components
+from tests.contract.components import CODE, FEATURES
 
-EXAMPLES, FEATURES, CODE = 6, 5, 3
+EXAMPLES = 6
 NO_KEY = "it takes no key"
 
 
@@ -146,112 +147,58 @@ def penalty_row(name: str, penalty: aejax.types.Penalty, **without: str) -> Row:
     )
 
 
-DENSE = {
-    "undercomplete": aejax.dense((FEATURES, CODE)),
-    "overcomplete": aejax.dense((FEATURES, 4 * FEATURES), activation=jax.nn.tanh),
-    "deep": aejax.dense((FEATURES, 7, 4, CODE), code_activation=jax.nn.identity),
-    "asymmetric": aejax.dense((FEATURES, CODE), decoder_sizes=(CODE, 9, FEATURES)),
-    "tied": aejax.dense((FEATURES, CODE), tied=True),
-    "deep tied": aejax.dense((FEATURES, 4, CODE), tied=True, activation=jax.nn.gelu),
-    "without biases": aejax.dense((FEATURES, CODE), bias=False),
-    "linear": aejax.linear(FEATURES, CODE),
-}
-SEGNET = segnet(BASIC._replace(blocks=((2,),), kernel=(3, 3)), channels=1, classes=2)
-CONVOLUTIONAL = {  # each option once; tests/models/test_convolutional.py has the combinations
-    "convolutional": ((5, 4, 1), {}),
-    "convolutional pooled, resized, tied, dense code, one axis": (
-        (7, 2),
-        {"down": models.pooled, "up": models.resized, "units": (CODE,), "tied": True},
-    ),
-}
-TOP_K = aejax.dense((FEATURES, 4 * FEATURES), code_activation=aejax.top_k(k=CODE))
-TOP_K_DICTIONARY = aejax.dictionary(FEATURES, 4 * FEATURES, activation=aejax.top_k_relu(k=3))
-LOGITS = aejax.dense((FEATURES, CODE), code_activation=jax.nn.identity)
-REMATERIALISED = aejax.rematerialised(DENSE["undercomplete"])
+DENSE = components.dense_models()
+SPECIAL = components.special_models()
+IMAGES = components.image_models()
+SEGNET, _ = IMAGES["segnet"]
+LOSSES = components.reconstruction_losses()
+OUTPUTS = {"squared": "x_hat", "squared tanh": "output", "by blocks": "output"}
+"""First argument of each loss whose output is not logits."""
 IMAGE = (1, FEATURES)
-CORRUPTIONS = {
-    "masking": corruptions.masking(rate=0.3),
-    "gaussian": corruptions.gaussian(sigma=0.5),
-    "salt and pepper": corruptions.salt_and_pepper(rate=0.3),
-    "block masking": corruptions.on_images(
-        corruptions.block_masking(size=(1, 2)), image_shape=IMAGE
-    ),
-    "patch masking": corruptions.on_images(
-        corruptions.patch_masking(size=(1, 1), rate=0.4), image_shape=IMAGE
-    ),
-    "random level": corruptions.random_level(
-        lambda sigma: corruptions.gaussian(sigma=sigma), low=0.1, high=0.5
-    ),
+ON_IMAGES = {
+    name: corruptions.on_images(noise, image_shape=IMAGE)
+    for name, noise in (components.image_noise() | components.image_augmentations()).items()
 }
-AFFINE = augmentations.affine(rotation=0.2, stretch=0.2, shear=0.2, shift=0.5)
-AUGMENTATIONS = {
-    "affine": corruptions.on_images(AFFINE, image_shape=IMAGE),
-    "fresh samples": augmentations.fresh_samples(
-        lambda key, *, count: jax.random.uniform(key, (count, FEATURES))
-    ),
+CORRUPTIONS = components.elementwise_noise() | ON_IMAGES | components.samples((FEATURES,))
+PENALTIES = components.exact_penalties()
+LACKING = {
+    "binary code, straight through": {
+        "check_grads": "its gradient is that of the logistic function"
+    },
+    "top-k dictionary with AuxK": {
+        "same key": "it samples nothing",
+        "check_grads": "its residual is a constant",
+    },
+    "JumpReLU dictionary": {
+        "same key": "it samples nothing",
+        "check_grads": "that of a threshold is an estimate",
+    },
+    "Matryoshka dictionary with BatchTopK": {"same key": "it samples nothing"},
+    "gated dictionary": {
+        "same key": "it samples nothing",
+        "check_grads": "the decoder of a term is constant",
+    },
+    "contrastive divergence": {
+        "check_grads": "its gradient treats the end of the Gibbs chain as a constant"
+    },
 }
-PENALTIES = {
-    "l2": penalties.l2(),
-    "l1": penalties.l1(),
-    "kl sparsity": penalties.kl_sparsity(rho=0.05),
-    "contractive": penalties.contractive(),
-    "contractive logistic": penalties.contractive_logistic(),
-}
-SAMPLED = {
-    "contractive estimated": penalties.contractive_estimated(samples=2),
-    "higher-order contractive": penalties.higher_order_contractive(sigma=0.1, samples=2),
-}
-ALL_DEAD = aejax.trackers.steps_since_active(4 * FEATURES)._replace(
-    init=lambda params: jnp.full(4 * FEATURES, 9)
-)
-ALL_DEAD_AUXK = penalties.auxk(k=2, dead_after=9)
-LOSSES = {
-    "squared": (losses.squared, "x_hat"),
-    "squared logistic": (losses.squared_logistic, "logits"),
-    "squared tanh": (losses.squared_tanh, "output"),
-    "bernoulli": (losses.bernoulli, "logits"),
-    "categorical": (losses.categorical, "logits"),
-    "by blocks": (losses.by_blocks([(losses.squared, 2), (losses.categorical, 3)]), "output"),
-}
+"""Properties that a model or an objective lacks, each with its reason."""
 
 ROWS = [
-    *(
-        model_row(name, model)
-        for name, model in {
-            **DENSE,
-            "top k": TOP_K,
-            "rematerialised": REMATERIALISED,
-        }.items()
-    ),
-    model_row("binary code", aejax.binary_code(LOGITS)),
-    model_row(
-        "binary code, straight through",
-        aejax.binary_code(LOGITS, activation=aejax.straight_through),
-        check_grads="its gradient is that of the logistic function",
-    ),
-    model_row("leading units", aejax.leading_units(LOGITS, 2)),
-    model_row("refined", aejax.refined(LOGITS, losses.bernoulli, steps=2)),
-    model_row("linear path", with_linear_path(aejax.dense((FEATURES, 5, 3)), FEATURES, 3)),
-    model_row("segnet", SEGNET, (3, 5, 1)),
+    *(model_row(name, model, **LACKING.get(name, {})) for name, model in (DENSE | SPECIAL).items()),
+    *(model_row(name, model, shape) for name, (model, shape) in IMAGES.items()),
+    *(loss_row(name, loss, OUTPUTS.get(name, "logits")) for name, loss in LOSSES.items()),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
-    *(
-        model_row(name, aejax.convolutional(shape, (2,), activation=jnp.tanh, **options), shape)
-        for name, (shape, options) in CONVOLUTIONAL.items()
-    ),
-    *(loss_row(name, *loss) for name, loss in LOSSES.items()),
-    *(
-        corruption_row(name, corruption)
-        for name, corruption in (CORRUPTIONS | AUGMENTATIONS).items()
-    ),
+    *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
     *(
         penalty_row(name, penalty, **{"same key": "it samples nothing"})
         for name, penalty in PENALTIES.items()
     ),
-    *(penalty_row(name, penalty) for name, penalty in SAMPLED.items()),
+    *(penalty_row(name, penalty) for name, penalty in components.sampled_penalties().items()),
     *(
         objective_row(
             f"{model} with {loss}",
-            aejax.objective(DENSE[model], LOSSES[loss][0]),
+            aejax.objective(DENSE[model], LOSSES[loss]),
             **{"same key": "it samples nothing"},
         )
         # every model with one loss, and every other loss with one model
@@ -261,60 +208,14 @@ ROWS = [
             ("undercomplete", "bernoulli"),
         ]
     ),
-    objective_row(
-        "top-k dictionary with AuxK",
-        aejax.objective(
-            TOP_K_DICTIONARY,
-            losses.squared,
-            penalties={"auxk": (1 / 32, ALL_DEAD_AUXK)},
-            tracker=ALL_DEAD,
-        ),
-        **{"same key": "it samples nothing", "check_grads": "its residual is a constant"},
-    ),
-    objective_row(
-        "JumpReLU dictionary",
-        aejax.objective(
-            aejax.dictionary(
-                FEATURES, CODE, activation=aejax.jump_relu(threshold=0.1, bandwidth=0.5)
-            ),
-            losses.squared,
-            penalties={
-                "target": (0.1, penalties.target_l0(target=2.0, bandwidth=0.5)),
-                "tanh": (0.1, penalties.tanh_l0()),
-            },
-        ),
-        **{"same key": "it samples nothing", "check_grads": "that of a threshold is an estimate"},
-    ),
-    objective_row(
-        "Matryoshka dictionary with BatchTopK",
-        aejax.objective(
-            aejax.dictionary(FEATURES, 8, activation=aejax.batch_top_k(k=3)),
-            losses.squared,
-            penalties={"prefixes": (1.0, penalties.matryoshka(prefixes=(2, 4, 8)))},
-        ),
-        **{"same key": "it samples nothing"},
-    ),
-    objective_row(
-        "gated dictionary",
-        aejax.objective(
-            aejax.dictionary(FEATURES, CODE, activation=aejax.gated()),
-            losses.squared,
-            penalties={
-                "l1": (0.1, penalties.gate_l1()),
-                "gate": (1.0, penalties.gate_reconstruction()),
-            },
-        ),
-        **{"same key": "it samples nothing", "check_grads": "the decoder of a term is constant"},
-    ),
-    objective_row(
-        "contrastive divergence",
-        training.rbm_objective((FEATURES, CODE), steps=2),
-        check_grads="its gradient treats the end of the Gibbs chain as a constant",
+    *(
+        objective_row(name, objective, **LACKING[name])
+        for name, objective in components.own_objectives().items()
     ),
     objective_row(
         "binary code sharpened by noise",
         aejax.objective(
-            aejax.binary_code(LOGITS),
+            SPECIAL["binary code"],
             losses.categorical,
             perturbation=corruptions.gaussian(sigma=4.0),
         ),
