@@ -5,6 +5,7 @@ import sys
 import jax
 import jax.numpy as jnp
 
+from aejax.contracts import describe
 from aejax.hyperparameters import check_range
 from aejax.types import Array, Corruption, Key
 
@@ -33,6 +34,7 @@ def masking(*, rate: float | Array) -> Corruption:
     check_range("masking rate", rate, 0, 1)
 
     def corrupt(key: Key, x: Array) -> Array:
+        _check_array(x)
         return jnp.where(_chosen(key, rate, x), jnp.zeros_like(x), x)
 
     return corrupt
@@ -62,6 +64,7 @@ def gaussian(*, sigma: float | Array) -> Corruption:
     check_range("Gaussian sigma", sigma, 0, sys.float_info.max)
 
     def corrupt(key: Key, x: Array) -> Array:
+        _check_array(x)
         noise = jax.random.normal(key, x.shape, x.dtype)
         return x + jnp.asarray(sigma, x.dtype) * noise
 
@@ -96,6 +99,7 @@ def salt_and_pepper(
     check_range("salt-and-pepper rate", rate, 0, 1)
 
     def corrupt(key: Key, x: Array) -> Array:
+        _check_array(x)
         key_chosen, key_coin = jax.random.split(key)
         coin = jax.random.bernoulli(key_coin, 0.5, x.shape)
         extreme = jnp.where(coin, jnp.asarray(high, x.dtype), jnp.asarray(low, x.dtype))
@@ -106,3 +110,12 @@ def salt_and_pepper(
 
 def _chosen(key: Key, rate: float | Array, x: Array) -> Array:
     return jax.random.bernoulli(key, rate, x.shape)
+
+
+def _check_array(x: Array) -> None:
+    """Refuse a tree of arrays, such as the code that a corruption perturbs."""
+    if not hasattr(x, "shape"):
+        raise ValueError(
+            f"elementwise noise applies to one array, got {describe(x)}; for a code of several "
+            "arrays, write a function (key, code) -> code that changes one of them"
+        )

@@ -2,10 +2,35 @@
 
 from collections.abc import Callable
 
+import jax
+
+from aejax.contracts import describe
 from aejax.types import Array, Code, Pass
 
 Select = Callable[[Code], Array]
 """Selects one array of the code's pytree: code -> array [batch, *code]."""
+
+
+def selected_array(code: Code, select: Select) -> Array:
+    """Select an array of the code.
+
+    Args:
+        code: pytree of arrays.
+        select: code -> the array of the code's pytree; `jax.nn.identity` for the code itself.
+
+    Returns:
+        The array, [batch, *code].
+
+    Raises:
+        ValueError: if the result is not one array.
+    """
+    selected = code if select is jax.nn.identity else select(code)
+    if not hasattr(selected, "shape"):
+        raise ValueError(
+            f"a penalty on the code applies to one array, got {describe(selected)}; choose "
+            "one with select=, such as select=lambda code: code[…]"
+        )
+    return selected
 
 
 def selected_encoder(record: Pass, select: Select) -> Callable[[Array], Array]:
@@ -18,4 +43,4 @@ def selected_encoder(record: Pass, select: Select) -> Callable[[Array], Array]:
     Returns:
         The function from [batch, *input] to [batch, *code].
     """
-    return lambda x: select(record.model.encode(record.params, x))
+    return lambda x: selected_array(record.model.encode(record.params, x), select)

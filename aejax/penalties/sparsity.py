@@ -8,7 +8,7 @@ from jax.scipy.special import rel_entr
 from jaxtyping import Float
 
 from aejax.hyperparameters import check_range
-from aejax.penalties.code_selection import Select
+from aejax.penalties.code_selection import Select, selected_array
 from aejax.types import Array, Pass, Penalty
 
 
@@ -25,7 +25,7 @@ def l1(*, select: Select = jax.nn.identity) -> Penalty:
     """
 
     def penalty(record: Pass) -> Array:
-        code = select(record.code)
+        code = selected_array(record.code, select)
         return jnp.sum(jnp.abs(code), axis=range(1, code.ndim))
 
     return penalty
@@ -86,7 +86,7 @@ def kl_sparsity(*, rho: float | Array, select: Select = jax.nn.identity) -> Pena
     check_range("rho", rho, 0, 1)
 
     def penalty(record: Pass) -> Array:
-        code = select(record.code)
+        code = selected_array(record.code, select)
         _check_code(code)
         return jnp.sum(bernoulli_kl(rho, jnp.mean(code, axis=0)))
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 from scipy import stats
 
 from aejax import corruptions
@@ -195,3 +196,16 @@ def test_levels_may_be_vmapped():
     together = jax.vmap(lambda rate: corruptions.masking(rate=rate)(KEY, x))(rates)
     for rate, x_corrupted in zip(rates, together, strict=True):
         np.testing.assert_array_equal(x_corrupted, corruptions.masking(rate=rate)(KEY, x))
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        corruptions.masking(rate=0.3),
+        corruptions.gaussian(sigma=0.1),
+        corruptions.salt_and_pepper(rate=0.3),
+    ],
+)
+def test_a_code_of_several_arrays_is_refused(noise):
+    with pytest.raises((ValueError, TypeCheckError), match="mean"):
+        noise(KEY, {"mean": jnp.ones((4, 2))})

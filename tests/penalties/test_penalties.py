@@ -77,6 +77,16 @@ def test_select_penalises_one_array_of_the_code(record):
     np.testing.assert_allclose(picked, 2 * penalties.l1()(record))
 
 
+@pytest.mark.parametrize(
+    "penalty",
+    [penalties.l1(), penalties.kl_sparsity(rho=0.1), penalties.l1(select=lambda code: None)],
+)
+def test_a_penalty_on_a_code_of_several_arrays_asks_for_a_selection(record, penalty):
+    nested = record._replace(code={"mean": record.code, "other": record.code})
+    with pytest.raises(ValueError, match=r"applies to one array, got .*; choose one with select="):
+        penalty(nested)
+
+
 def test_bernoulli_kl_matches_scipys_entropy(x64):
     for rho in (0.0, 0.05, 0.5, 1.0):
         for rho_hat in (0.01, 0.05, 0.7):
