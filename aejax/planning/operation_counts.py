@@ -6,15 +6,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-
 from aejax.planning.hlo_text import Execution
+from aejax.planning.window_reads import window_reads
 from aejax.sharding.hlo_types import arrays_of, dtype_bits, type_bytes
 
 _CONTRACTED = re.compile(r"lhs_contracting_dims=\{([\d,]*)\}")
-_LABELS = re.compile(r"dim_labels=(?P<image>\w+)_(?P<kernel>\w+)->\w+")
-_WINDOW = re.compile(r"window=\{[^}]*\}")
-_WINDOW_PART = re.compile(r"(\w+)=([\w\-]+)")
+_LABELS = re.compile(r"dim_labels=(\w+)_(\w+)->(\w+)")
 _HOST = re.compile(r'"[^"]*(?:callback|SendToHost|RecvFromHost)[^"]*"')
 _UNSTORED = {
     "after-all",
@@ -32,9 +29,6 @@ _UNSTORED = {
     "while",
 }
 """Instructions that neither read nor write the memory themselves."""
-
-
-Shape = tuple[int, ...]
 
 
 class OperationCounts(NamedTuple):
@@ -106,37 +100,18 @@ def _operations(execution: Execution) -> int:
     if kind not in ("dot", "convolution"):
         return 0
     ((_, left), (_, right)) = arrays_of(execution.operands[0]) + arrays_of(execution.operands[1])
-    results = math.prod(arrays_of(execution.instruction.result)[0][1])
+    result = arrays_of(execution.instruction.result)[0][1]
     if kind == "dot":
         contracted = _CONTRACTED.search(attributes)
         axes = [int(axis) for axis in contracted[1].split(",") if axis] if contracted else []
-        return 2 * results * math.prod(left[axis] for axis in axes)
-    return round(2 * results * _products_per_result(attributes, left, right))
-
-
-def _products_per_result(attributes: str, image: Shape, kernel: Shape) -> float:
-    """Mean number of products in a result of a convolution, those with padding left out."""
+        return 2 * math.prod(result) * math.prod(left[axis] for axis in axes)
     labels = _LABELS.search(attributes)
     assert labels, attributes
-    found = kernel[labels["kernel"].index("i")]
-    window = _WINDOW.search(attributes)
-    for axis in filter(str.isdigit, labels["kernel"]):
-        size = image[labels["image"].index(axis)]
-        found *= _mean_window(window[0] if window else "", int(axis), size)
-    return found
-
-
-def _mean_window(window: str, axis: int, size: int) -> float:
-    """Mean number of entries of an axis that a position of the window covers, padding left out."""
-    given = {name: values.split("x")[axis] for name, values in _WINDOW_PART.findall(window)}
-    width, stride = int(given.get("size", 1)), int(given.get("stride", 1))
-    apart, within = int(given.get("lhs_dilate", 1)), int(given.get("rhs_dilate", 1))
-    before, after = map(int, given.get("pad", "0_0").split("_"))
-    length = (size - 1) * apart + 1
-    starts = np.arange(-before, length + after - (width - 1) * within, stride)
-    covered = starts[:, None] + within * np.arange(width)
-    is_entry = (covered >= 0) & (covered < length) & (covered % apart == 0)
-    return float(is_entry.sum(axis=1).mean())
+    spatial = sorted(filter(str.isdigit, labels[1]))
+    sides = zip(labels.groups(), (left, right, result), strict=True)
+    axes = ([array[names.index(axis)] for axis in spatial] for names, array in sides)
+    features = right[labels[2].index("i")] * result[labels[3].index("f")]
+    return 2 * result[labels[3].index("b")] * features * window_reads(attributes, *axes)
 
 
 def _is_low_precision(execution: Execution) -> bool:
