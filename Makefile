@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda comparisons docs diagrams \
+.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda comparisons accelerators docs diagrams \
   statements notebooks tutorial \
   constraints clean
 
@@ -118,6 +118,16 @@ bench-cuda:
 	python -m benchmarks.kernels cuda
 	python -m benchmarks.population --config.device cuda
 	python -m benchmarks.table
+
+# docs/accelerators.md: training steps compiled for a TPU and a GPU that are not at hand, in an
+# environment of its own with their compilers (6 GB). An interrupted command resumes.
+accelerators: export XLA_FLAGS := --xla_gpu_force_compilation_parallelism=1 \
+  --xla_llvm_disable_expensive_passes=true
+accelerators:
+	$(PYTHON) -m venv $(VENV)-accelerators
+	$(VENV)-accelerators/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable \
+	  '.[plan-tpu,plan-gpu]'
+	$(VENV)-accelerators/bin/python -m tests.accelerators
 
 # Comparisons with Keras, Lightning and PyOD, which are installed in an environment of their own.
 comparisons: $(DEVELOPER)

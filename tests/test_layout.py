@@ -32,7 +32,15 @@ LAYERS = (
     {"__init__", "__main__"},
 )
 # Folders of tests, about the package as a whole.
-WITHOUT_COUNTERPART = {"contract", "docs", "experiments", "faults", "journeys", "mutation"}
+WITHOUT_COUNTERPART = {
+    "accelerators",
+    "contract",
+    "docs",
+    "experiments",
+    "faults",
+    "journeys",
+    "mutation",
+}
 
 
 def module_name(path: Path, root: Path) -> str:

@@ -1,0 +1,1 @@
+"""Support matrix of accelerators, compiled ahead of time for devices that are not at hand."""

@@ -1,0 +1,100 @@
+"""The support matrix of accelerators: its programs, its page, and the command's results."""
+
+from itertools import combinations, product
+
+import pytest
+
+from tests.accelerators import matrix, page, programs, results
+from tests.accelerators.covering import covering_choices
+
+AXES = {"a": "123", "b": "12345", "c": "12", "d": "12"}
+
+
+def test_every_allowed_pair_and_every_triple_of_a_group_is_chosen():
+    def is_allowed(choice):
+        return (choice.get("a"), choice.get("b")) != ("1", "2")
+
+    groups = [*combinations(AXES, 2), ("a", "c", "d")]
+    chosen, refused = covering_choices(AXES, groups, is_allowed)
+    assert refused == [{"a": "1", "b": "2"}]
+    for group in groups:
+        every = product(*(AXES[axis] for axis in group))
+        expected = {each for each in every if is_allowed(dict(zip(group, each, strict=True)))}
+        assert {tuple(choice[axis] for axis in group) for choice in chosen} == expected
+    assert 14 <= len(chosen) <= 17
+
+
+def test_a_program_is_compiled_and_described():
+    choice = {"model": "tied", "optimizer": "sgd", "noise": "on the code"}
+    found = matrix.metrics(choice, "cpu")
+    assert found["fits"]
+    assert found["host_transfers"] == 0
+    assert found["collectives"] == {}
+    assert found["products"] == 5  # three of a layer and its transpose, of which x needs none
+
+
+def test_refused_components_name_their_reason():
+    assert programs.refusal({"model": "segnet", "penalty": "l2"}) is None
+    reason = programs.refusal({"model": "segnet", "penalty": "l1"})
+    assert reason
+    assert "choose one with select=" in reason
+
+
+def test_a_target_without_a_compiler_stops_the_command():
+    with pytest.raises(ValueError, match="has 2 axes"):
+        matrix.rows("v5e:3", [], lambda name, compute: compute())
+
+
+RECORD = {
+    "target": "v5e:2x2",
+    "environment": {"jax": "0.10.2", "libtpu": "0.0.42"},
+    "axes": ["model", "loss"],
+    "programs": 198,
+    "combinations": [1, 4],
+    "settings": {"size": 16, "batch_size": 64, "divided": 48},
+    "rows": [
+        {
+            "model": "tied",
+            "loss": "squared",
+            "fits": True,
+            "temporaries": 2048,
+            "fusions": 5,
+            "host_transfers": 0,
+            "collectives": {"all-reduce": 2},
+        },
+        {"model": "deep", "loss": "squared", "fault": "XlaError: a | b"},
+    ],
+    "exclusions": [
+        {"model": "deep", "axis": "loss", "value": "by blocks", "reason": "got shape [64, 5]"},
+        {"model": "tied", "axis": "loss", "value": "by blocks", "reason": "got shape [64, 80]"},
+    ],
+}
+
+
+def test_the_page_counts_what_compiles_and_gives_the_reason_of_each_exclusion():
+    text = page.text({"matrix_v5e": RECORD})
+    assert "1 of 2 programs compile, 1 fit, 0 transfer data to the host.** They contain 25%" in text
+    assert "| loss | by blocks | all | got shape [64, 5] |" in text
+    assert "| tied | squared | 2.0 KiB | 5 | 2 all-reduce |" in text
+    assert "| deep | squared | does not compile |  | XlaError: a \\| b |" in text
+    assert "Compiled with jax 0.10.2, libtpu 0.0.42." in text
+
+
+def test_the_committed_page_matches_the_committed_results():
+    assert page.PAGE.read_text(encoding="utf-8") == page.text(page.stored())
+
+
+def test_every_committed_program_compiles_fits_and_stays_on_the_device():
+    for record in page.stored().values():
+        for row in record["rows"]:
+            assert row.get("fault") is None
+            assert row.get("fits", True)
+            assert row.get("host_transfers", 0) == 0
+
+
+def test_results_are_written_with_one_row_a_line(tmp_path):
+    file = tmp_path / "record.json"
+    results.write(file, {"target": "v5e:2x2", "rows": [{"a": 1}, {"a": 2}]})
+    assert file.read_text() == (
+        '{\n "target": "v5e:2x2",\n "rows": [\n  {"a": 1},\n  {"a": 2}\n ]\n}\n'
+    )
