@@ -115,7 +115,7 @@ def _support(matrices: Sequence[Record]) -> str:
         summary=" ".join(map(_summary, matrices)),
         components=_components(matrices),
     )
-    return head + LIMITS + EXCLUDED_HEAD + _exclusions(first) + "\n"
+    return head + LIMITS + EXCLUDED_HEAD + _exclusions(matrices) + "\n"
 
 
 def _summary(record: Record) -> str:
@@ -159,17 +159,17 @@ def _medians(record: Record, axis: str, value: str) -> list[str]:
     ]
 
 
-def _exclusions(record: Record) -> str:
+def _exclusions(matrices: Sequence[Record]) -> str:
     """Exclusions with the same reason in one row."""
-    models = list(dict.fromkeys(row["model"] for row in record["rows"]))
+    models = {row["model"]: None for record in matrices for row in record["rows"]}
     reasons: dict[tuple[str, str, str], list[Record]] = {}
-    for each in record["exclusions"]:
+    for each in matrices[0]["exclusions"]:
         reason = re.sub(r"\d+", "#", each["reason"])
         reasons.setdefault((each["axis"], each["value"], reason), []).append(each)
     rows: dict[tuple[str, str, str], list[str]] = {}
     shown: dict[str, str] = {}
     for (axis, value, reason), found in reasons.items():
-        which = _which([each["model"] for each in found], models)
+        which = _which([each["model"] for each in found], list(models))
         rows.setdefault((axis, which, reason), []).append(value)
         shown.setdefault(reason, found[0]["reason"])
     return table(
