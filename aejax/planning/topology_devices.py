@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
+from threading import Lock
 from typing import Any
 
 import jax
@@ -14,6 +15,9 @@ PLUGINS = {"tpu": ("libtpu",), "cuda": ("jax_cuda12_plugin", "jax_cuda13_plugin"
 
 EXTRAS = {"tpu": "plan-tpu", "cuda": "plan-gpu"}
 """Extras of aejax that install them."""
+
+_LOADING = Lock()
+"""Held while JAX loads a compiler, which it can do once; `search` plans in several threads."""
 
 # libtpu asks for the machine that it runs on, which is none of a TPU's, and admits one process at a
 # time, because it expects to use the devices.
@@ -93,17 +97,18 @@ def target_devices(target: Target) -> Sequence[Any]:
             f"'aejax[{EXTRAS[platform]}]' (no such device is needed)"
         )
     try:
-        if platform == "tpu":
-            os.environ |= {k: v for k, v in _TPU_ENVIRONMENT.items() if k not in os.environ}
-            shape = "x".join(map(str, target.shape))
-            name = f"{target.kind}:{shape}"
-            return topologies.get_topology_desc(platform="tpu", topology_name=name).devices
-        return topologies.get_topology_desc(
-            target.kind,
-            "cuda",
-            target_config=_gpu_description(target.kind),
-            topology=f"1x1x{target.devices}",
-        ).devices
+        with _LOADING:
+            if platform == "tpu":
+                os.environ |= {k: v for k, v in _TPU_ENVIRONMENT.items() if k not in os.environ}
+                shape = "x".join(map(str, target.shape))
+                name = f"{target.kind}:{shape}"
+                return topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+            return topologies.get_topology_desc(
+                target.kind,
+                "cuda",
+                target_config=_gpu_description(target.kind),
+                topology=f"1x1x{target.devices}",
+            ).devices
     except (jax.errors.JaxRuntimeError, NotImplementedError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"XLA has no topology {target.name}: {reason}") from error

@@ -206,8 +206,7 @@ def _integers(text: str) -> tuple[int, ...]:
 
 def _result_bytes(match: re.Match[str]) -> int:
     arrays = arrays_of(match["result"])
-    if match["start"] and match["kind"] == "all-gather":
-        arrays = arrays[len(arrays) // 2 :]  # the results follow the operands
-    if match["start"] and match["kind"] == "collective-permute":
-        arrays = arrays[1:2]  # operand, result, context
+    if match["start"] and match["kind"] != "all-reduce":  # operands, results, context
+        operands = max(1, match["rest"].partition(")")[0].count("%"))
+        arrays = arrays[operands : 2 * operands]
     return sum(array_bytes(*each) for each in arrays)

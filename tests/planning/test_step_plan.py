@@ -104,6 +104,26 @@ def test_other_errors_are_no_refusals_and_sizes_may_be_missing():
     )
 
 
+@pytest.mark.parametrize(
+    "target",
+    [pytest.param("v5e:2x2", marks=needs("tpu")), pytest.param("h100", marks=needs("cuda"))],
+)
+def test_compilers_for_accelerators_keep_rematerialisation(target):
+    model = aejax.dense((64, 256, 256, 256, 16))
+    plain, recomputed = (
+        planning.plan(
+            aejax.objective(each, losses.bernoulli),
+            optax.sgd(0.1),
+            X,
+            target=target,
+            batch_size=512,
+        )
+        for each in (model, aejax.rematerialised(model))
+    )
+    assert recomputed.counts.operations > 1.1 * plain.counts.operations
+    assert recomputed.memory.temporaries <= plain.memory.temporaries
+
+
 @needs("tpu")
 def test_a_plan_for_a_tpu_is_compiled_without_one():
     found = planning.plan(

@@ -32,6 +32,12 @@ HEADER = "HloModule jit_step, is_scheduled=true, num_partitions=8\n"
         ("f32[8]{0} all-reduce-start(%a), replica_groups=[2,4]<=[8]", "all-reduce", 32, 48),
         ("(f32[1], f32[8]) all-gather-start(%a), replica_groups=[1,8]<=[8]", "all-gather", 32, 28),
         (
+            "((f32[16], f32[8]), (f32[2], f32[1])) reduce-scatter-start(%a, %b)",
+            "reduce-scatter",
+            12,
+            84,
+        ),
+        (
             "(f32[2], f32[2], u32[], u32[]) collective-permute-start(%a)",
             "collective-permute",
             8,
