@@ -46,7 +46,8 @@ def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Ar
         if limit > z.shape[-1]:
             raise ValueError(f"top_k cannot select {limit} of {z.shape[-1]} units; use a smaller k")
         # A barrier, because XLA would compute only the slice below, by a complete sort.
-        largest = jax.lax.optimization_barrier(_largest(jax.lax.stop_gradient(z), limit))
+        # One for each array: XLA fails to divide a selection whose result is a barrier's operand.
+        largest = map(jax.lax.optimization_barrier, _largest(jax.lax.stop_gradient(z), limit))
         least, last = (
             array[..., -1:] if at_most is None else jax.lax.dynamic_index_in_dim(array, k - 1, -1)
             for array in largest

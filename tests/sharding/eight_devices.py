@@ -26,6 +26,7 @@ from aejax import (
     models,
     penalties,
     sharding,
+    trackers,
     training,
 )
 from aejax.theory.analysis.moments import moments
@@ -111,6 +112,35 @@ def differences(cases: Mapping[str, Sequence[str]], epochs: int) -> Iterator[dic
                 "measurements": relative(measured, measured_alone),
                 "params": max(jax.tree.leaves(jax.tree.map(relative, state.params, alone.params))),
                 "share": share_of_one_device(state),
+            }
+
+
+def dictionaries() -> Iterator[dict[str, Any]]:
+    """Dictionaries, with the state of their tracker, on each mesh and on one device.
+
+    Few steps, because rounding changes the selected units of a long training.
+    """
+    for name, activation in {
+        "top-k": aejax.top_k_relu(k=2),
+        "batch top-k": aejax.batch_top_k(k=2),
+    }.items():
+        objective = aejax.objective(
+            aejax.dictionary(12, 32, activation=activation),
+            losses.squared,
+            penalties={
+                "auxk": (1 / 32, penalties.auxk(k=4, dead_after=2)),
+                "prefixes": (1.0, penalties.matryoshka(prefixes=(8,))),
+            },
+            tracker=trackers.steps_since_active(32),
+        )
+        alone, _ = trained(objective, Batch(X), epochs=4)
+        for place, placement in placements().items():
+            state, _ = trained(objective, Batch(X), epochs=4, placement=placement)
+            yield {
+                "dictionary": name,
+                "placement": place,
+                "params": max(jax.tree.leaves(jax.tree.map(relative, state.params, alone.params))),
+                "same tracker": bool(np.array_equal(state.tracked, alone.tracked)),
             }
 
 
@@ -269,6 +299,7 @@ def main(folder: Path, every: bool) -> None:
         cases = {name: tuple(placements()) for name in CASES}
         answers |= {
             "differences": list(differences(cases, epochs=100)),
+            "dictionaries": list(dictionaries()),
             "born sharded": born_sharded(),
             "work of an epoch": work_of_an_epoch(),
             "own division": divided_examples.own_division(),

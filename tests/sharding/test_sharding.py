@@ -77,6 +77,14 @@ def test_a_data_parallel_step_sums_the_gradients_once(eight):
 
 
 @pytest.mark.slow
+def test_dictionaries_and_their_trackers_are_those_of_one_device(every):
+    assert len(every["dictionaries"]) == 8
+    for case in every["dictionaries"]:
+        assert case["params"] < 5e-5, case
+        assert case["same tracker"], case
+
+
+@pytest.mark.slow
 def test_every_sharding_of_every_model_trains_like_one_device(every):
     assert len(every["differences"]) == 16
     check_differences(every["differences"])
