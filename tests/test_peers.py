@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmarks import comparisons, peers_anomalies, peers_own_model
+from aejax import data
+from benchmarks import comparisons, peers_anomalies, peers_dictionaries, peers_own_model
 from benchmarks.peers_anomalies import Config
 
 
@@ -90,3 +91,21 @@ def test_a_killed_run_of_aejax_ends_bit_identically():
         assert kill["kept loss"] == found["kept loss"]
         assert kill["first epoch after the restart"] > 1
     assert found["kept loss"] == pytest.approx(found["lowest loss"], rel=1e-5)
+
+
+@pytest.mark.slow
+def test_dictionaries_are_trained_and_judged_by_the_truth(monkeypatch):
+    packages = {"aejax": peers_dictionaries.train_aejax}
+    monkeypatch.setattr(peers_dictionaries, "PACKAGES", packages)
+    law = data.DictionaryLaw(features=64, dimensions=32, roots=2, branching=3, depth=2)
+    config = peers_dictionaries.Config(
+        law, units=48, k=(5,), samples=64 * 64, batch_size=16, seeds=2, test_samples=2048
+    )
+    found = peers_dictionaries.measure(config)["aejax"]["k = 5"]
+    assert len(found) == 2
+    assert found[0] != found[1]
+    for scores in found:
+        assert 0 < scores["L0"] <= 5
+        assert 0 < scores["F1"] < 1
+        assert 0 < scores["MCC"] < 1
+        assert scores["seconds"] > 0
