@@ -8,6 +8,7 @@ Expected: on a mixture of three Gaussians in the plane, the error E‖s − ∇ 
           E‖∇ log p_σ‖², decreases with every fourfold increase of the data, and is below 0.005 with
           25 600 examples. For comparison: the score of the Parzen density of the same examples,
           which minimises the denoising objective over all functions.
+Selection: nothing was chosen on data; the exact score of the mixture is known.
 Run time: about two minutes on one idle core.
 """
 
@@ -75,18 +76,19 @@ def run(config: Config) -> harness.Results:
     noisy = mixtures.convolve_gaussian(MIXTURE, config.sigma)
     points = mixtures.sample(key_points, noisy, config.points)
     measure = jax.vmap(partial(_error, mixtures.score(noisy, points), points, config.sigma))
+    grid = jnp.asarray(GRID.reshape(-1, 2))
     metrics: dict[str, Any] = {DENOISER: {}, PARZEN: {}}
-    params: Params = {}
+    arrays: dict[str, Any] = {}
     for examples in config.examples:
         x, params = _train(config, examples, jnp.stack(keys))
         denoised = jax.lax.map(lambda params: _denoise(config, params, points), params)
         smoothed = jax.lax.map(lambda x: parzen(x, points, sigma=config.sigma), x)
         metrics[DENOISER][str(examples)] = measure(denoised)
         metrics[PARZEN][str(examples)] = measure(smoothed)
-    grid = jnp.asarray(GRID.reshape(-1, 2))
-    x_hat = _denoise(config, jax.tree.map(lambda leaf: leaf[0], params), grid)
-    learned = score_estimate(x_hat, grid, sigma=config.sigma)
-    return harness.Results(metrics, {"learned": learned.reshape(GRID.shape)})
+        x_hat = _denoise(config, jax.tree.map(lambda leaf: leaf[0], params), grid)
+        learned = score_estimate(x_hat, grid, sigma=config.sigma)
+        arrays[str(examples)] = learned.reshape(GRID.shape)
+    return harness.Results(metrics, arrays)
 
 
 def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
@@ -110,20 +112,27 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw the score over the density, the length of its error, and the error by examples."""
+    """Draw the score learned from the fewest and the most examples, and the error by examples."""
+    shares = {name: 100 * np.mean(found) for name, found in results.metrics[DENOISER].items()}
+    few, *_, many = shares
     with figure_style():
-        figure = Figure(figsize=(10.2, 3.2))
-        field, error, curve = figure.subplots(1, 3)
+        figure = Figure(figsize=(10.4, 4))
+        figure.suptitle(
+            f"Error of the learned score: {shares[few]:.0f} % with {few} examples, "
+            f"{shares[many]:.2g} % with {many}"
+        )
+        *fields, curve = figure.subplots(1, 3)
         noisy = mixtures.convolve_gaussian(MIXTURE, config.sigma)
-        draw_score(field, error, noisy, AXIS, results.arrays["learned"])
+        for axis, examples in zip(fields, (few, many), strict=True):
+            draw_score(axis, noisy, AXIS, results.arrays[examples])
+            axis.set_title(f"{examples} examples")
         for name, style in {DENOISER: "o-", PARZEN: "s--"}.items():
-            errors = results.metrics[name]
-            harness.draw_mean(
-                curve, [*map(int, errors)], np.transpose([*errors.values()]), style, label=name
-            )
+            errors = np.transpose([*results.metrics[name].values()])
+            harness.draw_mean(curve, config.examples, 100 * errors, style, label=name)
         curve.set(xscale="log", yscale="log", xlabel="training examples")
-        curve.set(title="error, share of E‖∇ log p_σ‖²")
-        curve.legend(fontsize="small")
+        curve.set_title("error, % of E‖∇ log p_σ‖²")
+        curve.legend(loc="lower left", fontsize="small")
+        figure.legend(*fields[0].get_legend_handles_labels(), loc="outside lower left", ncols=2)
     return figure
 
 
@@ -137,8 +146,8 @@ EXPERIMENT = harness.Experiment(
     source="Vincent 2011, §4; Alain & Bengio 2014, theorem 1.",
     expected="0.00145 against 0.1989, a difference of −0.197 ± 0.071",
     run_time="about two minutes on one idle core",
-    figure="The score over the density, the length of its error, and the error against the "
-    "examples.",
+    figure="Exact and learned score over the density, from the fewest and the most examples; the "
+    "error against the examples.",
 )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ Source:   Hinton & Salakhutdinov 2006: 126 deep, 135 PCA, on patches of Olivetti
 Command:  python -m experiments.faces
 Expected: PCA 172, the autoencoder 157: a ratio of 0.91, in the paper 126/135 = 0.93. The training
           error is 75, so that patches of more people would improve it most. Ours are fewer and may
-          differ from the paper's: errors are not comparable. The learning rate is half that for
-          digits; the number of epochs was chosen on five people held out of training (--held-out
-          5). The ten test people were used once, with the final model.
+          differ from the paper's: errors are not comparable.
+Selection: the number of epochs, on five people held out of training (--held-out 5); the learning
+          rate is half that for digits. The ten test people were used once, with the final model.
 Run time: about five minutes on one core with bfloat16 matrix instructions.
 """
 

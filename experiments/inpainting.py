@@ -78,7 +78,9 @@ class Config:
     """whether to measure on held-out training images instead of test images"""
 
 
-QUICK = Config("digits", "noise", "photos", (60, 60), 20, (3,), (4,), 16, (1, 1, 1), seeds=2)
+QUICK = Config(
+    "digits", "noise", "photos", (60, 60), 20, (3,), (4,), 16, (1, 1, 1), batch_size=60, seeds=2
+)
 
 
 def run(config: Config, dataset: data.Dataset, cache: harness.PartCache) -> harness.Results:

@@ -172,8 +172,8 @@ FIGURES = (
     CourseFigure(
         "Application: clusters",
         "codes_as_features",
-        "Bars: clusters, neighbours and densities agree better with the classes on the code than "
-        "on PCA scores.",
+        "Tables of digits by cluster, below the centre of each cluster: the diagonal is darker "
+        "and the centres are sharper for the autoencoder.",
     ),
     CourseFigure(
         "Application: maps of the code",

@@ -1,4 +1,4 @@
-"""Figure of a learned score against the exact score of a Gaussian mixture in the plane."""
+"""Figure of a learned score beside the exact score of a Gaussian mixture in the plane."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,19 +7,20 @@ from matplotlib.axes import Axes
 from aejax.plots import COLOURS, INK
 from aejax.theory.analysis import gaussian_mixtures as mixtures
 
+MAX_LENGTH = 15.0
+"""Length of a score above which its arrow is shortened."""
+
 
 def draw_score(
-    field: Axes,
-    error: Axes,
+    axis: Axes,
     density: mixtures.GaussianMixture,
     coordinates: np.ndarray,
     learned: np.ndarray,
 ) -> None:
-    """Draw exact and learned scores over a density, and the length of their difference.
+    """Draw exact and learned scores as arrows over a density.
 
     Args:
-        field: axis of the scores.
-        error: axis of the difference.
+        axis: axis to draw on.
         density: mixture whose score was estimated.
         coordinates: grid coordinates [points] of both axes.
         learned: estimated score [points, points, 2] on the grid.
@@ -27,17 +28,16 @@ def draw_score(
     grid = np.stack(np.meshgrid(coordinates, coordinates), axis=-1)
     x = jnp.asarray(grid.reshape(-1, 2))
     values = np.exp(mixtures.log_density(density, x)).reshape(learned.shape[:2])
-    exact = mixtures.score(density, x).reshape(learned.shape)
-    field.contourf(coordinates, coordinates, values, 8, cmap="Greys", alpha=0.6)
-    arrows = {"angles": "xy", "scale": 150, "width": 0.006}
+    exact = np.asarray(mixtures.score(density, x)).reshape(learned.shape)
+    axis.contourf(coordinates, coordinates, values, 8, cmap="Greys", alpha=0.6)
     some = np.s_[2::6, 2::6]
-    for arrow, color, name in ((exact, INK, "exact"), (learned, COLOURS[1], "learned")):
-        field.quiver(*grid[some].T, *arrow[some].T, color=color, label=name, **arrows)
-    field.set(title="∇ log p_σ over p_σ", aspect="equal")
-    field.legend(loc="lower left", fontsize="small")
-    length = np.linalg.norm(learned - exact, axis=2)
-    limit = np.quantile(length, 0.98)
-    image = error.pcolormesh(coordinates, coordinates, length, cmap="viridis", vmax=limit)
-    error.contour(coordinates, coordinates, values, 5, colors="white", linewidths=0.7)
-    error.set(title="‖learned − exact‖, contours of p_σ", aspect="equal")
-    error.figure.colorbar(image, ax=error)
+    for score, color, width, name in (
+        (exact, INK, 0.012, "exact"),
+        (learned, COLOURS[1], 0.006, "learned"),
+    ):
+        length = np.linalg.norm(score, axis=2, keepdims=True)
+        arrows = (score * np.minimum(1, MAX_LENGTH / np.maximum(length, 1e-6)))[some]
+        axis.quiver(
+            *grid[some].T, *arrows.T, color=color, label=name, angles="xy", scale=150, width=width
+        )
+    axis.set(aspect="equal", xticks=[], yticks=[])

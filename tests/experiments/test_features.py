@@ -1,6 +1,5 @@
 """Clusters, neighbours and densities of codes, against closed forms."""
 
-import json
 from itertools import permutations
 
 import numpy as np
@@ -8,8 +7,6 @@ import pytest
 from scipy.stats import multivariate_normal
 from sklearn.metrics import confusion_matrix
 
-from experiments.codes_as_features import METHODS
-from experiments.harness import records
 from experiments.harness.features import (
     LabelledCodes,
     clustering_agreement,
@@ -83,17 +80,3 @@ def test_pairs_of_class_and_cluster_are_counted():
     labels, clusters = np.random.default_rng(0).integers(0, 4, (2, 60))
     expected = confusion_matrix(labels, clusters, labels=range(4))
     np.testing.assert_array_equal(count_pairs(labels, clusters, 4), expected)
-
-
-def test_the_committed_results_agree_with_the_docstring():
-    file = records.summary_file("codes_as_features")
-    metrics = json.loads(file.read_text(encoding="utf-8"))["metrics"]
-    expected = {
-        "adjusted Rand": (0.28, 0.23, 0.39, 0.32),
-        "accuracy by neighbours": (0.69, 0.44, 0.91, 0.90),
-        "accuracy by densities": (0.69, 0.47, 0.92, 0.89),
-        "density's gain over a normal": (0.85, 0.25, 2.35, 2.61),
-    }
-    for measure, values in expected.items():
-        found = [np.mean(metrics[size][way][measure]) for size in metrics for way in METHODS]
-        np.testing.assert_allclose(found, values, atol=0.01)
