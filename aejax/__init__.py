@@ -34,6 +34,7 @@ from aejax.models import dense as dense
 from aejax.models import dictionary as dictionary
 from aejax.models import leading_units as leading_units
 from aejax.models import linear as linear
+from aejax.models import matching_pursuit as matching_pursuit
 from aejax.models import mixed_precision as mixed_precision
 from aejax.models import refined as refined
 from aejax.models import rematerialised as rematerialised

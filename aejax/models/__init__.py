@@ -19,6 +19,7 @@ from aejax.models.linear import linear as linear
 from aejax.models.linear import pca_params as pca_params
 from aejax.models.linear_path import start_as_pca as start_as_pca
 from aejax.models.linear_path import with_linear_path as with_linear_path
+from aejax.models.matching_pursuit import matching_pursuit as matching_pursuit
 from aejax.models.mixed_precision import mixed_precision as mixed_precision
 from aejax.models.refined import refined as refined
 from aejax.models.rematerialisation import rematerialised as rematerialised

@@ -68,6 +68,7 @@ def special_models(size: int = 1) -> dict[str, Autoencoder]:
         "rematerialised": aejax.rematerialised(dense_models(size)["undercomplete"]),
         "binary code": aejax.binary_code(base),
         "binary code, straight through": aejax.binary_code(base, activation=aejax.straight_through),
+        "matching pursuit": aejax.matching_pursuit(features, 4 * features, k=2),
         "leading units": aejax.leading_units(base, 2 * size),
         "refined": aejax.refined(base, losses.bernoulli, steps=2),
         "linear path": path,

@@ -1,0 +1,84 @@
+"""Matching pursuit: a dictionary without encoder, whose code is found one unit at a time."""
+
+import math
+import sys
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from aejax.hyperparameters import as_integer, check_range
+from aejax.layers.dictionary_layers import decoded, decoder_norms
+from aejax.layers.low_precision import matmul
+from aejax.promotion import promote_arrays
+from aejax.types import Array, Autoencoder, Key, Params
+
+
+def matching_pursuit(
+    features: int, units: int, *, k: int, decoder_norm: float = 1.0, dtype: DTypeLike = float
+) -> Autoencoder:
+    """Dictionary whose code is found by k steps of matching pursuit on its directions.
+
+    The residual starts as r = x − c. Each step selects the unit l whose unit direction d_l has the
+    largest r · d_l, adds max(r · d_l, 0) / ‖W_d,l‖ to h_l, and subtracts the step's reconstruction
+    from r. A unit may be selected again. The gradient flows through all steps, with the selected
+    units as constants.
+
+    Args:
+        features: number of features of the input and output.
+        units: number of units.
+        k: number of steps, so that at most k units are active.
+        decoder_norm: norm of the initial directions, above 0.
+        dtype: dtype of the parameters.
+
+    Returns:
+        An `Autoencoder` from [batch, features] to [batch, features] with code [batch, units] and
+        parameters {"decoder": {"kernel"}, "centre": {"bias"}}.
+
+    Raises:
+        ValueError: if a size or k is less than 1, or the norm is not positive. `encode` raises it
+            for inputs of another width.
+
+    Source: Mallat & Zhang 1993; Costa et al. 2025 (trained directions).
+
+    Example:
+        >>> import aejax, jax, jax.numpy as jnp
+        >>> model = aejax.matching_pursuit(8, 32, k=3)
+        >>> params = model.init(jax.random.key(0))
+        >>> int((model.encode(params, jnp.ones((1, 8))) != 0).sum()) <= 3
+        True
+    """
+    for name, size in (("features", features), ("units", units), ("k", k)):
+        check_range(f"matching_pursuit's {name}", as_integer(name, size), 1, math.inf)
+    check_range("decoder_norm", decoder_norm, sys.float_info.min, math.inf)
+
+    def init(key: Key) -> Params:
+        kernel = jax.random.normal(key, (units, features), dtype)
+        kernel = decoder_norm * kernel / jnp.linalg.norm(kernel, axis=1, keepdims=True)
+        return {"decoder": {"kernel": kernel}, "centre": {"bias": jnp.zeros(features, dtype)}}
+
+    def encode(params: Params, x: Array) -> Array:
+        kernel = params["decoder"]["kernel"]
+        if x.ndim != 2 or x.shape[1] != kernel.shape[1]:
+            raise ValueError(
+                f"expected an array [batch, {kernel.shape[1]}], got shape {list(x.shape)}"
+            )
+        norms = decoder_norms(params)
+        norms = jnp.where(norms > 0, norms, 1)
+        x, directions = promote_arrays(x, kernel / norms[:, None])
+        norms = norms.astype(x.dtype)
+
+        def select(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
+            residual, code = state
+            scores = matmul(residual, directions.T)
+            unit = jnp.argmax(scores, axis=1)
+            value = jax.nn.relu(jnp.take_along_axis(scores, unit[:, None], axis=1))
+            one_hot = jax.nn.one_hot(unit, len(norms), dtype=x.dtype)
+            return (residual - value * directions[unit], code + value * one_hot / norms), None
+
+        start = x - params["centre"]["bias"].astype(x.dtype)
+        code = jnp.zeros((len(x), len(norms)), x.dtype)
+        (_, code), _ = jax.lax.scan(select, (start, code), length=k)
+        return code
+
+    return Autoencoder(init, encode, decoded)

@@ -1,0 +1,43 @@
+"""Matching pursuit against a loop in NumPy, and its gradient against finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+
+import aejax
+
+FEATURES, UNITS, K = 5, 14, 4
+
+
+def test_codes_are_those_of_a_loop_over_steps(x64):
+    model = aejax.matching_pursuit(FEATURES, UNITS, k=K)
+    rng = np.random.default_rng(0)
+    kernel, centre = rng.normal(size=(UNITS, FEATURES)), rng.normal(size=FEATURES)
+    params = {"decoder": {"kernel": jnp.asarray(kernel)}, "centre": {"bias": jnp.asarray(centre)}}
+    x = rng.normal(size=(9, FEATURES))
+    norms = np.linalg.norm(kernel, axis=1)
+    expected = np.zeros((9, UNITS))
+    for row, example in enumerate(x):
+        residual = example - centre
+        for _ in range(K):
+            scores = kernel @ residual / norms
+            unit = scores.argmax()
+            expected[row, unit] += max(scores[unit], 0) / norms[unit]
+            residual = example - centre - expected[row] @ kernel
+    encode = jax.jit(model.encode)
+    np.testing.assert_allclose(encode(params, jnp.asarray(x)), expected, rtol=1e-10, atol=1e-12)
+
+    def error(params):
+        return jnp.sum(jnp.square(model.decode(params, encode(params, jnp.asarray(x))) - x))
+
+    check_grads(jax.jit(error), (params,), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+
+
+def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="k must lie in"):
+        aejax.matching_pursuit(FEATURES, UNITS, k=0)
+    model = aejax.matching_pursuit(FEATURES, UNITS, k=2)
+    with pytest.raises(ValueError, match=r"\[batch, 5\]"):
+        model.encode(model.init(jax.random.key(0)), jnp.ones((2, 4)))
