@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from experiments.harness.curves import MARGIN, SIDE, WIDTH, render_curve, sample_curves
+from experiments.harness.curves import (
+    MARGIN,
+    SIDE,
+    WIDTH,
+    fresh_curves,
+    render_curve,
+    sample_curves,
+)
 
 
 def test_a_straight_curve_is_gaussian_across_and_a_difference_of_error_functions_along():
@@ -36,6 +43,14 @@ def test_curves_have_the_unit_range():
     assert edge.mean() < 0.05 < found.mean()
     assert MARGIN > 3 * WIDTH
     assert len(np.unique(np.asarray(found), axis=0)) == 300
+
+
+def test_fresh_curves_replace_a_batch_by_others_for_each_key():
+    x = jnp.zeros((5, SIDE**2))
+    first, second = (fresh_curves(jax.random.key(seed), x) for seed in (0, 1))
+    np.testing.assert_allclose(first, sample_curves(jax.random.key(0), 5), atol=1e-6)
+    assert first.shape == x.shape
+    assert np.abs(first - second).max() > 0.5
 
 
 @pytest.mark.parametrize("size", [4, 8])
