@@ -36,9 +36,9 @@ the median over rounds with its quartiles; a ratio above one is faster than the 
 the median over rounds and *least* the minimum. `make bench` runs the benchmarks on an otherwise
 idle machine and writes this report, which keeps the results of other machines. `make bench-cuda`
 runs those that need a GPU. See also [the conclusions](../docs/performance.md), [the
-communication per step](results/communication.md) and [examples divided among
-devices](results/divided_data.md). `benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels`
-only write to [results](results).
+communication per step](results/communication.md), [plans for meshes of
+TPUs](results/mesh_plans.md) and [examples divided among devices](results/divided_data.md).
+`benchmarks.seeds`, `benchmarks.memory` and `benchmarks.kernels` only write to [results](results).
 """
 TIMES = ("first", "median", "least", "greatest", "ratio")
 
