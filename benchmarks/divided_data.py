@@ -86,10 +86,9 @@ def measure(config: Config, devices: int) -> dict[str, Any]:
         out_shardings=placement.data,
     )
     program = epoch.lower(state, data).compile()
-    together = steps_per_exchange(
-        data, jax.ShapeDtypeStruct((config.examples,), jnp.int32), config.batch_size, devices
-    )
-    assert config.examples % (together * config.batch_size) == 0  # one size of exchange
+    steps = config.examples // config.batch_size
+    together = steps_per_exchange(data, steps, config.batch_size, devices)
+    assert steps % together == 0  # all exchanges have one size
     memory = program.memory_analysis()
     assert memory is not None
     row_bytes = 4 * config.features

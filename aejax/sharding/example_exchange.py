@@ -54,8 +54,8 @@ def scan_divided(mesh: Mesh | AbstractMesh) -> Scan:
             batches = exchange(mesh, data, indices.reshape(-1, min(batch_size, len(indices))))
             return jax.lax.scan(function, carry, batches)
 
-        group = steps_per_exchange(data, order, batch_size, mesh.shape["data"]) * batch_size
-        last = len(order) % batch_size
+        steps, last = divmod(len(order), batch_size)
+        group = steps_per_exchange(data, steps, batch_size, mesh.shape["data"]) * batch_size
         full = len(order) - last
         groups, measured = full - full % group, []
         parts = ((0, groups, group), (groups, full - groups, full - groups), (full, last, last))
@@ -68,12 +68,12 @@ def scan_divided(mesh: Mesh | AbstractMesh) -> Scan:
     return scan
 
 
-def steps_per_exchange(data: DividedData, order: Array, batch_size: int, devices: int) -> int:
+def steps_per_exchange(data: DividedData, steps: int, batch_size: int, devices: int) -> int:
     """Number of steps whose examples are exchanged together, at least 1.
 
     Args:
         data: the examples.
-        order: indices of the examples of all steps.
+        steps: number of steps with full batches.
         batch_size: number of examples per step.
         devices: number of devices that share a batch.
 
@@ -83,9 +83,8 @@ def steps_per_exchange(data: DividedData, order: Array, batch_size: int, devices
     """
     rows = jax.tree.leaves(data.blocks)
     bytes_per_example = sum(math.prod(row.shape[1:]) * row.dtype.itemsize for row in rows)
-    indices = 2 * devices * order.dtype.itemsize
+    indices = 2 * devices * jnp.dtype(jnp.int32).itemsize
     share = -(-batch_size // devices)
-    steps = len(order) // batch_size
     most = max(1, min(steps, EXCHANGE_BYTES // (share * (bytes_per_example + indices))))
     return next((size for size in range(most, most // 2, -1) if steps % size == 0), most)
 
