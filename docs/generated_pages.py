@@ -23,7 +23,14 @@ API = {
         "aejax.penalties",
     ),
     "Data": ("aejax.data",),
-    "Training": ("aejax.training", "aejax.runs", "aejax.checkpoints", "aejax.sharding"),
+    "Training": (
+        "aejax.training",
+        "aejax.trackers",
+        "aejax.runs",
+        "aejax.checkpoints",
+        "aejax.sharding",
+        "aejax.planning",
+    ),
     "Evaluation and figures": ("aejax.evaluation", "aejax.plots", "aejax.report", "aejax.studies"),
     "Theory": ("aejax.theory", "aejax.theory.analysis.backpropagation"),
     "Layers": (
