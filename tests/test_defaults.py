@@ -92,8 +92,9 @@ def is_sharded(placement, *shape: int) -> bool:
 
 def test_layers_of_1024_units_and_arrays_of_4096_elements_are_sharded_by_default():
     model = sharding.tensor_parallel(MESH)
-    assert is_sharded(model, 1024)
-    assert not is_sharded(model, 1022)
+    assert is_sharded(model, 4, 1024)
+    assert not is_sharded(model, 4, 1022)
+    assert not is_sharded(model, 1024)  # a bias
     full = sharding.fully_sharded(sharding.data_parallel(MESH))
     assert is_sharded(full, 4096)
     assert not is_sharded(full, 4092)

@@ -37,10 +37,11 @@ def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Ar
 
     Source: Makhzani & Frey 2014, §2.1.
     """
-    limit = as_integer("top_k's k or at_most", k if at_most is None else at_most)
+    limit = as_integer("top_k's k", k) if at_most is None else as_integer("at_most", at_most)
     if limit < 1:
         raise ValueError(f"top_k needs k of at least 1, got k = {limit}")
-    check_range("top_k's k", k, 1, limit)
+    if at_most is not None:
+        check_range("top_k's k", k, 1, limit)
 
     def activation(z: Float[Array, "*batch units"]) -> Float[Array, "*batch units"]:
         if limit > z.shape[-1]:

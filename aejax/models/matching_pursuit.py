@@ -77,7 +77,7 @@ def matching_pursuit(
             return (residual - value * directions[unit], code + value * one_hot / norms), None
 
         start = x - params["centre"]["bias"].astype(x.dtype)
-        code = jnp.zeros((len(x), len(norms)), x.dtype)
+        code = jnp.zeros((x.shape[0], len(norms)), x.dtype)
         (_, code), _ = jax.lax.scan(select, (start, code), length=k)
         return code
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax import training
@@ -145,13 +146,15 @@ def load_in_memory(options: Options) -> Examples:
         columns=() if dataset.schema is None else dataset.schema.columns,
     )
     shape = input_shape(configuration, facts.shape)
-    every, test = (  # on the host: training copies to each device the examples that it stores
+    every, test = (
         Batch(cast(Array, model_rows(normalisation, x, shape)), weight=weight_of(observed))
         for x, observed in (
             (dataset.x_train, dataset.observed_train),
             (dataset.x_test, dataset.observed_test),
         )
     )
+    test = jax.tree.map(jnp.asarray, test)
+    # On the host: training copies to each device the examples that it stores.
     train, validation = _split(configuration, every)
     data = {"data": train, "batch_size": configuration.batch_size, "validation": validation}
 
@@ -273,11 +276,11 @@ def facts_of(
     return DataFacts(x_train.shape[1:], len(x_train) - held_out, held_out, is_bounded)
 
 
-def weight_of(observed: np.ndarray | None) -> Array | None:
+def weight_of(observed: np.ndarray | None) -> Any:
     """Weights of elements: 1 for observed values, 0 for others; None if all are observed."""
     if observed is None:
         return None
-    return cast(Array, np.asarray(observed, np.float32).reshape(len(observed), -1))
+    return np.asarray(observed, np.float32).reshape(len(observed), -1)
 
 
 def _split(configuration: Training, batch: Batch) -> tuple[Batch, Batch | None]:

@@ -79,7 +79,13 @@ RECIPES: dict[RecipeName, Recipe] = {
     ),
     "sparse": Recipe(
         "KL sparsity penalty: few active units",
-        replace(_FEATURES, penalty=Penalties(sparsity=3.0, rho=0.05)),
+        replace(
+            _FEATURES,
+            penalty=Penalties(sparsity=30.0, rho=0.05),
+            epochs=40,
+            batch_size=500,
+            learning_rate=0.01,
+        ),
     ),
     "contractive": Recipe(
         "penalty on the encoder's Jacobian",

@@ -111,8 +111,8 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
     [
         (
             "fit",
-            "no command fit | train, sweep, runs, compare, encode, reconstruct, score, explore, "
-            "export, publish, push, pull, verify, report, data",
+            "no command fit | train, sweep, plan, runs, compare, encode, reconstruct, score, "
+            "explore, export, publish, push, pull, verify, report, data",
         ),
         ("fit", "Help: aejax --help"),
         ("trian", "no command trian; did you mean train?"),

@@ -73,7 +73,7 @@ def test_options_override_recipe():
     training = _command(words.split()).training
     recipe = RECIPES["sparse"].training
     assert (training.epochs, training.penalty.rho, training.sizes) == (3, 0.1, (784, 50))
-    assert training.penalty.sparsity == recipe.penalty.sparsity == 3
+    assert training.penalty.sparsity == recipe.penalty.sparsity == 30
     assert training.learning_rate == recipe.learning_rate
 
 
