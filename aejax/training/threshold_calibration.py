@@ -102,13 +102,15 @@ def _largest_below(params: Params, batches: Batches, rank: int) -> tuple[np.floa
     bits, prefix, above = 8 * dtype.itemsize - 1, 0, 0  # without the sign
     while bits:
         width = min(DIGIT_BITS, bits)
-        counts = sum(_digit_counts(params, x, prefix, bits, width) for x in batches())
-        largest_first = np.cumsum(np.asarray(counts, np.int64)[::-1]) + above
+        counts = np.zeros(2**DIGIT_BITS, np.int64)
+        for x in batches():
+            counts += _digit_counts(params, x, prefix, bits, width)
+        largest_first = np.cumsum(counts[::-1]) + above
         position = int(np.searchsorted(largest_first, rank, side="right"))
         digit = max(len(counts) - 1 - position, 0)  # 0 if there are no more than `rank`
         above += int(np.sum(counts[digit + 1 :]))
         prefix, bits = (prefix << width) | digit, bits - width
-    return np.array(prefix, f"u{dtype.itemsize}").view(dtype)[()], above
+    return np.array([prefix], f"u{dtype.itemsize}").view(dtype)[0], above
 
 
 def _digit_counts(params: Params, x: Array, prefix: int, bits: int, width: int) -> np.ndarray:
