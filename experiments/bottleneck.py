@@ -11,8 +11,8 @@ Expected: of the variance of digits a code of 10 loses 30 % by the deep autoenco
           of 20 (35 % against 38 %) and equal at 40. On whitened photographs the deep autoencoder
           loses 0.5 to 1.7 points less than PCA up to a code of 10, and 1.1 and 3.1 points more at
           20 and 40; 300 steps were not compared with more.
-Selection: batch size and learning rate are those of thirty_numbers; nothing was chosen for this
-          experiment.
+Selection: batch size and learning rate are those of thirty_numbers, where no record shows how they
+          were chosen; nothing was chosen for this experiment.
 Run time: 25 minutes on two cores that were shared with other work.
 """
 

@@ -9,8 +9,8 @@ Command:  python -m experiments.linear_to_nonlinear
 Expected: on MNIST with a code of 8, the network 784-128-64-8-64-128-784 has PCA's error with linear
           units, 29.4 per image, to 0.03 %; a quarter of a GELU decreases it to 20.2, GELU units to
           16.6. Each step of the dial decreases it, the first one most.
-Selection: batch size and learning rate are those of thirty_numbers, chosen on held-out digits;
-          nothing was chosen for this experiment.
+Selection: batch size and learning rate are those of thirty_numbers, where no record shows how they
+          were chosen; nothing was chosen for this experiment.
 Run time: 12 minutes on two cores that were shared with other work.
 """
 

@@ -5,10 +5,10 @@ Claim:    with more code units than inputs and no regulariser, an autoencoder re
           each make it reconstruct data but not noise, and give codes that classify better.
 Source:   Goodfellow, Bengio & Courville 2016, §14.2; Vincent et al. 2010, §3.
 Command:  python -m experiments.overcomplete
-Expected: on MNIST at 14 × 14 with 400 logistic units, the plain autoencoder leaves less than 0.05
-          of the variance of noise unexplained; each regulariser increases the unexplained share of
-          noise minus that of data by more than 0.3, and all except L1 (no change) increase the
-          accuracy on the code by 0.05.
+Expected: on MNIST at 14 × 14 with 400 logistic units, the plain autoencoder loses 2 % of the
+          variance of noise. With a regulariser 59 to 94 % of it are lost, and 17 to 46 % of that of
+          data; all except L1 (no change) increase the accuracy on the code by 5 to 6 points.
+Selection: weights of regularisers: not tuned; no record shows how other settings were chosen.
 Run time: three minutes on one idle core.
 """
 
@@ -140,7 +140,11 @@ def plot(config: Config, results: harness.Results) -> Figure:
     """Draw the lost share of variance and the accuracy on the code: mean ± standard error."""
     positions = np.arange(len(SEEDED))
     with figure_style():
-        figure = Figure(figsize=(8.4, 3.2))
+        figure = Figure(figsize=(8.4, 3.4))
+        plain, *others = (100 * np.mean(results.metrics[name]["noise"]) for name in SEEDED)
+        figure.suptitle(
+            f"Noise: {plain:.0f} % lost without a regulariser, {min(others):.0f} % or more with one"
+        )
         lost, accuracy = figure.subplots(1, 2)
         bars = ((lost, "data", -0.2, 0), (lost, "noise", 0.2, 1), (accuracy, "accuracy", 0, 0))
         for axis, what, shift, colour in bars:
@@ -148,15 +152,14 @@ def plot(config: Config, results: harness.Results) -> Figure:
             axis.bar(positions + shift, seeds.mean(axis=1), 0.4, color=COLOURS[colour], label=what,
                      yerr=stats.sem(seeds, axis=1))  # fmt: skip
         lost.set(title="lost share of variance", yscale="log")
-        lost.legend()
         pixels = results.metrics["pixels"]["accuracy"]
         accuracy.axhline(pixels, color=COLOURS[6], linestyle="--", label="pixels")
         values = [value for name in SEEDED for value in results.metrics[name]["accuracy"]]
         accuracy.set(title="accuracy of a linear classifier on the code")
         accuracy.set_ylim(min([*values, pixels]) - 0.02, max([*values, pixels]) + 0.02)
-        accuracy.legend()
         for axis in (lost, accuracy):
             axis.set_xticks(positions, SEEDED, rotation=20)
+            axis.legend()
     return figure
 
 

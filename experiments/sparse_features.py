@@ -148,7 +148,7 @@ def plot(config: Config, results: harness.Results) -> Figure:
     worst = max(np.mean(each["deviation"]) for each in metrics["rho"].values())
     with figure_style():
         figure = Figure(figsize=(10.4, 6))
-        figure.suptitle(f"Mean activations of units within {100 * worst:.0f} % of the target ρ")
+        figure.suptitle(f"Mean activations of units within {100 * worst:.1f} % of the target ρ")
         curves, images = figure.subfigures(2, 1, height_ratios=(1, 1.05))
         axes = curves.subplots(1, 4)
         panels = (

@@ -27,14 +27,15 @@ FIGURES = (
     CourseFigure(
         "Undercomplete: the code is a bottleneck",
         "bottleneck",
-        "Curves descend with the code size; on digits and faces that of the deep autoencoder is "
-        "below that of PCA, on whitened photographs both coincide.",
+        "Curves descend with the code size; that of the deep autoencoder is below that of PCA on "
+        "digits, and on faces except for the largest code; on whitened photographs both nearly "
+        "coincide.",
     ),
     CourseFigure(
         "Overcomplete: copying, and regularisers against it",
         "overcomplete",
         "Without a regulariser the bars of lost variance are short for data and for noise; with "
-        "any regulariser noise is lost.",
+        "any regulariser most of the noise is lost, and less of the data.",
     ),
     CourseFigure(
         "Linear autoencoder = PCA",
@@ -56,7 +57,8 @@ FIGURES = (
     CourseFigure(
         "Real inputs: linear output, squared error",
         "faces",
-        "Parts of faces: the deep autoencoder preserves more of eyes, noses and mouths than PCA.",
+        "Parts of faces of new people: both codes blur them; edges are sharper with the deep "
+        "autoencoder (GELU) than with PCA.",
     ),
     CourseFigure(
         "L2 regularisation (weight decay)",
@@ -67,25 +69,26 @@ FIGURES = (
     CourseFigure(
         "Tied weights",
         "weight_sharing",
-        "Bars of tied weights are at least as high as those of untied ones, and nearly every run "
-        "is above zero: tied weights do not help here.",
+        "Bars of tied weights are higher than those of untied ones, slightly with 100 examples; "
+        "most runs with 100 examples and all with 400 are above zero: tied weights do not help "
+        "here, although their training errors (diamonds) are closer to the test errors.",
     ),
     CourseFigure(
         "Contractive: sensitive to few directions",
         "contractive_manifold",
-        "The contractive code is sensitive to the first few directions only; they are deformed "
-        "strokes of the digit, where those of the plain code are blobs.",
+        "The contractive code needs the fewest directions for most of Σ σ²; its leading directions "
+        "resemble deformed strokes of the digit, where those of the plain code are blobs.",
     ),
     CourseFigure(
         "Denoising: filters against noise",
         "denoising_filters",
-        "Without noise most filters are noise; with more masked pixels they become dots and pen "
+        "Without noise most filters are noise; with more masked pixels most become dots or pen "
         "strokes.",
     ),
     CourseFigure(
         "Denoising and weight decay on photographs",
         "edge_detectors",
-        "Denoising filters are oriented edges; those of weight decay are noise.",
+        "Many denoising filters are oriented edges; those of weight decay are noise.",
     ),
     CourseFigure(
         "Denoising: manifold and score",
@@ -97,19 +100,21 @@ FIGURES = (
         "Sparse: KL penalty on the mean activation",
         "sparse_features",
         "Mean activations are on the line of their targets; the deviation decreases as 1/β while "
-        "the error increases; the accuracy is best at moderate sparsity.",
+        "the error increases; the accuracy is above that of the dense code at moderate sparsity, "
+        "and below it for the sparsest codes.",
     ),
     CourseFigure(
         "Convolution and transposed convolution",
         "transposed_convolution",
         "Windows slide over numbered squares, forwards and transposed; contrast is most uneven "
-        "with a kernel of 3 at stride 2, and a flat image becomes a checkerboard.",
+        "with a kernel of 3 at stride 2, and at the start of training a flat image becomes a "
+        "checkerboard.",
     ),
     CourseFigure(
         "Unpooling with indices; segmentation",
         "segmentation",
-        "Street scenes: with transferred indices, regions have thin details, such as poles; "
-        "without them, smooth blobs.",
+        "Street scenes: with transferred indices, regions have thin details, many of them wrong; "
+        "without indices they are smooth blobs.",
     ),
     CourseFigure(
         "Deep against shallow",
@@ -119,8 +124,8 @@ FIGURES = (
     CourseFigure(
         "Exponential savings by depth",
         "depth_savings",
-        "The line of parameters ascends with the folds for a single layer, and is nearly flat for "
-        "a deep decoder; only the constructed deep decoder draws the sawtooth.",
+        "The line of parameters ascends steeply with the folds for a single layer, slowly for a "
+        "deep decoder; only the constructed deep decoder draws the sawtooth.",
     ),
     CourseFigure(
         "Greedy layer-wise pretraining",
@@ -136,22 +141,25 @@ FIGURES = (
     CourseFigure(
         "30-dimensional codes of digits",
         "thirty_numbers",
-        "From PCA to the deep autoencoder, digits become indistinguishable from the test images.",
+        "Rows of deep autoencoders are hard to distinguish from the test images; that of PCA is "
+        "blurred.",
     ),
     CourseFigure(
         "30-dimensional codes: which component helps",
         "thirty_numbers_parts",
-        "Bars: without GELU units, Muon, augmentation, schedule or refinement the error is larger.",
+        "Bars: without GELU units, Muon, augmentation, schedule or refinement the error is larger, "
+        "without cubic interpolation or the wide decoder it is smaller.",
     ),
     CourseFigure(
         "Codes of six dimensions: curves",
         "six_numbers",
-        "Strokes are reconstructed as strokes by the deep autoencoder, as blots by PCA.",
+        "Strokes are reconstructed as strokes by the deep autoencoder with 6 dimensions and by "
+        "logistic PCA with 18, as blots by PCA.",
     ),
     CourseFigure(
         "Application: faces",
         "faces",
-        "The deep autoencoder's rows are sharper than those of PCA.",
+        "The row of the deep autoencoder (GELU) is sharper than that of PCA; both lose detail.",
     ),
     CourseFigure(
         "Application: semantic hashing",
@@ -162,7 +170,7 @@ FIGURES = (
         "Application: inpainting",
         "inpainting",
         "Coloured squares are filled: in digits the network continues strokes that the others "
-        "blur; in faces and photographs PCA is closest to the original.",
+        "blur or end; in faces and photographs PCA has the highest PSNR.",
     ),
     CourseFigure(
         "Application: pretraining a classifier",
@@ -172,13 +180,13 @@ FIGURES = (
     CourseFigure(
         "Application: clusters",
         "codes_as_features",
-        "Tables of digits by cluster, below the centre of each cluster: the diagonal is darker "
-        "and the centres are sharper for the autoencoder.",
+        "Tables of digits by cluster, below the centre of each cluster: most of the diagonal is "
+        "darker and the centres are sharper for the autoencoder.",
     ),
     CourseFigure(
         "Application: maps of the code",
         "code_clusters",
-        "Digits on a plane: regions of one colour for the autoencoder, mixed colours for PCA.",
+        "Digits on a plane: more regions of one colour for the autoencoder than for PCA.",
     ),
 )
 """Figures in the order of the course; an experiment may belong to several topics."""

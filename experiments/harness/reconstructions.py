@@ -65,11 +65,17 @@ def measure_fit(fit: Fit, x: Array, x_test: Array) -> Results:
     return Results(errors, {"x_hat": np.asarray(reconstruction(x_test[:NUM_SHOWN]))})
 
 
-def draw_reconstructions(results: Results) -> Figure:
-    """Draw test images and each method's reconstructions, with its mean test error."""
+def draw_reconstructions(results: Results, title: str) -> Figure:
+    """Draw test images and each method's reconstructions, with its mean test error.
+
+    Args:
+        results: errors and images of `compare_methods`.
+        title: title of the figure.
+    """
     rows = ["test images", *reversed(results.metrics)]
     with figure_style():
-        figure = Figure(figsize=(7.6, 0.95 * len(rows)))
+        figure = Figure(figsize=(7.6, 0.3 + 0.95 * len(rows)))
+        figure.suptitle(title)
         for axis, name in zip(figure.subplots(len(rows), 1), rows, strict=True):
             mosaic(axis, results.arrays[name], columns=NUM_SHOWN)
             found = results.metrics.get(name)
