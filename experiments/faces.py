@@ -115,7 +115,7 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 def plot(config: Config, results: harness.Results) -> Figure:
     """Draw patches of test people above each method's reconstructions."""
-    deep, pca = (np.mean(values) for _, values in primary(results.metrics)[1:3])
+    deep, pca = (np.asarray(values).mean() for _, values in primary(results.metrics)[1:3])
     return draw_reconstructions(
         results, f"Error of a test patch: {deep:.0f} by a deep autoencoder, {pca:.0f} by PCA"
     )

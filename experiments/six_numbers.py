@@ -122,7 +122,7 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 def plot(config: Config, results: harness.Results) -> Figure:
     """Draw test curves above each method's reconstructions."""
-    deep, pca = (np.mean(values) for _, values in primary(results.metrics)[1:3])
+    deep, pca = (np.asarray(values).mean() for _, values in primary(results.metrics)[1:3])
     return draw_reconstructions(
         results,
         f"Error of a test curve: {deep:.2f} with a deep code of {config.code}, {pca:.2f} by PCA "
