@@ -251,6 +251,18 @@ def reconstruct(objective: Objective, params: Params, x: Array) -> Array:
     return objective.loss.mean(model.decode(params, model.encode(params, x)))
 
 
+def target_of(record: Pass) -> Array:
+    """Target of the loss: that of the batch, or its clean x.
+
+    Args:
+        record: record of a forward pass.
+
+    Returns:
+        The target, [batch, *output].
+    """
+    return record.batch.x if record.batch.target is None else record.batch.target
+
+
 def reconstruction_losses(loss: Loss, record: Pass) -> Array:
     """Reconstruction loss of each example: Σ_i weight_i ℓ(output, target)_i.
 
@@ -265,7 +277,7 @@ def reconstruction_losses(loss: Loss, record: Pass) -> Array:
         ValueError: if the loss does not return the shape of the target, the output has fewer
             elements than the target, or the weights fit neither [batch] nor the target's axes.
     """
-    target = record.batch.x if record.batch.target is None else record.batch.target
+    target = target_of(record)
     if not jnp.issubdtype(target.dtype, jnp.floating):
         if target.shape == record.output.shape:  # binary values or counts
             target = target.astype(record.output.dtype)

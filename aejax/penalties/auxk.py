@@ -13,6 +13,7 @@ from aejax.hyperparameters import as_integer, check_range
 from aejax.layers.activations import top_k
 from aejax.layers.dictionary_layers import pre_activations
 from aejax.layers.low_precision import matmul
+from aejax.objectives import target_of
 from aejax.promotion import promote_arrays
 from aejax.types import Array, Params, Pass, Penalty, Tracked
 
@@ -133,7 +134,7 @@ def auxk(
 
     def penalty(record: Pass) -> Array:
         dead = _dead_units(record, select, dead_after)
-        target = record.batch.x if record.batch.target is None else record.batch.target
+        target = target_of(record)
         target, output = jax.lax.stop_gradient((target.astype(record.output.dtype), record.output))
         residual = target - output
         share = jnp.minimum(jnp.sum(dead) / k, 1).astype(output.dtype)

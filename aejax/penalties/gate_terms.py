@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from aejax.contracts import check_callable
 from aejax.layers.dictionary_layers import decoded, pre_activations
+from aejax.objectives import target_of
 from aejax.types import Array, Params, Pass, Penalty
 
 
@@ -68,7 +69,7 @@ def gate_reconstruction(*, decoder: Callable[[Params], Params] = jax.lax.stop_gr
     def penalty(record: Pass) -> Array:
         gate = jax.nn.relu(pre_activations(record.params, record.x_corrupted))
         output = decoded(decoder(record.params), gate)
-        target = record.batch.x if record.batch.target is None else record.batch.target
+        target = target_of(record)
         return jnp.sum(jnp.square(target.astype(output.dtype) - output), axis=1)
 
     return penalty

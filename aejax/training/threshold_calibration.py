@@ -104,7 +104,7 @@ def _largest_below(params: Params, batches: Batches, rank: int) -> tuple[np.floa
         width = min(DIGIT_BITS, bits)
         counts = np.zeros(2**DIGIT_BITS, np.int64)
         for x in batches():
-            counts += _digit_counts(params, x, prefix, bits, width)
+            counts += np.asarray(_digit_counts(params, x, prefix, bits, width), np.int64)
         largest_first = np.cumsum(counts[::-1]) + above
         position = int(np.searchsorted(largest_first, rank, side="right"))
         digit = max(len(counts) - 1 - position, 0)  # 0 if there are no more than `rank`
@@ -113,13 +113,9 @@ def _largest_below(params: Params, batches: Batches, rank: int) -> tuple[np.floa
     return np.array([prefix], f"u{dtype.itemsize}").view(dtype)[0], above
 
 
-def _digit_counts(params: Params, x: Array, prefix: int, bits: int, width: int) -> np.ndarray:
-    """Counts of the next `width` bits of the patterns whose first bits are `prefix`."""
-    return np.asarray(_counts(params, x, prefix, bits, width), np.int64)
-
-
 @jax.jit
-def _counts(params: Params, x: Array, prefix: Array, bits: Array, width: Array) -> Array:
+def _digit_counts(params: Params, x: Array, prefix: Array, bits: Array, width: Array) -> Array:
+    """Counts of the next `width` bits of the patterns whose first bits are `prefix`."""
     z = pre_activations(params, x)
     kind = jnp.dtype(f"uint{8 * z.dtype.itemsize}")
     pattern = jax.lax.bitcast_convert_type(jnp.where(z > 0, z, jnp.zeros_like(z)), kind)

@@ -72,6 +72,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "objectives.noiseless": "likewise",
     "objectives.reconstruct": "likewise",
     "objectives.reconstruction_losses": "likewise",
+    "objectives.target_of": "selects an array of the record",
     "penalties.kernels": "selects leaves of a tree",
     "theory.certificates": "runs the theorems, which cite their own",
     "theory.pose": "checks its arguments",
