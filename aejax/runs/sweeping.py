@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from aejax.data.table_files import import_pandas
+from aejax.data.data_frames import import_pandas
 from aejax.hyperparameters import as_integer
 from aejax.runs.array_files import write_columns
 from aejax.runs.atomic_files import write_text
