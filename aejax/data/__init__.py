@@ -3,6 +3,8 @@
 With `covariance_scale`, PCA is the singular value decomposition of the normalised data.
 """
 
+from aejax.data.activation_shards import Activations as Activations
+from aejax.data.activation_shards import open_activations as open_activations
 from aejax.data.array_checks import check_array as check_array
 from aejax.data.array_checks import check_dataset as check_dataset
 from aejax.data.array_checks import check_support as check_support

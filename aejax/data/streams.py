@@ -1,10 +1,8 @@
 """Streamed data sets, read from disk on access: `.npy`, image folders, array_record, TFDS."""
 
 import io
-import mmap
 import os
 from collections.abc import Callable
-from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Integer
 
+from aejax.data.activation_shards import MANIFEST, open_activations
 from aejax.data.catalogue import TENSORFLOW_FREE
-from aejax.data.dtypes import check_dtype, is_floating
+from aejax.data.dtypes import is_floating
 from aejax.data.files import READ_ERRORS, format_advice, not_images, npy_header
 from aejax.data.image_file import ImageForm, ImageMode
 from aejax.data.image_folder import ImageFiles, open_splits
 from aejax.data.lazy_array import LazyArray
+from aejax.data.memory_mapping import memory_mapped
 from aejax.data.prepared import input_of, open_builder
 from aejax.data.split import every_fifth
 from aejax.repr_text import record_text
@@ -68,6 +68,7 @@ def open_stream(
 
     - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is memory-mapped; pages
       are released after each read.
+    - A folder of activations that `runs.harvest` has written.
     - A folder of images of one size and mode, sorted by file name, or of one subfolder of images
       for each class, or of such folders `train` and `test`.
     - An `.array_record` file, or a folder of them, in which every record is a `.npy` file.
@@ -174,47 +175,6 @@ def _read_one(x: LazyArray, row: int, skip: int, skipped: set[int]) -> np.ndarra
     return example
 
 
-def memory_mapped(path: str | PathLike[str]) -> LazyArray:
-    """Memory-map a `.npy` file; its pages are released after every read.
-
-    Args:
-        path: the `.npy` file.
-
-    Returns:
-        Its examples, in native byte order.
-
-    Raises:
-        ValueError: for a file that is not an array of real numbers, or in Fortran order.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            shape, is_fortran, dtype = npy_header(file, path.stat().st_size)
-            start = file.tell()
-            memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if hasattr(memory, "madvise"):
-            memory.madvise(mmap.MADV_RANDOM)  # no read-ahead
-        check_dtype(dtype, "it")
-        if is_fortran:
-            raise ValueError(
-                "it is in Fortran order, in which an example is not contiguous; save "
-                "np.ascontiguousarray of the array"
-            )
-        if len(shape) < 2 or not prod(shape):
-            raise ValueError(f"it is {dtype}{list(shape)}; a stream needs [examples, *features]")
-        x = np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
-    except READ_ERRORS as error:
-        raise ValueError(f"{path} is not a readable .npy file of numbers: {error}") from error
-
-    def read(rows: np.ndarray) -> np.ndarray:
-        found = x[rows].astype(dtype.newbyteorder("="), copy=False)
-        if hasattr(memory, "madvise"):
-            memory.madvise(mmap.MADV_DONTNEED)  # release the pages, so that memory does not grow
-        return found
-
-    return LazyArray(str(path), read, shape, dtype.newbyteorder("="))
-
-
 def array_records(path: str | PathLike[str]) -> LazyArray:
     """Open an `.array_record` file, or a folder of them, in which every record is a `.npy` file.
 
@@ -266,7 +226,8 @@ def _opened_images(name: str, form: ImageForm) -> list[tuple[ImageFiles, LazyArr
     """Splits of a folder of images; none for other data."""
     path = Path(os.path.expanduser(name))
     arrays = [path / f"{part}.npy" for part in SPLITS]
-    is_other = _is_prepared(name) or all(map(Path.exists, arrays)) or _has_records(path)
+    is_array = all(map(Path.exists, arrays)) or path.joinpath(MANIFEST).exists()
+    is_other = _is_prepared(name) or is_array or _has_records(path)
     if path.is_dir() and not is_other:
         return open_splits(path, form)
     if form != ImageForm() and (_is_prepared(name) or path.exists()):
@@ -283,6 +244,8 @@ def _sources(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]
         raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
     if _has_records(path):
         return [array_records(path)]
+    if path.joinpath(MANIFEST).exists():
+        return [open_activations(path).rows]
     return (
         [memory_mapped(path / f"{part}.npy") for part in SPLITS] if path.is_dir() else [_file(path)]
     )

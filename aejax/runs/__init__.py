@@ -1,12 +1,14 @@
 """Training runs in folders: checkpoints, history and metrics, for any objective.
 
 `train`, `sweep`, `open`, `open_sweep`, `encode` and `reconstruct` serve scripts and notebooks; the
-command line uses the same modules. `Options` has the settings of `aejax train`.
+command line uses the same modules. `harvest` writes activations of a network, on which dictionaries
+are trained. `Options` has the settings of `aejax train`.
 """
 
 from aejax.runs import loggers as loggers
 from aejax.runs.configuration import Options as Options
 from aejax.runs.configuration import Training as Training
+from aejax.runs.harvesting import harvest as harvest
 from aejax.runs.inference import encode as encode
 from aejax.runs.inference import reconstruct as reconstruct
 from aejax.runs.opening import ObjectiveRun as ObjectiveRun

@@ -11,7 +11,7 @@ from PIL import Image
 
 from aejax import data
 from aejax.data import UnreadableExampleError, guarded, load_file, open_stream, standardise
-from aejax.data.streams import memory_mapped
+from aejax.data.memory_mapping import memory_mapped
 
 X = np.random.default_rng(0).integers(256, size=(23, 5, 4), dtype=np.uint8)
 
