@@ -1,38 +1,47 @@
-"""Sparse dictionaries on known features: aejax beside SAELens, by recovery of the truth and time.
+"""Sparse dictionaries on known features: aejax beside SAELens, by recovery of the truth.
 
 The law is `data.SYNTHSAEBENCH_TWIN`, of which each seed is a draw: 1024 features in 96 dimensions,
-with 384 latents. Both packages train TopK dictionaries with AuxK on fresh samples of the same
-features, with the same batch size, number of samples and learning rate: SAELens by its own trainer
-and generator with its defaults, aejax as one compiled program. Both are judged on the same samples
-by `aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
+with 384 units. Both packages train each activation on fresh samples of the same features, with the
+same batch size, number of samples and decay of the learning rate: SAELens by its own trainer and
+generator, aejax as one compiled program. The learning rate of each package and activation is the
+one of three with the highest F1 on another draw. Both are judged on the same samples by
+`aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
+
+Each trained dictionary is one cell of the results, which are written after each: a command that is
+interrupted resumes. `--packages aejax` and `--packages SAELens` can run side by side.
 
 Command:  python -m benchmarks.peers_dictionaries
-Run time: half an hour on one idle core; needs sae-lens.
+Run time: four hours on one idle core; needs sae-lens.
 """
 
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
-import optax
 import tyro
 
-import aejax
-from aejax import augmentations, data, evaluation, losses, penalties, trackers, training
+from aejax import data, evaluation
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
+from benchmarks import dictionary_recipes, saelens_recipes
+from benchmarks.dictionary_recipes import Encode, Sizes
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results" / "peers_dictionaries.json"
-STEPS_PER_EPOCH = 64
-"""Number of steps of an epoch of aejax, whose placeholder data set this many batches fill."""
+RESULTS = Path(__file__).parents[1] / "docs" / "results" / "dictionaries"
+COEFFICIENTS = {
+    "L1": (1.0, 2.0, 4.0),
+    "Gated": (1.0, 2.0, 4.0),
+}
+"""Coefficients of activations whose number of active units is not given."""
+
+PACKAGES = {"aejax": dictionary_recipes.train, "SAELens": saelens_recipes.train}
+Train = Callable[..., tuple[np.ndarray, Encode]]
 
 
 @dataclass(frozen=True)
@@ -42,186 +51,124 @@ class Config:
     law: data.DictionaryLaw = data.SYNTHSAEBENCH_TWIN
     """law of the features"""
     units: int = 384
-    """number of latents"""
+    """number of units"""
     k: tuple[int, ...] = (4, 6, 8)
-    """numbers of active latents; of the 384 most frequent features, 6 are active in an example"""
+    """numbers of active units; of the 384 most frequent features, 6 are active in an example"""
     samples: int = 1_048_576
     """number of training samples"""
     batch_size: int = 1024
     """number of samples of a step"""
-    learning_rate: float = 1e-3
-    """learning rate of Adam"""
-    dead_after: int = 1000
-    """number of steps without activity after which a latent counts as dead"""
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    """learning rates of Adam, of which one is chosen"""
+    dead_after: int = 200
+    """number of steps without activity after which a unit of aejax counts as dead"""
     seeds: int = 5
     """number of seeds, each with features of its own"""
+    choice_seed: int = 1000
+    """seed of the draw on which learning rates are chosen"""
     test_samples: int = 65_536
     """number of samples of the evaluation"""
+    packages: tuple[str, ...] = ("aejax", "SAELens")
+    """packages to train"""
+    activations: tuple[str, ...] = tuple(dictionary_recipes.RECIPES)
+    """activations to train"""
 
 
-class Trained(NamedTuple):
-    """A trained dictionary.
-
-    rows:        direction of each latent, [units, dimensions].
-    reconstruct: x [batch, dimensions] -> code [batch, units] and x̂.
-    seconds:     wall-clock duration of training, without compilation.
-    """
-
-    rows: np.ndarray
-    reconstruct: Callable[[Any], tuple[Any, Any]]
-    seconds: float
-
-
-def train_aejax(truth: data.SyntheticDictionary, config: Config, k: int, seed: int) -> Trained:
-    """TopK with AuxK and directions of unit norm, end to end as one compiled program."""
-    dimensions = truth.directions.shape[1]
-    model = aejax.dictionary(dimensions, config.units, activation=aejax.top_k_relu(k=k))
-    auxk = penalties.auxk(k=dimensions // 2, dead_after=config.dead_after)
-    sample = partial(data.sample_examples, truth=truth)
-    objective = aejax.objective(
-        model,
-        losses.squared,
-        augmentation=augmentations.fresh_samples(sample),
-        penalties={"auxk": (1 / 32, auxk)},
-        tracker=trackers.steps_since_active(config.units),
-    )
-    directions = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
-    optimizer = training.constrained(optax.adam(config.learning_rate), directions)
-    placeholder = np.zeros((STEPS_PER_EPOCH * config.batch_size, dimensions), np.float32)
-    epochs = config.samples // len(placeholder)
-    train = partial(training.train, objective, optimizer, epochs=epochs)
-    compiled = jax.jit(partial(train, batch_size=config.batch_size))
-    compiled = compiled.lower(placeholder, jax.random.key(seed)).compile()
-    start = time.perf_counter()
-    state, _ = jax.block_until_ready(compiled(placeholder, jax.random.key(seed)))
-    seconds = time.perf_counter() - start
-
-    def reconstruct(x: Any) -> tuple[Any, Any]:
-        code = model.encode(state.params, x)
-        return code, model.decode(state.params, code)
-
-    return Trained(np.asarray(state.params["decoder"]["kernel"]), jax.jit(reconstruct), seconds)
-
-
-def train_saelens(truth: data.SyntheticDictionary, config: Config, k: int, seed: int) -> Trained:
-    """SAELens's TopK with its trainer and generator, on the features of `truth`."""
-    import torch
-    from sae_lens import TopKTrainingSAE, TopKTrainingSAEConfig
-    from sae_lens.synthetic import FeatureDictionary, train_toy_sae
-
-    torch.manual_seed(seed)
-    features, dimensions = truth.directions.shape
-    dictionary = FeatureDictionary(features, dimensions, bias=True, initializer=None)
-    dictionary.feature_vectors.data = torch.tensor(np.asarray(truth.directions))
-    dictionary.bias.data = torch.tensor(np.asarray(truth.bias))
-    settings = TopKTrainingSAEConfig(d_in=dimensions, d_sae=config.units, k=k)
-    sae = TopKTrainingSAE(settings)
-    start = time.perf_counter()
-    train_toy_sae(
-        sae,
-        dictionary,
-        _saelens_generator(truth),
-        training_samples=config.samples,
-        batch_size=config.batch_size,
-        lr=config.learning_rate,
-    )
-    seconds = time.perf_counter() - start
-    sae.eval()
-
-    @torch.no_grad()
-    def reconstruct(x: Any) -> tuple[Any, Any]:
-        code = sae.encode(torch.tensor(np.asarray(x)))
-        return code.numpy(), sae.decode(code).numpy()
-
-    return Trained(sae.W_dec.detach().numpy(), reconstruct, seconds)
-
-
-def _saelens_generator(truth: data.SyntheticDictionary) -> Any:
-    """SAELens's generator of the activations of a draw, with its trees."""
-    import torch
-    from sae_lens.synthetic import ActivationGenerator, HierarchyNode, hierarchy_modifier
-
-    probabilities, means, deviations, loadings = (
-        torch.tensor(np.asarray(part))
-        for part in (truth.probabilities, truth.means, truth.deviations, truth.loadings)
-    )
-    parents = truth.law.parents
-
-    def node(feature: int) -> HierarchyNode:
-        children = [node(int(child)) for child in np.flatnonzero(parents == feature)]
-        return HierarchyNode(
-            feature_index=feature,
-            children=children,
-            mutually_exclusive_children=len(children) > 1,
-            scale_children_by_parent=True,
-        )
-
-    return ActivationGenerator(
-        num_features=len(parents),
-        firing_probabilities=probabilities,
-        std_firing_magnitudes=deviations,
-        mean_firing_magnitudes=means,
-        modify_activations=hierarchy_modifier([node(root) for root in range(truth.law.roots)]),
-        correlation_matrix=(loadings, 1 - (loadings**2).sum(dim=1)),
-    )
-
-
-PACKAGES = {"aejax": train_aejax, "SAELens": train_saelens}
-
-
-def judge(trained: Trained, truth: data.SyntheticDictionary, config: Config) -> dict[str, float]:
+def judge(
+    rows: np.ndarray, encode: Encode, truth: data.SyntheticDictionary, samples: int
+) -> dict[str, float]:
     """Scores of a dictionary on samples that are the same for all dictionaries."""
-    factors = evaluation.best_factors(trained.rows, truth.directions)
-    size = min(config.test_samples, 8192)
+    factors = evaluation.best_factors(rows, truth.directions)
+    size = min(samples, 8192)
     sample = jax.jit(partial(data.sample_activations, count=size))
 
     def passes() -> Iterator[tuple[Any, Any, Any, Any]]:
-        for key in jax.random.split(jax.random.key(1), config.test_samples // size):
+        for key in jax.random.split(jax.random.key(1), samples // size):
             activations = sample(key, truth)
             x = activations @ truth.directions + truth.bias
-            yield x, *trained.reconstruct(x), activations
+            yield x, *encode(x), activations
 
     statistics = evaluation.dictionary_statistics((x, h, x_hat) for x, h, x_hat, _ in passes())
     detected = evaluation.detection(((code, a) for _, code, _, a in passes()), factors)
-    scores = {
+    return {
         "L0": statistics.l0,
         "explained variance": statistics.explained_variance,
         "dead": statistics.dead.sum(),
         "F1": detected.f1.mean(),
-        "MCC": evaluation.mean_correlation(trained.rows, truth.directions),
+        "precision": detected.precision.mean(),
+        "recall": detected.recall.mean(),
+        "MCC": evaluation.mean_correlation(rows, truth.directions),
         "uniqueness": evaluation.uniqueness(factors),
-        "seconds": trained.seconds,
     }
+
+
+def cell(
+    package: str, activation: str, config: Config, *, sparsity: float, rate: float, seed: int
+) -> dict[str, float]:
+    """Train a dictionary on the draw of a seed; its scores and the seconds of its training."""
+    truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(seed), config.law)
+    sizes = Sizes(
+        config.law.dimensions, config.units, config.samples, config.batch_size, config.dead_after
+    )
+    start = time.perf_counter()
+    rows, encode = PACKAGES[package](
+        truth, activation, sizes, sparsity=sparsity, learning_rate=rate, seed=seed
+    )
+    seconds = time.perf_counter() - start
+    scores = judge(rows, encode, truth, config.test_samples) | {"seconds": seconds}
     return {name: round(float(score), 4) for name, score in scores.items()}
 
 
-def measure(config: Config) -> dict[str, Any]:
-    """Scores by package, number k of active latents, and seed."""
-    found: dict[str, Any] = {name: {} for name in PACKAGES}
+def results_file(package: str, activation: str) -> Path:
+    """File of the results of a package and an activation."""
+    return RESULTS / f"{package}_{activation.replace(' ', '_')}.json".lower()
+
+
+def run(package: str, activation: str, config: Config) -> None:
+    """Choose the learning rate, then train every sparsity with every seed; missing cells only."""
+    path = results_file(package, activation)
+    settings = json.loads(json.dumps(_settings(config)))
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    if found.get("settings") != settings:
+        found = {"settings": settings, "environment": environment(), "choice": {}, "cells": {}}
+
+    def measure(kind: str, sparsity: float, rate: float, seed: int) -> dict[str, float]:
+        name = f"sparsity {sparsity:g}, learning rate {rate:g}, seed {seed}"
+        if name not in found[kind]:
+            options = {"sparsity": sparsity, "rate": rate, "seed": seed}
+            found[kind][name] = cell(package, activation, config, **options)
+            write_text(path, json.dumps(found, indent=1) + "\n")
+            print(package, activation, name, found[kind][name], flush=True)
+        return found[kind][name]
+
+    levels = COEFFICIENTS.get(activation, config.k)
+    middle = levels[len(levels) // 2]
+    scores = {
+        rate: measure("choice", middle, rate, config.choice_seed)["F1"]
+        for rate in config.learning_rates
+    }
+    rate = max(scores, key=scores.__getitem__)
     for seed in range(config.seeds):
-        truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(seed), config.law)
-        for k in config.k:
-            for name, train in PACKAGES.items():
-                scores = judge(train(truth, config, k, seed), truth, config)
-                found[name].setdefault(f"k = {k}", []).append(scores)
-    return found
+        for sparsity in levels:
+            measure("cells", sparsity, rate, seed)
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Settings that determine a cell."""
+    apart = ("packages", "activations", "seeds", "k", "learning_rates")
+    values = {name: value for name, value in vars(config).items() if name not in apart}
+    return values | {"law": vars(config.law)}
 
 
 def main(config: Config = Config()) -> None:
     """Run the comparison and write its results."""
-    if find_spec("sae_lens") is None:
+    if "SAELens" in config.packages and find_spec("sae_lens") is None:
         print("skipped: not installed: sae-lens")
         return
-    versions = {name: metadata.version(name) for name in ("sae-lens", "torch")}
-    record = {
-        "config": asdict(config),
-        "environment": environment() | versions,
-        "found": measure(config),
-    }
-    text = json.dumps(record, indent=1) + "\n"
-    write_text(RESULTS, text)
-    print(text)
+    for activation in config.activations:
+        for package in config.packages:
+            run(package, activation, config)
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    main(tyro.cli(Config))

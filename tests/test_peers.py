@@ -1,11 +1,20 @@
 """Comparisons with other packages, which the tests do not need: counts, readers, and the page."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from aejax import data
-from benchmarks import comparisons, peers_anomalies, peers_dictionaries, peers_own_model
+from benchmarks import (
+    comparisons,
+    dictionary_recipes,
+    dictionary_table,
+    peers_anomalies,
+    peers_dictionaries,
+    peers_own_model,
+)
 from benchmarks.peers_anomalies import Config
 
 
@@ -93,19 +102,61 @@ def test_a_killed_run_of_aejax_ends_bit_identically():
     assert found["kept loss"] == pytest.approx(found["lowest loss"], rel=1e-5)
 
 
+LAW = data.DictionaryLaw(features=64, dimensions=32, roots=2, branching=3, depth=2)
+DICTIONARIES = peers_dictionaries.Config(
+    LAW,
+    units=48,
+    k=(5,),
+    samples=64 * 64,
+    batch_size=16,
+    seeds=2,
+    learning_rates=(1e-3, 1e-2),
+    test_samples=2048,
+    packages=("aejax",),
+)
+
+
 @pytest.mark.slow
-def test_dictionaries_are_trained_and_judged_by_the_truth(monkeypatch):
-    packages = {"aejax": peers_dictionaries.train_aejax}
-    monkeypatch.setattr(peers_dictionaries, "PACKAGES", packages)
-    law = data.DictionaryLaw(features=64, dimensions=32, roots=2, branching=3, depth=2)
-    config = peers_dictionaries.Config(
-        law, units=48, k=(5,), samples=64 * 64, batch_size=16, seeds=2, test_samples=2048
+@pytest.mark.parametrize("activation", dictionary_recipes.RECIPES)
+def test_dictionaries_are_trained_and_judged_by_the_truth(activation):
+    scores = peers_dictionaries.cell(
+        "aejax", activation, DICTIONARIES, sparsity=5, rate=1e-2, seed=0
     )
-    found = peers_dictionaries.measure(config)["aejax"]["k = 5"]
-    assert len(found) == 2
-    assert found[0] != found[1]
-    for scores in found:
-        assert 0 < scores["L0"] <= 5
-        assert 0 < scores["F1"] < 1
-        assert 0 < scores["MCC"] < 1
-        assert scores["seconds"] > 0
+    assert 0 < scores["L0"] < 48
+    assert all(0 < scores[name] < 1 for name in ("F1", "MCC", "precision", "recall"))
+    assert scores["seconds"] > 0
+
+
+def test_an_interrupted_comparison_of_dictionaries_resumes(tmp_path, monkeypatch):
+    calls = []
+
+    def cell(package, activation, config, *, sparsity, rate, seed):
+        calls.append((rate, seed))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return {"F1": rate}
+
+    monkeypatch.setattr(peers_dictionaries, "RESULTS", tmp_path)
+    monkeypatch.setattr(peers_dictionaries, "cell", cell)
+    with pytest.raises(KeyboardInterrupt):
+        peers_dictionaries.run("aejax", "TopK", DICTIONARIES)
+    peers_dictionaries.run("aejax", "TopK", DICTIONARIES)
+    assert calls == [(1e-3, 1000), (1e-2, 1000), (1e-2, 0), (1e-2, 1), (1e-2, 1)]
+    peers_dictionaries.run("aejax", "TopK", replace(DICTIONARIES, samples=32 * 64))
+    assert len(calls) == 9
+
+
+def test_scores_of_dictionaries_are_interpolated_at_equal_numbers_of_active_units():
+    def cells(slope):
+        return {
+            f"sparsity {k}, learning rate 0.001, seed {seed}": {
+                "L0": k + 0.1,
+                "F1": slope * k + seed,
+            }
+            for seed in (0, 1)
+            for k in (4, 6, 8)
+        }
+
+    found = dictionary_table.scores_by_seed({"cells": cells(0.1)}, 5.0, "F1")
+    np.testing.assert_allclose(found, [0.49, 1.49])
+    assert np.isnan(dictionary_table.scores_by_seed({"cells": cells(0.1)}, 12.0, "F1")).all()

@@ -1,0 +1,188 @@
+"""Sparse dictionaries of aejax for the comparison on known features, a recipe for each activation.
+
+Directions have unit norm, except with L1 and gates, whose penalties are weighted by their norms.
+Activations with dead units use AuxK.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+
+import aejax
+from aejax import augmentations, data, losses, penalties, trackers, training
+from aejax.layers.dictionary_layers import decoder_norms
+from aejax.types import Array, Autoencoder, Penalty
+
+BANDWIDTH = 1.0
+"""Width of the kernel of JumpReLU's gradient, and its initial threshold: the benchmark's values."""
+
+PREFIXES = (1 / 24, 1 / 6, 1 / 2)
+"""Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
+
+STEPS_PER_EPOCH = 64
+"""Number of steps of an epoch, whose placeholder data set this many batches fill."""
+
+Encode = Callable[[Array], tuple[Array, Array]]
+"""x [batch, dimensions] -> code [batch, units] and x̂."""
+
+
+class Sizes(NamedTuple):
+    """Sizes of a comparison.
+
+    dimensions: number of dimensions of an example.
+    units:      number of units.
+    samples:    number of training samples.
+    batch_size: number of samples of a step.
+    dead_after: number of steps without activity after which a unit counts as dead.
+    """
+
+    dimensions: int
+    units: int
+    samples: int
+    batch_size: int
+    dead_after: int
+
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return self.samples // self.batch_size
+
+
+class Recipe(NamedTuple):
+    """A dictionary and its penalties.
+
+    model:      the dictionary.
+    penalties:  name -> (weight, penalty).
+    unit_norm:  whether directions have unit norm.
+    calibrated: whether thresholds are solved for after training.
+    """
+
+    model: Autoencoder
+    penalties: dict[str, tuple[float, Penalty]]
+    unit_norm: bool = True
+    calibrated: bool = False
+
+
+def _dictionary(sizes: Sizes, activation: Any, **options: Any) -> Autoencoder:
+    return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation, **options)
+
+
+def _auxk(sizes: Sizes) -> dict[str, tuple[float, Penalty]]:
+    return {"auxk": (1 / 32, penalties.auxk(k=sizes.dimensions // 2, dead_after=sizes.dead_after))}
+
+
+def _standard(sizes: Sizes, coefficient: float) -> Recipe:
+    model = _dictionary(sizes, jax.nn.relu, decoder_norm=0.1)
+    return Recipe(model, {"l1": (coefficient, penalties.l1_by_decoder_norm())}, unit_norm=False)
+
+
+def _top_k(sizes: Sizes, k: float) -> Recipe:
+    return Recipe(_dictionary(sizes, aejax.top_k_relu(k=int(k))), _auxk(sizes))
+
+
+def _batch_top_k(sizes: Sizes, k: float) -> Recipe:
+    model = _dictionary(sizes, aejax.batch_top_k(k=int(k)))
+    return Recipe(model, _auxk(sizes), calibrated=True)
+
+
+def _jump_relu(sizes: Sizes, k: float) -> Recipe:
+    model = _dictionary(sizes, aejax.jump_relu(threshold=BANDWIDTH, bandwidth=BANDWIDTH))
+    return Recipe(model, {"l0": (1.0, penalties.target_l0_of_each(target=k, bandwidth=BANDWIDTH))})
+
+
+def _gated(sizes: Sizes, coefficient: float) -> Recipe:
+    model = _dictionary(sizes, aejax.gated(), decoder_norm=0.1)
+    gate = {
+        "l1": (coefficient, penalties.gate_l1(weights=decoder_norms)),
+        "gate": (1.0, penalties.gate_reconstruction()),
+    }
+    return Recipe(model, gate, unit_norm=False)
+
+
+def _matryoshka(sizes: Sizes, k: float) -> Recipe:
+    prefixes = [round(share * sizes.units) for share in PREFIXES]
+    nested = {"prefixes": (1.0, penalties.matryoshka(prefixes=prefixes))}
+    recipe = _batch_top_k(sizes, k)
+    return recipe._replace(penalties=recipe.penalties | nested)
+
+
+def _matching_pursuit(sizes: Sizes, k: float) -> Recipe:
+    return Recipe(aejax.matching_pursuit(sizes.dimensions, sizes.units, k=int(k)), {})
+
+
+RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
+    "L1": _standard,
+    "TopK": _top_k,
+    "BatchTopK": _batch_top_k,
+    "JumpReLU": _jump_relu,
+    "Gated": _gated,
+    "Matryoshka": _matryoshka,
+    "matching pursuit": _matching_pursuit,
+}
+"""Activation -> (sizes, sparsity) -> recipe; the sparsity is k, or the coefficient of L1."""
+
+
+def train(
+    truth: data.SyntheticDictionary,
+    activation: str,
+    sizes: Sizes,
+    *,
+    sparsity: float,
+    learning_rate: float,
+    seed: int,
+) -> tuple[np.ndarray, Encode]:
+    """Train a dictionary on fresh samples of the features, end to end as one compiled program.
+
+    The learning rate of Adam decreases linearly to 0 in the last third of the steps.
+
+    Returns:
+        Directions of the units, [units, dimensions], and the trained code and reconstruction.
+    """
+    recipe = RECIPES[activation](sizes, sparsity)
+    objective = aejax.objective(
+        recipe.model,
+        losses.squared,
+        augmentation=augmentations.fresh_samples(partial(data.sample_examples, truth=truth)),
+        penalties=recipe.penalties,
+        tracker=trackers.steps_since_active(sizes.units),
+    )
+    placeholder = np.zeros((STEPS_PER_EPOCH * sizes.batch_size, sizes.dimensions), np.float32)
+    whole = partial(
+        training.train,
+        objective,
+        _optimizer(recipe, activation, sizes, learning_rate),
+        epochs=sizes.samples // len(placeholder),
+        batch_size=sizes.batch_size,
+    )
+    state, _ = jax.jit(whole)(placeholder, jax.random.key(seed))
+    params = state.params
+    if recipe.calibrated:
+        sample = jax.jit(partial(data.sample_examples, count=2**17))
+        x = sample(jax.random.key(10_000 + seed), truth)
+        params = training.calibrate_threshold(params, x, l0=sparsity)
+
+    @jax.jit
+    def encode(x: Array) -> tuple[Array, Array]:
+        code = recipe.model.encode(params, x)
+        return code, recipe.model.decode(params, code)
+
+    return np.asarray(params["decoder"]["kernel"]), encode
+
+
+def _optimizer(
+    recipe: Recipe, activation: str, sizes: Sizes, learning_rate: float
+) -> optax.GradientTransformation:
+    decay = sizes.steps // 3
+    rate = optax.linear_schedule(learning_rate, 0.0, decay, sizes.steps - decay)
+    adam = optax.adam(rate)
+    constraints = []
+    if recipe.unit_norm:
+        constraints.append(training.unit_norm(select=lambda params: params["decoder"]["kernel"]))
+    if activation == "JumpReLU":
+        select = lambda params: params["encoder"]["threshold"]  # noqa: E731
+        constraints.append(training.non_negative(select=select))
+    return training.constrained(adam, *constraints)
