@@ -137,14 +137,15 @@ def plot(config: Config, results: harness.Results) -> Figure:
         sides = (f"{np.mean(x):.0f} nats with {name}" for name, x in primary(results.metrics)[1:3])
         figure.suptitle(f"Training loss after {config.epochs} epochs: {', '.join(sides)}")
         panels = figure.subplots(1, 2, sharey=True)
-        labels = {"passes": "epochs", "seconds": "CPU time in seconds"}
+        ticks, labels = (50, 100, 200, 400), {"passes": "epochs", "seconds": "CPU time in seconds"}
         for panel, (what, label) in zip(panels, labels.items(), strict=True):
             for name, found in results.metrics.items():
                 first, last = (min(spent[i] for spent in found[what]) for i in (1, -1))
                 positions = np.linspace(first, last, 100)
                 logs = np.transpose([log_loss_at(found, what, position) for position in positions])
                 harness.draw_mean(panel, positions, np.exp(logs), label=name)
-            panel.set(xlabel=label, yscale="log")
+            panel.set(xlabel=label, yscale="log", yticks=ticks, yticklabels=ticks)
+            panel.minorticks_off()
         panels[0].set_ylabel("cross-entropy per example, nats")
         panels[1].legend(fontsize="small")
     return figure
@@ -182,10 +183,8 @@ def _tune_and_train(
     best = float(rates[np.argmin(ends)])
     optimizer = make(best, config.epochs * -(-len(x) // batch_size))
     advance = epoch_step(objective, optimizer, batch_size=batch_size)
-    found = record_losses(
-        objective, optimizer, advance, x, keys=_keys(config), passes=config.epochs
-    )
-    return harness.Results({"rates": [*map(float, rates)], "searched": ends, "rate": best, **found})
+    runs = record_losses(objective, optimizer, advance, x, keys=_keys(config), passes=config.epochs)
+    return harness.Results({"rates": [*map(float, rates)], "searched": ends, "rate": best, **runs})
 
 
 def _train_by_l_bfgs(config: Config, objective: Objective, x: Array) -> harness.Results:

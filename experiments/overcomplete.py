@@ -25,7 +25,7 @@ from scipy import stats
 import aejax
 from aejax import corruptions, data, losses, penalties
 from aejax.evaluation import copying
-from aejax.plots import COLOURS, figure_style
+from aejax.plots import INK, figure_style
 from aejax.types import Array, Key, Params
 from experiments import harness
 
@@ -121,11 +121,8 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
     """Noise lost by the plain one; each regulariser minus plain: noise minus data, and accuracy."""
     gaps = {name: np.subtract(metrics[name]["noise"], metrics[name]["data"]) for name in SEEDED}
     accuracy = {name: metrics[name]["accuracy"] for name in SEEDED}
-    found = {
-        "share of noise lost by the plain one, less 0.05": harness.below(
-            metrics[PLAIN]["noise"], 0.05
-        )
-    }
+    noise = metrics[PLAIN]["noise"]
+    found = {"share of noise lost by the plain one, less 0.05": harness.below(noise, 0.05)}
     for name in REGULARISERS:
         claim = f"share lost of noise above that of data, {name} less plain"
         found[claim] = harness.above(gaps[name], gaps[PLAIN])
@@ -137,26 +134,28 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw the lost share of variance and the accuracy on the code: mean ± standard error."""
-    positions = np.arange(len(SEEDED))
+    """Draw the lost share of variance, and the accuracy on the code: mean ± standard error."""
+    metrics, positions = results.metrics, np.arange(len(SEEDED))
+    means, errors = {}, {}
+    for what in ("data", "noise", "accuracy"):
+        seeds = 100 * np.array([metrics[name][what] for name in SEEDED])
+        means[what], errors[what] = seeds.mean(axis=1), stats.sem(seeds, axis=1)
     with figure_style():
-        figure = Figure(figsize=(8.4, 3.4))
-        plain, *others = (100 * np.mean(results.metrics[name]["noise"]) for name in SEEDED)
+        figure, (plain, *others) = Figure(figsize=(9.4, 3.8)), means["noise"]
         figure.suptitle(
-            f"Noise: {plain:.0f} % lost without a regulariser, {min(others):.0f} % or more with one"
+            f"Noise: {plain:.1f} % of its variance is lost without a regulariser, "
+            f"{min(others):.0f} % or more with one"
         )
         lost, accuracy = figure.subplots(1, 2)
-        bars = ((lost, "data", -0.2, 0), (lost, "noise", 0.2, 1), (accuracy, "accuracy", 0, 0))
-        for axis, what, shift, colour in bars:
-            seeds = np.array([results.metrics[name][what] for name in SEEDED])
-            axis.bar(positions + shift, seeds.mean(axis=1), 0.4, color=COLOURS[colour], label=what,
-                     yerr=stats.sem(seeds, axis=1))  # fmt: skip
-        lost.set(title="lost share of variance", yscale="log")
-        pixels = results.metrics["pixels"]["accuracy"]
-        accuracy.axhline(pixels, color=COLOURS[6], linestyle="--", label="pixels")
-        values = [value for name in SEEDED for value in results.metrics[name]["accuracy"]]
-        accuracy.set(title="accuracy of a linear classifier on the code")
-        accuracy.set_ylim(min([*values, pixels]) - 0.02, max([*values, pixels]) + 0.02)
+        for kind, shift in (("data", -0.2), ("noise", 0.2)):
+            bars = lost.bar(positions + shift, means[kind], 0.4, yerr=errors[kind], label=kind)
+            lost.bar_label(bars, [f"{mean:.2g}" for mean in means[kind]])
+        lost.set(title="% of the variance lost", ylim=(0, 108))
+        pixels = 100 * metrics["pixels"]["accuracy"]
+        accuracy.axhline(pixels, color=INK, linestyle="--", label="on pixels")
+        coded = means["accuracy"], errors["accuracy"]
+        accuracy.errorbar(positions, *coded, fmt="o", label="on the code")
+        accuracy.set_title("accuracy of a linear classifier, %")
         for axis in (lost, accuracy):
             axis.set_xticks(positions, SEEDED, rotation=20)
             axis.legend()

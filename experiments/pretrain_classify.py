@@ -126,7 +126,7 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
 
 
 def plot(config: Config, results: harness.Results) -> Figure:
-    """Draw the test error of linear classifiers on pixels and codes against labels."""
+    """Draw the test accuracy of linear classifiers on pixels and codes against labels."""
     metrics, (first, *_) = results.metrics, config.labels
     ours, theirs = (100 * np.mean(metrics[f"{first}"][name]) for name in ("denoising", "pixels"))
     with figure_style():
@@ -135,11 +135,11 @@ def plot(config: Config, results: harness.Results) -> Figure:
         for name in SHOWN:
             seeds = [metrics[f"{count}"][name] for count in config.labels]
             style = "o-" if name in CODES else "s--"
-            errors = 100 - 100 * np.transpose(seeds)
-            harness.draw_mean(axis, config.labels, errors, style, label=name)
-        axis.set(xscale="log", xlabel="labelled digits", ylabel="test digits misclassified, %")
+            accuracy = 100 * np.transpose(seeds)
+            harness.draw_mean(axis, config.labels, accuracy, style, label=name)
+        axis.set(xscale="log", xlabel="labelled digits", ylabel="accuracy on test digits, %")
         axis.set_xticks(config.labels, [f"{count}" for count in config.labels])
-        axis.set_title(f"Right with {first} labels: {ours:.0f} % on a denoising code, "
+        axis.set_title(f"Accuracy with {first} labels: {ours:.0f} % on a denoising code, "
                        f"{theirs:.0f} % on pixels")  # fmt: skip
         axis.legend(title="linear classifier on")
     return figure
@@ -154,7 +154,7 @@ EXPERIMENT = harness.Experiment(
     source="Vincent et al. 2010, §6; Rifai et al. 2011; Erhan et al. 2010 (few labels).",
     expected="0.4856 against 0.4533, a difference of 0.0323 ± 0.0087",
     run_time="about eight minutes on one idle core",
-    figure="Test error of linear classifiers on pixels, PCA scores and codes against labels.",
+    figure="Test accuracy of linear classifiers on pixels, PCA scores and codes against labels.",
 )  # fmt: skip
 
 

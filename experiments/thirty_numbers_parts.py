@@ -152,7 +152,8 @@ def plot(config: Config, results: harness.Results) -> Figure:
         figure = Figure(figsize=(7.6, 3.6))
         axis = figure.subplots()
         colours = [COLOURS[name == ALL_PARTS] for name in names]
-        axis.barh(names, means, color=colours, xerr=[stats.sem(errors[name]) for name in names])
+        shown = [name.replace("moved", "augmented") for name in names]
+        axis.barh(shown, means, color=colours, xerr=[stats.sem(errors[name]) for name in names])
         axis.axvline(complete, color=INK, linestyle=":")
         for row, mean in enumerate(means):
             axis.text(0.1, row, f"{mean:.1f}", color="white", va="center")
