@@ -21,6 +21,42 @@ def test_the_largest_of_the_batch_stay(x64):
     np.testing.assert_array_equal(in_use, np.where(Z > 0.7, Z, 0))
 
 
+def largest_of_batch(z, wanted):
+    """Positive parts of the largest by a stable sort, so that the first of equal values stay."""
+    order = np.argsort(-z, axis=None, kind="stable")[:wanted]
+    code = np.zeros(z.size, z.dtype)
+    code[order] = np.maximum(z.reshape(-1)[order], 0)
+    return code.reshape(z.shape)
+
+
+def test_the_search_agrees_with_a_stable_sort():
+    rng = np.random.default_rng(1)
+    normal = rng.normal(size=(96, 20)).astype(np.float32)
+    spread = normal * np.exp(4 * rng.normal(size=(96, 1))).astype(np.float32)
+    batches = (
+        normal,
+        spread,
+        np.round(normal, 1),
+        normal - 2,
+        np.full_like(normal, 3),
+        -(normal**2),
+    )
+    apply = jax.jit(jax.vmap(lambda z, k: aejax.batch_top_k(k=k, at_most=20).apply({}, z)))
+    cases = [(z, k) for z in batches for k in (1, 5, 20)]
+    found = apply(jnp.array([z for z, _ in cases]), jnp.array([k for _, k in cases]))
+    for code, (z, k) in zip(found, cases, strict=True):
+        np.testing.assert_array_equal(code, largest_of_batch(z, 96 * k))
+    narrow = jnp.asarray(np.round(normal[:40], 1), jnp.bfloat16)
+    np.testing.assert_array_equal(
+        aejax.batch_top_k(k=3).apply({}, narrow), largest_of_batch(np.asarray(narrow), 120)
+    )
+
+
+def test_nan_of_any_sign_is_not_hidden():
+    z = jnp.asarray(Z).at[0, 0].set(jnp.nan).at[1, 1].set(-jnp.nan)
+    assert np.isnan(aejax.batch_top_k(k=1).apply({}, z)).sum() == 2
+
+
 @pytest.mark.parametrize(
     "make", [aejax.batch_top_k, pytest.param(aejax.top_k_relu, marks=pytest.mark.slow)]
 )
