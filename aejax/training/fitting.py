@@ -23,6 +23,7 @@ from aejax.training.batches import (
     mean_over_examples,
     resolve_batch_size,
 )
+from aejax.training.device_parts import place_gradient
 from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import (
@@ -253,7 +254,7 @@ def epoch_program(
         state,
         data,
         batch_size=batch_size,
-        gradient_of=gradient_of,
+        gradient_of=place_gradient(placement, gradient_of),
         scan=placement.scan,
     )
     means = mean_over_examples(measurements, count_examples(data), batch_size)

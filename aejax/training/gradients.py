@@ -1,7 +1,7 @@
 """Gradient of a training step: on the full batch, or accumulated over micro-batches."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,21 @@ def whole_batch(
     return jax.value_and_grad(objective, has_aux=True)(params, batch, key)
 
 
+class Accumulated(NamedTuple):
+    """Gradient as a sum over parts of a batch, from `accumulated`; a `Gradient`.
+
+    part_size: number of examples per part.
+    """
+
+    part_size: int
+
+    def __call__(
+        self, objective: Value, params: Params, batch: Batch, key: Key
+    ) -> tuple[tuple[Array, Any], Params]:
+        """Return (loss, means) and the gradient, each the mean over the parts."""
+        return sum_over_parts(objective, params, batch, key, part_size=self.part_size)
+
+
 def accumulated(*, part_size: int) -> Gradient:
     """Gradient accumulation: J = Σ_p (m_p/m) J(part p) over parts (micro-batches) of a batch.
 
@@ -41,9 +56,13 @@ def accumulated(*, part_size: int) -> Gradient:
     computation. Per-example terms and penalties on the parameters equal those on the full batch.
     Batch-level terms (KL sparsity, batch statistics) and noise are computed separately per part.
 
+    On a mesh whose n devices share a batch, each device computes the parts among its own examples
+    if n · part_size divides the batch. The results are those of one device, and whole gradients
+    are summed over the devices once per step. Otherwise all devices share each part, and sum its
+    gradient.
+
     Args:
-        part_size: number of examples per part; the last part may be smaller. On a mesh, a
-            multiple of the number of devices that share a batch.
+        part_size: number of examples per part; the last part may be smaller.
 
     Returns:
         The gradient function, for `step`, `epoch` and `fit`.
@@ -54,24 +73,43 @@ def accumulated(*, part_size: int) -> Gradient:
     part_size = as_integer("part_size", part_size)
     if part_size < 1:
         raise ValueError(f"part_size must be at least one example, got {part_size}")
+    return Accumulated(part_size)
 
-    def gradient(
-        objective: Value, params: Params, batch: Batch, key: Key
-    ) -> tuple[tuple[Array, Any], Params]:
-        examples = batch.x.shape[0]
 
-        def add(
-            carry: tuple[Array, Params], rows: Array
-        ) -> tuple[tuple[Array, Params], tuple[Array, Any]]:
-            index, total = carry
-            key_part = jax.random.fold_in(key, index)
-            means, part = whole_batch(objective, params, take(batch, rows), key_part)
-            share = rows.shape[0] / examples
-            total = jax.tree.map(lambda total, part: total + share * part, total, part)
-            return (index + 1, total), means
+def sum_over_parts(
+    objective: Value,
+    params: Params,
+    batch: Batch,
+    key: Key,
+    *,
+    part_size: int,
+    first_part: Array | int = 0,
+) -> tuple[tuple[Array, Any], Params]:
+    """Value, terms and gradient of an objective as a scan over the parts of a batch.
 
-        start = (jnp.int32(0), jax.tree.map(jnp.zeros_like, params))
-        (_, total), parts = scan_batches(add, start, jnp.arange(examples), part_size)
-        return mean_over_examples(parts, examples, part_size), total
+    Args:
+        objective: objective to minimise.
+        params: parameters of the model.
+        batch: examples.
+        key: PRNG key of the step, into which the index of each part is folded.
+        part_size: number of examples per part; the last part may be smaller.
+        first_part: index of the first part, in the batch of which these are some examples.
 
-    return gradient
+    Returns:
+        (loss, means) and the gradient, each the mean over the parts, weighted by their examples.
+    """
+    examples = batch.x.shape[0]
+
+    def add(
+        carry: tuple[Array, Params], rows: Array
+    ) -> tuple[tuple[Array, Params], tuple[Array, Any]]:
+        index, total = carry
+        key_part = jax.random.fold_in(key, index)
+        means, part = whole_batch(objective, params, take(batch, rows), key_part)
+        share = rows.shape[0] / examples
+        total = jax.tree.map(lambda total, part: total + share * part, total, part)
+        return (index + 1, total), means
+
+    start = (jnp.int32(first_part), jax.tree.map(jnp.zeros_like, params))
+    (_, total), parts = scan_batches(add, start, jnp.arange(examples), part_size)
+    return mean_over_examples(parts, examples, part_size), total

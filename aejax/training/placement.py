@@ -199,9 +199,22 @@ def place_objective(placement: Placement, objective: Objective) -> Objective:
         objective: any objective.
 
     Returns:
-        The objective with the constrained model.
+        The objective with the constrained model. Within `jax.shard_map`, where a device computes on
+        its own arrays, the constraints do not apply.
     """
-    return replace(objective, model=placement.model(objective.model))
+    model, placed = objective.model, placement.model(objective.model)
+    if placed is model:
+        return objective
+
+    def current() -> Autoencoder:
+        return model if jax.sharding.get_abstract_mesh().manual_axes else placed
+
+    chosen = Autoencoder(
+        model.init,
+        lambda params, x: current().encode(params, x),
+        lambda params, code: current().decode(params, code),
+    )
+    return replace(objective, model=chosen)
 
 
 def constrain_results(

@@ -20,6 +20,7 @@ from aejax.hyperparameters import as_integer
 from aejax.objectives import Objective, loss_and_statistics, noiseless
 from aejax.training.ahead_of_time import Compiled, compile_ahead_of_time
 from aejax.training.batches import Measurements
+from aejax.training.device_parts import place_gradient
 from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import check_callbacks
@@ -289,7 +290,12 @@ def steps_program(
     placement: Placement,
 ) -> tuple[TrainState, Measurements]:
     """Run the steps of a group of batches; return the state, and the measurements of each step."""
-    run = partial(step, place_objective(placement, objective), optimizer, gradient_of=gradient_of)
+    run = partial(
+        step,
+        place_objective(placement, objective),
+        optimizer,
+        gradient_of=place_gradient(placement, gradient_of),
+    )
     batches = jax.tree.map(lambda x: x.reshape(-1, batch_size, *x.shape[1:]), examples)
     state, measurements = jax.lax.scan(run, state, batches)
     return constrain_results(placement, state, measurements)
