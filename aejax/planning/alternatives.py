@@ -10,12 +10,14 @@ from typing import Any, NamedTuple, SupportsIndex
 import optax
 
 from aejax.batch_inputs import as_batch
+from aejax.hyperparameters import as_integer
 from aejax.models import rematerialised
 from aejax.objectives import Objective
 from aejax.planning.compiled_steps import abstract_state, uncached_programs
 from aejax.planning.device_memory import bytes_on_a_device
+from aejax.planning.mesh_estimates import estimate_step
 from aejax.planning.step_plan import Plan, plan
-from aejax.planning.targets import find_target
+from aejax.planning.targets import Target, find_target
 from aejax.planning.topology_devices import target_devices
 from aejax.sharding import placement_on
 from aejax.training import accumulated, whole_batch
@@ -23,7 +25,10 @@ from aejax.training.batches import check_batch_size, resolve_batch_size
 from aejax.types import BatchLike
 
 MIN_PART_SIZE = 16
-"""Minimum number of examples, per device, of a part of an accumulated gradient."""
+"""Minimum number of examples of a part of an accumulated gradient."""
+
+COMPILED_MESHES = 4
+"""Number of meshes that a search compiles at first, each of which takes seconds of all cores."""
 
 
 class Setting(NamedTuple):
@@ -32,14 +37,15 @@ class Setting(NamedTuple):
     model:          number of devices that share a wide layer.
     sharded:        whether parameters and optimiser state are divided along "data".
     batch_size:     number of examples of a step.
-    parts:          number of parts of the batch over which the gradient is accumulated.
+    part_size:      number of examples of a part over which a device accumulates the gradient; 0 for
+                    the whole batch at once.
     rematerialised: whether activations are recomputed in the backward pass.
     """
 
     model: int
     sharded: bool
     batch_size: int
-    parts: int = 1
+    part_size: int = 0
     rematerialised: bool = False
 
 
@@ -75,11 +81,14 @@ def search(
     *,
     target: str,
     batch_size: SupportsIndex | None = None,
+    compiled: SupportsIndex = COMPILED_MESHES,
     progress: Callable[[Alternative], Any] = lambda _: None,
 ) -> list[Alternative]:
-    """Plan a step on every mesh of a target, and rank those that fit by predicted time.
+    """Plan a step on the most promising meshes of a target, and rank those that fit by time.
 
-    One mesh for each CPU core is compiled at a time.
+    Every mesh is estimated from its shardings (`estimate_step`). Those with the least estimated
+    time whose state fits are compiled, one for each CPU core at a time; if none of them fits, the
+    next ones, until one does.
 
     Args:
         objective: objective to minimise.
@@ -87,27 +96,33 @@ def search(
         data: examples, or their shapes.
         target: name of the target.
         batch_size: number of examples of a step (default: as `fit`).
+        compiled: number of meshes to compile.
         progress: function called with each alternative once it is compiled.
 
     Returns:
-        The alternatives, the fastest first; then those that do not fit.
+        The compiled alternatives, the fastest first; then those that do not fit.
 
     Raises:
-        ValueError: as `plan`, or if no mesh can share the batch.
+        ValueError: as `plan`, if `compiled` is less than 1, or if no mesh can share the batch.
     """
     size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
-    devices = find_target(target).devices
+    together = as_integer("compiled", compiled)
+    if together < 1:
+        raise ValueError(f"compiled must be at least one mesh, got {together}")
+    chosen = find_target(target)
 
     def planned(mesh: tuple[int, bool]) -> Alternative:
         found = _planned(objective, optimizer, data, target, Setting(*mesh, size))
         progress(found)
         return found
 
-    shared = [mesh for mesh in meshes(devices) if size % (devices // mesh[0]) == 0]
-    if not shared:
-        raise ValueError(f"no mesh of {devices} devices can share a batch of {size} examples")
+    order = _promising(objective, optimizer, chosen, size)
+    found: list[Alternative] = []
     with uncached_programs(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        return sorted(pool.map(planned, shared), key=_rank)
+        while order and not any(each.plan.fits for each in found):
+            found += pool.map(planned, order[:together])
+            order = order[together:]
+    return sorted(found, key=_rank)
 
 
 def remedy(
@@ -137,7 +152,7 @@ def remedy(
     for changed in remedies(setting, chosen.devices):
         placement = placement_on(devices, model=changed.model, sharded=changed.sharded)
         state = abstract_state(objective, optimizer, placement)
-        if bytes_on_a_device(state) > chosen.chip.memory > 0:
+        if bytes_on_a_device(state) > chosen.chip.usable > 0:
             continue  # its state alone does not fit
         found = _planned(objective, optimizer, data, target, changed)
         progress(found)
@@ -163,10 +178,9 @@ def remedies(setting: Setting, devices: int) -> Iterator[Setting]:
     yield used._replace(rematerialised=True)
     shares = devices // setting.model
     for parts in (4, 16, 64):
-        if setting.batch_size % (parts * shares) == 0 and (
-            setting.batch_size // (parts * shares) >= MIN_PART_SIZE
-        ):
-            yield used._replace(parts=parts)
+        part_size, rest = divmod(setting.batch_size, parts * shares)
+        if rest == 0 and part_size >= MIN_PART_SIZE:
+            yield used._replace(part_size=part_size)
     for model, sharded in meshes(devices):
         if model > setting.model and (sharded or model == devices):
             yield Setting(model, sharded, setting.batch_size)
@@ -174,6 +188,26 @@ def remedies(setting: Setting, devices: int) -> Iterator[Setting]:
     while size and size % shares == 0:
         yield used._replace(batch_size=size)
         size //= 4
+
+
+def _promising(
+    objective: Objective, optimizer: optax.GradientTransformation, target: Target, batch_size: int
+) -> list[tuple[int, bool]]:
+    """Meshes that can share a batch, in ascending order of estimated time; last if too large."""
+    devices = target_devices(target)
+
+    def rank(mesh: tuple[int, bool]) -> tuple[bool, float, int]:
+        placement = placement_on(devices, model=mesh[0], sharded=mesh[1])
+        state = abstract_state(objective, optimizer, placement)
+        found = estimate_step(state, target.chip, batch_size)
+        return found.state > target.chip.usable > 0, found.seconds, found.state
+
+    shared = [mesh for mesh in meshes(len(devices)) if batch_size % (len(devices) // mesh[0]) == 0]
+    if not shared:
+        raise ValueError(
+            f"no mesh of {len(devices)} devices can share a batch of {batch_size} examples"
+        )
+    return sorted(shared, key=rank)
 
 
 def _planned(
@@ -185,7 +219,6 @@ def _planned(
 ) -> Alternative:
     if setting.rematerialised:
         objective = replace(objective, model=rematerialised(objective.model))
-    parts = setting.parts
     found = plan(
         objective,
         optimizer,
@@ -194,7 +227,7 @@ def _planned(
         batch_size=setting.batch_size,
         place=partial(placement_on, model=setting.model, sharded=setting.sharded),
         gradient_of=(
-            whole_batch if parts == 1 else accumulated(part_size=setting.batch_size // parts)
+            accumulated(part_size=setting.part_size) if setting.part_size else whole_batch
         ),
     )
     return Alternative(setting, found)

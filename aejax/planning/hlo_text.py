@@ -24,6 +24,10 @@ class Instruction(NamedTuple):
     attributes: str
 
 
+Computation = Mapping[str, Instruction]
+"""Instructions by name, in their order; the last is the result."""
+
+
 class Execution(NamedTuple):
     """An instruction with the number of times that the program executes it.
 
@@ -31,12 +35,14 @@ class Execution(NamedTuple):
     operands:     types of its operands.
     times:        number of executions; a loop of unknown length counts once.
     is_top_level: whether it is outside of fusions, so that its result is stored in memory.
+    fused:        computation of a fusion; None for another instruction.
     """
 
     instruction: Instruction
     operands: tuple[str, ...]
     times: int
     is_top_level: bool
+    fused: Computation | None = None
 
 
 _HEADER = re.compile(r"^(?P<entry>ENTRY )?%?(?P<name>[\w.\-]+) \(.*\{\s*$")
@@ -107,7 +113,7 @@ def _closing(text: str, opening: int) -> int:
 
 
 def _execute(
-    computations: Mapping[str, Mapping[str, Instruction]],
+    computations: Mapping[str, Computation],
     name: str,
     times: int,
     *,
@@ -120,16 +126,19 @@ def _execute(
             for operand in instruction.operands
             if operand in instructions
         )
-        yield Execution(instruction, operands, times, is_top_level)
+        called = list(_called(instruction))
+        is_fusion = instruction.kind == "fusion" and called
+        fused = computations.get(called[0]) if is_fusion else None
+        yield Execution(instruction, operands, times, is_top_level, fused)
         if instruction.kind in ("fusion", "call", "while", "conditional") or (
             instruction.kind.startswith("async-start")
         ):
             is_loop = instruction.kind == "while"
             trips = _trips(computations, instructions, instruction) if is_loop else 1
-            for called in _called(instruction):
+            for each in called:
                 yield from _execute(
                     computations,
-                    called,
+                    each,
                     times * trips,
                     is_top_level=is_top_level and instruction.kind != "fusion",
                 )
@@ -141,8 +150,8 @@ def _called(instruction: Instruction) -> Iterator[str]:
 
 
 def _trips(
-    computations: Mapping[str, Mapping[str, Instruction]],
-    outer: Mapping[str, Instruction],
+    computations: Mapping[str, Computation],
+    outer: Computation,
     loop: Instruction,
 ) -> int:
     """Number of iterations of a loop: XLA's if it says, else from its counter; 1 if unknown."""
@@ -155,8 +164,8 @@ def _trips(
 
 
 def _counted_trips(
-    computations: Mapping[str, Mapping[str, Instruction]],
-    outer: Mapping[str, Instruction],
+    computations: Mapping[str, Computation],
+    outer: Computation,
     loop: Instruction,
 ) -> int:
     """Number of iterations of a loop in which XLA overlaps products and communication.
@@ -168,26 +177,31 @@ def _counted_trips(
     body, condition = computations[called["body"]], computations[called["condition"]]
     comparison, results, start = _root(condition), _root(body), outer[loop.operands[0]]
     counter, limit = comparison.operands
-    index = int(_INDEX.findall(condition[counter].attributes)[0])
+    index = int(_INDEX.findall(_source(condition, counter).attributes)[0])
     increased = body[results.operands[index]]
     counted, step = increased.operands
     is_counter = (
         "direction=LT" in comparison.attributes
         and increased.kind == "add"
-        and int(_INDEX.findall(body[counted].attributes)[0]) == index
+        and int(_INDEX.findall(_source(body, counted).attributes)[0]) == index
     )
     distance = _constant(condition, limit) - _constant(outer, start.operands[index])
     return max(0, -(-distance // _constant(body, step))) if is_counter else 1
 
 
-def _constant(computation: Mapping[str, Instruction], name: str) -> int:
+def _constant(computation: Computation, name: str) -> int:
     """Value of an integer constant, or of its copy."""
+    return int(_source(computation, name).value)
+
+
+def _source(computation: Computation, name: str) -> Instruction:
+    """An instruction, or that of which it is a copy."""
     instruction = computation[name]
     while instruction.kind == "copy":
         instruction = computation[instruction.operands[0]]
-    return int(instruction.value)
+    return instruction
 
 
-def _root(computation: Mapping[str, Instruction]) -> Instruction:
+def _root(computation: Computation) -> Instruction:
     """Result of a computation, its last instruction."""
     return list(computation.values())[-1]

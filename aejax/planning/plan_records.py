@@ -24,6 +24,7 @@ def as_json(found: Plan) -> dict[str, Any]:
         "chip": found.target.kind,
         "devices": found.target.devices,
         "source": found.target.chip.source,
+        "available_source": found.target.chip.usable_source,
         "memory": found.memory._asdict() | {"total": found.memory.total},
         "counts": None if found.counts is None else found.counts._asdict(),
         "collectives": [row._asdict() for row in found.collectives],
@@ -124,7 +125,7 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
     if counts is not None:
         found.append(
             f"operations {counts['operations']:.4g}, of which low precision "
-            f"{counts['low_precision']:.4g}; {bytes_text(record['traffic'])} read and written; "
+            f"{counts['low_precision']:.4g}; {bytes_text(counts['bytes'])} read and written; "
             f"{counts['host_transfers']} transfers to the host"
         )
     if line is not None:

@@ -29,13 +29,12 @@ class Roofline(NamedTuple):
         return max(self._fields, key=lambda name: getattr(self, name))
 
 
-def roofline(chip: Chip, counts: OperationCounts, *, traffic: int, sent: float) -> Roofline | None:
+def roofline(chip: Chip, counts: OperationCounts, *, sent: float) -> Roofline | None:
     """Least time of a step.
 
     Args:
         chip: published figures of the chip.
-        counts: operations of the step on one device.
-        traffic: bytes read and written in a device's memory.
+        counts: operations and bytes of the step on one device.
         sent: bytes that a device sends.
 
     Returns:
@@ -48,6 +47,6 @@ def roofline(chip: Chip, counts: OperationCounts, *, traffic: int, sent: float) 
     full = counts.operations - counts.low_precision
     return Roofline(
         counts.low_precision / chip.operations + full / chip.float32,
-        traffic / chip.bandwidth,
+        counts.bytes / chip.bandwidth,
         sent / chip.links if sent else 0.0,
     )

@@ -59,12 +59,11 @@ class Plan(NamedTuple):
     batch_size:  number of examples of a step, of all devices.
     steps:       number of steps of the program: 1, or those of an epoch.
     memory:      bytes by use; for a program that does not fit, without temporaries.
-    available:   bytes of a device that a program can use; 0 if they are not known.
+    available:   bytes of a device that a program can use (`Chip.usable`); 0 if they are not known.
     fits:        whether the program fits into the memory.
     needed:      bytes that it needs, as the compiler says if it refused the program.
     message:     the compiler's refusal, or "".
     counts:      operations, bytes and instructions.
-    traffic:     bytes read and written: XLA's count if it gives one, else those of `counts`.
     collectives: communication.
     ideal_sent:  bytes that a device must send at least.
     roofline:    least seconds of all steps.
@@ -81,7 +80,6 @@ class Plan(NamedTuple):
     needed: int | None
     message: str
     counts: OperationCounts | None = None
-    traffic: int | None = None
     collectives: tuple[CollectiveRow, ...] = ()
     ideal_sent: float = 0.0
     roofline: Roofline | None = None
@@ -164,8 +162,7 @@ def plan_epoch(
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
 
     Returns:
-        The plan of all steps of the epoch, with all examples on the devices. Bytes are those of
-        `counts`, because XLA's analysis counts a loop once.
+        The plan of all steps of the epoch, with all examples on the devices.
 
     Raises:
         ValueError: as `plan`.
@@ -200,7 +197,7 @@ def _plan_of(
     full, rest = divmod(count_examples(examples), batch_size)
     refused = program if isinstance(program, DoesNotFit) else None
     memory = device_memory(None if isinstance(program, DoesNotFit) else program, state, examples)
-    available = (refused.available if refused else None) or target.chip.memory
+    available = (refused.available if refused else None) or target.chip.usable
     found = Plan(
         target,
         mesh_shape(placement),
@@ -225,16 +222,13 @@ def _with_program(found: Plan, program: jax.stages.Compiled) -> Plan:
     text, analysis = program.as_text() or "", program.cost_analysis() or {}
     executed, chip = executions(text), found.target.chip
     counts = count_operations(executed)
-    # XLA's analysis counts the instructions of a loop once.
-    traffic = 0 if counts.loops else int(analysis.get("bytes accessed", 0))
     estimate = analysis.get("optimal_seconds", 0.0)  # negative where XLA cannot tell
     found = found._replace(
         counts=counts,
-        traffic=traffic or counts.bytes,
         collectives=_collective_rows(each_collective(text), executed, found.mesh),
     )
     return found._replace(
-        roofline=roofline(chip, counts, traffic=found.traffic or 0, sent=found.sent),
+        roofline=roofline(chip, counts, sent=found.sent),
         estimate=estimate if chip.platform == "tpu" and estimate > 0 and not counts.loops else None,
     )
 

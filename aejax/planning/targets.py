@@ -14,20 +14,24 @@ class Chip(NamedTuple):
 
     platform:       "tpu", "cuda" or "cpu".
     memory:         bytes of memory; 0 if they are not known, as with rates of 0.
+    usable:         bytes of it that a program can use.
     operations:     peak rate of bfloat16 products, in operations.
     float32:        peak rate of float32 products in JAX's default precision.
     bandwidth:      bytes read and written in the memory.
     links:          bytes that a chip can send to the others; 0 for a chip without an interconnect.
     source:         document with the figures.
+    usable_source:  origin of the bytes that a program can use.
     """
 
     platform: str
     memory: int
+    usable: int
     operations: float
     float32: float
     bandwidth: float
     links: float
     source: str
+    usable_source: str
 
 
 class Target(NamedTuple):
@@ -50,41 +54,85 @@ class Target(NamedTuple):
         return math.prod(self.shape)
 
 
+_GIB = 2**30
 _TPU = "https://docs.cloud.google.com/tpu/docs/"
+_TPU_USABLE = "memory that XLA's TPU compiler (libtpu 0.0.42.1) states when it refuses a program"
+_GPU_FRACTION = 0.75
+_GPU_USABLE = (
+    "three quarters of the memory, which JAX allocates in advance unless the environment variable "
+    "XLA_PYTHON_CLIENT_MEM_FRACTION says otherwise: "
+    "https://docs.jax.dev/en/latest/gpu_memory_allocation.html"
+)
 # A TPU multiplies float32 matrices in one pass of bfloat16 by default; a GPU in tf32. ICI figures
 # are bidirectional, so a chip sends half of them; so is NVLink's.
 CHIPS = {
     "v4": Chip(
         "tpu",
-        32 * 2**30,
+        32 * _GIB,
+        int(30.75 * _GIB),
         275e12,
         275e12,
         1200e9,
         300e9,
         f"{_TPU}v4, and Jouppi et al. 2023, table 4",
+        _TPU_USABLE,
     ),
-    "v5e": Chip("tpu", 16 * 2**30, 197e12, 197e12, 819e9, 200e9, f"{_TPU}v5e"),
-    "v5p": Chip("tpu", 95 * 2**30, 459e12, 459e12, 2765e9, 600e9, f"{_TPU}v5p"),
-    "v6e": Chip("tpu", 32 * 2**30, 918e12, 918e12, 1638e9, 400e9, f"{_TPU}v6e"),
+    "v5e": Chip(
+        "tpu",
+        16 * _GIB,
+        int(15.75 * _GIB),
+        197e12,
+        197e12,
+        819e9,
+        200e9,
+        f"{_TPU}v5e",
+        _TPU_USABLE,
+    ),
+    "v5p": Chip(
+        "tpu",
+        95 * _GIB,
+        int(95.74 * _GIB),
+        459e12,
+        459e12,
+        2765e9,
+        600e9,
+        f"{_TPU}v5p",
+        _TPU_USABLE,
+    ),
+    "v6e": Chip(
+        "tpu",
+        32 * _GIB,
+        int(31.25 * _GIB),
+        918e12,
+        918e12,
+        1638e9,
+        400e9,
+        f"{_TPU}v6e",
+        _TPU_USABLE,
+    ),
     "a100": Chip(
         "cuda",
-        80 * 2**30,
+        80 * _GIB,
+        int(_GPU_FRACTION * 85100068864),
         312e12,
         156e12,
         2039e9,
         300e9,
         "NVIDIA A100 Tensor Core GPU data sheet, SXM, 80 GB",
+        _GPU_USABLE,
     ),
     "h100": Chip(
         "cuda",
-        80 * 2**30,
+        80 * _GIB,
+        int(_GPU_FRACTION * 84978434048),
         989.4e12,
         494.7e12,
         3350e9,
         450e9,
         "NVIDIA H100 Tensor Core GPU data sheet, SXM, 80 GB",
+        _GPU_USABLE,
     ),
-    "cpu": Chip("cpu", 0, 0.0, 0.0, 0.0, 0.0, "this machine"),
+    "cpu": Chip("cpu", 0, 0, 0.0, 0.0, 0.0, 0.0, "this machine", "this machine"),
 }
 """Chips by name."""
 
@@ -121,5 +169,9 @@ def find_target(name: str) -> Target:
         raise ValueError(
             f"the topology of {match['kind']} has {axes} axes, got {name!r}; targets are such as "
             f"{EXAMPLES}"
+        )
+    if chip.platform == "tpu" and any(size > 1 and size % 2 for size in shape[:2]):
+        raise ValueError(
+            f"a TPU host has 2 × 2 chips, so the first two axes are 1 or even, got {name!r}"
         )
     return Target(name, match["kind"], chip, shape)

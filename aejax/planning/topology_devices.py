@@ -100,9 +100,11 @@ def target_devices(target: Target) -> Sequence[Any]:
         with _LOADING:
             if platform == "tpu":
                 os.environ |= {k: v for k, v in _TPU_ENVIRONMENT.items() if k not in os.environ}
-                shape = "x".join(map(str, target.shape))
-                name = f"{target.kind}:{shape}"
-                return topologies.get_topology_desc(platform="tpu", topology_name=name).devices
+                return topologies.get_topology_desc(
+                    f"{target.kind}:{'x'.join(map(str, target.shape))}",
+                    "tpu",
+                    **_tpu_options(target),
+                ).devices
             return topologies.get_topology_desc(
                 target.kind,
                 "cuda",
@@ -122,6 +124,16 @@ def _cpu_devices(target: Target) -> Sequence[Any]:
             f"{target.devices}"
         )
     return devices[: target.devices]
+
+
+def _tpu_options(target: Target) -> dict[str, Any]:
+    """Options of libtpu for a topology."""
+    options: dict[str, Any] = {}
+    if target.kind in ("v4", "v5p"):  # both cores of a chip as one device
+        options["chip_config_name"] = "megacore"
+    if 1 in target.shape[:2]:  # a part of a host's 2 × 2 chips
+        options["chips_per_host_bounds"] = [*(min(2, size) for size in target.shape[:2]), 1]
+    return options
 
 
 def _gpu_description(kind: str) -> str:

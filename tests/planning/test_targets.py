@@ -1,5 +1,7 @@
 """Targets by name, and the messages for those that do not exist or lack their compiler."""
 
+from importlib.util import find_spec
+
 import pytest
 
 from aejax.planning import topology_devices
@@ -30,6 +32,7 @@ def test_targets_are_found_by_name(name, kind, devices):
         ("v5p:2x2", "the topology of v5p has 3 axes"),
         ("h100:2x2", "the topology of h100 has 1 axes"),
         ("v5e:0x4", "1 device or more along each axis"),
+        ("v5e:3x2", "a TPU host has 2 × 2 chips, so the first two axes are 1 or even"),
     ],
 )
 def test_other_names_are_refused(name, message):
@@ -49,3 +52,19 @@ def test_the_cpu_of_this_machine_is_a_target():
     assert device.platform == "cpu"
     with pytest.raises(ValueError, match="set JAX_NUM_CPU_DEVICES=64"):
         target_devices(find_target("cpu:64"))
+
+
+def test_a_program_can_use_what_the_compiler_or_jax_leaves_to_it():
+    gib = 2**30
+    assert CHIPS["v5e"].usable == 15.75 * gib
+    assert CHIPS["h100"].usable == pytest.approx(0.75 * CHIPS["h100"].memory, rel=0.02)
+    for name, chip in CHIPS.items():
+        assert chip.usable <= 1.01 * chip.memory, name
+        assert chip.usable_source, name
+
+
+@pytest.mark.skipif(find_spec("libtpu") is None, reason="XLA's compiler for TPUs is not installed")
+@pytest.mark.parametrize("name", ["v4:2x2x1", "v5p:2x2x1", "v5e:1x1", "v5e:1x2", "v6e:2x2"])
+def test_the_devices_of_a_tpu_are_its_chips(name):
+    found = find_target(name)
+    assert len(target_devices(found)) == found.devices

@@ -10,7 +10,7 @@ import jax
 import tyro
 
 from aejax.cli.process.text_table import text_table
-from aejax.planning.alternatives import Alternative, Setting, remedy, search
+from aejax.planning.alternatives import Alternative, Setting, meshes, remedy, search
 from aejax.planning.plan_records import (
     as_json,
     communication_rows,
@@ -62,7 +62,7 @@ class PlanCommand:
     epoch: bool = False
     """compile a whole epoch, with all examples on the devices"""
     search: bool = False
-    """compile the step for every mesh of the target, and rank them"""
+    """compile the step for the most promising meshes of the target, and rank them"""
     json: bool = False
     """print the plan as JSON"""
 
@@ -136,9 +136,8 @@ def _text(setting: Setting) -> str:
     ]
     if setting.rematerialised:
         parts.append("aejax.rematerialised(model)")
-    if setting.parts > 1:
-        size = setting.batch_size // setting.parts
-        parts.append(f"gradient_of=training.accumulated(part_size={size})")
+    if setting.part_size:
+        parts.append(f"gradient_of=training.accumulated(part_size={setting.part_size})")
     return ", ".join(parts)
 
 
@@ -161,6 +160,12 @@ def _print_ranked(ranked: list[Alternative], command: PlanCommand) -> None:
         print(json.dumps([_record(each) for each in ranked]))
         return
     print(text_table([_row(each) for each in ranked]))
+    count = len(meshes(find_target(command.target).devices))
+    if len(ranked) < count:
+        print(
+            f"compiled: {len(ranked)} of {count} meshes, those with the least time estimated from "
+            "their shardings"
+        )
 
 
 def _record(alternative: Alternative) -> dict[str, Any]:
