@@ -18,7 +18,7 @@ from jax.sharding import PartitionSpec as P
 
 from aejax.objectives import Objective
 from aejax.sharding.example_exchange import scan_divided
-from aejax.sharding.resharding import reshard
+from aejax.sharding.resharding import fills_tiles, reshard
 from aejax.training import Placement, TrainState, init_state
 from aejax.types import Array, Autoencoder, Code, Key, Params
 
@@ -128,17 +128,9 @@ def fully_sharded(placement: Placement, *, least: int = 2**12) -> Placement:
     )
 
 
-TILE_ROWS, TILE_COLUMNS = 8, 128
-"""Size of a TPU's tiles, in which the last two axes of an array are stored."""
-
-
 def _fitness(shape: tuple[int, ...], parts: int, axis: int) -> tuple[bool, int]:
-    """Order of preference of an axis to split, for gradients that XLA sums into shards on a TPU.
-
-    It does so along the axis of a tile's rows, for which it takes the shorter axis of a kernel.
-    """
-    tile = TILE_COLUMNS if axis == len(shape) - 1 else TILE_ROWS
-    return shape[axis] // parts % tile == 0, -shape[axis]
+    """Order of preference of an axis to split: whole tiles of a TPU, then the shortest axis."""
+    return fills_tiles(shape, axis, parts), -shape[axis]
 
 
 def placement_on(devices: Sequence[Any], *, model: int = 1, sharded: bool = False) -> Placement:
