@@ -1,10 +1,11 @@
-"""Comparison of a linear autoencoder with PCA."""
+"""Comparison of a linear autoencoder with PCA, and errors of PCA by the number of components."""
 
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
+from sklearn import decomposition
 
 import aejax
 from aejax.theory.analysis.pca import PCA, leading_components, least_loss
@@ -77,3 +78,10 @@ def measure_against_pca(
         return found | {"angle": jnp.rad2deg(found["angle"])}
 
     return measure
+
+
+def pca_errors(pca: decomposition.PCA, x: np.ndarray) -> np.ndarray:
+    """Mean of Σ (x̂ − x)² for 0, 1, … up to all components of a fitted PCA."""
+    explained = np.square((x - pca.mean_) @ pca.components_.T).mean(axis=0)
+    total = np.square(x - pca.mean_).sum(axis=1).mean()
+    return total - np.concatenate([[0], np.cumsum(explained)])
