@@ -8,7 +8,7 @@ Source:   Dumoulin & Visin 2016, fig. 2.1 and 4.5 (drawn from computed arrays); 
           Olah 2016 (checkerboards).
 Command:  python -m experiments.transposed_convolution
 Expected: over random starts with stride 2, the contrast differs between pixels by 33 % with kernels
-          of 3 and by 14 % with 4, of which the number of starts explains most; by 1.5 % to 3 % if
+          of 3 and by 14 % with 4, of which the number of starts explains most; by 1.2 % to 2.9 % if
           resized. The checkerboard in flat images, 0.89 of their energy, is as strong for both
           kernels: random kernels cause it. After 300 steps on photographs it is below 0.001 with
           stride 2, and the kernels no longer differ.
