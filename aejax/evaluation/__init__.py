@@ -53,3 +53,7 @@ from aejax.evaluation.segmentation import confusion_matrix as confusion_matrix
 from aejax.evaluation.segmentation import median_frequency_weights as median_frequency_weights
 from aejax.evaluation.segmentation import segmentation_batch as segmentation_batch
 from aejax.evaluation.segmentation import segmentation_measures as segmentation_measures
+from aejax.evaluation.top_examples import TopExamples as TopExamples
+from aejax.evaluation.top_examples import initial_top_examples as initial_top_examples
+from aejax.evaluation.top_examples import merge_top_examples as merge_top_examples
+from aejax.evaluation.top_examples import top_examples as top_examples

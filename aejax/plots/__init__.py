@@ -13,6 +13,8 @@ from aejax.plots.curves import learning_curves as learning_curves
 from aejax.plots.curves import run_curves as run_curves
 from aejax.plots.curves import seed_curves as seed_curves
 from aejax.plots.curves import terms_of as terms_of
+from aejax.plots.dictionary_figures import densities as densities
+from aejax.plots.dictionary_figures import top_example_images as top_example_images
 from aejax.plots.error_histogram import error_histogram as error_histogram
 from aejax.plots.formulas import Curves as Curves
 from aejax.plots.formulas import against_formula as against_formula

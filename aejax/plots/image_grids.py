@@ -55,9 +55,9 @@ def filters(
     limits = np.full_like(largest, largest.max()) if shared_scale else largest
     columns = ceil(sqrt(2 * len(images)))
     with figure_style():
-        figure, axes = _image_grid(ceil(len(images) / columns), columns, image_shape)
+        figure, axes = image_grid(ceil(len(images) / columns), columns, image_shape)
         for axis, image, limit in zip(axes.flat, images, limits, strict=False):
-            _draw_image(axis, image, -limit, limit, "coolwarm")
+            draw_image(axis, image, -limit, limit, "coolwarm")
         for axis in axes.flat[len(images) :]:
             axis.remove()
         if shared_scale and images.shape[-1] == 1:
@@ -104,11 +104,11 @@ def reconstructions(
     }
     low, high = rows["input"].min(), rows["input"].max()
     with figure_style():
-        figure, axes = _image_grid(len(rows), len(rows["input"]), image_shape)
+        figure, axes = image_grid(len(rows), len(rows["input"]), image_shape)
         for line, (name, images) in zip(axes, rows.items(), strict=True):
             line[0].set_ylabel(name, rotation=0, ha="right", va="center")
             for axis, image in zip(line, images, strict=True):
-                _draw_image(axis, image, low, high, "gray")
+                draw_image(axis, image, low, high, "gray")
             if name not in ("input", "corrupted"):
                 errors = np.square(images - rows["input"]).sum(axis=(1, 2, 3))
                 for axis, error in zip(line, errors, strict=True):
@@ -160,9 +160,9 @@ def traversals(
     flat = np.reshape(x_hat, (units * steps, -1))
     images = _images("the traversal", flat, image_shape, max(len(flat), 1))
     with figure_style():
-        figure, axes = _image_grid(units, steps, image_shape)
+        figure, axes = image_grid(units, steps, image_shape)
         for axis, image, value in zip(axes.flat, images, np.ravel(values), strict=True):
-            _draw_image(axis, image, images.min(), images.max(), "gray")
+            draw_image(axis, image, images.min(), images.max(), "gray")
             axis.set_xlabel(f"{value:.2g}", fontsize="small", labelpad=2)
         for axis, name in zip(axes[:, 0], names, strict=True):
             axis.set_ylabel(name, rotation=0, ha="right", va="center")
@@ -198,9 +198,9 @@ def segmentations(
         shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in maps.items())
         raise ValueError(f"maps must have the images' shape {list(x.shape[:-1])}, got {shapes}")
     with figure_style():
-        figure, axes = _image_grid(1 + len(maps), len(x), x.shape[1:])
+        figure, axes = image_grid(1 + len(maps), len(x), x.shape[1:])
         for axis, image in zip(axes[0], finite("x", x), strict=True):
-            _draw_image(axis, image, 0, 1, "gray")
+            draw_image(axis, image, 0, 1, "gray")
         for line, array in zip(axes[1:], maps.values(), strict=True):
             for axis, image in zip(line, np.asarray(array), strict=True):
                 shown = np.where((image >= 0) & (image < len(classes)), image, void)
@@ -212,7 +212,7 @@ def segmentations(
     return figure
 
 
-def _image_grid(rows: int, columns: int, image_shape: Sequence[int]) -> tuple[Figure, Any]:
+def image_grid(rows: int, columns: int, image_shape: Sequence[int]) -> tuple[Figure, Any]:
     """Figure with rows and columns of axes for images; images of many pixels are drawn larger."""
     height, width = image_shape[:2]
     cell = min(0.8 if max(height, width) <= SMALL_IMAGE else 1.6, 6.2 / columns)
@@ -225,7 +225,7 @@ def _image_grid(rows: int, columns: int, image_shape: Sequence[int]) -> tuple[Fi
     return figure, axes
 
 
-def _draw_image(axis: Axes, image: np.ndarray, low: float, high: float, colours: str) -> None:
+def draw_image(axis: Axes, image: np.ndarray, low: float, high: float, colours: str) -> None:
     """Draw an image [h, w, 1] with a colour map, or [h, w, 3] in colour, from low to high."""
     image = _reduced(image)
     if image.shape[-1] == 1:

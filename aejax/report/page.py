@@ -57,6 +57,7 @@ def run_page(
     certificates: Sequence[Certificate] = (),
     commands: Mapping[str, str] = MappingProxyType({}),
     tables: Mapping[str, Sequence[Mapping[str, Any]]] = MappingProxyType({}),
+    sections: Sequence[Section] = (),
 ) -> str:
     """Render a training run as one HTML page.
 
@@ -72,6 +73,7 @@ def run_page(
         certificates: certificates of theorems, from `aejax.theory.certificates`.
         commands: purpose -> command line, for further use of the run.
         tables: title -> records of a section with one table, after the figures.
+        sections: further sections, before the figures.
 
     Returns:
         A complete HTML document.
@@ -89,8 +91,8 @@ def run_page(
         ("Configuration", definitions, configuration),
         ("Environment", definitions, environment),
     ]
-    sections = [Section(name, as_html(content)) for name, as_html, content in parts if content]
-    return page(title, sections, lead=key_numbers(summary))
+    rendered = [Section(name, as_html(content)) for name, as_html, content in parts if content]
+    return page(title, [*sections, *rendered], lead=key_numbers(summary))
 
 
 def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:

@@ -106,9 +106,8 @@ def shown_examples(run: TrainedRun, data: Path | None) -> ShownExamples:
     batch = Batch(model_inputs(run, raw), weight=weight)
     raw = raw.reshape(len(raw), *run.about.feature_shape)
     classes = None if found.files is None else found.files.classes
-    rows = None
-    if found.schema is not None:
-        columns = _rows(found.others, found.schema, len(found.x))
+    rows, columns = None, _named_rows(found)
+    if columns:
         rows = {name: column[:MAX_SHOWN_EXAMPLES] for name, column in columns.items()}
     return ShownExamples(raw, _labels(found), batch, classes, rows)
 
@@ -189,6 +188,18 @@ def _labels(data: NewData) -> np.ndarray | None:
     arrays = [data.others[name] for name in LABEL_NAMES if name in data.others]
     fitting = [each for each in arrays if each.shape == (len(data.x),) and each.dtype.kind in "iu"]
     return fitting[0][:MAX_SHOWN_EXAMPLES] if fitting else None
+
+
+def _named_rows(data: NewData) -> dict[str, np.ndarray]:
+    """Columns that identify the rows of a table, or arrays of text with a name for each example."""
+    if data.schema is not None:
+        return _rows(data.others, data.schema, len(data.x))
+    names = {
+        name: array
+        for name, array in data.others.items()
+        if data.files is None and array.dtype.kind == "U" and array.shape == (len(data.x),)
+    }
+    return names and {ROW_INDEX: np.arange(len(data.x)), **names}
 
 
 def _test_rows(run: TrainedRun) -> dict[str, np.ndarray] | None:

@@ -57,6 +57,7 @@ class Report:
 def write_report(command: Report) -> None:
     """Write the report and print its path."""
     from aejax import report  # matplotlib is slow to import
+    from aejax.report.dictionary_section import dictionary_sections
     from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.run_figures import run_figures
@@ -82,6 +83,7 @@ def write_report(command: Report) -> None:
         certificates=certificates,
         commands=_commands(run, command.run),
         tables=error_tables(run, examples) | plans,
+        sections=dictionary_sections(run, examples),
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)

@@ -1,0 +1,174 @@
+"""Section of a run's report about a sparse dictionary: sparsity, densities, and top examples."""
+
+from html import escape
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from aejax import plots
+from aejax.data.image_size import is_image_shape
+from aejax.evaluation import (
+    DictionaryStatistics,
+    TopExamples,
+    dictionary_statistics,
+    top_examples,
+)
+from aejax.report.page import CaptionedFigure, Section, key_numbers, render_figures
+from aejax.report.tables import table
+from aejax.runs.examples import ShownExamples
+from aejax.runs.inference import TrainedRun, reconstructor
+from aejax.runs.presentation import ROW_INDEX, has_comparable_output
+from aejax.runs.scoring import observed_only
+from aejax.types import Params
+
+SHOWN_LATENTS = 12
+"""Maximum number of latents whose top examples are shown."""
+
+TOP_COUNT = 8
+"""Number of top examples of a latent."""
+
+MAX_NAME_LENGTH = 40
+"""Maximum number of characters of the name of an example."""
+
+
+def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Section]:
+    """Describe a sparse dictionary on test examples.
+
+    Args:
+        run: trained run.
+        examples: its test examples.
+
+    Returns:
+        One section; none for another model, or for outputs of another shape than the examples.
+    """
+    kernel = dictionary_kernel(run.params)
+    if kernel is None or not has_comparable_output(run):
+        return []
+    x = np.asarray(examples.batch.x)
+    code = np.asarray(run.objective.model.encode(run.params, jnp.asarray(x)))
+    if code.shape != (len(x), len(kernel)):
+        return []
+    x_hat = observed_only(reconstructor(run)(x), x, examples.batch.weight)
+    found = dictionary_statistics([(x, code, x_hat)])
+    top = top_examples([code], count=TOP_COUNT)
+    shown = _spread_over_frequencies(found.frequency)
+    figures = [_densities(found)]
+    if is_image_shape(run.about.feature_shape) and len(shown):
+        figures.append(_images(run, x, kernel, found, top, shown))
+    body = key_numbers(_numbers(found, kernel)) + _explanation(found)
+    named = _named_table(examples, found, top, shown) if len(shown) else ""
+    return [Section("Dictionary", body + render_figures(figures) + named)]
+
+
+def dictionary_kernel(params: Params) -> np.ndarray | None:
+    """Directions of the latents.
+
+    Args:
+        params: parameters of any model.
+
+    Returns:
+        Kernel of the decoder [units, features]; None if the decoder is not one matrix.
+    """
+    try:
+        kernel = np.asarray(params["decoder"]["kernel"], float)
+    except (TypeError, KeyError, IndexError, ValueError):
+        return None
+    return kernel if kernel.ndim == 2 else None
+
+
+def _numbers(found: DictionaryStatistics, kernel: np.ndarray) -> dict[str, float | str]:
+    return {
+        "latents": str(len(kernel)),
+        "L0": found.l0,
+        "explained variance": found.explained_variance,
+        "dead latents": str(int(found.dead.sum())),
+        "‖x̂‖/‖x‖": found.norm_ratio,
+        "reconstruction bias γ": found.reconstruction_bias,
+    }
+
+
+def _explanation(found: DictionaryStatistics) -> str:
+    text = (
+        f"Measured on {found.examples} test examples, normalised as in training. L0 is the mean "
+        "number of latents of an example that are not zero; the explained variance is "
+        "1 − E‖x − x̂‖²/E‖x − E x‖²; a dead latent is zero on all of these examples. "
+        "Reconstructions are shrunk if γ = E‖x̂‖²/E[x·x̂] is below 1: then x̂/γ has a smaller error."
+    )
+    return f"<p>{escape(text)}</p>\n"
+
+
+def _densities(found: DictionaryStatistics) -> CaptionedFigure:
+    return CaptionedFigure(
+        plots.densities(found.frequency),
+        "Densities",
+        "Number of latents by the fraction of test examples on which they are active. Latents that "
+        "are active on most examples rarely have a meaning of their own; dead ones are unused.",
+        "Histogram of the fraction of examples on which each latent is active.",
+    )
+
+
+def _spread_over_frequencies(frequency: np.ndarray) -> np.ndarray:
+    """Living latents, evenly spaced in descending order of their frequency."""
+    order = np.argsort(-frequency, kind="stable")[: np.count_nonzero(frequency)]
+    chosen = np.linspace(0, len(order) - 1, min(SHOWN_LATENTS, len(order)))
+    return order[chosen.astype(int)]
+
+
+def _images(
+    run: TrainedRun,
+    x: np.ndarray,
+    kernel: np.ndarray,
+    found: DictionaryStatistics,
+    top: TopExamples,
+    shown: np.ndarray,
+) -> CaptionedFigure:
+    return CaptionedFigure(
+        plots.top_example_images(
+            x,
+            np.asarray(top.examples)[shown],
+            np.asarray(top.activations)[shown],
+            [f"latent {unit}\n{_percent(found.frequency[unit])}" for unit in shown],
+            run.about.feature_shape,
+            directions=kernel[shown],
+        ),
+        "Top examples",
+        f"For {len(shown)} latents, evenly spaced in descending order of the fraction of examples "
+        "on which they are active: that fraction, the direction of the decoder, and the test "
+        "examples with the largest activations.",
+        "Rows of images, each with the direction of a latent and the examples that activate it.",
+    )
+
+
+def _named_table(
+    examples: ShownExamples, found: DictionaryStatistics, top: TopExamples, shown: np.ndarray
+) -> str:
+    names = _names(examples)
+    order, activations = np.asarray(top.examples), np.asarray(top.activations)
+    records: list[dict[str, Any]] = [
+        {
+            "latent": str(unit),
+            "active on": _percent(found.frequency[unit]),
+            "largest activation": float(activations[unit, 0]),
+            "examples with the largest activations": ", ".join(
+                names(row) for row in order[unit] if row >= 0
+            ),
+        }
+        for unit in shown
+    ]
+    return f"<h3>Examples by name</h3>\n{table(records)}"
+
+
+def _names(examples: ShownExamples) -> Any:
+    """Index of an example -> its name: columns of text, its class, or its index."""
+    columns = [each for name, each in (examples.others or {}).items() if name != ROW_INDEX]
+    classes = examples.class_names
+    if not columns and classes is not None and classes.ndim == 1:
+        columns = [classes]
+    if not columns:
+        return lambda row: f"example {row}"
+    return lambda row: " · ".join(str(column[row])[:MAX_NAME_LENGTH] for column in columns[:2])
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g} %"
