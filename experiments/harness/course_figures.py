@@ -27,9 +27,9 @@ FIGURES = (
     CourseFigure(
         "Undercomplete: the code is a bottleneck",
         "bottleneck",
-        "Curves descend with the code size; that of the deep autoencoder is below that of PCA on "
-        "digits, and on faces except for the largest code; on whitened photographs both nearly "
-        "coincide.",
+        "Curves descend with the code size; that of the deep autoencoder is below the others on "
+        "digits and faces; on whitened photographs all nearly coincide. The shallow one is PCA "
+        "where its output is linear.",
     ),
     CourseFigure(
         "Overcomplete: copying, and regularisers against it",
