@@ -30,6 +30,7 @@ from aejax.models import Initializers as Initializers
 from aejax.models import binary_code as binary_code
 from aejax.models import boltzmann as boltzmann
 from aejax.models import convolutional as convolutional
+from aejax.models import crosscoder as crosscoder
 from aejax.models import dense as dense
 from aejax.models import dictionary as dictionary
 from aejax.models import leading_units as leading_units

@@ -6,6 +6,7 @@ from aejax.models.convolutional_layers import pooled as pooled
 from aejax.models.convolutional_layers import resized as resized
 from aejax.models.convolutional_layers import strided as strided
 from aejax.models.convolutional_layers import transposed as transposed
+from aejax.models.crosscoder import crosscoder as crosscoder
 from aejax.models.dense import Initializers as Initializers
 from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
@@ -27,3 +28,4 @@ from aejax.models.segnet import BASIC as BASIC
 from aejax.models.segnet import VGG as VGG
 from aejax.models.segnet import Size as Size
 from aejax.models.segnet import segnet as segnet
+from aejax.models.skip_connection import with_skip_connection as with_skip_connection

@@ -31,6 +31,8 @@ from aejax.penalties.gate_terms import gate_reconstruction as gate_reconstructio
 from aejax.penalties.gate_terms import unit_weights as unit_weights
 from aejax.penalties.higher_order import higher_order_contractive as higher_order_contractive
 from aejax.penalties.higher_order import squared_jacobian_change as squared_jacobian_change
+from aejax.penalties.layer_norms import l1_by_layer_norms as l1_by_layer_norms
+from aejax.penalties.layer_norms import layer_norms as layer_norms
 from aejax.penalties.matryoshka import matryoshka as matryoshka
 from aejax.penalties.matryoshka import random_matryoshka as random_matryoshka
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl

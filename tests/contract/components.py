@@ -140,6 +140,18 @@ def own_objectives(size: int = 1) -> dict[str, Objective]:
                 "gate": (1.0, penalties.gate_reconstruction()),
             },
         ),
+        "transcoder with a skip connection": aejax.objective(
+            models.with_skip_connection(
+                aejax.transcoder(features, code, features, activation=jnp.tanh), features, features
+            ),
+            losses.squared,
+            penalties={"l1": (0.1, penalties.l1(select=lambda code: code["units"]))},
+        ),
+        "crosscoder": aejax.objective(
+            aejax.crosscoder(1, features, code),
+            losses.squared,
+            penalties={"l1": (0.1, penalties.l1_by_layer_norms(layers=1))},
+        ),
         "contrastive divergence": training.rbm_objective((features, code), steps=2),
     }
 

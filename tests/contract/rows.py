@@ -178,6 +178,8 @@ LACKING = {
         "same key": "it samples nothing",
         "check_grads": "the decoder of a term is constant",
     },
+    "transcoder with a skip connection": {"same key": "it samples nothing"},
+    "crosscoder": {"same key": "it samples nothing"},
     "contrastive divergence": {
         "check_grads": "its gradient treats the end of the Gibbs chain as a constant"
     },
