@@ -32,7 +32,7 @@ def steps_since_active(units: int, *, select: Callable[[Code], Array] = jax.nn.i
         >>> objective.tracker.init(model.init(jax.random.key(0))).shape
         (32,)
 
-    Source: Gao et al. 2024, appendix A.2 (dead latents).
+    Source: Gao et al. 2024 (dead latents).
     """
     units = as_integer("units of steps_since_active", units)
     if units < 1:

@@ -59,7 +59,7 @@ def top_k_relu(*, k: int | Array, at_most: int | None = None) -> Callable[[Array
         >>> top_k_relu(k=2)(jnp.array([[0.5, -1.0, -2.0]])).tolist()
         [[0.5, 0.0, 0.0]]
 
-    Source: Gao et al. 2024, §2.3.
+    Source: Gao et al. 2024
     """
     select = top_k(k=k, at_most=at_most)
     return lambda z: select(jax.nn.relu(z))

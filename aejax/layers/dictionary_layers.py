@@ -4,12 +4,52 @@ The tree of parameters states the architecture: a "centre" is subtracted from th
 the output; without one the decoder has a bias of its own.
 """
 
+import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Float
 
 from aejax.layers.low_precision import matmul
 from aejax.promotion import promote_arrays
-from aejax.types import Array, Params
+from aejax.types import Array, Key, Params
+
+
+def encoder_of(params: Params) -> Params:
+    """Parameters of the encoder.
+
+    Args:
+        params: parameters of a dictionary.
+
+    Returns:
+        Those below "encoder".
+
+    Raises:
+        ValueError: for a dictionary without an encoder, as of `matching_pursuit`.
+    """
+    if "encoder" not in params:
+        raise ValueError(
+            "this needs a dictionary with an encoder, whose pre-activations it uses, but these "
+            f"parameters are {', '.join(params)}, as of matching_pursuit: use dictionary(…)"
+        )
+    return params["encoder"]
+
+
+def random_directions(
+    key: Key, units: int, features: int, dtype: DTypeLike
+) -> Float[Array, "units features"]:
+    """Independent directions of norm 1, uniform on the sphere.
+
+    Args:
+        key: PRNG key.
+        units: number of directions.
+        features: number of features.
+        dtype: dtype of the result.
+
+    Returns:
+        The directions.
+    """
+    directions = jax.random.normal(key, (units, features), dtype)
+    return directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
 
 
 def pre_activations(
@@ -25,11 +65,11 @@ def pre_activations(
         z, before the activation.
 
     Raises:
-        ValueError: for inputs of another width.
+        ValueError: for inputs of another width, or parameters without an encoder.
 
-    Source: Bricken et al. 2023, appendix.
+    Source: Bricken et al. 2023.
     """
-    encoder = params["encoder"]
+    encoder = encoder_of(params)
     features = encoder["kernel"].shape[0]
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(
@@ -55,7 +95,7 @@ def decoded(params: Params, code: Float[Array, "batch units"]) -> Float[Array, "
     Raises:
         ValueError: for a code of another width.
 
-    Source: Bricken et al. 2023, appendix.
+    Source: Bricken et al. 2023.
     """
     units = params["decoder"]["kernel"].shape[0]
     if code.ndim != 2 or code.shape[1] != units:

@@ -22,7 +22,7 @@ def gated() -> CodeActivation:
         >>> sorted(model.init(jax.random.key(0))["encoder"])
         ['bias', 'kernel', 'log_scale', 'magnitude_bias']
 
-    Source: Rajamanoharan, Conmy et al. 2024, eq. 6 and 7.
+    Source: Rajamanoharan, Conmy et al. 2024.
     """
 
     def apply(encoder: Params, z: Array) -> Array:

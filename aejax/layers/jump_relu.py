@@ -33,7 +33,7 @@ def above_threshold(
     Returns:
         The values.
 
-    Source: Rajamanoharan, Lieberum et al. 2024, eq. 11.
+    Source: Rajamanoharan, Lieberum et al. 2024.
     """
     del bandwidth
     return jnp.where(z > threshold, z, jnp.zeros_like(z))
@@ -64,7 +64,7 @@ def is_above_threshold(
     Returns:
         The values, in the dtype of z.
 
-    Source: Rajamanoharan, Lieberum et al. 2024, eq. 12.
+    Source: Rajamanoharan, Lieberum et al. 2024.
     """
     del bandwidth
     return (z > threshold).astype(z.dtype)
@@ -103,7 +103,7 @@ def jump_relu(*, threshold: float, bandwidth: float) -> CodeActivation:
         >>> activation.apply(params["encoder"], jnp.array([[0.4, 0.6, -1.0]])).tolist()
         [[0.0, 0.6000000238418579, 0.0]]
 
-    Source: Rajamanoharan, Lieberum et al. 2024, §3.
+    Source: Rajamanoharan, Lieberum et al. 2024
     """
     check_range("the threshold of jump_relu", threshold, 0, math.inf)
     check_bandwidth("jump_relu", bandwidth)

@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from aejax.contracts import check_shape_and_dtype
 from aejax.hyperparameters import as_integer, check_range
 from aejax.layers.code_activations import CodeActivation, as_code_activation
-from aejax.layers.dictionary_layers import decoded, pre_activations
+from aejax.layers.dictionary_layers import decoded, pre_activations, random_directions
 from aejax.types import Array, Autoencoder, Key, Params
 
 ActivationLike = CodeActivation | Callable[[Array], Array]
@@ -54,7 +54,7 @@ def dictionary(
         ValueError: if a size is less than 1, the norm is not positive, or the activation is not a
             function. `encode` and `decode` raise it for arrays of the wrong width.
 
-    Source: Bricken et al. 2023, appendix; Gao et al. 2024, §2.
+    Source: Bricken et al. 2023; Gao et al. 2024.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp
@@ -69,7 +69,7 @@ def dictionary(
     activation = as_code_activation(activation)
 
     def init(key: Key) -> Params:
-        directions = decoder_norm * _random_directions(key, units, features, dtype)
+        directions = decoder_norm * random_directions(key, units, features, dtype)
         centre = {"bias": jnp.zeros(features, dtype)}
         encoder = _encoder_params(directions.T, activation)
         if centred:
@@ -106,7 +106,7 @@ def transcoder(
     Raises:
         ValueError: as `dictionary`.
 
-    Source: Dunefsky, Chlenski & Nanda 2024, §3.1.
+    Source: Dunefsky, Chlenski & Nanda 2024
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp
@@ -120,7 +120,7 @@ def transcoder(
     activation = as_code_activation(activation)
 
     def init(key: Key) -> Params:
-        kernel = _random_directions(key, units, features, dtype).T
+        kernel = random_directions(key, units, features, dtype).T
         decoder = {"kernel": jnp.zeros((units, outputs), dtype), "bias": jnp.zeros(outputs, dtype)}
         return {"encoder": _encoder_params(kernel, activation), "decoder": decoder}
 
@@ -141,11 +141,6 @@ def _encoder_params(kernel: Array, activation: CodeActivation) -> Params:
     units = kernel.shape[1]
     own = activation.init(units, kernel.dtype)
     return {"kernel": kernel, "bias": jnp.zeros(units, kernel.dtype)} | own
-
-
-def _random_directions(key: Key, units: int, features: int, dtype: DTypeLike) -> Array:
-    directions = jax.random.normal(key, (units, features), dtype)
-    return directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
 
 
 def _checked_size(name: str, size: Any) -> int:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.data.normalisation import Normalisation
-from aejax.layers.dictionary_layers import decoder_norms, output_bias
+from aejax.layers.dictionary_layers import decoder_norms, encoder_of, output_bias
 from aejax.types import Array, Params
 
 
@@ -27,7 +27,8 @@ def fold_normalisation(params: Params, normalisation: Normalisation) -> Params:
         The folded parameters, with the structure and dtypes of those given.
 
     Raises:
-        ValueError: for a transcoder, whose output has another normalisation than its input.
+        ValueError: for a transcoder, whose output has another normalisation than its input, or
+            parameters without an encoder.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp
@@ -41,7 +42,7 @@ def fold_normalisation(params: Params, normalisation: Normalisation) -> Params:
         >>> bool(jnp.allclose(before, after, atol=1e-6))
         True
     """
-    kernel = params["encoder"]["kernel"]
+    kernel = encoder_of(params)["kernel"]
     shift, scale = (
         jnp.broadcast_to(jnp.asarray(part, kernel.dtype), kernel.shape[:1])
         for part in normalisation
@@ -69,10 +70,11 @@ def fold_linear_map(
         The folded parameters, with the structure and dtypes of those given.
 
     Raises:
-        ValueError: for a transcoder, whose output has another normalisation than its input.
+        ValueError: for a transcoder, whose output has another normalisation than its input, or
+            parameters without an encoder.
     """
     mean, matrix, inverse = (
-        jnp.asarray(array, params["encoder"]["kernel"].dtype) for array in (mean, matrix, inverse)
+        jnp.asarray(array, encoder_of(params)["kernel"].dtype) for array in (mean, matrix, inverse)
     )
     return _folded(params, mean, lambda kernel: matrix @ kernel, lambda rows: rows @ inverse)
 
@@ -87,12 +89,15 @@ def fold_decoder_norms(params: Params) -> Params:
 
     Returns:
         The parameters; the code is multiplied by the former norms.
+
+    Raises:
+        ValueError: for parameters without an encoder.
     """
     norms = decoder_norms(params)
     norms = jnp.where(norms > 0, norms, 1)
     scaled = {
         name: leaf if name == "log_scale" else leaf * norms
-        for name, leaf in params["encoder"].items()
+        for name, leaf in encoder_of(params).items()
     }
     kernel = params["decoder"]["kernel"] / norms[:, None]
     return params | {"encoder": scaled, "decoder": params["decoder"] | {"kernel": kernel}}
@@ -105,7 +110,7 @@ def _folded(
     backward: Callable[[Array], Array],
 ) -> Params:
     """Fold r = (x − mean) M: M times the kernel is `forward`, rows times M⁻¹ are `backward`."""
-    encoder, decoder = params["encoder"], params["decoder"]
+    encoder, decoder = encoder_of(params), params["decoder"]
     if encoder["kernel"].shape != decoder["kernel"].shape[::-1]:
         raise ValueError(
             "a normalisation can be folded into a dictionary, whose outputs are its inputs, but "

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from aejax.hyperparameters import as_integer, check_range
-from aejax.layers.dictionary_layers import decoded, decoder_norms
+from aejax.layers.dictionary_layers import decoded, decoder_norms, random_directions
 from aejax.layers.low_precision import matmul
 from aejax.promotion import promote_arrays
 from aejax.types import Array, Autoencoder, Key, Params
@@ -33,7 +33,8 @@ def matching_pursuit(
 
     Returns:
         An `Autoencoder` from [batch, features] to [batch, features] with code [batch, units] and
-        parameters {"decoder": {"kernel"}, "centre": {"bias"}}.
+        parameters {"decoder": {"kernel"}, "centre": {"bias"}}. Components that need an encoder,
+        such as `penalties.auxk` and `training.calibrate_threshold`, refuse them.
 
     Raises:
         ValueError: if a size or k is less than 1, or the norm is not positive. `encode` raises it
@@ -53,8 +54,7 @@ def matching_pursuit(
     check_range("decoder_norm", decoder_norm, sys.float_info.min, math.inf)
 
     def init(key: Key) -> Params:
-        kernel = jax.random.normal(key, (units, features), dtype)
-        kernel = decoder_norm * kernel / jnp.linalg.norm(kernel, axis=1, keepdims=True)
+        kernel = decoder_norm * random_directions(key, units, features, dtype)
         return {"decoder": {"kernel": kernel}, "centre": {"bias": jnp.zeros(features, dtype)}}
 
     def encode(params: Params, x: Array) -> Array:

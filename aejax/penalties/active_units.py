@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.hyperparameters import check_range
-from aejax.layers.dictionary_layers import decoder_norms, pre_activations
+from aejax.layers.dictionary_layers import decoder_norms, encoder_of, pre_activations
 from aejax.layers.jump_relu import check_bandwidth, is_above_threshold
 from aejax.types import Array, Pass, Penalty
 
@@ -26,7 +26,7 @@ def l0(*, bandwidth: float) -> Penalty:
         ValueError: if the bandwidth is not positive. The penalty raises it for a model without
             thresholds.
 
-    Source: Rajamanoharan, Lieberum et al. 2024, eq. 9 and 12.
+    Source: Rajamanoharan, Lieberum et al. 2024.
     """
     check_bandwidth("l0", bandwidth)
     return lambda record: _active_units(record, bandwidth)
@@ -125,7 +125,7 @@ def l1_by_decoder_norm() -> Penalty:
 
 def _active_units(record: Pass, bandwidth: float) -> Array:
     """Number of units above their threshold in each example, [batch]."""
-    encoder = record.params["encoder"]
+    encoder = encoder_of(record.params)
     if "threshold" not in encoder:
         raise ValueError(
             "L0 needs a dictionary with thresholds, dictionary(…, activation=jump_relu(…)), but "

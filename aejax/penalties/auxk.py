@@ -11,7 +11,7 @@ from jaxtyping import Float
 from aejax.contracts import check_callable, describe
 from aejax.hyperparameters import as_integer, check_range
 from aejax.layers.activations import top_k
-from aejax.layers.dictionary_layers import pre_activations
+from aejax.layers.dictionary_layers import encoder_of, pre_activations
 from aejax.layers.low_precision import matmul
 from aejax.objectives import target_of
 from aejax.promotion import promote_arrays
@@ -36,7 +36,7 @@ def by_residual_variance(
     Returns:
         The factor; 0 if the variance is 0.
 
-    Source: Gao et al. 2024, appendix A.2.
+    Source: Gao et al. 2024.
     """
     del target, share
     return _inverse(_variance(residual))
@@ -112,7 +112,7 @@ def auxk(
 
     Raises:
         ValueError: if k or `dead_after` is not an integer of at least 1. The penalty raises it for
-            an objective without such a tracker, or for fewer than k units.
+            an objective without such a tracker, for fewer than k units, or without an encoder.
 
     Example:
         >>> import aejax
@@ -121,7 +121,7 @@ def auxk(
         ...     penalties={"auxk": (1 / 32, aejax.penalties.auxk(k=4, dead_after=100))},
         ...     tracker=aejax.trackers.steps_since_active(32))
 
-    Source: Gao et al. 2024, appendix A.2.
+    Source: Gao et al. 2024.
     """
     k, dead_after = (
         as_integer(f"auxk's {name}", value)
@@ -159,7 +159,7 @@ def _dead_units(record: Pass, select: Callable[[Tracked], Any], dead_after: int)
             "auxk needs the steps since each unit was active: pass "
             "tracker=aejax.trackers.steps_since_active(units) to the objective"
         )
-    steps, units = select(record.tracked), record.params["encoder"]["bias"].shape
+    steps, units = select(record.tracked), encoder_of(record.params)["bias"].shape
     if getattr(steps, "shape", None) != units:
         raise ValueError(
             f"auxk needs one number of steps for each of the {units[0]} units, got "

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from aejax.contracts import check_callable
-from aejax.layers.dictionary_layers import decoded, pre_activations
+from aejax.layers.dictionary_layers import decoded, encoder_of, pre_activations
 from aejax.objectives import target_of
 from aejax.types import Array, Params, Pass, Penalty
 
@@ -20,9 +20,9 @@ def unit_weights(params: Params) -> Array:
     Returns:
         Ones, [units].
 
-    Source: Rajamanoharan, Conmy et al. 2024, eq. 8.
+    Source: Rajamanoharan, Conmy et al. 2024.
     """
-    return jnp.ones_like(params["encoder"]["bias"])
+    return jnp.ones_like(encoder_of(params)["bias"])
 
 
 def gate_l1(*, weights: Callable[[Params], Array] = unit_weights) -> Penalty:
@@ -38,7 +38,7 @@ def gate_l1(*, weights: Callable[[Params], Array] = unit_weights) -> Penalty:
     Raises:
         ValueError: if `weights` is not a function.
 
-    Source: Rajamanoharan, Conmy et al. 2024, eq. 8.
+    Source: Rajamanoharan, Conmy et al. 2024.
     """
     check_callable("weights of gate_l1", weights, "params")
 
@@ -62,7 +62,7 @@ def gate_reconstruction(*, decoder: Callable[[Params], Params] = jax.lax.stop_gr
     Raises:
         ValueError: if `decoder` is not a function.
 
-    Source: Rajamanoharan, Conmy et al. 2024, eq. 8.
+    Source: Rajamanoharan, Conmy et al. 2024.
     """
     check_callable("decoder of gate_reconstruction", decoder, "params")
 

@@ -40,7 +40,7 @@ def matryoshka(*, prefixes: Sequence[int], loss: Loss = squared) -> Penalty:
         ...     aejax.dictionary(8, 32, activation=aejax.batch_top_k(k=4)), aejax.losses.squared,
         ...     penalties={"prefixes": (1.0, aejax.penalties.matryoshka(prefixes=(8, 16, 32)))})
 
-    Source: Bussmann et al. 2025, eq. 2.
+    Source: Bussmann et al. 2025.
     """
     prefixes = tuple(as_integer("each of matryoshka's prefixes", prefix) for prefix in prefixes)
     if any(prefix < 1 for prefix in prefixes) or any(a >= b for a, b in pairwise(prefixes)):
@@ -79,7 +79,7 @@ def random_matryoshka(*, samples: int, exponent: float = 0.5, loss: Loss = squar
     Raises:
         ValueError: if `samples` is not an integer of at least 1, or the exponent is not positive.
 
-    Source: Bussmann et al. 2025, §3.
+    Source: Bussmann et al. 2025
     """
     samples = as_integer("random_matryoshka's samples", samples)
     check_range("random_matryoshka's samples", samples, 1, float("inf"))
@@ -111,7 +111,7 @@ def random_prefixes(key: Key, samples: int, units: int, exponent: float) -> Arra
     Returns:
         Integers in [1, units], [samples].
 
-    Source: Bussmann et al. 2025, §3.
+    Source: Bussmann et al. 2025
     """
     uniform = jax.random.uniform(key, (samples,))
     tail = (units + 1.0) ** -exponent

@@ -46,7 +46,7 @@ def unit_norm(*, select: Select, axis: int = -1) -> Constraint:
         >>> constraint.project({"kernel": jnp.array([[3.0, 4.0]])})["kernel"].tolist()
         [[0.6000000238418579, 0.800000011920929]]
 
-    Source: Bricken et al. 2023, appendix (decoder of a sparse dictionary).
+    Source: Bricken et al. 2023 (decoder of a sparse dictionary).
     """
     check_callable("select of unit_norm", select, "params")
     axis = as_integer("unit_norm's axis", axis)

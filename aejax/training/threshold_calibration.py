@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.hyperparameters import check_range
-from aejax.layers.dictionary_layers import pre_activations
+from aejax.layers.dictionary_layers import encoder_of, pre_activations
 from aejax.training.batches import as_jax_batch, check_batch_size
 from aejax.training.stream_batches import (
     Stream,
@@ -52,10 +52,10 @@ def calibrate_threshold(
         The parameters with "threshold" [units] in the encoder. Remove it before training continues.
 
     Raises:
-        ValueError: if `l0` or the batch size is out of range, or fewer than `l0` pre-activations of
-            an example are positive on average.
+        ValueError: if the parameters have no encoder, `l0` or the batch size is out of range, or
+            fewer than `l0` pre-activations of an example are positive on average.
 
-    Source: Bussmann, Leask & Nanda 2024, §3 (with a running mean in place of the solution).
+    Source: Bussmann, Leask & Nanda 2024 (with a running mean in place of the solution).
 
     Example:
         >>> import aejax, jax
@@ -66,7 +66,7 @@ def calibrate_threshold(
         >>> float((model.encode(params, x) != 0).sum(axis=1).mean())
         4.0
     """
-    bias = params["encoder"]["bias"]
+    bias = encoder_of(params)["bias"]
     check_range("l0", l0, 0, bias.shape[0])
     examples, batches = _batches(data, batch_size)
     rank = round(float(l0) * examples)

@@ -10,7 +10,7 @@ from aejax.batch_inputs import as_batch
 from aejax.contracts import describe
 from aejax.hyperparameters import as_integer, check_range
 from aejax.keys import typed_key
-from aejax.layers.dictionary_layers import output_bias
+from aejax.layers.dictionary_layers import encoder_of, output_bias
 from aejax.objectives import Objective, forward, noiseless, reconstruction_losses
 from aejax.training.steps import TrainState
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
@@ -50,9 +50,9 @@ def resample(
 
     Raises:
         ValueError: if `dead_after` is not an integer of at least 1, the fraction is not positive,
-            the objective has no such tracker, or the model is a transcoder.
+            the objective has no such tracker, or the model is a transcoder or has no encoder.
 
-    Source: Bricken et al. 2023, appendix (neuron resampling).
+    Source: Bricken et al. 2023 (neuron resampling).
     """
     check_range("dead_after", as_integer("dead_after", dead_after), 1, math.inf)
     check_range("encoder_norm", encoder_norm, 1e-30, math.inf)
@@ -81,7 +81,7 @@ def resample(
 
 
 def _check_dictionary(params: Params, tracked: object) -> None:
-    encoder, decoder = params["encoder"]["kernel"], params["decoder"]["kernel"]
+    encoder, decoder = encoder_of(params)["kernel"], params["decoder"]["kernel"]
     if encoder.shape != decoder.shape[::-1]:
         raise ValueError(
             "resample needs a dictionary, whose outputs are its inputs, but the kernels have "

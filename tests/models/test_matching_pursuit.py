@@ -1,12 +1,16 @@
 """Matching pursuit against a loop in NumPy, and its gradient against finite differences."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from jax.test_util import check_grads
 
 import aejax
+from aejax import data, losses, models, penalties, trackers, training
 
 FEATURES, UNITS, K = 5, 14, 4
 
@@ -33,6 +37,30 @@ def test_codes_are_those_of_a_loop_over_steps(x64):
         return jnp.sum(jnp.square(model.decode(params, encode(params, jnp.asarray(x))) - x))
 
     check_grads(jax.jit(error), (params,), order=1, modes=["rev"], atol=1e-6, rtol=1e-6)
+
+
+def test_components_that_need_an_encoder_refuse_one_without():
+    model = aejax.matching_pursuit(4, 8, k=2)
+    params, x = model.init(jax.random.key(0)), jnp.ones((3, 4))
+    auxk = penalties.auxk(k=2, dead_after=1)
+    tracker = trackers.steps_since_active(8)
+    objectives = [
+        aejax.objective(model, losses.squared, penalties={"term": (1.0, term)}, tracker=tracker)
+        for term in (auxk, penalties.gate_l1(), penalties.l0(bandwidth=1.0))
+    ]
+    optimizer = optax.sgd(0.1)
+    state = training.init_state(objectives[0], optimizer, key=0)
+    uses = [
+        *(partial(objective, params, x, 0) for objective in objectives),
+        partial(training.calibrate_threshold, params, x, l0=1),
+        partial(training.resample, objectives[0], optimizer, state, x, 0, dead_after=1),
+        partial(models.fold_normalisation, params, data.standardise(x)),
+        partial(models.fold_linear_map, params, jnp.zeros(4), jnp.eye(4), jnp.eye(4)),
+        partial(models.fold_decoder_norms, params),
+    ]
+    for use in uses:
+        with pytest.raises(ValueError, match="needs a dictionary with an encoder"):
+            use()
 
 
 def test_wrong_arguments_are_refused():
