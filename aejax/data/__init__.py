@@ -11,6 +11,7 @@ from aejax.data.array_checks import check_support as check_support
 from aejax.data.columns import Column as Column
 from aejax.data.columns import Schema as Schema
 from aejax.data.columns import feature_names as feature_names
+from aejax.data.common_scale import common_scale as common_scale
 from aejax.data.dataset import Dataset as Dataset
 from aejax.data.dataset import fingerprint as fingerprint
 from aejax.data.embedded import digits as digits

@@ -37,8 +37,10 @@ def advice(
     """
     longer = _longer(configuration, out) if is_decreasing(history) else None
     pca_error, code = metrics["pca_test_error"], metrics["code"]
-    if configuration.loss == "by-column":
-        pca_error = None  # PCA minimises the squared error, which this loss does not
+    if configuration.loss == "by-column" or configuration.dictionary.activation is not None:
+        pca_error = (
+            None  # PCA minimises the squared error, which this loss does not, or is not sparse
+        )
     if pca_error is not None and metrics["test_error"] > (1 + PCA_TOLERANCE) * pca_error:
         better = longer or _from_pca(configuration, code)
         return f"PCA with {code} components has a lower error: {better}"

@@ -6,60 +6,25 @@ from functools import partial
 from math import prod
 from typing import Any
 
-import numpy as np
 import optax
 
 from aejax import augmentations, registry
 from aejax.corruptions import on_images
-from aejax.data import Column, LazyArray, Normalisation, identity, standardise, unit_range
-from aejax.data.columns import is_one_hot
-from aejax.data.missing_values import normalise_observed
+from aejax.data import (
+    Column,
+)
 from aejax.models import convolutional, dense, mixed_precision, refined, with_linear_path
 from aejax.objectives import Objective, objective
 from aejax.runs.configuration import AffineAugmentation, Training
+from aejax.runs.dictionary_objective import (
+    dictionary_constraints,
+    dictionary_penalties,
+    make_dictionary,
+)
 from aejax.runs.factories import call_factory
+from aejax.trackers import steps_since_active
+from aejax.training import constrained
 from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
-
-
-def make_normalisation(
-    training: Training,
-    x_train: np.ndarray | LazyArray,
-    *,
-    low: float | None,
-    high: float | None,
-    observed: np.ndarray | None = None,
-    columns: Sequence[Column] = (),
-) -> Normalisation:
-    """Make the normalisation, with one shift and one scale per feature.
-
-    Args:
-        training: settings of the run.
-        x_train: train examples, in memory or lazy, whose statistics are used.
-        low: lower bound of the values, if it is known.
-        high: upper bound of the values, if it is known.
-        observed: whether a value is used, with the shape of x_train (default: all are).
-        columns: columns of a table; the loss by-column needs one-hot features as they are.
-
-    Returns:
-        The normalisation.
-    """
-    make = {
-        "unit-range": unit_range
-        if low is None or high is None
-        else partial(unit_range, low=low, high=high),
-        "standardise": standardise,
-        "none": lambda _: identity(),
-    }[training.normalise]
-    found = (
-        make(x_train)
-        if observed is None
-        else normalise_observed(make, np.asarray(x_train), observed)
-    )
-    shift, scale = (np.broadcast_to(part, x_train.shape[1:]) for part in found)
-    if training.loss == "by-column" and columns:
-        fixed = is_one_hot(columns)
-        shift, scale = np.where(fixed, 0.0, shift), np.where(fixed, 1.0, scale)
-    return Normalisation(shift, scale)
 
 
 def input_shape(training: Training, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -91,8 +56,17 @@ def with_data_arguments(training: Training, shape: tuple[int, ...]) -> Training:
     return dataclasses.replace(training, arguments=training.arguments | filled)
 
 
-def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
-    """Make the autoencoder of flattened examples; ValueError if the settings do not fit them."""
+def make_model(training: Training, shape: tuple[int, ...], *, in_use: bool = True) -> Autoencoder:
+    """Make the autoencoder of flattened examples; ValueError if the settings do not fit them.
+
+    Args:
+        training: settings of the run.
+        shape: shape of one raw example.
+        in_use: whether a dictionary has the threshold that is solved for after training.
+
+    Returns:
+        The autoencoder.
+    """
     features = prod(shape)
     sizes = training.sizes or (features, 128, 16)
     if sizes[0] != features:
@@ -100,6 +74,8 @@ def make_model(training: Training, shape: tuple[int, ...]) -> Autoencoder:
             f"the data have {features} features, but sizes start with {sizes[0]}: "
             f"say --sizes {' '.join(map(str, (features, *sizes[1:])))}"
         )
+    if training.dictionary.activation is not None:
+        return make_dictionary(training, in_use=in_use)
     if training.channels and training.decoder_sizes:
         raise ValueError("a convolutional decoder mirrors its encoder: remove --decoder-sizes")
     conflict = linear_path_conflict(training) if training.linear_path else None
@@ -150,7 +126,7 @@ def make_trained_objective(
     """Make the objective for training, in the precision of the settings."""
     if training.factory is not None:
         return make_objective(training, shape)
-    model = make_model(training, shape)
+    model = make_model(training, shape, in_use=False)
     if training.precision == "mixed":
         model = mixed_precision(model)
     return _objective_of(model, training, shape, columns)
@@ -180,7 +156,9 @@ def make_optimizer(
     else:
         schedule = optax.warmup_constant_schedule(start, rate, warm_up_steps)
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
-    return optax.chain(clip, registry.optimizer(training.optimizer, schedule))
+    optimizer = optax.chain(clip, registry.optimizer(training.optimizer, schedule))
+    constraints = dictionary_constraints(training.dictionary)
+    return constrained(optimizer, *constraints) if constraints else optimizer
 
 
 def make_augmentation(settings: AffineAugmentation) -> Augmentation | None:
@@ -198,12 +176,14 @@ def _objective_of(
     loss = registry.loss(training.loss, columns)
     if training.refinement_steps:
         model = refined(model, loss, steps=training.refinement_steps, rate=training.refinement_rate)
+    is_dictionary = training.dictionary.activation is not None
     return objective(
         model,
         loss,
         augmentation=_augmentation(training, shape),
         corruption=registry.corruption(training.corruption, training.corruption_level),
         penalties=_penalties(training),
+        tracker=steps_since_active(training.sizes[-1]) if is_dictionary else None,
     )
 
 
@@ -267,7 +247,8 @@ def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
     dense_layers = 0 if training.channels else len(training.sizes) - 1
     if weights.sparsity and code_activation != "sigmoid":
         raise ValueError("KL sparsity requires a code in [0, 1]: say --code-activation sigmoid")
-    return registry.weighted_penalties(
+    named = {} if training.dictionary.activation is None else dictionary_penalties(training)
+    return named | registry.weighted_penalties(
         {
             "l2": weights.l2,
             "l1": weights.l1,

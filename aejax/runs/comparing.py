@@ -7,7 +7,10 @@ from aejax.runs.configuration import DATA_OPTIONS
 from aejax.runs.listing import RunSummary
 from aejax.runs.sweep_grid import PENALTY_WEIGHTS
 
-OBJECTIVE_SETTINGS = ("loss", "factory", "penalty.rho", *PENALTY_WEIGHTS)
+OBJECTIVE_SETTINGS = (
+    *("loss", "factory", "dictionary.activation", "dictionary.prefixes", "penalty.rho"),
+    *PENALTY_WEIGHTS,
+)
 """Settings that change the minimised function, so that losses cannot be compared."""
 
 LOSSES = ("train loss", "validation loss", "best validation loss", "test loss")

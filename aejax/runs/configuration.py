@@ -14,18 +14,22 @@ from aejax import registry
 from aejax.data.image_file import ImageForm, ImageMode, check_form
 from aejax.data.image_size import parse_size
 from aejax.data.missing_values import Missing
+from aejax.runs.dictionary_settings import DictionarySettings, check_dictionary
 from aejax.runs.factories import short_factory
 from aejax.runs.json_files import json_text
 
-Scale = Literal["unit-range", "standardise", "none"]
+Scale = Literal["unit-range", "standardise", "common-scale", "none"]
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
 
+PARTS = "augmentation", "penalty", "dictionary"
+"""Settings that are records of settings."""
+
 OBJECTIVE_SETTINGS = (
     *("sizes", "code", "decoder_sizes", "channels", "activation", "code_activation", "tied"),
     *("refinement_steps", "refinement_rate", "loss", "corruption", "corruption_level"),
-    *("augmentation", "penalty", "precision", "linear_path"),
+    *("augmentation", "penalty", "dictionary", "precision", "linear_path"),
 )
 """Settings of the model, loss and noise, which a factory replaces."""
 
@@ -86,7 +90,8 @@ class Options:
     """missing values of a table: refuse them; replace them by the mean of their column; or also
     leave them out of the loss, with weight zero"""
     normalise: Scale | None = None
-    """scale the features to [0, 1], or to mean 0 and variance 1, or (none) not at all; if left out:
+    """scale the features to [0, 1], or to mean 0 and variance 1, each or (common-scale) by one
+    number for all, or (none) not at all; if left out: common-scale for a dictionary, else
     unit-range for values with known bounds, such as pixels, or a loss that needs it, else
     standardise"""
     code: int | None = None
@@ -125,6 +130,8 @@ class Options:
     """random affine augmentation of images, resampled at every step"""
     penalty: Penalties = field(default_factory=Penalties)
     """weights of the penalties"""
+    dictionary: DictionarySettings = field(default_factory=DictionarySettings)
+    """settings of a sparse dictionary"""
     precision: Literal["full", "mixed"] = "full"
     """float32, or mixed: bfloat16 layers with float32 parameters and losses"""
     optimizer: registry.Optimizer = "adam"
@@ -179,7 +186,7 @@ class Training(Options):
     """
 
     normalise: Scale = "unit-range"
-    """scale the features to [0, 1], or to mean 0 and variance 1, or not at all"""
+    """scale the features to [0, 1], or to mean 0 and variance 1, each or together, or not at all"""
     code: int | None = None
     """number of code units, in place of the last of sizes"""
     linear_path: bool | None = False
@@ -228,7 +235,9 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         given = {f"arguments.{name}": value for name, value in arguments.items()}
         own = {name: value for name, value in settings.items() if name not in OBJECTIVE_SETTINGS}
         return own | {"factory": short_factory(factory)} | given
-    parts = {part: settings.pop(part) for part in ("augmentation", "penalty")}
+    if training.dictionary.activation is None:
+        del settings["dictionary"]
+    parts = {part: settings.pop(part) for part in PARTS if part in settings}
     return settings | {
         f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
     }
@@ -254,6 +263,7 @@ def loads(text: str) -> Training:
             **{name: tuple(settings[name]) for name in TUPLES if name in settings},
             "augmentation": build_record(AffineAugmentation, settings["augmentation"]),
             "penalty": build_record(Penalties, settings["penalty"]),
+            "dictionary": _dictionary(settings.get("dictionary", {})),
         }
         return build_record(Training, settings)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -300,6 +310,7 @@ def check(options: Options) -> None:
             setting = rule.partition(" ")[0]
             raise ValueError(f"{rule}, got {getattr(options, setting.replace('-', '_'))}")
     check_form(image_form(options))
+    check_dictionary(options.dictionary)
 
 
 def image_form(options: Options) -> ImageForm:
@@ -316,7 +327,14 @@ def image_form(options: Options) -> ImageForm:
 def _as_json(training: Training) -> dict[str, Any]:
     settings = dataclasses.asdict(training)
     settings["data_dir"] = None if training.data_dir is None else str(training.data_dir)
+    settings["dictionary"]["prefixes"] = list(training.dictionary.prefixes)
     return settings | {name: list(settings[name]) for name in TUPLES}
+
+
+def _dictionary(values: dict[str, Any]) -> DictionarySettings:
+    """Settings of a dictionary from JSON, which has lists in place of tuples."""
+    prefixes = tuple(values.get("prefixes", ()))
+    return build_record(DictionarySettings, values | {"prefixes": prefixes})
 
 
 def build_record(kind: type, values: Any) -> Any:

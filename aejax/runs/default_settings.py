@@ -7,12 +7,16 @@ from typing import Any, NamedTuple
 from aejax import registry
 from aejax.runs.builders import linear_path_conflict
 from aejax.runs.configuration import Options, Scale, Training, check
+from aejax.runs.dictionary_settings import complete_dictionary
 from aejax.training.batches import resolve_batch_size
 
 HIDDEN_UNITS = 128
 MAX_CODE = 16
 FEATURES_PER_CODE_UNIT = 4
 """Number of features for each code unit, up to `MAX_CODE` units."""
+
+UNITS_PER_FEATURE = 4
+"""Number of units of a dictionary for each feature."""
 
 MIN_EPOCHS, MIN_STEPS = 20, 2000
 """Minimum length of a run: whichever is longer."""
@@ -57,6 +61,9 @@ def complete(options: Options, facts: DataFacts) -> Training:
     """
     check(options)
     layers = _layers(options, facts)
+    if options.dictionary.activation is not None and len(layers["sizes"]) == 2:
+        found = complete_dictionary(options.dictionary, *layers["sizes"])
+        layers |= {"dictionary": found}
     if isinstance(options, Training):
         size = resolve_batch_size(options.batch_size, facts.train_size)
         return replace(options, **layers, batch_size=size)
@@ -79,9 +86,13 @@ def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
         return {"code": None, "sizes": (), "decoder_sizes": ()}
     features, code = prod(facts.shape), options.code
     sizes, decoder_sizes = options.sizes, options.decoder_sizes
-    if not sizes and (code is not None or not isinstance(options, Training)):
+    is_dictionary = options.dictionary.activation is not None
+    is_open = not isinstance(options, Training) or is_dictionary
+    if not sizes and (code is not None or is_open):
         default = min(MAX_CODE, max(1, features // FEATURES_PER_CODE_UNIT))
         sizes = (features, HIDDEN_UNITS, default)
+        if is_dictionary:
+            sizes = (features, UNITS_PER_FEATURE * features)
     if code is not None:
         sizes = (*sizes[:-1], code)
         decoder_sizes = (code, *decoder_sizes[1:]) if decoder_sizes else ()
@@ -91,6 +102,8 @@ def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
 def _activations(options: Options, sizes: tuple[int, ...]) -> dict[str, Any]:
     """Linear code behind hidden layers, for which no penalty needs a code in [0, 1]."""
     code_activation = options.code_activation
+    if options.dictionary.activation is not None:
+        return {"activation": options.activation or "relu", "code_activation": code_activation}
     if options.activation is None and code_activation is None:
         has_hidden_layers = len(sizes) > 2 or options.channels
         is_penalised = options.penalty.sparsity or options.penalty.contraction
@@ -113,6 +126,8 @@ def _scale_and_loss(
     )
     may_need_unit = needs_unit or options.factory is not None
     scale = "unit-range" if facts.is_bounded or may_need_unit else "standardise"
+    if options.dictionary.activation is not None:
+        return options.normalise or "common-scale", options.loss or "squared"
     scale = options.normalise or scale
     is_unit = facts.is_bounded and scale == "unit-range"
     return scale, options.loss or ("bernoulli" if is_unit and not has_path else "squared")
@@ -139,7 +154,7 @@ def _batch_size(examples: int) -> int:
 
 def _gains_from_linear_path(settings: Training, facts: DataFacts) -> bool:
     """Whether a linear path fits the model, and PCA does not reconstruct the train examples."""
-    if len(settings.sizes) <= 2:
+    if len(settings.sizes) <= 2:  # those of a dictionary too
         return False
     fits = linear_path_conflict(settings) is None
     features, code = settings.sizes[0], settings.sizes[-1]

@@ -15,9 +15,10 @@ from aejax.data import Column, LazyArray, Normalisation, Schema, fingerprint, lo
 from aejax.data.catalogue import is_named
 from aejax.data.files import is_folder_of_images
 from aejax.data.image_file import form_text
-from aejax.runs.builders import input_shape, make_normalisation
+from aejax.runs.builders import input_shape
 from aejax.runs.configuration import Options, Training, image_form, validation_seed
 from aejax.runs.default_settings import DataFacts, complete
+from aejax.runs.fitted_normalisation import make_normalisation
 from aejax.training.batches import resolve_batch_size
 from aejax.types import Array, Batch
 

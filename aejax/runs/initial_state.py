@@ -4,19 +4,18 @@ from collections.abc import Callable
 from functools import partial
 
 import jax.numpy as jnp
+import numpy as np
 
 from aejax.models import start_as_pca
 from aejax.runs.configuration import Training
 from aejax.runs.examples import Examples
 from aejax.theory.analysis.pca import leading_components
 from aejax.training import TrainState
-from aejax.types import Params
+from aejax.types import Array, Params
 
 
 def start_from_data(configuration: Training, examples: Examples, state: TrainState) -> TrainState:
-    """Start the linear path beside the layers, if there is one, as PCA of the train examples.
-
-    Validation examples are left out, so that early stopping sees the true error of PCA.
+    """Start parameters from the train examples, as `data_start`.
 
     Args:
         configuration: settings of the run.
@@ -26,21 +25,37 @@ def start_from_data(configuration: Training, examples: Examples, state: TrainSta
     Returns:
         The state.
     """
-    if not configuration.linear_path:
-        return state
-    return state._replace(params=pca_start(configuration, examples)(state.params))
+    start = data_start(configuration, examples)
+    return state if start is None else state._replace(params=start(state.params))
 
 
-def pca_start(configuration: Training, examples: Examples) -> Callable[[Params], Params]:
-    """Make the function that starts the linear path beside the layers as PCA.
+def data_start(configuration: Training, examples: Examples) -> Callable[[Params], Params] | None:
+    """Make the function that starts parameters from the train examples.
+
+    The linear path beside the layers starts as PCA, the centre of a dictionary as the mean.
+    Validation examples are left out, so that early stopping sees the true error of PCA.
 
     Args:
-        configuration: settings of a run with a linear path.
+        configuration: settings of a run.
         examples: examples of its data.
 
     Returns:
-        A pure function: random initial parameters -> initial parameters of the run.
+        A pure function: random initial parameters -> initial parameters of the run; None if they
+        are all random.
     """
+    if configuration.dictionary.activation is not None:
+        mean = np.mean(examples.train_sample(), axis=0, dtype=np.float64)
+        return partial(_centred, mean=jnp.asarray(mean))
+    return _pca_start(configuration, examples) if configuration.linear_path else None
+
+
+def _centred(params: Params, mean: Array) -> Params:
+    bias = params["centre"]["bias"]
+    return params | {"centre": {"bias": mean.astype(bias.dtype)}}
+
+
+def _pca_start(configuration: Training, examples: Examples) -> Callable[[Params], Params]:
+    """Make the function that starts the linear path beside the layers as PCA."""
     from aejax.theory.analysis.truncated_pca import truncated_pca  # SciPy is slow to import
 
     x, code = examples.train_sample(), configuration.sizes[-1]

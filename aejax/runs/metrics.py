@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.example_blocks import blocks
@@ -29,19 +30,24 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
     Returns:
         Contents of `metrics.json`. "pca_method" is "exact", "randomised, N passes" (see
         `truncated_pca`), "skipped" (also for a code that is a tree of arrays), or None if PCA would
-        reconstruct the train data exactly. Missing values of weight zero are left out of the
-        errors.
+        reconstruct the train data exactly. "active_units", the mean number of units that are not
+        0, is that of a dictionary, which is not compared with PCA. Missing values of weight zero
+        are left out of the errors.
     """
     like = code_like(run)
     units, is_array = count_units(like), isinstance(like, jax.ShapeDtypeStruct)
     reconstructed = partial(compiled_reconstruct, run.objective, run.params)
     test_examples, test_error = mean_error(reconstructed, examples.test_batches())
+    is_dictionary = run.configuration.dictionary.activation is not None
+    if is_dictionary:
+        pca = False
     return {
         "measure": "mean over test examples of the sum over features of (x̂ − x)², normalised units",
         "test_examples": test_examples,
         "code": units,
         "step": run.step,
         "test_error": test_error,
+        **({"active_units": _active_units(run, examples)} if is_dictionary else {}),
         **(_pca_baseline(examples, units) if pca and is_array else PCA_SKIPPED),
     }
 
@@ -85,6 +91,17 @@ def pca_error(
     parts = (block for batch in batches for block in batch_blocks(batch))
     _, error = mean_error(partial(project, baseline.analysis), parts)
     return error, baseline.method
+
+
+def _active_units(run: Run, examples: Examples) -> float:
+    """Mean number of units of the test examples that are not 0."""
+    encode = jax.jit(run.objective.model.encode)
+    count, active = 0, 0
+    for batch in examples.test_batches():
+        for block in batch_blocks(batch):
+            code = np.asarray(encode(run.params, jnp.asarray(block.x)))
+            count, active = count + len(code), active + int(np.count_nonzero(code))
+    return active / count
 
 
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:

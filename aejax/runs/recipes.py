@@ -1,9 +1,10 @@
 """Named settings of `aejax train`: the models of the experiments."""
 
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from aejax.runs.configuration import AffineAugmentation, Penalties, Training
+from aejax.runs.dictionary_settings import DictionaryActivation, DictionarySettings
 
 RecipeName = Literal[
     "linear",
@@ -17,6 +18,13 @@ RecipeName = Literal[
     "thirty-numbers",
     "refined",
     "convolutional",
+    "relu-dictionary",
+    "topk-dictionary",
+    "batchtopk-dictionary",
+    "matryoshka-dictionary",
+    "jumprelu-dictionary",
+    "gated-dictionary",
+    "matching-pursuit-dictionary",
 ]
 
 
@@ -50,6 +58,23 @@ _THIRTY = replace(
     batch_size=512,
     validation=0,
 )
+
+_DICTIONARY = Training(
+    normalise="common-scale",
+    activation="relu",
+    loss="squared",
+    warm_up=5,
+    schedule="cosine",
+    epochs=100,
+    batch_size=256,
+    patience=20,
+)
+"""Settings that the dictionaries share; the data complete the number of units."""
+
+
+def _dictionary(activation: DictionaryActivation, **settings: Any) -> Training:
+    return replace(_DICTIONARY, dictionary=DictionarySettings(activation, **settings))
+
 
 RECIPES: dict[RecipeName, Recipe] = {
     "linear": Recipe(
@@ -136,5 +161,22 @@ RECIPES: dict[RecipeName, Recipe] = {
         "two convolutions; 30-D code",
         replace(_GELU, sizes=(784, 30), channels=(16, 32), activation="relu"),
     ),
+    # Conerly et al. 2024
+    "relu-dictionary": Recipe("L1 weighted by decoder norms", _dictionary("relu", unit_norm=False)),
+    # Gao et al. 2024
+    "topk-dictionary": Recipe("k units of each example; AuxK", _dictionary("topk")),
+    # Bussmann, Leask & Nanda 2024
+    "batchtopk-dictionary": Recipe("k units on average; AuxK", _dictionary("batchtopk")),
+    # Bussmann et al. 2025
+    "matryoshka-dictionary": Recipe(
+        "BatchTopK; prefixes of 1024 units",
+        replace(_dictionary("batchtopk", prefixes=(32, 128, 512)), code=1024),
+    ),
+    # Rajamanoharan, Lieberum et al. 2024; McDougall et al. 2025 (target L0)
+    "jumprelu-dictionary": Recipe("thresholds with a target L0", _dictionary("jumprelu")),
+    # Rajamanoharan, Conmy et al. 2024
+    "gated-dictionary": Recipe("gate and magnitude; L1 of the gate", _dictionary("gated")),
+    # Costa et al. 2025
+    "matching-pursuit-dictionary": Recipe("k steps, no encoder", _dictionary("matching-pursuit")),
 }
 """Recipe by name."""

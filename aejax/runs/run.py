@@ -19,13 +19,19 @@ from aejax.interchange import load_parameters
 from aejax.interchange.nested_dicts import as_nested_dicts, from_nested_dicts
 from aejax.objectives import Objective
 from aejax.repr_text import entries_html, record_text, tree_text, value_text
-from aejax.runs.builders import input_shape, make_objective, make_optimizer
+from aejax.runs.builders import (
+    input_shape,
+    make_objective,
+    make_optimizer,
+    make_trained_objective,
+)
 from aejax.runs.configuration import Options, Training, dumps, fixed_settings, loads
 from aejax.runs.environment import check_platform
 from aejax.runs.factory_source import warn_of_changed_source
 from aejax.runs.integrity import check_digest, read_identity, with_identity, write_files
 from aejax.runs.json_files import json_text, read_json
 from aejax.runs.model_shapes import params_like
+from aejax.runs.used_thresholds import with_stored_threshold
 from aejax.training import TrainState
 from aejax.types import Params
 
@@ -339,7 +345,8 @@ def open_run(run: Path, *, checkpoint: int | None = None) -> Run:
     if parameters_file(run).exists() and not saved and checkpoint is None:
         found = _read_exported(run, about, objective)
     else:
-        found = _read_checkpoint(run, configuration, about, objective, checkpoint)
+        trained = make_trained_objective(configuration, about.feature_shape, columns)
+        found = _read_checkpoint(run, configuration, about, trained, checkpoint)
     return Run(configuration, about, objective, *found)
 
 
@@ -356,7 +363,9 @@ def _read_checkpoint(
         normalisation=normalisation_like(about),
         step=step,
     )
-    return state.params, normalisation, int(state.step)
+    found = int(state.step)
+    params = with_stored_threshold(run, configuration, state.params, found)
+    return params, normalisation, found
 
 
 def _state_like(objective: Objective, optimizer: optax.GradientTransformation) -> TrainState:

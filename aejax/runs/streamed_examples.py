@@ -16,7 +16,7 @@ from aejax.data import (
     guarded,
     open_stream,
 )
-from aejax.runs.builders import input_shape, make_normalisation
+from aejax.runs.builders import input_shape
 from aejax.runs.configuration import Options, image_form, validation_seed
 from aejax.runs.default_settings import complete
 from aejax.runs.examples import (
@@ -26,6 +26,7 @@ from aejax.runs.examples import (
     load_in_memory,
     model_rows,
 )
+from aejax.runs.fitted_normalisation import make_normalisation
 from aejax.runs.run import Run, with_data_path
 from aejax.training import Stream
 from aejax.training.batches import resolve_batch_size

@@ -16,7 +16,10 @@ from aejax.runs.examples import Examples
 Settings = dict[str, Any]
 """Values of settings by the name of their option, with underscores: "code", "penalty.l2"."""
 
-PENALTY_WEIGHTS = ("penalty.l2", "penalty.l1", "penalty.sparsity", "penalty.contraction")
+PENALTY_WEIGHTS = (
+    *("penalty.l2", "penalty.l1", "penalty.sparsity", "penalty.contraction"),
+    *("dictionary.sparsity", "dictionary.auxk"),
+)
 
 TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)
 """Settings that do not change the shapes of a program, so that their values are vmapped."""

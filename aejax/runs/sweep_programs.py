@@ -22,7 +22,7 @@ from aejax.runs.examples import Examples, InMemory, total_steps
 from aejax.runs.given_settings import given_settings
 from aejax.runs.history import history_writer
 from aejax.runs.inference import compiled_reconstruct
-from aejax.runs.initial_state import pca_start
+from aejax.runs.initial_state import data_start
 from aejax.runs.integrity import new_identity
 from aejax.runs.loggers.tensorboard_log import tensorboard
 from aejax.runs.metrics import batch_blocks, mean_error, measure, pca_error
@@ -39,6 +39,7 @@ from aejax.runs.run import (
     write_settings,
 )
 from aejax.runs.sweep_grid import Program, complete_member, with_settings, without_settings
+from aejax.runs.threshold_solving import solve_thresholds, with_solved_threshold
 from aejax.training import TrainState
 from aejax.training.records import Record, stalled
 from aejax.types import Array
@@ -135,7 +136,8 @@ def train_program(
         values, seed = settings[index]
         state, means = jax.tree.map(lambda leaf: leaf[index], (states, measured))
         history = _history(means, first, steps)
-        errors = _errors(objective, state, history, examples)
+        params = with_solved_threshold(configurations[index], state.params, examples)
+        errors = _errors(objective, state._replace(params=params), history, examples)
         row = {"code": code, **program.static, **values, "seed": seed, **errors, **pca}
         names = given_settings(given[index])
         return Member(configurations[index], names, state, history, row)
@@ -157,9 +159,10 @@ def _configurations(
 def _started(training: Training, examples: Examples) -> Objective:
     """Objective for training, whose initial parameters are those of a run: some from the data."""
     objective = make_trained_objective(training, examples.shape, examples.columns)
-    if not training.linear_path:
+    start = data_start(training, examples)
+    if start is None:
         return objective
-    init, start = objective.model.init, pca_start(training, examples)
+    init = objective.model.init
     return replace(objective, model=objective.model._replace(init=lambda key: start(init(key))))
 
 
@@ -205,6 +208,7 @@ def write_member(run: Path, member: Member, examples: Examples) -> None:
         normalisation=examples.normalisation,
         validation_loss=member.row["validation_loss"],
     )
+    solve_thresholds(partial_run, configuration, examples)
     write_metrics(partial_run, measure(open_run(partial_run), examples))
     os.rename(partial_run, run)
 
@@ -213,7 +217,7 @@ def _make(training: Training, objective: Objective, steps: int, values: Mapping[
     """Objective and optimizer of a member, whose values of traced settings may be traced."""
     level = values.get("corruption_level", training.corruption_level)
     penalties = {
-        name: (values.get(f"penalty.{name}", weight), penalty)
+        name: (_weight(values, name, weight), penalty)
         for name, (weight, penalty) in objective.penalties.items()
     }
     member = replace(
@@ -222,6 +226,12 @@ def _make(training: Training, objective: Objective, steps: int, values: Mapping[
         penalties=penalties,
     )
     return member, make_optimizer(training, steps, learning_rate=values["learning_rate"])
+
+
+def _weight(values: Mapping[str, Any], name: str, weight: Any) -> Any:
+    """Weight of a penalty of a member, as given by name, or that of all members."""
+    given = (values.get(f"{part}.{name}") for part in ("dictionary", "penalty"))
+    return next((value for value in given if value is not None), weight)
 
 
 def _hyperparameters(configurations: Sequence[Training], program: Program) -> dict[str, Array]:

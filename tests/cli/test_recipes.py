@@ -15,6 +15,7 @@ import pytest
 from aejax.cli.main import _command
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
 from aejax.runs.configuration import check, dumps, loads
+from aejax.runs.default_settings import DataFacts, complete
 from aejax.runs.recipes import RECIPES, RecipeName
 from aejax.types import Batch
 from tests.cli.conftest import history_of
@@ -42,6 +43,7 @@ def test_every_recipe_has_a_finite_gradient_on_images(name):
     training = RECIPES[name].training
     check(training)
     assert loads(dumps(training)) == training
+    training = complete(training, DataFacts(IMAGES, 1000, 100, is_bounded=True))
     objective = make_trained_objective(training, IMAGES)
     optimizer = make_optimizer(training, 1000)
 

@@ -67,6 +67,7 @@ from aejax.runs.run import (
 )
 from aejax.runs.signals import ReceivedSignals
 from aejax.runs.streamed_examples import load_examples
+from aejax.runs.threshold_solving import solve_thresholds
 from aejax.training import TrainState
 from aejax.training.records import Record
 
@@ -184,6 +185,7 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
             optimizer=optimizer,
             placement=placement,
         )
+        solve_thresholds(out, configuration, examples)
         metrics = measure(open_run(out), examples, pca=command.pca)
         if is_main_process():
             write_metrics(out, metrics)
@@ -346,7 +348,9 @@ def _compare(repeated: About, examples: Examples) -> None:
 
 def _print(metrics: dict[str, Any], out: Path) -> None:
     print(f"{metrics['measure']}:")
-    print(f"  autoencoder, code of {metrics['code']}: {metrics['test_error']:.4f}")
+    active = metrics.get("active_units")
+    model = "autoencoder" if active is None else f"dictionary, {active:.4g} active units"
+    print(f"  {model}, code of {metrics['code']}: {metrics['test_error']:.4f}")
     if metrics["pca_method"] == "skipped":
         print("  PCA: skipped")
     elif metrics["pca_test_error"] is not None:

@@ -17,6 +17,9 @@ TRAIN_GROUPS: Groups = {
     "steps-per-epoch skip image-mode resize crop",
     "model": "activation code-activation linear-path tied decoder-sizes channels refinement-steps "
     "refinement-rate precision",
+    "sparse dictionary": "dictionary.activation dictionary.k dictionary.sparsity "
+    "dictionary.prefixes dictionary.auxk dictionary.auxk-units dictionary.dead-after "
+    "dictionary.unit-norm dictionary.threshold dictionary.bandwidth",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "
     "penalty.sparsity penalty.rho penalty.contraction",
@@ -26,9 +29,12 @@ TRAIN_GROUPS: Groups = {
 }
 """Groups of `aejax train --help`. Options that are in no group follow as `options`."""
 
+SETTINGS_GROUPS = "data", "model", "sparse dictionary", "noise and penalties"
+"""Groups of settings that several commands share."""
+
 SWEEP_GROUPS: Groups = {
     "basic options": "help data code sizes loss corruption epochs seed seeds out",
-    **{title: TRAIN_GROUPS[title] for title in ("data", "model", "noise and penalties")},
+    **{title: TRAIN_GROUPS[title] for title in SETTINGS_GROUPS},
     "optimiser": TRAIN_GROUPS["optimiser"],
     "run": "quiet json",
 }
@@ -37,7 +43,7 @@ SWEEP_GROUPS: Groups = {
 PLAN_GROUPS: Groups = {
     "basic options": "help target data shape examples code sizes loss batch-size mesh model "
     "epoch search json",
-    **{title: TRAIN_GROUPS[title] for title in ("data", "model", "noise and penalties")},
+    **{title: TRAIN_GROUPS[title] for title in SETTINGS_GROUPS},
     "optimiser": "optimizer learning-rate warm-up schedule clip patience corruption epochs seed",
 }
 """Groups of `aejax plan --help`."""

@@ -1,0 +1,114 @@
+"""Settings of a sparse dictionary, in place of those of the layers of an autoencoder."""
+
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
+
+import tyro
+
+DictionaryActivation = Literal["relu", "topk", "batchtopk", "jumprelu", "gated", "matching-pursuit"]
+
+PENALISED = "relu", "gated", "jumprelu"
+"""Activations whose sparsity is that of a penalty, not of a selection of k units."""
+
+FEATURES_PER_ACTIVE_UNIT, MAX_ACTIVE_UNITS = 16, 32
+"""Number of features for each active unit, up to a maximum, where k is left open."""
+
+SPARSITY = {"relu": 2.0, "gated": 2.0, "jumprelu": 1.0}
+"""Default weight of the penalty of an activation, for inputs of mean square 1 per feature."""
+
+
+@dataclass(frozen=True)
+class DictionarySettings:
+    """Settings of a sparse dictionary; those that are None are chosen from the data."""
+
+    activation: Annotated[DictionaryActivation | None, tyro.conf.arg(metavar="NAME")] = None
+    """train a sparse dictionary with --code units (latents) and this activation: relu, topk,
+    batchtopk, jumprelu, gated or matching-pursuit; None: an autoencoder of layers"""
+    k: int | None = None
+    """number of active units of each example (topk, matching-pursuit) or on average (batchtopk,
+    jumprelu, as the target of its penalty); None: a sixteenth of the features, 1 to 32"""
+    sparsity: float | None = None
+    """weight of the penalty of relu (L1 of the code, weighted by decoder norms), gated (L1 of the
+    gate) or jumprelu (squared deviation from k); None: 2, for jumprelu 1"""
+    prefixes: tuple[int, ...] = ()
+    """Matryoshka: numbers of units, ascending, that also reconstruct alone; none if empty"""
+    auxk: float | None = None
+    """weight of AuxK, by which dead units learn the residual; None: 1/32 for topk and batchtopk,
+    else 0"""
+    auxk_units: int | None = None
+    """maximum number of dead units that reconstruct the residual; None: half the features"""
+    dead_after: int = 256
+    """number of steps without activity after which a unit is dead"""
+    unit_norm: bool = True
+    """keep the directions of the units at norm 1"""
+    threshold: float = 1.0
+    """initial threshold of jumprelu, on the scale of normalised inputs"""
+    bandwidth: float = 1.0
+    """width of the kernel that estimates the gradient of the thresholds of jumprelu"""
+
+
+def complete_dictionary(
+    settings: DictionarySettings, features: int, units: int
+) -> DictionarySettings:
+    """Choose the settings of a dictionary that a user has left open.
+
+    Args:
+        settings: settings of the user.
+        features: number of features of the data.
+        units: number of units.
+
+    Returns:
+        Settings without open ones, of which those that the activation does not use are None or 0.
+
+    Raises:
+        ValueError: for a setting outside its range, or one that the activation does not use.
+    """
+    check_dictionary(settings)
+    activation = settings.activation
+    if activation is None:
+        return settings
+    k, sparsity, auxk = settings.k, settings.sparsity, settings.auxk
+    if k is None and activation not in ("relu", "gated"):
+        k = min(units, MAX_ACTIVE_UNITS, max(1, features // FEATURES_PER_ACTIVE_UNIT))
+    if sparsity is None and activation in PENALISED:
+        sparsity = SPARSITY[activation]
+    if auxk is None:
+        auxk = 1 / 32 if activation in ("topk", "batchtopk") else 0.0
+    auxk_units, prefixes = settings.auxk_units, (0, *settings.prefixes)
+    if auxk and auxk_units is None:
+        auxk_units = min(units, max(1, features // 2))
+    for name, number in {"k": k, "auxk-units": auxk_units, "prefixes": max(prefixes)}.items():
+        if number is not None and number > units:
+            raise ValueError(f"dictionary.{name} is {number}, more than the {units} units")
+    return replace(settings, k=k, sparsity=sparsity, auxk=auxk, auxk_units=auxk_units)
+
+
+def check_dictionary(settings: DictionarySettings) -> None:
+    """Refuse settings that contradict each other, before any data are read.
+
+    Args:
+        settings: settings of the user, or complete ones.
+
+    Raises:
+        ValueError: for a setting outside its range, or one that the activation does not use.
+    """
+    activation = settings.activation
+    if activation is None:
+        if settings != DictionarySettings():
+            raise ValueError(
+                "the settings of a dictionary need its activation: say --dictionary.activation, "
+                "such as topk"
+            )
+        return
+    uses = {
+        "k": activation not in ("relu", "gated"),
+        "sparsity": activation in PENALISED,
+        "auxk": activation != "matching-pursuit",
+    }
+    for name, is_used in uses.items():
+        if not is_used and getattr(settings, name):
+            raise ValueError(f"dictionary.{name} has no effect with {activation}: leave it out")
+    for name, least in {"k": 1, "sparsity": 0, "auxk": 0, "auxk_units": 1, "dead_after": 1}.items():
+        value, option = getattr(settings, name), name.replace("_", "-")
+        if value is not None and not least <= value < float("inf"):
+            raise ValueError(f"dictionary.{option} must be {least} or more, got {value}")
