@@ -58,7 +58,7 @@ FIGURES = (
         "Real inputs: linear output, squared error",
         "faces",
         "Parts of faces of new people: both codes blur them; edges are sharper with the deep "
-        "autoencoder (GELU) than with PCA.",
+        "autoencoder than with PCA, and most of its differences are smaller.",
     ),
     CourseFigure(
         "L2 regularisation (weight decay)",
@@ -159,7 +159,7 @@ FIGURES = (
     CourseFigure(
         "Application: faces",
         "faces",
-        "The row of the deep autoencoder (GELU) is sharper than that of PCA; both lose detail.",
+        "The row of the deep autoencoder is sharper than that of PCA; both lose detail.",
     ),
     CourseFigure(
         "Application: semantic hashing",
