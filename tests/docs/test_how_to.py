@@ -117,6 +117,30 @@ def test_most_latents_of_the_dictionary_recover_a_known_feature():
     assert len(names["absorption"].children) > 0
 
 
+def test_latents_of_a_classifier_are_named_by_their_digits(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = run("named_latents")
+    text = (HOW_TO / "named_latents.md").read_text(encoding="utf-8")
+    _, block = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(block.splitlines()) <= 40
+
+    def purity(labels):
+        """Share of the most frequent digit among the ten top examples of each latent, by NumPy."""
+        found = []
+        for unit in np.asarray(names["code"]).T[np.asarray(names["code"]).any(axis=0)]:
+            order = np.argsort(-unit, kind="stable")[:10]
+            found.append(np.bincount(labels[order[unit[order] > 0]]).max() / 10)
+        return np.mean(found)
+
+    counts = [int(name.split("(")[1][:-7]) for name in names["names"].values() if name != "dead"]
+    assert np.mean(counts) == pytest.approx(10 * purity(names["labels"]))
+    assert purity(names["labels"]) > 1.5 * purity(
+        np.random.default_rng(0).permutation(names["labels"])
+    )
+    assert names["statistics"].l0 <= 4
+    assert names["statistics"].explained_variance > 0.3
+
+
 def test_placements_and_memory_savings_train():
     names = run("many_devices")
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
