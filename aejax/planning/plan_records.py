@@ -120,7 +120,7 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
     Returns:
         One text for each.
     """
-    found = [f"does not fit: {record['message']}"] if record["message"] else []
+    found = [] if record["fits"] else [f"does not fit: {record['message'] or _excess(record)}"]
     counts, line = record["counts"], record["roofline"]
     if counts is not None:
         found.append(
@@ -140,6 +140,12 @@ def sentences(record: Mapping[str, Any]) -> list[str]:
     if record["estimate"] is not None:
         found.append(f"XLA's own estimate {_milliseconds(record['estimate'])}")
     return found
+
+
+def _excess(record: Mapping[str, Any]) -> str:
+    """Reason that a program does not fit which the compiler did not refuse."""
+    needed, available = bytes_text(record["needed"]), bytes_text(record["available"])
+    return f"{needed} needed, {available} available: {record['available_source']}"
 
 
 def report_rows(record: Mapping[str, Any]) -> list[Row]:

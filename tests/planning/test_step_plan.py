@@ -10,6 +10,7 @@ import pytest
 import aejax
 from aejax import losses, planning, sharding, training
 from aejax.planning.compiled_steps import epoch_examples, refusal_of
+from aejax.planning.plan_records import sentences
 from aejax.planning.targets import CHIPS
 from aejax.planning.topology_devices import PLUGINS
 
@@ -106,22 +107,26 @@ def test_other_errors_are_no_refusals_and_sizes_may_be_missing():
 
 @pytest.mark.parametrize(
     "target",
-    [pytest.param("v5e:2x2", marks=needs("tpu")), pytest.param("h100", marks=needs("cuda"))],
+    [
+        pytest.param("v5e:1x1", marks=[needs("tpu"), pytest.mark.slow]),
+        pytest.param("h100", marks=needs("cuda")),
+    ],
 )
-def test_compilers_for_accelerators_keep_rematerialisation(target):
-    model = aejax.dense((64, 256, 256, 256, 16))
+def test_rematerialisation_reduces_the_temporaries_of_a_deep_model(target):
+    """The compilers keep it: a forward pass more, and about half of the activations."""
+    model = aejax.dense((128, 1024, 1024, 1024, 1024, 16))
     plain, recomputed = (
         planning.plan(
             aejax.objective(each, losses.bernoulli),
             optax.sgd(0.1),
-            X,
+            jax.ShapeDtypeStruct((32768, 128), "float32"),
             target=target,
-            batch_size=512,
+            batch_size=32768,
         )
         for each in (model, aejax.rematerialised(model))
     )
-    assert recomputed.counts.operations > 1.1 * plain.counts.operations
-    assert recomputed.memory.temporaries <= plain.memory.temporaries
+    assert recomputed.counts.operations > 1.2 * plain.counts.operations
+    assert recomputed.memory.temporaries < 0.75 * plain.memory.temporaries
 
 
 @pytest.mark.parametrize(
@@ -150,6 +155,9 @@ def test_a_program_does_not_fit_if_it_needs_more_than_it_can_use(monkeypatch):
         monkeypatch.setitem(CHIPS, "cpu", chip)
         found = planning.plan(OBJECTIVE, optax.sgd(0.1), X, target="cpu", batch_size=128)
         assert (found.fits, found.available) == (usable == needed, usable)
+        text = "\n".join(sentences(planning.as_json(found)))
+        assert ("does not fit" in text) == (not found.fits)
+        assert ("available: this machine" in text) == (not found.fits)
 
 
 @needs("tpu")
