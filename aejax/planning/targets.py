@@ -69,7 +69,7 @@ CHIPS = {
     "v4": Chip(
         "tpu",
         32 * _GIB,
-        int(30.75 * _GIB),
+        round(30.75 * _GIB),
         275e12,
         275e12,
         1200e9,
@@ -80,7 +80,7 @@ CHIPS = {
     "v5e": Chip(
         "tpu",
         16 * _GIB,
-        int(15.75 * _GIB),
+        round(15.75 * _GIB),
         197e12,
         197e12,
         819e9,
@@ -91,7 +91,7 @@ CHIPS = {
     "v5p": Chip(
         "tpu",
         95 * _GIB,
-        int(95.74 * _GIB),
+        round(95.74 * _GIB),
         459e12,
         459e12,
         2765e9,
@@ -102,7 +102,7 @@ CHIPS = {
     "v6e": Chip(
         "tpu",
         32 * _GIB,
-        int(31.25 * _GIB),
+        round(31.25 * _GIB),
         918e12,
         918e12,
         1638e9,
@@ -113,7 +113,7 @@ CHIPS = {
     "a100": Chip(
         "cuda",
         80 * _GIB,
-        int(_GPU_FRACTION * 85100068864),
+        round(_GPU_FRACTION * 85100068864),
         312e12,
         156e12,
         2039e9,
@@ -124,7 +124,7 @@ CHIPS = {
     "h100": Chip(
         "cuda",
         80 * _GIB,
-        int(_GPU_FRACTION * 84978434048),
+        round(_GPU_FRACTION * 84978434048),
         989.4e12,
         494.7e12,
         3350e9,

@@ -1,7 +1,8 @@
 """Devices of a target, described to XLA's compiler: no such device is needed to compile for it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import Lock
 from typing import Any
@@ -27,6 +28,9 @@ _TPU_ENVIRONMENT = {
     "TPU_ACCELERATOR_TYPE": "v5litepod-4",
     "TPU_WORKER_HOSTNAMES": "localhost",
 }
+
+_NO_CUDA_CHECK = "JAX_SKIP_CUDA_CONSTRAINTS_CHECK"
+"""Environment variable with which JAX's CUDA plug-in does not ask the driver for its version."""
 
 # Limits of a GPU in XLA's GpuTargetConfigProto, which NVIDIA's chips share.
 _LIMITS = """
@@ -84,7 +88,7 @@ def target_devices(target: Target) -> Sequence[Any]:
 
     Raises:
         ValueError: if the compiler for the target is not installed, with the command that installs
-            it; or if the compiler has no such topology.
+            it; if JAX has started without it; or if the compiler has no such topology.
     """
     from jax.experimental import topologies
 
@@ -105,15 +109,34 @@ def target_devices(target: Target) -> Sequence[Any]:
                     "tpu",
                     **_tpu_options(target),
                 ).devices
-            return topologies.get_topology_desc(
-                target.kind,
-                "cuda",
-                target_config=_gpu_description(target.kind),
-                topology=f"1x1x{target.devices}",
-            ).devices
-    except (jax.errors.JaxRuntimeError, NotImplementedError) as error:
+            with _without_cuda_driver():
+                return topologies.get_topology_desc(
+                    target.kind,
+                    "cuda",
+                    target_config=_gpu_description(target.kind),
+                    topology=f"1x1x{target.devices}",
+                ).devices
+    except NotImplementedError as error:
+        raise ValueError(
+            f"JAX has already looked for accelerators and did not load the compiler for "
+            f"{target.name}: set the environment variable JAX_PLATFORMS=cpu before Python starts"
+        ) from error
+    except jax.errors.JaxRuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"XLA has no topology {target.name}: {reason}") from error
+
+
+@contextmanager
+def _without_cuda_driver() -> Iterator[None]:
+    """Let JAX load its CUDA plug-in, if it has not tried to, where no driver is installed."""
+    if _NO_CUDA_CHECK in os.environ:
+        yield
+        return
+    os.environ[_NO_CUDA_CHECK] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_NO_CUDA_CHECK]
 
 
 def _cpu_devices(target: Target) -> Sequence[Any]:

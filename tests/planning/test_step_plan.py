@@ -1,6 +1,7 @@
 """Plans for the CPU against hand counts; for TPUs and GPUs where their compilers are installed."""
 
 import json
+import os
 from importlib.util import find_spec
 
 import jax
@@ -23,8 +24,11 @@ GRADIENTS = 3 * KERNELS - 64 * 32
 
 
 def needs(platform: str):
+    """Skip a test without the compiler, or where JAX may look for the GPUs that it is for."""
     missing = not any(map(find_spec, PLUGINS[platform]))
-    return pytest.mark.skipif(missing, reason=f"XLA's compiler for {platform} is not installed")
+    elsewhere = platform == "cuda" and os.environ.get("JAX_PLATFORMS") != "cpu"
+    reason = f"XLA's compiler for {platform} is not installed, or JAX_PLATFORMS is not cpu"
+    return pytest.mark.skipif(missing or elsewhere, reason=reason)
 
 
 def test_memory_and_operations_of_a_step_match_a_hand_count():

@@ -1,5 +1,6 @@
 """Targets by name, and the messages for those that do not exist or lack their compiler."""
 
+import os
 from importlib.util import find_spec
 
 import pytest
@@ -45,6 +46,17 @@ def test_without_its_compiler_the_message_says_what_to_install(name, extra, monk
     monkeypatch.setattr(topology_devices, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=rf"pip install 'aejax\[{extra}\]'"):
         target_devices(find_target(name))
+
+
+def test_a_compiler_that_jax_did_not_load_when_it_started_is_explained(monkeypatch):
+    def refuse(*_, **__):
+        raise NotImplementedError("topology not implemented for cuda")
+
+    monkeypatch.setattr(topology_devices, "find_spec", lambda _: True)
+    monkeypatch.setattr("jax.experimental.topologies.get_topology_desc", refuse)
+    with pytest.raises(ValueError, match="set the environment variable JAX_PLATFORMS=cpu before"):
+        target_devices(find_target("h100"))
+    assert "JAX_SKIP_CUDA_CONSTRAINTS_CHECK" not in os.environ
 
 
 def test_the_cpu_of_this_machine_is_a_target():
