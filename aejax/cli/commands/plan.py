@@ -125,7 +125,8 @@ def _facts(command: PlanCommand) -> DataFacts:
 def _show(alternative: Alternative) -> None:
     """Print a line for a compiled alternative, so that a search is seen to proceed."""
     state = "fits" if alternative.plan.fits else "does not fit"
-    print(f"aejax: {_text(alternative.setting)}: {state}", file=sys.stderr)
+    # In one call, because several threads compile.
+    sys.stderr.write(f"aejax: {_text(alternative.setting)}: {state}\n")
 
 
 def _text(setting: Setting) -> str:
