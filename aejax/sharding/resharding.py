@@ -4,10 +4,11 @@ The transpose of `jax.lax.with_sharding_constraint` constrains the cotangent to 
 parameter array that is stored divided and used whole would so get a gradient that is summed whole
 on every device, then divided: an all-reduce, which sends twice the bytes of a reduce-scatter.
 
-XLA's compiler for TPUs makes a reduce-scatter of neither a sum over all devices of a torus nor
-one into parts of a tile along the axis of its columns. For TPUs a gradient is therefore divided in
-two stages, over groups of devices and then within them, and parts that do not fill whole tiles get
-a layout whose slowest axis is the divided one.
+XLA's compiler for TPUs makes a reduce-scatter of neither a sum over all devices of a large torus
+nor one into parts of a tile along the axis of its columns. For TPUs a gradient is therefore divided
+in two stages, over groups of devices and then within them, and parts that do not fill whole tiles
+get a layout whose slowest axis is the divided one. A sum over four devices is divided at once,
+because halves of gradients would take memory.
 """
 
 import math
@@ -76,12 +77,13 @@ def _constrain_on_tpu(array: Array, *, used: NamedSharding, stored: NamedShardin
     if len(divided) != 1:
         return _constrain(array, used=used, stored=stored)
     ((axis, name),) = divided
-    if (groups := _count_groups(used.mesh.shape[name])) > 1:
+    devices = used.mesh.shape[name]
+    if 2 < (groups := _count_groups(devices)) < devices:
         array = jax.lax.with_sharding_constraint(array, _coarse(used, axis, name, groups))
     array = jax.lax.with_sharding_constraint(array, used)
     # A layout keeps XLA from gathering in bfloat16, so only where it is needed. shard_map cannot
     # leave a vectorised axis open.
-    if fills_tiles(array.shape, axis, used.mesh.shape[name]) or P.UNCONSTRAINED in used.spec:
+    if fills_tiles(array.shape, axis, devices) or P.UNCONSTRAINED in used.spec:
         return array
     order = (axis, *(other for other in range(array.ndim) if other != axis))
     return jax.shard_map(
@@ -98,8 +100,8 @@ def _padded(ndim: int, *shardings: NamedSharding) -> list[Sequence]:
 
 
 def _count_groups(devices: int) -> int:
-    """Number of groups of devices, the largest divisor up to the square root; 1 for a prime."""
-    return next(n for n in range(math.isqrt(devices), 0, -1) if devices % n == 0)
+    """Number of groups of devices, the smallest divisor from the square root; n for a prime n."""
+    return next(n for n in range(math.isqrt(devices - 1) + 1, devices + 1) if devices % n == 0)
 
 
 def _coarse(sharding: NamedSharding, axis: int, name: str, groups: int) -> NamedSharding:

@@ -62,7 +62,8 @@ An autoencoder {widths} with {examples} examples a step for each device, on mesh
 {last} devices: every device has the same work on each of them. The plans are those of
 [benchmarks.mesh_plans](../benchmarks/results/mesh_plans.md), at the revision of this page. *State*
 is the memory of parameters and optimiser state, which fully sharded training divides among all
-devices; *rest* is the memory of everything else. *Sent* is what a device sends, beside the minimum
+devices; *program* is that of the instructions; *rest* is examples, activations, gradients and other
+values of the step. *Sent* is what a device sends, beside the minimum
 in theory for ring algorithms and float32 values. *Least time* is the largest of computation, memory
 traffic and communication at published peak rates: a prediction from below that no program reaches.
 
@@ -188,6 +189,10 @@ def _which(names: Sequence[str], every: Sequence[str]) -> str:
     return ", ".join(names)
 
 
+PARTS = ("state", "program", "rest")
+"""Parts of the memory of a device."""
+
+
 def _weak_scaling(rows: Sequence[Record]) -> str:
     devices = [row["devices"] for row in rows]
     head = SCALING_HEAD.format(
@@ -196,13 +201,13 @@ def _weak_scaling(rows: Sequence[Record]) -> str:
         first=min(devices),
         last=max(devices),
     )
-    columns = ("case", "target", "state", "rest", "sent", "ideal", "ratio", "collectives")
+    columns = ("case", "target", *PARTS, "sent", "ideal", "ratio", "collectives")
     columns += ("least time (ms)", "bound")
     return head + table(columns, list(map(_scaling_row, rows))) + _spread(rows)
 
 
 def _scaling_row(row: Record) -> list[str]:
-    sizes = [bytes_text(round(row[name])) for name in ("state", "rest", "sent", "ideal")]
+    sizes = [bytes_text(round(row[name])) for name in (*PARTS, "sent", "ideal")]
     return [
         row["case"],
         row["target"],
@@ -215,12 +220,23 @@ def _scaling_row(row: Record) -> list[str]:
 
 
 def _spread(rows: Sequence[Record]) -> str:
-    """Largest difference between meshes of the memory besides the state, for each case."""
+    """Largest differences of memory between meshes, for each case."""
+    found = {"all memory": PARTS, "*rest*": ("rest",)}
+    return (
+        "".join(
+            f"\n\nLargest difference of {title} between the meshes: {_differences(rows, names)}."
+            for title, names in found.items()
+        )
+        + "\n"
+    )
+
+
+def _differences(rows: Sequence[Record], names: Sequence[str]) -> str:
     parts = []
     for case in dict.fromkeys(row["case"] for row in rows):
-        sizes = [row["rest"] for row in rows if row["case"] == case]
+        sizes = [sum(row[name] for name in names) for row in rows if row["case"] == case]
         parts.append(f"{case} {max(sizes) / min(sizes) - 1:.1%}")
-    return f"\n\nLargest difference of *rest* between the meshes: {'; '.join(parts)}.\n"
+    return "; ".join(parts)
 
 
 def _programs(matrices: Sequence[Record]) -> str:

@@ -4,7 +4,7 @@ from itertools import combinations, product
 
 import pytest
 
-from tests.accelerators import matrix, page, programs, results
+from tests.accelerators import matrix, page, programs, results, weak_scaling
 from tests.accelerators.covering import covering_choices
 
 AXES = {"a": "123", "b": "12345", "c": "12", "d": "12"}
@@ -78,6 +78,26 @@ def test_the_page_counts_what_compiles_and_gives_the_reason_of_each_exclusion():
     assert "| tied | squared | 2.0 KiB | 5 | 2 all-reduce |" in text
     assert "| deep | squared | does not compile |  | XlaError: a \\| b |" in text
     assert "Compiled with jax 0.10.2, libtpu 0.0.42." in text
+
+
+def planned(target: str, data: int, code: int, temporaries: int) -> dict:
+    """A step of a plan, as `benchmarks.mesh_plans` stores it."""
+    case = {"table": "Communication", "sizes": [8, 4], "target": target, "model": 1}
+    memory = {"parameters": 100, "optimizer_state": 200, "examples": 64, "code": code}
+    memory |= {"temporaries": temporaries, "total": 364 + code + temporaries}
+    roofline = {"seconds": 0.001, "bound": "memory"}
+    plan = {"memory": memory, "devices": data, "sent": 300.0, "ideal_sent": 200.0}
+    plan |= {"collectives": [{"kind": "all-reduce", "executions": 2}], "roofline": roofline}
+    return {"case": case | {"sharded": False, "batch_size": 16 * data}, "plan": plan}
+
+
+def test_weak_scaling_shows_the_memory_of_the_program_apart_from_the_rest():
+    record = {"rows": [planned("v5e:2x2", 4, 10, 36), planned("v5e:4x4", 16, 50, 41)]}
+    rows = weak_scaling.rows(record)
+    text = page.text({"weak_scaling": {"environment": {}, "rows": rows}})
+    assert "| data parallel | v5e:2x2 | 300 B | 10 B | 100 B | 300 B | 200 B | 1.500 |" in text
+    assert "difference of all memory between the meshes: data parallel 11.0%." in text
+    assert "difference of *rest* between the meshes: data parallel 5.0%." in text
 
 
 def test_the_committed_page_matches_the_committed_results():

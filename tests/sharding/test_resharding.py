@@ -55,7 +55,9 @@ def test_the_cotangent_has_the_stored_sharding(shardings):
     [
         (16, 0, ['[{"data_outer"}, {}]', '[{"data"}, {}]'], False),
         (16, 1, ['[{}, {"data_outer"}]', '[{}, {"data"}]'], True),
+        (4, 1, ['[{}, {"data"}]'], True),
         (2, 1, ['[{}, {"data"}]'], False),  # two parts fill whole tiles
+        (7, 0, ['[{"data"}, {}]'], False),
     ],
 )
 def test_on_tpus_the_cotangent_is_divided_in_stages_into_parts_with_a_layout(
@@ -63,7 +65,7 @@ def test_on_tpus_the_cotangent_is_divided_in_stages_into_parts_with_a_layout(
 ):
     mesh = jax.sharding.AbstractMesh((devices, 1), ("data", "model"))
     used, stored = NamedSharding(mesh, P()), NamedSharding(mesh, P(*[None] * axis, "data"))
-    x = jax.ShapeDtypeStruct((128, 256), "float32", sharding=stored)
+    x = jax.ShapeDtypeStruct((128 * 7, 256), "float32", sharding=stored)
 
     def loss(x):
         return jnp.sum(jnp.square(reshard(x, used=used, stored=stored)))
@@ -84,6 +86,7 @@ def test_on_tpus_the_cotangent_is_divided_in_stages_into_parts_with_a_layout(
         ("v5e:2x2", 500, 1000, 1),
         ("v5e:2x2", 250, 500, 1),
         ("v5e:2x2", 1000, 784, 1),
+        ("v5e:2x4", 1000, 784, 1),
         ("v5e:4x4", 1000, 784, 1),
         ("v5e:4x4", 2048, 4096, 0),
         ("v5e:16x16", 2048, 4096, 0),
