@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda comparisons accelerators docs diagrams \
+.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda bench-dictionaries comparisons accelerators docs diagrams \
   statements notebooks tutorial \
   constraints clean
 
@@ -110,6 +110,14 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.attempts
 	$(BIN)/python -m benchmarks.defaults
 	$(BIN)/python -m benchmarks.kernels cpu
+	$(BIN)/python -m benchmarks.table
+
+# Throughput of sparse dictionaries beside other packages, in an environment of their own.
+bench-dictionaries: $(DEVELOPER)
+	$(PYTHON) -m venv $(VENV)-dictionaries
+	$(VENV)-dictionaries/bin/pip install --quiet --editable . sae-lens==6.54.12 \
+	  dictionary-learning eai-sparsify
+	$(VENV)-dictionaries/bin/python -m benchmarks.dictionary_throughput
 	$(BIN)/python -m benchmarks.table
 
 # Benchmarks on a GPU, in an environment with GPU builds of JAX and PyTorch.

@@ -18,6 +18,7 @@ COMMANDS = {
     "optimizers": "optimizers",
     "population": "population",
     "population_cuda": "population --config.device cuda",
+    "dictionary_throughput": "dictionary_throughput",
     "convolution": "convolution",
     "pca": "pca",
     "checkpoints": "checkpoints",

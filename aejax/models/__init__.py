@@ -12,6 +12,8 @@ from aejax.models.dense import dense as dense
 from aejax.models.dense import untied as untied
 from aejax.models.dictionary import dictionary as dictionary
 from aejax.models.dictionary import transcoder as transcoder
+from aejax.models.example_normalisation import NormalisedCode as NormalisedCode
+from aejax.models.example_normalisation import normalised_examples as normalised_examples
 from aejax.models.folding import fold_decoder_norms as fold_decoder_norms
 from aejax.models.folding import fold_linear_map as fold_linear_map
 from aejax.models.folding import fold_normalisation as fold_normalisation

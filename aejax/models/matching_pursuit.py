@@ -2,6 +2,7 @@
 
 import math
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +16,15 @@ from aejax.types import Array, Autoencoder, Key, Params
 
 
 def matching_pursuit(
-    features: int, units: int, *, k: int, decoder_norm: float = 1.0, dtype: DTypeLike = float
+    features: int,
+    units: int,
+    *,
+    k: int,
+    decoder_norm: float = 1.0,
+    tolerance: float = 0.0,
+    stop_at_repetition: bool = False,
+    unit_directions: bool = True,
+    dtype: DTypeLike = float,
 ) -> Autoencoder:
     """Dictionary whose code is found by k steps of matching pursuit on its directions.
 
@@ -29,6 +38,12 @@ def matching_pursuit(
         units: number of units.
         k: number of steps, so that at most k units are active.
         decoder_norm: norm of the initial directions, above 0.
+        tolerance: norm of the residual below which no further unit of the example is selected.
+        stop_at_repetition: whether an example is finished when a step selects an active unit, or
+            adds 0.
+        unit_directions: whether directions are divided by their norms, so that r · d_l is a
+            cosine times ‖r‖ and each step removes its whole component. Without it, d_l = W_d,l:
+            the same for directions of norm 1.
         dtype: dtype of the parameters.
 
     Returns:
@@ -37,8 +52,8 @@ def matching_pursuit(
         such as `penalties.auxk` and `training.calibrate_threshold`, refuse them.
 
     Raises:
-        ValueError: if a size or k is less than 1, or the norm is not positive. `encode` raises it
-            for inputs of another width.
+        ValueError: if a size or k is less than 1, the norm is not positive, or the tolerance is
+            negative. `encode` raises it for inputs of another width.
 
     Source: Mallat & Zhang 1993; Costa et al. 2025 (trained directions).
 
@@ -52,6 +67,7 @@ def matching_pursuit(
     for name, size in (("features", features), ("units", units), ("k", k)):
         check_range(f"matching_pursuit's {name}", as_integer(name, size), 1, math.inf)
     check_range("decoder_norm", decoder_norm, sys.float_info.min, math.inf)
+    check_range("tolerance", tolerance, 0, math.inf)
 
     def init(key: Key) -> Params:
         kernel = decoder_norm * random_directions(key, units, features, dtype)
@@ -64,21 +80,30 @@ def matching_pursuit(
                 f"expected an array [batch, {kernel.shape[1]}], got shape {list(x.shape)}"
             )
         norms = decoder_norms(params)
-        norms = jnp.where(norms > 0, norms, 1)
+        norms = jnp.where(norms > 0, norms, 1) if unit_directions else jnp.ones_like(norms)
         x, directions = promote_arrays(x, kernel / norms[:, None])
         norms = norms.astype(x.dtype)
 
-        def select(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
-            residual, code = state
+        def select(state: tuple[Array, Array, Array], _: None) -> tuple[Any, None]:
+            residual, code, finished = state
             scores = matmul(residual, directions.T)
             unit = jnp.argmax(scores, axis=1)
             value = jax.nn.relu(jnp.take_along_axis(scores, unit[:, None], axis=1))
+            value = jnp.where(finished, jnp.zeros_like(value), value)
+            if stop_at_repetition:
+                active = jnp.take_along_axis(code, unit[:, None], axis=1) != 0
+                finished = finished | active | (value == 0)
             one_hot = jax.nn.one_hot(unit, len(norms), dtype=x.dtype)
-            return (residual - value * directions[unit], code + value * one_hot / norms), None
+            residual = residual - value * directions[unit]
+            if tolerance > 0:
+                square = jnp.sum(jnp.square(residual), axis=1, keepdims=True)
+                finished = finished | (square < tolerance**2)
+            return (residual, code + value * one_hot / norms, finished), None
 
         start = x - params["centre"]["bias"].astype(x.dtype)
         code = jnp.zeros((x.shape[0], len(norms)), x.dtype)
-        (_, code), _ = jax.lax.scan(select, (start, code), length=k)
+        finished = jnp.zeros((x.shape[0], 1), bool)
+        (_, code, _), _ = jax.lax.scan(select, (start, code, finished), length=k)
         return code
 
     return Autoencoder(init, encode, decoded)

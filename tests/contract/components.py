@@ -17,6 +17,7 @@ from aejax import (
     penalties,
     training,
 )
+from aejax.layers.code_activations import absolute_top_k, group_max
 from aejax.models import BASIC, segnet, with_linear_path
 from aejax.types import Array, Augmentation, Corruption, Key, Loss, Penalty
 
@@ -72,6 +73,12 @@ def special_models(size: int = 1) -> dict[str, Autoencoder]:
         "leading units": aejax.leading_units(base, 2 * size),
         "refined": aejax.refined(base, losses.bernoulli, steps=2),
         "linear path": path,
+        "dictionary of examples of equal norm": models.normalised_examples(
+            aejax.dictionary(features, 2 * features, activation=absolute_top_k(k=code)), by="norm"
+        ),
+        "dictionary of examples of equal mean and variance": models.normalised_examples(
+            aejax.dictionary(features, 2 * features, activation=group_max(k=2)), by="layer"
+        ),
     }
 
 

@@ -156,6 +156,17 @@ def test_a_dictionary_finds_the_planted_directions():
     assert names["history"][-1]["loss"] < names["history"][0]["loss"]
 
 
+def test_a_published_dictionary_is_read_and_its_scale_is_found():
+    names = run("published_dictionaries")
+    assert np.count_nonzero(names["code"], axis=1).max() == names["k"]
+    assert names["fit"].reconstructs
+    assert names["fit"].corrected is None
+    assert not names["wrong_scale"].reconstructs
+    assert names["wrong_scale"].convention == "inputs times 16"
+    corrected = names["interchange"].dictionary_fit(names["corrected"], names["activations"] / 16)
+    assert corrected.explained_variance > 0.99
+
+
 def test_a_stream_resumes_at_its_position(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = run("streams")

@@ -63,7 +63,36 @@ def test_components_that_need_an_encoder_refuse_one_without():
             use()
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 0.7])
+@pytest.mark.parametrize("stop", [False, True])
+def test_examples_are_finished_as_in_a_loop_over_steps(x64, tolerance, stop):
+    """Directions of different norms, which are not divided by them."""
+    settings = {"tolerance": tolerance, "stop_at_repetition": stop, "unit_directions": False}
+    model = aejax.matching_pursuit(FEATURES, UNITS, k=8, **settings)
+    rng = np.random.default_rng(1)
+    kernel, centre = 0.4 * rng.normal(size=(UNITS, FEATURES)), rng.normal(size=FEATURES)
+    x = rng.normal(size=(40, FEATURES))
+    steps = np.zeros(len(x), int)
+    expected = np.zeros((len(x), UNITS))
+    for row, residual in enumerate(x - centre):
+        for steps[row] in range(1, 9):
+            scores = kernel @ residual
+            unit = scores.argmax()
+            was_active = expected[row, unit] != 0
+            value = max(scores[unit], 0)
+            expected[row, unit] += value
+            residual = residual - value * kernel[unit]
+            if (stop and (was_active or value == 0)) or np.linalg.norm(residual) < tolerance:
+                break
+    assert len(np.unique(steps)) > (1 if stop or tolerance else 0)
+    params = {"decoder": {"kernel": jnp.asarray(kernel)}, "centre": {"bias": jnp.asarray(centre)}}
+    code = jax.jit(model.encode)(params, jnp.asarray(x))
+    np.testing.assert_allclose(code, expected, rtol=1e-10, atol=1e-12)
+
+
 def test_wrong_arguments_are_refused():
+    with pytest.raises(ValueError, match="tolerance must lie in"):
+        aejax.matching_pursuit(FEATURES, UNITS, k=1, tolerance=-1.0)
     with pytest.raises(ValueError, match="k must lie in"):
         aejax.matching_pursuit(FEATURES, UNITS, k=0)
     model = aejax.matching_pursuit(FEATURES, UNITS, k=2)
