@@ -204,6 +204,7 @@ def sae_lens_step(config: Config, *, sparse: bool) -> Callable[[Any], Any]:
         total_training_samples=1 << 40,
         train_batch_size_samples=config.batch_size,
         lr=config.learning_rate,
+        lr_end=config.learning_rate,
         dead_feature_window=max(DEAD_AFTER // config.batch_size, 1),
     )
     batches: Iterator[Any] = repeat(None)  # the steps take their rows as an argument

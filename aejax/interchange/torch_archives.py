@@ -153,7 +153,7 @@ def _built(path: Path, data: bytes) -> Any:
 
 def _run(data: bytes) -> Any:
     stack: list[Any] = []
-    memo: dict[int, Any] = {}
+    memo: dict[Any, Any] = {}
     for opcode, argument, _ in pickletools.genops(data):
         name = opcode.name
         if name in LITERALS:
@@ -165,7 +165,7 @@ def _run(data: bytes) -> Any:
         elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name == "GLOBAL":
-            stack.append(_Global(argument))
+            stack.append(_Global(str(argument)))
         elif name == "MARK":
             stack.append(MARK)
         elif name == "EMPTY_DICT":
