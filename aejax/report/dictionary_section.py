@@ -128,7 +128,7 @@ def _images(
             x,
             np.asarray(top.examples)[shown],
             np.asarray(top.activations)[shown],
-            [f"latent {unit}\n{_percent(found.frequency[unit])}" for unit in shown],
+            [f"latent {unit}\n{_percent(float(found.frequency[unit]))}" for unit in shown],
             run.about.feature_shape,
             directions=kernel[shown],
         ),
@@ -148,7 +148,7 @@ def _named_table(
     records: list[dict[str, Any]] = [
         {
             "latent": str(unit),
-            "active on": _percent(found.frequency[unit]),
+            "active on": _percent(float(found.frequency[unit])),
             "largest activation": float(activations[unit, 0]),
             "examples with the largest activations": ", ".join(
                 names(row) for row in order[unit] if row >= 0
@@ -171,4 +171,4 @@ def _names(examples: ShownExamples) -> Any:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.3g} %"
+    return f"{100 * fraction:.3g}\u00a0%"

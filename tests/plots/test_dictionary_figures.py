@@ -4,6 +4,7 @@ import inspect
 
 import numpy as np
 import pytest
+from matplotlib.patches import StepPatch
 
 from aejax import plots
 
@@ -18,7 +19,8 @@ def test_densities_draw_each_living_latent_once():
     frequency = np.array([0, 0, 1e-3, 0.2, 0.2, 1])
     (axis,) = plots.densities(frequency).axes
     (steps,) = axis.patches
-    assert steps.get_data().values.sum() == 4
+    assert isinstance(steps, StepPatch)
+    assert sum(steps.get_data().values) == 4
     assert axis.get_title(loc="left") == "4 latents are active, 2 are dead"
     assert axis.get_xscale() == "log"
 

@@ -75,8 +75,9 @@ def test_the_numbers_are_those_of_numpy(run):
 
 
 def test_examples_have_their_names(run):
-    labels = data.digits().labels_train[:300]
-    (section,) = dictionary_sections(run, shown(labels=labels))
+    labels = data.digits().labels_train
+    assert labels is not None
+    (section,) = dictionary_sections(run, shown(labels=labels[:300]))
     assert re.search(r"%[^%]*? \d\.\d+ (\d, ){7}\d\b", text(section.body))
     others = {"row index": np.arange(300), "word": np.array([f"<w{i}>" for i in range(300)])}
     (section,) = dictionary_sections(run, shown(others=others))
