@@ -2,7 +2,8 @@
 
 An epoch of a TopK dictionary with AuxK, directions of unit norm and Adam, on rows in memory, in
 float32. aejax: one scan, with `trackers` and `penalties.auxk`, and without both. SAELens: its
-trainer, with dense and with sparse codes. dictionary_learning: its trainer. sparsify: its model
+trainer, with dense and with sparse codes, the latter without decoder norms in the selection, and
+only if PyTorch has their gradient. dictionary_learning: its trainer. sparsify: its model
 with the steps of its trainer, which needs a language model; AuxK is off, as by default. No unit is
 dead in such a short training, so that AuxK costs what it costs without dead units. A population is
 several dictionaries with their learning rates: `training.fit_population`, and the peers one after
@@ -163,14 +164,22 @@ def one_after_another(epochs: list[Epoch]) -> Epoch:
 
 
 def peer_epochs(config: Config, x: np.ndarray) -> dict[str, Callable[[], Epoch]]:
-    """Factories of an epoch of a new model of each peer."""
+    """Factories of an epoch of a new model of each peer, if PyTorch can run it."""
     makers = {
         "SAELens": lambda: sae_lens_step(config, sparse=False),
         "SAELens, sparse codes": lambda: sae_lens_step(config, sparse=True),
         "dictionary_learning": lambda: dictionary_learning_step(config),
         "sparsify": lambda: sparsify_step(config),
     }
-    return {name: lambda make=make: peer_epoch(config, x, make()) for name, make in makers.items()}
+    found = {}
+    for name, make in makers.items():
+        try:
+            peer_epoch(config, x[: config.batch_size], make())()
+        except NotImplementedError as error:  # sparse gradients of PyTorch on a CPU
+            print(f"left out: {name}: {str(error).splitlines()[0]}")
+        else:
+            found[name] = lambda make=make: peer_epoch(config, x, make())
+    return found
 
 
 def peer_epoch(config: Config, x: np.ndarray, step: Callable[[Any], Any]) -> Epoch:
@@ -198,6 +207,7 @@ def sae_lens_step(config: Config, *, sparse: bool) -> Callable[[Any], Any]:
             d_sae=config.units,
             k=config.k,
             use_sparse_activations=sparse,
+            rescale_acts_by_decoder_norm=not sparse,
         )
     )
     settings = SAETrainerConfig(
