@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, SupportsIndex
 
+import jax
 import optax
 
 from aejax.batch_inputs import as_batch
@@ -202,12 +203,21 @@ def _promising(
         found = estimate_step(state, target.chip, batch_size)
         return found.state > target.chip.usable > 0, found.seconds, found.state
 
-    shared = [mesh for mesh in meshes(len(devices)) if batch_size % (len(devices) // mesh[0]) == 0]
-    if not shared:
+    def splits(model: int) -> bool:
+        params = abstract_state(objective, optimizer, placement_on(devices, model=model)).params
+        return any("model" in leaf.sharding.spec for leaf in jax.tree.leaves(params))
+
+    useful = {
+        model
+        for model in {mesh[0] for mesh in meshes(len(devices))}
+        if batch_size % (len(devices) // model) == 0 and (model == 1 or splits(model))
+    }
+    if not useful:
         raise ValueError(
-            f"no mesh of {len(devices)} devices can share a batch of {batch_size} examples"
+            f"no mesh of {len(devices)} devices can share a batch of {batch_size} examples, or "
+            "split a layer of 1024 units or more; choose another batch size"
         )
-    return sorted(shared, key=rank)
+    return sorted((mesh for mesh in meshes(len(devices)) if mesh[0] in useful), key=rank)
 
 
 def _planned(

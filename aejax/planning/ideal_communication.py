@@ -1,4 +1,4 @@
-"""Bytes that a device must send in a step: the minimum in theory, from the shardings alone."""
+"""Bytes that a device must send in a step at least, if all values are float32."""
 
 from typing import Any
 
@@ -22,7 +22,8 @@ def ideal_communication(params: Params, batch_size: int) -> float:
     bytes.
 
     Args:
-        params: parameters, or their shapes, with shardings on a mesh with axes "data" and "model".
+        params: parameters, or their shapes, with shardings on a mesh with axes "data" and "model",
+            or one of them.
         batch_size: number of examples of the step, of all devices.
 
     Returns:
@@ -39,7 +40,7 @@ def _bytes_of_array(path: str, array: Any, batch_size: int) -> float:
     sharding = array.sharding
     if not isinstance(sharding, NamedSharding):
         return 0.0
-    n, m = sharding.mesh.shape["data"], sharding.mesh.shape["model"]
+    n, m = (sharding.mesh.shape.get(axis, 1) for axis in ("data", "model"))
     spec = [*sharding.spec, *[None] * (array.ndim - len(sharding.spec))]
     split = ["model" in (part if isinstance(part, tuple) else (part,)) for part in spec]
     itemsize = jax.dtypes.canonicalize_dtype(array.dtype).itemsize

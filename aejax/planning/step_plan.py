@@ -65,7 +65,7 @@ class Plan(NamedTuple):
     message:     the compiler's refusal, or "".
     counts:      operations, bytes and instructions.
     collectives: communication.
-    ideal_sent:  bytes that a device must send at least.
+    ideal_sent:  bytes that a device must send at least, if all values are float32.
     roofline:    least seconds of all steps.
     estimate:    XLA's own estimate of the seconds of a step, only on TPUs.
     """
@@ -181,7 +181,8 @@ def _setting(
     """Target, placement on its devices, and batch size of a plan."""
     chosen = find_target(target)
     placement = place(target_devices(chosen))
-    size = check_batch_size(resolve_batch_size(batch_size, as_batch(data).x.shape[0]))
+    examples = as_batch(data).x.shape[0]
+    size = min(check_batch_size(resolve_batch_size(batch_size, examples)), examples)
     return chosen, placement, size
 
 
@@ -212,7 +213,7 @@ def _plan_of(
     if isinstance(program, DoesNotFit):
         return found
     ideal = full * ideal_communication(state.params, batch_size)
-    if rest:
+    if rest and rest % placement.shares == 0:  # else every device computes the last batch
         ideal += ideal_communication(state.params, rest)
     return _with_program(found._replace(ideal_sent=ideal), program)
 

@@ -136,8 +136,15 @@ CHIPS = {
 }
 """Chips by name."""
 
-AXES = {"v4": 3, "v5p": 3, "v5e": 2, "v6e": 2}
-"""Number of axes of a TPU's interconnect."""
+LARGEST = {
+    "v4": (16, 16, 16),
+    "v5p": (16, 20, 28),
+    "v5e": (16, 16),
+    "v6e": (16, 16),
+    "a100": (8,),
+    "h100": (8,),
+}
+"""Largest number of chips along each axis of the interconnect: a pod of TPUs, a host of GPUs."""
 
 _TARGET = re.compile(r"(?P<kind>[a-z]\w*)(?::(?P<shape>\d+(?:x\d+)*))?")
 EXAMPLES = "v5e:16x16, v5p:8x8x8, v6e:4x4, v4:2x2x1, h100, h100:8, a100, cpu"
@@ -164,11 +171,21 @@ def find_target(name: str) -> Target:
     shape = tuple(map(int, match["shape"].split("x"))) if match["shape"] else (1,)
     if min(shape) < 1:
         raise ValueError(f"a target has 1 device or more along each axis, got {name!r}")
-    axes = AXES.get(match["kind"], 1)
-    if len(shape) != axes:
+    largest = LARGEST.get(match["kind"], (math.inf,))
+    if len(shape) != len(largest) == 1:
         raise ValueError(
-            f"the topology of {match['kind']} has {axes} axes, got {name!r}; targets are such as "
-            f"{EXAMPLES}"
+            f"{match['kind']} is followed by the number of its chips alone, such as "
+            f"{match['kind']}:8, got {name!r}"
+        )
+    if len(shape) != len(largest):
+        raise ValueError(
+            f"the chips of {match['kind']} have a topology of {len(largest)} sizes, got {name!r}; "
+            f"targets are such as {EXAMPLES}"
+        )
+    if any(size > limit for size, limit in zip(shape, largest, strict=True)):
+        raise ValueError(
+            f"{match['kind']} has at most {'x'.join(map(str, largest))} connected chips, got "
+            f"{name!r}"
         )
     if chip.platform == "tpu" and any(size > 1 and size % 2 for size in shape[:2]):
         raise ValueError(

@@ -212,10 +212,11 @@ def initial_state(
 
 def check_shardable(batch_size: int, placement: Placement) -> None:
     """Check that a batch can be split equally over the devices that share it."""
-    if batch_size % placement.shares:
+    shares = placement.shares
+    if batch_size % shares:
         raise ValueError(
-            f"the batch size must be a multiple of {placement.shares}, the number of devices that "
-            f"share a batch, got {batch_size}"
+            f"the batch size must be a multiple of {shares}, the number of devices that share a "
+            f"batch, such as {-(-batch_size // shares) * shares}, got {batch_size}"
         )
 
 

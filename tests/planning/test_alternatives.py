@@ -1,5 +1,7 @@
 """Meshes of a target, and changes that make a step fit, in their order."""
 
+from functools import partial
+
 import jax
 import optax
 import pytest
@@ -76,7 +78,7 @@ def test_a_batch_size_that_is_no_count_is_refused(batch_size):
 def test_a_search_compiles_the_meshes_with_the_least_estimated_time(monkeypatch):
     """As many as are asked for, and the next ones if none of them fits."""
     monkeypatch.setattr(alternatives, "target_devices", lambda _: jax.devices() * 8)
-    monkeypatch.setattr(alternatives, "placement_on", fake_placement)
+    monkeypatch.setattr(alternatives, "placement_on", partial(fake_placement, wide=16))
     real = alternatives.plan
     plan = real(OBJECTIVE, optax.sgd(0.1), X, target="cpu", batch_size=128)
     tried = []
@@ -89,13 +91,21 @@ def test_a_search_compiles_the_meshes_with_the_least_estimated_time(monkeypatch)
     found = search(OBJECTIVE, optax.sgd(0.1), X, target="v5e:4x2", batch_size=2**16, compiled=2)
     assert len(found) == len(tried) == 4
     assert [each.plan.fits for each in found].count(True) == 2
-    # Narrow layers are not divided, so that most devices share the batch, and the state is.
-    assert set(tried[:2]) == {(1, True), (1, False)}
+    assert set(tried[:2]) == {(1, True), (1, False)}  # layers are narrow, and the batch is large
+    # Without a layer that it can split, the axis "model" would repeat the work of each device.
+    tried.clear()
+    monkeypatch.setattr(alternatives, "placement_on", partial(fake_placement, wide=1024))
+    search(OBJECTIVE, optax.sgd(0.1), X, target="v5e:4x2", batch_size=2**16, compiled=8)
+    assert set(tried) == {(1, True), (1, False)}
+    with pytest.raises(ValueError, match="no mesh of 8 devices can share a batch of 12 examples"):
+        search(OBJECTIVE, optax.sgd(0.1), X, target="v5e:4x2", batch_size=12)
 
 
-def fake_placement(devices, *, model, sharded):
+def fake_placement(devices, *, model, wide, sharded=False):
     mesh = jax.sharding.AbstractMesh((len(devices) // model, model), ("data", "model"))
-    placement = sharding.tensor_parallel(mesh) if model > 1 else sharding.data_parallel(mesh)
+    placement = (
+        sharding.tensor_parallel(mesh, wide=wide) if model > 1 else sharding.data_parallel(mesh)
+    )
     return sharding.fully_sharded(placement, least=16) if sharded else placement
 
 

@@ -71,6 +71,12 @@ def test_an_epoch_has_the_operations_of_its_steps():
     assert found.fits
 
 
+def test_a_step_has_no_more_examples_than_there_are():
+    x = jax.ShapeDtypeStruct((10, 64), "float32")
+    found = planning.plan(OBJECTIVE, optax.adam(1e-3), x, target="cpu", batch_size=64)
+    assert (found.batch_size, found.counts.operations) == (10, 2 * 10 * GRADIENTS)
+
+
 def test_the_examples_of_an_epoch_are_divided_as_fit_divides_them():
     mesh = jax.sharding.AbstractMesh((4, 2), ("data", "model"))
     placement = sharding.data_parallel(mesh)

@@ -33,6 +33,9 @@ from aejax.runs.environment import PLATFORMS_OPTION
 from aejax.runs.streamed_examples import load_examples
 from aejax.sharding import placement_on
 
+DEFAULT_EXAMPLES = 65536
+"""Number of examples that are not at hand."""
+
 
 @dataclass(frozen=True)
 class PlanCommand:
@@ -57,8 +60,8 @@ class PlanCommand:
     """number of devices that share each layer of 1024 units or more"""
     shape: tuple[int, ...] = ()
     """shape of one example, in place of data that are not at hand"""
-    examples: int = 65536
-    """number of examples; requires --shape"""
+    examples: int | None = None
+    """number of examples, 65536 by default; requires --shape"""
     epoch: bool = False
     """compile a whole epoch, with all examples on the devices"""
     search: bool = False
@@ -73,6 +76,8 @@ def print_plan(command: PlanCommand) -> int:
     _compute_on_the_cpu()
     if command.search and command.epoch:
         raise ValueError("--search ranks steps: leave out --epoch")
+    if command.search and (command.model, command.mesh) != (1, "data"):
+        raise ValueError("--search ranks all meshes: leave out --mesh and --model")
     check(command.training)
     facts = _facts(command)
     training = with_data_arguments(complete(command.training, facts), facts.shape)
@@ -114,12 +119,17 @@ def _compute_on_the_cpu() -> None:
 
 def _facts(command: PlanCommand) -> DataFacts:
     if not command.shape:
+        if command.examples is not None:
+            raise ValueError("--examples needs --shape; data have their own number of examples")
         return load_examples(command.training).facts
-    if min(command.shape) < 1 or command.examples < 1:
+    if command.training.data != Options().data:
+        raise ValueError("--shape stands for data that are not at hand: leave out --data")
+    examples = DEFAULT_EXAMPLES if command.examples is None else command.examples
+    if min(command.shape) < 1 or examples < 1:
         raise ValueError(
-            f"shape and examples must be positive, got {list(command.shape)} and {command.examples}"
+            f"shape and examples must be positive, got {list(command.shape)} and {examples}"
         )
-    return DataFacts(command.shape, command.examples, 0, is_bounded=False)
+    return DataFacts(command.shape, examples, 0, is_bounded=False)
 
 
 def _show(alternative: Alternative) -> None:

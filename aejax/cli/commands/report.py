@@ -198,12 +198,18 @@ def _certificate(fields: Any) -> Certificate:
 
 def _plans(paths: Sequence[Path]) -> dict[str, list[dict[str, Any]]]:
     """Read plans of `aejax plan --json`, as tables by their titles."""
-    return dict(_plan(path) for path in paths)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in paths:
+        for name, rows in _plans_of(path):
+            found[f"{name}, {path.name}" if name in found else name] = rows
+    return found
 
 
-def _plan(path: Path) -> tuple[str, list[dict[str, Any]]]:
-    record = read_json(path)
+def _plans_of(path: Path) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Read one plan, or those of a search."""
+    found = read_json(path)
     try:
-        return f"Plan (predicted) for {heading(record)}", report_rows(record)
+        records = [each["plan"] for each in found] if isinstance(found, list) else [found]
+        return [(f"Plan (predicted) for {heading(each)}", report_rows(each)) for each in records]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not what `aejax plan --json` wrote: {error!r}") from error

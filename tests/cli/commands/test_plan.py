@@ -33,6 +33,12 @@ def test_an_epoch_is_planned_as_json_and_shown_in_a_report(run, tmp_path, capsys
     assert "Plan (predicted) for cpu: 1 × cpu" in page
     assert "epoch of 3 steps" in page
     assert "<td>memory: parameters</td><td>8.3 KiB</td>" in page
+    second = tmp_path / "second.json"
+    second.write_text(json.dumps([{"setting": {}, "plan": record | {"batch_size": 16}}]))
+    assert main([*words, str(tmp_path / "plan.json"), str(second)]) == 0
+    page = (run / "report.html").read_text()
+    assert page.count("batch size 32") == 2
+    assert page.count("batch size 16") == 1
     (tmp_path / "plan.json").write_text('{"target": "cpu"}')
     assert main(words) == 2
     assert "plan.json is not what `aejax plan --json` wrote" in capsys.readouterr().err
@@ -65,6 +71,9 @@ def test_data_at_hand_give_the_shape(capsys):
         (["--target", "v9:2x2"], "no target 'v9:2x2'; targets are such as v5e:16x16"),
         (["--target", "cpu", "--shape", "0"], "shape and examples must be positive"),
         ([*WORDS[1:], "--search", "--epoch"], "--search ranks steps: leave out --epoch"),
+        ([*WORDS[1:], "--search", "--model", "2"], "leave out --mesh and --model"),
+        (["--target", "cpu", "--examples", "100"], "--examples needs --shape"),
+        ([*WORDS[1:], "--data", "my.csv"], "leave out --data"),
         (["--target", "cpu", "--shape", "64", "--model", "3"], "model must divide the number"),
     ],
 )
