@@ -142,7 +142,14 @@ RECIPES: dict[RecipeName, Recipe] = {
     ),
     "deep": Recipe(
         "two hidden layers and a 30-D code",
-        replace(_GELU, sizes=(784, 83, 83, 30), epochs=50, batch_size=50),
+        replace(
+            _GELU,
+            sizes=(784, 83, 83, 30),
+            optimizer="muon",
+            learning_rate=16e-3,
+            epochs=12,
+            batch_size=200,
+        ),
     ),
     "thirty-numbers": Recipe("784-1000-500-250-30; augmented", _THIRTY),
     "refined": Recipe(

@@ -101,7 +101,7 @@ def test_a_search_compiles_the_meshes_with_the_least_estimated_time(monkeypatch)
         search(OBJECTIVE, optax.sgd(0.1), X, target="v5e:4x2", batch_size=12)
 
 
-def fake_placement(devices, *, model, wide, sharded=False):
+def fake_placement(devices, *, model, wide=1024, sharded=False):
     mesh = jax.sharding.AbstractMesh((len(devices) // model, model), ("data", "model"))
     placement = (
         sharding.tensor_parallel(mesh, wide=wide) if model > 1 else sharding.data_parallel(mesh)
