@@ -1,27 +1,10 @@
 """Results of the eight virtual devices, shared by the tests of placements and of divided data."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-from tests.compiler_flags import quick_compilation
+from tests.eight_virtual_devices import on_eight_devices
 
-
-def run_eight_devices(*arguments: str | Path) -> dict:
-    """JSON results of `eight_devices.py`, run in a subprocess with eight virtual devices."""
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.sharding.eight_devices", *arguments],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": quick_compilation()},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
+MODULE = "tests.sharding.eight_devices"
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +15,9 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def eight(folder):
-    return run_eight_devices(folder)
+    return on_eight_devices(MODULE, folder)
 
 
 @pytest.fixture(scope="session")
 def every(tmp_path_factory):
-    return run_eight_devices(tmp_path_factory.mktemp("every"), "--every")
+    return on_eight_devices(MODULE, tmp_path_factory.mktemp("every"), "--every")

@@ -1,11 +1,5 @@
 """Gradients accumulated by eight devices: results of one device, one reduction per step."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import pytest
@@ -13,25 +7,14 @@ import pytest
 import aejax
 from aejax import Batch, losses, sharding, training
 from aejax.training.device_parts import place_gradient
-from tests.compiler_flags import quick_compilation
+from tests.eight_virtual_devices import on_eight_devices
 
-
-def measured(*arguments: str) -> dict:
-    """JSON results of `eight_device_parts.py`, run in a subprocess with eight virtual devices."""
-    process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.training.eight_device_parts", *arguments],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"JAX_NUM_CPU_DEVICES": "8", "XLA_FLAGS": quick_compilation()},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    return json.loads(process.stdout)
+MODULE = "tests.training.eight_device_parts"
 
 
 @pytest.fixture(scope="module")
 def eight():
-    return measured()
+    return on_eight_devices(MODULE)
 
 
 def check_differences(found: list[dict]) -> None:
@@ -64,7 +47,7 @@ def test_whole_gradients_are_summed_once_per_step_whatever_the_number_of_parts(e
 
 @pytest.mark.slow
 def test_every_placement_gives_the_results_of_one_device():
-    found = measured("--every")
+    found = on_eight_devices(MODULE, "--every")
     assert len(found["differences"]) == 8
     check_differences(found["differences"])
     assert len(found["communication"]) == 4
