@@ -41,7 +41,7 @@ def test_refused_components_name_their_reason():
 
 
 def test_a_target_without_a_compiler_stops_the_command():
-    with pytest.raises(ValueError, match="has 2 axes"):
+    with pytest.raises(ValueError, match="a topology of 2 sizes"):
         matrix.rows("v5e:3", [], lambda name, compute: compute())
 
 
