@@ -7,7 +7,7 @@ Command:  python -m experiments.depth
 Expected: on MNIST with 30-dimensional codes: PCA 13.9, no hidden layer 8.0; with 150 000 parameters
           and 1 to 6 hidden layers 4.5, 4.1, 4.1, 4.4, 5.1 and 5.6. Three layers are best: 0.29 of
           the error of PCA, which needs 108 components to match. With more layers, which are
-          narrower (92 down to 65 units), training and test errors increase.
+          narrower (72 to 65 units), training and test errors increase.
 Selection: the learning rate of each depth among three, by the error on 10 000 held-out training
           digits after 4 epochs (in the record): the highest up to two layers, the lowest with six.
           Optimizer and start by single runs of 4 epochs on 20 000 digits with six layers, measured

@@ -40,6 +40,8 @@ def execute(experiment: Experiment, arguments: Sequence[str] | None = None) -> d
     """
     options = _parse(experiment, sys.argv[1:] if arguments is None else arguments)
     config, dataset = options.config, None
+    if getattr(config, "seeds", 2) < 2:
+        raise ValueError(f"an interval over seeds needs --seeds of at least 2, got {config.seeds}")
     if hasattr(config, "data"):
         dataset = experiment.load(config.data)
         config = dataclasses.replace(config, data=dataset.name)  # the name, not the path
@@ -52,13 +54,16 @@ def execute(experiment: Experiment, arguments: Sequence[str] | None = None) -> d
     results, record = records.read_results(file)
     record |= {"about": experiment.texts, **records.verdicts(experiment, results.metrics)}
     files = [file]
-    if records.config_as_json(config) == records.config_as_json(experiment.config):
+    is_full = records.config_as_json(config) == records.config_as_json(experiment.config)
+    if is_full and records.has_committed_data(record):
         files.append(records.summary_file(experiment.name))
         records.write_record(files[-1], {k: v for k, v in record.items() if k != "arrays"})
     figure = experiment.plot(config, results)
     for written in files:
         records.write_figure(written.with_suffix(".png"), figure)
     _print_summary(record, files)
+    if len(files) == 1:
+        print("not the full setting on its data: this verdict says nothing about the claim")
     return record
 
 

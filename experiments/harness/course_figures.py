@@ -50,7 +50,7 @@ FIGURES = (
         "upwards.",
     ),
     CourseFigure(
-        "Binary inputs: logistic output, cross-entropy",
+        "Binary inputs: logistic output",
         "thirty_numbers",
         "Digits are reconstructed sharply by deep autoencoders, blurred with grey shadows by PCA.",
     ),
@@ -175,7 +175,7 @@ FIGURES = (
     CourseFigure(
         "Application: pretraining a classifier",
         "pretrain_classify",
-        "The curve of the denoising code is the lowest for every number of labels.",
+        "The curve of the denoising code is the highest for every number of labels.",
     ),
     CourseFigure(
         "Application: clusters",

@@ -45,12 +45,38 @@ def no_cache(_: str, compute: Callable[[], Results]) -> Results:
 
 def results_folder(experiment: Experiment, config: Any, dataset: data.Dataset | None) -> Path:
     """Folder of the results of one configuration on one data set with the current code."""
-    identity = config_as_json(config) | {
+    settings = config_as_json(config)
+    identity = settings | {
         "fingerprint": dataset and data.fingerprint(dataset),
+        "files": {
+            name: _digest(Path(value)) for name, value in settings.items() if _is_path(value)
+        },
         "sources": sources_digest(experiment.file),
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return ROOT / "results" / experiment.name / digest[:12]
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a setting names further data that exist."""
+    return isinstance(value, str) and "/" in value and Path(value).exists()
+
+
+def _digest(path: Path) -> str:
+    """Digest of a file, or of the files of a folder."""
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(filter(Path.is_file, path.rglob("*"))):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def has_committed_data(record: dict[str, Any]) -> bool:
+    """Whether a record is of the data of the committed record, or the first one."""
+    committed = summary_file(record["experiment"])
+    return (
+        not committed.exists()
+        or json.loads(committed.read_text(encoding="utf-8"))["data"] == record["data"]
+    )
 
 
 def summary_file(name: str) -> Path:

@@ -196,6 +196,23 @@ def test_the_full_setting_writes_the_summary_from_which_the_table_is_generated(t
     assert text.endswith("\n| [toy](toy.py) | nothing was chosen. |\n")
 
 
+def test_other_data_do_not_replace_the_committed_summary(toy, tmp_path):
+    execute(toy.EXPERIMENT, [])
+    before = records.summary_file("toy").read_bytes()
+    np.save(tmp_path / "x.npy", np.arange(40.0).reshape(20, 2))
+    loaded = toy.EXPERIMENT.load(str(tmp_path / "x.npy"))
+    named = loaded._replace(name=toy.EXPERIMENT.config.data)
+    experiment = toy.EXPERIMENT._replace(load=lambda _: named)
+    execute(experiment, [])
+    assert records.summary_file("toy").read_bytes() == before
+
+
+def test_one_seed_is_refused_before_training(toy):
+    with pytest.raises(ValueError, match="needs --seeds of at least 2, got 1"):
+        execute(toy.EXPERIMENT, ["--seeds", "1"])
+    assert toy.COMPUTED == []
+
+
 def test_the_selection_is_the_field_of_the_docstring_as_one_line(toy, monkeypatch):
     text = "A toy.\n\nSelection: λ on validation\n          data.\nRun time: no time.\n"
     monkeypatch.setattr(toy, "__doc__", text)
