@@ -28,8 +28,8 @@ def common_scale(x: Tabular | LazyArray) -> Normalisation:
         >>> import numpy as np
         >>> from aejax import data
         >>> x = np.array([[1.0, 5.0], [3.0, 5.0]])
-        >>> float(np.square(data.normalise(data.common_scale(x), x)).sum(axis=1).mean())
-        2.0000000000000004
+        >>> round(float(np.square(data.normalise(data.common_scale(x), x)).sum(axis=1).mean()), 6)
+        2.0
 
     Source: Conerly et al. 2024.
     """
