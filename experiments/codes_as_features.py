@@ -1,4 +1,4 @@
-"""The code of an autoencoder gives better clusters, neighbours and densities than PCA.
+"""The code of an autoencoder separates the classes of digits better than PCA.
 
 Claim:    k-means clusters of a 10-dimensional code agree better with the classes than clusters of
           as many PCA scores; nearest neighbours and kernel densities of the code predict the class
@@ -13,8 +13,9 @@ Selection: by the clusters of 2000 held-out training digits (--held-out). Layers
           to 8 to 10 (8 in the record), and 20 % of masking is within the noise. Validation examples
           choose the bandwidth of the densities.
 Expected: on MNIST, 66 % of the test digits are in the cluster of their class on the code, 49 % on
-          PCA scores. Ten neighbours find the class of 94 and 89 %. The source has 82 % on its code,
-          with wider layers and longer training.
+          PCA scores. Ten neighbours find the class of 94 and 89 %. The density of the code gains
+          less over a normal one than that of PCA scores, 2.21 against 2.62 nats. The source has
+          82 % on its code, with wider layers and longer training.
 Run time: 16 minutes on two cores that were shared with other work.
 """
 
@@ -34,8 +35,9 @@ from experiments.harness.features import count_pairs, match_clusters
 MEASURES = (
     *("accuracy of clusters", "adjusted Rand", "NMI"),
     *("accuracy of neighbours", "accuracy by densities", "log-likelihood of the label"),
+    "density's gain over a normal",
 )
-"""Compared measures; densities of different codes are comparable only as classifiers."""
+"""Compared measures, all independent of the units of the code."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _draw_table(axis: Axes, arrays: dict[str, Any], name: str) -> None:
 EXPERIMENT = harness.Experiment(
     name="codes_as_features", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
-    title="The code of an autoencoder gives better clusters, neighbours and densities than PCA.",
+    title="The code of an autoencoder separates the classes of digits better than PCA.",
     claim="With 10-dimensional codes, k-means clusters agree better with the classes on the code "
     "of an autoencoder than on PCA scores.",
     source="Xie, Girshick & Farhadi 2016, table 2",

@@ -104,7 +104,7 @@ def primary(metrics: dict[str, Any]) -> harness.PrimaryComparison:
 
 
 def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
-    """From each q to the next: more structure, longer strokes; fewer pixels than without noise."""
+    """From each q to the next: more structure, longer strokes, fewer pixels."""
     found = {
         f"median {MEASURES[name]}, q = {more} less q = {less}": harness.above(
             metrics[name][more], metrics[name][less]
@@ -114,8 +114,10 @@ def observations(metrics: dict[str, Any]) -> dict[str, harness.Comparison]:
     }
     half = metrics["half"]
     return found | {
-        f"median {MEASURES['half']}, q = {q} less q = 0": harness.below(half[q], half["0"])
-        for q in list(half)[1:]
+        f"median {MEASURES['half']}, q = {more} less q = {less}": harness.below(
+            half[more], half[less]
+        )
+        for less, more in pairwise(half)
     }
 
 
