@@ -40,9 +40,7 @@ Written by `python -m benchmarks.mesh_plans` with jax {jax} and libtpu {libtpu}:
 compiler, not measurements. Sizes are those of one device. "Sent" counts ring algorithms; its ideal
 counts float32 values, and the compiler gathers the kernels of fully sharded training in bfloat16,
 so that the ratio can be below 1. It is above 1 for a top-k code, whose candidates are exchanged
-too, and for a state divided over 256 devices: these plans precede the sums of gradients in two
-stages, without which the compiler sums every gradient whole (an all-reduce) instead of into shards.
-State: parameters and optimiser state.
+too. State: parameters and optimiser state.
 
 """
 DEEP = (784, 1000, 500, 250, 30)
