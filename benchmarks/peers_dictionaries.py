@@ -16,7 +16,7 @@ Run time: four hours on one idle core; needs sae-lens.
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -41,7 +41,6 @@ COEFFICIENTS = {
 """Coefficients of activations whose number of active units is not given."""
 
 PACKAGES = {"aejax": dictionary_recipes.train, "SAELens": saelens_recipes.train}
-Train = Callable[..., tuple[np.ndarray, Encode]]
 
 
 @dataclass(frozen=True)

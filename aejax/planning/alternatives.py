@@ -21,9 +21,9 @@ from aejax.planning.step_plan import Plan, plan
 from aejax.planning.targets import Target, find_target
 from aejax.planning.topology_devices import target_devices
 from aejax.sharding import placement_on
-from aejax.training import accumulated, whole_batch
+from aejax.training import TrainState, accumulated, whole_batch
 from aejax.training.batches import check_batch_size, resolve_batch_size
-from aejax.types import BatchLike
+from aejax.types import BatchLike, Params
 
 MIN_PART_SIZE = 16
 """Minimum number of examples of a part of an accumulated gradient."""
@@ -196,28 +196,29 @@ def _promising(
 ) -> list[tuple[int, bool]]:
     """Meshes that can share a batch, in ascending order of estimated time; last if too large."""
     devices = target_devices(target)
-
-    def rank(mesh: tuple[int, bool]) -> tuple[bool, float, int]:
-        placement = placement_on(devices, model=mesh[0], sharded=mesh[1])
-        state = abstract_state(objective, optimizer, placement)
-        found = estimate_step(state, target.chip, batch_size)
-        return found.state > target.chip.usable > 0, found.seconds, found.state
-
-    def splits(model: int) -> bool:
-        params = abstract_state(objective, optimizer, placement_on(devices, model=model)).params
-        return any("model" in leaf.sharding.spec for leaf in jax.tree.leaves(params))
-
-    useful = {
-        model
-        for model in {mesh[0] for mesh in meshes(len(devices))}
-        if batch_size % (len(devices) // model) == 0 and (model == 1 or splits(model))
-    }
-    if not useful:
+    states: dict[tuple[int, bool], TrainState] = {}
+    for model, sharded in meshes(len(devices)):
+        if batch_size % (len(devices) // model) == 0:
+            placement = placement_on(devices, model=model, sharded=sharded)
+            state = abstract_state(objective, optimizer, placement)
+            if model == 1 or _is_split(state.params):
+                states[model, sharded] = state
+    if not states:
         raise ValueError(
             f"no mesh of {len(devices)} devices can share a batch of {batch_size} examples, or "
             "split a layer of 1024 units or more; choose another batch size"
         )
-    return sorted((mesh for mesh in meshes(len(devices)) if mesh[0] in useful), key=rank)
+
+    def rank(mesh: tuple[int, bool]) -> tuple[bool, float, int]:
+        found = estimate_step(states[mesh], target.chip, batch_size)
+        return found.state > target.chip.usable > 0, found.seconds, found.state
+
+    return sorted(states, key=rank)
+
+
+def _is_split(params: Params) -> bool:
+    """Whether an array is divided along the axis "model"."""
+    return any("model" in leaf.sharding.spec for leaf in jax.tree.leaves(params))
 
 
 def _planned(

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from aejax import data
+from aejax.checkpoints.folders import digest_of, digests
 from aejax.report.verdicts import comparison_verdict, overall_verdict
 from aejax.runs.environment import environment
 from aejax.studies.part_cache import PartCache as PartCache
@@ -49,7 +50,9 @@ def results_folder(experiment: Experiment, config: Any, dataset: data.Dataset | 
     identity = settings | {
         "fingerprint": dataset and data.fingerprint(dataset),
         "files": {
-            name: _digest(Path(value)) for name, value in settings.items() if _is_path(value)
+            name: digests(Path(value)) if Path(value).is_dir() else digest_of(Path(value))
+            for name, value in settings.items()
+            if _is_path(value)
         },
         "sources": sources_digest(experiment.file),
     }
@@ -60,14 +63,6 @@ def results_folder(experiment: Experiment, config: Any, dataset: data.Dataset | 
 def _is_path(value: Any) -> bool:
     """Whether a setting names further data that exist."""
     return isinstance(value, str) and "/" in value and Path(value).exists()
-
-
-def _digest(path: Path) -> str:
-    """Digest of a file, or of the files of a folder."""
-    digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(filter(Path.is_file, path.rglob("*"))):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
 
 
 def has_committed_data(record: dict[str, Any]) -> bool:
