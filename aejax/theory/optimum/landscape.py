@@ -1,13 +1,11 @@
 """Theorem: critical points of the linear autoencoder, and the index of the Hessian at each."""
 
-from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.flatten_util import ravel_pytree
 from jaxtyping import Float64
 
 from aejax import losses
@@ -23,6 +21,11 @@ from aejax.theory.checking.certificate import (
 )
 from aejax.theory.checking.problem import EPSILON, Problem, pca_obstacle, rank
 from aejax.theory.checking.tolerances import CLOSED_FORM_CAP
+from aejax.theory.optimum.hessian_index import (
+    LocalDerivatives,
+    derivatives_at,
+    index_evidence,
+)
 from aejax.theory.optimum.invariance import invertible_matrix
 from aejax.types import Array, Key, Params
 
@@ -61,14 +64,6 @@ class Landscape(NamedTuple):
     eigenvalues: Float64[np.ndarray, " n"]
     components: Float64[np.ndarray, "n n"]
     code: int
-
-
-class LocalDerivatives(NamedTuple):
-    """Value, gradient norm and Hessian eigenvalues of the loss at each of several points."""
-
-    loss: Float64[np.ndarray, " points"]
-    gradient: Float64[np.ndarray, " points"]
-    curvatures: Float64[np.ndarray, "points parameters"]
 
 
 def landscape_index(problem: Problem) -> tuple[Certificate, ...]:
@@ -226,10 +221,7 @@ def critical_points(key: Key, case: Landscape, *, angle: float = 0.0) -> Params:
 
 def local_derivatives(case: Landscape, points: Params) -> LocalDerivatives:
     """Loss, gradient norm and Hessian eigenvalues at stacked parameters, in float64."""
-    with jax.enable_x64(True):
-        loss, gradient, hessian = _derivatives(points, jnp.asarray(case.factor), case.code)
-    curvatures = np.linalg.eigvalsh(np.asarray(hessian))
-    return LocalDerivatives(np.asarray(loss), np.asarray(gradient), curvatures)
+    return derivatives_at(_loss, points, case.factor)
 
 
 def _kernels(
@@ -249,21 +241,11 @@ def _kernels(
     return encoder, np.linalg.inv(change)[:, :r] @ rows
 
 
-@partial(jax.jit, static_argnames="code")
-def _derivatives(points: Params, factor: Array, code: int) -> tuple[Array, Array, Array]:
-    model = linear(factor.shape[1], code, bias=False)
-
-    def at(params: Params) -> tuple[Array, Array, Array]:
-        flat, unravel = ravel_pytree(params)
-
-        def loss(flat: Array) -> Array:
-            params = unravel(flat)
-            x_hat = model.decode(params, model.encode(params, factor))
-            return losses.squared_error(x_hat, factor).sum()
-
-        return loss(flat), jnp.linalg.norm(jax.grad(loss)(flat)), jax.hessian(loss)(flat)
-
-    return jax.vmap(at)(points)
+def _loss(params: Params, factor: Array) -> Array:
+    """L through the model's encode and decode, on rows T."""
+    model = linear(*params["encoder"]["layer_0"]["kernel"].shape, bias=False)
+    x_hat = model.decode(params, model.encode(params, factor))
+    return losses.squared_error(x_hat, factor).sum()
 
 
 def _gap(case: Landscape) -> float:
@@ -306,12 +288,6 @@ def _critical_evidence(key: Key, case: Landscape) -> Evidence:
 
 
 def _index_evidence(key: Key, case: Landscape) -> Evidence:
-    """Largest violation of the predicted signs, and smallest curvature predicted to be nonzero."""
     curvatures = local_derivatives(case, critical_points(key, case)).curvatures
-    violations, curved = [], []
-    for subset, ascending in zip(subsets(case), curvatures, strict=True):
-        negative, flat = predicted_index(case.eigenvalues, subset, case.code)
-        below, above = ascending[:negative], ascending[negative + flat :]
-        violations += [*np.abs(ascending[negative : negative + flat]), *below, *-above]
-        curved += [*np.abs(below), *np.abs(above)]
-    return Evidence(float(max(0.0, *violations)), float(min(curved)))
+    counts = [predicted_index(case.eigenvalues, each, case.code) for each in subsets(case)]
+    return index_evidence(curvatures, counts)
