@@ -11,7 +11,12 @@ from typing import Any
 from aejax import plots, report
 from aejax.report import tables
 from aejax.report.page import CaptionedFigure, Section, verdict_cell
-from aejax.report.theorem_figures import gain_figures, learning_figures, optimum_figures
+from aejax.report.theorem_figures import (
+    gain_figures,
+    learning_figures,
+    optimum_figures,
+    variational_figures,
+)
 from aejax.theory import Certificate, Problem
 from aejax.theory.checking.certificate import CONTROL_MARGIN
 from aejax.theory.checking.verdict_summary import (
@@ -26,7 +31,7 @@ Found = Mapping[str, Sequence[Certificate]]
 
 FIGURES = {
     name: function
-    for module in (optimum_figures, gain_figures, learning_figures)
+    for module in (optimum_figures, gain_figures, learning_figures, variational_figures)
     for name, function in vars(module).items()
     if getattr(function, "__module__", None) == module.__name__ and not name.startswith("_")
 }

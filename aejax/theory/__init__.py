@@ -74,3 +74,4 @@ from aejax.theory.solvers.linear_solvers import train_preconditioned as train_pr
 from aejax.theory.theorems import THEOREMS as THEOREMS
 from aejax.theory.theorems import certificates as certificates
 from aejax.theory.trajectories.alignment_times import epochs_to_alignment as epochs_to_alignment
+from aejax.theory.variational.probabilistic_pca import probabilistic_pca as probabilistic_pca

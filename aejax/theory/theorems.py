@@ -35,6 +35,7 @@ from aejax.theory.parameters.components import principal_components
 from aejax.theory.parameters.l2_on_each_kernel import sum_regularisation
 from aejax.theory.parameters.l2_on_the_product import product_regularisation
 from aejax.theory.parameters.tied import tied_weights
+from aejax.theory.variational.probabilistic_pca import probabilistic_pca
 from aejax.types import Array, Key
 
 
@@ -81,6 +82,7 @@ TABLE: tuple[TheoremRow, ...] = (
     TheoremRow("Samples, streams and scale", streamed_moments, {"stream": (1,)}),
     TheoremRow("Samples, streams and scale", online_rules, {"rules": (0,)}),
     TheoremRow("Samples, streams and scale", single_precision, {"precision": (0,)}),
+    TheoremRow("Variational autoencoders", probabilistic_pca, {"likelihood_saddles": (1,)}),
 )
 """One row per theorem, in the order of docs/theory."""
 

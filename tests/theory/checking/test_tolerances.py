@@ -97,6 +97,13 @@ TOLERANCES = {
     "single_precision": [
         2 * np.finfo(np.float32).eps * np.sqrt(FEATURES) * LENGTH / np.sqrt(TOTAL)
     ],
+    "probabilistic_pca": [
+        4
+        * EPSILON
+        * (np.sqrt(240 + 36) + 50)
+        * (np.sqrt(FEATURES) + SPECTRUM[0] / (LEFT / (FEATURES - CODE))),
+        None,
+    ],
 }
 
 CONTROLS = {

@@ -1,0 +1,1 @@
+"""Theorems about probabilistic PCA and linear variational autoencoders."""
