@@ -47,7 +47,7 @@ DEEP = (784, 1000, 500, 250, 30)
 SQUARE = (2048, 4096, 2048)
 """Widths that 256 devices can divide."""
 
-TARGETS = ("v5e:16x16", "v5e:2x2")
+TARGETS = ("v5e:2x2", "v5e:4x4", "v5e:8x8", "v5e:16x16")
 
 
 class Case(NamedTuple):
@@ -76,7 +76,7 @@ class Case(NamedTuple):
 def cases() -> Iterator[Case]:
     """Every case, table by table."""
     yield Case("Dictionaries", (4096, 2**20), 64, "v5p:8x8x8", 64, False, 131072)
-    for model in (4, 16, 64, 256):
+    for model in (4, 8, 16, 32, 64, 128, 256):
         yield Case("Dictionaries", (4096, 2**18), 0, "v5e:16x16", model, False, 65536)
     title, modes = "Communication, 256 examples a device", product((1, 2), (False, True))
     for model, sharded in modes:
