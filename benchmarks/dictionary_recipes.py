@@ -13,7 +13,7 @@ import numpy as np
 import optax
 
 import aejax
-from aejax import augmentations, data, losses, penalties, trackers, training
+from aejax import losses, penalties, trackers, training
 from aejax.layers.dictionary_layers import decoder_norms
 from aejax.types import Array, Autoencoder, Penalty
 
@@ -23,8 +23,8 @@ BANDWIDTH = 1.0
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
 
-STEPS_PER_EPOCH = 64
-"""Number of steps of an epoch, whose placeholder data set this many batches fill."""
+CALIBRATION_SAMPLES = 2**17
+"""Number of samples on which thresholds are solved for."""
 
 Encode = Callable[[Array], tuple[Array, Array]]
 """x [batch, dimensions] -> code [batch, units] and x̂."""
@@ -127,7 +127,7 @@ RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
 
 
 def train(
-    truth: data.SyntheticDictionary,
+    x: np.ndarray,
     activation: str,
     sizes: Sizes,
     *,
@@ -135,7 +135,7 @@ def train(
     learning_rate: float,
     seed: int,
 ) -> tuple[np.ndarray, Encode]:
-    """Train a dictionary on fresh samples of the features, end to end as one compiled program.
+    """Train a dictionary on samples of the features, each once, as one compiled program.
 
     The learning rate of Adam decreases linearly to 0 in the last third of the steps.
 
@@ -146,24 +146,15 @@ def train(
     objective = aejax.objective(
         recipe.model,
         losses.squared,
-        augmentation=augmentations.fresh_samples(partial(data.sample_examples, truth=truth)),
         penalties=recipe.penalties,
         tracker=trackers.steps_since_active(sizes.units),
     )
-    placeholder = np.zeros((STEPS_PER_EPOCH * sizes.batch_size, sizes.dimensions), np.float32)
-    whole = partial(
-        training.train,
-        objective,
-        _optimizer(recipe, activation, sizes, learning_rate),
-        epochs=sizes.samples // len(placeholder),
-        batch_size=sizes.batch_size,
-    )
-    state, _ = jax.jit(whole)(placeholder, jax.random.key(seed))
+    optimizer = _optimizer(recipe, activation, sizes, learning_rate)
+    one_epoch = partial(training.train, objective, optimizer, epochs=1, batch_size=sizes.batch_size)
+    state, _ = jax.jit(one_epoch)(x, jax.random.key(seed))
     params = state.params
     if recipe.calibrated:
-        sample = jax.jit(partial(data.sample_examples, count=2**17))
-        x = sample(jax.random.key(10_000 + seed), truth)
-        params = training.calibrate_threshold(params, x, l0=sparsity)
+        params = training.calibrate_threshold(params, x[:CALIBRATION_SAMPLES], l0=sparsity)
 
     @jax.jit
     def encode(x: Array) -> tuple[Array, Array]:

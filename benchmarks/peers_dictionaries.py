@@ -1,9 +1,9 @@
 """Sparse dictionaries on known features: aejax beside SAELens, by recovery of the truth.
 
 The law is `data.SYNTHSAEBENCH_TWIN`, of which each seed is a draw: 1024 features in 96 dimensions,
-with 384 units. Both packages train each activation on fresh samples of the same features, with the
-same batch size, number of samples and decay of the learning rate: SAELens by its own trainer and
-generator, aejax as one compiled program. The learning rate of each package and activation is the
+with 384 units. Both packages train each activation on the same samples, each of which is seen once,
+with the same batch size and decay of the learning rate: SAELens by its own trainer, aejax as one
+compiled program. The learning rate of each package and activation is the
 one of three with the highest F1 on another draw. Both are judged on the same samples by
 `aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
 
@@ -16,12 +16,12 @@ Run time: four hours on one idle core; needs sae-lens.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -30,15 +30,19 @@ import tyro
 from aejax import data, evaluation
 from aejax.runs.atomic_files import write_text
 from aejax.runs.environment import environment
+from aejax.types import Array
 from benchmarks import dictionary_recipes, saelens_recipes
 from benchmarks.dictionary_recipes import Encode, Sizes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "dictionaries"
 COEFFICIENTS = {
-    "L1": (1.0, 2.0, 4.0),
+    "L1": (4.0, 6.0, 8.0),
     "Gated": (1.0, 2.0, 4.0),
 }
 """Coefficients of activations whose number of active units is not given."""
+
+SAMPLED_AT_ONCE = 8192
+"""Number of samples that are drawn at once."""
 
 PACKAGES = {"aejax": dictionary_recipes.train, "SAELens": saelens_recipes.train}
 
@@ -60,7 +64,7 @@ class Config:
     learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
     """learning rates of Adam, of which one is chosen"""
     dead_after: int = 200
-    """number of steps without activity after which a unit of aejax counts as dead"""
+    """number of steps without activity after which a unit counts as dead"""
     seeds: int = 5
     """number of seeds, each with features of its own"""
     choice_seed: int = 1000
@@ -73,17 +77,43 @@ class Config:
     """activations to train"""
 
 
-def judge(
-    rows: np.ndarray, encode: Encode, truth: data.SyntheticDictionary, samples: int
-) -> dict[str, float]:
-    """Scores of a dictionary on samples that are the same for all dictionaries."""
+class Draw(NamedTuple):
+    """Features of a seed, and their samples.
+
+    truth:       the features.
+    x:           training samples, [samples, dimensions].
+    activations: activations of the test samples, [test samples, features].
+    """
+
+    truth: data.SyntheticDictionary
+    x: np.ndarray
+    activations: np.ndarray
+
+
+@lru_cache(maxsize=1)
+def draw(config: Config, seed: int) -> Draw:
+    """Draw the features of a seed, and samples that all dictionaries share."""
+    truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(seed), config.law)
+    examples = jax.jit(partial(data.sample_examples, count=SAMPLED_AT_ONCE))
+    activations = jax.jit(partial(data.sample_activations, count=SAMPLED_AT_ONCE))
+    train_key, test_key = jax.random.split(jax.random.key(10_000 + seed))
+
+    def sampled(sample: Callable[..., Array], key: Array, count: int) -> np.ndarray:
+        keys = jax.random.split(key, -(-count // SAMPLED_AT_ONCE))
+        return np.concatenate([np.asarray(sample(each, truth)) for each in keys])[:count]
+
+    x = sampled(examples, train_key, config.samples)
+    return Draw(truth, x, sampled(activations, test_key, config.test_samples))
+
+
+def judge(rows: np.ndarray, encode: Encode, draw: Draw) -> dict[str, float]:
+    """Scores of a dictionary on the test samples."""
+    truth = draw.truth
     factors = evaluation.best_factors(rows, truth.directions)
-    size = min(samples, 8192)
-    sample = jax.jit(partial(data.sample_activations, count=size))
 
     def passes() -> Iterator[tuple[Any, Any, Any, Any]]:
-        for key in jax.random.split(jax.random.key(1), samples // size):
-            activations = sample(key, truth)
+        for start in range(0, len(draw.activations), SAMPLED_AT_ONCE):
+            activations = draw.activations[start : start + SAMPLED_AT_ONCE]
             x = activations @ truth.directions + truth.bias
             yield x, *encode(x), activations
 
@@ -102,19 +132,25 @@ def judge(
 
 
 def cell(
-    package: str, activation: str, config: Config, *, sparsity: float, rate: float, seed: int
+    package: str,
+    activation: str,
+    config: Config,
+    draw: Draw,
+    *,
+    sparsity: float,
+    rate: float,
+    seed: int,
 ) -> dict[str, float]:
     """Train a dictionary on the draw of a seed; its scores and the seconds of its training."""
-    truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(seed), config.law)
     sizes = Sizes(
         config.law.dimensions, config.units, config.samples, config.batch_size, config.dead_after
     )
     start = time.perf_counter()
     rows, encode = PACKAGES[package](
-        truth, activation, sizes, sparsity=sparsity, learning_rate=rate, seed=seed
+        draw.x, activation, sizes, sparsity=sparsity, learning_rate=rate, seed=seed
     )
     seconds = time.perf_counter() - start
-    scores = judge(rows, encode, truth, config.test_samples) | {"seconds": seconds}
+    scores = judge(rows, encode, draw) | {"seconds": seconds}
     return {name: round(float(score), 4) for name, score in scores.items()}
 
 
@@ -123,33 +159,40 @@ def results_file(package: str, activation: str) -> Path:
     return RESULTS / f"{package}_{activation.replace(' ', '_')}.json".lower()
 
 
-def run(package: str, activation: str, config: Config) -> None:
-    """Choose the learning rate, then train every sparsity with every seed; missing cells only."""
+def run(package: str, activation: str, config: Config, seed: int) -> None:
+    """Train every sparsity with a seed, or with the choice seed every learning rate.
+
+    Only cells without results are trained.
+    """
     path = results_file(package, activation)
     settings = json.loads(json.dumps(_settings(config)))
     found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     if found.get("settings") != settings:
         found = {"settings": settings, "environment": environment(), "choice": {}, "cells": {}}
 
-    def measure(kind: str, sparsity: float, rate: float, seed: int) -> dict[str, float]:
+    def measure(kind: str, sparsity: float, rate: float) -> dict[str, float]:
         name = f"sparsity {sparsity:g}, learning rate {rate:g}, seed {seed}"
         if name not in found[kind]:
             options = {"sparsity": sparsity, "rate": rate, "seed": seed}
-            found[kind][name] = cell(package, activation, config, **options)
+            found[kind][name] = cell(package, activation, config, draw(config, seed), **options)
             write_text(path, json.dumps(found, indent=1) + "\n")
             print(package, activation, name, found[kind][name], flush=True)
         return found[kind][name]
 
     levels = COEFFICIENTS.get(activation, config.k)
-    middle = levels[len(levels) // 2]
-    scores = {
-        rate: measure("choice", middle, rate, config.choice_seed)["F1"]
-        for rate in config.learning_rates
-    }
-    rate = max(scores, key=scores.__getitem__)
-    for seed in range(config.seeds):
-        for sparsity in levels:
-            measure("cells", sparsity, rate, seed)
+    if seed == config.choice_seed:
+        for rate in config.learning_rates:
+            measure("choice", levels[len(levels) // 2], rate)
+        return
+    rate = _best_rate(found["choice"])
+    for sparsity in levels:
+        measure("cells", sparsity, rate)
+
+
+def _best_rate(choice: Mapping[str, Mapping[str, float]]) -> float:
+    """Learning rate with the highest F1."""
+    best = max(choice, key=lambda name: choice[name]["F1"])
+    return float(best.split("learning rate ")[1].split(",")[0])
 
 
 def _settings(config: Config) -> dict[str, Any]:
@@ -164,9 +207,10 @@ def main(config: Config = Config()) -> None:
     if "SAELens" in config.packages and find_spec("sae_lens") is None:
         print("skipped: not installed: sae-lens")
         return
-    for activation in config.activations:
-        for package in config.packages:
-            run(package, activation, config)
+    for seed in (config.choice_seed, *range(config.seeds)):
+        for activation in config.activations:
+            for package in config.packages:
+                run(package, activation, config, seed)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from aejax import data
 from benchmarks.dictionary_recipes import BANDWIDTH, PREFIXES, Encode, Sizes
 
 
@@ -44,7 +43,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Sizes, float], dict[str, Any]]]] = {
 
 
 def train(
-    truth: data.SyntheticDictionary,
+    x: np.ndarray,
     activation: str,
     sizes: Sizes,
     *,
@@ -52,36 +51,27 @@ def train(
     learning_rate: float,
     seed: int,
 ) -> tuple[np.ndarray, Encode]:
-    """Train a dictionary by SAELens on samples of its own generator, with the features of `truth`.
+    """Train a dictionary by SAELens's trainer on samples of the features, each once.
 
-    The learning rate of Adam decreases linearly to 0 in the last third of the steps.
+    The settings of the trainer are those of `sae_lens.synthetic.train_toy_sae`, whose rule for dead
+    units is of no effect in so few steps and is that of aejax. The learning rate of Adam decreases
+    linearly to 0 in the last third of the steps.
 
     Returns:
         Directions of the units, [units, dimensions], and the trained code and reconstruction.
     """
     import sae_lens
     import torch
-    from sae_lens.synthetic import FeatureDictionary, train_toy_sae
+    from sae_lens.training.sae_trainer import SAETrainer
 
     torch.manual_seed(seed)
-    features, dimensions = truth.directions.shape
-    dictionary = FeatureDictionary(features, dimensions, bias=True, initializer=None)
-    dictionary.feature_vectors.data = torch.tensor(np.asarray(truth.directions))
-    dictionary.bias.data = torch.tensor(np.asarray(truth.bias))
     name, settings = SETTINGS[activation]
     config = getattr(sae_lens, f"{name}Config")
     trained = getattr(sae_lens, name)(
-        config(d_in=dimensions, d_sae=sizes.units, **settings(sizes, sparsity))
+        config(d_in=sizes.dimensions, d_sae=sizes.units, **settings(sizes, sparsity))
     )
-    train_toy_sae(
-        trained,
-        dictionary,
-        generator(truth),
-        training_samples=sizes.samples,
-        batch_size=sizes.batch_size,
-        lr=learning_rate,
-        lr_decay_steps=sizes.steps // 3,
-    )
+    batches = iter(torch.tensor(x).split(sizes.batch_size))
+    SAETrainer(_trainer_settings(sizes, learning_rate), trained, batches).fit()
     with tempfile.TemporaryDirectory() as folder:
         trained.save_inference_model(folder)
         sae = sae_lens.SAE.load_from_disk(folder)
@@ -95,31 +85,28 @@ def train(
     return sae.W_dec.detach().numpy(), encode
 
 
-def generator(truth: data.SyntheticDictionary) -> Any:
-    """SAELens's generator of the activations of a draw, with its trees."""
-    import torch
-    from sae_lens.synthetic import ActivationGenerator, HierarchyNode, hierarchy_modifier
+def _trainer_settings(sizes: Sizes, learning_rate: float) -> Any:
+    """Settings of SAELens's trainer as in its own experiments, with aejax's rule for dead units."""
+    from sae_lens.config import LoggingConfig, SAETrainerConfig
 
-    probabilities, means, deviations, loadings = (
-        torch.tensor(np.asarray(part))
-        for part in (truth.probabilities, truth.means, truth.deviations, truth.loadings)
-    )
-    parents = truth.law.parents
-
-    def node(feature: int) -> HierarchyNode:
-        children = [node(int(child)) for child in np.flatnonzero(parents == feature)]
-        return HierarchyNode(
-            feature_index=feature,
-            children=children,
-            mutually_exclusive_children=len(children) > 1,
-            scale_children_by_parent=True,
-        )
-
-    return ActivationGenerator(
-        num_features=len(parents),
-        firing_probabilities=probabilities,
-        std_firing_magnitudes=deviations,
-        mean_firing_magnitudes=means,
-        modify_activations=hierarchy_modifier([node(root) for root in range(truth.law.roots)]),
-        correlation_matrix=(loadings, 1 - (loadings**2).sum(dim=1)),
+    return SAETrainerConfig(
+        n_checkpoints=0,
+        checkpoint_path=None,
+        save_final_checkpoint=False,
+        total_training_samples=sizes.samples,
+        device="cpu",
+        autocast=False,
+        lr=learning_rate,
+        lr_end=learning_rate,
+        lr_scheduler_name="constant",
+        lr_warm_up_steps=0,
+        adam_beta1=0.9,
+        adam_beta2=0.999,
+        lr_decay_steps=sizes.steps // 3,
+        n_restart_cycles=1,
+        train_batch_size_samples=sizes.batch_size,
+        dead_feature_window=sizes.dead_after,
+        feature_sampling_window=2000,
+        logger=LoggingConfig(log_to_wandb=False, eval_every_n_wandb_logs=2**31 - 1),
+        n_batches_for_norm_estimate=1000,
     )

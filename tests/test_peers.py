@@ -119,8 +119,9 @@ DICTIONARIES = peers_dictionaries.Config(
 @pytest.mark.slow
 @pytest.mark.parametrize("activation", dictionary_recipes.RECIPES)
 def test_dictionaries_are_trained_and_judged_by_the_truth(activation):
+    draw = peers_dictionaries.draw(DICTIONARIES, seed=0)
     scores = peers_dictionaries.cell(
-        "aejax", activation, DICTIONARIES, sparsity=5, rate=1e-2, seed=0
+        "aejax", activation, DICTIONARIES, draw, sparsity=5, rate=1e-2, seed=0
     )
     assert 0 < scores["L0"] < 48
     assert all(0 < scores[name] < 1 for name in ("F1", "MCC", "precision", "recall"))
@@ -130,7 +131,7 @@ def test_dictionaries_are_trained_and_judged_by_the_truth(activation):
 def test_an_interrupted_comparison_of_dictionaries_resumes(tmp_path, monkeypatch):
     calls = []
 
-    def cell(package, activation, config, *, sparsity, rate, seed):
+    def cell(package, activation, config, draw, *, sparsity, rate, seed):
         calls.append((rate, seed))
         if len(calls) == 4:
             raise KeyboardInterrupt
@@ -138,11 +139,12 @@ def test_an_interrupted_comparison_of_dictionaries_resumes(tmp_path, monkeypatch
 
     monkeypatch.setattr(peers_dictionaries, "RESULTS", tmp_path)
     monkeypatch.setattr(peers_dictionaries, "cell", cell)
+    top_k = replace(DICTIONARIES, activations=("TopK",))
     with pytest.raises(KeyboardInterrupt):
-        peers_dictionaries.run("aejax", "TopK", DICTIONARIES)
-    peers_dictionaries.run("aejax", "TopK", DICTIONARIES)
+        peers_dictionaries.main(top_k)
+    peers_dictionaries.main(top_k)
     assert calls == [(1e-3, 1000), (1e-2, 1000), (1e-2, 0), (1e-2, 1), (1e-2, 1)]
-    peers_dictionaries.run("aejax", "TopK", replace(DICTIONARIES, samples=32 * 64))
+    peers_dictionaries.main(replace(top_k, samples=32 * 64))
     assert len(calls) == 9
 
 

@@ -20,8 +20,14 @@ Record = dict[str, Any]
 HEAD = """# Accelerators
 
 `make accelerators` writes this page and its data, `docs/results/accelerators`. Training steps are
-compiled for accelerators that are not at hand ([how](how-to/plan.md)). No accelerator was at hand:
-nothing here was run on one, and every time is a prediction.
+compiled for TPUs and GPUs by their own compilers, without the devices
+([plan a run](how-to/plan.md) does so for your settings). Nothing here was run on an accelerator:
+every memory size is the compiler's, and every time is a prediction.
+
+- [Support matrix](#support-matrix): every component compiles, and the memory it needs.
+- [Exclusions](#exclusions): combinations that aejax refuses, with the reason.
+- [Weak scaling](#weak-scaling-predicted): memory and communication from 4 to 256 devices.
+- [All programs](#all-programs): one row for each compiled program.
 """
 SUPPORT_HEAD = """
 ## Support matrix
@@ -35,10 +41,12 @@ programs with the most combinations are compiled first. In tensor parallel steps
 
 {summary}
 
-{components}
+Each row of the table shows the programs with one component on each target. *Temporaries* are the
+memory that a device needs besides the state and the examples: activations, gradients and copies.
+*Fusions* are the operations that the compiler fused, and about the number of kernels that a device
+launches. Both are given as median and maximum of the programs.
 
-Each row shows the programs with one component; *temporaries* and *fusions* are the median and the
-maximum of a device.
+{components}
 """
 EXCLUDED_HEAD = """
 ## Exclusions
