@@ -15,7 +15,7 @@ import optax
 import aejax
 from aejax import losses, penalties, trackers, training
 from aejax.layers.dictionary_layers import decoder_norms
-from aejax.types import Array, Autoencoder, Penalty
+from aejax.types import Array, Augmentation, Autoencoder, Penalty
 
 BANDWIDTH = 1.0
 """Width of the kernel of JumpReLU's gradient, and its initial threshold: the benchmark's values."""
@@ -143,13 +143,8 @@ def train(
         Directions of the units, [units, dimensions], and the trained code and reconstruction.
     """
     recipe = RECIPES[activation](sizes, sparsity)
-    objective = aejax.objective(
-        recipe.model,
-        losses.squared,
-        penalties=recipe.penalties,
-        tracker=trackers.steps_since_active(sizes.units),
-    )
-    optimizer = _optimizer(recipe, activation, sizes, learning_rate)
+    objective = objective_of(recipe, sizes)
+    optimizer = optimizer_of(recipe, activation, sizes, learning_rate)
     one_epoch = partial(training.train, objective, optimizer, epochs=1, batch_size=sizes.batch_size)
     state, _ = jax.jit(one_epoch)(x, jax.random.key(seed))
     params = state.params
@@ -164,9 +159,23 @@ def train(
     return np.asarray(params["decoder"]["kernel"]), encode
 
 
-def _optimizer(
+def objective_of(
+    recipe: Recipe, sizes: Sizes, augmentation: Augmentation | None = None
+) -> aejax.Objective:
+    """Squared error with the penalties of a recipe, and the steps since each unit was active."""
+    return aejax.objective(
+        recipe.model,
+        losses.squared,
+        augmentation=augmentation,
+        penalties=recipe.penalties,
+        tracker=trackers.steps_since_active(sizes.units),
+    )
+
+
+def optimizer_of(
     recipe: Recipe, activation: str, sizes: Sizes, learning_rate: float
 ) -> optax.GradientTransformation:
+    """Adam whose learning rate decreases linearly to 0 in the last third of the steps."""
     decay = sizes.steps // 3
     rate = optax.linear_schedule(learning_rate, 0.0, decay, sizes.steps - decay)
     adam = optax.adam(rate)

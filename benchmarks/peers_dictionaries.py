@@ -94,16 +94,23 @@ class Draw(NamedTuple):
 def draw(config: Config, seed: int) -> Draw:
     """Draw the features of a seed, and samples that all dictionaries share."""
     truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(seed), config.law)
-    examples = jax.jit(partial(data.sample_examples, count=SAMPLED_AT_ONCE))
-    activations = jax.jit(partial(data.sample_activations, count=SAMPLED_AT_ONCE))
     train_key, test_key = jax.random.split(jax.random.key(10_000 + seed))
-
-    def sampled(sample: Callable[..., Array], key: Array, count: int) -> np.ndarray:
-        keys = jax.random.split(key, -(-count // SAMPLED_AT_ONCE))
-        return np.concatenate([np.asarray(sample(each, truth)) for each in keys])[:count]
-
-    x = sampled(examples, train_key, config.samples)
+    x = sampled(partial(data.sample_examples, truth=truth), train_key, config.samples)
+    activations = partial(data.sample_activations, truth=truth)
     return Draw(truth, x, sampled(activations, test_key, config.test_samples))
+
+
+def sampled(sample: Callable[..., Array], key: Array, count: int) -> np.ndarray:
+    """Draw a number of samples block by block.
+
+    Args:
+        sample: (key, count=…) -> samples [count, …].
+        key: PRNG key.
+        count: number of samples.
+    """
+    block = jax.jit(partial(sample, count=SAMPLED_AT_ONCE))
+    keys = jax.random.split(key, -(-count // SAMPLED_AT_ONCE))
+    return np.concatenate([np.asarray(block(each)) for each in keys])[:count]
 
 
 def judge(rows: np.ndarray, encode: Encode, draw: Draw) -> dict[str, float]:
