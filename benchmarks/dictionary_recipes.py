@@ -1,7 +1,7 @@
 """Sparse dictionaries of aejax for the comparison on known features, a recipe for each activation.
 
-Directions have unit norm, except with L1 and gates, whose penalties are weighted by their norms.
-Activations with dead units use AuxK.
+Directions have unit norm: with L1 and gates they recovered the features better than directions
+without a constraint whose norms weight the penalty. Activations with dead units use AuxK.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,6 @@ import optax
 
 import aejax
 from aejax import losses, penalties, trackers, training
-from aejax.layers.dictionary_layers import decoder_norms
 from aejax.types import Array, Augmentation, Autoencoder, Penalty
 
 BANDWIDTH = 1.0
@@ -57,27 +56,24 @@ class Recipe(NamedTuple):
 
     model:      the dictionary.
     penalties:  name -> (weight, penalty).
-    unit_norm:  whether directions have unit norm.
     calibrated: whether thresholds are solved for after training.
     """
 
     model: Autoencoder
     penalties: dict[str, tuple[float, Penalty]]
-    unit_norm: bool = True
     calibrated: bool = False
 
 
-def _dictionary(sizes: Sizes, activation: Any, **options: Any) -> Autoencoder:
-    return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation, **options)
+def _dictionary(sizes: Sizes, activation: Any) -> Autoencoder:
+    return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation)
 
 
 def _auxk(sizes: Sizes) -> dict[str, tuple[float, Penalty]]:
     return {"auxk": (1 / 32, penalties.auxk(k=sizes.dimensions // 2, dead_after=sizes.dead_after))}
 
 
-def _standard(sizes: Sizes, coefficient: float) -> Recipe:
-    model = _dictionary(sizes, jax.nn.relu, decoder_norm=0.1)
-    return Recipe(model, {"l1": (coefficient, penalties.l1_by_decoder_norm())}, unit_norm=False)
+def _l1(sizes: Sizes, coefficient: float) -> Recipe:
+    return Recipe(_dictionary(sizes, jax.nn.relu), {"l1": (coefficient, penalties.l1())})
 
 
 def _top_k(sizes: Sizes, k: float) -> Recipe:
@@ -95,12 +91,11 @@ def _jump_relu(sizes: Sizes, k: float) -> Recipe:
 
 
 def _gated(sizes: Sizes, coefficient: float) -> Recipe:
-    model = _dictionary(sizes, aejax.gated(), decoder_norm=0.1)
-    gate = {
-        "l1": (coefficient, penalties.gate_l1(weights=decoder_norms)),
+    terms = {
+        "l1": (coefficient, penalties.gate_l1()),
         "gate": (1.0, penalties.gate_reconstruction()),
     }
-    return Recipe(model, gate, unit_norm=False)
+    return Recipe(_dictionary(sizes, aejax.gated()), terms)
 
 
 def _matryoshka(sizes: Sizes, k: float) -> Recipe:
@@ -115,7 +110,7 @@ def _matching_pursuit(sizes: Sizes, k: float) -> Recipe:
 
 
 RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
-    "L1": _standard,
+    "L1": _l1,
     "TopK": _top_k,
     "BatchTopK": _batch_top_k,
     "JumpReLU": _jump_relu,
@@ -144,7 +139,7 @@ def train(
     """
     recipe = RECIPES[activation](sizes, sparsity)
     objective = objective_of(recipe, sizes)
-    optimizer = optimizer_of(recipe, activation, sizes, learning_rate)
+    optimizer = optimizer_of(activation, sizes, learning_rate)
     one_epoch = partial(training.train, objective, optimizer, epochs=1, batch_size=sizes.batch_size)
     state, _ = jax.jit(one_epoch)(x, jax.random.key(seed))
     params = state.params
@@ -173,15 +168,13 @@ def objective_of(
 
 
 def optimizer_of(
-    recipe: Recipe, activation: str, sizes: Sizes, learning_rate: float
+    activation: str, sizes: Sizes, learning_rate: float
 ) -> optax.GradientTransformation:
     """Adam whose learning rate decreases linearly to 0 in the last third of the steps."""
     decay = sizes.steps // 3
     rate = optax.linear_schedule(learning_rate, 0.0, decay, sizes.steps - decay)
     adam = optax.adam(rate)
-    constraints = []
-    if recipe.unit_norm:
-        constraints.append(training.unit_norm(select=lambda params: params["decoder"]["kernel"]))
+    constraints = [training.unit_norm(select=lambda params: params["decoder"]["kernel"])]
     if activation == "JumpReLU":
         select = lambda params: params["encoder"]["threshold"]  # noqa: E731
         constraints.append(training.non_negative(select=select))

@@ -37,7 +37,7 @@ from benchmarks.dictionary_recipes import Encode, Sizes
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "dictionaries"
 COEFFICIENTS = {
     "L1": (4.0, 6.0, 8.0),
-    "Gated": (1.0, 2.0, 4.0),
+    "Gated": (8.0, 12.0, 16.0),
 }
 """Coefficients of activations whose number of active units is not given."""
 
