@@ -39,8 +39,8 @@ HEAD = """# Training steps compiled for meshes of TPUs
 Written by `python -m benchmarks.mesh_plans` with jax {jax} and libtpu {libtpu}: predictions of the
 compiler, not measurements. Sizes are those of one device. "Sent" counts ring algorithms; its ideal
 counts float32 values, and the compiler gathers the kernels of fully sharded training in bfloat16,
-so that the ratio can be below 1. It is above 1 for a top-k code, whose candidates are exchanged
-too. State: parameters and optimiser state.
+so that the ratio can be below 1. The candidates of a top-k code are exchanged too. State:
+parameters and optimiser state.
 
 """
 DEEP = (784, 1000, 500, 250, 30)

@@ -162,3 +162,29 @@ def test_scores_of_dictionaries_are_interpolated_at_equal_numbers_of_active_unit
     found = dictionary_table.scores_by_seed({"cells": cells(0.1)}, 5.0, "F1")
     np.testing.assert_allclose(found, [0.49, 1.49])
     assert np.isnan(dictionary_table.scores_by_seed({"cells": cells(0.1)}, 12.0, "F1")).all()
+
+
+def test_activations_are_ordered_by_their_scores():
+    def record(f1, explained):
+        cells = {
+            f"sparsity {k}, learning rate 0.001, seed {seed}": {
+                "L0": k,
+                "F1": f1,
+                "MCC": 0.5,
+                "uniqueness": 1.0,
+                "explained variance": explained,
+            }
+            for k in (4, 8)
+            for seed in (0, 1)
+        }
+        return {"settings": {"samples": 1024}, "cells": cells}
+
+    records = {
+        name: {"aejax": record(*scores), "SAELens": record(*scores[::-1])}
+        for name, scores in {"TopK": (0.5, 0.75), "matching pursuit": (0.25, 0.9)}.items()
+    }
+    rows = dictionary_table.page(records).splitlines()
+    assert rows[-2:] == [
+        "| aejax | TopK 0.500, matching pursuit 0.250 | matching pursuit 0.900, TopK 0.750 |",
+        "| SAELens | matching pursuit 0.900, TopK 0.750 | TopK 0.500, matching pursuit 0.250 |",
+    ]

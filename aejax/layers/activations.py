@@ -69,11 +69,16 @@ MAX_GROUPS = 256
 """Maximum number of groups."""
 
 
+MERGED_GROUPS = 4
+"""Number of groups whose candidates are merged at a time."""
+
+
 def _largest(z: Array, k: int) -> Sequence[Array]:
     """Values and indices of the k largest units, equal to those of `jax.lax.top_k`.
 
     The k largest of a wide code are among the k largest of each group of neighbouring units. Groups
-    need less work than one selection, and a code that is divided over devices stays divided.
+    need less work than one selection, and a code that is divided over devices stays divided: only
+    the candidates of merged groups are exchanged.
     """
     groups = num_groups(z.shape[-1], k)
     if groups == 1:
@@ -81,9 +86,12 @@ def _largest(z: Array, k: int) -> Sequence[Array]:
     values, units = jax.lax.top_k(z.reshape(*z.shape[:-1], groups, -1), k)
     first = jax.lax.broadcasted_iota(units.dtype, units.shape, units.ndim - 2)
     units = units + first * (z.shape[-1] // groups)
-    values, units = (array.reshape(*z.shape[:-1], groups * k) for array in (values, units))
-    values, chosen = jax.lax.top_k(values, k)
-    return [values, jnp.take_along_axis(units, chosen, axis=-1)]
+    while groups > 1:
+        groups //= min(groups, MERGED_GROUPS)
+        values, units = (a.reshape(*z.shape[:-1], groups, -1) for a in (values, units))
+        values, chosen = jax.lax.top_k(values, k)
+        units = jnp.take_along_axis(units, chosen, axis=-1)
+    return [values[..., 0, :], units[..., 0, :]]
 
 
 def num_groups(units: int, k: int) -> int:
