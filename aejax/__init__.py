@@ -11,6 +11,7 @@ from aejax import data as data
 from aejax import evaluation as evaluation
 from aejax import losses as losses
 from aejax import penalties as penalties
+from aejax import posteriors as posteriors
 from aejax import trackers as trackers
 from aejax import training as training
 from aejax.evaluation import summary as summary
@@ -42,6 +43,7 @@ from aejax.models import rematerialised as rematerialised
 from aejax.models import segnet as segnet
 from aejax.models import transcoder as transcoder
 from aejax.models import untied as untied
+from aejax.models import variational as variational
 from aejax.objectives import Objective as Objective
 from aejax.objectives import forward as forward
 from aejax.objectives import noiseless as noiseless

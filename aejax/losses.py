@@ -12,6 +12,10 @@ import jax.numpy as jnp
 from jaxtyping import Float, Integer
 
 from aejax.hyperparameters import check_range
+from aejax.likelihoods import continuous_bernoulli as continuous_bernoulli
+from aejax.likelihoods import discretised_logistic as discretised_logistic
+from aejax.likelihoods import gaussian as gaussian
+from aejax.likelihoods import gaussian_with_variance as gaussian_with_variance
 from aejax.types import Array, Loss
 
 

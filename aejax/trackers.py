@@ -1,13 +1,14 @@
 """Trackers: state beside the parameters, for `aejax.objective(…, tracker=…)`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from aejax.contracts import check_callable
+from aejax.contracts import check_callable, check_tracker
 from aejax.hyperparameters import as_integer
-from aejax.types import Array, Code, Pass, Tracker
+from aejax.types import Array, Code, Params, Pass, Tracked, Tracker
 
 
 def steps_since_active(units: int, *, select: Callable[[Code], Array] = jax.nn.identity) -> Tracker:
@@ -52,3 +53,62 @@ def steps_since_active(units: int, *, select: Callable[[Code], Array] = jax.nn.i
         return jnp.where(share_active > 0, 0, steps + 1)
 
     return Tracker(lambda _: jnp.zeros(units, jnp.int32), measure, update)
+
+
+def steps() -> Tracker:
+    """Number of completed steps, for schedules: 0 in the first step.
+
+    Returns:
+        The tracker, whose state is an int32 scalar.
+
+    Example:
+        >>> import aejax
+        >>> int(aejax.trackers.steps().init(None))
+        0
+    """
+    return Tracker(
+        lambda _: jnp.zeros((), jnp.int32), lambda _: (), lambda count, _: count + jnp.int32(1)
+    )
+
+
+def combined(trackers: Mapping[str, Tracker]) -> Tracker:
+    """Several trackers in one, each with its own state.
+
+    Args:
+        trackers: name -> tracker.
+
+    Returns:
+        The tracker, whose state is a dict of name -> state.
+
+    Raises:
+        ValueError: if there are none, or one is not a tracker.
+
+    Example:
+        >>> from aejax import trackers
+        >>> tracker = trackers.combined(
+        ...     {"steps": trackers.steps(), "active": trackers.steps_since_active(8)})
+        >>> sorted(tracker.init(None))
+        ['active', 'steps']
+    """
+    trackers = dict(trackers)
+    if not trackers or None in trackers.values():
+        raise ValueError(f"combined needs one or more trackers, got {trackers}")
+    for tracker in trackers.values():
+        check_tracker(tracker)
+
+    def init(params: Params) -> Tracked:
+        return {name: tracker.init(params) for name, tracker in trackers.items()}
+
+    def measure(record: Pass) -> dict[str, Any]:
+        return {
+            name: tracker.measure(record._replace(tracked=record.tracked[name]))
+            for name, tracker in trackers.items()
+        }
+
+    def update(tracked: Tracked, statistics: Any) -> Tracked:
+        return {
+            name: tracker.update(tracked[name], statistics[name])
+            for name, tracker in trackers.items()
+        }
+
+    return Tracker(init, measure, update)

@@ -19,7 +19,7 @@ LAYERS = (
     {"repr_text"},
     {"types"},
     {"batch_inputs", "contracts", "hyperparameters", "keys", "promotion"},
-    {"objectives"},
+    {"likelihoods", "objectives", "posteriors"},
     {"data", "layers", "losses", "trackers"},
     {"augmentations", "corruptions", "evaluation", "penalties"},
     {"models"},

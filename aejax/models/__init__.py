@@ -31,3 +31,6 @@ from aejax.models.segnet import VGG as VGG
 from aejax.models.segnet import Size as Size
 from aejax.models.segnet import segnet as segnet
 from aejax.models.skip_connection import with_skip_connection as with_skip_connection
+from aejax.models.variational import variational as variational
+from aejax.models.variational import with_posterior as with_posterior
+from aejax.models.variational import with_shared_variance as with_shared_variance

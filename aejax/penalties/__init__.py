@@ -9,6 +9,7 @@ from aejax.penalties.active_units import l1_by_decoder_norm as l1_by_decoder_nor
 from aejax.penalties.active_units import tanh_l0 as tanh_l0
 from aejax.penalties.active_units import target_l0 as target_l0
 from aejax.penalties.active_units import target_l0_of_each as target_l0_of_each
+from aejax.penalties.annealing import scheduled as scheduled
 from aejax.penalties.auxk import auxk as auxk
 from aejax.penalties.auxk import by_dead_share as by_dead_share
 from aejax.penalties.auxk import by_residual_variance as by_residual_variance
@@ -31,10 +32,13 @@ from aejax.penalties.gate_terms import gate_reconstruction as gate_reconstructio
 from aejax.penalties.gate_terms import unit_weights as unit_weights
 from aejax.penalties.higher_order import higher_order_contractive as higher_order_contractive
 from aejax.penalties.higher_order import squared_jacobian_change as squared_jacobian_change
+from aejax.penalties.importance_weighting import importance_weighted as importance_weighted
 from aejax.penalties.layer_norms import l1_by_layer_norms as l1_by_layer_norms
 from aejax.penalties.layer_norms import layer_norms as layer_norms
 from aejax.penalties.matryoshka import matryoshka as matryoshka
 from aejax.penalties.matryoshka import random_matryoshka as random_matryoshka
+from aejax.penalties.posterior_divergence import divergence as divergence
+from aejax.penalties.posterior_divergence import sampled_divergence as sampled_divergence
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl
 from aejax.penalties.sparsity import kl_sparsity as kl_sparsity
 from aejax.penalties.sparsity import l1 as l1
