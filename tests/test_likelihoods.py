@@ -20,7 +20,7 @@ X = RNG.uniform(size=(20, 4))
 @pytest.mark.parametrize("variance", [1.0, 0.01, jnp.array([0.5, 1.0, 2.0, 4.0])])
 def test_gaussian_is_scipys_with_its_constants(variance, x64):
     found = losses.gaussian(variance=variance).elementwise(*map(jnp.asarray, (OUTPUT[..., 0], X)))
-    expected = -scipy.stats.norm.logpdf(X, OUTPUT[..., 0], np.sqrt(variance))
+    expected = -scipy.stats.norm.logpdf(X, OUTPUT[..., 0], np.sqrt(np.asarray(variance, float)))
     np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 

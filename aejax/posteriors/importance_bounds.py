@@ -7,7 +7,7 @@ their inputs have a gradient.
 
 from collections.abc import Callable
 from math import log
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from aejax.hyperparameters import as_integer, check_range
 from aejax.types import Array
 
 
+@runtime_checkable
 class LogWeights(Protocol):
     """Log weights of the samples of a batch, with chosen gradients.
 

@@ -125,7 +125,8 @@ def _cells(units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges of the cells of s, relative to its mode, and the Gauss–Legendre rule on [0, 1]."""
     rate = units - 1
     reach = _NEGLIGIBLE / rate + sqrt(_NEGLIGIBLE / rate)
-    count = ceil(2 * reach * sqrt(2 * rate))  # as wide as the narrowest standard deviation
+    density = max(2.0, sqrt(2 * rate))  # at least one cell per standard deviation
+    count = ceil(2 * reach * density)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     return np.linspace(-reach, reach, count + 1), (nodes + 1) / 2, weights / 2
 

@@ -3,8 +3,11 @@
 The contract tests take the smallest size; `tests.accelerators` compiles larger ones.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import optax
 
 import aejax
 from aejax import (
@@ -15,6 +18,7 @@ from aejax import (
     losses,
     models,
     penalties,
+    posteriors,
     training,
 )
 from aejax.layers.code_activations import absolute_top_k, group_max
@@ -79,6 +83,25 @@ def special_models(size: int = 1) -> dict[str, Autoencoder]:
         "dictionary of examples of equal mean and variance": models.normalised_examples(
             aejax.dictionary(features, 2 * features, activation=group_max(k=2)), by="layer"
         ),
+    }
+
+
+def variational_models(size: int = 1) -> dict[str, Autoencoder]:
+    """Variational autoencoders, whose code is a record, and decoders with a variance.
+
+    Args:
+        size: factor of all widths.
+    """
+    features, code = FEATURES * size, CODE * size
+    return {
+        "variational": aejax.variational((features, 4 * size, code)),
+        "variational with a full covariance": aejax.variational(
+            (features, code), posterior=posteriors.full_covariance_gaussian()
+        ),
+        "variational on the sphere": aejax.variational(
+            (features, code), posterior=posteriors.von_mises_fisher()
+        ),
+        "shared variance": models.with_shared_variance(aejax.dense((features, code))),
     }
 
 
@@ -163,6 +186,62 @@ def own_objectives(size: int = 1) -> dict[str, Objective]:
     }
 
 
+def variational_objectives(size: int = 1) -> dict[str, Objective]:
+    """Objectives of variational autoencoders, by their bound.
+
+    Args:
+        size: factor of all widths.
+    """
+    features, code = FEATURES * size, CODE * size
+    diagonal = posteriors.diagonal_gaussian()
+    annealed = penalties.scheduled(
+        penalties.divergence(diagonal, free_bits=0.01), optax.linear_schedule(0.5, 1.0, 10)
+    )
+
+    def bounded(bounds: dict[str, posteriors.Bound]) -> Objective:
+        loss = losses.gaussian_with_variance()
+        return aejax.objective(
+            aejax.variational((features, code), outputs=2),
+            loss,
+            perturbation=diagonal.sample,
+            penalties={
+                name: (0.5, penalties.importance_weighted(loss, diagonal, samples=4, bound=bound))
+                for name, bound in bounds.items()
+            },
+        )
+
+    def of_posterior(posterior: posteriors.Posterior, **terms: Any) -> Objective:
+        return aejax.objective(
+            aejax.variational((features, code), posterior=posterior),
+            losses.bernoulli,
+            perturbation=posterior.sample,
+            penalties={
+                "divergence": (1.0, penalties.divergence(posterior)),
+                "sampled": (0.1, penalties.sampled_divergence(posterior)),
+            }
+            | terms,
+            tracker=aejax.trackers.steps(),
+        )
+
+    return {
+        "evidence lower bound": of_posterior(diagonal, annealed=(0.5, annealed)),
+        "evidence lower bound with a full covariance": of_posterior(
+            posteriors.full_covariance_gaussian()
+        ),
+        "evidence lower bound on the sphere": of_posterior(posteriors.von_mises_fisher()),
+        "importance-weighted bounds": bounded(
+            {
+                "iwae": posteriors.iwae(),
+                "miwae": posteriors.miwae(groups=2),
+                "ciwae": posteriors.ciwae(beta=0.5),
+            }
+        ),
+        "bounds with gradients of their own": bounded(
+            {"piwae": posteriors.piwae(groups=2), "doubly": posteriors.doubly_reparametrised()}
+        ),
+    }
+
+
 def reconstruction_losses(size: int = 1) -> dict[str, Loss]:
     """Losses of outputs with the shape of the input.
 
@@ -177,6 +256,16 @@ def reconstruction_losses(size: int = 1) -> dict[str, Loss]:
         "bernoulli": losses.bernoulli,
         "categorical": losses.categorical,
         "by blocks": losses.by_blocks(blocks),
+        "gaussian": losses.gaussian(variance=0.5),
+        "continuous bernoulli": losses.continuous_bernoulli,
+    }
+
+
+def losses_of_two_parameters() -> dict[str, Loss]:
+    """Losses of outputs with a last axis of two parameters per feature."""
+    return {
+        "gaussian with variance": losses.gaussian_with_variance(),
+        "discretised logistic": losses.discretised_logistic(),
     }
 
 
@@ -189,6 +278,7 @@ def elementwise_noise() -> dict[str, Corruption]:
         "random level": corruptions.random_level(
             lambda sigma: corruptions.gaussian(sigma=sigma), low=0.1, high=0.5
         ),
+        "binarisation": augmentations.binarise(),
     }
 
 

@@ -63,15 +63,17 @@ def model_row(
     )
 
 
-def loss_row(name: str, loss: aejax.Loss, first: str) -> Row:
+def loss_row(name: str, loss: aejax.Loss, first: str, parameters: tuple[int, ...] = ()) -> Row:
+    """A row of a loss whose output has further axes of parameters for each feature."""
+    shape = (FEATURES, *parameters)
     low, high = (max(loss.support[0], -1e4), min(loss.support[1], 1e4))
     return Row(
         name,
         [(loss.elementwise, f"{first} x")],
         loss.elementwise,
-        lambda key: (jax.random.normal(key, (EXAMPLES, FEATURES)), random_x(key)),
+        lambda key: (jax.random.normal(key, (EXAMPLES, *shape)), random_x(key)),
         lambda output, x: [
-            (constant_x(output), constant_x(target))
+            (constant_x(output, shape), constant_x(target))
             for output in (-1e4, -90.0, 0.0, 90.0, 1e4)
             for target in (low, 0.5, high)
         ],
@@ -149,10 +151,16 @@ def penalty_row(name: str, penalty: aejax.types.Penalty, **without: str) -> Row:
 
 DENSE = components.dense_models()
 SPECIAL = components.special_models()
+VARIATIONAL = components.variational_models()
 IMAGES = components.image_models()
 SEGNET, _ = IMAGES["segnet"]
 LOSSES = components.reconstruction_losses()
-OUTPUTS = {"squared": "x_hat", "squared tanh": "output", "by blocks": "output"}
+OUTPUTS = {
+    "squared": "x_hat",
+    "squared tanh": "output",
+    "by blocks": "output",
+    "gaussian": "x_hat",
+}
 """First argument of each loss whose output is not logits."""
 IMAGE = (1, FEATURES)
 ON_IMAGES = {
@@ -180,6 +188,9 @@ LACKING = {
     },
     "transcoder with a skip connection": {"same key": "it samples nothing"},
     "crosscoder": {"same key": "it samples nothing"},
+    "bounds with gradients of their own": {
+        "check_grads": "the gradient of the encoder is not that of the value"
+    },
     "contrastive divergence": {
         "check_grads": "its gradient treats the end of the Gibbs chain as a constant"
     },
@@ -187,9 +198,16 @@ LACKING = {
 """Properties that a model or an objective lacks, each with its reason."""
 
 ROWS = [
-    *(model_row(name, model, **LACKING.get(name, {})) for name, model in (DENSE | SPECIAL).items()),
+    *(
+        model_row(name, model, **LACKING.get(name, {}))
+        for name, model in (DENSE | SPECIAL | VARIATIONAL).items()
+    ),
     *(model_row(name, model, shape) for name, (model, shape) in IMAGES.items()),
     *(loss_row(name, loss, OUTPUTS.get(name, "logits")) for name, loss in LOSSES.items()),
+    *(
+        loss_row(name, loss, "output", parameters=(2,))
+        for name, loss in components.losses_of_two_parameters().items()
+    ),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
     *(
@@ -213,6 +231,10 @@ ROWS = [
     *(
         objective_row(name, objective, **LACKING[name])
         for name, objective in components.own_objectives().items()
+    ),
+    *(
+        objective_row(name, objective, **LACKING.get(name, {}))
+        for name, objective in components.variational_objectives().items()
     ),
     objective_row(
         "binary code sharpened by noise",

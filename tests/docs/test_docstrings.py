@@ -35,11 +35,13 @@ PUBLISHED = {
     "layers.activations",
     "layers.convolution",
     "layers.pooling",
+    "likelihoods",
     "losses",
     "models",
     "models.boltzmann",
     "objectives",
     "penalties",
+    "posteriors",
     "theory",
 }
 UNPUBLISHED = {  # functions of these modules that have no source
@@ -76,6 +78,8 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "objectives.reconstruction_losses": "likewise",
     "objectives.target_of": "selects an array of the record",
     "penalties.kernels": "selects leaves of a tree",
+    "posteriors.is_sample": "tells an array from a record",
+    "posteriors.latent_point": "likewise",
     "theory.certificates": "runs the theorems, which cite their own",
     "theory.pose": "checks its arguments",
     "theory.with_spectrum": "generates test data",

@@ -182,7 +182,7 @@ def test_bounds_grow_with_the_samples_towards_the_exact_log_likelihood(x64):
 def test_the_doubly_reparametrised_gradient_has_the_expectation_of_the_pathwise_gradient(x64):
     """The mean difference over keys is zero within its error, and its variance is lower."""
     params = parameters(2)
-    keys = jax.random.split(jax.random.key(5), 4000)
+    keys = jax.random.split(jax.random.key(5), 2000)
 
     def gradients(bound):
         def gradient(key):
@@ -199,8 +199,8 @@ def test_the_doubly_reparametrised_gradient_has_the_expectation_of_the_pathwise_
     difference = doubly - pathwise
     error = difference.std(axis=0) / np.sqrt(len(keys))
     assert np.abs(difference.mean(axis=0) / error).max() < 6
-    assert np.abs(pathwise.mean(axis=0)).max() > 20 * error.max()
-    shifted = difference + 20 * error.max()  # a bias of that size would be found
+    assert np.abs(pathwise.mean(axis=0)).max() > 15 * error.max()
+    shifted = difference + 15 * error.max()  # a bias of that size would be found
     assert np.abs(shifted.mean(axis=0) / error).max() > 6
 
 
@@ -233,22 +233,20 @@ def test_one_sample_is_the_evidence_lower_bound_with_a_sampled_divergence(x64):
 
 
 def test_every_sample_is_decoded_once(x64):
-    decoded = []
-    objective = objective_of()
-
-    def decode(params, z):
-        decoded.append(1)
-        return objective.model.decode(params, z)
-
-    model = objective.model._replace(decode=decode)
-    counted = aejax.objective(
-        model, LOSS, perturbation=POSTERIOR.sample, penalties=objective.penalties
+    """The compiled value costs little more than decoding K samples of each example."""
+    model = aejax.variational((FEATURES, UNITS), decoder_sizes=(UNITS, 512, FEATURES))
+    term = penalties.importance_weighted(LOSS, POSTERIOR, samples=SAMPLES)
+    objective = aejax.objective(
+        model, LOSS, perturbation=POSTERIOR.sample, penalties={"bound": (1.0, term)}
     )
-    compiled = jax.jit(lambda params: counted(params, X, KEY)[0]).lower(parameters()).compile()
-    products = compiled.cost_analysis()["flops"]
-    single = jax.jit(lambda params: objective_of(samples=1)(params, X, KEY)[0])
-    once = single.lower(parameters()).compile().cost_analysis()["flops"]
-    assert products < 1.2 * SAMPLES * once
+    params = model.init(KEY)
+
+    def operations(function, *arguments):
+        return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
+
+    once = operations(model.decode, params, jnp.zeros((len(X), UNITS)))
+    found = operations(lambda params: objective(params, X, KEY)[0], params)
+    assert found < 1.1 * SAMPLES * once
 
 
 def test_wrong_arguments_are_refused():

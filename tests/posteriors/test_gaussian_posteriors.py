@@ -94,7 +94,7 @@ def test_each_unit_of_a_full_covariance_pays_the_divergence_of_its_conditional(x
 def test_samples_have_mean_and_covariance(posterior, case, x64):
     code, reference = case()
     code = jax.tree.map(lambda array: array[0], code)
-    repeated = jax.tree.map(lambda array: jnp.repeat(array[None], 200_000, axis=0), code)
+    repeated = jax.tree.map(lambda array: jnp.repeat(array[None], 50_000, axis=0), code)
     z = np.asarray(posterior().sample(jax.random.key(1), repeated))
     covariance = (
         reference.covariance_matrix.numpy()[0]
