@@ -13,6 +13,9 @@ from aejax.evaluation.anomaly import anomaly_scores as anomaly_scores
 from aejax.evaluation.anomaly import empirical_rank as empirical_rank
 from aejax.evaluation.anomaly import feature_errors as feature_errors
 from aejax.evaluation.anomaly import outlier_threshold as outlier_threshold
+from aejax.evaluation.codebook_usage import CodebookUsage as CodebookUsage
+from aejax.evaluation.codebook_usage import codebook_usage as codebook_usage
+from aejax.evaluation.codebook_usage import usage_of_counts as usage_of_counts
 from aejax.evaluation.copying import Copying as Copying
 from aejax.evaluation.copying import copying as copying
 from aejax.evaluation.copying import shuffled as shuffled

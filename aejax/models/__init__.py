@@ -1,5 +1,6 @@
 """Factories of autoencoders, one family per file."""
 
+from aejax.layers.codebooks import Quantised as Quantised
 from aejax.models.binary_code import binary_code as binary_code
 from aejax.models.convolutional import convolutional as convolutional
 from aejax.models.convolutional_layers import pooled as pooled
@@ -24,6 +25,10 @@ from aejax.models.linear_path import start_as_pca as start_as_pca
 from aejax.models.linear_path import with_linear_path as with_linear_path
 from aejax.models.matching_pursuit import matching_pursuit as matching_pursuit
 from aejax.models.mixed_precision import mixed_precision as mixed_precision
+from aejax.models.quantised import finite_scalar_quantised as finite_scalar_quantised
+from aejax.models.quantised import lookup_free_quantised as lookup_free_quantised
+from aejax.models.quantised import residual_quantised as residual_quantised
+from aejax.models.quantised import vector_quantised as vector_quantised
 from aejax.models.refined import refined as refined
 from aejax.models.rematerialisation import rematerialised as rematerialised
 from aejax.models.segnet import BASIC as BASIC

@@ -39,6 +39,9 @@ from aejax.penalties.matryoshka import matryoshka as matryoshka
 from aejax.penalties.matryoshka import random_matryoshka as random_matryoshka
 from aejax.penalties.posterior_divergence import divergence as divergence
 from aejax.penalties.posterior_divergence import sampled_divergence as sampled_divergence
+from aejax.penalties.quantisation import bit_entropy as bit_entropy
+from aejax.penalties.quantisation import codebook as codebook
+from aejax.penalties.quantisation import commitment as commitment
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl
 from aejax.penalties.sparsity import kl_sparsity as kl_sparsity
 from aejax.penalties.sparsity import l1 as l1

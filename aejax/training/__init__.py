@@ -1,6 +1,8 @@
 """Training: pure steps and epochs, the training loop `fit`, populations, streams, pretraining."""
 
 from aejax.training.calibration import calibrate as calibrate
+from aejax.training.codebook_averages import averaged_codebook as averaged_codebook
+from aejax.training.codeword_restarts import restart_codewords as restart_codewords
 from aejax.training.constraints import Constraint as Constraint
 from aejax.training.constraints import constrained as constrained
 from aejax.training.constraints import non_negative as non_negative

@@ -83,6 +83,22 @@ def special_models(size: int = 1) -> dict[str, Autoencoder]:
         "dictionary of examples of equal mean and variance": models.normalised_examples(
             aejax.dictionary(features, 2 * features, activation=group_max(k=2)), by="layer"
         ),
+        **quantised_models(size),
+    }
+
+
+def quantised_models(size: int = 1) -> dict[str, Autoencoder]:
+    """Models with a discrete code.
+
+    Args:
+        size: factor of all widths.
+    """
+    base, code = linear_code(size), CODE * size
+    return {
+        "vector-quantised": models.vector_quantised(base, codewords=7, channels=code),
+        "residual-quantised": models.residual_quantised(base, depth=2, codewords=4, channels=code),
+        "finite scalar quantised": models.finite_scalar_quantised(linear_code(), levels=(5, 4, 3)),
+        "lookup-free quantised": models.lookup_free_quantised(linear_code(), bits=CODE),
     }
 
 
@@ -181,6 +197,19 @@ def own_objectives(size: int = 1) -> dict[str, Objective]:
             aejax.crosscoder(1, features, code),
             losses.squared,
             penalties={"l1": (0.1, penalties.l1_by_layer_norms(layers=1))},
+        ),
+        "vector-quantised with averaged codewords": aejax.objective(
+            models.vector_quantised(linear_code(size), codewords=7, channels=code, averaged=True),
+            losses.squared,
+            penalties={
+                "commitment": (0.25, penalties.commitment()),
+                "codebook": (1.0, penalties.codebook()),
+            },
+        ),
+        "bits with their entropy": aejax.objective(
+            models.lookup_free_quantised(linear_code(size), bits=code),
+            losses.squared,
+            penalties={"entropy": (0.1, penalties.bit_entropy())},
         ),
         "contrastive divergence": training.rbm_objective((features, code), steps=2),
     }

@@ -169,7 +169,11 @@ ON_IMAGES = {
 }
 CORRUPTIONS = components.elementwise_noise() | ON_IMAGES | components.samples((FEATURES,))
 PENALTIES = components.exact_penalties()
+QUANTISED = {"check_grads": "its gradient is straight through the quantisation"}
 LACKING = {
+    **dict.fromkeys(components.quantised_models(), QUANTISED),
+    "vector-quantised with averaged codewords": QUANTISED | {"same key": "it samples nothing"},
+    "bits with their entropy": QUANTISED | {"same key": "it samples nothing"},
     "binary code, straight through": {
         "check_grads": "its gradient is that of the logistic function"
     },

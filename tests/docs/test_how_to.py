@@ -74,6 +74,19 @@ def test_samples_of_the_prior_decode_to_digits(variational):
     assert nearest.mean() < 0.7 * nothing.mean()
 
 
+def test_restarts_of_codewords_raise_the_usage_of_the_codebook():
+    names = run("quantised_codes")
+    text = (HOW_TO / "quantised_codes.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(block.splitlines()) <= 40
+    before, after = names["before"], names["after"]
+    assert after.used > 0.9 > before.used
+    assert after.perplexity > 2 * before.perplexity
+    assert after.bits < after.capacity == 7
+    assert names["history"][-1]["reconstruction"] < names["history"][4]["reconstruction"]
+    assert names["new"].shape == (128, 64)
+
+
 def test_a_scheduled_level_equals_stages_of_fit():
     names = run("noise_levels")
     state, data, optimizer = None, names["x"], names["optimizer"]
