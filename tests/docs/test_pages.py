@@ -29,6 +29,7 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/own_model.md",
     "how-to/own_script.md",
     "how-to/own_study.md",
+    "how-to/quantised_codes.md",
     "how-to/streams.md",
     "how-to/tune.md",
     "how-to/variational_autoencoder.md",
