@@ -5,7 +5,7 @@ channels] for a residual quantiser, whose levels quantise what the levels before
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,12 +42,24 @@ SelectQuantised = Callable[[Code], Quantised]
 """Selects the `Quantised` of the code's pytree."""
 
 
+def whole_code(code: Code) -> Any:
+    """The code itself: the selection for a model whose code is not part of a tree.
+
+    Args:
+        code: code of a model.
+
+    Returns:
+        The same code.
+    """
+    return code
+
+
 def selected_quantised(code: Code, select: SelectQuantised) -> Quantised:
     """Select the quantised part of a code.
 
     Args:
         code: code of a model.
-        select: code -> its quantised part; `jax.nn.identity` for the code itself.
+        select: code -> its quantised part, such as `whole_code`.
 
     Returns:
         The `Quantised`.
@@ -55,7 +67,7 @@ def selected_quantised(code: Code, select: SelectQuantised) -> Quantised:
     Raises:
         ValueError: if it is none.
     """
-    selected = code if select is jax.nn.identity else select(code)
+    selected = select(code)
     if not isinstance(selected, Quantised):
         raise ValueError(
             "this needs the code of models.vector_quantised, residual_quantised, "

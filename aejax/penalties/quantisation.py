@@ -7,11 +7,17 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.hyperparameters import as_integer, check_range
-from aejax.layers.codebooks import SelectQuantised, entries_of_levels, levels_of, selected_quantised
+from aejax.layers.codebooks import (
+    SelectQuantised,
+    entries_of_levels,
+    levels_of,
+    selected_quantised,
+    whole_code,
+)
 from aejax.types import Array, Pass, Penalty
 
 
-def commitment(*, select: SelectQuantised = jax.nn.identity) -> Penalty:
+def commitment(*, select: SelectQuantised = whole_code) -> Penalty:
     """Squared distance of the continuous from the constant quantised code: Σ (z − sg[e])².
 
     For a residual quantiser it is the sum over the levels d of Σ (z − sg[Σ_{c≤d} e_c])².
@@ -40,7 +46,7 @@ def commitment(*, select: SelectQuantised = jax.nn.identity) -> Penalty:
     return penalty
 
 
-def codebook(*, select: SelectQuantised = jax.nn.identity) -> Penalty:
+def codebook(*, select: SelectQuantised = whole_code) -> Penalty:
     """Squared distance of each codeword from the constant codes that it replaces: Σ (sg[z] − e)².
 
     For a residual quantiser it is summed over the levels. If the parameters have the mean usage of
@@ -79,7 +85,7 @@ def bit_entropy(
     temperature: float = 1.0,
     diversity: float = 1.0,
     group: int = 8,
-    select: SelectQuantised = jax.nn.identity,
+    select: SelectQuantised = whole_code,
 ) -> Penalty:
     """Entropy of the code of a position, less that of the mean code: E[H(p)] − γ H(E[p]).
 

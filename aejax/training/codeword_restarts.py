@@ -8,7 +8,13 @@ import optax
 
 from aejax.hyperparameters import check_range
 from aejax.keys import typed_key
-from aejax.layers.codebooks import SelectQuantised, codebook_of, levels_of, selected_quantised
+from aejax.layers.codebooks import (
+    SelectQuantised,
+    codebook_of,
+    levels_of,
+    selected_quantised,
+    whole_code,
+)
 from aejax.objectives import Objective
 from aejax.training.batches import as_jax_batch, check_batch_size
 from aejax.training.steps import TrainState
@@ -24,7 +30,7 @@ def restart_codewords(
     *,
     dead_below: float | Array = 0.01,
     batch_size: int = 1024,
-    select: SelectQuantised = jax.nn.identity,
+    select: SelectQuantised = whole_code,
 ) -> TrainState:
     """Replace codewords that the data hardly use by codes of random examples.
 
