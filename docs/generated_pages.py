@@ -18,9 +18,11 @@ API = {
     "Models": ("aejax.models", "aejax.layers.activations"),
     "Losses, noise and penalties": (
         "aejax.losses",
+        "aejax.likelihoods",
         "aejax.corruptions",
         "aejax.augmentations",
         "aejax.penalties",
+        "aejax.posteriors",
     ),
     "Data": ("aejax.data",),
     "Training": (

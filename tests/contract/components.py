@@ -285,7 +285,7 @@ def reconstruction_losses(size: int = 1) -> dict[str, Loss]:
         "bernoulli": losses.bernoulli,
         "categorical": losses.categorical,
         "by blocks": losses.by_blocks(blocks),
-        "gaussian": losses.gaussian(variance=0.5),
+        "gaussian likelihood": losses.gaussian(variance=0.5),
         "continuous bernoulli": losses.continuous_bernoulli,
     }
 

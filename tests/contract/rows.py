@@ -159,7 +159,7 @@ OUTPUTS = {
     "squared": "x_hat",
     "squared tanh": "output",
     "by blocks": "output",
-    "gaussian": "x_hat",
+    "gaussian likelihood": "x_hat",
 }
 """First argument of each loss whose output is not logits."""
 IMAGE = (1, FEATURES)
