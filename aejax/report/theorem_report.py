@@ -12,6 +12,7 @@ from aejax import plots, report
 from aejax.report import tables
 from aejax.report.page import CaptionedFigure, Section, verdict_cell
 from aejax.report.theorem_figures import (
+    coding_figures,
     gain_figures,
     learning_figures,
     optimum_figures,
@@ -31,7 +32,13 @@ Found = Mapping[str, Sequence[Certificate]]
 
 FIGURES = {
     name: function
-    for module in (optimum_figures, gain_figures, learning_figures, variational_figures)
+    for module in (
+        optimum_figures,
+        gain_figures,
+        learning_figures,
+        variational_figures,
+        coding_figures,
+    )
     for name, function in vars(module).items()
     if getattr(function, "__module__", None) == module.__name__ and not name.startswith("_")
 }

@@ -38,6 +38,12 @@ from aejax.theory.checking.problem import Problem as Problem
 from aejax.theory.checking.problem import Theorem as Theorem
 from aejax.theory.checking.problem import pose as pose
 from aejax.theory.course.theorem import course_conditions as course_conditions
+from aejax.theory.dictionaries.amortisation_gap import amortisation_gap as amortisation_gap
+from aejax.theory.dictionaries.best_term_codes import best_term_codes as best_term_codes
+from aejax.theory.dictionaries.greedy_recovery import greedy_recovery as greedy_recovery
+from aejax.theory.dictionaries.linear_bridges import linear_bridges as linear_bridges
+from aejax.theory.dictionaries.mixed_features import mixed_features as mixed_features
+from aejax.theory.dictionaries.soft_thresholds import soft_thresholds as soft_thresholds
 from aejax.theory.learning.dynamics import learning_dynamics as learning_dynamics
 from aejax.theory.learning.encoder_bound import encoders_bounded_by_pca as encoders_bounded_by_pca
 from aejax.theory.learning.nonlinear_encoders import small_codes as small_codes

@@ -14,6 +14,12 @@ from threadpoolctl import threadpool_limits
 from aejax.theory.checking.certificate import Certificate
 from aejax.theory.checking.problem import Problem, Theorem, pose
 from aejax.theory.course.theorem import course_conditions
+from aejax.theory.dictionaries.amortisation_gap import amortisation_gap
+from aejax.theory.dictionaries.best_term_codes import best_term_codes
+from aejax.theory.dictionaries.greedy_recovery import greedy_recovery
+from aejax.theory.dictionaries.linear_bridges import linear_bridges
+from aejax.theory.dictionaries.mixed_features import mixed_features
+from aejax.theory.dictionaries.soft_thresholds import soft_thresholds
 from aejax.theory.learning.dynamics import learning_dynamics
 from aejax.theory.learning.encoder_bound import encoders_bounded_by_pca
 from aejax.theory.learning.nonlinear_encoders import small_codes
@@ -83,6 +89,12 @@ TABLE: tuple[TheoremRow, ...] = (
     TheoremRow("Samples, streams and scale", online_rules, {"rules": (0,)}),
     TheoremRow("Samples, streams and scale", single_precision, {"precision": (0,)}),
     TheoremRow("Variational autoencoders", probabilistic_pca, {"likelihood_saddles": (1,)}),
+    TheoremRow("Dictionaries", linear_bridges, {"prefix_losses": (2,)}),
+    TheoremRow("Dictionaries", soft_thresholds, {"shrunk_codes": (0, 1)}),
+    TheoremRow("Dictionaries", best_term_codes, {"overlapping_pairs": (1,)}),
+    TheoremRow("Dictionaries", amortisation_gap, {"convex_unit": (0,)}),
+    TheoremRow("Dictionaries", mixed_features, {"mixed_angles": (0, 2)}),
+    TheoremRow("Dictionaries", greedy_recovery, {"pursuit_steps": (0,)}),
 )
 """One row per theorem, in the order of docs/theory."""
 

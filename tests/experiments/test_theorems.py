@@ -89,6 +89,12 @@ def test_a_data_set_is_measured_again_and_the_others_are_unchanged(tmp_path, mon
         f"<!-- written by `{theorems.COMMAND}`: end -->\nafter\n"
     )
     theorems.main(("constant",))
+    first = json.loads(theorems.RESULTS.read_text(encoding="utf-8"))["constant"]
+    theorems.main(("constant",), ("optimal_map",))
+    again = json.loads(theorems.RESULTS.read_text(encoding="utf-8"))["constant"]
+    assert again["certificates"] == first["certificates"]
+    assert list(again["certificates"]) == list(some)
+    assert again["seconds"] >= first["seconds"]
     theorems.main(("repeated",))
     written = theorems.DOCUMENT.read_text(encoding="utf-8")
     assert set(json.loads(theorems.RESULTS.read_text(encoding="utf-8"))) == {"constant", "repeated"}

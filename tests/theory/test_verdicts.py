@@ -85,6 +85,7 @@ NOT_HOLDING = {
     )
     | because(NO, r"the control's residual .* √loss \d\.\de-1[5-7]", ("free_biases", 2))
     | because(NO, "rank 2 ≤ code 3: both subspaces contain all", ("masking_denoising", 1))
+    | because(NO, "the control's residual .* is within", ("linear_bridges", 1))
     | because(
         NA,
         "rank 2 ≤ code 3: PCA's code is lossless",

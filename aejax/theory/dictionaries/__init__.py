@@ -1,0 +1,1 @@
+"""Theorems on sparse dictionaries, and on linear transcoders, crosscoders and prefix losses."""
