@@ -69,7 +69,7 @@ def shrunk_codes(problem: Problem, _: Found) -> CaptionedFigure:
         ("L1: ReLU with the bias −λ/2", jax.nn.relu, case.threshold),
         ("TopK", top_k_relu(k=-(-units // 2)), 0.0),
     ):
-        _, after = decoded_scores(case, activation, threshold=threshold)
+        after = decoded_scores(case, activation, threshold=threshold)[1]
         chosen = after[:: -(-len(after) // SHOWN_EXAMPLES), units - 1]
         curves[name] = (scores[order], chosen[order])
     line = np.linspace(scores.min(), scores.max(), 200)
@@ -137,6 +137,7 @@ def mixed_angles(problem: Problem, _: Found) -> CaptionedFigure:
     line = np.linspace(0, np.pi / 4, 100)
     loss = [few_units_loss(features, angle, active=1)[0] for angle in angles]
     l1 = [absorbed_terms(features, angle)[1] for angle in angles]
+    absorbed = np.array([absorbed_l1(angle) for angle in line])
     mixed = (SECOND * np.sin(line) ** 2 + BOTH * (1 - np.sin(2 * line))) / TOTAL
     return CaptionedFigure(
         plots.against_formula(
@@ -146,7 +147,7 @@ def mixed_angles(problem: Problem, _: Found) -> CaptionedFigure:
             },
             {
                 "p_2 sin² θ + p_12 (1 − sin 2θ)": (line, mixed),
-                "p_1 + p_12 (1 + 1/cos θ − tan θ)": (line, absorbed_l1(line)),
+                "p_1 + p_12 (1 + 1/cos θ − tan θ)": (line, absorbed),
             },
             xlabel="angle θ of the second direction from the second feature",
             ylabel="loss, and L1",

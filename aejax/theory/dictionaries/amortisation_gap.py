@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Float64
 
 from aejax.models import dictionary, matching_pursuit
 from aejax.theory.checking.certificate import (
@@ -102,7 +103,9 @@ def amortisation_gap(problem: Problem) -> tuple[Certificate, ...]:
     return certify(GAP, tolerance, gap), certify(CLOSED, tolerance, closed)
 
 
-def three_directions(plane: Dictionary) -> Dictionary:
+def three_directions(
+    plane: Float64[np.ndarray, "2 features"],
+) -> Float64[np.ndarray, "3 features"]:
     """Directions of norm 1 at 0°, 60° and 120° in the plane of two orthonormal rows."""
     angles = np.pi / 3 * np.arange(3)[:, None]
     return np.hstack([np.cos(angles), np.sin(angles)]) @ plane

@@ -5,6 +5,7 @@ from itertools import product
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float64
 
 from aejax.models import matching_pursuit
 from aejax.theory.checking.certificate import (
@@ -85,7 +86,7 @@ def greedy_recovery(problem: Problem) -> tuple[Certificate, ...]:
     )
 
 
-def simplex(directions: Dictionary) -> Dictionary:
+def simplex(directions: Float64[np.ndarray, "dimensions features"]) -> Dictionary:
     """Regular simplex in the span of d orthonormal directions: d + 1 directions of norm 1.
 
     Args:
@@ -146,7 +147,9 @@ def pursued_codes(dictionary: Dictionary, x: Rows) -> Codes:
     return codes[:, :units] - codes[:, units:]
 
 
-def _simplices(problem: Problem) -> tuple[Dictionary, Dictionary]:
+def _simplices(
+    problem: Problem,
+) -> tuple[Float64[np.ndarray, "more features"], Float64[np.ndarray, "units features"]]:
     """The simplices in 2k and in 2k − 1 dimensions."""
     dimensions = 2 * num_units(problem)
     components = problem.pca.components
@@ -161,8 +164,8 @@ def _recovery_evidence(problem: Problem) -> Evidence:
         codes = sparse_signals(problem, len(within), size)
         enumerated = best_codes(within, codes @ within, size=size).codes
         errors += [recovery_error(within, codes, size), float(np.abs(enumerated - codes).max())]
-    pursued = pursued_codes(within, codes @ within)
-    errors.append(float(np.abs(pursued - codes).max()))
+    codes = sparse_signals(problem, len(within), most)
+    errors.append(float(np.abs(pursued_codes(within, codes @ within) - codes).max()))
     control = recovery_error(beyond, sparse_signals(problem, len(beyond), most), most)
     return Evidence(max(errors), control)
 

@@ -216,7 +216,8 @@ def _measured(call: Call, kernels: Kernels, case: Halves) -> tuple[float, float,
     with jax.enable_x64(True):
         params = dictionary_params(*map(jnp.asarray, kernels))
         data = Batch(*(jnp.asarray(equivalent_batch(rows)) for rows in case))
-        return tuple(map(float, _value_slope_and_loss(call, params, data)))
+        value, slope, loss = map(float, _value_slope_and_loss(call, params, data))
+    return value, slope, loss
 
 
 @partial(jax.jit, static_argnames="call")

@@ -104,7 +104,9 @@ def paired_directions(problem: Problem) -> Directions:
     return Directions(rows, scores, np.r_[directions, -directions], threshold)
 
 
-def soft_threshold(scores: Codes, threshold: float) -> Codes:
+def soft_threshold(
+    scores: Float64[np.ndarray, "*shape"], threshold: float
+) -> Float64[np.ndarray, "*shape"]:
     """sign(a) max(0, |a| − θ).
 
     Source: Tibshirani 1996
@@ -185,7 +187,7 @@ def shrinkage(case: Directions, activation: ActivationLike, *, threshold: float 
 def decoded_scores(
     case: Directions, activation: ActivationLike, *, threshold: float = 0.0
 ) -> tuple[Bool[np.ndarray, "examples pairs"], Float64[np.ndarray, "examples pairs"]]:
-    """Which units of a dictionary are active, and d_l · x̂, each [examples, pairs].
+    """Active units of a dictionary, and the scores d_l · x̂ of its reconstructions.
 
     Args:
         case: data and directions.
@@ -193,7 +195,7 @@ def decoded_scores(
         threshold: subtracted from its pre-activations.
 
     Returns:
-        Active units and scores of the reconstructions.
+        Whether each unit is active, and the scores, each [examples, pairs].
     """
     pairs, features = case.kernel.shape
     model = dictionary(features, pairs, activation=activation, centred=False)

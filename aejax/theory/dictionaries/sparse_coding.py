@@ -72,7 +72,7 @@ def orthogonal_matching_pursuit(dictionary: Dictionary, x: Rows, *, steps: int) 
     """Codes by orthogonal matching pursuit.
 
     Each step adds the unit of largest |r · d_l| for the residual r, and computes the values of all
-    selected units anew by least squares.
+    selected units by least squares.
 
     Args:
         dictionary: directions of norm 1.
