@@ -5,3 +5,4 @@
 
 from aejax.estimator.autoencoder_transformer import AutoencoderTransformer as AutoencoderTransformer
 from aejax.estimator.linear_autoencoder import LinearAutoencoder as LinearAutoencoder
+from aejax.estimator.variational_autoencoder import VariationalAutoencoder as VariationalAutoencoder

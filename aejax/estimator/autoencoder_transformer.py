@@ -17,7 +17,7 @@ from aejax.estimator.input_checks import (
 )
 from aejax.estimator.outlier_mixin import OutlierThresholdMixin, check_contamination
 from aejax.estimator.row_blocks import map_rows
-from aejax.estimator.settings import Schedule, Settings, as_random_state, schedule_of, settings_of
+from aejax.estimator.settings import Schedule, as_random_state, schedule_of, settings_of
 from aejax.training.records import Record
 from aejax.types import Array, Batch, Corruption, Loss, Params, Penalty
 
@@ -135,6 +135,9 @@ class AutoencoderTransformer(
         self.warm_start = warm_start
         self.random_state = random_state
         self.contamination = contamination
+
+    _settings_of = staticmethod(settings_of)
+    _compile = staticmethod(compile_model)
 
     def fit(self, X: Any, y: Any = None) -> "AutoencoderTransformer":
         """Train on X for `max_iter` epochs, or until early stopping.
@@ -262,11 +265,11 @@ class AutoencoderTransformer(
         schedule: Schedule,
         resumed: bool,
     ) -> "AutoencoderTransformer":
-        settings, best = settings_of(self.get_params(deep=False)), _Best()
+        settings, best = self._settings_of(self.get_params(deep=False)), _Best()
         if resumed:
             _check_same(settings, self._fitted)
         with jax.enable_x64(x.dtype == np.float64):
-            compiled = compile_model(settings, x.shape[1], x.dtype.name)
+            compiled = self._compile(settings, x.shape[1], x.dtype.name)
             key = jax.random.key(seed)
             state = _to_jax(self._state) if resumed else compiled.init(key)
             state, history = training.fit(
@@ -292,7 +295,7 @@ class AutoencoderTransformer(
     ) -> np.ndarray:
         """Apply a function of the compiled model to rows, in the dtype of the rows."""
         with jax.enable_x64(x.dtype == np.float64):
-            function = choose(compile_model(self._fitted, self._features, x.dtype.name))
+            function = choose(self._compile(self._fitted, self._features, x.dtype.name))
             params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), self.params_)
             return map_rows(lambda rows: function(params, jax.numpy.asarray(rows)), x)
 
@@ -349,10 +352,10 @@ def _to_jax(state: training.TrainState) -> training.TrainState:
     return jax.device_put(state)._replace(key=jax.random.wrap_key_data(state.key))
 
 
-def _check_same(settings: Settings, fitted: Settings) -> None:
+def _check_same(settings: Any, fitted: Any) -> None:
     """Check that the settings of a warm start match those of the fitted parameters."""
     shapes = ("n_components", "hidden_layer_sizes", "tied", "optimizer")
-    for name in shapes:
+    for name in (name for name in shapes if name in settings._fields):
         if getattr(settings, name) != getattr(fitted, name):
             raise ValueError(
                 f"{name} is {getattr(settings, name)!r}, but the parameters of the warm start were "

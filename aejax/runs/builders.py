@@ -22,9 +22,16 @@ from aejax.runs.dictionary_objective import (
     make_dictionary,
 )
 from aejax.runs.factories import call_factory
+from aejax.runs.variational_objective import (
+    binarisation,
+    is_variational,
+    make_variational,
+    posterior_of,
+    variational_penalties,
+)
 from aejax.trackers import steps_since_active
 from aejax.training import constrained
-from aejax.types import Array, Augmentation, Autoencoder, Code, Params, Penalty
+from aejax.types import Array, Augmentation, Autoencoder, Code, Loss, Params, Penalty
 
 
 def input_shape(training: Training, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -76,6 +83,8 @@ def make_model(training: Training, shape: tuple[int, ...], *, in_use: bool = Tru
         )
     if training.dictionary.activation is not None:
         return make_dictionary(training, in_use=in_use)
+    if is_variational(training):
+        return make_variational(training, sizes)
     if training.channels and training.decoder_sizes:
         raise ValueError("a convolutional decoder mirrors its encoder: remove --decoder-sizes")
     conflict = linear_path_conflict(training) if training.linear_path else None
@@ -102,6 +111,7 @@ def linear_path_conflict(training: Training) -> str | None:
     """First option that excludes a linear path beside the layers."""
     _, code_activation = _activations(training)
     conflicts = {
+        "--variational.posterior": is_variational(training),
         "--channels": bool(training.channels),
         "--tied": training.tied,
         f"--code-activation {code_activation}": code_activation != "identity",
@@ -182,7 +192,8 @@ def _objective_of(
         loss,
         augmentation=_augmentation(training, shape),
         corruption=registry.corruption(training.corruption, training.corruption_level),
-        penalties=_penalties(training),
+        perturbation=posterior_of(training).sample if is_variational(training) else None,
+        penalties=_penalties(training, loss),
         tracker=steps_since_active(training.sizes[-1]) if is_dictionary else None,
     )
 
@@ -222,9 +233,14 @@ def _convolutional(
 
 def _augmentation(training: Training, shape: tuple[int, ...]) -> Augmentation | None:
     """Augmentation of flattened images."""
-    augmentation = make_augmentation(training.augmentation)
+    augmentation, binarise = make_augmentation(training.augmentation), binarisation(training)
+    if binarise is not None and (augmentation is not None or training.normalise != "unit-range"):
+        raise ValueError(
+            "binary examples are sampled from values in [0, 1] without augmentation: say "
+            "--normalise unit-range and leave out --augmentation, or --variational.binarise"
+        )
     if augmentation is None:
-        return None
+        return binarise
     *image, channels = _image_shape(shape, "augmentation")
     if channels != 1:
         raise ValueError(f"augmentation requires images of one channel, got {channels}")
@@ -241,13 +257,20 @@ def _image_shape(shape: tuple[int, ...], option: str) -> tuple[int, ...]:
     return (*shape, 1)[:3]
 
 
-def _penalties(training: Training) -> dict[str, tuple[float, Penalty]]:
+def _penalties(training: Training, loss: Loss) -> dict[str, tuple[float, Penalty]]:
     """Weights and penalties by name."""
     weights, (_, code_activation) = training.penalty, _activations(training)
     dense_layers = 0 if training.channels else len(training.sizes) - 1
     if weights.sparsity and code_activation != "sigmoid":
         raise ValueError("KL sparsity requires a code in [0, 1]: say --code-activation sigmoid")
     named = {} if training.dictionary.activation is None else dictionary_penalties(training)
+    if is_variational(training):
+        if weights.l1 or weights.sparsity or weights.contraction:
+            raise ValueError(
+                "the code of a variational autoencoder is a distribution: of the penalties, it has "
+                "only --penalty.l2"
+            )
+        named = variational_penalties(training, loss)
     return named | registry.weighted_penalties(
         {
             "l2": weights.l2,

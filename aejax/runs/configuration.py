@@ -17,19 +17,20 @@ from aejax.data.missing_values import Missing
 from aejax.runs.dictionary_settings import DictionarySettings, check_dictionary
 from aejax.runs.factories import short_factory
 from aejax.runs.json_files import json_text
+from aejax.runs.variational_settings import VariationalSettings, check_variational
 
 Scale = Literal["unit-range", "standardise", "common-scale", "none"]
 
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
 
-PARTS = "augmentation", "penalty", "dictionary"
+PARTS = "augmentation", "penalty", "dictionary", "variational"
 """Settings that are records of settings."""
 
 OBJECTIVE_SETTINGS = (
     *("sizes", "code", "decoder_sizes", "channels", "activation", "code_activation", "tied"),
     *("refinement_steps", "refinement_rate", "loss", "corruption", "corruption_level"),
-    *("augmentation", "penalty", "dictionary", "precision", "linear_path"),
+    *("augmentation", "penalty", "dictionary", "variational", "precision", "linear_path"),
 )
 """Settings of the model, loss and noise, which a factory replaces."""
 
@@ -132,6 +133,8 @@ class Options:
     """weights of the penalties"""
     dictionary: DictionarySettings = field(default_factory=DictionarySettings)
     """settings of a sparse dictionary"""
+    variational: VariationalSettings = field(default_factory=VariationalSettings)
+    """settings of a variational autoencoder"""
     precision: Literal["full", "mixed"] = "full"
     """float32, or mixed: bfloat16 layers with float32 parameters and losses"""
     optimizer: registry.Optimizer = "adam"
@@ -237,6 +240,8 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         return own | {"factory": short_factory(factory)} | given
     if training.dictionary.activation is None:
         del settings["dictionary"]
+    if training.variational.posterior is None:
+        del settings["variational"]
     parts = {part: settings.pop(part) for part in PARTS if part in settings}
     return settings | {
         f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
@@ -264,6 +269,7 @@ def loads(text: str) -> Training:
             "augmentation": build_record(AffineAugmentation, settings["augmentation"]),
             "penalty": build_record(Penalties, settings["penalty"]),
             "dictionary": _dictionary(settings.get("dictionary", {})),
+            "variational": build_record(VariationalSettings, settings.get("variational", {})),
         }
         return build_record(Training, settings)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -311,6 +317,7 @@ def check(options: Options) -> None:
             raise ValueError(f"{rule}, got {getattr(options, setting.replace('-', '_'))}")
     check_form(image_form(options))
     check_dictionary(options.dictionary)
+    check_variational(options.variational)
 
 
 def image_form(options: Options) -> ImageForm:

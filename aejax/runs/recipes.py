@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from aejax.runs.configuration import AffineAugmentation, Penalties, Training
 from aejax.runs.dictionary_settings import DictionaryActivation, DictionarySettings
+from aejax.runs.variational_settings import VariationalSettings
 
 RecipeName = Literal[
     "linear",
@@ -18,6 +19,8 @@ RecipeName = Literal[
     "thirty-numbers",
     "refined",
     "convolutional",
+    "variational",
+    "importance-weighted",
     "relu-dictionary",
     "topk-dictionary",
     "batchtopk-dictionary",
@@ -74,6 +77,18 @@ _DICTIONARY = Training(
 
 def _dictionary(activation: DictionaryActivation, **settings: Any) -> Training:
     return replace(_DICTIONARY, dictionary=DictionarySettings(activation, **settings))
+
+
+def _variational(*, samples: int) -> Training:
+    return replace(
+        _MNIST,
+        sizes=(784, 200, 200, 50),
+        activation="tanh",
+        variational=VariationalSettings("diagonal", samples=samples, binarise=True),
+        learning_rate=1e-3,
+        schedule="cosine",
+        epochs=100,
+    )
 
 
 RECIPES: dict[RecipeName, Recipe] = {
@@ -168,6 +183,9 @@ RECIPES: dict[RecipeName, Recipe] = {
         "two convolutions; 30-D code",
         replace(_GELU, sizes=(784, 30), channels=(16, 32), activation="relu"),
     ),
+    # Kingma & Welling 2014; Burda, Grosse & Salakhutdinov 2016
+    "variational": Recipe("evidence lower bound of binary images", _variational(samples=1)),
+    "importance-weighted": Recipe("bound of 5 samples", _variational(samples=5)),
     # Conerly et al. 2024
     "relu-dictionary": Recipe("L1 weighted by decoder norms", _dictionary("relu", unit_norm=False)),
     # Gao et al. 2024

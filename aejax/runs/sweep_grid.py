@@ -18,7 +18,7 @@ Settings = dict[str, Any]
 
 PENALTY_WEIGHTS = (
     *("penalty.l2", "penalty.l1", "penalty.sparsity", "penalty.contraction"),
-    *("dictionary.sparsity", "dictionary.auxk"),
+    *("dictionary.sparsity", "dictionary.auxk", "variational.beta"),
 )
 
 TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)

@@ -230,7 +230,9 @@ def _make(training: Training, objective: Objective, steps: int, values: Mapping[
 
 def _weight(values: Mapping[str, Any], name: str, weight: Any) -> Any:
     """Weight of a penalty of a member, as given by name, or that of all members."""
-    given = (values.get(f"{part}.{name}") for part in ("dictionary", "penalty"))
+    options = [f"dictionary.{name}", f"penalty.{name}"]
+    options += ["variational.beta"] if name == "divergence" else []
+    given = (values.get(option) for option in options)
     return next((value for value in given if value is not None), weight)
 
 

@@ -1,6 +1,6 @@
 """Default settings of the estimators, which are part of the public interface."""
 
-from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
+from aejax.estimator import AutoencoderTransformer, LinearAutoencoder, VariationalAutoencoder
 
 AUTOENCODER = {
     "n_components": 2,
@@ -38,3 +38,22 @@ def test_defaults_of_autoencoder_transformer():
 def test_defaults_of_linear_autoencoder():
     found = LinearAutoencoder().get_params()
     assert {name: found[name] for name in LINEAR} == LINEAR
+
+
+VARIATIONAL = {
+    "n_components": 2,
+    "hidden_layer_sizes": (128,),
+    "activation": "gelu",
+    "loss": "gaussian",
+    "beta": 1.0,
+    "free_bits": 0.0,
+    "n_samples": 1,
+    "learning_rate": 0.001,
+    "batch_size": 128,
+    "max_iter": 100,
+}
+
+
+def test_defaults_of_variational_autoencoder():
+    found = VariationalAutoencoder().get_params()
+    assert {name: found[name] for name in VARIATIONAL} == VARIATIONAL

@@ -1,4 +1,4 @@
-"""scikit-learn's public `check_estimator` suite, run on both estimators."""
+"""scikit-learn's public `check_estimator` suite, run on all estimators."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 SUITE = """
 import json, warnings
 from sklearn.utils.estimator_checks import check_estimator
-from aejax.estimator import AutoencoderTransformer, LinearAutoencoder
+from aejax.estimator import AutoencoderTransformer, LinearAutoencoder, VariationalAutoencoder
 
 warnings.simplefilter("error")
 print(json.dumps({
@@ -21,7 +21,11 @@ print(json.dumps({
         [outcome["check_name"], outcome["status"], str(outcome["exception"])]
         for outcome in check_estimator(estimator, on_skip=None, on_fail=None)
     ]
-    for estimator in (LinearAutoencoder(), AutoencoderTransformer(max_iter=2))
+    for estimator in (
+        LinearAutoencoder(),
+        AutoencoderTransformer(max_iter=2),
+        VariationalAutoencoder(hidden_layer_sizes=8, max_iter=2),
+    )
 }))
 """
 
@@ -38,7 +42,9 @@ def outcomes():
     return json.loads(process.stdout)
 
 
-@pytest.mark.parametrize("name", ["LinearAutoencoder", "AutoencoderTransformer"])
+@pytest.mark.parametrize(
+    "name", ["LinearAutoencoder", "AutoencoderTransformer", "VariationalAutoencoder"]
+)
 def test_every_check_runs_and_passes(outcomes, name):
     assert [outcome for outcome in outcomes[name] if outcome[1] != "passed"] == []
     checks = {check for check, *_ in outcomes[name]}

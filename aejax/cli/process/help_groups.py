@@ -20,6 +20,8 @@ TRAIN_GROUPS: Groups = {
     "sparse dictionary": "dictionary.activation dictionary.k dictionary.sparsity "
     "dictionary.prefixes dictionary.auxk dictionary.auxk-units dictionary.dead-after "
     "dictionary.unit-norm dictionary.threshold dictionary.bandwidth",
+    "variational autoencoder": "variational.posterior variational.beta variational.free-bits "
+    "variational.samples variational.binarise",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "
     "penalty.sparsity penalty.rho penalty.contraction",
@@ -29,7 +31,10 @@ TRAIN_GROUPS: Groups = {
 }
 """Groups of `aejax train --help`. Options that are in no group follow as `options`."""
 
-SETTINGS_GROUPS = "data", "model", "sparse dictionary", "noise and penalties"
+SETTINGS_GROUPS = (
+    *("data", "model", "sparse dictionary", "variational autoencoder"),
+    "noise and penalties",
+)
 """Groups of settings that several commands share."""
 
 SWEEP_GROUPS: Groups = {
