@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import aejax
-from aejax import losses, penalties, posteriors
+from aejax import losses, penalties, posteriors, runs
 from aejax.cli import main
 from aejax.runs.builders import make_objective
 from aejax.runs.configuration import Options, check, dumps, fixed_settings, loads
@@ -81,15 +81,21 @@ def test_unused_settings_are_not_part_of_earlier_runs():
     assert fixed_settings(settings(beta=3.0))["variational.beta"] == 3.0
 
 
-@pytest.mark.parametrize("posterior", ["full-covariance", "von-mises-fisher"])
-def test_the_command_trains_each_posterior_and_encodes(posterior, tmp_path):
-    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((40, 4, 4)).astype(np.float32))
-    run, codes = str(tmp_path / "run"), str(tmp_path / "codes.npy")
-    words = f"train --data {tmp_path / 'x.npy'} --sizes 16 6 3 --epochs 2 --quiet --out {run} "
+@pytest.mark.parametrize(
+    ("posterior", "second"), [("full-covariance", (3, 3)), ("von-mises-fisher", ())]
+)
+def test_the_command_trains_each_posterior_whose_run_encodes_and_reconstructs(
+    posterior, second, tmp_path
+):
+    x = np.random.default_rng(0).random((40, 4, 4)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    words = f"train --data {tmp_path / 'x.npy'} --sizes 16 6 3 --epochs 2 --quiet "
     words += f"--normalise unit-range --loss bernoulli --variational.posterior {posterior}"
-    assert main(words.split()) == 0
-    assert main(["encode", run, str(tmp_path / "x.npy"), "--out", codes]) == 0
-    assert np.load(codes).shape == (40, {"full-covariance": 12, "von-mises-fisher": 4}[posterior])
+    assert main([*words.split(), "--out", str(tmp_path / "run")]) == 0
+    run = runs.open(tmp_path / "run")
+    code = runs.encode(run, x)
+    assert [array.shape for array in code] == [(40, 3), (40, *second)]
+    assert runs.reconstruct(run, x).shape == x.shape
 
 
 def test_contradictory_settings_are_refused():
