@@ -44,5 +44,11 @@ from aejax.data.synthetic_dictionary import SyntheticDictionary as SyntheticDict
 from aejax.data.synthetic_dictionary import draw_dictionary as draw_dictionary
 from aejax.data.synthetic_dictionary import sample_activations as sample_activations
 from aejax.data.synthetic_dictionary import sample_examples as sample_examples
+from aejax.data.synthetic_factors import FACTOR_LEVELS as FACTOR_LEVELS
+from aejax.data.synthetic_factors import FACTOR_SHAPES as FACTOR_SHAPES
+from aejax.data.synthetic_factors import FACTORS as FACTORS
+from aejax.data.synthetic_factors import factor_images as factor_images
+from aejax.data.synthetic_factors import factor_values as factor_values
+from aejax.data.synthetic_factors import sample_factors as sample_factors
 from aejax.data.synthetic_shapes import SHAPES as SHAPES
 from aejax.data.synthetic_shapes import shapes as shapes

@@ -35,6 +35,13 @@ from aejax.evaluation.dictionary_statistics import DensityHistogram as DensityHi
 from aejax.evaluation.dictionary_statistics import DictionaryStatistics as DictionaryStatistics
 from aejax.evaluation.dictionary_statistics import density_histogram as density_histogram
 from aejax.evaluation.dictionary_statistics import dictionary_statistics as dictionary_statistics
+from aejax.evaluation.disentanglement import (
+    disentanglement_and_completeness as disentanglement_and_completeness,
+)
+from aejax.evaluation.disentanglement import factor_entropies as factor_entropies
+from aejax.evaluation.disentanglement import factor_information as factor_information
+from aejax.evaluation.disentanglement import mutual_information_gap as mutual_information_gap
+from aejax.evaluation.disentanglement import separated_predictability as separated_predictability
 from aejax.evaluation.feature_hierarchies import Absorption as Absorption
 from aejax.evaluation.feature_hierarchies import absorption as absorption
 from aejax.evaluation.feature_hierarchies import split_parents as split_parents
@@ -43,9 +50,22 @@ from aejax.evaluation.hashing import hamming_balls as hamming_balls
 from aejax.evaluation.hashing import precision_at as precision_at
 from aejax.evaluation.hashing import precision_within as precision_within
 from aejax.evaluation.hashing import recall_within as recall_within
+from aejax.evaluation.latent_paths import decoded as decoded
+from aejax.evaluation.latent_paths import linear_path as linear_path
+from aejax.evaluation.latent_paths import spherical_path as spherical_path
+from aejax.evaluation.latent_paths import traversal as traversal
+from aejax.evaluation.log_likelihood import LogLikelihood as LogLikelihood
+from aejax.evaluation.log_likelihood import MeanWithError as MeanWithError
+from aejax.evaluation.log_likelihood import log_likelihood as log_likelihood
+from aejax.evaluation.log_likelihood import mean_with_error as mean_with_error
 from aejax.evaluation.model_summary import ModelSummary as ModelSummary
 from aejax.evaluation.model_summary import ParameterRow as ParameterRow
 from aejax.evaluation.model_summary import summary as summary
+from aejax.evaluation.posterior_statistics import AggregatePosterior as AggregatePosterior
+from aejax.evaluation.posterior_statistics import RateDistortion as RateDistortion
+from aejax.evaluation.posterior_statistics import active_units as active_units
+from aejax.evaluation.posterior_statistics import aggregate_posterior as aggregate_posterior
+from aejax.evaluation.posterior_statistics import rate_and_distortion as rate_and_distortion
 from aejax.evaluation.score_estimation import score_estimate as score_estimate
 from aejax.evaluation.seed_comparisons import Comparison as Comparison
 from aejax.evaluation.seed_comparisons import above as above

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from aejax.hyperparameters import as_integer
 from aejax.objectives import reconstruction_losses
-from aejax.posteriors import LogPrior, Posterior, is_sample
+from aejax.posteriors import LogPrior, Posterior, is_sample, log_weight
 from aejax.posteriors.importance_bounds import Bound, iwae
 from aejax.types import Array, Loss, Pass, Penalty
 
@@ -68,7 +68,7 @@ def importance_weighted(
             )
             drawn = latents if path else jax.lax.stop_gradient(latents)
             parts = [
-                jax.vmap(lambda z: _log_weight(loss, posterior, prior, chosen, z))(part)
+                jax.vmap(lambda z: log_weight(loss, posterior, chosen, z, prior=prior))(part)
                 for part in drawn
             ]
             return jnp.concatenate(parts)
@@ -85,13 +85,3 @@ def _latents(posterior: Posterior, record: Pass, samples: int) -> list[Array]:
     if not len(keys):
         return given
     return [*given, jax.vmap(lambda key: posterior.sample(key, record.code))(keys)]
-
-
-def _log_weight(
-    loss: Loss, posterior: Posterior, prior: LogPrior | None, record: Pass, z: Array
-) -> Array:
-    model, params = record.model, record.params
-    output = model.decode(params, z)
-    log_likelihood = -reconstruction_losses(loss, record._replace(output=output))
-    log_prior = posterior.log_prior(z) if prior is None else prior(model, params, z)
-    return log_likelihood + log_prior - posterior.log_density(record.code, z)

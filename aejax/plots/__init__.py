@@ -21,6 +21,7 @@ from aejax.plots.formulas import against_formula as against_formula
 from aejax.plots.image_grids import filters as filters
 from aejax.plots.image_grids import reconstructions as reconstructions
 from aejax.plots.image_grids import row_length as row_length
+from aejax.plots.image_grids import samples as samples
 from aejax.plots.image_grids import segmentations as segmentations
 from aejax.plots.image_grids import traversals as traversals
 from aejax.plots.kl_penalty import kl_sparsity as kl_sparsity

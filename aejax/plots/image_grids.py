@@ -117,6 +117,33 @@ def reconstructions(
     return figure
 
 
+def samples(
+    x_hat: Float[Array, "examples *features"], image_shape: Sequence[int], *, count: int = 100
+) -> Figure:
+    """Draw images in a square grid on one scale: samples of a generative model, or examples.
+
+    Args:
+        x_hat: images, as flat vectors or images, in any range.
+        image_shape: (height, width), (height, width, 1) or (height, width, 3).
+        count: maximum number of images; the first ones are drawn.
+
+    Returns:
+        A figure with one image per example, from the minimum to the maximum of all.
+
+    Raises:
+        ValueError: if arrays do not match the image shape or are not finite, or count < 1.
+    """
+    images = _images("the samples", x_hat, image_shape, count)
+    columns = ceil(sqrt(len(images)))
+    with figure_style():
+        figure, axes = image_grid(ceil(len(images) / columns), columns, image_shape)
+        for axis, image in zip(axes.flat, images, strict=False):
+            draw_image(axis, image, images.min(), images.max(), "gray")
+        for axis in axes.flat[len(images) :]:
+            axis.remove()
+    return figure
+
+
 def row_length(image_shape: Sequence[int]) -> int:
     """Number of images that a row of a figure shows: fewer, and so larger ones, of many pixels.
 

@@ -22,5 +22,6 @@ from aejax.posteriors.posterior_types import LogPrior as LogPrior
 from aejax.posteriors.posterior_types import Posterior as Posterior
 from aejax.posteriors.posterior_types import is_sample as is_sample
 from aejax.posteriors.posterior_types import latent_point as latent_point
+from aejax.posteriors.sample_weights import log_weight as log_weight
 from aejax.posteriors.von_mises_fisher import VonMisesFisher as VonMisesFisher
 from aejax.posteriors.von_mises_fisher import von_mises_fisher as von_mises_fisher

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 import aejax
-from aejax import Batch, corruptions, losses
+from aejax import Batch, corruptions, evaluation, losses
 from tests.contract import components
 from tests.contract.components import CODE, FEATURES
 
@@ -149,6 +149,47 @@ def penalty_row(name: str, penalty: aejax.types.Penalty, **without: str) -> Row:
     )
 
 
+def log_likelihood_row() -> Row:
+    """Importance-sampled log p(x) of each example."""
+    posterior = aejax.posteriors.diagonal_gaussian()
+    objective = aejax.objective(aejax.variational((FEATURES, CODE)), losses.bernoulli)
+
+    def function(params: aejax.types.Params, x: jax.Array, key: jax.Array) -> jax.Array:
+        settings = {"posterior": posterior, "samples": 4, "block_size": 2}
+        return evaluation.log_likelihood(objective, params, x, key, **settings).value
+
+    return Row(
+        "importance-sampled log-likelihood",
+        [
+            (
+                evaluation.log_likelihood,
+                "objective params batch key posterior samples block_size prior",
+            )
+        ],
+        function,
+        lambda key: (objective.model.init(key), random_x(key), key),
+        lambda params, x, key: [(params, constant_x(value), key) for value in (0.0, 1.0)],
+        lambda params, x, key: (params, jnp.ones((EXAMPLES, FEATURES + 1)), key),
+    )
+
+
+def aggregate_posterior_row() -> Row:
+    """Statistics of the aggregate posterior of a Gaussian code."""
+    posterior = aejax.posteriors.diagonal_gaussian()
+
+    def function(key: jax.Array, output: jax.Array) -> tuple[jax.Array, ...]:
+        return evaluation.aggregate_posterior(posterior, key, posterior.code(output))
+
+    return Row(
+        "aggregate posterior",
+        [(evaluation.aggregate_posterior, "posterior key code log_prior block_size")],
+        function,
+        lambda key: (key, jax.random.normal(key, (EXAMPLES, 2 * CODE))),
+        lambda key, output: [(key, constant_x(value, (2 * CODE,))) for value in (-9.0, 0.0, 9.0)],
+        lambda key, output: (key, output[:, 1:]),
+    )
+
+
 DENSE = components.dense_models()
 SPECIAL = components.special_models()
 VARIATIONAL = components.variational_models()
@@ -212,6 +253,8 @@ ROWS = [
         loss_row(name, loss, "output", parameters=(2,))
         for name, loss in components.losses_of_two_parameters().items()
     ),
+    log_likelihood_row(),
+    aggregate_posterior_row(),
     labels_row("categorical of labels", losses.categorical_labels(classes=3), classes=3),
     *(corruption_row(name, corruption) for name, corruption in CORRUPTIONS.items()),
     *(

@@ -58,6 +58,8 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "evaluation.hamming_balls": "ranks by a distance",
     "evaluation.initial_top_examples": "the start of merge_top_examples",
     "evaluation.interval": "a common definition",
+    "evaluation.linear_path": "a common definition",
+    "evaluation.mean_with_error": "a common definition",
     "evaluation.merge_top_examples": "one block of top_examples, which has one",
     "evaluation.outlier_threshold": "a quantile",
     "evaluation.precision_at": "a common definition",

@@ -109,6 +109,20 @@ class TestTraversals:
             traversals(np.zeros((2, 3, 4)), np.zeros((2, 3)), (2, 3))
 
 
+class TestSamples:
+    def test_images_are_in_one_grid_on_a_common_scale(self):
+        x_hat = rng.random((7, 12))
+        axes = plots.samples(x_hat, (3, 4), count=5).axes
+        assert len(axes) == 5
+        for axis, image in zip(axes, x_hat[:5].reshape(5, 3, 4), strict=True):
+            np.testing.assert_array_equal(axis.images[0].get_array(), image)
+            assert axis.images[0].get_clim() == (x_hat[:5].min(), x_hat[:5].max())
+
+    def test_images_of_another_shape_are_refused(self):
+        with pytest.raises(ValueError, match="the samples has 7 images of 12 values"):
+            as_users_call(plots.samples)(np.zeros((7, 12)), (3, 5))
+
+
 class TestSeedCurves:
     def test_the_mean_of_the_seeds_with_a_band_over_their_range(self):
         curve = np.geomspace(100, 1, 6) * np.array([[1.0], [2.0], [3.0]])
