@@ -123,7 +123,7 @@ def disentanglement_and_completeness(
     Example:
         >>> import jax.numpy as jnp
         >>> from aejax import evaluation
-        >>> [float(found) for found in evaluation.disentanglement_and_completeness(jnp.eye(3))]
+        >>> [float(found) for found in evaluation.disentanglement_and_completeness(jnp.eye(2))]
         [1.0, 1.0]
 
     Source: Eastwood & Williams 2018; Locatello et al. 2019 (mean over factors).

@@ -103,9 +103,9 @@ def aggregate_posterior(
         >>> import aejax, jax, jax.numpy as jnp
         >>> posterior = aejax.posteriors.diagonal_gaussian()
         >>> code = posterior.code(jnp.zeros((5, 4)))
-        >>> float(aejax.evaluation.aggregate_posterior(
-        ...     posterior, jax.random.key(0), code).mutual_information_lower)
-        0.0
+        >>> found = aejax.evaluation.aggregate_posterior(posterior, jax.random.key(0), code)
+        >>> bool(abs(found.mutual_information_lower) < 1e-5)
+        True
 
     Source: Hoffman & Johnson 2016 (decomposition); Poole et al. 2019 (bounds).
     """
