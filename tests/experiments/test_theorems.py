@@ -54,8 +54,8 @@ def test_no_certificate_fails_and_every_control_is_rejected(data):
     [
         ("digits", set()),
         ("constant", set()),
-        ("photos", {"ordered_recovery", "critical_point_search"}),
-        ("MNIST", {"ordered_recovery"}),
+        ("photos", {"ordered_recovery", "critical_point_search", "probabilistic_pca"}),
+        ("MNIST", {"ordered_recovery", "probabilistic_pca"}),
         ("m < n", {"critical_point_search"}),
     ],
 )
