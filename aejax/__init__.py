@@ -12,6 +12,7 @@ from aejax import evaluation as evaluation
 from aejax import losses as losses
 from aejax import penalties as penalties
 from aejax import posteriors as posteriors
+from aejax import priors as priors
 from aejax import trackers as trackers
 from aejax import training as training
 from aejax.evaluation import summary as summary

@@ -21,7 +21,7 @@ LAYERS = (
     {"batch_inputs", "contracts", "hyperparameters", "keys", "promotion"},
     {"likelihoods", "objectives"},
     {"data", "layers", "losses", "posteriors", "trackers"},
-    {"augmentations", "corruptions", "evaluation", "penalties"},
+    {"augmentations", "corruptions", "evaluation", "penalties", "priors"},
     {"models"},
     {"theory"},
     {"interchange", "plots", "training"},

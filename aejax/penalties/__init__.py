@@ -23,6 +23,8 @@ from aejax.penalties.contractive import (
 from aejax.penalties.contractive import squared_jacobian_norm as squared_jacobian_norm
 from aejax.penalties.decay import kernels as kernels
 from aejax.penalties.decay import l2 as l2
+from aejax.penalties.decoder_smoothness import code_norm as code_norm
+from aejax.penalties.decoder_smoothness import decoder_gradient as decoder_gradient
 from aejax.penalties.estimation import contractive_estimated as contractive_estimated
 from aejax.penalties.estimation import (
     estimated_squared_jacobian_norm as estimated_squared_jacobian_norm,
@@ -37,6 +39,11 @@ from aejax.penalties.layer_norms import l1_by_layer_norms as l1_by_layer_norms
 from aejax.penalties.layer_norms import layer_norms as layer_norms
 from aejax.penalties.matryoshka import matryoshka as matryoshka
 from aejax.penalties.matryoshka import random_matryoshka as random_matryoshka
+from aejax.penalties.mean_discrepancy import Kernel as Kernel
+from aejax.penalties.mean_discrepancy import gaussian_kernel as gaussian_kernel
+from aejax.penalties.mean_discrepancy import inverse_multiquadratic as inverse_multiquadratic
+from aejax.penalties.mean_discrepancy import maximum_mean_discrepancy as maximum_mean_discrepancy
+from aejax.penalties.mean_discrepancy import squared_mean_discrepancy as squared_mean_discrepancy
 from aejax.penalties.posterior_divergence import divergence as divergence
 from aejax.penalties.posterior_divergence import sampled_divergence as sampled_divergence
 from aejax.penalties.quantisation import bit_entropy as bit_entropy
@@ -45,3 +52,7 @@ from aejax.penalties.quantisation import commitment as commitment
 from aejax.penalties.sparsity import bernoulli_kl as bernoulli_kl
 from aejax.penalties.sparsity import kl_sparsity as kl_sparsity
 from aejax.penalties.sparsity import l1 as l1
+from aejax.penalties.total_correlation import total_correlation as total_correlation
+from aejax.penalties.total_correlation import (
+    weighted_total_correlation as weighted_total_correlation,
+)

@@ -19,6 +19,7 @@ from aejax import (
     models,
     penalties,
     posteriors,
+    priors,
     training,
 )
 from aejax.layers.code_activations import absolute_top_k, group_max
@@ -267,6 +268,46 @@ def variational_objectives(size: int = 1) -> dict[str, Objective]:
         ),
         "bounds with gradients of their own": bounded(
             {"piwae": posteriors.piwae(groups=2), "doubly": posteriors.doubly_reparametrised()}
+        ),
+        **prior_objectives(size),
+    }
+
+
+def prior_objectives(size: int = 1) -> dict[str, Objective]:
+    """Objectives with priors that are trained, or with a discrepancy from a prior.
+
+    Args:
+        size: factor of all widths.
+    """
+    features, code = FEATURES * size, CODE * size
+    diagonal = posteriors.diagonal_gaussian()
+    correlation = {"total correlation": (0.5, penalties.total_correlation(examples=100))}
+
+    def of_prior(prior: priors.Prior, **terms: Any) -> Objective:
+        divergence = penalties.sampled_divergence(diagonal, prior=prior.log_density)
+        return aejax.objective(
+            priors.with_prior(aejax.variational((features, code)), prior),
+            losses.bernoulli,
+            perturbation=diagonal.sample,
+            penalties={"divergence": (1.0, divergence)} | terms,
+        )
+
+    return {
+        "prior of a mixture, with total correlation": of_prior(
+            priors.gaussian_mixture(units=code, components=4), **correlation
+        ),
+        "prior of pseudo-inputs": of_prior(
+            priors.vamp_prior(diagonal, jnp.full((4, features), 0.5))
+        ),
+        "prior of a flow": of_prior(priors.autoregressive_flow(units=code, hidden=7)),
+        "Wasserstein and regularised autoencoder": aejax.objective(
+            linear_code(size),
+            losses.squared,
+            penalties={
+                "discrepancy": (1.0, penalties.maximum_mean_discrepancy()),
+                "norm": (0.1, penalties.code_norm()),
+                "slope": (0.1, penalties.decoder_gradient()),
+            },
         ),
     }
 

@@ -42,6 +42,7 @@ PUBLISHED = {
     "objectives",
     "penalties",
     "posteriors",
+    "priors",
     "theory",
 }
 UNPUBLISHED = {  # functions of these modules that have no source
@@ -82,6 +83,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "penalties.kernels": "selects leaves of a tree",
     "posteriors.is_sample": "tells an array from a record",
     "posteriors.latent_point": "likewise",
+    "priors.with_prior": "adds parameters to a model",
     "theory.certificates": "runs the theorems, which cite their own",
     "theory.pose": "checks its arguments",
     "theory.with_spectrum": "generates test data",
