@@ -20,8 +20,9 @@ def autoregressive_flow(
     """Masked autoregressive flow from the code to a standard normal variable.
 
     Layer: ε_i = (z_i − μ_i(z_1, …, z_{i−1})) exp(−α_i(z_1, …, z_{i−1})), then the order of the
-    units is reversed for the next layer. log p(z) = log N(ε; 0, I) − Σ α, over all layers. μ and α are a
-    masked dense network with one hidden layer, and |α| ≤ 5. At first the flow is the identity.
+    units is reversed for the next layer. log p(z) = log N(ε; 0, I) − Σ α, over all layers. μ and α
+    are a masked dense network with one hidden layer, and |α| ≤ 5. At first the flow is the
+    identity.
 
     Args:
         units: number of units of the code.
