@@ -35,6 +35,7 @@ TOPICS = {
         "weight_sharing",
     ),
     "Deep training": ("pretraining", "optimisers", "depth_savings"),
+    "Discrete codes": ("codeword_restarts",),
     "Convolution and segmentation": ("transposed_convolution", "segmentation"),
     "Uses of the code": (
         *("code_clusters", "codes_as_features", "pretrain_classify", "semantic_hashing"),
