@@ -98,7 +98,7 @@ def squared_mean_discrepancy(
 def maximum_mean_discrepancy(
     *,
     kernel: Kernel | None = None,
-    sample: Callable[[Key, tuple[int, int]], Array] | None = None,
+    sample: Callable[[Key, Sequence[int]], Array] | None = None,
     select: Callable[[Code], Array] = jax.nn.identity,
 ) -> Penalty:
     """MMD² between the codes of a batch and as many samples of the prior.
@@ -119,7 +119,7 @@ def maximum_mean_discrepancy(
 
     Source: Tolstikhin et al. 2018, algorithm 2; Zhao, Song & Ermon 2019.
     """
-    kernel = inverse_multiquadratic() if kernel is None else kernel
+    chosen = inverse_multiquadratic() if kernel is None else kernel
 
     def penalty(record: Pass) -> Array:
         z = record.latent if select is jax.nn.identity else select(record.latent)
@@ -133,7 +133,7 @@ def maximum_mean_discrepancy(
             prior = jax.random.normal(record.key, z.shape, z.dtype)
         else:
             prior = sample(record.key, z.shape).astype(z.dtype)
-        return squared_mean_discrepancy(z, prior, kernel=kernel)
+        return squared_mean_discrepancy(z, prior, kernel=chosen)
 
     return penalty
 

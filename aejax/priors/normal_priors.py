@@ -85,8 +85,8 @@ def gaussian_mixture(*, units: int, components: int, dtype: DTypeLike = float) -
 
 
 def log_normal(
-    z: Float[Array, "*batch units"], mean: Array, log_variance: Array
-) -> Float[Array, "*batch"]:
+    z: Float[Array, "*points units"], mean: Array, log_variance: Array
+) -> Float[Array, "*values"]:
     """Log density of a normal distribution with diagonal covariance, summed over units.
 
     Args:

@@ -2,6 +2,8 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import DTypeLike
 
 from aejax.contracts import describe
 from aejax.posteriors import Posterior
@@ -9,7 +11,9 @@ from aejax.priors.prior_types import Prior
 from aejax.types import Array, Autoencoder, Key, Params
 
 
-def vamp_prior(posterior: Posterior, start: Array) -> Prior:
+def vamp_prior(
+    posterior: Posterior, start: Array | np.ndarray, *, dtype: DTypeLike = float
+) -> Prior:
     """The mean of the posteriors of K pseudo-inputs: p(z) = (1/K) Σ_k q(z | u_k).
 
     The pseudo-inputs are trained with the model, whose encoder they pass through.
@@ -17,6 +21,7 @@ def vamp_prior(posterior: Posterior, start: Array) -> Prior:
     Args:
         posterior: family of the posterior, that of the model.
         start: pseudo-inputs u at first, [K, *input], such as K random examples.
+        dtype: dtype of the parameters.
 
     Returns:
         The `Prior`, with the parameters {"pseudo_inputs": [K, *input]}.
@@ -48,4 +53,4 @@ def vamp_prior(posterior: Posterior, start: Array) -> Prior:
         chosen = jax.random.randint(key_component, (count,), 0, components)
         return posterior.sample(key_noise, jax.tree.map(lambda leaf: leaf[chosen], code))
 
-    return Prior(lambda _: {"pseudo_inputs": start}, log_density, sample)
+    return Prior(lambda _: {"pseudo_inputs": jnp.asarray(start, dtype)}, log_density, sample)

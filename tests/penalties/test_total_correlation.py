@@ -28,7 +28,7 @@ def test_the_estimator_is_that_of_the_paper(x64):
 @pytest.mark.parametrize("correlation", [0.0, 0.9])
 def test_the_estimate_for_all_examples_is_that_of_their_gaussian(correlation):
     """Means from N(0, C) and variance s² have the aggregate N(0, C + s² I)."""
-    examples, variance = 3000, 0.25
+    examples, variance = 2000, 0.25
     covariance = np.array([[1, correlation], [correlation, 1]])
     mean = RANDOM.multivariate_normal(np.zeros(2), covariance, size=examples)
     z = mean + np.sqrt(variance) * RANDOM.normal(size=mean.shape)
@@ -41,7 +41,7 @@ def test_the_estimate_for_all_examples_is_that_of_their_gaussian(correlation):
         examples=examples,
     )
     estimate = np.asarray(found).mean() - np.log(examples)
-    assert estimate == pytest.approx(exact, abs=0.04)
+    assert estimate == pytest.approx(exact, abs=0.06)
 
 
 def test_the_penalty_reads_the_sample_of_the_pass_and_refuses_other_codes():
