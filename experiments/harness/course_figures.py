@@ -162,6 +162,12 @@ FIGURES = (
         "The row of the deep autoencoder is sharper than that of PCA; both lose detail.",
     ),
     CourseFigure(
+        "Beyond the course: discrete codes",
+        "codeword_restarts",
+        "The curve of averages with restarts has the lowest error and nearly all codewords in equal "
+        "use; without restarts few are used, and how many depends on the seed.",
+    ),
+    CourseFigure(
         "Application: semantic hashing",
         "semantic_hashing",
         "Precision against recall: the curve of the shortlist of the code is the highest.",
