@@ -164,8 +164,8 @@ FIGURES = (
     CourseFigure(
         "Beyond the course: discrete codes",
         "codeword_restarts",
-        "The curve of averages with restarts has the lowest error and nearly all codewords in equal "
-        "use; without restarts few are used, and how many depends on the seed.",
+        "The curve of averages with restarts has the lowest error and nearly all codewords in "
+        "equal use; without restarts few are used, and how many depends on the seed.",
     ),
     CourseFigure(
         "Application: semantic hashing",
