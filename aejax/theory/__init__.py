@@ -80,4 +80,14 @@ from aejax.theory.solvers.linear_solvers import train_preconditioned as train_pr
 from aejax.theory.theorems import THEOREMS as THEOREMS
 from aejax.theory.theorems import certificates as certificates
 from aejax.theory.trajectories.alignment_times import epochs_to_alignment as epochs_to_alignment
+from aejax.theory.variational.increasing_bounds import importance_weighting as importance_weighting
+from aejax.theory.variational.linear_vae import linear_vae as linear_vae
+from aejax.theory.variational.posterior_collapse import posterior_collapse as posterior_collapse
 from aejax.theory.variational.probabilistic_pca import probabilistic_pca as probabilistic_pca
+from aejax.theory.variational.rate_distortion import rate_distortion as rate_distortion
+from aejax.theory.variational.variational_landscape import (
+    variational_landscape as variational_landscape,
+)
+from aejax.theory.variational.wasserstein_autoencoder import (
+    wasserstein_autoencoder as wasserstein_autoencoder,
+)

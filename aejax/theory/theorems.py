@@ -41,7 +41,13 @@ from aejax.theory.parameters.components import principal_components
 from aejax.theory.parameters.l2_on_each_kernel import sum_regularisation
 from aejax.theory.parameters.l2_on_the_product import product_regularisation
 from aejax.theory.parameters.tied import tied_weights
+from aejax.theory.variational.increasing_bounds import importance_weighting
+from aejax.theory.variational.linear_vae import linear_vae
+from aejax.theory.variational.posterior_collapse import posterior_collapse
 from aejax.theory.variational.probabilistic_pca import probabilistic_pca
+from aejax.theory.variational.rate_distortion import rate_distortion
+from aejax.theory.variational.variational_landscape import variational_landscape
+from aejax.theory.variational.wasserstein_autoencoder import wasserstein_autoencoder
 from aejax.types import Array, Key
 
 
@@ -89,6 +95,12 @@ TABLE: tuple[TheoremRow, ...] = (
     TheoremRow("Samples, streams and scale", online_rules, {"rules": (0,)}),
     TheoremRow("Samples, streams and scale", single_precision, {"precision": (0,)}),
     TheoremRow("Variational autoencoders", probabilistic_pca, {"likelihood_saddles": (1,)}),
+    TheoremRow("Variational autoencoders", linear_vae, {"rotations": (1,)}),
+    TheoremRow("Variational autoencoders", variational_landscape, {"evidence_saddles": (0,)}),
+    TheoremRow("Variational autoencoders", posterior_collapse, {"collapse": (0, 1)}),
+    TheoremRow("Variational autoencoders", rate_distortion, {"rates": (0,)}),
+    TheoremRow("Variational autoencoders", importance_weighting, {"increasing_bounds": (1,)}),
+    TheoremRow("Variational autoencoders", wasserstein_autoencoder, {}),
     TheoremRow("Dictionaries", linear_bridges, {"prefix_losses": (2,)}),
     TheoremRow("Dictionaries", soft_thresholds, {"shrunk_codes": (0, 1)}),
     TheoremRow("Dictionaries", best_term_codes, {"overlapping_pairs": (1,)}),

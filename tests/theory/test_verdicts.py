@@ -60,6 +60,8 @@ NOT_HOLDING = {
         ("landscape_index", 1),
         ("critical_point_search", 0),
         ("probabilistic_pca", 1),
+        ("variational_landscape", 0),
+        ("variational_landscape", 1),
         ("streamed_moments", 1),
         ("online_rules", 0),
         ("online_rules", 1),
@@ -91,7 +93,20 @@ NOT_HOLDING = {
         "rank 2 ≤ code 3: PCA's code is lossless",
         *(("course_conditions", i) for i in (2, 3, 4, 5)),
     )
-    | because(NA, "rank 2 ≤ code 3: the likelihood is unbounded", ("probabilistic_pca", 0)),
+    | because(
+        NA,
+        "rank 2 ≤ code 3: the likelihood is unbounded",
+        ("probabilistic_pca", 0),
+        *(("linear_vae", i) for i in range(2)),
+        *(("importance_weighting", i) for i in range(3)),
+    )
+    | because(NA, "one code unit shares no axis", ("variational_landscape", 1))
+    | because(
+        NA,
+        "rank 2 < code 3: no linear code has the covariance I",
+        ("wasserstein_autoencoder", 0),
+        ("wasserstein_autoencoder", 1),
+    ),
     # A feature without variance: S is singular, which no theorem excludes.
     "constant feature": {},
     # λ from 1 to 1e-12, k = 3. Computed from S, a loss of 6e-8 has fewer than eight digits, and
@@ -114,8 +129,16 @@ NOT_HOLDING = {
         ("landscape_index", 1),
         ("critical_point_search", 0),
         ("probabilistic_pca", 1),
+        ("variational_landscape", 0),
+        ("variational_landscape", 1),
     )
-    | because(NO, r"λ_1/σ² = 4.7e[+]07", ("probabilistic_pca", 0)),
+    | because(NO, r"λ_1/σ² = 4.7e[+]07", ("probabilistic_pca", 0))
+    | because(
+        NO,
+        "against σ² = 2.1e-08",
+        *(("linear_vae", i) for i in range(2)),
+        *(("importance_weighting", i) for i in range(3)),
+    ),
     # Four components in six features, two of them kept; λ_4 is 1 % of λ_1, and the tolerance of the
     # search for critical points contains its square.
     "m < n": because(NO, "against λ_n 9.8e-03 and gap 1.0e-01", ("critical_point_search", 0)),

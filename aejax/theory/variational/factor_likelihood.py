@@ -25,9 +25,31 @@ def negative_log_likelihood(params: Params, rows: Array) -> Array:
 
     Source: Tipping & Bishop 1999, eq. 3.
     """
+    return -jnp.mean(_log_densities(params, rows))
+
+
+def log_densities(
+    rows: Float64[np.ndarray, "p n"], loadings: Float64[np.ndarray, "k n"], variance: float
+) -> Float64[np.ndarray, " p"]:
+    """log p of each row, in nats.
+
+    Args:
+        rows: examples with mean zero.
+        loadings: W/σ.
+        variance: σ².
+
+    Returns:
+        One value per row.
+    """
+    with jax.enable_x64(True):
+        params = {"loadings": jnp.asarray(loadings), "log_variance": jnp.log(variance)}
+        return np.asarray(_log_densities(params, jnp.asarray(rows)))
+
+
+def _log_densities(params: Params, rows: Array) -> Array:
     shape = jnp.eye(rows.shape[1], dtype=rows.dtype) + params["loadings"].T @ params["loadings"]
     covariance = jnp.exp(params["log_variance"]) * shape
-    return -jnp.mean(multivariate_normal.logpdf(rows, jnp.zeros_like(rows[0]), covariance))
+    return jnp.asarray(multivariate_normal.logpdf(rows, jnp.zeros_like(rows[0]), covariance))
 
 
 _value_and_gradient = jax.jit(jax.value_and_grad(negative_log_likelihood))

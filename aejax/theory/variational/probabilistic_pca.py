@@ -277,15 +277,7 @@ def _index_evidence(problem: Problem, case: Landscape) -> Evidence:
 def likelihood_derivatives(
     problem: Problem, case: Landscape
 ) -> tuple[list[EigenSubset], LocalDerivatives]:
-    """Derivatives of −log p at each of the stationary subsets, at a random rotation of the code.
-
-    Args:
-        problem: data and key.
-        case: the landscape of the problem.
-
-    Returns:
-        The subsets, and value, gradient norm and Hessian eigenvalues at each.
-    """
+    """Stationary subsets, and derivatives of −log p at each, at a random rotation of the code."""
     everything = [EigenSubset(each, mean_of_others(case, each)) for each in subsets(case)]
     loadings = []
     for indices, variance in everything:  # all sets, so that one shape is compiled

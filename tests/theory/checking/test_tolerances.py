@@ -52,6 +52,10 @@ NOISY = np.sqrt(0.75**2 * CORRELATED + 0.25 * 0.75)
 FIT = 0.75 * CORRELATED / NOISY  # singular values under masks of rate a quarter
 MASKED = EPSILON * (np.sqrt(72) + 50) * np.sqrt(CORRELATED[0]) * (3 + NOISY[0] / np.sqrt(3 / 16))
 
+UNIT = SPECTRUM / TOTAL
+NOISE = LEFT / TOTAL / (FEATURES - CODE)  # variance of the noise of probabilistic PCA
+SIZE = EPSILON * (np.sqrt(EXAMPLES * FEATURES + FEATURES**2) + 50)
+
 CODE_GAPS = -np.diff(SPECTRUM[: CODE + 1]).max() / SPECTRUM[0]
 RULE = 16 * EPSILON * np.sqrt(FEATURES * CODE)
 ONLINE = 4 * RULE + 4 * RHO / SIGMA[0]
@@ -97,12 +101,16 @@ TOLERANCES = {
     "single_precision": [
         2 * np.finfo(np.float32).eps * np.sqrt(FEATURES) * LENGTH / np.sqrt(TOTAL)
     ],
-    "probabilistic_pca": [
-        4
-        * EPSILON
-        * (np.sqrt(240 + 36) + 50)
-        * (np.sqrt(FEATURES) + SPECTRUM[0] / (LEFT / (FEATURES - CODE))),
+    "probabilistic_pca": [4 * SIZE * (np.sqrt(FEATURES) + UNIT[0] / NOISE), None],
+    "linear_vae": [8 * SIZE * (np.sqrt(FEATURES) + (UNIT[0] + UNIT[CODE - 1] ** -0.5) / NOISE)] * 2,
+    "posterior_collapse": [
+        8 * SIZE * (np.sqrt(FEATURES) + (UNIT[0] + UNIT[1] ** -0.5) / (UNIT[1] / 2))
+    ]
+    * 2,
+    "rate_distortion": [4 * SIZE * (np.sqrt(FEATURES) + 1 / UNIT[CODE])] * 2,
+    "wasserstein_autoencoder": [
         None,
+        8 * SIZE * (1 + np.sqrt(UNIT[:CODE].sum()) / UNIT[CODE - 1]),
     ],
 }
 
@@ -123,6 +131,8 @@ CONTROLS = {
         KEPT[-1] / 2 / DAMPED,
     ],
     "contractive_optimum": [None, np.linalg.norm(SLOPE) / TIED],
+    "linear_vae": [CODE * (1 - np.log(2)) / 2],
+    "wasserstein_autoencoder": [None, np.sum((np.sqrt(UNIT[:CODE]) - 2) ** 2)],
 }
 
 TESTED_ELSEWHERE = (  # theorems that compile slowly, tested in the files that compile them
@@ -132,6 +142,7 @@ TESTED_ELSEWHERE = (  # theorems that compile slowly, tested in the files that c
     "critical_point_search",
     "sampled_denoising",
     "encoders_bounded_by_pca",
+    "variational_landscape",
 )
 
 
