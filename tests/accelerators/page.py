@@ -132,10 +132,11 @@ def _summary(record: Record) -> str:
     compiled = [row for row in rows if "fault" not in row]
     fit, host = (sum(map(bool, (row[name] for row in compiled))) for name in ("fits", HOST))
     contained, every = record["combinations"]
+    left = record["programs"] - len(rows)
     return (
         f"**{record['target']}: {len(compiled)} of {len(rows)} programs compile, {fit} fit, "
         f"{host} transfer data to the host.** They contain {contained / every:.0%} of the "
-        f"combinations; {record['programs'] - len(rows)} programs are not compiled yet."
+        f"combinations{f'; {left} programs are not compiled yet' if left else ''}."
     )
 
 

@@ -60,6 +60,11 @@ def linear_code(size: int = 1) -> Autoencoder:
     return aejax.dense((FEATURES * size, CODE * size), code_activation=jax.nn.identity)
 
 
+def narrow_code(size: int = 1) -> Autoencoder:
+    """A dense autoencoder with `CODE` linear units in any size, for codes with few values."""
+    return aejax.dense((FEATURES * size, CODE), code_activation=jax.nn.identity)
+
+
 def special_models(size: int = 1) -> dict[str, Autoencoder]:
     """Models of flat examples that wrap a dense one, or constrain its code.
 
@@ -98,8 +103,10 @@ def quantised_models(size: int = 1) -> dict[str, Autoencoder]:
     return {
         "vector-quantised": models.vector_quantised(base, codewords=7, channels=code),
         "residual-quantised": models.residual_quantised(base, depth=2, codewords=4, channels=code),
-        "finite scalar quantised": models.finite_scalar_quantised(linear_code(), levels=(5, 4, 3)),
-        "lookup-free quantised": models.lookup_free_quantised(linear_code(), bits=CODE),
+        "finite scalar quantised": models.finite_scalar_quantised(
+            narrow_code(size), levels=(5, 4, 3)
+        ),
+        "lookup-free quantised": models.lookup_free_quantised(narrow_code(size), bits=CODE),
     }
 
 
@@ -208,7 +215,7 @@ def own_objectives(size: int = 1) -> dict[str, Objective]:
             },
         ),
         "bits with their entropy": aejax.objective(
-            models.lookup_free_quantised(linear_code(size), bits=code),
+            models.lookup_free_quantised(narrow_code(size), bits=CODE),
             losses.squared,
             penalties={"entropy": (0.1, penalties.bit_entropy())},
         ),
