@@ -25,8 +25,8 @@ def importance_weighted(
 
     where ℓ is the reconstruction loss of the objective, so that with weight 1, J = −mean_b bound.
     The first sample is that of the forward pass (`perturbation=posterior.sample`); the others are
-    drawn by `vmap`, so that K samples are decoded in all. In a pass without noise, as in
-    validation, all K are drawn from the key of the penalties, so that J is minus the bound as well.
+    drawn by `vmap`. In a pass without noise, as in validation, all K are drawn from the key of the
+    penalties, so that J is minus the bound as well.
 
     Args:
         loss: −log p(x | z) of each element with its constants, the loss of the objective.

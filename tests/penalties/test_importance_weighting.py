@@ -232,23 +232,6 @@ def test_one_sample_is_the_evidence_lower_bound_with_a_sampled_divergence(x64):
     np.testing.assert_allclose(bound, sampled(params, X, KEY)[0], rtol=1e-12)
 
 
-def test_every_sample_is_decoded_once(x64):
-    """The compiled value costs little more than decoding K samples of each example."""
-    model = aejax.variational((FEATURES, UNITS), decoder_sizes=(UNITS, 512, FEATURES))
-    term = penalties.importance_weighted(LOSS, POSTERIOR, samples=SAMPLES)
-    objective = aejax.objective(
-        model, LOSS, perturbation=POSTERIOR.sample, penalties={"bound": (1.0, term)}
-    )
-    params = model.init(KEY)
-
-    def operations(function, *arguments):
-        return jax.jit(function).lower(*arguments).compile().cost_analysis()["flops"]
-
-    once = operations(model.decode, params, jnp.zeros((len(X), UNITS)))
-    found = operations(lambda params: objective(params, X, KEY)[0], params)
-    assert found < 1.1 * SAMPLES * once
-
-
 def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match="at least 1 sample, got 0"):
         penalties.importance_weighted(LOSS, POSTERIOR, samples=0)
