@@ -10,11 +10,15 @@ from aejax.contracts import check_callable
 from aejax.types import Array, Pass, Penalty, Tracked
 
 
+def _unchanged(tracked: Tracked) -> Array:
+    return tracked
+
+
 def scheduled(
     penalty: Penalty,
     schedule: optax.Schedule,
     *,
-    select: Callable[[Tracked], Array] = jax.nn.identity,
+    select: Callable[[Tracked], Array] = _unchanged,
 ) -> Penalty:
     """A penalty multiplied by a schedule of the step: Ω_t = s(t) Ω, with t = 0 at the first step.
 
@@ -56,7 +60,7 @@ def scheduled(
                 "none; add tracker=trackers.steps()"
             )
         step = select(record.tracked)
-        if jnp.shape(step) != ():
+        if isinstance(step, dict) or jnp.shape(step) != ():
             raise ValueError(
                 "a scheduled penalty needs one step, but its select gives "
                 f"{step if isinstance(step, dict) else f'shape {list(jnp.shape(step))}'}; select "
