@@ -1,6 +1,7 @@
 """Penalties whose weight follows a schedule of the step, which a tracker counts."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from aejax.contracts import check_callable
 from aejax.types import Array, Pass, Penalty, Tracked
 
 
-def _unchanged(tracked: Tracked) -> Array:
+def _unchanged(tracked: Tracked) -> Any:
     return tracked
 
 
