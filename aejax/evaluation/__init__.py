@@ -66,6 +66,10 @@ from aejax.evaluation.posterior_statistics import RateDistortion as RateDistorti
 from aejax.evaluation.posterior_statistics import active_units as active_units
 from aejax.evaluation.posterior_statistics import aggregate_posterior as aggregate_posterior
 from aejax.evaluation.posterior_statistics import rate_and_distortion as rate_and_distortion
+from aejax.evaluation.rate_distortion_curves import RateDistortionCurve as RateDistortionCurve
+from aejax.evaluation.rate_distortion_curves import (
+    annealed_rate_distortion as annealed_rate_distortion,
+)
 from aejax.evaluation.score_estimation import score_estimate as score_estimate
 from aejax.evaluation.seed_comparisons import Comparison as Comparison
 from aejax.evaluation.seed_comparisons import above as above

@@ -82,6 +82,21 @@ def test_restarts_of_codewords_raise_the_usage_of_the_codebook():
     assert names["new"].shape == (128, 64)
 
 
+def test_a_variational_autoencoder_is_evaluated():
+    names = run("evaluate_variational")
+    evidence = -np.mean(names["terms"].rate + names["terms"].distortion)
+    assert evidence + names["standard_error"] < names["mean"] < 0
+    assert -1 < names["bias"] < 0
+    aggregate = names["aggregate"]
+    assert 1 < aggregate.mutual_information_lower <= np.log(1000)
+    assert aggregate.mutual_information_lower < aggregate.mutual_information_upper
+    assert 2 <= names["active"].sum() <= 6
+    assert 0 < names["gap"] < 0.5
+    assert 0 < names["disentanglement"] < 1
+    axes = [len(names[name].axes) for name in ("samples", "traversals", "interpolation")]
+    assert axes == [16, 42, 7]
+
+
 def test_a_scheduled_level_equals_stages_of_fit():
     names = run("noise_levels")
     state, data, optimizer = None, names["x"], names["optimizer"]

@@ -24,6 +24,7 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/binary_and_real_inputs.md",
     "how-to/choose_code_size.md",
     "how-to/compare_runs.md",
+    "how-to/evaluate_variational.md",
     "how-to/named_latents.md",
     "how-to/noise_levels.md",
     "how-to/own_model.md",
