@@ -187,8 +187,8 @@ def _transition(
         return log_p, found, gradient
 
     def leapfrog(state: _Trajectory, _: None) -> tuple[_Trajectory, None]:
-        z, momentum, (_, _, gradient) = state
-        momentum = momentum + size / 2 * gradient
+        z, momentum, values = state
+        momentum = momentum + size / 2 * values[2]
         z = z + size * momentum
         values = evaluate(z)
         return (z, momentum + size / 2 * values[2], values), None
