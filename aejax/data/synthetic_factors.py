@@ -75,8 +75,9 @@ def factor_values(
     Example:
         >>> import jax.numpy as jnp
         >>> from aejax import data
-        >>> data.factor_values(jnp.array([[2, 5, 12, 0, 15]])).round(2).tolist()
-        [[2.0, 1.0, 3.140000104904175, -1.0, 1.0]]
+        >>> values = data.factor_values(jnp.array([[2, 5, 12, 0, 15]]))
+        >>> [round(float(value), 2) for value in values[0]]
+        [2.0, 1.0, 3.14, -1.0, 1.0]
 
     Source: Matthey et al. 2017 (dSprites).
     """
