@@ -23,6 +23,7 @@ API = {
         "aejax.augmentations",
         "aejax.penalties",
         "aejax.posteriors",
+        "aejax.priors",
     ),
     "Data": ("aejax.data",),
     "Training": (
