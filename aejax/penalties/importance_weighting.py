@@ -25,8 +25,8 @@ def importance_weighted(
 
     where ℓ is the reconstruction loss of the objective, so that with weight 1, J = −mean_b bound.
     The first sample is that of the forward pass (`perturbation=posterior.sample`); the others are
-    drawn by `vmap`. In a pass without noise, as in validation, all K are drawn from the key of the
-    penalties, so that J is minus the bound as well.
+    drawn by `vmap`, so that K samples are decoded in all. In a pass without noise, as in
+    validation, all K are drawn from the key of the penalties, so that J is minus the bound as well.
 
     Args:
         loss: −log p(x | z) of each element with its constants, the loss of the objective.
@@ -59,29 +59,28 @@ def importance_weighted(
     bound = iwae() if bound is None else bound
 
     def penalty(record: Pass) -> Array:
-        latents = _latents(posterior, record, samples)
+        given, others = _latents(posterior, record, samples)
 
         def log_weights(*, decoder: bool = True, path: bool = True, density: bool = True) -> Array:
             chosen = record._replace(
                 params=record.params if decoder else jax.lax.stop_gradient(record.params),
                 code=record.code if density else jax.lax.stop_gradient(record.code),
             )
-            drawn = latents if path else jax.lax.stop_gradient(latents)
-            parts = [
-                jax.vmap(lambda z: log_weight(loss, posterior, chosen, z, prior=prior))(part)
-                for part in drawn
-            ]
-            return jnp.concatenate(parts)
+
+            def weight(z: Array) -> Array:
+                z = z if path else jax.lax.stop_gradient(z)
+                return log_weight(loss, posterior, chosen, z, prior=prior)
+
+            # The given sample without `vmap`, so that XLA decodes it once, in the forward pass.
+            return jnp.concatenate([*(weight(z)[None] for z in given), jax.vmap(weight)(others)])
 
         return -bound(log_weights) - reconstruction_losses(loss, record)
 
     return penalty
 
 
-def _latents(posterior: Posterior, record: Pass, samples: int) -> list[Array]:
-    """Samples in one or two arrays [samples, batch, *units]: that of the pass, and the others."""
-    given = [record.latent[None]] if is_sample(record.latent) else []
+def _latents(posterior: Posterior, record: Pass, samples: int) -> tuple[list[Array], Array]:
+    """The sample of the forward pass, if it has one, and the others: [samples, batch, *units]."""
+    given = [record.latent] if is_sample(record.latent) else []
     keys = jax.random.split(record.key, samples - len(given))
-    if not len(keys):
-        return given
-    return [*given, jax.vmap(lambda key: posterior.sample(key, record.code))(keys)]
+    return given, jax.vmap(lambda key: posterior.sample(key, record.code))(keys)

@@ -242,3 +242,29 @@ def test_wrong_arguments_are_refused():
     for groups in (0, 4):
         with pytest.raises(ValueError, match=f"6 samples cannot be divided into {groups} groups"):
             posteriors.mean_of_bounds(jnp.zeros((6, 2)), groups=groups)
+
+
+def operations(*samples):
+    """Operations of the compiled objective, with a bound of each number of samples."""
+    terms = {
+        f"bound of {count}": (
+            1.0,
+            penalties.importance_weighted(losses.bernoulli, POSTERIOR, samples=count),
+        )
+        for count in samples
+    }
+    objective = aejax.objective(
+        aejax.variational((64, 32, 8), posterior=POSTERIOR),
+        losses.bernoulli,
+        perturbation=POSTERIOR.sample,
+        penalties=terms,
+    )
+    params = objective.model.init(jax.random.key(0))
+    value = jax.jit(lambda params: objective(params, jnp.ones((16, 64)), jax.random.key(1))[0])
+    return value.lower(params).compile().cost_analysis()["flops"]
+
+
+def test_the_sample_of_the_forward_pass_is_decoded_once():
+    decode = operations(2) - operations(1)
+    assert operations(1) - operations() < decode / 2
+    assert operations(6) - operations(1) < 5.2 * decode
