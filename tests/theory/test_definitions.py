@@ -17,14 +17,11 @@ from aejax.theory.parameters import biases, component_recovery, symmetry_breakin
 from aejax.theory.solvers import penalised
 from tests.theory.degenerate_data import X
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import verdicts
 
 PROBLEM = theory.pose(X, 3)
 WIDE = theory.pose(with_spectrum(1 / np.arange(1.0, 13)), 5)
 HOLDS, FAILS = "holds", "fails"
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def second_moments(a, b):

@@ -9,6 +9,7 @@ from aejax.theory.checking.certificate import Evidence, Statement, Tolerance, ce
 from aejax.theory.optimum.invariance import change_code, invertible_matrix
 from tests.theory import first
 from tests.theory.degenerate_data import DIGITS, X
+from tests.theory.verdict_checks import verdicts
 
 ALL = range(6)
 
@@ -16,10 +17,6 @@ ALL = range(6)
 @pytest.fixture(scope="module")
 def certificates():
     return first.certificates(DIGITS, 10)
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def test_every_theorem_holds_on_the_digits(certificates):

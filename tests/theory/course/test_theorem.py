@@ -15,13 +15,10 @@ from aejax.theory.course.conditions import encoder_gradient_norm, model_and_loss
 from aejax.theory.solvers.linear_solvers import alternating_least_squares
 from tests.theory.degenerate_data import CENTRED, DATA, DIGITS, X
 from tests.theory.units import assert_no_number_changes
+from tests.theory.verdict_checks import verdicts
 
 HOLDS, NOT_IDENTIFIABLE, NOT_APPLICABLE = "holds", "not identifiable", "not applicable"
 ASSUMPTIONS = ("encoder", "decoder", "centring", "loss")
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 @pytest.fixture(scope="module")

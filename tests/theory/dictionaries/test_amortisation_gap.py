@@ -8,14 +8,11 @@ from sklearn.linear_model import Lasso
 from aejax import theory
 from aejax.theory.dictionaries import amortisation_gap, sparse_coding
 from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.verdict_checks import verdicts
 
 PROBLEM = theory.pose(X, 3)
 DIRECTIONS = amortisation_gap.three_directions(np.eye(2))
 CODES = amortisation_gap.CODES
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def test_the_second_direction_is_the_sum_of_the_others():

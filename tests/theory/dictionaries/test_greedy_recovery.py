@@ -7,14 +7,11 @@ from sklearn.linear_model import orthogonal_mp
 from aejax import theory
 from aejax.theory.dictionaries import greedy_recovery, sparse_coding
 from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
 WITHIN, BEYOND = (greedy_recovery.simplex(np.eye(dimension)) for dimension in (6, 5))
 NOT_APPLICABLE = ["not applicable"] * 2
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def test_a_simplex_has_unit_directions_of_equal_products_and_no_sum():
@@ -85,12 +82,7 @@ CASES = {
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
     answers = theory.greedy_recovery(theory.pose(x, code))
-    assert verdicts(answers) == expected, "\n".join(map(str, answers))
-    for answer in answers:
-        if answer.verdict == "holds":
-            assert answer.residual <= answer.tolerance < answer.control / 1000
-        else:
-            assert answer.residual is None
+    check_verdicts(answers, expected)
 
 
 def test_a_pursuit_that_selects_the_largest_signed_product_fails(monkeypatch):

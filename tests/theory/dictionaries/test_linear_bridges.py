@@ -8,13 +8,10 @@ import scipy.optimize
 from aejax import theory
 from aejax.theory.dictionaries import linear_bridges, transcoder_regression
 from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.verdict_checks import verdicts
 
 PROBLEM = theory.pose(X, 2)
 HOLDS, NO = "holds", "not identifiable"
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def test_scipy_trains_to_reduced_rank_regression():

@@ -9,14 +9,11 @@ from aejax import theory
 from aejax.theory.learning import dynamics
 from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
 S = np.cov(X, rowvar=False, bias=True) / 6
 NOT_APPLICABLE = ["not applicable"] * 3
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 @pytest.fixture(scope="module")
@@ -108,12 +105,7 @@ CASES = {
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
     answers = dynamics.learning_dynamics(theory.pose(x, code))
-    assert verdicts(answers) == expected, "\n".join(map(str, answers))
-    for answer in answers:
-        if answer.verdict == "holds":
-            assert answer.residual <= answer.tolerance < answer.control / 1000
-        else:
-            assert answer.residual is None
+    check_verdicts(answers, expected)
 
 
 def test_modes_too_weak_to_move_are_not_started_and_the_reason_says_so():

@@ -11,14 +11,11 @@ from aejax import theory
 from aejax.theory.learning import encoder_bound, nonlinear_encoders
 from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.units import assert_no_number_changes
+from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
 TANH, LOGISTIC = (nonlinear_encoders.Encoding(f, 0.0) for f in (jnp.tanh, jax.nn.sigmoid))
 NOT_APPLICABLE = ["not applicable"] * 3
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def regressed_loss(code, x):
@@ -124,10 +121,7 @@ CASES = {
 def test_the_verdicts_are_right(name):
     x, code, expected = CASES[name]
     answers = nonlinear_encoders.small_codes(theory.pose(x, code))
-    assert verdicts(answers) == expected, "\n".join(map(str, answers))
-    for answer in answers:
-        if answer.verdict == "holds":
-            assert answer.residual <= answer.tolerance < answer.control / 1000
+    check_verdicts(answers, expected)
 
 
 def test_scores_of_three_values_have_no_cube_and_so_no_fourth_order():

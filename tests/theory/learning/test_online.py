@@ -13,15 +13,12 @@ from aejax.theory.learning.online import online_rules, run_rule
 from aejax.theory.solvers.hebbian import hebbian_update, learn_online
 from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import verdicts
 
 HOLDS = ["holds"] * 2
 NO = "not identifiable"
 NA = "not applicable"
 ONES, UPPER = np.ones((3, 3)), np.triu(np.ones((3, 3)))
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 def update(kernel, rows, mask):

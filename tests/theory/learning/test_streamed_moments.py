@@ -20,13 +20,10 @@ from aejax.theory.learning.streamed_moments import (
 from tests.properties import property_test
 from tests.theory.degenerate_data import DATA, DIGITS, NORMAL
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import verdicts
 
 NO = "not identifiable"
 NA = "not applicable"
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 def assert_moments_of(data, x, *, atol=1e-13):

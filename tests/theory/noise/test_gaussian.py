@@ -14,6 +14,7 @@ from aejax.theory.noise import gaussian, masking, monte_carlo
 from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
+from tests.theory.verdict_checks import verdicts
 
 R = X - X.mean(axis=0)
 S = R.T @ R / len(R)
@@ -22,10 +23,6 @@ VARIANCE = gaussian.noise_variance(PROBLEM)
 CONSTANT = DATA["regular, last feature constant"]
 THEOREMS = (gaussian.gaussian_denoising, masking.masking_denoising, monte_carlo.sampled_denoising)
 NOT_APPLICABLE = ["not applicable"] * 8
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def answers_of(x, code, theorems=THEOREMS):

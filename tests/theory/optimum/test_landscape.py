@@ -9,15 +9,12 @@ from aejax.theory.optimum import critical_points, landscape
 from tests.theory.degenerate_data import DATA, DIGITS
 from tests.theory.spectra import with_spectrum
 from tests.theory.units import assert_no_number_changes
+from tests.theory.verdict_checks import verdicts
 
 SPECTRUM = [6.0, 5.0, 4.0, 2.0, 1.0, 0.5]
 X = with_spectrum(SPECTRUM) + np.arange(6.0)
 PROBLEM = theory.pose(X, 3)
 CASE, _ = landscape.landscape_or_obstacle(PROBLEM)
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 def both(problem):

@@ -17,15 +17,12 @@ from aejax.theory.solvers.lbfgs import minimise
 from aejax.theory.solvers.penalised import kernels
 from tests.theory.degenerate_data import DATA, DIGITS, EIGENVALUES, NORMAL, X
 from tests.theory.units import assert_no_number_changes
+from tests.theory.verdict_checks import verdicts
 
 PROBLEM = theory.pose(X, 3)
 ROWS = PCA(3, svd_solver="full").fit(X).components_
 TOTAL = EIGENVALUES.sum()
 HOLDS, NO = "holds", "not identifiable"
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 def params(encoder, decoder):

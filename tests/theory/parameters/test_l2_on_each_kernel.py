@@ -19,12 +19,9 @@ from aejax.theory.solvers.penalised import (
 )
 from tests.theory.degenerate_data import DATA, DIGITS, EIGENVALUES, X
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import verdicts
 
 HOLDS, NO = "holds", "not identifiable"
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 @pytest.fixture(scope="module")

@@ -10,13 +10,10 @@ from aejax.theory.parameters.tied import tied_loss, train_tied
 from aejax.theory.solvers.lbfgs import minimise
 from tests.theory.degenerate_data import DATA, DIGITS, X
 from tests.theory.spectra import with_spectrum
+from tests.theory.verdict_checks import verdicts
 
 HOLDS = ["holds"] * 2
 NOT_IDENTIFIABLE = "not identifiable"
-
-
-def verdicts(answers):
-    return [answer.verdict for answer in answers]
 
 
 def reference_loss(flat, factor, code=3):

@@ -7,14 +7,11 @@ import scipy.optimize
 from aejax import theory
 from aejax.theory.variational import rate_distortion
 from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.verdict_checks import verdicts
 
 PROBLEM = theory.pose(X, 3)
 VALUES = np.linalg.eigvalsh(np.cov(X, rowvar=False, bias=True))[::-1] / np.var(X, axis=0).sum()
 HOLDS, NA, NO = "holds", "not applicable", "not identifiable"
-
-
-def verdicts(certificates):
-    return [certificate.verdict for certificate in certificates]
 
 
 @pytest.mark.parametrize("distortion", [0.01, 0.2, 0.7, 0.99])
