@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -58,8 +58,8 @@ class Config:
 
     law: data.DictionaryLaw = data.SYNTHSAEBENCH_16K_V2
     """law of the features"""
-    activation: str = "Matryoshka"
-    """activation of the dictionary, `BatchTopK` or `Matryoshka`"""
+    activation: Literal["BatchTopK", "Matryoshka"] = "Matryoshka"
+    """activation of the dictionary, one with published scores"""
     units: int = 4096
     """number of units"""
     k: int = 25
