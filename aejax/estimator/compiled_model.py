@@ -64,14 +64,15 @@ def compile_model(settings: Settings, features: int, dtype: str) -> CompiledMode
 def _model(settings: Settings, features: int, dtype: str) -> Autoencoder:
     return dense(
         (features, *settings.hidden_layer_sizes, settings.n_components),
-        activation=_activation(settings.activation),
-        code_activation=_activation(_code_activation(settings)),
+        activation=activation_function(settings.activation),
+        code_activation=activation_function(_code_activation(settings)),
         tied=settings.tied,
         dtype=dtype,
     )
 
 
-def _activation(given: str | Callable[[Array], Array]) -> Callable[[Array], Array]:
+def activation_function(given: str | Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The activation of a setting, which is its name or the function itself."""
     return registry.activation(given) if isinstance(given, str) else given
 
 

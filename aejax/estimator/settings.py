@@ -55,27 +55,38 @@ def settings_of(given: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: if a value has the wrong type. Names and ranges are checked where used.
     """
-    plain: dict[str, Any] = {
-        "n_components": as_integer("n_components", given["n_components"], "units"),
-        "hidden_layer_sizes": _sizes(given["hidden_layer_sizes"]),
-        "tied": as_bool("tied", given["tied"]),
-        "penalties": _penalties(given["penalties"]),
-        "learning_rate": _learning_rate(given["learning_rate"]),
-    }
+    plain = shared_settings(given)
     for name in ("corruption_level", "l2", "l1", "sparsity", "rho", "contraction"):
         plain[name] = as_float(name, given[name])
     for name, kind, matches in (
-        ("activation", "a name or a function", callable),
         ("code_activation", "a name, a function or None", lambda v: v is None or callable(v)),
-        ("loss", "a name or an aejax.Loss", lambda v: isinstance(v, Loss)),
         ("corruption", "a name or a function (key, x) -> x", callable),
-        ("optimizer", "a name", lambda _: False),
     ):
-        value = given[name]
-        if not (isinstance(value, str) or matches(value)) or not _hashable(value):
-            raise ValueError(f"{name} must be {kind}, hashable, got {value!r}")
-        plain[name] = value
-    return Settings(**plain)
+        plain[name] = _named(given, name, kind, matches)
+    tied, penalties = as_bool("tied", given["tied"]), _penalties(given["penalties"])
+    return Settings(**plain, tied=tied, penalties=penalties)
+
+
+def shared_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that the compiled models of all estimators have, by name.
+
+    Args:
+        given: parameters of an estimator, from `get_params`.
+
+    Returns:
+        The settings, with NumPy and JAX scalars converted to Python's, and sizes to a tuple.
+
+    Raises:
+        ValueError: if a value has the wrong type.
+    """
+    return {
+        "n_components": as_integer("n_components", given["n_components"], "units"),
+        "hidden_layer_sizes": _sizes(given["hidden_layer_sizes"]),
+        "learning_rate": _learning_rate(given["learning_rate"]),
+        "activation": _named(given, "activation", "a name or a function", callable),
+        "loss": _named(given, "loss", "a name or an aejax.Loss", lambda v: isinstance(v, Loss)),
+        "optimizer": _named(given, "optimizer", "a name", lambda _: False),
+    }
 
 
 def schedule_of(given: Mapping[str, Any]) -> Schedule:
@@ -181,6 +192,14 @@ def _weighted(name: Any, pair: Any) -> tuple[float, Any]:
             f"a penalty must be hashable and its name a string, got {name!r}: {pair[1]!r}"
         )
     return as_float(f"the weight of penalty {name!r}", pair[0]), pair[1]
+
+
+def _named(given: Mapping[str, Any], name: str, kind: str, matches: Callable[[Any], bool]) -> Any:
+    """A hashable setting that is a name, or that matches."""
+    value = given[name]
+    if not (isinstance(value, str) or matches(value)) or not _hashable(value):
+        raise ValueError(f"{name} must be {kind}, hashable, got {value!r}")
+    return value
 
 
 def _hashable(value: Any) -> bool:

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import jax
 
 from aejax import losses, penalties, registry
-from aejax.estimator.compiled_model import CompiledModel
-from aejax.estimator.settings import as_float, as_integer, settings_of
+from aejax.estimator.compiled_model import CompiledModel, activation_function
+from aejax.estimator.settings import as_float, as_integer, shared_settings
 from aejax.models import variational, with_shared_variance
 from aejax.objectives import Objective, noiseless, objective
 from aejax.posteriors import diagonal_gaussian
 from aejax.training import init_state
-from aejax.types import Array, Autoencoder, Batch, Loss, Params
+from aejax.types import Array, Autoencoder, Batch, Loss, Params, Penalty
 
 SCORE_SAMPLES = 64
 """Number of samples of the bound on log p(x)."""
@@ -49,18 +49,8 @@ def variational_settings_of(given: Mapping[str, Any]) -> VariationalSettings:
         ValueError: if a value has the wrong type, or β or the free bits are combined with several
             samples.
     """
-    shared = settings_of(
-        {
-            "code_activation": None,
-            "tied": False,
-            "corruption": "none",
-            "penalties": None,
-            **dict.fromkeys(("corruption_level", "l2", "l1", "sparsity", "rho", "contraction"), 0),
-            **given,
-        }
-    )
     found = VariationalSettings(
-        **{name: getattr(shared, name) for name in _SHARED},
+        **shared_settings(given),
         beta=as_float("beta", given["beta"]),
         free_bits=as_float("free_bits", given["free_bits"]),
         n_samples=as_integer("n_samples", given["n_samples"], "samples"),
@@ -93,22 +83,19 @@ def compile_variational(settings: VariationalSettings, features: int, dtype: str
     posterior, loss = diagonal_gaussian(), _loss(settings.loss)
     model = _model(settings, features, dtype)
 
-    def bounded(samples: int) -> Objective:
-        term = penalties.importance_weighted(loss, posterior, samples=samples)
-        return objective(
-            model, loss, perturbation=posterior.sample, penalties={"bound": (1.0, term)}
-        )
+    def bounded(samples: int) -> Penalty:
+        return penalties.importance_weighted(loss, posterior, samples=samples)
 
-    trained = bounded(settings.n_samples)
+    def composed(name: str, weight: float, term: Penalty) -> Objective:
+        terms = {name: (weight, term)}
+        return objective(model, loss, perturbation=posterior.sample, penalties=terms)
+
     if settings.n_samples == 1:
         term = penalties.divergence(posterior, free_bits=settings.free_bits)
-        trained = objective(
-            model,
-            loss,
-            perturbation=posterior.sample,
-            penalties={"divergence": (settings.beta, term)},
-        )
-    score = noiseless(bounded(SCORE_SAMPLES))
+        trained = composed("divergence", settings.beta, term)
+    else:
+        trained = composed("bound", 1.0, bounded(settings.n_samples))
+    score = noiseless(composed("bound", 1.0, bounded(SCORE_SAMPLES)))
     optimizer = registry.optimizer(settings.optimizer, settings.learning_rate)
 
     def encode(params: Params, x: Array) -> Array:
@@ -129,16 +116,6 @@ def compile_variational(settings: VariationalSettings, features: int, dtype: str
     )
 
 
-_SHARED = (
-    "n_components",
-    "hidden_layer_sizes",
-    "activation",
-    "loss",
-    "optimizer",
-    "learning_rate",
-)
-"""Settings that the estimator of an autoencoder has too."""
-
 _LOSSES: Mapping[str, Loss] = {
     "gaussian": losses.gaussian_with_variance(),
     "bernoulli": losses.bernoulli,
@@ -155,10 +132,9 @@ def _loss(given: str | Loss) -> Loss:
 
 
 def _model(settings: VariationalSettings, features: int, dtype: str) -> Autoencoder:
-    activation = settings.activation
     model = variational(
         (features, *settings.hidden_layer_sizes, settings.n_components),
-        activation=registry.activation(activation) if isinstance(activation, str) else activation,
+        activation=activation_function(settings.activation),
         dtype=dtype,
     )
     return with_shared_variance(model) if settings.loss == "gaussian" else model

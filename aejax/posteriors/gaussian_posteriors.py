@@ -83,14 +83,7 @@ def diagonal_gaussian() -> Posterior:
         return (jnp.expm1(code.log_variance) - code.log_variance + jnp.square(code.mean)) / 2
 
     return Posterior(
-        lambda units: 2 * units,
-        code,
-        sample,
-        log_density,
-        lambda code: code.mean,
-        divergence,
-        log_standard_normal,
-        _sample_standard_normal,
+        lambda units: 2 * units, code, sample, log_density, _mean, divergence, *_STANDARD_NORMAL
     )
 
 
@@ -147,10 +140,9 @@ def full_covariance_gaussian() -> Posterior:
         code,
         sample,
         log_density,
-        lambda code: code.mean,
+        _mean,
         divergence,
-        log_standard_normal,
-        _sample_standard_normal,
+        *_STANDARD_NORMAL,
     )
 
 
@@ -168,6 +160,14 @@ def log_standard_normal(z: Array) -> Array:
 
 def _sample_standard_normal(key: Key, shape: Sequence[int]) -> Array:
     return jax.random.normal(key, tuple(shape))
+
+
+_STANDARD_NORMAL = (log_standard_normal, _sample_standard_normal)
+"""Log density and sampler of the prior of both posteriors."""
+
+
+def _mean(code: Gaussian | CholeskyGaussian) -> Array:
+    return code.mean
 
 
 def _sum_over_units(values: Array) -> Array:
