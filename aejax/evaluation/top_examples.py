@@ -28,7 +28,7 @@ class TopExamples(NamedTuple):
 
 
 def top_examples(
-    codes: Iterable[Float[Array | np.ndarray, "batch units"]], *, count: int = 10
+    codes: Iterable[Float[Array | np.ndarray, "_ units"]], *, count: int = 10
 ) -> TopExamples:
     """Examples with the largest activations of each latent, over a stream of codes.
 

@@ -3,7 +3,8 @@
 Calling an exported function needs JAX but not aejax:
 `export.deserialize(bytearray(Path("encode.stablehlo").read_bytes())).call(x)`, after
 `from jax import export`. Codes with custom pytree classes need the module that defines the classes
-to be imported first: `aejax.layers.resampling` for SegNet, `aejax.models` for normalised examples.
+to be imported first: `aejax.layers.resampling` for SegNet, `aejax.models` for normalised examples,
+`aejax.posteriors` for posteriors, `aejax.layers.codebooks` for quantised codes.
 """
 
 from collections.abc import Callable, Iterable, Sequence

@@ -74,7 +74,7 @@ def variational(
 
     def decode(params: Params, code: Array) -> Array:
         output = decoder.decode(params, code)
-        return output.reshape(len(output), features, outputs) if outputs > 1 else output
+        return output.reshape(output.shape[0], features, outputs) if outputs > 1 else output
 
     return with_posterior(encoder, decoder._replace(decode=decode), posterior)
 

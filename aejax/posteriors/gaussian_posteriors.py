@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 from jax.scipy.linalg import solve_triangular
 
 from aejax.posteriors.posterior_types import Posterior
@@ -36,6 +37,12 @@ class CholeskyGaussian(NamedTuple):
 
     mean: Array
     cholesky: Array
+
+
+for _code in (Gaussian, CholeskyGaussian):
+    export.register_namedtuple_serialization(
+        _code, serialized_name=f"aejax.posteriors.{_code.__name__}"
+    )
 
 
 def diagonal_gaussian() -> Posterior:
@@ -118,7 +125,7 @@ def full_covariance_gaussian() -> Posterior:
         rows, columns = np.tril_indices(units)
         bounds = tuple(bound / 2 for bound in LOG_VARIANCE_RANGE)
         diagonal = jnp.exp(jnp.clip(entries[:, rows == columns], *bounds))
-        cholesky = jnp.zeros((len(output), units, units), output.dtype)
+        cholesky = jnp.zeros((output.shape[0], units, units), output.dtype)
         cholesky = cholesky.at[:, rows, columns].set(entries)
         return CholeskyGaussian(mean, cholesky.at[:, *np.diag_indices(units)].set(diagonal))
 

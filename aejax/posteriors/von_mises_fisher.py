@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import export
 
 from aejax.posteriors.posterior_types import Posterior
 from aejax.types import Array, Key
@@ -35,6 +36,11 @@ class VonMisesFisher(NamedTuple):
 
     direction: Array
     concentration: Array
+
+
+export.register_namedtuple_serialization(
+    VonMisesFisher, serialized_name="aejax.posteriors.VonMisesFisher"
+)
 
 
 def von_mises_fisher() -> Posterior:

@@ -8,6 +8,7 @@ import pytest
 import aejax
 from aejax.interchange import deserialise, serialise
 from aejax.models import mixed_precision
+from aejax.posteriors import diagonal_gaussian, full_covariance_gaussian, von_mises_fisher
 from tests.contract.rows import DENSE, ROWS, SEGNET, random_x
 
 MODELS = {row.name: row for row in ROWS if row.signatures[0][1] == "key"}
@@ -46,6 +47,13 @@ def test_a_decoder_of_a_tree_is_exported(tmp_path):
     params = SEGNET.init(jax.random.key(0))
     code = SEGNET.encode(params, random_x(jax.random.key(1), (3, 5, 1)))
     assert_exported(tmp_path, lambda code: SEGNET.decode(params, code), code)
+
+
+@pytest.mark.parametrize("make", [diagonal_gaussian, full_covariance_gaussian, von_mises_fisher])
+def test_codes_of_posteriors_are_exported(tmp_path, make):
+    posterior = make()
+    output = random_x(jax.random.key(0), (3, posterior.outputs(3)))
+    assert_exported(tmp_path, posterior.code, output)
 
 
 def test_a_low_precision_model_is_exported(tmp_path):

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jaxtyping import TypeCheckError
 
 import aejax
 from aejax import checkpoints, losses, penalties, posteriors, trackers, training
@@ -197,8 +198,8 @@ def test_wrong_trackers_are_refused():
     combined = annealed(tracker=trackers.combined({"steps": trackers.steps()}))
     with pytest.raises(ValueError, match="select the state"):
         combined(combined.model.init(KEY), X, KEY)
-    for wrong in ({}, {"a": None}):
-        with pytest.raises(ValueError, match="one or more trackers"):
-            trackers.combined(wrong)
-    with pytest.raises(ValueError, match=r"must be an aejax\.Tracker"):
-        trackers.combined({"steps": trackers.steps})
+    with pytest.raises(ValueError, match="one or more trackers"):
+        trackers.combined({})
+    for wrong in (None, trackers.steps):
+        with pytest.raises((ValueError, TypeCheckError), match="trackers"):
+            trackers.combined({"steps": wrong})
