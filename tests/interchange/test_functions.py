@@ -52,7 +52,7 @@ def test_a_decoder_of_a_tree_is_exported(tmp_path):
 @pytest.mark.parametrize("make", [diagonal_gaussian, full_covariance_gaussian, von_mises_fisher])
 def test_codes_of_posteriors_are_exported(tmp_path, make):
     posterior = make()
-    output = random_x(jax.random.key(0), (3, posterior.outputs(3)))
+    output = random_x(jax.random.key(0), (posterior.outputs(3),))
     assert_exported(tmp_path, posterior.code, output)
 
 
