@@ -1,6 +1,18 @@
 """Sparse dictionaries of SAELens for the comparison on known features, by its own trainer.
 
 A dictionary is judged as its users load it: saved for inference, and read again.
+
+JumpReLU starts with directions of norm 1 (`decoder_init_norm`), as that of aejax does. With SAELens's
+default of 0.1, the pre-activations of these samples lie below the kernel's window around a threshold
+of 1: nothing moves the thresholds, and nearly all units die. These settings were tried on the draw
+on which learning rates are chosen, at the highest of them:
+
+- norm 1: alive, with the highest F1;
+- norm 1 and normalised activations (`expected_average_only_in`): alive, the same F1 to a hundredth;
+- norm 1 and the estimated gradient of the pre-activations (`jumprelu_ste_to_input`): a seventh of
+  the units dead, lower F1;
+- norm 0.1 and an initial threshold of 0.1: alive, L0 below its target, lower F1;
+- norm 0.1, the default threshold and bandwidth of SAELens, and a warm-up of L0: the same.
 """
 
 import tempfile
@@ -23,6 +35,7 @@ SETTINGS: dict[str, tuple[str, Callable[[Sizes, float], dict[str, Any]]]] = {
     "JumpReLU": (
         "JumpReLUTrainingSAE",
         lambda _, k: {
+            "decoder_init_norm": 1.0,
             "jumprelu_init_threshold": BANDWIDTH,
             "jumprelu_bandwidth": BANDWIDTH,
             "jumprelu_sparsity_loss_mode": "quadratic",
