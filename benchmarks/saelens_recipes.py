@@ -2,10 +2,10 @@
 
 A dictionary is judged as its users load it: saved for inference, and read again.
 
-JumpReLU starts with directions of norm 1 (`decoder_init_norm`), as that of aejax does. With SAELens's
-default of 0.1, the pre-activations of these samples lie below the kernel's window around a threshold
-of 1: nothing moves the thresholds, and nearly all units die. These settings were tried on the draw
-on which learning rates are chosen, at the highest of them:
+JumpReLU starts with directions of norm 1 (`decoder_init_norm`), as that of aejax does. With the
+default of SAELens, 0.1, the pre-activations of these samples lie below the kernel's window around a
+threshold of 1: nothing moves the thresholds, and nearly all units die. These settings were tried on
+the draw on which learning rates are chosen, at the highest of them:
 
 - norm 1: alive, with the highest F1;
 - norm 1 and normalised activations (`expected_average_only_in`): alive, the same F1 to a hundredth;
