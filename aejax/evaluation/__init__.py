@@ -45,6 +45,7 @@ from aejax.evaluation.disentanglement import separated_predictability as separat
 from aejax.evaluation.feature_hierarchies import Absorption as Absorption
 from aejax.evaluation.feature_hierarchies import absorption as absorption
 from aejax.evaluation.feature_hierarchies import split_parents as split_parents
+from aejax.evaluation.frechet_distance import frechet_distance as frechet_distance
 from aejax.evaluation.hashing import HammingBalls as HammingBalls
 from aejax.evaluation.hashing import hamming_balls as hamming_balls
 from aejax.evaluation.hashing import precision_at as precision_at

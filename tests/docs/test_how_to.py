@@ -95,6 +95,7 @@ def test_a_variational_autoencoder_is_evaluated():
     assert 0 < names["disentanglement"] < 1
     axes = [len(names[name].axes) for name in ("samples", "traversals", "interpolation")]
     assert axes == [16, 42, 7]
+    assert 0 < names["of_data"] < names["of_samples"]
 
 
 def test_a_scheduled_level_equals_stages_of_fit():
