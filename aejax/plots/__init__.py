@@ -36,3 +36,4 @@ from aejax.plots.style import PAPER as PAPER
 from aejax.plots.style import figure_style as figure_style
 from aejax.plots.sweep_figures import code_sizes as code_sizes
 from aejax.plots.sweep_figures import parallel_coordinates as parallel_coordinates
+from aejax.plots.usage_curves import usage_curves as usage_curves

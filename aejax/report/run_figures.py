@@ -51,19 +51,18 @@ def run_figures(
     """
     if history:
         yield learning_curves(history)
-    code = np.asarray(_encode(run, examples.batch.x))
     like, is_comparable = code_like(run), has_comparable_output(run)
+    code = np.asarray(_encode(run, examples.batch.x)) if has_units(like) else None
     if is_image_shape(run.about.feature_shape) and is_comparable:
-        is_array = isinstance(like, jax.ShapeDtypeStruct)
-        baseline = "the code is a tree of arrays"
-        if is_array:
+        baseline = "the code is discrete" if code is None else "the code is a tree of arrays"
+        if code is not None and isinstance(like, jax.ShapeDtypeStruct):
             baseline = report_baseline(x_train, code.shape[1])
         yield from _images(run, examples.batch, baseline)
-        if has_units(like):
+        if code is not None:
             yield _traversals(run, code, like)
     if is_comparable:
         yield _error_histogram(run, examples)
-    if has_units(like):
+    if code is not None:
         yield from _codes(run, examples, code)
 
 

@@ -22,6 +22,12 @@ from aejax.runs.dictionary_objective import (
     make_dictionary,
 )
 from aejax.runs.factories import call_factory
+from aejax.runs.quantised_objective import (
+    is_quantised,
+    quantisation_penalties,
+    quantise_code_of,
+    with_averaged_codebook,
+)
 from aejax.runs.variational_objective import (
     binarisation,
     is_variational,
@@ -104,6 +110,8 @@ def make_model(training: Training, shape: tuple[int, ...], *, in_use: bool = Tru
         code_activation=registry.activation(code_activation),
         tied=training.tied,
     )
+    if is_quantised(training):
+        return quantise_code_of(model, training)
     return with_linear_path(model, features, sizes[-1]) if training.linear_path else model
 
 
@@ -112,6 +120,7 @@ def linear_path_conflict(training: Training) -> str | None:
     _, code_activation = _activations(training)
     conflicts = {
         "--variational.posterior": is_variational(training),
+        "--quantised.quantiser": is_quantised(training),
         "--channels": bool(training.channels),
         "--tied": training.tied,
         f"--code-activation {code_activation}": code_activation != "identity",
@@ -168,7 +177,9 @@ def make_optimizer(
     clip = optax.identity() if training.clip is None else optax.clip_by_global_norm(training.clip)
     optimizer = optax.chain(clip, registry.optimizer(training.optimizer, schedule))
     constraints = dictionary_constraints(training.dictionary)
-    return constrained(optimizer, *constraints) if constraints else optimizer
+    if constraints:
+        return constrained(optimizer, *constraints)
+    return with_averaged_codebook(optimizer, training)
 
 
 def make_augmentation(settings: AffineAugmentation) -> Augmentation | None:
@@ -271,6 +282,10 @@ def _penalties(training: Training, loss: Loss) -> dict[str, tuple[float, Penalty
                 "only --penalty.l2"
             )
         named = variational_penalties(training, loss)
+    elif is_quantised(training):
+        if weights.l1 or weights.sparsity or weights.contraction:
+            raise ValueError("the code is discrete: of the penalties, it has only --penalty.l2")
+        named = quantisation_penalties(training.quantised)
     return named | registry.weighted_penalties(
         {
             "l2": weights.l2,

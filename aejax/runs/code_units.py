@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from aejax.layers.codebooks import Quantised
+from aejax.posteriors import CholeskyGaussian, Gaussian, VonMisesFisher
 from aejax.runs.inference import TrainedRun
 from aejax.types import Array, Code
 
@@ -22,6 +24,25 @@ def code_like(run: TrainedRun) -> Code:
     """
     example = jax.ShapeDtypeStruct((1, *run.input_shape), run.dtype)
     return jax.eval_shape(run.objective.model.encode, run.params, example)
+
+
+def array_of(code: Code) -> Any:
+    """The array that stands for a code in files and in the sizes of codes.
+
+    Args:
+        code: code of a model, or its shapes.
+
+    Returns:
+        The indices of a discrete code, the mean or the direction of a posterior, else the code.
+    """
+    match code:
+        case Quantised():
+            return code.indices
+        case Gaussian() | CholeskyGaussian():
+            return code.mean
+        case VonMisesFisher():
+            return code.direction
+    return code
 
 
 def count_units(like: Code) -> int:

@@ -10,7 +10,7 @@ from aejax.runs.sweep_grid import PENALTY_WEIGHTS
 OBJECTIVE_SETTINGS = (
     *("loss", "factory", "dictionary.activation", "dictionary.prefixes", "penalty.rho"),
     *("variational.posterior", "variational.samples", "variational.free_bits"),
-    "variational.binarise",
+    *("variational.binarise", "quantised.quantiser"),
     *PENALTY_WEIGHTS,
 )
 """Settings that change the minimised function, so that losses cannot be compared."""

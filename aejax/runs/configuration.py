@@ -17,6 +17,7 @@ from aejax.data.missing_values import Missing
 from aejax.runs.dictionary_settings import DictionarySettings, check_dictionary
 from aejax.runs.factories import short_factory
 from aejax.runs.json_files import json_text
+from aejax.runs.quantisation_settings import QuantisationSettings, check_quantisation
 from aejax.runs.variational_settings import VariationalSettings, check_variational
 
 Scale = Literal["unit-range", "standardise", "common-scale", "none"]
@@ -24,13 +25,14 @@ Scale = Literal["unit-range", "standardise", "common-scale", "none"]
 TUPLES = "sizes", "decoder_sizes", "channels", "ignore"
 """Settings that are lists in JSON."""
 
-PARTS = "augmentation", "penalty", "dictionary", "variational"
+PARTS = "augmentation", "penalty", "dictionary", "variational", "quantised"
 """Settings that are records of settings."""
 
 OBJECTIVE_SETTINGS = (
     *("sizes", "code", "decoder_sizes", "channels", "activation", "code_activation", "tied"),
     *("refinement_steps", "refinement_rate", "loss", "corruption", "corruption_level"),
-    *("augmentation", "penalty", "dictionary", "variational", "precision", "linear_path"),
+    *("augmentation", "penalty", "dictionary", "variational", "quantised", "precision"),
+    "linear_path",
 )
 """Settings of the model, loss and noise, which a factory replaces."""
 
@@ -135,6 +137,8 @@ class Options:
     """settings of a sparse dictionary"""
     variational: VariationalSettings = field(default_factory=VariationalSettings)
     """settings of a variational autoencoder"""
+    quantised: QuantisationSettings = field(default_factory=QuantisationSettings)
+    """settings of a discrete code"""
     precision: Literal["full", "mixed"] = "full"
     """float32, or mixed: bfloat16 layers with float32 parameters and losses"""
     optimizer: registry.Optimizer = "adam"
@@ -242,6 +246,8 @@ def fixed_settings(training: Training) -> dict[str, Any]:
         del settings["dictionary"]
     if training.variational.posterior is None:
         del settings["variational"]
+    if training.quantised.quantiser is None:
+        del settings["quantised"]
     parts = {part: settings.pop(part) for part in PARTS if part in settings}
     return settings | {
         f"{part}.{name}": value for part, found in parts.items() for name, value in found.items()
@@ -268,7 +274,8 @@ def loads(text: str) -> Training:
             **{name: tuple(settings[name]) for name in TUPLES if name in settings},
             "augmentation": build_record(AffineAugmentation, settings["augmentation"]),
             "penalty": build_record(Penalties, settings["penalty"]),
-            "dictionary": _dictionary(settings.get("dictionary", {})),
+            "dictionary": _listed(DictionarySettings, settings.get("dictionary", {})),
+            "quantised": _listed(QuantisationSettings, settings.get("quantised", {})),
             "variational": build_record(VariationalSettings, settings.get("variational", {})),
         }
         return build_record(Training, settings)
@@ -317,7 +324,21 @@ def check(options: Options) -> None:
             raise ValueError(f"{rule}, got {getattr(options, setting.replace('-', '_'))}")
     check_form(image_form(options))
     check_dictionary(options.dictionary)
+    _check_one_family(options)
     check_variational(options.variational)
+    check_quantisation(options.quantised)
+
+
+def _check_one_family(options: Options) -> None:
+    """Refuse settings of several kinds of code."""
+    families = {
+        "--dictionary.activation": options.dictionary.activation,
+        "--variational.posterior": options.variational.posterior,
+        "--quantised.quantiser": options.quantised.quantiser,
+    }
+    given = [option for option, name in families.items() if name is not None]
+    if len(given) > 1:
+        raise ValueError(f"the code has one kind: say one of {', '.join(given)}")
 
 
 def image_form(options: Options) -> ImageForm:
@@ -335,13 +356,14 @@ def _as_json(training: Training) -> dict[str, Any]:
     settings = dataclasses.asdict(training)
     settings["data_dir"] = None if training.data_dir is None else str(training.data_dir)
     settings["dictionary"]["prefixes"] = list(training.dictionary.prefixes)
+    settings["quantised"]["levels"] = list(training.quantised.levels)
     return settings | {name: list(settings[name]) for name in TUPLES}
 
 
-def _dictionary(values: dict[str, Any]) -> DictionarySettings:
-    """Settings of a dictionary from JSON, which has lists in place of tuples."""
-    prefixes = tuple(values.get("prefixes", ()))
-    return build_record(DictionarySettings, values | {"prefixes": prefixes})
+def _listed(kind: type, values: dict[str, Any]) -> Any:
+    """Settings of a part from JSON, which has lists in place of tuples."""
+    lists = {name: tuple(each) for name, each in values.items() if isinstance(each, list)}
+    return build_record(kind, values | lists)
 
 
 def build_record(kind: type, values: Any) -> Any:

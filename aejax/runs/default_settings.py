@@ -8,6 +8,7 @@ from aejax import registry
 from aejax.runs.builders import linear_path_conflict
 from aejax.runs.configuration import Options, Scale, Training, check
 from aejax.runs.dictionary_settings import complete_dictionary
+from aejax.runs.quantisation_settings import complete_quantisation, group_size
 from aejax.training.batches import resolve_batch_size
 
 HIDDEN_UNITS = 128
@@ -64,6 +65,8 @@ def complete(options: Options, facts: DataFacts) -> Training:
     if options.dictionary.activation is not None and len(layers["sizes"]) == 2:
         found = complete_dictionary(options.dictionary, *layers["sizes"])
         layers |= {"dictionary": found}
+    if layers["sizes"]:
+        layers |= {"quantised": complete_quantisation(options.quantised, layers["sizes"][-1])}
     if isinstance(options, Training):
         size = resolve_batch_size(options.batch_size, facts.train_size)
         return replace(options, **layers, batch_size=size)
@@ -87,12 +90,16 @@ def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
     features, code = prod(facts.shape), options.code
     sizes, decoder_sizes = options.sizes, options.decoder_sizes
     is_dictionary = options.dictionary.activation is not None
-    is_open = not isinstance(options, Training) or is_dictionary
+    is_quantised = options.quantised.quantiser is not None
+    is_open = not isinstance(options, Training) or is_dictionary or is_quantised
     if not sizes and (code is not None or is_open):
         default = min(MAX_CODE, max(1, features // FEATURES_PER_CODE_UNIT))
         sizes = (features, HIDDEN_UNITS, default)
         if is_dictionary:
             sizes = (features, UNITS_PER_FEATURE * features)
+        elif is_quantised:
+            group = group_size(options.quantised)
+            sizes = (*sizes[:-1], max(1, default // group) * group)
     if code is not None:
         sizes = (*sizes[:-1], code)
         decoder_sizes = (code, *decoder_sizes[1:]) if decoder_sizes else ()
@@ -104,6 +111,8 @@ def _activations(options: Options, sizes: tuple[int, ...]) -> dict[str, Any]:
     code_activation = options.code_activation
     if options.dictionary.activation is not None:
         return {"activation": options.activation or "relu", "code_activation": code_activation}
+    if options.quantised.quantiser is not None and code_activation is None:
+        code_activation = "identity"
     if options.activation is None and code_activation is None:
         has_hidden_layers = len(sizes) > 2 or options.channels
         is_penalised = options.penalty.sparsity or options.penalty.contraction

@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.models import start_as_pca
+from aejax.runs.builders import make_trained_objective
 from aejax.runs.configuration import Training
 from aejax.runs.examples import Examples
+from aejax.runs.quantised_objective import codebook_start, has_codebook
 from aejax.theory.analysis.pca import leading_components
 from aejax.training import TrainState
 from aejax.types import Array, Params
@@ -32,7 +34,8 @@ def start_from_data(configuration: Training, examples: Examples, state: TrainSta
 def data_start(configuration: Training, examples: Examples) -> Callable[[Params], Params] | None:
     """Make the function that starts parameters from the train examples.
 
-    The linear path beside the layers starts as PCA, the centre of a dictionary as the mean.
+    The linear path beside the layers starts as PCA, the centre of a dictionary as the mean, and a
+    codebook as codes of train examples.
     Validation examples are left out, so that early stopping sees the true error of PCA.
 
     Args:
@@ -46,6 +49,9 @@ def data_start(configuration: Training, examples: Examples) -> Callable[[Params]
     if configuration.dictionary.activation is not None:
         mean = np.mean(examples.train_sample(), axis=0, dtype=np.float64)
         return partial(_centred, mean=jnp.asarray(mean))
+    if has_codebook(configuration):
+        objective = make_trained_objective(configuration, examples.shape, examples.columns)
+        return codebook_start(objective.model, examples.train_sample())
     return _pca_start(configuration, examples) if configuration.linear_path else None
 
 

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax.data.example_blocks import blocks
-from aejax.runs.code_units import code_like, count_units
+from aejax.runs.code_units import array_of, code_like, count_units
+from aejax.runs.codeword_usage import has_indices, usage_of_run
 from aejax.runs.examples import Examples
 from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.pca_baseline import fit_pca_baseline, project
@@ -31,11 +32,11 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
         Contents of `metrics.json`. "pca_method" is "exact", "randomised, N passes" (see
         `truncated_pca`), "skipped" (also for a code that is a tree of arrays), or None if PCA would
         reconstruct the train data exactly. "active_units", the mean number of units that are not
-        0, is that of a dictionary, which is not compared with PCA. Missing values of weight zero
-        are left out of the errors.
+        0, is that of a dictionary, which is not compared with PCA. "quantised" has the usage of the
+        values of a discrete code. Missing values of weight zero are left out of the errors.
     """
     like = code_like(run)
-    units, is_array = count_units(like), isinstance(like, jax.ShapeDtypeStruct)
+    units, is_array = count_units(array_of(like)), isinstance(like, jax.ShapeDtypeStruct)
     reconstructed = partial(compiled_reconstruct, run.objective, run.params)
     test_examples, test_error = mean_error(reconstructed, examples.test_batches())
     is_dictionary = run.configuration.dictionary.activation is not None
@@ -48,6 +49,7 @@ def measure(run: Run, examples: Examples, *, pca: bool = True) -> dict[str, Any]
         "step": run.step,
         "test_error": test_error,
         **({"active_units": _active_units(run, examples)} if is_dictionary else {}),
+        **({"quantised": _usage(run, examples)} if has_indices(run) else {}),
         **(_pca_baseline(examples, units) if pca and is_array else PCA_SKIPPED),
     }
 
@@ -95,13 +97,25 @@ def pca_error(
 
 def _active_units(run: Run, examples: Examples) -> float:
     """Mean number of units of the test examples that are not 0."""
-    encode = jax.jit(run.objective.model.encode)
     count, active = 0, 0
+    for code in _codes(run, examples):
+        count, active = count + len(code), active + int(np.count_nonzero(code))
+    return active / count
+
+
+def _usage(run: Run, examples: Examples) -> dict[str, Any]:
+    """Usage of the values of a discrete code by the test examples."""
+    usage = usage_of_run(run, np.concatenate([*_codes(run, examples)]))._asdict()
+    del usage["counts"]
+    return usage
+
+
+def _codes(run: Run, examples: Examples) -> Iterator[np.ndarray]:
+    """Codes of the test examples in blocks, of a discrete code the indices."""
+    encode = jax.jit(lambda params, x: array_of(run.objective.model.encode(params, x)))
     for batch in examples.test_batches():
         for block in batch_blocks(batch):
-            code = np.asarray(encode(run.params, jnp.asarray(block.x)))
-            count, active = count + len(code), active + int(np.count_nonzero(code))
-    return active / count
+            yield np.asarray(encode(run.params, jnp.asarray(block.x)))
 
 
 def _pca_baseline(examples: Examples, units: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from aejax.runs.configuration import AffineAugmentation, Penalties, Training
 from aejax.runs.dictionary_settings import DictionaryActivation, DictionarySettings
+from aejax.runs.quantisation_settings import QuantisationSettings, QuantiserName
 from aejax.runs.variational_settings import VariationalSettings
 
 RecipeName = Literal[
@@ -21,6 +22,9 @@ RecipeName = Literal[
     "convolutional",
     "variational",
     "importance-weighted",
+    "vector-quantised",
+    "residual-quantised",
+    "finite-scalar-quantised",
     "relu-dictionary",
     "topk-dictionary",
     "batchtopk-dictionary",
@@ -86,6 +90,18 @@ def _variational(*, samples: int) -> Training:
         activation="tanh",
         variational=VariationalSettings("diagonal", samples=samples, binarise=True),
         learning_rate=1e-3,
+        schedule="cosine",
+        epochs=100,
+    )
+
+
+def _quantised(quantiser: QuantiserName) -> Training:
+    return Training(
+        activation="gelu",
+        code_activation="identity",
+        loss="squared",
+        quantised=QuantisationSettings(quantiser),
+        learning_rate=3e-3,
         schedule="cosine",
         epochs=100,
     )
@@ -186,6 +202,12 @@ RECIPES: dict[RecipeName, Recipe] = {
     # Kingma & Welling 2014; Burda, Grosse & Salakhutdinov 2016
     "variational": Recipe("evidence lower bound of binary images", _variational(samples=1)),
     "importance-weighted": Recipe("bound of 5 samples", _variational(samples=5)),
+    # van den Oord, Vinyals & Kavukcuoglu 2017
+    "vector-quantised": Recipe("one of 256 codewords per 4 units", _quantised("vector")),
+    # Zeghidour et al. 2021
+    "residual-quantised": Recipe("sum of 4 codewords per 4 units", _quantised("residual")),
+    # Mentzer et al. 2024
+    "finite-scalar-quantised": Recipe("units of 8, 5, 5 and 5 levels", _quantised("finite-scalar")),
     # Conerly et al. 2024
     "relu-dictionary": Recipe("L1 weighted by decoder norms", _dictionary("relu", unit_norm=False)),
     # Gao et al. 2024

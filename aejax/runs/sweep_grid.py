@@ -19,6 +19,7 @@ Settings = dict[str, Any]
 PENALTY_WEIGHTS = (
     *("penalty.l2", "penalty.l1", "penalty.sparsity", "penalty.contraction"),
     *("dictionary.sparsity", "dictionary.auxk", "variational.beta"),
+    *("quantised.commitment", "quantised.entropy"),
 )
 
 TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)

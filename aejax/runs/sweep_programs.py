@@ -230,7 +230,7 @@ def _make(training: Training, objective: Objective, steps: int, values: Mapping[
 
 def _weight(values: Mapping[str, Any], name: str, weight: Any) -> Any:
     """Weight of a penalty of a member, as given by name, or that of all members."""
-    options = [f"dictionary.{name}", f"penalty.{name}"]
+    options = [f"dictionary.{name}", f"quantised.{name}", f"penalty.{name}"]
     options += ["variational.beta"] if name == "divergence" else []
     given = (values.get(option) for option in options)
     return next((value for value in given if value is not None), weight)

@@ -20,6 +20,7 @@ from aejax.runs.array_files import (
     write_columns,
     write_examples,
 )
+from aejax.runs.code_units import array_of
 from aejax.runs.image_outputs import check_image_destination, write_images
 from aejax.runs.inference import TrainedRun, decoder, encoder
 from aejax.runs.new_data import NewData, are_images, load_new_data
@@ -32,6 +33,9 @@ STORED_PRECISION = 1e-5
 class Encode:
     """Encode new data with a trained run and write the codes.
 
+    The codes of a run with a quantiser are indices, integers; of a variational run they are the
+    means of the posterior.
+
     Example: aejax encode runs/digits new.npy --out codes.npy
 
     Example: aejax encode runs/table new.csv --out codes.csv
@@ -43,7 +47,7 @@ class Encode:
     """new data in the units of the train data: .npy, .npz, .csv, .parquet or IDX file, image, or
     folder of images"""
     out: Path = Path("codes.npy")
-    """output file: .npy or .npz, float32 [examples, code]; or .csv, one row per example, after the
+    """output file: .npy or .npz, [examples, *code]; or .csv, one row per example, after the
     label and the other columns of a table, or the name and the class of an image"""
     checkpoint: int | None = None
     """step of the checkpoint; None: the best checkpoint"""
@@ -78,7 +82,7 @@ def encode(command: Encode) -> None:
     check_destination(command.out, command.data)
     run = _open(command)
     data = _load(run, command)
-    codes = _one_array(command, encoder(run)(data.x))
+    codes = _one_array(command, array_of(encoder(run)(data.x)))
     if _has_names(data) and command.out.suffix == ".csv":
         units = {f"code_{i}": unit for i, unit in enumerate(codes.reshape(len(codes), -1).T)}
         _write_table(command, join_columns(command.data, data.others, units))

@@ -13,8 +13,9 @@ import numpy as np
 import tyro
 
 from aejax import interchange, runs
+from aejax.layers.codebooks import Quantised
 from aejax.runs.atomic_files import write_bytes, write_text
-from aejax.runs.code_units import code_like, from_units, has_units, to_units
+from aejax.runs.code_units import array_of, code_like, from_units, has_units, to_units
 from aejax.runs.exported_run import exported_parameters, write_exported_run
 from aejax.runs.inference import TrainedRun, decode_array, encode_array
 from aejax.runs.integrity import read_identity
@@ -41,7 +42,7 @@ class Export:
     The files are parameters.safetensors, parameters.npz, encode.stablehlo, decode.stablehlo,
     description.json, and the configuration.json and about.json of a run of aejax train. Parameters
     that are no nested dict, such as an Equinox module, are named by their paths. A code that is a
-    tree of arrays becomes one array, [batch, units].
+    tree of arrays becomes one array, [batch, units], and a discrete code its indices.
     """
 
     run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
@@ -101,6 +102,8 @@ def _functions(run: TrainedRun) -> tuple[Callable[[Any], Any], Callable[[Any], A
     like = code_like(run)
     if isinstance(like, jax.ShapeDtypeStruct):
         return encode, decode
+    if isinstance(like, Quantised):
+        return lambda x: array_of(encode(x)), decode
     if not has_units(like):
         raise ValueError(
             "the code contains integers, such as pooling indices, which the exported functions "

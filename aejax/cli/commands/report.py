@@ -60,6 +60,7 @@ def write_report(command: Report) -> None:
     from aejax.report.dictionary_section import dictionary_sections
     from aejax.report.error_tables import error_tables
     from aejax.report.experiment_report import find_experiments, write_pages
+    from aejax.report.quantisation_section import quantisation_sections
     from aejax.report.run_figures import run_figures
 
     if sweep_file(command.run).exists():
@@ -83,7 +84,7 @@ def write_report(command: Report) -> None:
         certificates=certificates,
         commands=_commands(run, command.run),
         tables=error_tables(run, examples) | plans,
-        sections=dictionary_sections(run, examples),
+        sections=[*dictionary_sections(run, examples), *quantisation_sections(run, examples)],
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)

@@ -346,11 +346,21 @@ def _compare(repeated: About, examples: Examples) -> None:
         )
 
 
+def _model_text(metrics: dict[str, Any]) -> str:
+    if "active_units" in metrics:
+        return f"dictionary, {metrics['active_units']:.4g} active units"
+    if "quantised" not in metrics:
+        return "autoencoder"
+    usage = metrics["quantised"]
+    text = f"discrete autoencoder, {usage['bits']:.4g} bits per example"
+    if usage["values"] is not None:
+        text += f" of {usage['capacity']:.4g}, {usage['unused']} unused values"
+    return f"{text}, perplexity {usage['perplexity']:.4g}"
+
+
 def _print(metrics: dict[str, Any], out: Path) -> None:
     print(f"{metrics['measure']}:")
-    active = metrics.get("active_units")
-    model = "autoencoder" if active is None else f"dictionary, {active:.4g} active units"
-    print(f"  {model}, code of {metrics['code']}: {metrics['test_error']:.4f}")
+    print(f"  {_model_text(metrics)}, code of {metrics['code']}: {metrics['test_error']:.4f}")
     if metrics["pca_method"] == "skipped":
         print("  PCA: skipped")
     elif metrics["pca_test_error"] is not None:

@@ -76,8 +76,8 @@ def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = 
     like = code_like(run)
     if not has_units(like):
         raise ValueError(
-            "the code contains integers, such as pooling indices, which no slider can vary: use "
-            "aejax.runs.encode and aejax.runs.reconstruct in Python"
+            "the code contains integers, such as indices of codewords or of pooling, which no "
+            "slider can vary: use aejax.runs.encode and aejax.runs.reconstruct in Python"
         )
     check_comparable_output(run)
     encoded, decoded = encoder(run), decoder(run)

@@ -22,6 +22,8 @@ TRAIN_GROUPS: Groups = {
     "dictionary.unit-norm dictionary.threshold dictionary.bandwidth",
     "variational autoencoder": "variational.posterior variational.beta variational.free-bits "
     "variational.samples variational.binarise",
+    "discrete code": "quantised.quantiser quantised.channels quantised.codewords quantised.depth "
+    "quantised.levels quantised.commitment quantised.decay quantised.entropy",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "
     "penalty.sparsity penalty.rho penalty.contraction",
@@ -32,7 +34,7 @@ TRAIN_GROUPS: Groups = {
 """Groups of `aejax train --help`. Options that are in no group follow as `options`."""
 
 SETTINGS_GROUPS = (
-    *("data", "model", "sparse dictionary", "variational autoencoder"),
+    *("data", "model", "sparse dictionary", "variational autoencoder", "discrete code"),
     "noise and penalties",
 )
 """Groups of settings that several commands share."""
