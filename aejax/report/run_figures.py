@@ -13,7 +13,8 @@ from aejax.data.image_size import is_image_shape
 from aejax.evaluation import feature_errors
 from aejax.objectives import forward, reconstruct
 from aejax.report.page import CaptionedFigure
-from aejax.runs.code_units import code_like, from_units, has_units, to_units
+from aejax.runs.code_posteriors import posterior_of_run
+from aejax.runs.code_units import array_of, code_like, from_units, has_units, to_units
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import TrainedRun, reconstructor
 from aejax.runs.pca_baseline import PCABaseline, project, report_baseline
@@ -51,14 +52,14 @@ def run_figures(
     """
     if history:
         yield learning_curves(history)
-    like, is_comparable = code_like(run), has_comparable_output(run)
+    like, is_comparable = array_of(code_like(run)), has_comparable_output(run)
     code = np.asarray(_encode(run, examples.batch.x)) if has_units(like) else None
     if is_image_shape(run.about.feature_shape) and is_comparable:
         baseline = "the code is discrete" if code is None else "the code is a tree of arrays"
         if code is not None and isinstance(like, jax.ShapeDtypeStruct):
             baseline = report_baseline(x_train, code.shape[1])
         yield from _images(run, examples.batch, baseline)
-        if code is not None:
+        if code is not None and posterior_of_run(run) is None:  # else in a section of its own
             yield _traversals(run, code, like)
     if is_comparable:
         yield _error_histogram(run, examples)
@@ -232,5 +233,5 @@ def _singular_values(run: TrainedRun, x: Array) -> np.ndarray:
 
 
 def _encode(run: TrainedRun, x: Array) -> Array:
-    """Encode to [examples, units]."""
-    return jnp.asarray(to_units(run.objective.model.encode(run.params, x)))
+    """Encode to [examples, units], the means of a posterior."""
+    return jnp.asarray(to_units(array_of(run.objective.model.encode(run.params, x))))

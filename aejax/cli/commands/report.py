@@ -62,6 +62,7 @@ def write_report(command: Report) -> None:
     from aejax.report.experiment_report import find_experiments, write_pages
     from aejax.report.quantisation_section import quantisation_sections
     from aejax.report.run_figures import run_figures
+    from aejax.report.variational_section import variational_sections
 
     if sweep_file(command.run).exists():
         _write_sweep_page(command)
@@ -84,7 +85,11 @@ def write_report(command: Report) -> None:
         certificates=certificates,
         commands=_commands(run, command.run),
         tables=error_tables(run, examples) | plans,
-        sections=[*dictionary_sections(run, examples), *quantisation_sections(run, examples)],
+        sections=[
+            section
+            for describe in (dictionary_sections, quantisation_sections, variational_sections)
+            for section in describe(run, examples)
+        ],
     )
     out = command.run / "report.html" if command.out is None else command.out
     write_text(out, page)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from aejax.cli.explorer import views
 from aejax.cli.explorer.access import restrict_access
 from aejax.cli.explorer.json_values import UnknownIndexError
-from aejax.cli.explorer.latent_map import coordinates, latent_map, worst
+from aejax.cli.explorer.latent_map import coordinates, latent_map, prior_sample, worst
 from aejax.cli.explorer.views import View
 
 PAGE = {
@@ -59,6 +59,7 @@ def application(view: View, token: str) -> ASGIApp:
         Route("/map", _json_endpoint(lambda _: latent_map(view))),
         Route("/worst", _json_endpoint(lambda _: worst(view))),
         Route("/coordinates/{number}", _json_endpoint(partial(_get_view, coordinates, view))),
+        Route("/prior/{number}", _json_endpoint(partial(_get_view, prior_sample, view))),
         Route("/example/{number}", _json_endpoint(partial(_get_view, views.example, view))),
         Route("/unit/{number}", _json_endpoint(partial(_get_view, views.unit, view))),
         post("/decoded/{number}", _json_endpoint(partial(_post_view, views.decoded, view))),

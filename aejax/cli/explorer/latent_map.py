@@ -1,14 +1,17 @@
-"""Map of the codes of test examples in the plane of two units, and orders of units and examples."""
+"""Map of codes of test examples and of the prior, and orders of units and examples."""
 
 from typing import Any
 
 import numpy as np
 
-from aejax.cli.explorer.json_values import as_list, checked_index
+from aejax.cli.explorer.json_values import UnknownIndexError, as_list, checked_index
 from aejax.cli.explorer.views import View, class_of
 
 MAX_MAP_EXAMPLES = 2000
 """Maximum number of examples in the map, evenly spaced."""
+
+MAX_SEED = 2**32
+"""Number of different samples of the prior; JAX truncates larger seeds."""
 
 MAX_RANKED_EXAMPLES = 1000
 """Maximum number of examples in the order of the largest errors."""
@@ -62,6 +65,24 @@ def worst(view: View) -> dict[str, Any]:
     x_hat = np.asarray(view.decode(view.codes), np.float64)
     errors = np.square((x_hat - view.x) / view.scale).reshape(len(view.x), -1).sum(axis=1)
     return {"examples": np.argsort(-errors, kind="stable")[:MAX_RANKED_EXAMPLES].tolist()}
+
+
+def prior_sample(view: View, number: int) -> dict[str, Any]:
+    """A code from the prior of a variational run.
+
+    Args:
+        view: run and examples.
+        number: seed of the sample.
+
+    Returns:
+        The code.
+
+    Raises:
+        UnknownIndexError: the run has no prior, or the seed is 2³² or more.
+    """
+    if view.sample is None:
+        raise UnknownIndexError("the run is not variational: it has no prior to sample")
+    return {"code": as_list(view.sample(checked_index("sample", number, MAX_SEED)))}
 
 
 def _map_examples(view: View) -> np.ndarray:

@@ -5,19 +5,26 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from aejax.cli.explorer.json_values import as_list, checked_index, finite_array
+from aejax.cli.explorer.unit_gradients import unit_gradient
 from aejax.cli.explorer.uploaded_image import read_png
 from aejax.data import Schema, denormalise, feature_names
 from aejax.data.image_size import is_image_shape
-from aejax.runs.code_units import code_like, count_units, from_units, has_units, to_units
+from aejax.runs.code_posteriors import prior_range, prior_sampler
+from aejax.runs.code_units import (
+    array_of,
+    code_like,
+    count_units,
+    from_units,
+    has_units,
+    to_units,
+)
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import Map, TrainedRun, decoder, encoder, model_inputs
 from aejax.runs.pca_baseline import fit_pca_baseline, project
 from aejax.runs.presentation import check_comparable_output, title
-from aejax.types import Array
 
 MAX_UNIT_EXAMPLES = 12
 """Maximum number of examples that are shown for a unit."""
@@ -45,6 +52,8 @@ class View(NamedTuple):
     schema:   columns of a table, or None.
     pca:      raw examples -> reconstructions by PCA with as many components as units, or None.
     scale:    unit of the normalisation of each feature, [*features] or a scalar.
+    span:     values that the range of each unit contains, as that of a prior, or None.
+    sample:   seed -> sample of the prior of a variational run, [units], or None.
     """
 
     title: str
@@ -57,10 +66,12 @@ class View(NamedTuple):
     schema: Schema | None = None
     pca: Map | None = None
     scale: np.ndarray | float = 1.0
+    span: tuple[float, float] | None = None
+    sample: Callable[[int], np.ndarray] | None = None
 
 
 def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
-    """Encode the test examples of a run for the explorer.
+    """Encode the test examples of a run for the explorer, a variational one by its posterior mean.
 
     Args:
         run: trained run.
@@ -73,7 +84,7 @@ def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = 
     Raises:
         ValueError: if the code has integers, or reconstructions have another shape than examples.
     """
-    like = code_like(run)
+    like = array_of(code_like(run))
     if not has_units(like):
         raise ValueError(
             "the code contains integers, such as indices of codewords or of pooling, which no "
@@ -83,9 +94,9 @@ def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = 
     encoded, decoded = encoder(run), decoder(run)
 
     def encode(x: np.ndarray) -> np.ndarray:
-        return np.asarray(to_units(encoded(x)))
+        return np.asarray(to_units(array_of(encoded(x))))
 
-    # Not beside a code that is a tree, such as a mean and a variance, whose size is not comparable.
+    # Not beside a code that is a tree, whose size is not comparable.
     rows = x_train if isinstance(like, jax.ShapeDtypeStruct) else None
     return View(
         title=title(run),
@@ -94,10 +105,12 @@ def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = 
         codes=encode(examples.raw),
         encode=encode,
         decode=lambda code: decoded(from_units(code, like)),
-        gradient=_unit_gradient(run),
+        gradient=unit_gradient(run),
         schema=run.about.schema,
         scale=np.asarray(run.normalisation.scale, np.float64),
         pca=None if rows is None else _pca_reconstruction(run, rows, count_units(like)),
+        span=prior_range(run),
+        sample=prior_sampler(run),
     )
 
 
@@ -115,23 +128,6 @@ def _pca_reconstruction(run: TrainedRun, x_train: np.ndarray, units: int) -> Map
     return reconstructed
 
 
-def _unit_gradient(run: TrainedRun) -> Callable[[np.ndarray, int], np.ndarray]:
-    """Make the mean gradient ∂h/∂x of one unit over raw examples, compiled once for all units."""
-
-    @jax.jit
-    def normalised(x: Array, unit: Array) -> Array:
-        def activation(x: Array) -> Array:
-            return jnp.sum(to_units(run.objective.model.encode(run.params, x))[:, unit])
-
-        return jnp.mean(jax.grad(activation)(x), axis=0)
-
-    def gradient(x: np.ndarray, unit: int) -> np.ndarray:
-        found = normalised(model_inputs(run, x), jnp.asarray(unit))
-        return np.asarray(found, np.float64).reshape(x.shape[1:]) / run.normalisation.scale
-
-    return gradient
-
-
 def description(view: View) -> dict[str, Any]:
     """Shape and ranges of the examples and units.
 
@@ -142,8 +138,10 @@ def description(view: View) -> dict[str, Any]:
         The shape of an image, [height, width, channels] (other examples are one row), whether
         examples are images, the names of the features of a table (None for other data or many
         features), the number of examples, their minimum and maximum value, and the minimum and
-        maximum activation of each unit. For examples that are no images also the minimum and
-        maximum of each feature, and the unit that it was normalised with.
+        maximum activation of each unit, of a variational run at least three standard deviations
+        of the prior, whose samples are available if "prior" is true. For examples that are no
+        images also the minimum and maximum of each feature, and the unit that it was normalised
+        with.
     """
     shape = view.x.shape[1:]
     image = is_image_shape(shape)
@@ -158,7 +156,8 @@ def description(view: View) -> dict[str, Any]:
         "examples": len(view.x),
         "low": float(view.x.min()),
         "high": float(view.x.max()),
-        "units": _ranges(view.codes),
+        "units": _ranges(view.codes, *(view.span or ())),
+        "prior": view.sample is not None,
     }
 
 
@@ -303,9 +302,10 @@ def class_of(view: View, number: int) -> int | str | None:
     return view.labels[number].item()
 
 
-def _ranges(values: np.ndarray) -> list[list[float]]:
-    """Minimum and maximum of each column."""
-    return np.stack([values.min(axis=0), values.max(axis=0)], axis=1).astype(float).tolist()
+def _ranges(values: np.ndarray, *others: float) -> list[list[float]]:
+    """Minimum and maximum of each column and of other values."""
+    every = np.concatenate([values, np.full((values.shape[1], len(others)), others).T])
+    return np.stack([every.min(axis=0), every.max(axis=0)], axis=1).astype(float).tolist()
 
 
 def _error(x_hat: np.ndarray, x: np.ndarray) -> float:

@@ -6,9 +6,11 @@ import shutil
 import numpy as np
 import pytest
 from jax import export
+from scipy.stats import entropy
 
 from aejax import runs
 from aejax.cli import main
+from aejax.data.split import every_fifth
 from tests.cli.conftest import check, history_of, state_of
 
 SHAPE, ROWS, FEATURES = (6, 5), 120, 7
@@ -46,10 +48,8 @@ def run(folder, tmp_path_factory):
 
 
 def test_the_metrics_are_those_of_the_indices_of_the_test_examples(folder, run):
-    from scipy.stats import entropy
-
     metrics = json.loads((run / "metrics.json").read_text())
-    x = np.load(folder / "images.npy")[::5]
+    _, x = every_fifth(np.load(folder / "images.npy"))
     assert metrics["test_examples"] == len(x)
     indices = runs.encode(runs.open(run), x).indices
     assert indices.shape == (len(x), 2)

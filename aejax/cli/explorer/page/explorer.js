@@ -16,6 +16,7 @@ let number = 0; // index of the example; an own image has none and keeps the las
 let order; // indices of the examples in an order of the user's, or undefined: as stored
 let example; // description of the example by the server
 let code; // code of the example, as edited with the map and the sliders
+let samples = 0; // of the prior
 let drawn; // values of the example, as edited with the brush or the sliders
 
 async function request(address, content) {
@@ -161,6 +162,8 @@ function showOwnCode() {
   showDecoded(example.x_hat);
 }
 
+const askPrior = latest((answer) => move(latent.units, latent.units.map((i) => answer.code[i])));
+
 function choose(wanted) {
   number = Math.min(Math.max(wanted || 0, 0), about.examples - 1);
   find("example").value = number;
@@ -288,6 +291,7 @@ find("drawn").addEventListener("pointermove", (event) => event.buttons && brush(
 find("everywhere").onclick = () => show(example.x.map((_, i) => noise(i)));
 find("clean").onclick = restore;
 find("reset").onclick = showOwnCode;
+find("prior").onclick = () => askPrior(`prior/${samples++}`);
 find("nearest").onclick = () => choose(map.nearest());
 find("example").onchange = () => choose(find("example").valueAsNumber);
 find("previous").onclick = () => step(-1);
@@ -298,6 +302,7 @@ document.title = find("title").textContent = about.title;
 for (const part of document.querySelectorAll("[data-for=table]")) part.hidden = !named;
 for (const part of document.querySelectorAll("[data-for=image]")) part.hidden = Boolean(named);
 find("own").hidden = !about.image;
+for (const part of document.querySelectorAll("[data-for=prior]")) part.hidden = !about.prior;
 const range = `black is ${plain(about.low)}, white ${plain(about.high)}`;
 find("own-size").textContent = `PNG, ${width} × ${height} pixels (width × height); ${range}`;
 find("plane").hidden = about.units.length < 2;
