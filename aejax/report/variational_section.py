@@ -103,9 +103,9 @@ def _measure(run: TrainedRun, posterior: Posterior, batch: Batch, key: Array) ->
 
 def _with_error(values: Array) -> str:
     if values.shape[0] < 2:
-        return f"{float(values[0]):.2f}"
+        return f"{float(values[0]):.2f}".replace("-", "−")
     found = evaluation.mean_with_error(values)
-    return f"{float(found.mean):.2f} ± {float(found.standard_error):.2f}"
+    return f"{float(found.mean):.2f} ± {float(found.standard_error):.2f}".replace("-", "−")
 
 
 def _explanation(run: TrainedRun, examples: int) -> str:

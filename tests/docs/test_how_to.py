@@ -98,6 +98,20 @@ def test_a_variational_autoencoder_is_evaluated():
     assert 0 < names["of_data"] < names["of_samples"]
 
 
+@pytest.mark.slow
+def test_a_trained_prior_has_a_higher_likelihood_than_the_standard_one():
+    names = run("priors")
+    gains = {name: gain for name, gain in names["gains"].items() if name != "standard normal"}
+    assert len(gains) == 3
+    for name, gain in gains.items():
+        assert gain.mean > 3 * gain.standard_error, name
+    assert names["new"].shape == (16, 64)
+    nearest = np.square(names["new"][:, None] - names["x"]).sum(axis=2).min(axis=1)
+    shuffled = np.random.default_rng(0).permuted(np.asarray(names["new"]), axis=0)
+    nothing = np.square(shuffled[:, None] - names["x"]).sum(axis=2).min(axis=1)
+    assert nearest.mean() < 0.7 * nothing.mean()
+
+
 def test_a_scheduled_level_equals_stages_of_fit():
     names = run("noise_levels")
     state, data, optimizer = None, names["x"], names["optimizer"]

@@ -30,6 +30,7 @@ IN_TEST_HOW_TO = {  # run by test_how_to.py, with further checks
     "how-to/own_model.md",
     "how-to/own_script.md",
     "how-to/own_study.md",
+    "how-to/priors.md",
     "how-to/quantised_codes.md",
     "how-to/streams.md",
     "how-to/tune.md",
