@@ -32,11 +32,11 @@ def l0(*, bandwidth: float) -> Penalty:
     return lambda record: _active_units(record, bandwidth)
 
 
-def target_l0(*, target: float, bandwidth: float) -> Penalty:
+def target_l0(*, target: float | Array, bandwidth: float) -> Penalty:
     """Squared relative deviation from a target L0: (mean_b L0 / target − 1)².
 
     Args:
-        target: wanted mean number of active units, above 0.
+        target: wanted mean number of active units, above 0; it may be traced.
         bandwidth: width ε of the kernel, as of `l0`.
 
     Returns:
@@ -57,11 +57,11 @@ def target_l0(*, target: float, bandwidth: float) -> Penalty:
     return penalty
 
 
-def target_l0_of_each(*, target: float, bandwidth: float) -> Penalty:
+def target_l0_of_each(*, target: float | Array, bandwidth: float) -> Penalty:
     """Squared deviation of each example from a target L0: (2 / target) (L0_b − target)².
 
     Args:
-        target: wanted number of active units, above 0.
+        target: wanted number of active units, above 0; it may be traced.
         bandwidth: width ε of the kernel, as of `l0`.
 
     Returns:

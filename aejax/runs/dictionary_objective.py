@@ -1,5 +1,6 @@
 """Objective and constraints of a sparse dictionary from the settings of a run."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,13 +11,14 @@ from aejax.layers.code_activations import CodeActivation, top_k_relu
 from aejax.layers.dictionary_layers import decoder_norms
 from aejax.layers.gated import gated
 from aejax.layers.jump_relu import jump_relu
-from aejax.models import dictionary, matching_pursuit
+from aejax.models import dictionary, matching_pursuit, mixed_precision
 from aejax.models.dictionary import ActivationLike
+from aejax.objectives import Objective
 from aejax.runs.configuration import Training
 from aejax.runs.dictionary_settings import DictionarySettings
 from aejax.training import non_negative, unit_norm
 from aejax.training.constraints import Constraint
-from aejax.types import Autoencoder, Params, Penalty
+from aejax.types import Array, Autoencoder, Params, Penalty
 
 UNUSED = {
     "tied": "--tied",
@@ -72,6 +74,32 @@ def dictionary_penalties(training: Training) -> dict[str, tuple[float, Penalty]]
     if settings.prefixes:
         found["prefixes"] = 1.0, penalties.matryoshka(prefixes=settings.prefixes)
     return found
+
+
+def with_active_units(
+    objective: Objective, training: Training, k: Array, *, at_most: int
+) -> Objective:
+    """Objective for training of a dictionary with another number of active units.
+
+    Args:
+        objective: objective for training.
+        training: its settings; the activation is topk, batchtopk or jumprelu.
+        k: number of active units, a scalar, which may be traced.
+        at_most: maximum of k.
+
+    Returns:
+        The objective, for the same parameters.
+    """
+    settings = training.dictionary
+    if settings.activation == "jumprelu":
+        weight, _ = objective.penalties["sparsity"]
+        penalty = penalties.target_l0_of_each(target=k, bandwidth=settings.bandwidth)
+        return replace(objective, penalties={**objective.penalties, "sparsity": (weight, penalty)})
+    select = top_k_relu if settings.activation == "topk" else batch_top_k
+    model = dictionary(*training.sizes, activation=select(k=k, at_most=at_most))
+    if training.precision == "mixed":
+        model = mixed_precision(model)
+    return replace(objective, model=objective.model._replace(encode=model.encode))
 
 
 def dictionary_constraints(settings: DictionarySettings) -> list[Constraint]:

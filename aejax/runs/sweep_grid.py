@@ -25,6 +25,9 @@ PENALTY_WEIGHTS = (
 TRACED = ("learning_rate", "corruption_level", *PENALTY_WEIGHTS)
 """Settings that do not change the shapes of a program, so that their values are vmapped."""
 
+WITH_TRACED_K = ("topk", "batchtopk", "jumprelu")
+"""Activations of a dictionary whose number k of active units does not change the shapes."""
+
 OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sweep for each value"
 IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
 
@@ -40,7 +43,7 @@ FIXED = {
 
 
 class Program(NamedTuple):
-    """Members of a sweep that share their shapes, and are trained by one vmapped program.
+    """Members of a sweep with the same static settings, of which the best is written as a run.
 
     name:   name of the program in files: its static settings, such as "code-4".
     static: swept settings that are the same for all members.
@@ -140,6 +143,27 @@ def divide(grid: Mapping[str, Sequence[Any]]) -> list[Program]:
         traced = {name: value for name, value in settings.items() if not _is_static(name, value)}
         members.setdefault(static, []).append(traced)
     return [Program(_name(key), dict(key), tuple(each)) for key, each in members.items()]
+
+
+def trained_together(programs: Sequence[Program], options: Options) -> list[list[Program]]:
+    """Group programs that one vmapped program trains, of which each has files and a best run.
+
+    Such are the dictionaries that differ in their number k of active units alone.
+
+    Args:
+        programs: programs of a sweep.
+        options: settings that all members share.
+
+    Returns:
+        The groups, in the order of their first programs.
+    """
+    groups: dict[Any, list[Program]] = {}
+    for program in programs:
+        activation = program.static.get("dictionary.activation", options.dictionary.activation)
+        shared = ("dictionary.k",) if activation in WITH_TRACED_K else ()
+        static = tuple(item for item in program.static.items() if item[0] not in shared)
+        groups.setdefault((static, tuple(program.traced[0])), []).append(program)
+    return list(groups.values())
 
 
 def program_of(row: Settings, swept: Sequence[str]) -> str:

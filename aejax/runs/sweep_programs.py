@@ -1,4 +1,4 @@
-"""Training of one program of a sweep, and its best member as a run."""
+"""Training of programs of a sweep, and their best members as runs."""
 
 import os
 import shutil
@@ -11,21 +11,21 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from aejax import checkpoints, registry
 from aejax.objectives import Objective
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
 from aejax.runs.configuration import Options, Training
+from aejax.runs.dictionary_objective import with_active_units
 from aejax.runs.environment import environment
-from aejax.runs.examples import Examples, InMemory, total_steps
+from aejax.runs.examples import Examples, total_steps
 from aejax.runs.given_settings import given_settings
 from aejax.runs.history import history_writer
-from aejax.runs.inference import compiled_reconstruct
 from aejax.runs.initial_state import data_start
 from aejax.runs.integrity import new_identity
 from aejax.runs.loggers.tensorboard_log import tensorboard
-from aejax.runs.metrics import batch_blocks, mean_error, measure, pca_error
+from aejax.runs.member_errors import code_size, member_errors, member_history, pca_errors
+from aejax.runs.metrics import measure
 from aejax.runs.run import (
     About,
     checkpoint_settings,
@@ -41,7 +41,7 @@ from aejax.runs.run import (
 from aejax.runs.sweep_grid import Program, complete_member, with_settings, without_settings
 from aejax.runs.threshold_solving import solve_thresholds, with_solved_threshold
 from aejax.training import TrainState
-from aejax.training.records import Record, stalled
+from aejax.training.records import Record
 from aejax.types import Array
 
 Row = dict[str, Any]
@@ -95,54 +95,81 @@ def check_replaceable(
         raise ValueError(f"{run} is not a run of this sweep, which would replace it: move it")
 
 
-def train_program(
-    options: Options, program: Program, examples: Examples, seeds: Sequence[int]
-) -> list[Member]:
-    """Train all members of a program, every setting with every seed.
+def train_programs(
+    options: Options, programs: Sequence[Program], examples: Examples, seeds: Sequence[int]
+) -> list[list[Member]]:
+    """Train all members of programs that are trained together, every setting with every seed.
 
     Members with the same seed have the same initial parameters, order of examples and noise.
 
     Args:
         options: settings that all members of the sweep share.
-        program: the program.
+        programs: one program, or several that differ in k alone, as `trained_together` groups them.
         examples: examples in memory.
         seeds: seed of each repetition.
 
     Returns:
-        The members, by setting and seed. Each has the state of its best validation epoch.
+        The members of each program, by setting and seed. Each has the state of its best validation
+        epoch.
 
     Raises:
         ValueError: if the settings do not fit the data.
         OutOfMemoryError: if the members need more memory than there is.
     """
-    settings = list(product(program.traced, seeds))
-    given, configurations = _configurations(options, program, examples, seeds)
+    parts = [_configurations(options, program, examples, seeds) for program in programs]
+    configurations = [each for _, part in parts for each in part]
     first = configurations[0]
     steps = total_steps(first, examples)
-    states, measured = _in_memory(examples).fit(
-        partial(_make, first, _started(first, examples), steps),
-        hyperparameters=_hyperparameters(configurations, program),
-        key=jnp.stack([jax.random.key(seed) for _, seed in settings]),
+    traced = [*programs[0].traced[0], *(("dictionary.k",) if len(programs) > 1 else ())]
+    at_most = max(each.dictionary.k or 0 for each in configurations)
+    data = examples.in_memory
+    assert data is not None, "a sweep refuses streams"
+    states, measured = data.fit(
+        partial(_make, first, _started(first, examples), steps, at_most),
+        hyperparameters=_hyperparameters(configurations, traced),
+        key=jnp.stack([jax.random.key(each.seed) for each in configurations]),
         epochs=first.epochs,
         batch_size=first.batch_size,
         patience=first.patience,
         keep_best=True,
     )
+    trained = iter(_unstacked(states, measured))
+    return [
+        _members(program, *part, [next(trained) for _ in part[1]], examples)
+        for program, part in zip(programs, parts, strict=True)
+    ]
+
+
+def _members(
+    program: Program,
+    given: Sequence[Options],
+    configurations: Sequence[Training],
+    trained: Sequence[tuple[TrainState, Mapping[str, Any]]],
+    examples: Examples,
+) -> list[Member]:
+    """Members of a program from their states and measurements, by setting and seed."""
+    first = configurations[0]
     objective = make_objective(first, examples.shape, examples.columns)
-    code = _code_size(objective, examples)
-    pca = _pca_errors(examples, code)
-
-    def member(index: int) -> Member:
-        values, seed = settings[index]
-        state, means = jax.tree.map(lambda leaf: leaf[index], (states, measured))
-        history = _history(means, first, steps)
-        params = with_solved_threshold(configurations[index], state.params, examples)
-        errors = _errors(objective, state._replace(params=params), history, examples)
-        row = {"code": code, **program.static, **values, "seed": seed, **errors, **pca}
+    code = code_size(objective, examples)
+    pca, steps = pca_errors(examples, code), total_steps(first, examples)
+    values = [each for each in program.traced for _ in range(len(trained) // len(program.traced))]
+    members = []
+    for index, (state, means) in enumerate(trained):
+        configuration = configurations[index]
+        records = member_history(means, first, steps)
+        params = with_solved_threshold(configuration, state.params, examples)
+        errors = member_errors(objective, state._replace(params=params), records, examples)
+        settings = {**program.static, **values[index], "seed": configuration.seed}
+        row = {"code": code, **settings, **errors, **pca}
         names = given_settings(given[index])
-        return Member(configurations[index], names, state, history, row)
+        members.append(Member(configuration, names, state, records, row))
+    return members
 
-    return [member(index) for index in range(len(settings))]
+
+def _unstacked(states: TrainState, measured: Mapping[str, Any]) -> list[Any]:
+    """State and measurements of each member."""
+    count = len(states.step)
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], (states, measured)) for i in range(count)]
 
 
 def _configurations(
@@ -213,8 +240,12 @@ def write_member(run: Path, member: Member, examples: Examples) -> None:
     os.rename(partial_run, run)
 
 
-def _make(training: Training, objective: Objective, steps: int, values: Mapping[str, Any]) -> Any:
+def _make(
+    training: Training, objective: Objective, steps: int, at_most: int, values: Mapping[str, Any]
+) -> Any:
     """Objective and optimizer of a member, whose values of traced settings may be traced."""
+    if "dictionary.k" in values:
+        objective = with_active_units(objective, training, values["dictionary.k"], at_most=at_most)
     level = values.get("corruption_level", training.corruption_level)
     penalties = {
         name: (_weight(values, name, weight), penalty)
@@ -236,73 +267,9 @@ def _weight(values: Mapping[str, Any], name: str, weight: Any) -> Any:
     return next((value for value in given if value is not None), weight)
 
 
-def _hyperparameters(configurations: Sequence[Training], program: Program) -> dict[str, Array]:
+def _hyperparameters(configurations: Sequence[Training], traced: Sequence[str]) -> dict[str, Array]:
     """Values of the traced settings [members]; the learning rate is always one of them."""
     every = [without_settings(each, ()) for each in configurations]
-    names = dict.fromkeys(("learning_rate", *program.traced[0]))
-    return {name: jnp.array([each[name] for each in every], jnp.float32) for name in names}
-
-
-def _history(means: Mapping[str, Any], training: Training, steps: int) -> list[Record]:
-    """Records of the epochs of a member, without those that early stopping repeats."""
-    columns = {name: np.asarray(values, float).tolist() for name, values in means.items()}
-    validation = columns.pop("validation_loss")
-    records: list[Record] = []
-    for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
-        terms = dict(zip(columns, values, strict=True))
-        loss = {"loss": validation[epoch - 1]}
-        step = epoch * steps // training.epochs
-        records.append({"epoch": epoch, "step": step, **terms, "validation": loss})
-        if stalled(records, training.patience):
-            break
-    return records
-
-
-def _errors(
-    objective: Objective, state: TrainState, history: Sequence[Record], examples: Examples
-) -> dict[str, Any]:
-    """Figures of a member by column; None for a member that has diverged."""
-    values = [
-        value
-        for record in history
-        for value in (record | record["validation"]).values()
-        if value is not record["validation"]
-    ]
-    if not np.isfinite(values).all():
-        return dict.fromkeys(("epoch", "validation_loss", "validation_error", "test_error"))
-    reconstructed = partial(compiled_reconstruct, objective, state.params)
-    epoch = int(state.epoch)
-    held_out = _in_memory(examples).validation
-    assert held_out is not None, "a sweep needs validation examples"
-    _, validation = mean_error(reconstructed, batch_blocks(held_out))
-    _, test = mean_error(reconstructed, examples.test_batches())
-    return {
-        "epoch": epoch,
-        "validation_loss": history[epoch - 1]["validation"]["loss"],
-        "validation_error": validation,
-        "test_error": test,
-    }
-
-
-def _pca_errors(examples: Examples, code: int) -> dict[str, Any]:
-    """Validation and test error of PCA with as many components as there are code units.
-
-    For the validation error, PCA is fitted without the validation examples.
-    """
-    data = _in_memory(examples)
-    x_train, _ = examples.pca_examples()
-    assert data.validation is not None, "a sweep needs validation examples"
-    validation, _ = pca_error(np.asarray(data.train.x), [data.validation], code)
-    test, _ = pca_error(x_train, examples.test_batches(), code)
-    return {"pca_validation_error": validation, "pca_test_error": test}
-
-
-def _code_size(objective: Objective, examples: Examples) -> int:
-    example = jax.ShapeDtypeStruct((1, int(np.prod(examples.shape))), np.float32)
-    params = jax.eval_shape(objective.model.init, jax.random.key(0))
-    return jax.eval_shape(objective.model.encode, params, example).size
-
-
-def _in_memory(examples: Examples) -> InMemory:
-    assert examples.in_memory is not None, "a sweep refuses streams"
-    return examples.in_memory
+    kinds = dict.fromkeys(("learning_rate", *traced), jnp.float32)
+    kinds |= {"dictionary.k": jnp.int32} if "dictionary.k" in kinds else {}
+    return {name: jnp.array([each[name] for each in every], kind) for name, kind in kinds.items()}

@@ -38,13 +38,21 @@ from aejax.runs.sweep_files import (
     write_program,
     write_request,
 )
-from aejax.runs.sweep_grid import TRACED, Program, as_lists, check_grid, divide, without_settings
+from aejax.runs.sweep_grid import (
+    TRACED,
+    Program,
+    as_lists,
+    check_grid,
+    divide,
+    trained_together,
+    without_settings,
+)
 from aejax.runs.sweep_programs import (
     Row,
     best_member,
     check_program,
     check_replaceable,
-    train_program,
+    train_programs,
     write_member,
 )
 
@@ -100,10 +108,10 @@ def sweep(
 ) -> Sweep:
     """Train every combination of settings with several seeds, or the part of it that is missing.
 
-    Settings that share their shapes are trained together in one vmapped program; code sizes and
-    other settings that change shapes become several programs. The same call resumes a sweep that
-    was stopped: finished programs are read. Values of settings that do not share a program, such as
-    further code sizes, can be added later.
+    Settings that share their shapes are trained together in one vmapped program, as are
+    dictionaries with several k; code sizes and other settings that change shapes become several
+    programs. The same call resumes a sweep that was stopped: finished programs are read. Values of
+    settings that do not share a program, such as further code sizes, can be added later.
 
     Args:
         options: settings that all members share, as those of `aejax train`.
@@ -142,15 +150,17 @@ def sweep(
             if program.name not in finished:
                 run = out / run_of(program.name)
                 check_replaceable(run, options, program, examples, seed_list)
-        rows = []
-        for number, program in enumerate(programs, start=1):
-            label = f"aejax: program {number} of {len(programs)}, {program.name}"
+        for group in trained_together(programs, options):
             if progress:
-                state = _state_of(program, finished, count)
-                print(f"{label}: {state}", file=sys.stderr, flush=True)
-            if program.name not in finished:
-                _train_program(out, request, options, program, examples, seed_list)
-            rows += read_program(program_file(out, program.name), request)
+                for program in group:
+                    number, state = programs.index(program) + 1, _state_of(program, finished, count)
+                    label = f"aejax: program {number} of {len(programs)}, {program.name}"
+                    print(f"{label}: {state}", file=sys.stderr, flush=True)
+            missing = [program for program in group if program.name not in finished]
+            if missing:
+                _train_programs(out, request, options, missing, examples, seed_list)
+        files = [program_file(out, program.name) for program in programs]
+        rows = [row for file in files for row in read_program(file, request)]
         found = _sweep(out, request, rows)
         write_table(open_sweep(out))
     return found
@@ -220,21 +230,22 @@ def _request(
     return json.loads(json.dumps(request))
 
 
-def _train_program(
+def _train_programs(
     out: Path,
     request: Request,
     options: Options,
-    program: Program,
+    programs: Sequence[Program],
     examples: Examples,
     seeds: Sequence[int],
 ) -> None:
-    """Train a program; write its best member and its rows."""
-    members = train_program(options, program, examples, seeds)
-    best, run = best_member(members), run_of(program.name)
-    if best is not None:
-        write_member(out / run, best, examples)
-    rows = [{**member.row, "run": run if member is best else None} for member in members]
-    write_program(out, program.name, rows, request)
+    """Train programs together; write the best member of each and its rows."""
+    trained = train_programs(options, programs, examples, seeds)
+    for program, members in zip(programs, trained, strict=True):
+        best, run = best_member(members), run_of(program.name)
+        if best is not None:
+            write_member(out / run, best, examples)
+        rows = [{**member.row, "run": run if member is best else None} for member in members]
+        write_program(out, program.name, rows, request)
 
 
 def _state_of(program: Program, finished: Collection[str], seeds: int) -> str:

@@ -211,13 +211,13 @@ def test_a_stopped_sweep_continues_with_the_missing_programs(found, folder, sett
     shutil.copytree(found.folder, out)
     (out / "programs" / "code-2.json").unlink()  # killed after its run was written
     (out / "table.json").unlink()
-    trained, train_program = [], sweeping.train_program
+    trained, train_programs = [], sweeping.train_programs
 
-    def counted(training, program, *others):
-        trained.append(program.name)
-        return train_program(training, program, *others)
+    def counted(training, programs, *others):
+        trained.extend(program.name for program in programs)
+        return train_programs(training, programs, *others)
 
-    monkeypatch.setattr(sweeping, "train_program", counted)
+    monkeypatch.setattr(sweeping, "train_programs", counted)
     grid = {"code": [1, 2], "learning_rate": RATES}
     again = runs.sweep(settings, grid, out=out, seeds=2)
     assert trained == ["code-2"]

@@ -1,5 +1,7 @@
 """A population trained in one program equals its members trained one by one."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import optax
 import pytest
 
 import aejax
-from aejax import Batch, corruptions, losses, penalties, training
+from aejax import Batch, corruptions, losses, penalties, trackers, training
 from aejax.training import errors, population
 
 KEY = jax.random.key(0)
@@ -190,3 +192,43 @@ def test_the_best_state_needs_validation():
         training.fit_population(
             make_rate, X, hyperparameters=jnp.ones(2), key=KEY, epochs=1, keep_best=True
         )
+
+
+@pytest.mark.parametrize(
+    "select", [aejax.top_k_relu, pytest.param(aejax.batch_top_k, marks=pytest.mark.slow)]
+)
+def test_dictionaries_with_several_k_rates_and_seeds_equal_separate_trainings(select):
+    def dictionary(activation, rate):
+        objective = aejax.objective(
+            aejax.dictionary(6, 10, activation=activation),
+            losses.squared,
+            penalties={"auxk": (1 / 32, penalties.auxk(k=3, dead_after=2))},
+            tracker=trackers.steps_since_active(10),
+        )
+        directions = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
+        return objective, training.constrained(optax.sgd(rate), directions)
+
+    def make(values):
+        return dictionary(select(k=values["k"], at_most=4), values["rate"])
+
+    k, rates, seeds = jnp.array([1, 4]), jnp.array([3e-2, 1e-2]), [3, 5]
+    options: dict[str, Any] = {"epochs": 3, "batch_size": 8}
+    states, measured = training.fit_population(
+        make,
+        X,
+        hyperparameters={"k": k, "rate": rates},
+        key=jnp.stack([jax.random.key(seed) for seed in seeds]),
+        **options,
+    )
+    for member, seed in enumerate(seeds):
+        made = dictionary(select(k=int(k[member])), float(rates[member]))
+        state, history = training.fit(*made, X, key=seed, **options)
+        found = jax.tree.map(lambda leaf, i=member: leaf[i], states)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5),
+            found.params,
+            state.params,
+        )
+        np.testing.assert_array_equal(found.tracked, state.tracked)
+        losses_alone = [record["loss"] for record in history]
+        np.testing.assert_allclose(measured["loss"][member], losses_alone, rtol=1e-4)

@@ -1,0 +1,116 @@
+"""History and errors of a member of a sweep, and the errors of PCA beside them."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from aejax.objectives import Objective
+from aejax.runs.configuration import Training
+from aejax.runs.examples import Examples, InMemory
+from aejax.runs.inference import compiled_reconstruct
+from aejax.runs.metrics import batch_blocks, mean_error, pca_error
+from aejax.training import TrainState
+from aejax.training.records import Record, stalled
+
+
+def member_history(means: Mapping[str, Any], training: Training, steps: int) -> list[Record]:
+    """Records of the epochs of a member, without those that early stopping repeats.
+
+    Args:
+        means: measurement -> its value in each epoch.
+        training: settings of the member.
+        steps: number of steps of all epochs.
+
+    Returns:
+        The records.
+    """
+    columns = {name: np.asarray(values, float).tolist() for name, values in means.items()}
+    validation = columns.pop("validation_loss")
+    records: list[Record] = []
+    for epoch, values in enumerate(zip(*columns.values(), strict=True), start=1):
+        terms = dict(zip(columns, values, strict=True))
+        loss = {"loss": validation[epoch - 1]}
+        step = epoch * steps // training.epochs
+        records.append({"epoch": epoch, "step": step, **terms, "validation": loss})
+        if stalled(records, training.patience):
+            break
+    return records
+
+
+def member_errors(
+    objective: Objective, state: TrainState, history: Sequence[Record], examples: Examples
+) -> dict[str, Any]:
+    """Errors of a member by column of the table.
+
+    Args:
+        objective: objective in use.
+        state: best state of the member, with the parameters in use.
+        history: records of its epochs.
+        examples: examples of the data.
+
+    Returns:
+        The columns; None in each for a member that has diverged.
+    """
+    values = [
+        value
+        for record in history
+        for value in (record | record["validation"]).values()
+        if value is not record["validation"]
+    ]
+    if not np.isfinite(values).all():
+        return dict.fromkeys(("epoch", "validation_loss", "validation_error", "test_error"))
+    reconstructed = partial(compiled_reconstruct, objective, state.params)
+    epoch = int(state.epoch)
+    held_out = _in_memory(examples).validation
+    assert held_out is not None, "a sweep needs validation examples"
+    _, validation = mean_error(reconstructed, batch_blocks(held_out))
+    _, test = mean_error(reconstructed, examples.test_batches())
+    return {
+        "epoch": epoch,
+        "validation_loss": history[epoch - 1]["validation"]["loss"],
+        "validation_error": validation,
+        "test_error": test,
+    }
+
+
+def pca_errors(examples: Examples, code: int) -> dict[str, Any]:
+    """Validation and test error of PCA with as many components as there are code units.
+
+    For the validation error, PCA is fitted without the validation examples.
+
+    Args:
+        examples: examples of the data.
+        code: number of code units.
+
+    Returns:
+        The columns of the table.
+    """
+    data = _in_memory(examples)
+    x_train, _ = examples.pca_examples()
+    assert data.validation is not None, "a sweep needs validation examples"
+    validation, _ = pca_error(np.asarray(data.train.x), [data.validation], code)
+    test, _ = pca_error(x_train, examples.test_batches(), code)
+    return {"pca_validation_error": validation, "pca_test_error": test}
+
+
+def code_size(objective: Objective, examples: Examples) -> int:
+    """Number of code units of an example.
+
+    Args:
+        objective: objective whose model encodes flat examples.
+        examples: examples of the data.
+
+    Returns:
+        The number.
+    """
+    example = jax.ShapeDtypeStruct((1, int(np.prod(examples.shape))), np.float32)
+    params = jax.eval_shape(objective.model.init, jax.random.key(0))
+    return jax.eval_shape(objective.model.encode, params, example).size
+
+
+def _in_memory(examples: Examples) -> InMemory:
+    assert examples.in_memory is not None, "a sweep refuses streams"
+    return examples.in_memory
