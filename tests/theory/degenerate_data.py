@@ -4,7 +4,7 @@ A test selects data by name and states the code size and the verdicts of its the
 """
 
 import numpy as np
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_wine
 
 from tests.theory.spectra import with_spectrum
 
@@ -20,6 +20,10 @@ X = CENTRED + MEAN
 NORMAL = np.random.default_rng(7).normal(size=(40, 6))
 FEW = np.random.default_rng(8).normal(size=(5, 6))
 DIGITS = load_digits().data
+WINE = load_wine().data[:, 7:]
+"""Six features of wine in their own units: one has 0.9999 of the variance."""
+ONE_HOT = np.eye(6)[np.repeat(np.arange(6), [16, 10, 6, 4, 2, 2])]
+"""A table of one column with six values, of rank 5."""
 
 DATA = {
     "regular": X,

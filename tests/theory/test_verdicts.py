@@ -131,13 +131,6 @@ NOT_HOLDING = {
         ("probabilistic_pca", 1),
         ("variational_landscape", 0),
         ("variational_landscape", 1),
-    )
-    | because(NO, r"λ_1/σ² = 4.7e[+]07", ("probabilistic_pca", 0))
-    | because(
-        NO,
-        "against σ² = 2.1e-08",
-        *(("linear_vae", i) for i in range(2)),
-        *(("importance_weighting", i) for i in range(3)),
     ),
     # Four components in six features, two of them kept; λ_4 is 1 % of λ_1, and the tolerance of the
     # search for critical points contains its square.

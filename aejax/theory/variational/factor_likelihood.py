@@ -1,9 +1,14 @@
-"""Likelihood of probabilistic PCA: its definition, its maximum, and the EM algorithm."""
+"""Likelihood of probabilistic PCA: its definition, its maximum, and the EM algorithm.
+
+Values and gradients come from a least-squares problem, so that their rounding grows with the square
+root of the covariance's condition number; the Hessian is that of `jax.scipy`'s density.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.scipy.linalg import solve_triangular
 from jax.scipy.stats import multivariate_normal
 from jaxtyping import Float64
 
@@ -25,7 +30,38 @@ def negative_log_likelihood(params: Params, rows: Array) -> Array:
 
     Source: Tipping & Bishop 1999, eq. 3.
     """
-    return -jnp.mean(_log_densities(params, rows))
+    shape = jnp.eye(rows.shape[1], dtype=rows.dtype) + params["loadings"].T @ params["loadings"]
+    covariance = jnp.exp(params["log_variance"]) * shape
+    densities = multivariate_normal.logpdf(rows, jnp.zeros_like(rows[0]), covariance)
+    return -jnp.mean(jnp.asarray(densities))
+
+
+def log_densities_by_least_squares(params: Params, rows: Array) -> Array:
+    """log p of each row, in nats, by the QR factorisation of [U I]ᵀ with U = W/σ.
+
+    log det (I + UᵀU) = 2 Σ_l log |R_ll|, and x C⁻¹ xᵀ = min_z ‖x − z W‖²/σ² + ‖z‖². The code z is
+    that of the least squares and is not differentiated, as the minimum's gradient is that at the
+    minimiser: first derivatives are exact, second ones are not.
+
+    Args:
+        params: "decoder" W [k, n] and "log_variance" log σ².
+        rows: examples [p, n] with mean zero.
+
+    Returns:
+        One value per row.
+    """
+    decoder, log_variance = params["decoder"], params["log_variance"]
+    units, features = decoder.shape
+    precision = jnp.exp(-log_variance / 2)
+    stacked = jnp.concatenate([precision * decoder.T, jnp.eye(units, dtype=rows.dtype)])
+    basis, triangle = jnp.linalg.qr(stacked)
+    code = solve_triangular(triangle, precision * basis[:features].T @ rows.T).T
+    code = jax.lax.stop_gradient(code)
+    residuals = precision * (rows - code @ decoder)
+    energies = jnp.sum(jnp.square(residuals), axis=1) + jnp.sum(jnp.square(code), axis=1)
+    logarithms = 2 * jnp.sum(jnp.log(jnp.abs(jnp.diag(triangle))))
+    constant = features * (jnp.log(2 * jnp.pi) + log_variance)
+    return -(constant + logarithms + energies) / 2
 
 
 def log_densities(
@@ -42,23 +78,21 @@ def log_densities(
         One value per row.
     """
     with jax.enable_x64(True):
-        params = {"loadings": jnp.asarray(loadings), "log_variance": jnp.log(variance)}
-        return np.asarray(_log_densities(params, jnp.asarray(rows)))
+        decoder = jnp.sqrt(variance) * jnp.asarray(loadings)
+        params = {"decoder": decoder, "log_variance": jnp.log(variance)}
+        return np.asarray(log_densities_by_least_squares(params, jnp.asarray(rows)))
 
 
-def _log_densities(params: Params, rows: Array) -> Array:
-    shape = jnp.eye(rows.shape[1], dtype=rows.dtype) + params["loadings"].T @ params["loadings"]
-    covariance = jnp.exp(params["log_variance"]) * shape
-    return jnp.asarray(multivariate_normal.logpdf(rows, jnp.zeros_like(rows[0]), covariance))
-
-
-_value_and_gradient = jax.jit(jax.value_and_grad(negative_log_likelihood))
+@jax.jit
+@jax.value_and_grad
+def _value_and_gradient(params: Params, rows: Array) -> Array:
+    return -jnp.mean(log_densities_by_least_squares(params, rows))
 
 
 def likelihood_and_gradient(
     rows: Float64[np.ndarray, "p n"], loadings: Float64[np.ndarray, "k n"], variance: float
 ) -> tuple[float, float]:
-    """−log p in the mean over rows, and the norm of its gradient in W/σ and log σ².
+    """−log p in the mean over rows, and the norm of its gradient in W, in units of σ, and log σ².
 
     Args:
         rows: examples with mean zero.
@@ -69,9 +103,11 @@ def likelihood_and_gradient(
         −log p in nats, and the norm.
     """
     with jax.enable_x64(True):
-        params = {"loadings": loadings, "log_variance": np.log(variance)}
+        deviation = float(np.sqrt(variance))
+        params = {"decoder": deviation * loadings, "log_variance": np.log(variance)}
         params = jax.tree.map(jnp.asarray, params)
         value, gradient = _value_and_gradient(params, jnp.asarray(rows))
+        gradient = gradient | {"decoder": deviation * gradient["decoder"]}
         return float(value), float(optax.tree.norm(gradient))
 
 

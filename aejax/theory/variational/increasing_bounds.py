@@ -13,11 +13,11 @@ from aejax.theory.checking.problem import Problem
 from aejax.theory.variational.factor_likelihood import log_densities
 from aejax.theory.variational.linear_evidence_bound import LinearVAE, log_weights
 from aejax.theory.variational.linear_vae import (
-    evidence_tolerance,
     optimal_linear_vae,
     unit_rows,
 )
 from aejax.theory.variational.probabilistic_pca import (
+    likelihood_tolerance,
     noise_variance_of_likelihood,
     unbounded_likelihood,
 )
@@ -79,7 +79,7 @@ def importance_weighting(problem: Problem) -> tuple[Certificate, ...]:
     obstacle = unbounded_likelihood(problem)
     if obstacle is not None:
         return refuse((EXACT, INCREASING, SUBSETS), obstacle)
-    tolerance = evidence_tolerance(problem, noise_variance_of_likelihood(problem))
+    tolerance = likelihood_tolerance(problem, noise_variance_of_likelihood(problem))
     return (
         certify(EXACT, tolerance, lambda: _exact_evidence(problem)),
         certify(INCREASING, tolerance, lambda: _increasing_evidence(problem)),

@@ -39,7 +39,8 @@ class EvidenceTerms(NamedTuple):
     value:      J in nats.
     distortion: mean of ‖x − x̂‖², for x̂ = z W.
     rate:       KL(q ‖ p) in nats.
-    gradient:   norm of the gradient of J in the parameters of the model.
+    gradient:   norm of the gradient of J in the parameters of the model, those of unit l's mean in
+                units of √d_l, and those of the decoder in units of σ.
     """
 
     value: float
@@ -178,10 +179,24 @@ def evidence(
         params = jax.tree.map(jnp.asarray, linear_vae_params(vae))
         data = jnp.asarray(rows), jnp.asarray(variance), jnp.asarray(weight)
         (value, terms), gradient = _value_and_gradient(params, data)
-        norm = float(optax.tree.norm(gradient))
+        norm = float(optax.tree.norm(_in_natural_units(gradient, vae, variance)))
     constant = rows.shape[1] * np.log(2 * np.pi * variance)
     distortion = variance * (2 * float(terms["reconstruction"]) - constant)
     return EvidenceTerms(float(value), distortion, float(terms["divergence"]), norm)
+
+
+def _in_natural_units(gradient: Params, vae: LinearVAE, variance: float) -> Params:
+    """The gradient by each parameter divided by its unit: √d_l for means, σ for the decoder.
+
+    J has curvatures of order one in these units, whatever the ratio of λ_1 and σ².
+    """
+    deviations = np.sqrt(vae.variances)
+    columns = np.concatenate([deviations, np.ones_like(deviations)])
+    scales = {"encoder": columns, "decoder": np.sqrt(variance)}
+    return {
+        side: jax.tree.map(lambda each, scale=scale: scale * each, gradient[side])
+        for side, scale in scales.items()
+    }
 
 
 _value_and_gradient = jax.jit(jax.value_and_grad(expected_terms, has_aux=True))

@@ -10,15 +10,15 @@ from aejax.theory.checking.certificate import (
     Evidence,
     Obstacle,
     Statement,
-    Tolerance,
     certify,
     refuse,
 )
-from aejax.theory.checking.problem import DEFLATION, EPSILON, Problem, pca_obstacle
-from aejax.theory.checking.tolerances import CLOSED_FORM_CAP, unit_eigenvalues, unit_factor
+from aejax.theory.checking.problem import Problem, pca_obstacle
+from aejax.theory.checking.tolerances import unit_eigenvalues, unit_factor
 from aejax.theory.variational.factor_likelihood import likelihood_and_gradient
 from aejax.theory.variational.linear_evidence_bound import LinearVAE, evidence
 from aejax.theory.variational.probabilistic_pca import (
+    likelihood_tolerance,
     noise_variance_of_likelihood,
     rotated,
     unbounded_likelihood,
@@ -49,7 +49,8 @@ def linear_vae(problem: Problem) -> tuple[Certificate, ...]:
     Verification: −ELBO is `aejax.objective` with `aejax.variational`, `losses.gaussian` and
     `penalties.divergence` of `posteriors.diagonal_gaussian`, exact in the mean over z; log p is
     that of `probabilistic_pca`. The gradient in all parameters must vanish at the optimum, with σ²
-    that of the maximum likelihood. The second statement is evaluated at a random rotation.
+    that of the maximum likelihood, in units of the standard deviations of q(z | x) and p(x | z).
+    The second statement is evaluated at a random rotation.
 
     Controls: variances of q(z | x) twice as large; no gap, as if the bound did not change.
 
@@ -65,7 +66,7 @@ def linear_vae(problem: Problem) -> tuple[Certificate, ...]:
     if obstacle is not None:
         return refuse((EXACT, ROTATED), obstacle)
     variance = noise_variance_of_likelihood(problem)
-    tolerance = evidence_tolerance(problem, variance)
+    tolerance = likelihood_tolerance(problem, variance)
     return (
         certify(EXACT, tolerance, lambda: _exact_evidence(problem, variance)),
         certify(
@@ -119,26 +120,9 @@ def symmetric_batch(factor: Float64[np.ndarray, "rows n"]) -> Float64[np.ndarray
 
 def hadamard_gap(decoder: Float64[np.ndarray, "k n"], noise: float) -> float:
     """½ [Σ_l log C_ll − log det C] for C = W Wᵀ + σ² I: log p less the best bound, in nats."""
-    moment = decoder @ decoder.T + noise * np.eye(len(decoder))
-    _, log_determinant = np.linalg.slogdet(moment)
-    return 0.5 * float(np.sum(np.log(np.diag(moment))) - log_determinant)
-
-
-def evidence_tolerance(problem: Problem, variance: float) -> Tolerance:
-    """Rounding of J in nats, 8 (√(mn + n²) + 50) ε (√n + (λ_1 + 1/√λ_r)/σ²), for Σλ = 1.
-
-    Squared errors are divided by σ². A backward error of S in the components leaves a gradient of
-    that size over σ² √λ_r in the kernels, whatever the eigengap, as those of the encoder are up to
-    1/√λ_r; λ_r is the least eigenvalue that is kept.
-    """
-    values, features = unit_eigenvalues(problem), problem.x.shape[1]
-    kept = values[: problem.code]
-    least = float(kept[kept > variance].min(initial=values[0]))
-    size = float(np.sqrt(problem.x.size + features**2)) + DEFLATION
-    ratio = (values[0] + 1 / np.sqrt(least)) / variance
-    basis = f"rounding of λ_1 = {values[0]:.1e} against σ² = {variance:.1e}, for Σλ = 1"
-    value = 8 * EPSILON * size * (np.sqrt(features) + ratio)
-    return Tolerance(float(value), CLOSED_FORM_CAP, f"{basis}; least λ_i used {least:.1e}")
+    factor = np.concatenate([decoder, np.sqrt(noise) * np.eye(len(decoder))], axis=1)  # of C
+    lengths, roots = np.linalg.norm(factor, axis=1), np.linalg.svd(factor, compute_uv=False)
+    return float(np.sum(np.log(lengths)) - np.sum(np.log(roots)))
 
 
 def _no_rotation(problem: Problem) -> Obstacle | None:

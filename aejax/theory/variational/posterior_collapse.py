@@ -25,10 +25,10 @@ from aejax.theory.variational.linear_evidence_bound import (
 )
 from aejax.theory.variational.linear_vae import (
     best_posterior,
-    evidence_tolerance,
     optimal_linear_vae,
     unit_rows,
 )
+from aejax.theory.variational.probabilistic_pca import likelihood_tolerance
 from aejax.types import Array
 
 WEIGHT = 2.0
@@ -64,7 +64,7 @@ def posterior_collapse(problem: Problem) -> tuple[Certificate, ...]:
     eigenvalue in the middle of the kept ones, so that its own axis is the case of equality.
     Alternating minimisation over (A, d) and W from a random start must not reach a lower value; if
     n > 8, it uses the 8 features of largest variance. H is `jax.hessian` along every axis up to
-    k + 1.
+    k + 1; the errors of its determinant are relative to max(1, λ_j/(β σ²)).
 
     Controls: the threshold σ² in place of β σ², in both statements.
 
@@ -142,7 +142,7 @@ def alternating_minimisation(
 
 
 def _tolerance(problem: Problem) -> Tolerance:
-    return evidence_tolerance(problem, threshold(problem) / WEIGHT)
+    return likelihood_tolerance(problem, threshold(problem) / WEIGHT)
 
 
 def _collapse_evidence(problem: Problem) -> Evidence:
@@ -207,6 +207,7 @@ def _stability_evidence(problem: Problem) -> Evidence:
     noise = threshold(problem)
     found = instabilities(problem, noise)
     values = unit_eigenvalues(problem)[: len(found)]
-    residual = np.abs(found - (1 - values / noise)).max()
-    control = np.abs(found - (1 - WEIGHT * values / noise)).max()
+    sizes = np.maximum(1, values / noise)
+    residual = np.abs((found - (1 - values / noise)) / sizes).max()
+    control = np.abs((found - (1 - WEIGHT * values / noise)) / sizes).max()
     return Evidence(float(residual), float(control))

@@ -78,11 +78,11 @@ def probabilistic_pca(problem: Problem) -> tuple[Certificate, ...]:
     them used, changes nothing: r(r − 1)/2 + r(k − r) zeros; norms of units and log σ² have positive
     curvature.
 
-    Verification: −log p is evaluated on examples with the data's moments by
-    `jax.scipy.stats.multivariate_normal`, at a random R, with its gradient in W/σ and log σ².
+    Verification: −log p is evaluated on examples with the data's moments by least squares, at a
+    random R, with its gradient in W, in units of σ, and log σ².
     EM from a random start must not reach a lower value; if n > 8, it uses the 8 features of largest
-    variance. The index is that of `jax.hessian` at every set I for which it is real and
-    positive, min_I λ_i > σ², on the problem of `landscape_index`.
+    variance. The index is that of `jax.hessian`, with `jax.scipy.stats.multivariate_normal`, at
+    every set I for which W is real, min_I λ_i > σ², on the problem of `landscape_index`.
 
     Controls: σ² as a mean over all n axes instead of n − k; the curvature closest to zero, which an
     index that is wrong by one would count as zero.
@@ -165,25 +165,33 @@ def predicted_likelihood_index(
     return negative, used * (used - 1) // 2 + used * unused
 
 
-def likelihood_tolerance(problem: Problem) -> Tolerance:
-    """Rounding of −log p in nats, 4 (√(mn + n²) + 50) ε (√n + λ_1/σ²).
+def likelihood_tolerance(problem: Problem, variance: float) -> Tolerance:
+    """Rounding of log p and of J in nats, 8 (√N + 50) ε √n (1 + √λ_1/σ), for Σλ = 1.
 
-    The covariance has the condition number λ_1/σ², by which factorising it amplifies rounding. A
-    backward error of S in the components leaves a gradient of that size, whatever the eigengap.
+    The SVD of T, with N entries, has a backward error δT of the size of σ_1, so S has one of
+    TᵀδT + δTᵀT: between the axes i and j it is proportional to √λ_1 (√λ_i + √λ_j). In nats it is
+    divided by σ √λ_i for W in units of σ, and by σ² for the variance of each axis that is left,
+    λ_i ≤ β σ²: at most √λ_1/σ, whatever the eigengap. A residual x − z W of size √n σ, rounded in
+    units of √λ_1, leaves the same.
+
+    Args:
+        problem: data and code size.
+        variance: σ² of p(x | z), for Σλ = 1.
+
+    Returns:
+        The tolerance, infinite for σ² = 0.
     """
-    variance, features = noise_variance_of_likelihood(problem), problem.x.shape[1]
-    ratio = unit_eigenvalues(problem)[0] / variance if variance > 0 else np.inf
-    size = float(np.sqrt(problem.x.size + features**2)) + DEFLATION
-    basis = f"rounding of λ_1 against σ²: λ_1/σ² = {ratio:.1e}"
-    value = 4 * EPSILON * size * (np.sqrt(features) + ratio)
-    return Tolerance(float(value), CLOSED_FORM_CAP, basis)
+    ratio = float(np.sqrt(unit_eigenvalues(problem)[0] / variance)) if variance > 0 else np.inf
+    size = float(np.sqrt(problem.moments.factor.size)) + DEFLATION
+    value = 8 * EPSILON * size * float(np.sqrt(problem.x.shape[1])) * (1 + ratio)
+    return Tolerance(value, CLOSED_FORM_CAP, f"rounding of √λ_1 against σ: √λ_1/σ = {ratio:.1e}")
 
 
 def _likelihood_certificate(problem: Problem) -> tuple[Certificate, ...]:
     obstacle = unbounded_likelihood(problem)
     if obstacle is not None:
         return refuse((LIKELIHOOD,), obstacle)
-    tolerance = likelihood_tolerance(problem)
+    tolerance = _tolerance(problem)
     return (certify(LIKELIHOOD, tolerance, lambda: _likelihood_evidence(problem)),)
 
 
@@ -196,9 +204,12 @@ def _likelihood_evidence(problem: Problem) -> Evidence:
     part = enumerable_problem(problem)
     if unbounded_likelihood(part) is None:
         below = amount_below_the_formula(part)
-        tolerances = likelihood_tolerance(part), likelihood_tolerance(problem)
-        residual = max(residual, rescaled_residual(below, *tolerances))
+        residual = max(residual, rescaled_residual(below, _tolerance(part), _tolerance(problem)))
     return Evidence(residual, control)
+
+
+def _tolerance(problem: Problem) -> Tolerance:
+    return likelihood_tolerance(problem, noise_variance_of_likelihood(problem))
 
 
 def _distance_from_maximum(problem: Problem, variance: float) -> float:
@@ -252,7 +263,7 @@ def _index_tolerance(problem: Problem, case: Landscape) -> Tolerance:
     variance = min((each.variance for each in found), default=0.0)
     gaps = [gap_of_variance(case, each) for each in found]
     gap = min([*-np.diff(case.eigenvalues), *gaps], default=0.0)
-    error = 16 * EPSILON * float(np.sqrt(problem.x.size) + count * case.code)
+    error = 16 * EPSILON * float(np.sqrt(problem.moments.factor.size) + count * case.code)
     where = f"{len(found)} of {len(subsets(case))} subsets of {count} directions"
     basis = f"{where} with {case.code} units; σ² = {variance:.1e} and gap {gap:.1e} of λ_1"
     value = error / (variance * gap) if variance * gap > 0 else np.inf

@@ -181,7 +181,7 @@ def _tolerance(problem: Problem, case: Landscape) -> Tolerance:
     above, variance = noise_between(case) if count > 1 else (1, 1.0)
     between = np.abs(case.eigenvalues - variance).min()
     gap = min([between, *-np.diff(case.eigenvalues)])
-    error = 16 * EPSILON * float(np.sqrt(problem.x.size) + count * case.code)
+    error = 16 * EPSILON * float(np.sqrt(problem.moments.factor.size) + count * case.code)
     value = error / (gap * variance**1.5) if gap * variance > 0 else np.inf
     where = f"{above} of {count} directions exceed σ² = {variance:.1e}, with {case.code} units"
     return Tolerance(float(value), CLOSED_FORM_CAP, f"{where}; least gap {gap:.1e} of λ_1")

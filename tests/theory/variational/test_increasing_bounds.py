@@ -7,7 +7,7 @@ import scipy.stats
 
 from aejax import theory
 from aejax.theory.variational import increasing_bounds
-from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.degenerate_data import DATA, DIGITS, ONE_HOT, WINE, X
 from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
@@ -44,7 +44,10 @@ CASES = {
     "repeated at k": (DATA["λ_3 = λ_4"], 3, [HOLDS] * 3),
     "all equal": (DATA["all λ equal"], 3, [HOLDS] * 3),
     "rank < k": (DATA["rank 2"], 3, [NA] * 3),
-    "condition 1e12": (DATA["condition 1e12"], 3, [NO] * 3),
+    "condition 1e12": (DATA["condition 1e12"], 3, [HOLDS] * 3),
+    "condition 1e16": (DATA["condition 1e16, 200 examples"], 3, [NO] * 3),
+    "wine": (WINE, 3, [HOLDS] * 3),
+    "one-hot": (ONE_HOT, 3, [HOLDS] * 3),
     "k = n": (X, 6, [NA] * 3),
     "one example": (DATA["one example"], 3, [NA] * 3),
     "one unit": (X, 1, [HOLDS] * 3),

@@ -7,7 +7,7 @@ import pytest
 from aejax import posteriors, theory
 from aejax.theory.variational import linear_evidence_bound, linear_vae
 from aejax.theory.variational.linear_evidence_bound import LinearVAE
-from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.degenerate_data import DATA, DIGITS, ONE_HOT, WINE, X
 from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
@@ -94,7 +94,11 @@ CASES = {
     "repeated at k": (DATA["λ_3 = λ_4"], 3, [HOLDS] * 2),
     "all equal": (DATA["all λ equal"], 3, [HOLDS, NO]),
     "rank < k": (DATA["rank 2"], 3, [NA] * 2),
-    "condition 1e12": (DATA["condition 1e12"], 3, [NO] * 2),
+    "condition 1e12": (DATA["condition 1e12"], 3, [HOLDS] * 2),
+    "condition 1e16": (DATA["condition 1e16, 200 examples"], 3, [NO] * 2),
+    "constant feature": (DATA["regular, last feature constant"], 3, [HOLDS] * 2),
+    "wine": (WINE, 3, [HOLDS] * 2),
+    "one-hot": (ONE_HOT, 3, [HOLDS] * 2),
     "k = n": (X, 6, [NA] * 2),
     "one example": (DATA["one example"], 3, [NA] * 2),
     "one unit": (X, 1, [HOLDS, NA]),

@@ -7,7 +7,7 @@ import scipy.optimize
 from aejax import theory
 from aejax.theory.solvers.penalised import sum_gains
 from aejax.theory.variational import linear_vae, posterior_collapse
-from tests.theory.degenerate_data import DATA, DIGITS, X
+from tests.theory.degenerate_data import DATA, DIGITS, ONE_HOT, WINE, X
 from tests.theory.verdict_checks import check_verdicts, verdicts
 
 PROBLEM = theory.pose(X, 3)
@@ -78,6 +78,10 @@ CASES = {
     "λ_1 = λ_2": (DATA["λ_1 = λ_2"], 3, [HOLDS] * 2),
     "all equal": (DATA["all λ equal"], 3, [HOLDS] * 2),
     "rank < k": (DATA["rank 2"], 3, [HOLDS] * 2),
+    "condition 1e16": (DATA["condition 1e16, 200 examples"], 3, [HOLDS] * 2),
+    "constant feature": (DATA["regular, last feature constant"], 3, [HOLDS] * 2),
+    "wine": (WINE, 3, [HOLDS] * 2),
+    "one-hot": (ONE_HOT, 3, [HOLDS] * 2),
     "k = n": (X, 6, [NA] * 2),
     "one example": (DATA["one example"], 3, [NA] * 2),
     "one unit": (X, 1, [HOLDS] * 2),
