@@ -263,4 +263,5 @@ def _decoded(run: TrainedRun, z: np.ndarray) -> np.ndarray:
 
 
 def _first(batch: Batch, count: int) -> Batch:
-    return Batch(*(None if part is None else part[:count] for part in batch))
+    weight = None if batch.weight is None else batch.weight[:count]
+    return Batch(batch.x[:count], weight=weight)
