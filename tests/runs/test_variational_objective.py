@@ -96,6 +96,11 @@ def test_the_command_trains_each_posterior_whose_run_encodes_and_reconstructs(
     code = runs.encode(run, x)
     assert [array.shape for array in code] == [(40, 3), (40, *second)]
     assert runs.reconstruct(run, x).shape == x.shape
+    codes = tmp_path / "codes.npy"
+    assert (
+        main(["encode", str(tmp_path / "run"), str(tmp_path / "x.npy"), "--out", str(codes)]) == 0
+    )
+    np.testing.assert_array_equal(np.load(codes), code[0])  # the mean or the direction
 
 
 def test_contradictory_settings_are_refused():
