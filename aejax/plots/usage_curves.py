@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from aejax.plots.style import figure_style
+from aejax.plots.style import INK, figure_style
 
 
 def usage_curves(counts: Sequence[np.ndarray], values: int | None = None) -> Figure:
@@ -34,7 +34,7 @@ def usage_curves(counts: Sequence[np.ndarray], values: int | None = None) -> Fig
             label = f"level {level}" if len(counts) > 1 else "frequency"
             axis.plot(np.arange(1, len(share) + 1), share, marker=".", markersize=3, label=label)
         if values is not None:
-            axis.axhline(1 / values, linestyle="--", color="grey", label=f"1 of {values}")
+            axis.axhline(1 / values, linestyle="--", color=INK, linewidth=1, label=f"1 of {values}")
         axis.set(
             xscale="log",
             yscale="log",
