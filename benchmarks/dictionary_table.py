@@ -4,7 +4,8 @@
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ For each seed, the scores of three dictionaries are interpolated at {levels} act
 that they do not reach that number. *Difference* is the F1 of aejax minus that of SAELens.
 
 """
+SUMMARY_HEAD = """
+## Differences over all rows
+
+Rows by the 95 % interval of aejax − SAELens, with the same seeds.
+
+| score | aejax is higher | undecided | aejax is lower |
+|---|---:|---:|---|
+"""
 COLUMNS = (
     "| activation | active | package | F1 | MCC | uniqueness | explained variance | difference |\n"
     "|---|---|---|---|---|---|---|---|\n"
@@ -45,6 +54,17 @@ variance (Chanin & Garriga-Alonso 2026).
 | package | by F1 | by explained variance |
 |---|---|---|
 """
+RATES_HEAD = """
+## Learning rates
+
+On the draw on which they are chosen: the highest F1 with a compared number of active units. A
+higher rate explains more variance with directions that recover fewer features. If an example has
+more active features than the code has active units, the dictionary with the lowest error is not the
+true one ([closed form](theory/14_dictionaries.md#mixed_features)).
+
+| activation | package | learning rate | active | F1 | explained variance |
+|---|---|---|---:|---:|---:|
+"""
 
 
 def at_level(cells: list[Mapping[str, float]], level: float, score: str) -> float:
@@ -56,11 +76,35 @@ def at_level(cells: list[Mapping[str, float]], level: float, score: str) -> floa
     return float(np.interp(level, numbers, [cell[score] for cell in ordered]))
 
 
+def seed_of(name: str) -> int:
+    """Seed of a cell, the last part of its name."""
+    return int(name.rsplit(" ", 1)[1])
+
+
+def of_complete_seeds(
+    records: Mapping[str, Mapping[str, Mapping[str, Any]]],
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The records with only the seeds for which each of them has all its cells."""
+    complete = None
+    for record in (record for packages in records.values() for record in packages.values()):
+        counts = Counter(map(seed_of, record["cells"]))
+        full = {seed for seed, count in counts.items() if count == max(counts.values())}
+        complete = full if complete is None else complete & full
+    return {
+        activation: {
+            package: record
+            | {"cells": {n: cell for n, cell in record["cells"].items() if seed_of(n) in complete}}
+            for package, record in packages.items()
+        }
+        for activation, packages in records.items()
+    }
+
+
 def scores_by_seed(record: Mapping[str, Any], level: float, score: str) -> np.ndarray:
     """Score of every seed at a number of active units, [seeds]."""
     by_seed: dict[int, list[Mapping[str, float]]] = {}
     for name, cell in record["cells"].items():
-        by_seed.setdefault(int(name.rsplit(" ", 1)[1]), []).append(cell)
+        by_seed.setdefault(seed_of(name), []).append(cell)
     return np.array([at_level(by_seed[seed], level, score) for seed in sorted(by_seed)])
 
 
@@ -70,6 +114,7 @@ def page(records: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         records: activation -> package -> record of `benchmarks.peers_dictionaries`.
     """
+    records = of_complete_seeds(records)
     any_record = next(iter(next(iter(records.values())).values()))
     seeds = len(scores_by_seed(any_record, LEVELS[0], "F1"))
     levels = ", ".join(f"{level:g}" for level in LEVELS)
@@ -80,7 +125,62 @@ def page(records: Mapping[str, Mapping[str, Any]]) -> str:
         for level in LEVELS
         for package in packages
     ]
-    return text + COLUMNS + "".join(rows) + ORDER_HEAD + _orders(records)
+    text += COLUMNS + "".join(rows) + SUMMARY_HEAD + "".join(_summary(records))
+    return text + _best(records) + ORDER_HEAD + _orders(records) + _rates(records)
+
+
+def _summary(records: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Rows of the table of decided differences, one for each score."""
+    for score in SCORES:
+        higher, undecided, lower = 0, 0, []
+        for activation, packages in records.items():
+            for level in LEVELS if len(packages) == 2 else ():
+                ours, theirs = (
+                    scores_by_seed(packages[name], level, score) for name in ("aejax", "SAELens")
+                )
+                if len(ours) < 2 or np.isnan(ours - theirs).any():
+                    continue
+                mean, low, high = interval(ours - theirs)
+                higher, undecided = higher + (low > 0), undecided + (low <= 0 <= high)
+                lower += [f"{activation} {level:g} ({mean:.3f})"] if high < 0 else []
+        listed = f"{len(lower)}: {', '.join(lower)}" if lower else "0"
+        yield f"| {score} | {higher} | {undecided} | {listed} |\n".replace("-", "−")
+
+
+def _best(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Sentence on the dictionaries of each package with the highest mean F1, at any sparsity."""
+    best: dict[str, tuple[float, str, np.ndarray]] = {}
+    for activation, packages in records.items():
+        for package, record in packages.items():
+            by_sparsity: dict[str, list[Mapping[str, float]]] = {}
+            for name, cell in record["cells"].items():
+                by_sparsity.setdefault(name.rsplit(",", 1)[0], []).append(cell)
+            for cells in by_sparsity.values():
+                f1 = np.array([cell["F1"] for cell in cells])
+                active = np.mean([cell["L0"] for cell in cells])
+                if f1.mean() > best.get(package, (-np.inf,))[0]:
+                    best[package] = (f1.mean(), f"{activation}, {active:.1f} active", f1)
+    if len(best) < 2:
+        return ""
+    named = "; ".join(f"{package} {mean:.3f} ({name})" for package, (mean, name, _) in best.items())
+    difference = _mean(best["aejax"][2] - best["SAELens"][2], signed=True)
+    return f"\nHighest mean F1 at any sparsity: {named}. Difference of the two: {difference}.\n"
+
+
+def _rates(records: Mapping[str, Mapping[str, Any]]) -> str:
+    """Table of the learning rates among which one was chosen."""
+    text = RATES_HEAD
+    for activation, packages in records.items():
+        for package, record in packages.items():
+            chosen = peers_dictionaries.best_rate(record["choice"], [int(x) for x in LEVELS])
+            for name, cell in record["choice"].items():
+                rate = float(name.split("learning rate ")[1].split(",")[0])
+                mark = " (chosen)" if rate == chosen else ""
+                values = " | ".join(f"{cell[score]:.3f}" for score in ("F1", "explained variance"))
+                text += (
+                    f"| {activation} | {package} | {rate:g}{mark} | {cell['L0']:.1f} | {values} |\n"
+                )
+    return text
 
 
 def _orders(records: Mapping[str, Mapping[str, Any]]) -> str:
@@ -92,7 +192,7 @@ def _orders(records: Mapping[str, Mapping[str, Any]]) -> str:
             means = {
                 activation: float(np.mean(scores_by_seed(packages[package], level, score)))
                 for activation, packages in records.items()
-                if package in packages and packages[package]["cells"]
+                if package in packages
             }
             reached = {name: mean for name, mean in means.items() if np.isfinite(mean)}
             ordered = sorted(reached, key=reached.__getitem__, reverse=True)
@@ -109,8 +209,7 @@ def _row(
     difference = ""
     if package == "aejax" and "SAELens" in packages:
         peer = scores_by_seed(packages["SAELens"], level, "F1")
-        count = min(len(peer), len(values["F1"]))
-        difference = _mean(values["F1"][:count] - peer[:count], signed=True)
+        difference = _mean(values["F1"] - peer, signed=True)
     return f"| {' | '.join([*fields, difference])} |\n"
 
 
@@ -130,7 +229,8 @@ def committed_page() -> str:
             path = peers_dictionaries.results_file(package, activation)
             if path.is_file():
                 record = json.loads(path.read_text(encoding="utf-8"))
-                records.setdefault(activation, {})[package] = record
+                if record["cells"]:
+                    records.setdefault(activation, {})[package] = record
     return page(records)
 
 

@@ -4,7 +4,8 @@ The law is `data.SYNTHSAEBENCH_TWIN`, of which each seed is a draw: 1024 feature
 with 384 units. Both packages train each activation on the same samples, each of which is seen once,
 with the same batch size and decay of the learning rate: SAELens by its own trainer, aejax as one
 compiled program. The learning rate of each package and activation is the
-one of three with the highest F1 on another draw. Both are judged on the same samples by
+one of three with the highest F1 on another draw, of those with a number of active units in the
+compared range. Both are judged on the same samples by
 `aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
 
 Each trained dictionary is one cell of the results, which are written after each: a command that is
@@ -16,7 +17,7 @@ Run time: four hours on one idle core; needs sae-lens.
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib.util import find_spec
@@ -191,14 +192,18 @@ def run(package: str, activation: str, config: Config, seed: int) -> None:
         for rate in config.learning_rates:
             measure("choice", levels[len(levels) // 2], rate)
         return
-    rate = _best_rate(found["choice"])
+    rate = best_rate(found["choice"], config.k)
     for sparsity in levels:
         measure("cells", sparsity, rate)
 
 
-def _best_rate(choice: Mapping[str, Mapping[str, float]]) -> float:
-    """Learning rate with the highest F1."""
-    best = max(choice, key=lambda name: choice[name]["F1"])
+def best_rate(choice: Mapping[str, Mapping[str, float]], k: Sequence[int]) -> float:
+    """Learning rate with the highest F1, of those with a number of active units in the range of k.
+
+    With weighted penalties, the learning rate changes that number; rates outside count if all are.
+    """
+    compared = [name for name, cell in choice.items() if min(k) <= cell["L0"] <= max(k)]
+    best = max(compared or choice, key=lambda name: choice[name]["F1"])
     return float(best.split("learning rate ")[1].split(",")[0])
 
 

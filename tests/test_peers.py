@@ -135,7 +135,7 @@ def test_an_interrupted_comparison_of_dictionaries_resumes(tmp_path, monkeypatch
         calls.append((rate, seed))
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return {"F1": rate}
+        return {"F1": rate, "L0": sparsity}
 
     monkeypatch.setattr(peers_dictionaries, "RESULTS", tmp_path)
     monkeypatch.setattr(peers_dictionaries, "cell", cell)
@@ -177,14 +177,39 @@ def test_activations_are_ordered_by_their_scores():
             for k in (4, 8)
             for seed in (0, 1)
         }
-        return {"settings": {"samples": 1024}, "cells": cells}
+        choice = {
+            f"sparsity 6, learning rate {rate}, seed 9": {
+                "L0": active,
+                "F1": score,
+                "explained variance": 0.5,
+            }
+            for rate, active, score in ((0.001, 6.0, 0.3), (0.01, 5.0, 0.4), (0.1, 20.0, 0.9))
+        }
+        return {"settings": {"samples": 1024}, "cells": cells, "choice": choice}
 
     records = {
         name: {"aejax": record(*scores), "SAELens": record(*scores[::-1])}
         for name, scores in {"TopK": (0.5, 0.75), "matching pursuit": (0.25, 0.9)}.items()
     }
     rows = dictionary_table.page(records).splitlines()
-    assert rows[-2:] == [
+    order = rows.index("| package | by F1 | by explained variance |")
+    assert rows[order + 2 : order + 4] == [
         "| aejax | TopK 0.500, matching pursuit 0.250 | matching pursuit 0.900, TopK 0.750 |",
         "| SAELens | matching pursuit 0.900, TopK 0.750 | TopK 0.500, matching pursuit 0.250 |",
     ]
+    lower = "TopK 4 (−0.250), TopK 6 (−0.250), TopK 8 (−0.250), matching pursuit 4 (−0.650)"
+    assert f"| F1 | 0 | 0 | 6: {lower}, matching pursuit 6 (−0.650)" in "\n".join(rows)
+    assert "| explained variance | 6 | 0 | 0 |" in rows
+    best = "aejax 0.500 (TopK, 4.0 active); SAELens 0.900 (matching pursuit, 4.0 active)"
+    assert (
+        f"Highest mean F1 at any sparsity: {best}. Difference of the two: −0.400 ± 0.000." in rows
+    )
+    assert "| TopK | aejax | 0.01 (chosen) | 5.0 | 0.400 | 0.500 |" in rows
+    assert sum("(chosen)" in row for row in rows) == 4
+    del records["TopK"]["aejax"]["cells"]["sparsity 8, learning rate 0.001, seed 1"]
+    assert "values are means of 1 seeds" in " ".join(dictionary_table.page(records).splitlines())
+
+
+def test_the_committed_page_of_dictionaries_matches_its_results():
+    text = dictionary_table.PAGE.read_text(encoding="utf-8")
+    assert text == dictionary_table.committed_page()
