@@ -94,12 +94,12 @@ class Options:
     leave them out of the loss, with weight zero"""
     normalise: Scale | None = None
     """scale the features to [0, 1], or to mean 0 and variance 1, each or (common-scale) by one
-    number for all, or (none) not at all; if left out: common-scale for a dictionary, else
-    unit-range for values with known bounds, such as pixels, or a loss that needs it, else
-    standardise"""
+    number for all, or (none) not at all; if left out: for a dictionary common-scale, of a table
+    standardise; else unit-range for values with known bounds, such as pixels, or a loss that needs
+    it, else standardise"""
     code: int | None = None
     """number of code units, in place of the last of sizes; None: a quarter of the features, 16 at
-    most"""
+    most; of a dictionary four times the features, or fewer for ten examples each"""
     sizes: tuple[int, ...] = ()
     """sizes of input, hidden layers and code, e.g. 784 500 30; if empty: the features, 128 hidden
     units, code"""
@@ -143,8 +143,8 @@ class Options:
     """float32, or mixed: bfloat16 layers with float32 parameters and losses"""
     optimizer: registry.Optimizer = "adam"
     """Adam, Muon in bfloat16, or SGD with Nesterov momentum 0.9"""
-    learning_rate: float = 1e-3
-    """maximum learning rate"""
+    learning_rate: float | None = None
+    """maximum learning rate; None: 0.003 for a dictionary, else 0.001"""
     warm_up: float | None = None
     """number of epochs of linear warm-up from 0 to the maximum learning rate; None: a tenth of the
     epochs, 0 for a constant schedule"""
@@ -202,6 +202,8 @@ class Training(Options):
     """activation of the hidden layers"""
     loss: registry.NamedLoss = "bernoulli"
     """reconstruction loss"""
+    learning_rate: float = 1e-3
+    """maximum learning rate"""
     warm_up: float = 0.0
     """number of epochs of linear warm-up"""
     schedule: Literal["constant", "cosine"] = "constant"
@@ -294,7 +296,7 @@ def check(options: Options) -> None:
         "batch-size must be at least 1": options.batch_size is None or options.batch_size >= 1,
         "patience must be at least one epoch": options.patience is None or options.patience >= 1,
         "validation must be a fraction in [0, 1)": 0 <= options.validation < 1,
-        "learning-rate must be above 0": options.learning_rate > 0,
+        "learning-rate must be above 0": options.learning_rate is None or options.learning_rate > 0,
         "refinement-steps must be 0 or more": options.refinement_steps >= 0,
         "refinement-rate must be above 0": options.refinement_rate > 0,
         "warm-up must be 0 or more, and shorter than the epochs": (

@@ -16,8 +16,10 @@ MAX_CODE = 16
 FEATURES_PER_CODE_UNIT = 4
 """Number of features for each code unit, up to `MAX_CODE` units."""
 
-UNITS_PER_FEATURE = 4
-"""Number of units of a dictionary for each feature."""
+UNITS_PER_FEATURE, EXAMPLES_PER_UNIT = 4, 10
+"""Units of a dictionary for each feature; fewer, but as many as features, if examples are few."""
+
+LEARNING_RATE, DICTIONARY_LEARNING_RATE = 1e-3, 3e-3
 
 MIN_EPOCHS, MIN_STEPS = 20, 2000
 """Minimum length of a run: whichever is longer."""
@@ -38,12 +40,14 @@ class DataFacts(NamedTuple):
     train_size:      number of train examples, without validation.
     validation_size: number of validation examples.
     is_bounded:      whether the format bounds the values, as that of images does.
+    is_table:        whether the features are columns of a table, each with a unit of its own.
     """
 
     shape: tuple[int, ...]
     train_size: int
     validation_size: int
     is_bounded: bool
+    is_table: bool = False
 
 
 def complete(options: Options, facts: DataFacts) -> Training:
@@ -96,7 +100,8 @@ def _layers(options: Options, facts: DataFacts) -> dict[str, Any]:
         default = min(MAX_CODE, max(1, features // FEATURES_PER_CODE_UNIT))
         sizes = (features, HIDDEN_UNITS, default)
         if is_dictionary:
-            sizes = (features, UNITS_PER_FEATURE * features)
+            most = max(features, facts.train_size // EXAMPLES_PER_UNIT)
+            sizes = (features, min(UNITS_PER_FEATURE * features, most))
         elif is_quantised:
             group = group_size(options.quantised)
             sizes = (*sizes[:-1], max(1, default // group) * group)
@@ -136,23 +141,28 @@ def _scale_and_loss(
     may_need_unit = needs_unit or options.factory is not None
     scale = "unit-range" if facts.is_bounded or may_need_unit else "standardise"
     if options.dictionary.activation is not None:
-        return options.normalise or "common-scale", options.loss or "squared"
+        scale = "standardise" if facts.is_table else "common-scale"
+        return options.normalise or scale, options.loss or "squared"
     scale = options.normalise or scale
     is_unit = facts.is_bounded and scale == "unit-range"
     return scale, options.loss or ("bernoulli" if is_unit and not has_path else "squared")
 
 
 def _length(options: Options, facts: DataFacts) -> dict[str, Any]:
-    """Batch size, epochs, and the settings that count in epochs."""
+    """Batch size, epochs, the settings that count in epochs, and the learning rate."""
     size = options.batch_size or _batch_size(facts.train_size)
     steps = options.steps_per_epoch or max(1, ceil(facts.train_size / size))
     epochs = options.epochs or max(MIN_EPOCHS, ceil(MIN_STEPS / steps))
-    warm_up, patience = options.warm_up, options.patience
+    warm_up, patience, rate = options.warm_up, options.patience, options.learning_rate
+    if rate is None:
+        is_dictionary = options.dictionary.activation is not None
+        rate = DICTIONARY_LEARNING_RATE if is_dictionary else LEARNING_RATE
     if warm_up is None:
         warm_up = epochs / EPOCHS_PER_WARM_UP if options.schedule == "cosine" else 0.0
     if patience is None and options.epochs is None and facts.validation_size:
         patience = ceil(epochs / EPOCHS_PER_PATIENCE)
-    return {"batch_size": size, "epochs": epochs, "warm_up": warm_up, "patience": patience}
+    length = {"batch_size": size, "epochs": epochs, "warm_up": warm_up, "patience": patience}
+    return length | {"learning_rate": rate}
 
 
 def _batch_size(examples: int) -> int:

@@ -10,8 +10,11 @@ DictionaryActivation = Literal["relu", "topk", "batchtopk", "jumprelu", "gated",
 PENALISED = "relu", "gated", "jumprelu"
 """Activations whose sparsity is that of a penalty, not of a selection of k units."""
 
-FEATURES_PER_ACTIVE_UNIT, MAX_ACTIVE_UNITS = 16, 32
-"""Number of features for each active unit, up to a maximum, where k is left open."""
+FEATURES_PER_ACTIVE_UNIT, MIN_ACTIVE_UNITS, MAX_ACTIVE_UNITS = 16, 4, 32
+"""Number of features for each active unit, and bounds, where k is left open."""
+
+MIN_FEATURES_PER_ACTIVE_UNIT = 4
+"""Least number of features for each active unit, which bounds the default k of few features."""
 
 SPARSITY = {"relu": 2.0, "gated": 2.0, "jumprelu": 1.0}
 """Default weight of the penalty of an activation, for inputs of mean square 1 per feature."""
@@ -26,7 +29,8 @@ class DictionarySettings:
     batchtopk, jumprelu, gated or matching-pursuit; None: an autoencoder of layers"""
     k: int | None = None
     """number of active units of each example (topk, matching-pursuit) or on average (batchtopk,
-    jumprelu, as the target of its penalty); None: a sixteenth of the features, 1 to 32"""
+    jumprelu, as the target of its penalty); None: a sixteenth of the features, 4 to 32, but at most
+    a quarter of them"""
     sparsity: float | None = None
     """weight of the penalty of relu (L1 of the code, weighted by decoder norms), gated (L1 of the
     gate) or jumprelu (squared deviation from k); None: 2, for jumprelu 1"""
@@ -69,7 +73,7 @@ def complete_dictionary(
         return settings
     k, sparsity, auxk = settings.k, settings.sparsity, settings.auxk
     if k is None and activation not in ("relu", "gated"):
-        k = min(units, MAX_ACTIVE_UNITS, max(1, features // FEATURES_PER_ACTIVE_UNIT))
+        k = min(units, _default_k(features))
     if sparsity is None and activation in PENALISED:
         sparsity = SPARSITY[activation]
     if auxk is None:
@@ -81,6 +85,12 @@ def complete_dictionary(
         if number is not None and number > units:
             raise ValueError(f"dictionary.{name} is {number}, more than the {units} units")
     return replace(settings, k=k, sparsity=sparsity, auxk=auxk, auxk_units=auxk_units)
+
+
+def _default_k(features: int) -> int:
+    """A sixteenth of the features within bounds, but at most a quarter of them, rounded up."""
+    k = max(MIN_ACTIVE_UNITS, min(MAX_ACTIVE_UNITS, features // FEATURES_PER_ACTIVE_UNIT))
+    return min(k, -(-features // MIN_FEATURES_PER_ACTIVE_UNIT))
 
 
 def check_dictionary(settings: DictionarySettings) -> None:

@@ -137,6 +137,7 @@ def load_in_memory(options: Options) -> Examples:
         crop=images.crop,
     )
     facts = facts_of(options, dataset.x_train, low=dataset.low, high=dataset.high)
+    facts = facts._replace(is_table=dataset.schema is not None)
     configuration = complete(options, facts)
     normalisation = make_normalisation(
         configuration,

@@ -15,6 +15,7 @@ from aejax.objectives import reconstruct
 from aejax.runs.builders import make_model, make_objective
 from aejax.runs.configuration import Options, Penalties, Training, dumps, fixed_settings, loads
 from aejax.runs.default_settings import DataFacts, complete
+from aejax.runs.dictionary_settings import DictionarySettings
 from aejax.runs.examples import load_in_memory
 from aejax.runs.initial_state import start_from_data
 from aejax.runs.recipes import RECIPES
@@ -53,6 +54,43 @@ def test_steps_decide_the_length_of_a_run(examples):
     assert found.warm_up == found.epochs / 10
     assert found.patience == -(-found.epochs // 3)
     assert complete(Options(), TABLE._replace(train_size=0)).epochs == 2000  # refused later
+
+
+def dictionary_of(facts, activation="topk", **settings):
+    return complete(Options(dictionary=DictionarySettings(activation), **settings), facts)
+
+
+def test_dictionaries_standardise_tables_and_keep_the_proportions_of_activations():
+    table = TABLE._replace(is_table=True)
+    assert dictionary_of(table).normalise == "standardise"
+    assert dictionary_of(TABLE).normalise == "common-scale"
+    assert dictionary_of(IMAGES).normalise == "common-scale"
+    assert dictionary_of(table, normalise="common-scale").normalise == "common-scale"
+
+
+@pytest.mark.parametrize(
+    ("features", "examples", "units", "k"),
+    [
+        (4, 135, 13, 1),
+        (13, 128, 13, 4),
+        (64, 1294, 129, 4),
+        (64, 10**5, 256, 4),
+        (256, 10**6, 1024, 16),
+        (4096, 10**6, 16384, 32),
+    ],
+)
+def test_units_of_a_dictionary_have_ten_examples_each(features, examples, units, k):
+    found = dictionary_of(TABLE._replace(shape=(features,), train_size=examples))
+    assert found.sizes == (features, units)
+    assert found.dictionary.k == k
+    given = dictionary_of(TABLE._replace(shape=(features,), train_size=examples), code=40)
+    assert given.sizes == (features, 40)
+
+
+def test_the_learning_rate_of_a_dictionary_is_higher():
+    assert dictionary_of(IMAGES).learning_rate == 3e-3
+    assert complete(Options(), IMAGES).learning_rate == 1e-3
+    assert dictionary_of(IMAGES, learning_rate=1e-4).learning_rate == 1e-4
 
 
 def test_given_settings_are_kept():

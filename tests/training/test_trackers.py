@@ -106,6 +106,35 @@ def test_training_resumes_bit_identically_with_its_tracker(tmp_path):
     assert_trees_equal(again, whole)
 
 
+def test_a_dictionary_on_a_stream_resumes_bit_identically(tmp_path):
+    """BatchTopK with prefixes, AuxK by the tracker, and directions of unit norm."""
+    objective = aejax.objective(
+        aejax.dictionary(6, UNITS, activation=aejax.batch_top_k(k=1)),
+        aejax.losses.squared,
+        penalties={
+            "auxk": (1 / 32, aejax.penalties.auxk(k=3, dead_after=2)),
+            "prefixes": (1.0, aejax.penalties.matryoshka(prefixes=(4,))),
+        },
+        tracker=aejax.trackers.steps_since_active(UNITS),
+    )
+    directions = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
+    optimizer = training.constrained(OPTIMIZER, directions)
+    stream = Stream(lambda rows: Batch(X[rows]), 50, 16)
+
+    def fit(epochs, **start):
+        return training.fit_stream(
+            objective, optimizer, stream, epochs=epochs, steps_per_epoch=3, **start
+        )
+
+    whole, _ = fit(4, key=1)
+    half, history = fit(2, key=1)
+    checkpoints.save(tmp_path, half, configuration={})
+    restored, _ = checkpoints.restore(tmp_path, like=half)
+    again, _ = fit(4, state=restored, history=history)
+    assert half.tracked.max() > 2  # units are dead where the training is interrupted
+    assert_trees_equal(again, whole)
+
+
 def test_a_stream_and_a_population_track_as_data_in_memory():
     objective = make_objective()
     members, _ = training.fit_population(
