@@ -137,13 +137,14 @@ accelerators:
 	  '.[plan-tpu,plan-gpu]'
 	$(VENV)-accelerators/bin/python -m tests.accelerators
 
-# Comparisons with Keras, Lightning and PyOD, which are installed in an environment of their own.
+# Comparisons with Keras, Lightning, PyOD and pythae, which are installed in an environment of their own.
 comparisons: $(DEVELOPER)
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install --quiet --constraint $(CONSTRAINTS) --editable . torch keras \
-	  lightning pyod
+	  lightning pyod pythae
 	$(VENV)-peers/bin/python -m benchmarks.peers_own_model
 	$(VENV)-peers/bin/python -m benchmarks.peers_anomalies
+	$(VENV)-peers/bin/python -m benchmarks.peers_variational
 	$(BIN)/python -m benchmarks.comparisons
 
 # docs/_build/html/index.html: pages, executed notebooks and the API reference; a warning is an error.

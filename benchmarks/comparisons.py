@@ -1,7 +1,7 @@
-"""Page of the comparisons with Keras, Lightning and PyOD, docs/comparisons.md.
+"""Page of the comparisons with Keras, Lightning, PyOD and pythae, docs/comparisons.md.
 
-`python -m benchmarks.comparisons` formats the results of `benchmarks.peers_own_model` and of
-`benchmarks.peers_anomalies`.
+`python -m benchmarks.comparisons` formats the results of `benchmarks.peers_own_model`, of
+`benchmarks.peers_anomalies` and of `benchmarks.peers_variational`.
 """
 
 import json
@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from aejax.runs.atomic_files import write_text
-from benchmarks import peers_anomalies, peers_own_model
+from benchmarks import peers_anomalies, peers_own_model, peers_variational
+from benchmarks.variational_cases import EXAMPLES, FEATURES, UNITS
 
 PAGE = Path(__file__).parents[1] / "docs" / "comparisons.md"
-HEAD = """# Comparisons with Keras, Lightning and PyOD
+HEAD = """# Comparisons with Keras, Lightning, PyOD and pythae
 
-`make comparisons` installs the other packages in an environment of their own, runs both comparisons
+`make comparisons` installs the other packages in an environment of their own, runs the comparisons
 and writes this page.
 """
 OWN_MODEL = """
@@ -60,23 +61,40 @@ depend on their scale. No setting was selected by these data.
 
 """
 
+VARIATIONAL = """
+## Variational losses
 
-def page(own_model: Mapping[str, Any], anomalies: Mapping[str, Any]) -> str:
+The models of pythae run their own forward passes, with the parameters, batch and noise of a small
+aejax model with one hidden layer: {examples} examples of {features} features, {units} code units.
+Values are objectives or terms of them in nats, norms of gradients in all parameters, or counts;
+the difference is relative, and that of a gradient concerns all its entries. Computed in float64,
+`VQVAE` in float32. Constants are left out, as pythae does.
+
+"""
+
+
+def page(
+    own_model: Mapping[str, Any], anomalies: Mapping[str, Any], variational: Mapping[str, Any]
+) -> str:
     """The page as Markdown.
 
     Args:
         own_model: record of `benchmarks.peers_own_model`.
         anomalies: record of `benchmarks.peers_anomalies`.
+        variational: record of `benchmarks.peers_variational`.
     """
     text = HEAD + OWN_MODEL + _scripts(own_model["found"]) + "\n" + _kills(own_model["found"])
     text += _versions(own_model, ("aejax", "keras", "lightning", "torch", "jax"), peers_own_model)
     text += ANOMALIES.format(trials=anomalies["config"]["trials"]) + _areas(anomalies["found"])
-    return text + _versions(anomalies, ("aejax", "pyod", "scikit-learn", "torch"), peers_anomalies)
+    text += _versions(anomalies, ("aejax", "pyod", "scikit-learn", "torch"), peers_anomalies)
+    sizes = {"examples": EXAMPLES, "features": FEATURES, "units": UNITS}
+    text += VARIATIONAL.format(**sizes) + _losses_of_both(variational["found"])
+    return text + _versions(variational, ("aejax", "pythae", "torch", "jax"), peers_variational)
 
 
 def committed_page() -> str:
     """The page of the committed results."""
-    files = (peers_own_model.RESULTS, peers_anomalies.RESULTS)
+    files = (peers_own_model.RESULTS, peers_anomalies.RESULTS, peers_variational.RESULTS)
     return page(*(json.loads(file.read_text(encoding="utf-8")) for file in files))
 
 
@@ -129,6 +147,19 @@ def _areas(found: Mapping[str, Any]) -> str:
         for name, areas in found.items()
     ]
     return _table(["detector", *problems], rows)
+
+
+def _losses_of_both(found: list[dict[str, Any]]) -> str:
+    """Table of values by both packages, and the reasons of the differences."""
+    rows, reasons = [], []
+    for each in found:
+        name = each["model"], each["quantity"]
+        values = [f"{each[side]:.6g}" for side in ("aejax", "pythae")]
+        rows.append([f"`{name[0]}`", name[1], *values, f"{each['difference']:.0e}"])
+        if name in peers_variational.DIFFERENCES:
+            reasons.append(f"- `{name[0]}`, {name[1]}: {peers_variational.DIFFERENCES[name]}.\n")
+    table = _table(["model of pythae", "quantity", "aejax", "pythae", "difference"], rows)
+    return f"{table}\nReasons of the differences beyond rounding:\n\n{''.join(reasons)}"
 
 
 def _versions(record: Mapping[str, Any], names: tuple[str, ...], module: Any) -> str:

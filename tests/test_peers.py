@@ -1,7 +1,7 @@
 """Comparisons with other packages, which the tests do not need: counts, readers, and the page."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -14,8 +14,10 @@ from benchmarks import (
     peers_anomalies,
     peers_dictionaries,
     peers_own_model,
+    peers_variational,
 )
 from benchmarks.peers_anomalies import Config
+from benchmarks.peers_variational import DIFFERENCES
 
 
 def test_the_committed_page_matches_the_committed_results():
@@ -58,6 +60,37 @@ def test_an_epoch_that_is_trained_again_is_found_in_the_history():
     assert first_new_epoch([first], [again, second]) == 1  # replaced, as in aejax
     assert first_new_epoch([first, second], [first, second, first]) == 1  # repeated, as in Keras
     assert first_new_epoch([first], [first]) is None
+
+
+def check_variational(rows):
+    """Rows agree to rounding, but for those whose difference has a reason."""
+    assert {(each["model"], each["quantity"]) for each in rows} >= set(DIFFERENCES)
+    for each in rows:
+        rounding = 1e-5 if each["model"] == "VQVAE" else 1e-12
+        if (each["model"], each["quantity"]) in DIFFERENCES:
+            assert each["difference"] > 10 * rounding, each
+        else:
+            assert each["difference"] < rounding, each
+
+
+def test_committed_variational_losses_agree_but_for_the_stated_differences():
+    found = json.loads(peers_variational.RESULTS.read_text(encoding="utf-8"))["found"]
+    check_variational(found)
+    assert {each["model"] for each in found} == {
+        "VAE",
+        "BetaTCVAE",
+        "IWAE",
+        "WAE_MMD",
+        "RAE_GP",
+        "VQVAE",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_variational_losses_are_those_of_pythae():
+    pytest.importorskip("pythae")
+    check_variational([asdict(each) for each in peers_variational.measure()])
 
 
 def test_a_missing_peer_is_a_reason_to_skip(monkeypatch, capsys, tmp_path):
