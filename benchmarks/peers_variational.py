@@ -68,7 +68,6 @@ DIFFERENCES = {
     ("VQVAE", FLAT_CHANNELS): "pythae reads the units of a flat code as positions of one channel, "
     "so that its codewords are scalars; the other rows have the units as channels",
     ("VQVAE", "commitment"): "pythae's mean over channels, where the paper has their sum",
-    ("VQVAE", "codebook"): "pythae adds 10⁻⁵ to the counts of codewords and rescales them",
 }
 """Model and quantity -> why pythae's differs."""
 
