@@ -11,6 +11,7 @@ the draw on which learning rates are chosen, at the highest of them:
 - norm 1 and normalised activations (`expected_average_only_in`): alive, the same F1 to a hundredth;
 - norm 1 and the estimated gradient of the pre-activations (`jumprelu_ste_to_input`): a seventh of
   the units dead, lower F1;
+- norm 1 and an initial threshold of 1.5 or 2: more dead units, lower F1;
 - norm 0.1 and an initial threshold of 0.1: alive, L0 below its target, lower F1;
 - norm 0.1, the default threshold and bandwidth of SAELens, and a warm-up of L0: the same.
 """
