@@ -97,7 +97,7 @@ def test_comparisons_that_make_no_sense_are_refused(aejax, finished, own, tmp_pa
 
 def test_the_list_names_every_run_and_what_cannot_be_read(aejax, finished, own, tmp_path):
     folder = tmp_path / "all"
-    altered(finished, folder / "b", learning_rate=0.5)
+    altered(finished, folder / "b", clip=0.5)
     shutil.copytree(own, folder / "nested" / "own")
     shutil.copytree(finished, folder / "damaged")
     path = folder / "damaged" / "configuration.json"
@@ -110,7 +110,7 @@ def test_the_list_names_every_run_and_what_cannot_be_read(aejax, finished, own, 
     assert [row.split()[0] for row in rows] == [
         str(folder / each) for each in ("a", "b", "nested/own")
     ]
-    assert "learning_rate=0.5" in rows[1]
+    assert "clip=0.5" in rows[1]
     assert "corruption=masking" in rows[0]
     assert "penalty.sparsity=0.1" in rows[0]
     assert "settings.learning_rate=0.01" in rows[2]
