@@ -168,6 +168,12 @@ FIGURES = (
         "equal use; without restarts few are used, and how many depends on the seed.",
     ),
     CourseFigure(
+        "Beyond the course: variational autoencoders",
+        "rate_distortion",
+        "The points of deep autoencoders are below the curve of the linear one, on train and test "
+        "digits; at less than one nat they meet it.",
+    ),
+    CourseFigure(
         "Application: semantic hashing",
         "semantic_hashing",
         "Precision against recall: the curve of the shortlist of the code is the highest.",

@@ -36,6 +36,7 @@ TOPICS = {
     ),
     "Deep training": ("pretraining", "optimisers", "depth_savings"),
     "Discrete codes": ("codeword_restarts",),
+    "Variational autoencoders": ("rate_distortion",),
     "Convolution and segmentation": ("transposed_convolution", "segmentation"),
     "Uses of the code": (
         *("code_clusters", "codes_as_features", "pretrain_classify", "semantic_hashing"),
