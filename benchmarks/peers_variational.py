@@ -3,7 +3,7 @@
 pythae's models run their own forward passes, with the parameters of an aejax model of one hidden
 layer and the noise that aejax has drawn. Compared are the objective, its gradient in all
 parameters, and single terms where the two packages differ; each such difference is stated with the
-formula that explains it, which is evaluated as well. All is in float64, but for `VQVAE`, whose
+formula that explains it, which is evaluated as well. All is in float64, except for `VQVAE`, whose
 forward pass is in float32.
 
 Command:  python -m benchmarks.peers_variational

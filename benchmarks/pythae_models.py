@@ -26,7 +26,7 @@ Tensors = Any
 class Result(NamedTuple):
     """One forward pass of a pythae model.
 
-    output:    what its `forward` returns, such as output.loss.
+    output:    return value of its `forward`, such as output.loss.
     gradients: gradients of its loss, in the order of `jax.tree.leaves` of the parameters.
     model:     the model after the pass.
     """
@@ -95,7 +95,7 @@ def run(
         x: batch [examples, features].
         settings: settings of the model's configuration.
         prepare: function that changes the model before the pass.
-        noise: what `torch.randn_like` returns during the pass (default: random numbers).
+        noise: values that `torch.randn_like` returns during the pass (default: random numbers).
         link: link function of the decoder.
         **inputs: further arguments of `forward`.
     """

@@ -63,7 +63,7 @@ def test_an_epoch_that_is_trained_again_is_found_in_the_history():
 
 
 def check_variational(rows):
-    """Rows agree to rounding, but for those whose difference has a reason."""
+    """Rows agree to rounding, except for those whose difference has a reason."""
     assert {(each["model"], each["quantity"]) for each in rows} >= set(DIFFERENCES)
     for each in rows:
         rounding = 1e-5 if each["model"] == "VQVAE" else 1e-12
@@ -73,7 +73,7 @@ def check_variational(rows):
             assert each["difference"] < rounding, each
 
 
-def test_committed_variational_losses_agree_but_for_the_stated_differences():
+def test_committed_variational_losses_agree_except_for_the_stated_differences():
     found = json.loads(peers_variational.RESULTS.read_text(encoding="utf-8"))["found"]
     check_variational(found)
     assert {each["model"] for each in found} == {
