@@ -172,9 +172,9 @@ def _rates(records: Mapping[str, Mapping[str, Any]]) -> str:
     text = RATES_HEAD
     for activation, packages in records.items():
         for package, record in packages.items():
-            chosen = peers_dictionaries.best_rate(record["choice"], [int(x) for x in LEVELS])
+            chosen = peers_dictionaries.best_rate(record["choice"], LEVELS)
             for name, cell in record["choice"].items():
-                rate = float(name.split("learning rate ")[1].split(",")[0])
+                rate = peers_dictionaries.rate_of(name)
                 mark = " (chosen)" if rate == chosen else ""
                 values = " | ".join(f"{cell[score]:.3f}" for score in ("F1", "explained variance"))
                 text += (

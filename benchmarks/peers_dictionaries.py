@@ -197,14 +197,18 @@ def run(package: str, activation: str, config: Config, seed: int) -> None:
         measure("cells", sparsity, rate)
 
 
-def best_rate(choice: Mapping[str, Mapping[str, float]], k: Sequence[int]) -> float:
+def best_rate(choice: Mapping[str, Mapping[str, float]], k: Sequence[float]) -> float:
     """Learning rate with the highest F1, of those with a number of active units in the range of k.
 
     With weighted penalties, the learning rate changes that number; rates outside count if all are.
     """
     compared = [name for name, cell in choice.items() if min(k) <= cell["L0"] <= max(k)]
-    best = max(compared or choice, key=lambda name: choice[name]["F1"])
-    return float(best.split("learning rate ")[1].split(",")[0])
+    return rate_of(max(compared or choice, key=lambda name: choice[name]["F1"]))
+
+
+def rate_of(name: str) -> float:
+    """Learning rate of a cell, from its name."""
+    return float(name.split("learning rate ")[1].split(",")[0])
 
 
 def _settings(config: Config) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from aejax.models.dictionary import ActivationLike
 from aejax.objectives import Objective
 from aejax.runs.configuration import Training
 from aejax.runs.dictionary_settings import DictionarySettings
+from aejax.runs.unused_settings import refuse_unused
 from aejax.training import non_negative, unit_norm
 from aejax.training.constraints import Constraint
 from aejax.types import Array, Autoencoder, Params, Penalty
@@ -120,9 +121,7 @@ def dictionary_constraints(settings: DictionarySettings) -> list[Constraint]:
 
 
 def _check_layers(training: Training) -> None:
-    for name, option in UNUSED.items():
-        if getattr(training, name):
-            raise ValueError(f"a dictionary has no use for {option}: leave it out")
+    refuse_unused(training, UNUSED, "a dictionary")
     for name, weight in vars(training.penalty).items():
         if name not in ("l2", "rho") and weight:
             raise ValueError(

@@ -19,6 +19,7 @@ from aejax.models import (
 from aejax.objectives import objective
 from aejax.runs.configuration import Training
 from aejax.runs.quantisation_settings import QuantisationSettings, group_size
+from aejax.runs.unused_settings import refuse_unused
 from aejax.training import TrainState
 from aejax.types import Array, Autoencoder, Code, Params, Penalty
 
@@ -69,16 +70,15 @@ def quantise_code_of(model: Autoencoder, settings: Training) -> Autoencoder:
     Raises:
         ValueError: for settings that it has no use for, or an activation of the code.
     """
-    for name, option in UNUSED.items():
-        if getattr(settings, name):
-            raise ValueError(f"a discrete code has no use for {option}: leave it out")
+    refuse_unused(settings, UNUSED, "a discrete code")
     if settings.code_activation != "identity":
         raise ValueError(
             "the code that is quantised has no activation: say --code-activation identity, got "
             f"{settings.code_activation or settings.activation}"
         )
     chosen = settings.quantised
-    grouped, group = _grouped(model, group_size(chosen)), group_size(chosen)
+    group = group_size(chosen)
+    grouped = _grouped(model, group)
     match chosen.quantiser:
         case "finite-scalar":
             return finite_scalar_quantised(grouped, levels=chosen.levels)

@@ -4,6 +4,7 @@ from aejax import augmentations, penalties, posteriors, registry
 from aejax.models import variational
 from aejax.posteriors import Posterior
 from aejax.runs.configuration import Training
+from aejax.runs.unused_settings import refuse_unused
 from aejax.types import Augmentation, Autoencoder, Loss, Penalty
 
 UNUSED = {
@@ -57,9 +58,7 @@ def make_variational(training: Training, sizes: tuple[int, ...]) -> Autoencoder:
     Raises:
         ValueError: for settings that it has no use for.
     """
-    for name, option in UNUSED.items():
-        if getattr(training, name):
-            raise ValueError(f"a variational autoencoder has no use for {option}: leave it out")
+    refuse_unused(training, UNUSED, "a variational autoencoder")
     return variational(
         sizes,
         posterior=posterior_of(training),
