@@ -54,6 +54,7 @@ MASKED = EPSILON * (np.sqrt(72) + 50) * np.sqrt(CORRELATED[0]) * (3 + NOISY[0] /
 
 UNIT = SPECTRUM / TOTAL
 NOISE = LEFT / TOTAL / (FEATURES - CODE)  # variance of the noise of probabilistic PCA
+FACTOR = 8 * EPSILON * (FEATURES + 50) * np.sqrt(FEATURES)  # for the triangular T of x
 SIZE = EPSILON * (np.sqrt(EXAMPLES * FEATURES + FEATURES**2) + 50)
 
 CODE_GAPS = -np.diff(SPECTRUM[: CODE + 1]).max() / SPECTRUM[0]
@@ -101,12 +102,9 @@ TOLERANCES = {
     "single_precision": [
         2 * np.finfo(np.float32).eps * np.sqrt(FEATURES) * LENGTH / np.sqrt(TOTAL)
     ],
-    "probabilistic_pca": [4 * SIZE * (np.sqrt(FEATURES) + UNIT[0] / NOISE), None],
-    "linear_vae": [8 * SIZE * (np.sqrt(FEATURES) + (UNIT[0] + UNIT[CODE - 1] ** -0.5) / NOISE)] * 2,
-    "posterior_collapse": [
-        8 * SIZE * (np.sqrt(FEATURES) + (UNIT[0] + UNIT[1] ** -0.5) / (UNIT[1] / 2))
-    ]
-    * 2,
+    "probabilistic_pca": [FACTOR * (1 + np.sqrt(UNIT[0] / NOISE)), None],
+    "linear_vae": [FACTOR * (1 + np.sqrt(UNIT[0] / NOISE))] * 2,
+    "posterior_collapse": [FACTOR * (1 + np.sqrt(2 * UNIT[0] / UNIT[1]))] * 2,
     "rate_distortion": [4 * SIZE * (np.sqrt(FEATURES) + 1 / UNIT[CODE])] * 2,
     "wasserstein_autoencoder": [
         None,
