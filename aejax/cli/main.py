@@ -42,7 +42,7 @@ from aejax.cli.process.path_options import check_encoding, expand_home
 from aejax.cli.process.resume_option import starts_run, without_resume
 from aejax.cli.process.swept_options import parse_swept, split_swept
 from aejax.runs.compilation_cache import enable_compilation_cache
-from aejax.runs.configuration import Training
+from aejax.runs.configuration import Options
 from aejax.runs.error_messages import UnwritableError
 from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.runs.recipes import RECIPES
@@ -233,7 +233,7 @@ def _sweep_command(arguments: Sequence[str]) -> Sweep:
     return replace(expand_home(command), grid=parse_swept(swept))
 
 
-def _initial_settings(command: Train) -> Training | None:
+def _initial_settings(command: Train) -> Options | None:
     """Settings of the recipe or run that a command starts from."""
     if command.recipe is not None:
         return RECIPES[command.recipe].training

@@ -1,6 +1,7 @@
-"""Activations of a network as `.npy` shards with a manifest, read on access."""
+"""Folders of `.npy` shards, read on access as one array; activations have a manifest as well."""
 
 import json
+import re
 from collections.abc import Mapping
 from math import prod
 from os import PathLike
@@ -9,11 +10,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from aejax.data.files import MNIST_FILES
+from aejax.data.image_folder import has_images
 from aejax.data.lazy_array import LazyArray
 from aejax.data.memory_mapping import memory_mapped
 
 MANIFEST = "activations.json"
 """Name of the manifest in the folder of the shards."""
+
+UNFINISHED = "unfinished.json"
+"""Name of the description of a harvest that has not written all shards yet."""
 
 FORMAT = "aejax activations 1"
 
@@ -75,6 +81,65 @@ def open_activations(path: str | PathLike[str]) -> Activations:
         raise ValueError(f"{manifest} is not a manifest of `runs.harvest`: {error!r}") from error
     shards = [open_shard(folder / name, (rows, features), dtype) for name, rows in sizes.items()]
     return Activations(_joined(str(folder), shards), positions, examples, mean_norm, source)
+
+
+def has_shards(folder: Path) -> bool:
+    """Whether a path is a folder of shards.
+
+    Args:
+        folder: any path.
+
+    Returns:
+        True for a folder of `runs.harvest`, and for one with `.npy` files that are not the parts
+        of a split, such as `x_train.npy`, and without images.
+    """
+    if not folder.is_dir():
+        return False
+    if folder.joinpath(MANIFEST).exists():
+        return True
+    names = {path.stem for path in _npy_files(folder)}
+    return bool(names) and not names & set(MNIST_FILES) and not has_images(folder)
+
+
+def open_shards(folder: Path) -> LazyArray:
+    """Open a folder of shards as one array, in the order of their names, without reading the rows.
+
+    Numbers in names ascend by value: `shard_2.npy` is before `shard_10.npy`.
+
+    Args:
+        folder: folder that `has_shards` accepts.
+
+    Returns:
+        The examples of all shards.
+
+    Raises:
+        FileNotFoundError: as `open_activations`, or if the harvest in the folder is unfinished.
+        ValueError: as `open_activations` and `memory_mapped`, or if shards differ in the shape of
+            an example or in their dtype.
+    """
+    if folder.joinpath(MANIFEST).exists() or folder.joinpath(UNFINISHED).exists():
+        return open_activations(folder).rows
+    shards = [memory_mapped(path) for path in _npy_files(folder)]
+    first = shards[0]
+    for shard in shards:
+        if (shard.shape[1:], shard.dtype) != (first.shape[1:], first.dtype):
+            kinds = [f"{each.name} has {each.dtype}{list(each.shape)}" for each in (first, shard)]
+            raise ValueError(
+                f"shards need examples of one shape and dtype, but {' and '.join(kinds)}; move "
+                "files that are not shards to another folder"
+            )
+    return _joined(str(folder), shards)
+
+
+def _npy_files(folder: Path) -> list[Path]:
+    """Visible `.npy` files, by name; numbers in names ascend by value."""
+
+    def order(path: Path) -> list[Any]:
+        parts = re.split(r"(\d+)", path.name)  # text and numbers alternate
+        return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+    files = [path for path in folder.glob("*.npy") if not path.name.startswith(".")]
+    return sorted(files, key=order)
 
 
 def open_shard(path: Path, shape: tuple[int, int], dtype: np.dtype) -> LazyArray:

@@ -6,13 +6,16 @@ from os import PathLike
 from pathlib import Path
 
 from aejax.data import embedded
+from aejax.data.activation_shards import has_shards, open_shards
 from aejax.data.array_checks import check_dataset
 from aejax.data.catalogue import TENSORFLOW_FREE, is_named
 from aejax.data.dataset import Dataset
+from aejax.data.dtypes import format_bounds
 from aejax.data.files import load_file, no_table, not_images
 from aejax.data.image_file import ImageForm, ImageMode
 from aejax.data.missing_values import Missing
 from aejax.data.prepared import load_prepared
+from aejax.data.split import every_fifth
 
 FILE_SUFFIXES = (".npy", ".npz", ".gz", ".csv", ".tsv", ".parquet")
 """Suffixes of a name that is no TFDS name."""
@@ -34,7 +37,8 @@ def load(
     Args:
         name: `digits` or `photos` (included in scikit-learn); `mnist` or `fashion_mnist` (after
             `prepare`); a path (see `load_file`; write `./mnist` for a folder named like a data
-            set); any other TFDS name, written `tfds:NAME` if a file has the same name.
+            set), or a folder of `.npy` shards (see `open_stream`), which are read into memory; any
+            other TFDS name, written `tfds:NAME` if a file has the same name.
         data_dir: TFDS's data directory (default: as in `find_builder`).
         label: column of a table with labels, which are integers or text.
         ignore: columns of a table that are not features, such as identifiers.
@@ -76,6 +80,12 @@ def load(
         dataset = embedded.photos()
     elif name in TENSORFLOW_FREE or name.startswith("tfds:"):
         dataset = load_prepared(name, data_dir=data_dir)
+    elif name and has_shards(path):
+        if label is not None or ignore or missing != "refuse":
+            raise ValueError(no_table(path))
+        if images != ImageForm():
+            raise ValueError(not_images(path))
+        dataset = _load_shards(path)
     elif name and path.exists():
         dataset = load_file(path, label=label, ignore=ignore, missing=missing, images=images)
     elif path.is_absolute() or name.startswith(".") or path.suffix in FILE_SUFFIXES:
@@ -86,3 +96,10 @@ def load(
     else:
         dataset = load_prepared(name, data_dir=data_dir)
     return check_dataset(dataset)
+
+
+def _load_shards(folder: Path) -> Dataset:
+    """All examples of a folder of shards, with every fifth as test example."""
+    rows = open_shards(folder)
+    train, test = every_fifth(rows[:])
+    return Dataset(folder.resolve().name, train, test, None, None, *format_bounds(rows.dtype))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Integer
 
-from aejax.data.activation_shards import MANIFEST, open_activations
+from aejax.data.activation_shards import has_shards, open_shards
 from aejax.data.catalogue import TENSORFLOW_FREE
 from aejax.data.dtypes import is_floating
 from aejax.data.files import READ_ERRORS, format_advice, not_images, npy_header
@@ -68,7 +68,8 @@ def open_stream(
 
     - A `.npy` file, or a folder with `x_train.npy` and `x_test.npy`, is memory-mapped; pages
       are released after each read.
-    - A folder of activations that `runs.harvest` has written.
+    - A folder of activations that `runs.harvest` has written, or of other `.npy` shards: arrays of
+      examples of one shape and dtype, in the order of their names.
     - A folder of images of one size and mode, sorted by file name, or of one subfolder of images
       for each class, or of such folders `train` and `test`.
     - An `.array_record` file, or a folder of them, in which every record is a `.npy` file.
@@ -226,7 +227,7 @@ def _opened_images(name: str, form: ImageForm) -> list[tuple[ImageFiles, LazyArr
     """Splits of a folder of images; none for other data."""
     path = Path(os.path.expanduser(name))
     arrays = [path / f"{part}.npy" for part in SPLITS]
-    is_array = all(map(Path.exists, arrays)) or path.joinpath(MANIFEST).exists()
+    is_array = all(map(Path.exists, arrays)) or has_shards(path)
     is_other = _is_prepared(name) or is_array or _has_records(path)
     if path.is_dir() and not is_other:
         return open_splits(path, form)
@@ -244,8 +245,8 @@ def _sources(name: str, data_dir: str | PathLike[str] | None) -> list[LazyArray]
         raise FileNotFoundError(f"no file or folder {name}; a stream is a path or a TFDS name")
     if _has_records(path):
         return [array_records(path)]
-    if path.joinpath(MANIFEST).exists():
-        return [open_activations(path).rows]
+    if has_shards(path):
+        return [open_shards(path)]
     return (
         [memory_mapped(path / f"{part}.npy") for part in SPLITS] if path.is_dir() else [_file(path)]
     )

@@ -35,5 +35,6 @@ from aejax.plots.style import INK as INK
 from aejax.plots.style import PAPER as PAPER
 from aejax.plots.style import figure_style as figure_style
 from aejax.plots.sweep_figures import code_sizes as code_sizes
+from aejax.plots.sweep_figures import explained_variances as explained_variances
 from aejax.plots.sweep_figures import parallel_coordinates as parallel_coordinates
 from aejax.plots.usage_curves import usage_curves as usage_curves

@@ -1,4 +1,4 @@
-"""Figures of sweeps: error against code size, and parallel coordinates of settings."""
+"""Figures of sweeps: error by code size, explained variance by sparsity, and settings."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -69,6 +69,52 @@ def code_sizes(
         else:
             axis.set_ylim(bottom=0)
         axis.set(xlabel="code size", ylabel="reconstruction error")
+        axis.legend()
+    return figure
+
+
+def explained_variances(
+    active: Sequence[float],
+    explained: Sequence[float],
+    *,
+    groups: Sequence[str],
+    pca: Mapping[int, float],
+) -> Figure:
+    """Draw the explained variance of dictionaries against their numbers of active units.
+
+    Args:
+        active: mean number of active units of each dictionary.
+        explained: explained variance of each.
+        groups: group of each, by its name in the legend.
+        pca: number of components -> explained variance of PCA, which is a line.
+
+    Returns:
+        A figure with one panel. Negative explained variances, of dictionaries that are worse than
+        the mean of the data, are drawn at 0.
+
+    Raises:
+        ValueError: if lengths differ, there is no dictionary, or values are not finite.
+    """
+    points = finite("the explained variances", np.array([active, explained], float)).T
+    if not len(points) or len(groups) != len(points):
+        raise ValueError(
+            f"expected one or more dictionaries and a group of each, got {len(points)} and "
+            f"{len(groups)}"
+        )
+    with figure_style():
+        figure = Figure(figsize=(6.4, 3.6))
+        axis = figure.subplots()
+        for group in dict.fromkeys(groups):
+            own = points[[each == group for each in groups]]
+            axis.plot(own[:, 0], np.maximum(own[:, 1], 0), "o", label=group, alpha=0.8)
+        if pca:
+            axis.plot(list(pca), np.maximum(list(pca.values()), 0), "s--", label="PCA", color=INK)
+        axis.set(
+            xlabel="mean number of active units, or of components",
+            ylabel="explained variance",
+            ylim=(0, 1.02),
+        )
+        axis.set_xlim(left=0)
         axis.legend()
     return figure
 

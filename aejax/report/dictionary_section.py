@@ -47,7 +47,7 @@ def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Sectio
         return []
     x = np.asarray(examples.batch.x)
     code = np.asarray(run.objective.model.encode(run.params, jnp.asarray(x)))
-    if code.shape != (len(x), len(kernel)):
+    if not is_dictionary(run, code):
         return []
     x_hat = observed_only(reconstructor(run)(x), x, examples.batch.weight)
     found = dictionary_statistics([(x, code, x_hat)])
@@ -59,6 +59,20 @@ def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Sectio
     body = key_numbers(_numbers(found, kernel)) + _explanation(found)
     named = _named_table(examples, found, top, shown) if len(shown) else ""
     return [Section("Dictionary", body + render_figures(figures) + named)]
+
+
+def is_dictionary(run: TrainedRun, code: np.ndarray | None) -> bool:
+    """Whether a code is that of a dictionary.
+
+    Args:
+        run: trained run.
+        code: its code of examples; None if it is not one array.
+
+    Returns:
+        True if the code has one value for each row of the decoder's only kernel.
+    """
+    kernel = dictionary_kernel(run.params)
+    return kernel is not None and code is not None and code.shape[1:] == (len(kernel),)
 
 
 def dictionary_kernel(params: Params) -> np.ndarray | None:

@@ -86,7 +86,8 @@ def _errors(run: Run, metrics: Mapping[str, Any]) -> str:
         return "Not measured for this checkpoint."
     rows = [("this autoencoder", metrics["test_error"])]
     if metrics.get("pca_test_error") is not None:
-        rows.append((f"PCA with {metrics['code']} components", metrics["pca_test_error"]))
+        components = metrics.get("pca_components", metrics["code"])
+        rows.append((f"PCA with {components} components", metrics["pca_test_error"]))
     head = ("reconstruction", f"error on {metrics['test_examples']} test examples")
     return f"Error: {_text(metrics['measure'])}.\n\n{_table(head, rows)}"
 

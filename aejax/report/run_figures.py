@@ -12,6 +12,7 @@ from aejax import plots
 from aejax.data.image_size import is_image_shape
 from aejax.evaluation import feature_errors
 from aejax.objectives import forward, reconstruct
+from aejax.report.dictionary_section import is_dictionary
 from aejax.report.page import CaptionedFigure
 from aejax.runs.code_posteriors import posterior_of_run
 from aejax.runs.code_units import array_of, code_like, from_units, has_units, to_units
@@ -59,7 +60,8 @@ def run_figures(
         if code is not None and isinstance(like, jax.ShapeDtypeStruct):
             baseline = report_baseline(x_train, code.shape[1])
         yield from _images(run, examples.batch, baseline)
-        if code is not None and posterior_of_run(run) is None:  # else in a section of its own
+        has_own_section = posterior_of_run(run) is not None or is_dictionary(run, code)
+        if code is not None and not has_own_section:
             yield _traversals(run, code, like)
     if is_comparable:
         yield _error_histogram(run, examples)

@@ -11,6 +11,15 @@ from aejax.runs.sweep_programs import Row
 from aejax.runs.sweep_summary import INTERVAL, CodeError, errors_by_code, summarise
 from aejax.runs.sweeping import Sweep
 
+SPARSITY_SETTINGS = "dictionary.k", "dictionary.sparsity"
+"""Settings by which the number of active units is chosen."""
+
+SPARSITY = "active units", "explained variance"
+MEMBER_SPARSITY = "active_units", "dead_units", "explained_variance"
+
+MAX_GROUPS = 8
+"""Maximum number of settings that the figure of sparsity distinguishes."""
+
 ERROR = "mean over examples of the sum over features of (x̂ − x)², in normalised units"
 
 
@@ -24,7 +33,8 @@ def sweep_page(sweep: Sweep) -> str:
         A complete HTML document. The curve of code sizes is missing if there is only one.
     """
     by_code, rows = errors_by_code(sweep), summarise(sweep)
-    figures = [_scree(by_code)] if len(by_code) > 1 else []
+    figures = [_scree(by_code, is_dictionary=_is_dictionary(rows))] if len(by_code) > 1 else []
+    figures += [_frontier(sweep)] if _is_dictionary(rows) else []
     figures.append(_coordinates(sweep))
     note = (
         f"Errors: {ERROR}, on the validation examples, at the epoch with the lowest validation "
@@ -64,9 +74,15 @@ def _summaries(sweep: Sweep, rows: list[Row]) -> list[Row]:
             ),
             "test error": row.get("test error"),
             "PCA, test error": row.get("PCA test"),
+            **{name: row.get(name) for name in SPARSITY if _is_dictionary(rows)},
         }
         for row in rows
     ]
+
+
+def _is_dictionary(rows: list[Row]) -> bool:
+    """Whether the summaries of settings are those of dictionaries."""
+    return any("active units" in row for row in rows)
 
 
 def _members(sweep: Sweep) -> list[Row]:
@@ -78,6 +94,7 @@ def _members(sweep: Sweep) -> list[Row]:
             "epoch": row["epoch"],
             "validation error": row["validation_error"],
             "test error": row["test_error"],
+            **{name.replace("_", " "): row[name] for name in MEMBER_SPARSITY if name in row},
             "saved as a run": "yes" if row["run"] else "",
         }
         for row in sweep.table
@@ -101,14 +118,15 @@ def _lead(sweep: Sweep) -> dict[str, float | str]:
     (best,) = (row for row in sweep.table if row["run"] and sweep.folder / row["run"] == sweep.best)
     lead = _settings(sweep, best)
     lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
-    components = "1 component" if best["code"] == 1 else f"{best['code']} components"
+    count = best.get("pca_components", best["code"])
+    components = "1 component" if count == 1 else f"{count} components"
     return {f"best: {name}": value for name, value in lead.items()} | {
         f"PCA with {components}, test error": best["pca_test_error"],
         "members": len(sweep.table),
     }
 
 
-def _scree(found: list[CodeError]) -> CaptionedFigure:
+def _scree(found: list[CodeError], *, is_dictionary: bool) -> CaptionedFigure:
     intervals = [each.interval for each in found]
     has_intervals = all(each is not None for each in intervals)
     band = " with its 95 % interval (Student's t)" if has_intervals else ""
@@ -121,10 +139,44 @@ def _scree(found: list[CodeError]) -> CaptionedFigure:
         ),
         "Error against code size",
         f"Validation error of the best setting of each code size: mean over seeds{band}. PCA has "
-        "as many components, and is fitted to the same train examples. Choose a size after which "
-        "the error hardly decreases.",
+        + ("as many components as units are active" if is_dictionary else "as many components")
+        + ", and is fitted to the same train examples. Choose a size after which the error hardly "
+        "decreases.",
         "Curves of the validation error of the autoencoder and of PCA against the code size.",
     )
+
+
+def _frontier(sweep: Sweep) -> CaptionedFigure:
+    """Draw the explained variance of dictionaries against the number of active units."""
+    rows = [row for row in sweep.table if row.get("explained_variance") is not None]
+    names = [name for name in sweep.swept if name not in SPARSITY_SETTINGS]
+    groups = [", ".join(f"{name} {row[name]}" for name in names) for row in rows]
+    if len(set(groups)) > MAX_GROUPS or not names:
+        groups = ["dictionaries"] * len(rows)
+    return CaptionedFigure(
+        plots.explained_variances(
+            [row["active_units"] for row in rows],
+            [row["explained_variance"] for row in rows],
+            groups=groups,
+            pca=_explained_by_pca(rows),
+        ),
+        "Explained variance and sparsity",
+        "Each point is one member of the sweep: the mean number of active units of a test "
+        "example, and the explained variance, 1 − E‖x − x̂‖²/E‖x − E x‖². At equal sparsity, the "
+        "higher point is better; PCA has as many components as units are active.",
+        "Points of the explained variance against the number of active units, with a line of PCA.",
+    )
+
+
+def _explained_by_pca(rows: list[Row]) -> dict[int, float]:
+    """Explained variance of PCA on the test examples, by the number of its components."""
+    found = {}
+    for row in rows:
+        unexplained = 1 - row["explained_variance"]
+        if row["pca_test_error"] is not None and unexplained > 0:
+            variance = row["test_error"] / unexplained
+            found[row["pca_components"]] = 1 - row["pca_test_error"] / variance
+    return dict(sorted(found.items()))
 
 
 def _coordinates(sweep: Sweep) -> CaptionedFigure:

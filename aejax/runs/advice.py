@@ -36,14 +36,13 @@ def advice(
         One line, with a command where one helps; None if there is nothing to improve.
     """
     longer = _longer(configuration, out) if is_decreasing(history) else None
-    pca_error, code = metrics["pca_test_error"], metrics["code"]
-    if configuration.loss == "by-column" or configuration.dictionary.activation is not None:
-        pca_error = (
-            None  # PCA minimises the squared error, which this loss does not, or is not sparse
-        )
+    pca_error, components = metrics["pca_test_error"], metrics.get("pca_components")
+    if configuration.loss == "by-column":
+        pca_error = None  # PCA minimises the squared error, which this loss does not
     if pca_error is not None and metrics["test_error"] > (1 + PCA_TOLERANCE) * pca_error:
-        better = longer or _from_pca(configuration, code)
-        return f"PCA with {code} components has a lower error: {better}"
+        start = _denser if configuration.dictionary.activation is not None else _from_pca
+        better = longer or start(configuration, metrics["code"])
+        return f"PCA with {components or metrics['code']} components has a lower error: {better}"
     return longer and f"the validation loss was still decreasing: {longer}"
 
 
@@ -92,6 +91,13 @@ def _from_pca(configuration: Training, code: int) -> str:
     missing = "refuse" if configuration.missing == "refuse" else "mean"
     words = _data_options(replace(configuration, missing=missing))
     return f"start from it with aejax train {shlex.join(words)} --code {code} --out ANOTHER"
+
+
+def _denser(configuration: Training, code: int) -> str:
+    """Advice for a dictionary that explains less than PCA at equal sparsity."""
+    if configuration.dictionary.activation in ("relu", "gated"):
+        return "try --dictionary.activation topk, which has no L1 penalty on the code"
+    return f"try --code {2 * code}"
 
 
 def _data_options(configuration: Training) -> list[str]:

@@ -16,7 +16,7 @@ OBJECTIVE_SETTINGS = (
 """Settings that change the minimised function, so that losses cannot be compared."""
 
 LOSSES = ("train loss", "validation loss", "best validation loss", "test loss")
-ERRORS = ("test error", "PCA test error")
+ERRORS = ("test error", "PCA test error", "explained variance")
 
 
 class RunComparison(NamedTuple):

@@ -82,7 +82,7 @@ class Options:
 
     data: str = "digits"
     """data set: digits, photos, mnist, fashion_mnist, a TFDS name, or the path of a .npy, .npz,
-    .csv, .parquet or IDX file, or of a folder of images"""
+    .csv, .parquet or IDX file, or of a folder of images or of .npy shards"""
     data_dir: Path | None = None
     """directory of prepared TFDS data sets; None: that of TFDS"""
     label: str | None = None
@@ -166,7 +166,8 @@ class Options:
     split_seed: int | None = None
     """seed of the validation split, so that several seeds share one; None: seed"""
     stream: bool = False
-    """read batches from disk instead of loading the data: .npy, images, array_record or TFDS"""
+    """read batches from disk instead of loading the data: .npy, folders of .npy shards or images,
+    array_record or TFDS"""
     steps_per_epoch: int | None = None
     """steps of one epoch of a stream; None: one pass over the data"""
     skip: int = 0

@@ -83,7 +83,10 @@ def complete_dictionary(
         auxk_units = min(units, max(1, features // 2))
     for name, number in {"k": k, "auxk-units": auxk_units, "prefixes": max(prefixes)}.items():
         if number is not None and number > units:
-            raise ValueError(f"dictionary.{name} is {number}, more than the {units} units")
+            raise ValueError(
+                f"dictionary.{name} is {number}, more than the {units} units: say a smaller "
+                f"--dictionary.{name}, or a larger --code"
+            )
     return replace(settings, k=k, sparsity=sparsity, auxk=auxk, auxk_units=auxk_units)
 
 

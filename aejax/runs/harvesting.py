@@ -15,6 +15,7 @@ from jax.typing import DTypeLike
 from aejax.data.activation_shards import (
     FORMAT,
     MANIFEST,
+    UNFINISHED,
     Activations,
     open_activations,
     open_shard,
@@ -26,9 +27,6 @@ from aejax.runs.atomic_files import write_array, write_text
 from aejax.runs.json_files import json_text, read_json
 from aejax.runs.lock import locked
 from aejax.types import Array
-
-UNFINISHED = "unfinished.json"
-"""Name of the description of a harvest that has not written all shards yet."""
 
 SHARD_BYTES = 2**28
 """Approximate size of a shard."""

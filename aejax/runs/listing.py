@@ -107,6 +107,9 @@ def summarise_run(run: Path) -> RunSummary:
         "test loss": test.get("loss"),
         "test error": metrics.get("test_error"),
         "PCA test error": metrics.get("pca_test_error"),
+        "active units": metrics.get("active_units"),
+        "dead units": metrics.get("dead_units"),
+        "explained variance": metrics.get("explained_variance"),
     }
     code = metrics.get("code", code)
     if is_own:

@@ -11,9 +11,12 @@ from aejax.objectives import Objective
 from aejax.runs.configuration import Training
 from aejax.runs.examples import Examples, InMemory
 from aejax.runs.inference import compiled_reconstruct
-from aejax.runs.metrics import batch_blocks, mean_error, pca_error
+from aejax.runs.metrics import batch_blocks, mean_error, pca_error, sparsity_metrics
 from aejax.training import TrainState
 from aejax.training.records import Record, stalled
+
+ERRORS: tuple[str, ...] = ("epoch", "validation_loss", "validation_error", "test_error")
+SPARSITY = ("active_units", "dead_units", "explained_variance")
 
 
 def member_history(means: Mapping[str, Any], training: Training, steps: int) -> list[Record]:
@@ -41,18 +44,24 @@ def member_history(means: Mapping[str, Any], training: Training, steps: int) -> 
 
 
 def member_errors(
-    objective: Objective, state: TrainState, history: Sequence[Record], examples: Examples
+    objective: Objective,
+    training: Training,
+    state: TrainState,
+    history: Sequence[Record],
+    examples: Examples,
 ) -> dict[str, Any]:
     """Errors of a member by column of the table.
 
     Args:
         objective: objective in use.
+        training: settings of the member.
         state: best state of the member, with the parameters in use.
         history: records of its epochs.
         examples: examples of the data.
 
     Returns:
-        The columns; None in each for a member that has diverged.
+        The columns, of a dictionary also its `sparsity_metrics` of the test examples; None in each
+        for a member that has diverged.
     """
     values = [
         value
@@ -60,30 +69,32 @@ def member_errors(
         for value in (record | record["validation"]).values()
         if value is not record["validation"]
     ]
+    sparsity = SPARSITY if training.dictionary.activation is not None else ()
     if not np.isfinite(values).all():
-        return dict.fromkeys(("epoch", "validation_loss", "validation_error", "test_error"))
+        return dict.fromkeys((*ERRORS, *sparsity))
     reconstructed = partial(compiled_reconstruct, objective, state.params)
     epoch = int(state.epoch)
     held_out = _in_memory(examples).validation
     assert held_out is not None, "a sweep needs validation examples"
     _, validation = mean_error(reconstructed, batch_blocks(held_out))
     _, test = mean_error(reconstructed, examples.test_batches())
-    return {
-        "epoch": epoch,
-        "validation_loss": history[epoch - 1]["validation"]["loss"],
-        "validation_error": validation,
-        "test_error": test,
-    }
+    loss = history[epoch - 1]["validation"]["loss"]
+    values = (epoch, loss, validation, test)
+    found: dict[str, Any] = dict(zip(ERRORS, values, strict=True))
+    if sparsity:
+        found |= sparsity_metrics(objective, state.params, examples.test_batches, test)
+    return found
 
 
-def pca_errors(examples: Examples, code: int) -> dict[str, Any]:
-    """Validation and test error of PCA with as many components as there are code units.
+def pca_errors(examples: Examples, components: int) -> dict[str, Any]:
+    """Validation and test error of PCA.
 
     For the validation error, PCA is fitted without the validation examples.
 
     Args:
         examples: examples of the data.
-        code: number of code units.
+        components: number of components: that of the code units, or of a dictionary of those that
+            an example activates.
 
     Returns:
         The columns of the table.
@@ -91,9 +102,13 @@ def pca_errors(examples: Examples, code: int) -> dict[str, Any]:
     data = _in_memory(examples)
     x_train, _ = examples.pca_examples()
     assert data.validation is not None, "a sweep needs validation examples"
-    validation, _ = pca_error(np.asarray(data.train.x), [data.validation], code)
-    test, _ = pca_error(x_train, examples.test_batches(), code)
-    return {"pca_validation_error": validation, "pca_test_error": test}
+    validation, _ = pca_error(np.asarray(data.train.x), [data.validation], components)
+    test, _ = pca_error(x_train, examples.test_batches(), components)
+    return {
+        "pca_validation_error": validation,
+        "pca_test_error": test,
+        "pca_components": components,
+    }
 
 
 def code_size(objective: Objective, examples: Examples) -> int:

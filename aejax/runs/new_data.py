@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from aejax.data import LazyArray, Schema, load_array
-from aejax.data.activation_shards import MANIFEST, open_activations
+from aejax.data.activation_shards import has_shards, open_shards
 from aejax.data.array_checks import check_array
 from aejax.data.files import is_folder_of_images
 from aejax.data.image_file import SUFFIXES as IMAGE_SUFFIXES
@@ -46,7 +46,7 @@ def load_new_data(run: TrainedRun, path: Path) -> NewData:
 
     Args:
         run: trained run.
-        path: file that `aejax.data.load_array` can read, folder of harvested activations, image, or
+        path: file that `aejax.data.load_array` can read, folder of `.npy` shards, image, or
             folder of images, which are converted as the training images. A table must have the
             columns that the run was trained on; its other columns are kept as text.
 
@@ -67,8 +67,8 @@ def load_new_data(run: TrainedRun, path: Path) -> NewData:
         is_weighted = isinstance(run, Run) and run.configuration.missing == "weight-zero"
         weight = rows.observed.astype(np.float32) if is_weighted else None
         return NewData(rows.x, rows.others, schema, tuple(rows.order), weight=weight)
-    if (path / MANIFEST).exists():
-        return NewData(open_activations(path).rows, {})
+    if has_shards(path):
+        return NewData(open_shards(path), {})
     return NewData(load_array(path), other_arrays(path))
 
 

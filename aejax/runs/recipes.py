@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
-from aejax.runs.configuration import AffineAugmentation, Penalties, Training
+from aejax.runs.configuration import AffineAugmentation, Options, Penalties, Training
 from aejax.runs.dictionary_settings import DictionaryActivation, DictionarySettings
 from aejax.runs.quantisation_settings import QuantisationSettings, QuantiserName
 from aejax.runs.variational_settings import VariationalSettings
@@ -39,11 +39,11 @@ class Recipe(NamedTuple):
     """Settings of one named model.
 
     summary:  one line for `aejax train --help`.
-    training: the settings.
+    training: the settings; those of `Options` that are None are chosen from the data.
     """
 
     summary: str
-    training: Training
+    training: Options
 
 
 _MNIST = Training(data="mnist", batch_size=100, learning_rate=3e-3)
@@ -66,21 +66,10 @@ _THIRTY = replace(
     validation=0,
 )
 
-_DICTIONARY = Training(
-    normalise="common-scale",
-    activation="relu",
-    loss="squared",
-    warm_up=5,
-    schedule="cosine",
-    epochs=100,
-    batch_size=256,
-    patience=20,
-)
-"""Settings that the dictionaries share; the data complete the number of units."""
 
-
-def _dictionary(activation: DictionaryActivation, **settings: Any) -> Training:
-    return replace(_DICTIONARY, dictionary=DictionarySettings(activation, **settings))
+def _dictionary(activation: DictionaryActivation, **settings: Any) -> Options:
+    """Dictionary whose scale, number of units and length of training depend on the data."""
+    return Options(dictionary=DictionarySettings(activation, **settings))
 
 
 def _variational(*, samples: int) -> Training:

@@ -29,7 +29,10 @@ WITH_TRACED_K = ("topk", "batchtopk", "jumprelu")
 """Activations of a dictionary whose number k of active units does not change the shapes."""
 
 OTHER_DATA = "it changes the data, so that errors cannot be compared: run one sweep for each value"
-IN_MEMORY = "a sweep trains in memory: train such runs one by one, then `aejax compare`"
+IN_MEMORY = (
+    "a sweep trains in memory: leave --stream out if the data fit, or train such runs one by one, "
+    "then `aejax compare`"
+)
 
 FIXED = {
     **dict.fromkeys(("data", "data_dir", "label", "ignore", "missing", "normalise"), OTHER_DATA),

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,16 +151,19 @@ def _members(
     first = configurations[0]
     objective = make_objective(first, examples.shape, examples.columns)
     code = code_size(objective, examples)
-    pca, steps = pca_errors(examples, code), total_steps(first, examples)
+    steps, pca_of = total_steps(first, examples), cache(partial(pca_errors, examples))
     values = [each for each in program.traced for _ in range(len(trained) // len(program.traced))]
     members = []
     for index, (state, means) in enumerate(trained):
         configuration = configurations[index]
         records = member_history(means, first, steps)
         params = with_solved_threshold(configuration, state.params, examples)
-        errors = member_errors(objective, state._replace(params=params), records, examples)
+        in_use = state._replace(params=params)
+        errors = member_errors(objective, configuration, in_use, records, examples)
         settings = {**program.static, **values[index], "seed": configuration.seed}
-        row = {"code": code, **settings, **errors, **pca}
+        active = errors.get("active_units")
+        components = code if active is None else max(1, round(active))
+        row = {"code": code, **settings, **errors, **pca_of(components)}
         names = given_settings(given[index])
         members.append(Member(configuration, names, state, records, row))
     return members

@@ -42,8 +42,9 @@ def summarise(sweep: Sweep) -> list[Row]:
     Returns:
         One row per setting, the best first: code size and swept settings, mean validation error
         with its 95 % interval (Student's t), mean paired difference from the best setting with its
-        interval, mean test error, and the errors of PCA. A setting with a diverged member is last,
-        with its number of diverged members, and has no errors.
+        interval, mean test error, of a dictionary the means of its active units and explained
+        variance on the test examples, and the mean errors of PCA. A setting with a diverged member
+        is last, with its number of diverged members, and has no errors.
     """
     groups = _groups(sweep)
     complete = [rows for rows in groups if not _diverged(rows)]
@@ -78,7 +79,7 @@ def errors_by_code(sweep: Sweep) -> list[CodeError]:
 
 def _code_error(sweep: Sweep, rows: Sequence[Row]) -> CodeError:
     others = {name: value for name, value in _settings(sweep, rows[0]).items() if name != "code"}
-    errors, pca = _errors(rows), rows[0]["pca_validation_error"]
+    errors, pca = _errors(rows), _mean(rows, "pca_validation_error")
     ends = None
     if len(rows) >= MIN_SEEDS:
         _, low, high = interval(errors)
@@ -94,9 +95,19 @@ def _summary(sweep: Sweep, rows: Sequence[Row], best: np.ndarray, *, is_best: bo
     found["difference from the best"] = None if is_best else float((errors - best).mean())
     if len(rows) >= MIN_SEEDS and not is_best:
         found |= _ends(interval(errors - best), " of the difference")
-    tests = np.mean([row["test_error"] for row in rows])
-    pca = {f"PCA {part}": rows[0][f"pca_{part}_error"] for part in ("validation", "test")}
-    return {**found, "test error": float(tests), **pca}
+    found["test error"] = _mean(rows, "test_error")
+    if "active_units" in rows[0]:
+        names = "active_units", "explained_variance"
+        found |= {name.replace("_", " "): _mean(rows, name) for name in names}
+    return found | {
+        f"PCA {part}": _mean(rows, f"pca_{part}_error") for part in ("validation", "test")
+    }
+
+
+def _mean(rows: Sequence[Row], name: str) -> float | None:
+    """Mean over seeds; None if a member has no value."""
+    values = [row[name] for row in rows]
+    return None if None in values else float(np.mean(values))
 
 
 def _ends(found: Sequence[float], suffix: str = "") -> Row:

@@ -258,7 +258,7 @@ def _sweep(out: Path, request: Mapping[str, Any], rows: Sequence[Row]) -> Sweep:
     """Sweep with the columns of the table in one order: settings, seed, figures."""
     swept = tuple(request["swept"])
     order = dict.fromkeys(("code", *swept, "seed", *rows[0]))
-    table = [{name: row[name] for name in order} for row in rows]
+    table: list[Row] = [{name: row.get(name) for name in order} for row in rows]
     trained = [row for row in table if row["run"] is not None]
     if not trained:
         raise FloatingPointError(

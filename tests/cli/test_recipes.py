@@ -42,8 +42,8 @@ def test_help_has_a_line_for_every_recipe(aejax):
 def test_every_recipe_has_a_finite_gradient_on_images(name):
     training = RECIPES[name].training
     check(training)
-    assert loads(dumps(training)) == training
     training = complete(training, DataFacts(IMAGES, 1000, 100, is_bounded=True))
+    assert loads(dumps(training)) == training
     objective = make_trained_objective(training, IMAGES)
     optimizer = make_optimizer(training, 1000)
 
@@ -58,6 +58,18 @@ def test_every_recipe_has_a_finite_gradient_on_images(name):
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), before) == jax.tree.map(
         lambda leaf: (leaf.shape, leaf.dtype), after
     )
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-dictionary")])
+def test_a_dictionary_has_a_length_and_scale_that_fit_a_small_table(name):
+    """Of 129 examples: batches that they fill, steps enough for dead units, a scale by column."""
+    facts = DataFacts((13,), 129, 14, is_bounded=False, is_table=True)
+    training = complete(RECIPES[name].training, facts)
+    assert training.batch_size is not None
+    assert training.batch_size <= 129
+    steps = training.epochs * -(-129 // training.batch_size)
+    assert steps >= 2000 > training.dictionary.dead_after
+    assert training.normalise == "standardise"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

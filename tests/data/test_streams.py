@@ -68,6 +68,37 @@ def test_a_folder_with_a_split_and_its_streamed_statistics(tmp_path):
         np.testing.assert_array_equal(found, expected)
 
 
+def as_shards(folder):
+    (folder / "shards").mkdir()
+    for name, rows in (("part_2", X[:9]), ("part_10", X[9:])):
+        np.save(folder / "shards" / f"{name}.npy", rows)
+    return folder / "shards"
+
+
+def test_a_folder_of_shards_is_their_concatenation_in_the_order_of_their_names(tmp_path):
+    folder = as_shards(tmp_path)
+    stream, loaded = open_stream(folder), data.load(folder)
+    for lazy, array in ((stream.train, loaded.x_train), (stream.test, loaded.x_test)):
+        np.testing.assert_array_equal(lazy[:], array)
+    np.testing.assert_array_equal(loaded.x_test, X[4::5])
+    assert (loaded.low, loaded.high) == (stream.low, stream.high) == (0, 255)
+    with pytest.raises(ValueError, match="label and ignore name columns of a table"):
+        data.load(folder, label="y")
+    with pytest.raises(ValueError, match="for a folder of images"):
+        data.load(folder, resize=4)
+
+
+def test_shards_that_do_not_fit_and_unfinished_harvests_are_refused(tmp_path):
+    folder = as_shards(tmp_path)
+    np.save(folder / "labels.npy", np.zeros((23, 1)))
+    for read in (open_stream, data.load):
+        with pytest.raises(ValueError, match=r"labels.*float64\[23, 1\] and .*part_2"):
+            read(folder)
+    (folder / "unfinished.json").write_text("{}")
+    with pytest.raises(FileNotFoundError, match="when all shards are complete"):
+        data.load(folder)
+
+
 @pytest.mark.slow
 def test_prepared_mnist_is_streamed_as_loaded(shared_data, tmp_path):
     source = shared_data / "mnist"

@@ -31,6 +31,21 @@ def test_near_sizes_and_errors_have_linear_axes_from_zero():
     assert (axis.get_xscale(), axis.get_yscale(), axis.get_ylim()[0]) == ("linear", "linear", 0)
 
 
+def test_explained_variances_are_points_of_their_group_beside_pca():
+    points = [4.0, 8.0, 5.0], [0.8, 0.9, -0.1]
+    groups = ["topk", "topk", "relu"]
+    figure = plots.explained_variances(*points, groups=groups, pca={4: 0.5, 8: 0.7})
+    (axis,) = figure.axes
+    found = {line.get_label(): line.get_xydata().tolist() for line in axis.lines}
+    assert found == {
+        "topk": [[4, 0.8], [8, 0.9]],
+        "relu": [[5, 0]],  # worse than the mean of the data
+        "PCA": [[4, 0.5], [8, 0.7]],
+    }
+    with pytest.raises(ValueError, match="a group of each, got 3 and 1"):
+        plots.explained_variances(*points, groups=["topk"], pca={})
+
+
 def test_parallel_coordinates_join_settings_and_error():
     settings = {"rate": [0.1, 0.01, 0.1], "loss": ["a", "b", "a"]}
     errors = np.array([1.0, 2.0, 3.0])

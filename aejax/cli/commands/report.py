@@ -133,7 +133,8 @@ def _errors(metrics: dict[str, Any]) -> dict[str, float]:
     if metrics["pca_test_error"] is not None:
         method = metrics.get("pca_method", "exact")  # runs of earlier versions
         exact = "" if method == "exact" else f" ({method})"
-        found[f"PCA with {metrics['code']} components{exact}"] = metrics["pca_test_error"]
+        components = metrics.get("pca_components", metrics["code"])
+        found[f"PCA with {components} components{exact}"] = metrics["pca_test_error"]
     return found
 
 

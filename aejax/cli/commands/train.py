@@ -348,24 +348,29 @@ def _compare(repeated: About, examples: Examples) -> None:
 
 def _model_text(metrics: dict[str, Any]) -> str:
     if "active_units" in metrics:
-        return f"dictionary, {metrics['active_units']:.4g} active units"
+        return f"dictionary, {metrics['active_units']:.4g} active units of {metrics['code']}"
     if "quantised" not in metrics:
-        return "autoencoder"
+        return f"autoencoder, code of {metrics['code']}"
     usage = metrics["quantised"]
     text = f"discrete autoencoder, {usage['bits']:.4g} bits per example"
     if usage["values"] is not None:
         text += f" of {usage['capacity']:.4g}, {usage['unused']} unused values"
-    return f"{text}, perplexity {usage['perplexity']:.4g}"
+    return f"{text}, perplexity {usage['perplexity']:.4g}, code of {metrics['code']}"
 
 
 def _print(metrics: dict[str, Any], out: Path) -> None:
     print(f"{metrics['measure']}:")
-    print(f"  {_model_text(metrics)}, code of {metrics['code']}: {metrics['test_error']:.4f}")
+    print(f"  {_model_text(metrics)}: {metrics['test_error']:.4f}")
+    components = metrics.get("pca_components")
     if metrics["pca_method"] == "skipped":
         print("  PCA: skipped")
     elif metrics["pca_test_error"] is not None:
         method = "" if metrics["pca_method"] == "exact" else f" ({metrics['pca_method']})"
-        print(f"  PCA, {metrics['code']} components:  {metrics['pca_test_error']:.4f}{method}")
+        print(f"  PCA, {components} components:  {metrics['pca_test_error']:.4f}{method}")
     else:
-        print(f"  PCA, {metrics['code']} components:  none; they would reconstruct all train data")
+        print(f"  PCA, {components} components:  none; they would reconstruct all train data")
+    if "active_units" in metrics:
+        explained = metrics["explained_variance"]
+        share = "" if explained is None else f"explained variance {explained:.4f}, "
+        print(f"  {share}{metrics['dead_units']} units active on no test example")
     print(f"run: {out}")

@@ -14,6 +14,7 @@ import pytest
 
 from aejax import runs
 from aejax.layers.dictionary_layers import decoder_norms
+from aejax.runs.streamed_examples import load_examples
 from tests.cli.conftest import check, history_of, state_of
 
 UNITS, K, FEATURES, ROWS = 24, 3, 7, 400
@@ -104,13 +105,30 @@ def test_a_dictionary_is_reported(batch_top_k, aejax, tmp_path, undrawn):
 
 def test_the_threshold_is_that_of_the_train_examples(table, batch_top_k):
     """Exactly k N units of the N train examples are active, for every checkpoint."""
-    from aejax.runs.streamed_examples import load_examples
-
     for step in json.loads((batch_top_k / "thresholds.json").read_text()):
         run = runs.open(batch_top_k, checkpoint=int(step))
         x = load_examples(run.configuration).train_sample()
         code = run.objective.model.encode(run.params, jnp.asarray(x))
         assert np.count_nonzero(code) == pytest.approx(K * len(x), abs=1)
+
+
+def test_metrics_are_those_of_numpy(batch_top_k):
+    run, metrics = runs.open(batch_top_k), json.loads((batch_top_k / "metrics.json").read_text())
+    examples = load_examples(run.configuration)
+    x = np.asarray(examples.shown().batch.x, float)
+    code = run.objective.model.encode(run.params, jnp.asarray(x))
+    x_hat = np.asarray(run.objective.model.decode(run.params, code), float)
+    code = np.asarray(code)
+    assert metrics["active_units"] == pytest.approx(np.count_nonzero(code) / len(x))
+    assert metrics["dead_units"] == UNITS - np.count_nonzero(code.any(axis=0))
+    explained = 1 - np.square(x_hat - x).sum() / np.square(x - x.mean(axis=0)).sum()
+    assert metrics["explained_variance"] == pytest.approx(explained, abs=1e-5)
+    assert metrics["pca_components"] == round(metrics["active_units"]) == K
+    x_train = examples.pca_examples()[0]
+    _, _, axes = np.linalg.svd(x_train - x_train.mean(axis=0))
+    lost = (x - x_train.mean(axis=0)) @ axes[K:].T
+    error = np.square(lost).sum() / len(x)
+    assert metrics["pca_test_error"] == pytest.approx(error, rel=1e-4)
 
 
 def test_a_resumed_dictionary_equals_an_uninterrupted_one(table, batch_top_k, aejax, tmp_path):
