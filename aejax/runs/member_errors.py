@@ -79,8 +79,8 @@ def member_errors(
     _, validation = mean_error(reconstructed, batch_blocks(held_out))
     _, test = mean_error(reconstructed, examples.test_batches())
     loss = history[epoch - 1]["validation"]["loss"]
-    values = (epoch, loss, validation, test)
-    found: dict[str, Any] = dict(zip(ERRORS, values, strict=True))
+    errors = (epoch, loss, validation, test)
+    found: dict[str, Any] = dict(zip(ERRORS, errors, strict=True))
     if sparsity:
         found |= sparsity_metrics(objective, state.params, examples.test_batches, test)
     return found

@@ -62,7 +62,7 @@ def test_every_recipe_has_a_finite_gradient_on_images(name):
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-dictionary")])
 def test_a_dictionary_has_a_length_and_scale_that_fit_a_small_table(name):
-    """Of 129 examples: batches that they fill, steps enough for dead units, a scale by column."""
+    """A table of 129 rows fills its batches, has steps enough for dead units, and is scaled."""
     facts = DataFacts((13,), 129, 14, is_bounded=False, is_table=True)
     training = complete(RECIPES[name].training, facts)
     assert training.batch_size is not None
