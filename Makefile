@@ -16,7 +16,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPER := $(VENV)/.developer
 DOCUMENTS := $(VENV)/.documents
 
-.PHONY: demo test test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda bench-dictionaries comparisons accelerators docs diagrams \
+.PHONY: demo test test-all test-slow mutation faults search lint format journeys experiments-table theory-table bench bench-cuda bench-dictionaries comparisons accelerators docs diagrams \
   statements notebooks tutorial \
   constraints clean
 
@@ -44,10 +44,16 @@ demo: $(INSTALLED)
 	$(BIN)/aejax report demo/run --certificates demo/certificates.json --out demo/report.html
 
 # One BLAS thread per process: more threads than cores would slow the tests.
-test test-slow: export OPENBLAS_NUM_THREADS := 1
+test test-all test-slow: export OPENBLAS_NUM_THREADS := 1
 
+# Every cheap test, and a covering choice of the costly ones: see tests/selection.py.
+PYTEST = XLA_FLAGS="$$($(BIN)/python -m tests.compiler_flags)" $(BIN)/pytest --numprocesses 2
 test: $(DEVELOPER)
-	XLA_FLAGS="$$($(BIN)/python -m tests.compiler_flags)" $(BIN)/pytest --numprocesses 2 --dist worksteal
+	$(PYTEST) --dist worksteal
+
+# Every test with every case, except the slow ones.
+test-all: $(DEVELOPER)
+	$(PYTEST) --dist worksteal tests
 
 # Slow tests: real data sets at full size, and damage to every file of a checkpoint.
 test-slow: $(DEVELOPER)

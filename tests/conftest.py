@@ -8,10 +8,17 @@ import pytest
 from jaxtyping import install_import_hook
 
 import tests.typecheck  # noqa: F401  (the import hook finds it by name)
+from tests import selection
 
 hypothesis.settings.register_profile("aejax", deadline=None)  # the first call compiles
 hypothesis.settings.load_profile("aejax")
 install_import_hook("aejax", "tests.typecheck.typecheck")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Reduce a run without paths to the default suite."""
+    selection.deselect(config, items)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ Each row states how to call the component, extreme inputs, and properties that i
 new component is one new row.
 """
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,6 +39,17 @@ class Row(NamedTuple):
     extremes: Callable[..., Sequence[tuple[Any, ...]]]
     misshapen: Callable[..., tuple[Any, ...]]
     without: Mapping[str, str] = {}
+
+    @property
+    def family(self) -> str:
+        """Source files of the public functions: rows with the same ones are of one family."""
+        return " ".join(sorted({source_file(function) for function, _ in self.signatures}))
+
+
+def source_file(function: Callable[..., Any]) -> str:
+    """Path of the file that defines a function or the type of a callable record."""
+    function = inspect.unwrap(function)
+    return inspect.getfile(function if hasattr(function, "__code__") else type(function))
 
 
 def random_x(key: jax.Array, shape: tuple[int, ...] = (FEATURES,)) -> jax.Array:
