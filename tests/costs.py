@@ -15,10 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.selection import RECORD, first_cases, function_name
-
-LIMIT = 1.0
-"""Largest recorded cost: the rule does not distinguish higher ones."""
+from tests.selection import LIMIT, RECORD, first_cases, function_name
 
 
 def cpu_seconds() -> float:

@@ -9,8 +9,9 @@ all of its tests. `tests/costs.json` records the CPU seconds of one case of each
    them: every `STRIDE`-th, such that each value of each of two parameters is in one of them.
 3. Every contract test is kept; if costly, for the first row of each combination of source files.
 
-A function without a record is cheap until `python -m tests.costs` has measured it. Tests that are
-marked slow are not part of the selection; `make test-slow` runs them.
+`python -m tests.costs` measures. A new function, which has no record, is cheap; an older one whose
+record is null has not been measured, and is costly. Tests that are marked slow are not part of the
+selection; `make test-slow` runs them.
 """
 
 import json
@@ -22,6 +23,8 @@ from typing import NamedTuple
 import pytest
 
 RECORD = Path(__file__).with_name("costs.json")
+LIMIT = 1.0
+"""Largest recorded cost, and that of a function whose cost is not known."""
 COSTLY = 0.5
 PRODUCT = 1.0
 STRIDE = 4
@@ -104,7 +107,8 @@ def deselect(config: pytest.Config, items: list[pytest.Item], record: Path = REC
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         return
     choosable = [item for item in items if not is_excluded(item)]
-    seconds = json.loads(record.read_text(encoding="utf-8"))
+    costs = json.loads(record.read_text(encoding="utf-8"))
+    seconds = {name: LIMIT if cost is None else cost for name, cost in costs.items()}
     choice = selected([_case(item) for item in choosable], seconds)
     omitted = {item for item, is_kept in zip(choosable, choice, strict=True) if not is_kept}
     config.hook.pytest_deselected(items=[item for item in items if item in omitted])

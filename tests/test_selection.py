@@ -59,7 +59,9 @@ def test_a_costly_contract_test_has_one_row_of_each_family():
 def test_recorded_costs_are_seconds():
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     assert record
-    assert all(name.count(".py::") == 1 and cost >= 0 for name, cost in record.items())
+    assert all(
+        name.count(".py::") == 1 and (cost is None or cost >= 0) for name, cost in record.items()
+    )
 
 
 @pytest.mark.parametrize(
