@@ -43,6 +43,7 @@ READ_ERRORS = (
     ArithmeticError,
     EOFError,
     RuntimeError,
+    SyntaxError,
     TypeError,
     ValueError,
     tokenize.TokenError,

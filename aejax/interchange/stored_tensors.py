@@ -6,12 +6,16 @@ is executed.
 
 import math
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+
+from aejax.data.files import READ_ERRORS
 
 FLOATING = tuple(np.dtype(dtype) for dtype in (np.float16, np.float32, np.float64, jnp.bfloat16))
 """Dtypes of weights."""
@@ -27,6 +31,9 @@ SAFETENSORS_DTYPES = {
 MAX_NPY_HEADER_BYTES = 10_000
 MAX_DEFLATE_RATIO = 1032
 """Largest ratio of sizes before and after compression that the deflate format allows."""
+
+DAMAGE = EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error
+"""Exceptions of a zip archive that is damaged, encrypted, or compressed by an unknown method."""
 
 Shape = tuple[int, ...]
 
@@ -97,14 +104,31 @@ def npz_file(path: Path) -> dict[str, StoredTensor]:
 
     Source: NEP 1.
     """
+    path.open("rb").close()  # raises Python's FileNotFoundError
+    with damage_refused(f"{path} is not a NumPy archive"), zipfile.ZipFile(path) as archive:
+        return {
+            name.removesuffix(".npy"): _npy_member(path, archive, member)
+            for name, member in archive_members(path, archive).items()
+        }
+
+
+@contextmanager
+def damage_refused(description: str) -> Iterator[None]:
+    """Context in which exceptions of a damaged zip archive become a ValueError.
+
+    Args:
+        description: start of the message.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ValueError: if the archive is damaged, encrypted, or compressed by an unknown method.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return {
-                name.removesuffix(".npy"): _npy_member(path, archive, member)
-                for name, member in archive_members(path, archive).items()
-            }
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not a NumPy archive: {error}") from error
+        yield
+    except DAMAGE as error:
+        raise ValueError(f"{description}: {error or type(error).__name__}") from error
 
 
 def archive_members(path: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
@@ -141,7 +165,7 @@ def _npy_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
         with archive.open(member) as file:
             shape, fortran_order, dtype = _npy_header(file)
             start = file.tell()
-    except ValueError as error:
+    except READ_ERRORS as error:
         raise ValueError(f"{where} is not an array: {error}") from error
     if dtype.hasobject:
         raise ValueError(f"{where} contains Python objects, which are not read")
@@ -153,8 +177,8 @@ def _npy_member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -
         )
 
     def read() -> np.ndarray:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            data = file.read()
+        with damage_refused(f"{where} cannot be read"), zipfile.ZipFile(path) as archive:
+            data = archive.read(member)
         if len(data) != start + size:
             raise ValueError(f"{where} has {len(data)} bytes of {start + size}")
         order = "F" if fortran_order else "C"

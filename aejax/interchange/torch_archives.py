@@ -14,7 +14,12 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from aejax.interchange.stored_tensors import Shape, StoredTensor, archive_members
+from aejax.interchange.stored_tensors import (
+    Shape,
+    StoredTensor,
+    archive_members,
+    damage_refused,
+)
 
 STORAGES = {
     "HalfStorage": np.dtype(np.float16),
@@ -82,22 +87,21 @@ def torch_file(path: Path) -> dict[str, StoredTensor]:
 
     Source: PyTorch serialization.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive_members(path, archive)
-            prefix = _prefix(path, members)
-            names = {name.removeprefix(prefix): member for name, member in members.items()}
-            pickle = names["data.pkl"]
-            if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
-                raise ValueError(f"{path} is compressed, which PyTorch's files are not")
-            if pickle.file_size > MAX_PICKLE_BYTES:
-                raise ValueError(f"{path} has a pickle of {pickle.file_size} bytes; {CONVERSION}")
-            if "byteorder" in names and archive.read(names["byteorder"]) != b"little":
-                raise ValueError(f"{path} is not little-endian; {CONVERSION}")
-            found = _built(path, archive.read(pickle))
-    except zipfile.BadZipFile as error:
-        raise ValueError(f"{path} is not a zip archive of PyTorch; {CONVERSION}") from error
-    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+    path.open("rb").close()  # raises Python's FileNotFoundError
+    advice = f"{path} is not a zip archive of PyTorch; {CONVERSION}"
+    with damage_refused(advice), zipfile.ZipFile(path) as archive:
+        members = archive_members(path, archive)
+        prefix = _prefix(path, members)
+        names = {name.removeprefix(prefix): member for name, member in members.items()}
+        pickle = names["data.pkl"]
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
+            raise ValueError(f"{path} is compressed, which PyTorch's files are not")
+        if pickle.file_size > MAX_PICKLE_BYTES:
+            raise ValueError(f"{path} has a pickle of {pickle.file_size} bytes; {CONVERSION}")
+        if "byteorder" in names and archive.read(names["byteorder"]) != b"little":
+            raise ValueError(f"{path} is not little-endian; {CONVERSION}")
+        found = _built(path, archive.read(pickle))
+    if not isinstance(found, dict):
         raise ValueError(f"{path} contains no dict of tensors; {CONVERSION}")
     return {name: _tensor(path, names, name, view) for name, view in found.items()}
 
@@ -130,7 +134,8 @@ def _tensor(path: Path, names: Mapping[str, zipfile.ZipInfo], name: str, view: A
         raise ValueError(f"{path}: {name} repeats the elements of its storage; {CONVERSION}")
 
     def read() -> np.ndarray:
-        with zipfile.ZipFile(path) as archive:
+        damaged = f"{path}: the storage of {name} cannot be read"
+        with damage_refused(damaged), zipfile.ZipFile(path) as archive:
             values = np.frombuffer(archive.read(member), storage.dtype)
         if len(values) != storage.size:
             raise ValueError(f"{path}: the storage of {name} is incomplete")
@@ -176,7 +181,7 @@ def _run(data: bytes) -> Any:
             stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
         elif name in ("SETITEM", "SETITEMS"):
             items = _popped_items(stack) if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _as_dict(stack[-1]).update(zip(items[::2], items[1::2], strict=True))
+            _add_items(stack[-1], items)
         elif name == "BINPERSID":
             stack.append(_storage(stack.pop()))
         elif name == "REDUCE":
@@ -184,7 +189,7 @@ def _run(data: bytes) -> Any:
             stack.append(_called(stack.pop(), arguments))
         elif name == "BUILD":  # attributes of the dict, such as versions of modules
             stack.pop()
-            _as_dict(stack[-1])
+            _add_items(stack[-1], [])
         elif name == "STOP":
             return stack.pop()
         elif name != "PROTO":
@@ -194,16 +199,23 @@ def _run(data: bytes) -> Any:
 
 def _popped_items(stack: list[Any]) -> list[Any]:
     """Items above the last mark, which are removed with it."""
-    start = len(stack) - 1 - stack[::-1].index(MARK)
+    start = next((i for i in reversed(range(len(stack))) if stack[i] is MARK), None)
+    if start is None:
+        raise ValueError("items without a start")
     items = stack[start + 1 :]
     del stack[start:]
     return items
 
 
-def _as_dict(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"entries of {value!r}")
-    return value
+def _add_items(found: Any, items: list[Any]) -> None:
+    """Add keys and values, which alternate, to a dict.
+
+    Only names are keys, and no value is printed: hash and text of nested tuples can take an
+    exponential time, or more of the stack than there is.
+    """
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in items[::2]):
+        raise ValueError("a dict with other keys than names, or entries of something else")
+    found.update(zip(items[::2], items[1::2], strict=True))
 
 
 def _storage(description: Any) -> _Storage:
@@ -212,7 +224,7 @@ def _storage(description: Any) -> _Storage:
     if kind != "storage" or name not in STORAGES:
         raise ValueError(f"a storage of {name}")
     if not isinstance(key, str) or not _is_count(size):
-        raise ValueError(f"the storage {description!r}")
+        raise ValueError(f"a storage of {name} without name and size")
     return _Storage(key, STORAGES[name], size)
 
 
@@ -223,11 +235,11 @@ def _called(function: Any, arguments: Any) -> Any:
     if function == _Global("torch._utils _rebuild_parameter"):
         return arguments[0]
     if function != _Global("torch._utils _rebuild_tensor_v2"):
-        raise ValueError(f"a call of {getattr(function, 'name', function)!r}")
+        raise ValueError(f"a call of {getattr(function, 'name', type(function).__name__)}")
     storage, offset, shape, strides = arguments[:4]
     counts = (offset, *shape, *strides)
     if not isinstance(storage, _Storage) or not all(map(_is_count, counts)):
-        raise ValueError(f"a tensor of {arguments[:4]!r}")
+        raise ValueError("a tensor without storage, offset, shape and strides")
     if len(shape) != len(strides) or len(shape) > MAX_DIMENSIONS:
         raise ValueError(f"a tensor of shape {shape} and strides {strides}")
     return _View(storage, offset, tuple(shape), tuple(strides))

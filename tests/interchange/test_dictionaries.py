@@ -384,6 +384,39 @@ def test_invalid_archives_of_gemma_scope_are_refused(tmp_path):
         read_dictionary(path)
 
 
+def test_damaged_archives_of_gemma_scope_are_refused(tmp_path):
+    """Altered bytes, encryption, an unknown compression, and a header that is no expression."""
+    path = tmp_path / "params.npz"
+    names = ["W_enc", "W_dec", "b_enc", "b_dec", "threshold"]
+    tensors = {name: drawn()[name] for name in names}
+    rng = np.random.default_rng(0)
+    for save in (np.savez, np.savez_compressed):
+        save(path, **tensors)
+        data, refused = path.read_bytes(), 0
+        for position in rng.permutation(len(data))[:40]:
+            path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+            try:
+                found = read_dictionary(path).params["encoder"]["kernel"]
+                np.testing.assert_array_equal(found, tensors["W_enc"])
+            except ValueError:
+                refused += 1
+        assert refused > 20
+    central, local = data.find(b"PK\x01\x02"), data.find(b"PK\x03\x04")
+    for offset, value, message in ((6, 1, "encrypted"), (8, 99, "compression method")):
+        changed = bytearray(data)
+        changed[local + offset] = changed[central + offset + 2] = value
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match=message):
+            read_dictionary(path)
+    file = io.BytesIO()
+    np.save(file, np.ones((3, 4)))
+    for changed in (b"{{'descr'", b"\n 'descr'", b"{}:1,'des"):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("W_enc.npy", file.getvalue().replace(b"{'descr'", changed))
+        with pytest.raises(ValueError, match=r"W_enc\.npy is not an array"):
+            read_dictionary(path)
+
+
 def test_an_array_with_a_lying_header_is_refused(tmp_path):
     path = tmp_path / "params.npz"
     file = io.BytesIO()

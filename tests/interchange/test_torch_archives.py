@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from aejax.interchange.torch_archives import torch_file
+from aejax.interchange.torch_archives import MAX_PICKLE_BYTES, torch_file
 
 
 def saved(path, content):
@@ -149,6 +149,44 @@ def test_other_archives_are_refused_with_the_conversion(tmp_path):
         torch_file(path)
     with pytest.raises(FileNotFoundError):
         torch_file(tmp_path / "missing.pt")
+
+
+STORAGE = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\n"
+DEEP, SHARED = b")" + 150_000 * b"\x85", b")" + 60 * b"q\x00h\x00\x86"
+HOSTILE = {
+    "deep key": b"}" + DEEP + b"Ns.",
+    "deep storage": b"}X\x01\x00\x00\x00a" + STORAGE + DEEP + b"X\x03\x00\x00\x00cpuK\x06tQs.",
+    "deep tensor": b"ctorch._utils\n_rebuild_tensor_v2\n(" + DEEP + b"K\x00))tR.",
+    "shared key": b"}" + SHARED + b"Ns.",
+    "shared storage": b"}X\x01\x00\x00\x00a" + STORAGE + SHARED + b"X\x03\x00\x00\x00cpuK\x06tQs.",
+    "cycle": b"}q\x00X\x01\x00\x00\x00ah\x00s.",
+}
+"""Pickles whose values are nested deeply, contain a part 2^60 times, or contain themselves."""
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_pickle_neither_crashes_nor_hangs(tmp_path, name):
+    data = b"\x80\x02" + HOSTILE[name]
+    assert len(data) <= MAX_PICKLE_BYTES
+    with zipfile.ZipFile(path := tmp_path / "ae.pt", "w") as archive:
+        archive.writestr("ae/data.pkl", data)
+    with pytest.raises(ValueError, match=r"ae\.pt"):
+        torch_file(path)
+
+
+def test_altered_bytes_of_the_archive_are_refused_or_harmless(tmp_path):
+    """Checksums of the archive reveal altered values; other exceptions would not be expected."""
+    path = saved(tmp_path / "ae.pt", {"weight": torch.arange(6.0)})
+    data, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for position in rng.permutation(len(data))[:150]:
+        path.write_bytes(data[:position] + bytes([data[position] ^ 4]) + data[position + 1 :])
+        try:
+            (found,) = values(path).values()
+            np.testing.assert_array_equal(found, np.arange(6))
+        except ValueError:
+            refused += 1
+    assert refused > 30
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
