@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
+from aejax.promotion import promote_dtypes
 from aejax.types import Array
 
 
@@ -33,7 +34,7 @@ class ActivationStatistics(NamedTuple):
 def activation_statistics(
     code: Float[Array, "examples units"], *, threshold: float | Array
 ) -> ActivationStatistics:
-    """Statistics of a code over examples.
+    """Statistics of a code over examples, summed in float32 or the wider dtype of the code.
 
     Args:
         code: code h, one row per example.
@@ -131,6 +132,7 @@ class _Sums(NamedTuple):
 
 
 def _sums(code: Array, threshold: float | Array) -> _Sums:
+    code = code.astype(promote_dtypes(code.dtype, jnp.float32))  # bfloat16 counts to 256 only
     magnitude, square = jnp.abs(code), jnp.square(code)
     population = treves_rolls(magnitude.mean(axis=1), square.mean(axis=1), code.shape[1])
     active = (magnitude > threshold).astype(code.dtype)

@@ -20,7 +20,8 @@ def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Ar
     Args:
         k: number of active units, a scalar from 1 to the size of the code.
         at_most: maximum of a k that is an array, which may be traced, so that the members of a
-            population or the epochs of a schedule can differ in it.
+            population or the epochs of a schedule can differ in it. As a traced k cannot be
+            checked, one below 1 selects no unit, and one above the maximum as many as it.
 
     Returns:
         The activation, along the last axis.
@@ -57,6 +58,8 @@ def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Ar
         # A comparison with the k-th largest, because accelerators scatter element by element. It is
         # negated, so that NaN, which is the largest to `lax.top_k`, is selected here too.
         is_smaller = (z < least) | ((z == least) & (unit > last))
+        if at_most is not None:
+            is_smaller |= jnp.asarray(k) < 1
         return jnp.where(is_smaller, jnp.zeros_like(z), z)
 
     return activation

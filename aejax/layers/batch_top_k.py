@@ -51,8 +51,9 @@ def batch_top_k(*, k: int | Array, at_most: int | None = None) -> CodeActivation
 
     def apply(encoder: Params, z: Array) -> Array:
         if "threshold" in encoder:
-            above = z > encoder["threshold"].astype(z.dtype)
-            return jnp.where(above, jax.nn.relu(z), jnp.zeros_like(z))
+            threshold = encoder["threshold"].astype(z.dtype)
+            silent = jnp.where(z <= threshold, jnp.zeros_like(z), jnp.nan)  # NaN is not hidden
+            return jnp.where(z > threshold, jax.nn.relu(z), silent)
         limit = k if at_most is None else at_most
         if int(limit) > z.shape[1]:
             raise ValueError(f"batch_top_k cannot select {limit} of {z.shape[1]} units")
@@ -61,7 +62,7 @@ def batch_top_k(*, k: int | Array, at_most: int | None = None) -> CodeActivation
                 f"batch_top_k counts pre-activations in 32 bits, but a batch of shape "
                 f"{list(z.shape)} has {z.size}; use a smaller batch"
             )
-        return _largest(z, jnp.asarray(k * z.shape[0], jnp.int32))
+        return _largest(z, jnp.asarray(jnp.clip(k, 0, limit) * z.shape[0], jnp.int32))
 
     return CodeActivation(lambda *_: {}, apply)
 

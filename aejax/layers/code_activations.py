@@ -91,7 +91,7 @@ def absolute_top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[A
     Source: Zhu et al. 2025.
     """
     select = top_k(k=k, at_most=at_most)
-    return lambda z: jnp.where(select(jnp.abs(z)) > 0, z, jnp.zeros_like(z))
+    return lambda z: jnp.where(select(jnp.abs(z)) == 0, jnp.zeros_like(z), z)
 
 
 def group_max(*, k: int) -> Callable[[Array], Array]:

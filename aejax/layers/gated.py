@@ -30,7 +30,7 @@ def gated() -> CodeActivation:
             encoder[name].astype(z.dtype) for name in ("bias", "log_scale", "magnitude_bias")
         )
         magnitude = jax.nn.relu((z - bias) * jnp.exp(log_scale) + magnitude_bias)
-        return jnp.where(z > 0, magnitude, jnp.zeros_like(z))
+        return jnp.where(z <= 0, jnp.zeros_like(z), magnitude)  # NaN is not hidden
 
     return CodeActivation(
         lambda units, dtype: {

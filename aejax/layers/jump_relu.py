@@ -25,6 +25,8 @@ def above_threshold(
 ) -> Float[Array, "*batch units"]:
     """z if z > θ, else 0, with the estimated derivative −(θ/ε) 1[|z − θ| < ε/2] by θ.
 
+    NaN in z or θ gives NaN.
+
     Args:
         z: pre-activations.
         threshold: thresholds θ.
@@ -36,7 +38,8 @@ def above_threshold(
     Source: Rajamanoharan, Lieberum et al. 2024.
     """
     del bandwidth
-    return jnp.where(z > threshold, z, jnp.zeros_like(z))
+    silent = jnp.where(z <= threshold, jnp.zeros_like(z), jnp.nan)  # NaN is not hidden
+    return jnp.where(z > threshold, z, silent)
 
 
 @above_threshold.defjvp

@@ -20,14 +20,15 @@ def fold_normalisation(params: Params, normalisation: Normalisation) -> Params:
     encode(folded, x) = encode(params, r) and decode(folded, h) = decode(params, h) · scale + shift.
 
     Args:
-        params: parameters of a `dictionary`, trained on normalised inputs.
+        params: parameters of a `dictionary`, trained on normalised inputs, or of a transcoder or
+            skip connection whose output has the normalisation of its input.
         normalisation: shift and scale, scalars or [features].
 
     Returns:
         The folded parameters, with the structure and dtypes of those given.
 
     Raises:
-        ValueError: for a transcoder, whose output has another normalisation than its input, or
+        ValueError: for outputs of another number than inputs, a skip connection beside a centre, or
             parameters without an encoder.
 
     Example:
@@ -61,7 +62,8 @@ def fold_linear_map(
     encode(folded, x) = encode(params, r) and decode(folded, h) = decode(params, h) M⁻¹ + mean.
 
     Args:
-        params: parameters of a `dictionary`, trained on transformed inputs.
+        params: parameters of a `dictionary`, trained on transformed inputs, or of a transcoder or
+            skip connection whose output is transformed as its input.
         mean: mean that is subtracted first.
         matrix: M.
         inverse: M⁻¹, or the pseudo-inverse of a projection.
@@ -70,7 +72,7 @@ def fold_linear_map(
         The folded parameters, with the structure and dtypes of those given.
 
     Raises:
-        ValueError: for a transcoder, whose output has another normalisation than its input, or
+        ValueError: for outputs of another number than inputs, a skip connection beside a centre, or
             parameters without an encoder.
     """
     mean, matrix, inverse = (
@@ -111,6 +113,11 @@ def _folded(
 ) -> Params:
     """Fold r = (x − mean) M: M times the kernel is `forward`, rows times M⁻¹ are `backward`."""
     encoder, decoder = encoder_of(params), params["decoder"]
+    if "centre" in params and "skip" in params:
+        raise ValueError(
+            "a normalisation cannot be folded into a skip connection beside a centre, which is "
+            "both subtracted and added: use dictionary(…, centred=False)"
+        )
     if encoder["kernel"].shape != decoder["kernel"].shape[::-1]:
         raise ValueError(
             "a normalisation can be folded into a dictionary, whose outputs are its inputs, but "
@@ -127,7 +134,9 @@ def _folded(
     if "magnitude_bias" in encoder:
         scaled = jnp.exp(encoder["log_scale"]) * offset
         encoder = encoder | {"magnitude_bias": encoder["magnitude_bias"] - scaled}
-    return params | {
-        "encoder": encoder,
-        "decoder": {"kernel": backward(decoder["kernel"]), "bias": bias},
-    }
+    folded = {"encoder": encoder, "decoder": {"kernel": backward(decoder["kernel"]), "bias": bias}}
+    if "skip" in params:
+        path = backward(forward(params["skip"]["kernel"]))
+        folded["skip"] = {"kernel": path}
+        folded["decoder"]["bias"] -= mean @ path
+    return params | folded

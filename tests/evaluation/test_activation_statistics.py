@@ -63,6 +63,17 @@ def test_batched_statistics_equal_those_of_all_examples(batch_size, x64):
     assert_same(batched, together)
 
 
+def test_a_code_in_bfloat16_is_summed_in_float32():
+    """bfloat16 has no odd integers above 256, so that a sum of ones in it stays at 256."""
+    code = np.random.default_rng(0).random((3000, 3)) < [0.2, 0.5, 1.0]
+    found = evaluation.encoded_statistics(
+        lambda x: x, jnp.asarray(code, jnp.bfloat16), threshold=0.0, batch_size=2
+    )
+    np.testing.assert_allclose(found.frequency, code.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.mean, code.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.active, code.sum(axis=1).mean(), rtol=1e-6)
+
+
 def test_a_top_k_code_has_k_active_units():
     model = aejax.dense((6, 12), code_activation=aejax.top_k(k=3))
     code = model.encode(model.init(jax.random.key(0)), jnp.asarray(rng.normal(size=(9, 6))))

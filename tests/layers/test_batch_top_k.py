@@ -55,6 +55,7 @@ def test_the_search_agrees_with_a_stable_sort():
 def test_nan_of_any_sign_is_not_hidden():
     z = jnp.asarray(Z).at[0, 0].set(jnp.nan).at[1, 1].set(-jnp.nan)
     assert np.isnan(aejax.batch_top_k(k=1).apply({}, z)).sum() == 2
+    assert np.isnan(aejax.batch_top_k(k=1).apply({"threshold": jnp.ones(9)}, z)).sum() == 2
 
 
 @pytest.mark.parametrize(

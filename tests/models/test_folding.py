@@ -74,7 +74,28 @@ def test_directions_of_norm_one_give_the_same_output(x64, name):
     np.testing.assert_allclose(jnp.linalg.norm(folded["decoder"]["kernel"], axis=1), 1)
 
 
-def test_a_transcoder_is_refused():
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_the_path_of_a_skip_connection_is_folded_too(x64, shift):
+    rng, identity = np.random.default_rng(2), data.identity()
+    model = models.with_skip_connection(aejax.transcoder(5, 7, 5), 5, 5)
+    shapes = jax.eval_shape(model.init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), shapes)
+    scaling = identity._replace(shift=shift * rng.normal(size=5), scale=rng.uniform(2, 4, 5))
+    x = rng.normal(size=(9, 5))
+    r, arrays = (x - scaling.shift) / scaling.scale, jax.tree.map(np.asarray, params)
+    code = np.maximum(r @ arrays["encoder"]["kernel"] + arrays["encoder"]["bias"], 0)
+    expected = code @ arrays["decoder"]["kernel"] + arrays["decoder"]["bias"]
+    expected = (expected + r @ arrays["skip"]["kernel"]) * scaling.scale + scaling.shift
+    folded = models.fold_normalisation(params, scaling)
+    found = model.encode(folded, jnp.asarray(x))
+    np.testing.assert_allclose(found["units"], code, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(model.decode(folded, found), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_what_cannot_be_folded_is_refused():
     params = aejax.transcoder(3, 8, 2).init(jax.random.key(0))
     with pytest.raises(ValueError, match="kernels have shapes"):
         models.fold_normalisation(params, data.identity())
+    model = models.with_skip_connection(aejax.dictionary(3, 8), 3, 3)
+    with pytest.raises(ValueError, match="a skip connection beside a centre"):
+        models.fold_normalisation(model.init(jax.random.key(0)), data.identity())
