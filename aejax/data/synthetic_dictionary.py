@@ -76,7 +76,7 @@ class DictionaryLaw:
             check_range(name, as_integer(name, getattr(self, name)), 1, np.inf)
         for name in ("roots", "depth", "correlation_rank", "orthogonal_steps"):
             check_range(name, as_integer(name, getattr(self, name)), 0, np.inf)
-        check_range("max_probability", self.max_probability, 0, 1)
+        check_range("max_probability", self.max_probability, 1e-9, 1)
         check_range("min_probability", self.min_probability, 0, self.max_probability)
         for name in ("first_magnitude", "last_magnitude"):  # children are scaled by a/mean
             check_range(name, getattr(self, name), 1e-6, 1e6)

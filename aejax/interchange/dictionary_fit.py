@@ -5,6 +5,7 @@ is used in another way. These conventions are tried, and the one that explains t
 named.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -30,7 +31,7 @@ TIE = 0.01
 """Difference of explained variance up to which the more usual of two conventions is preferred."""
 
 MAX_EXAMPLES_OF_OTHERS = 1024
-"""Number of examples with which other conventions are tried."""
+"""Maximum number of examples, evenly spaced, with which other conventions are tried."""
 
 FACTORS = tuple(4.0**exponent for size in range(1, 6) for exponent in (size, -size))
 """Factors of the inputs that are tried, those near 1 first."""
@@ -44,7 +45,7 @@ class DictionaryFit(NamedTuple):
     l0:                 mean number of active units.
     reason:             one sentence for the reader.
     others:             explained variance by other conventions, by their names, the usual ones
-                        first; empty if none can be tried.
+                        first, as far as their outputs are finite; empty if none can be tried.
     convention:         name of the first convention with nearly the highest explained variance, if
                         it explains clearly more than the dictionary as read; else None.
     corrected:          the dictionary by that convention, as one of raw activations, or None.
@@ -112,14 +113,15 @@ def dictionary_fit(
     convention, corrected = None, None
     params = dictionary.params
     if target is None and "encoder" in params and "skip" not in params:
-        part = np.asarray(x)[:MAX_EXAMPLES_OF_OTHERS]
+        part = np.asarray(x)[:: -(-len(x) // MAX_EXAMPLES_OF_OTHERS)]
         known = _other_conventions(dictionary, part)
         for name, make in known.items():
-            others[name] = measure(make(), part, part).explained_variance
-        limit = max(others.values()) - TIE
-        best = next(name for name, explained in others.items() if explained >= limit)
+            with contextlib.suppress(ValueError):  # an output beyond the range of float16
+                others[name] = measure(make(), part, part).explained_variance
+        limit = max(others.values(), default=0) - TIE
+        best = next((name for name, explained in others.items() if explained >= limit), None)
         as_read = measure(dictionary, part, part).explained_variance
-        if others[best] > max(as_read, 0) + MARGIN:
+        if best is not None and others[best] > max(as_read, 0) + MARGIN:
             convention, corrected = best, known[best]()
     reconstructs = found.explained_variance >= minimum
     reason = _reason(dictionary, found, reconstructs, others, convention)

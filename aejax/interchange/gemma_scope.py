@@ -71,7 +71,8 @@ def read_gemma_scope(path: Path, *, dtype: DTypeLike | None = None) -> StoredDic
     if not np.allclose(factor.astype(np.float64), 1):
         raise ValueError(f"{path} has a scaling_factor other than 1, whose use is not documented")
     if across_layers:
-        values["W_dec"] = values["W_dec"].sum(axis=1, dtype=values["W_dec"].dtype)
+        rows = values["W_dec"]
+        values["W_dec"] = rows.sum(axis=1, dtype=np.float64).astype(dtype or rows.dtype)
     if SKIP in values:
         values["W_skip"] = values.pop(SKIP).T
     values = {name: value.astype(dtype or value.dtype) for name, value in values.items()}

@@ -109,7 +109,10 @@ def _values(
     values = checked_values(weights, tensors, shapes, optional={"scaling_factor": (units,)})
     if "log_threshold" in values:
         values["threshold"] = np.exp(values.pop("log_threshold"))
-    if configuration.get("rescale_acts_by_decoder_norm", False):
+    rescale = configuration.get("rescale_acts_by_decoder_norm", False)
+    if not isinstance(rescale, bool):
+        raise ValueError(f"{path}: rescale_acts_by_decoder_norm must be a bool, got {rescale!r}")
+    if rescale and "topk" in configuration["architecture"]:
         values = _fold_norms(values)
     if "topk_threshold" in values:
         values["threshold"] = np.full(units, values.pop("topk_threshold"))

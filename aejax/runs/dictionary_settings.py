@@ -72,7 +72,7 @@ def complete_dictionary(
     if activation is None:
         return settings
     k, sparsity, auxk = settings.k, settings.sparsity, settings.auxk
-    if k is None and activation not in ("relu", "gated"):
+    if k is None and _uses_k(settings):
         k = min(units, _default_k(features))
     if sparsity is None and activation in PENALISED:
         sparsity = SPARSITY[activation]
@@ -96,6 +96,13 @@ def _default_k(features: int) -> int:
     return min(k, -(-features // MIN_FEATURES_PER_ACTIVE_UNIT))
 
 
+def _uses_k(settings: DictionarySettings) -> bool:
+    """Whether a dictionary has a number of active units: of JumpReLU, its penalty has it."""
+    if settings.activation == "jumprelu":
+        return settings.sparsity != 0
+    return settings.activation not in ("relu", "gated")
+
+
 def check_dictionary(settings: DictionarySettings) -> None:
     """Refuse settings that contradict each other, before any data are read.
 
@@ -114,13 +121,14 @@ def check_dictionary(settings: DictionarySettings) -> None:
             )
         return
     uses = {
-        "k": activation not in ("relu", "gated"),
+        "k": _uses_k(settings),
         "sparsity": activation in PENALISED,
         "auxk": activation != "matching-pursuit",
     }
     for name, is_used in uses.items():
         if not is_used and getattr(settings, name):
-            raise ValueError(f"dictionary.{name} has no effect with {activation}: leave it out")
+            penalised = "jumprelu without sparsity" if activation == "jumprelu" else activation
+            raise ValueError(f"dictionary.{name} has no effect with {penalised}: leave it out")
     for name, least in {"k": 1, "sparsity": 0, "auxk": 0, "auxk_units": 1, "dead_after": 1}.items():
         value, option = getattr(settings, name), name.replace("_", "-")
         if value is not None and not least <= value < float("inf"):

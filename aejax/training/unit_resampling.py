@@ -1,6 +1,7 @@
 """Resampling of dead units of a dictionary: new directions, without the optimizer's memory."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,8 @@ def resample(
 
     Raises:
         ValueError: if `dead_after` is not an integer of at least 1, the fraction is not positive,
-            the objective has no such tracker, or the model is a transcoder or has no encoder.
+            the objective has no such tracker, the model is a transcoder or has no encoder, or the
+            optimizer has moments of another shape than the parameters.
 
     Source: Bricken et al. 2023 (neuron resampling).
     """
@@ -68,16 +70,30 @@ def resample(
     masks = _masks(params, dead)
     replaced = jax.tree.map(jnp.where, masks, new, params)
 
-    def without_moments(moment: Array, mask: Array) -> Array:
-        return jnp.where(mask, jnp.zeros_like(moment), moment)
-
     return state._replace(
         params=replaced,
         optimizer_state=optax.tree.map_params(
-            optimizer, without_moments, state.optimizer_state, masks
+            optimizer, _without_moments, state.optimizer_state, masks, is_leaf=_is_masked
         ),
         tracked=jnp.where(dead, 0, state.tracked),
     )
+
+
+def _is_masked(moment: Any) -> bool:
+    """Whether an optimizer has no moment of a parameter, which another one updates."""
+    return isinstance(moment, optax.MaskedNode)
+
+
+def _without_moments(moment: Any, mask: Array) -> Any:
+    if _is_masked(moment):
+        return moment
+    if moment.shape != mask.shape:
+        raise ValueError(
+            f"resample cannot reset a moment of shape {list(moment.shape)} of a parameter of shape "
+            f"{list(mask.shape)}, as of Adafactor: use an optimizer with moments of each element, "
+            "such as Adam"
+        )
+    return jnp.where(mask, jnp.zeros_like(moment), moment)
 
 
 def _check_dictionary(params: Params, tracked: object) -> None:

@@ -228,6 +228,7 @@ def test_extreme_probabilities_and_deviations_give_finite_activations(truth):
         ({"features": 0}, r"features must lie in \[1"),
         ({"branching": 0}, "branching must lie"),
         ({"roots": -1}, "roots must lie"),
+        ({"max_probability": 0.0, "min_probability": 0.0}, "max_probability must lie"),
         ({"max_probability": 1.5}, "max_probability must lie"),
         ({"min_probability": 0.5}, r"min_probability must lie in \[0, 0.4\]"),
         ({"first_magnitude": 0.0}, "first_magnitude must lie"),

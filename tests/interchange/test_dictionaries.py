@@ -417,6 +417,31 @@ def test_damaged_archives_of_gemma_scope_are_refused(tmp_path):
             read_dictionary(path)
 
 
+def test_layers_in_low_precision_are_added_in_float64(tmp_path):
+    """A sum of 26 layers in bfloat16 would have an error of some percent."""
+    names = ["W_enc", "W_dec", "b_enc", "b_dec", "threshold"]
+    tensors = {name: drawn()[name].astype(jnp.bfloat16) for name in names}
+    rng = np.random.default_rng(0)
+    tensors["W_dec"] = rng.normal(size=(UNITS, 26, FEATURES)).astype(jnp.bfloat16)
+    save_file(tensors, tmp_path / "params.safetensors")
+    kernel = read_dictionary(tmp_path, dtype="float32").params["decoder"]["kernel"]
+    expected = tensors["W_dec"].astype(np.float64).sum(axis=1)
+    np.testing.assert_allclose(kernel, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_decoder_norms_are_folded_where_units_are_compared_only(tmp_path, x):
+    for architecture in ("standard", "gated"):
+        settings = {"rescale_acts_by_decoder_norm": True}
+        configuration = sae_lens_configuration(architecture, **settings)
+        write_sae_lens(tmp_path, configuration, sae_lens_tensors(architecture))
+        expected = CASES[f"SAELens {architecture}"].forward(x)
+        assert_close(applied(read_dictionary(tmp_path), x), expected)
+    settings = {"rescale_acts_by_decoder_norm": "no"}
+    write_sae_lens(tmp_path, sae_lens_configuration("topk", **settings), sae_lens_tensors("topk"))
+    with pytest.raises(ValueError, match="must be a bool, got 'no'"):
+        read_dictionary(tmp_path)
+
+
 def test_an_array_with_a_lying_header_is_refused(tmp_path):
     path = tmp_path / "params.npz"
     file = io.BytesIO()

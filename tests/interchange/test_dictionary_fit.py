@@ -158,3 +158,22 @@ def test_a_transcoder_is_compared_with_its_target():
         dictionary_fit(stored, x)
     with pytest.raises(ValueError, match=r"expected activations \[examples, 4\], got \[50, 3\]"):
         dictionary_fit(stored, target)
+
+
+def test_conventions_beyond_the_range_of_float16_are_left_out():
+    """Some factors of the inputs overflow in float16, which the others need not."""
+    stored = dictionary_of(np.zeros(FEATURES))
+    params = jax.tree.map(lambda leaf: leaf.astype(jnp.float16), stored.params)
+    rng = np.random.default_rng(0)
+    active = rng.random((200, UNITS)).argsort(axis=1) < K
+    x = ((100 * active * rng.uniform(1, 2, active.shape)) @ DIRECTIONS).astype(np.float16)
+    fit = dictionary_fit(stored._replace(params=params), x)
+    assert fit.reconstructs
+    assert "inputs times 0.25" in fit.others
+    assert "inputs times 1024" not in fit.others
+
+
+def test_equal_first_examples_do_not_hide_the_variance_of_the_others(planted):
+    dictionary, x = planted
+    x = np.concatenate([np.repeat(x[:1], 1200, axis=0), x])
+    assert dictionary_fit(dictionary, x).reconstructs

@@ -67,6 +67,30 @@ def test_other_units_and_the_centre_stay():
     jax.tree.map(np.testing.assert_array_equal, unchanged.params, state.params)
 
 
+def test_the_momentum_of_an_optimizer_of_several_parts_is_reset():
+    x = np.random.default_rng(0).normal(size=(60, FEATURES)).astype(np.float32)
+    optimizer = training.muon(1e-2)
+    state = training.init_state(OBJECTIVE, optimizer, key=0)
+    ones = jax.tree.map(jnp.ones_like, state.optimizer_state)
+    state = state._replace(optimizer_state=ones, tracked=jnp.where(DEAD, 9, 2))
+    found = training.resample(OBJECTIVE, optimizer, state, x, 0, dead_after=9)
+    before, after = (
+        [np.asarray(leaf) for leaf in jax.tree.leaves(each.optimizer_state) if leaf.ndim == 2]
+        for each in (state, found)
+    )
+    assert sorted(leaf.shape for leaf in after) == [(FEATURES, UNITS), (UNITS, FEATURES)]
+    for old, new in zip(before, after, strict=True):
+        units = 0 if new.shape[0] == UNITS else 1
+        assert not np.compress(DEAD, new, axis=units).any()
+        np.testing.assert_array_equal(
+            np.compress(~DEAD, new, axis=units), np.compress(~DEAD, old, axis=units)
+        )
+    factored = optax.adafactor(1e-2, min_dim_size_to_factor=2)
+    state = training.init_state(OBJECTIVE, factored, key=0)
+    with pytest.raises(ValueError, match="cannot reset a moment of shape"):
+        training.resample(OBJECTIVE, factored, state, x, 0, dead_after=9)
+
+
 def test_a_state_without_the_tracker_is_refused():
     x, state = trained()
     with pytest.raises(ValueError, match="resample needs the steps since each unit was active"):

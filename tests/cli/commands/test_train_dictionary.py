@@ -203,6 +203,10 @@ def test_the_weight_of_the_penalty_is_swept_in_one_program(table, aejax, tmp_pat
     [
         ("--dictionary.k 3", "need its activation | --dictionary.activation"),
         ("--dictionary.activation relu --dictionary.k 3", "dictionary.k has no effect with relu"),
+        (
+            "--dictionary.activation jumprelu --dictionary.sparsity 0 --dictionary.k 3",
+            "dictionary.k has no effect with jumprelu without sparsity",
+        ),
         ("--dictionary.activation topk --dictionary.k 0", "dictionary.k must be 1 or more, got 0"),
         ("--dictionary.activation topk --tied", "no use for --tied"),
         ("--dictionary.activation topk --penalty.l1 1", "--penalty.l1 | --dictionary.sparsity"),
