@@ -1,5 +1,6 @@
 """Section of a run's report about a sparse dictionary: sparsity, densities, and top examples."""
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import plots
+from aejax.data.columns import Schema, feature_names
 from aejax.data.image_size import is_image_shape
 from aejax.evaluation import (
     DictionaryStatistics,
@@ -28,8 +30,14 @@ SHOWN_LATENTS = 12
 TOP_COUNT = 8
 """Number of top examples of a latent."""
 
+TOP_FEATURES = 4
+"""Number of features by which the direction of a latent is described."""
+
 MAX_NAME_LENGTH = 40
 """Maximum number of characters of the name of an example."""
+
+MAX_NAME_COLUMNS = 2
+"""Maximum number of columns of text that name an example."""
 
 
 def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Section]:
@@ -55,10 +63,14 @@ def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Sectio
     shown = _spread_over_frequencies(found.frequency)
     figures = [_densities(found)]
     if is_image_shape(run.about.feature_shape) and len(shown):
-        figures.append(_images(run, x, kernel, found, top, shown))
+        figures.append(_images(run, np.asarray(examples.raw), kernel, found, top, shown))
     body = key_numbers(_numbers(found, kernel)) + _explanation(found)
-    named = _named_table(examples, found, top, shown) if len(shown) else ""
-    return [Section("Dictionary", body + render_figures(figures) + named)]
+    if len(shown):
+        named = _named_table(examples, found, top, shown)
+        tables = _directions(run.about.schema, kernel, found, shown) + named
+    else:
+        tables = ""
+    return [Section("Dictionary", body + render_figures(figures) + tables)]
 
 
 def is_dictionary(run: TrainedRun, code: np.ndarray | None) -> bool:
@@ -106,8 +118,9 @@ def _explanation(found: DictionaryStatistics) -> str:
     text = (
         f"Measured on {found.examples} test examples, normalised as in training. L0 is the mean "
         "number of latents of an example that are not zero; the explained variance is "
-        "1 − E‖x − x̂‖²/E‖x − E x‖²; a dead latent is zero on all of these examples. "
-        "Reconstructions are shrunk if γ = E‖x̂‖²/E[x·x̂] is below 1: then x̂/γ has a smaller error."
+        "1 − E‖x − x̂‖²/E‖x − E x‖²; a dead latent is zero on all of these examples, and ‖x̂‖/‖x‖ is "
+        "the mean ratio of the norms. Reconstructions are shrunk if γ = E‖x̂‖²/E[x·x̂] is below 1: "
+        "then x̂/γ has a smaller error."
     )
     return f"<p>{escape(text)}</p>\n"
 
@@ -154,17 +167,44 @@ def _images(
     )
 
 
+def _directions(
+    schema: Schema | None, kernel: np.ndarray, found: DictionaryStatistics, shown: np.ndarray
+) -> str:
+    """Table of the features with the largest weights of each direction, if features have names."""
+    if schema is None:
+        return ""
+    names = feature_names(schema.columns)
+
+    def text(direction: np.ndarray) -> str:
+        largest = np.argsort(-np.abs(direction), kind="stable")[:TOP_FEATURES]
+        return ", ".join(f"{names[i]} {direction[i]:+.2f}".replace("-", "−") for i in largest)
+
+    records: list[dict[str, Any]] = [
+        {
+            "latent": str(unit),
+            "active on": _percent(float(found.frequency[unit])),
+            "features with the largest weights in its direction": text(kernel[unit]),
+        }
+        for unit in shown
+    ]
+    note = (
+        "An active latent adds its activation times its direction to the reconstruction; weights "
+        "are those of normalised features."
+    )
+    return f"<h3>Directions by feature</h3>\n<p>{escape(note)}</p>\n{table(records)}"
+
+
 def _named_table(
     examples: ShownExamples, found: DictionaryStatistics, top: TopExamples, shown: np.ndarray
 ) -> str:
-    names = _names(examples)
+    kind, names = _names(examples)
     order, activations = np.asarray(top.examples), np.asarray(top.activations)
     records: list[dict[str, Any]] = [
         {
             "latent": str(unit),
             "active on": _percent(float(found.frequency[unit])),
             "largest activation": float(activations[unit, 0]),
-            "examples with the largest activations": ", ".join(
+            f"{kind} with the largest activations": ", ".join(
                 names(row) for row in order[unit] if row >= 0
             ),
         }
@@ -173,15 +213,16 @@ def _named_table(
     return f"<h3>Examples by name</h3>\n{table(records)}"
 
 
-def _names(examples: ShownExamples) -> Any:
-    """Index of an example -> its name: columns of text, its class, or its index."""
-    columns = [each for name, each in (examples.others or {}).items() if name != ROW_INDEX]
-    classes = examples.class_names
+def _names(examples: ShownExamples) -> tuple[str, Callable[[int], str]]:
+    """Kind of names, and index of an example -> columns of text, its class, or its index."""
+    columns = {name: each for name, each in (examples.others or {}).items() if name != ROW_INDEX}
+    classes, kind = examples.class_names, "examples"
     if not columns and classes is not None and classes.ndim == 1:
-        columns = [classes]
+        columns, kind = {"class": classes}, "classes of the examples"
     if not columns:
-        return lambda row: f"example {row}"
-    return lambda row: " · ".join(str(column[row])[:MAX_NAME_LENGTH] for column in columns[:2])
+        return kind, lambda row: f"example {row}"
+    used = list(columns.values())[:MAX_NAME_COLUMNS]
+    return kind, lambda row: " · ".join(str(column[row])[:MAX_NAME_LENGTH] for column in used)
 
 
 def _percent(fraction: float) -> str:

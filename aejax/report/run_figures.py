@@ -58,7 +58,7 @@ def run_figures(
     if is_image_shape(run.about.feature_shape) and is_comparable:
         baseline = "the code is discrete" if code is None else "the code is a tree of arrays"
         if code is not None and isinstance(like, jax.ShapeDtypeStruct):
-            baseline = report_baseline(x_train, code.shape[1])
+            baseline = report_baseline(x_train, _pca_components(run, code))
         yield from _images(run, examples.batch, baseline)
         has_own_section = posterior_of_run(run) is not None or is_dictionary(run, code)
         if code is not None and not has_own_section:
@@ -108,6 +108,13 @@ def _images(run: TrainedRun, test: Batch, pca: PCABaseline | str) -> Iterator[Ca
     )
 
 
+def _pca_components(run: TrainedRun, code: np.ndarray) -> int:
+    """Number of units; of a dictionary, that of the active units of an example on average."""
+    if not is_dictionary(run, code):
+        return code.shape[1]
+    return max(1, round(np.count_nonzero(code) / len(code)))
+
+
 def _first_kernel(run: TrainedRun) -> Array | None:
     """Kernel of the first layer of a model of aejax; None for another model."""
     try:
@@ -128,9 +135,11 @@ def _pca_text(pca: PCABaseline | str) -> str:
     if isinstance(pca, str):
         return f"There is no row for PCA: {pca}."
     how = "" if pca.method == "exact" else f" ({pca.method})"
+    count = len(pca.analysis.components)
+    components = "1 component" if count == 1 else f"{count} components"
     return (
-        "PCA has as many components as the code has units, is fitted to the training examples"
-        f"{how}, and reconstructs the same inputs."
+        f"PCA with {components} is fitted to the training examples{how}, and reconstructs the same "
+        "inputs."
     )
 
 

@@ -39,7 +39,9 @@ def title(run: TrainedRun) -> str:
         The title.
     """
     if isinstance(run, Run):
-        return f"An autoencoder of {run.configuration.data}"
+        is_dictionary = run.configuration.dictionary.activation is not None
+        kind = "A sparse dictionary" if is_dictionary else "An autoencoder"
+        return f"{kind} of {run.configuration.data}"
     return f"An autoencoder: {run.folder.resolve().name}"
 
 

@@ -12,6 +12,7 @@ import pytest
 import aejax
 from aejax import data, losses, runs
 from aejax.cli.main import main
+from aejax.data.columns import Column, Schema
 from aejax.report.dictionary_section import dictionary_sections
 from aejax.runs.examples import ShownExamples
 from aejax.runs.presentation import shown_examples
@@ -79,10 +80,25 @@ def test_examples_have_their_names(run):
     assert labels is not None
     (section,) = dictionary_sections(run, shown(labels=labels[:300]))
     assert re.search(r"%[^%]*? \d\.\d+ (\d, ){7}\d\b", text(section.body))
+    assert "classes of the examples with the largest activations" in section.body
     others = {"row index": np.arange(300), "word": np.array([f"<w{i}>" for i in range(300)])}
     (section,) = dictionary_sections(run, shown(others=others))
     assert "&lt;w" in section.body
     assert "<w" not in section.body
+
+
+def test_directions_of_a_table_are_described_by_its_features(run):
+    columns = [Column(f"pixel {index}") for index in range(64)]
+    table = run._replace(about=run.about._replace(schema=Schema(tuple(columns))))
+    (section,) = dictionary_sections(table, shown())
+    code = np.asarray(run.objective.model.encode(run.params, jnp.asarray(X)))
+    busiest = int(np.argmax(np.count_nonzero(code, axis=0)))
+    direction = np.asarray(run.params["decoder"]["kernel"][busiest])
+    first, second = np.argsort(-np.abs(direction))[:2]
+    weights = [f"pixel {i} {direction[i]:+.2f}".replace("-", "−") for i in (first, second)]
+    assert ", ".join(weights) in text(section.body)
+    (plain,) = dictionary_sections(run, shown())
+    assert "Directions by feature" not in plain.body
 
 
 def test_images_of_the_top_examples_are_shown_for_images_only(run, tmp_path):

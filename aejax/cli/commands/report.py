@@ -134,7 +134,8 @@ def _errors(metrics: dict[str, Any]) -> dict[str, float]:
         method = metrics.get("pca_method", "exact")  # runs of earlier versions
         exact = "" if method == "exact" else f" ({method})"
         components = metrics.get("pca_components", metrics["code"])
-        found[f"PCA with {components} components{exact}"] = metrics["pca_test_error"]
+        same = ", as many as active units" if "active_units" in metrics else ""
+        found[f"PCA with {components} components{same}{exact}"] = metrics["pca_test_error"]
     return found
 
 
