@@ -20,9 +20,14 @@ from aejax.report.page import CaptionedFigure, Section, key_numbers, render_figu
 from aejax.report.tables import table
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import TrainedRun, reconstructor
-from aejax.runs.presentation import ROW_INDEX, has_comparable_output
+from aejax.runs.presentation import ROW_INDEX, has_comparable_output, predicts_target
 from aejax.runs.scoring import observed_only
 from aejax.types import Params
+
+NO_TARGET = (
+    "This dictionary predicts targets, which are not given: save them as the array target beside x "
+    "in an .npz file, and name the file by --data. The explained variance is that of the targets."
+)
 
 SHOWN_LATENTS = 12
 """Maximum number of latents whose top examples are shown."""
@@ -50,24 +55,30 @@ def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Sectio
     Returns:
         One section; none for another model, or for outputs of another shape than the examples.
     """
-    kernel = dictionary_kernel(run.params)
-    if kernel is None or not has_comparable_output(run):
+    kernel, has_target = dictionary_kernel(run.params), predicts_target(run)
+    if kernel is None or not (has_target or has_comparable_output(run)):
         return []
     x = np.asarray(examples.batch.x)
     code = np.asarray(run.objective.model.encode(run.params, jnp.asarray(x)))
     if not is_dictionary(run, code):
         return []
-    x_hat = observed_only(reconstructor(run)(x), x, examples.batch.weight)
-    found = dictionary_statistics([(x, code, x_hat)])
+    target = examples.batch.target if has_target else x
+    if target is None:
+        return [Section("Dictionary", f"<p>{escape(NO_TARGET)}</p>\n")]
+    target = np.asarray(target)
+    x_hat = reconstructor(run)(x)
+    _check_target(target, x_hat)
+    found = dictionary_statistics([(target, code, observed_only(x_hat, target, _weight(examples)))])
     top = top_examples([code], count=TOP_COUNT)
     shown = _spread_over_frequencies(found.frequency)
     figures = [_densities(found)]
-    if is_image_shape(run.about.feature_shape) and len(shown):
+    if is_image_shape(run.about.feature_shape) and len(shown) and not has_target:
         figures.append(_images(run, np.asarray(examples.raw), kernel, found, top, shown))
-    body = key_numbers(_numbers(found, kernel)) + _explanation(found)
+    body = key_numbers(_numbers(found, kernel)) + _explanation(found, has_target=has_target)
     if len(shown):
         named = _named_table(examples, found, top, shown)
-        tables = _directions(run.about.schema, kernel, found, shown) + named
+        schema = None if has_target else run.about.schema
+        tables = _directions(schema, kernel, found, shown) + named
     else:
         tables = ""
     return [Section("Dictionary", body + render_figures(figures) + tables)]
@@ -114,7 +125,21 @@ def _numbers(found: DictionaryStatistics, kernel: np.ndarray) -> dict[str, float
     }
 
 
-def _explanation(found: DictionaryStatistics) -> str:
+def _check_target(target: np.ndarray, x_hat: np.ndarray) -> None:
+    """Raise ValueError for targets of another shape than the outputs of the model."""
+    if target.shape != x_hat.shape:
+        raise ValueError(
+            f"the targets have the shape {list(target.shape)}, but the model predicts "
+            f"{list(x_hat.shape)}: save them as the array target beside x in the file of --data"
+        )
+
+
+def _weight(examples: ShownExamples) -> Any:
+    """Weights of missing values, which belong to x and not to a target of another shape."""
+    return None if examples.batch.target is not None else examples.batch.weight
+
+
+def _explanation(found: DictionaryStatistics, *, has_target: bool) -> str:
     text = (
         f"Measured on {found.examples} test examples, normalised as in training. L0 is the mean "
         "number of latents of an example that are not zero; the explained variance is "
@@ -122,6 +147,8 @@ def _explanation(found: DictionaryStatistics) -> str:
         "the mean ratio of the norms. Reconstructions are shrunk if γ = E‖x̂‖²/E[x·x̂] is below 1: "
         "then x̂/γ has a smaller error."
     )
+    if has_target:
+        text += " The model predicts targets: here x stands for the target of an example."
     return f"<p>{escape(text)}</p>\n"
 
 

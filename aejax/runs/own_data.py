@@ -30,6 +30,7 @@ class OwnData(NamedTuple):
     batch_size:    number of examples per step.
     fingerprint:   fingerprint of train and validation examples.
     normalisation: normalisation, with the shape of one example.
+    has_target:    whether the model predicts targets that are not the examples.
     """
 
     check: Callable[..., None]
@@ -39,6 +40,7 @@ class OwnData(NamedTuple):
     batch_size: int
     fingerprint: str
     normalisation: Normalisation
+    has_target: bool
 
 
 def prepare(
@@ -84,6 +86,7 @@ def prepare(
         size,
         _fingerprint(train, held_out),
         _of_shape(normalisation, train),
+        train.target is not None,
     )
 
 
@@ -139,6 +142,7 @@ def _streamed(
         train.batch_size,
         _fingerprint(sample, None if held_out is None else _sample(held_out)),
         _of_shape(normalisation, sample),
+        sample.target is not None,
     )
 
 

@@ -240,6 +240,7 @@ def _settings(
         "batch_size": prepared.batch_size,
         "key": np.asarray(jax.random.key_data(key)).tolist(),
         **weights,
+        **({"target": "given"} if prepared.has_target else {}),
         **{f"settings.{name}": value for name, value in given.items()},
     }
 

@@ -25,6 +25,9 @@ from aejax.types import Array, Batch
 ROW_INDEX = "row index"
 """Name of the column with the index of the row of a table."""
 
+TARGET = "target"
+"""Name of the array of an .npz file that holds what the model predicts for each example."""
+
 LABEL_NAMES = "y", "labels"
 """Names of the array of an .npz file that holds the class of each example."""
 
@@ -105,7 +108,7 @@ def shown_examples(run: TrainedRun, data: Path | None) -> ShownExamples:
     found = load_new_data(run, data)
     raw = np.asarray(found.x[:MAX_SHOWN_EXAMPLES])
     weight = None if found.weight is None else jnp.asarray(found.weight[:MAX_SHOWN_EXAMPLES])
-    batch = Batch(model_inputs(run, raw), weight=weight)
+    batch = Batch(model_inputs(run, raw), target=_target(found), weight=weight)
     raw = raw.reshape(len(raw), *run.about.feature_shape)
     classes = None if found.files is None else found.files.classes
     rows, columns = None, _named_rows(found)
@@ -171,6 +174,18 @@ def has_comparable_output(run: TrainedRun) -> bool:
     return output_shape(run.objective, run.params, _example(run)) == run.input_shape
 
 
+def predicts_target(run: TrainedRun) -> bool:
+    """Whether a run was trained with targets, so that its output is no reconstruction of x.
+
+    Args:
+        run: trained run.
+
+    Returns:
+        True for a run of `aejax.runs.train` whose data had targets, such as that of a transcoder.
+    """
+    return not isinstance(run, Run) and "target" in read_record(run.folder).settings
+
+
 def check_comparable_output(run: TrainedRun) -> None:
     """Refuse a run for which errors by feature are not defined.
 
@@ -190,6 +205,19 @@ def _labels(data: NewData) -> np.ndarray | None:
     arrays = [data.others[name] for name in LABEL_NAMES if name in data.others]
     fitting = [each for each in arrays if each.shape == (len(data.x),) and each.dtype.kind in "iu"]
     return fitting[0][:MAX_SHOWN_EXAMPLES] if fitting else None
+
+
+def _target(data: NewData) -> Array | None:
+    """Targets of the shown examples, the array `target` of an .npz file; None if there is none."""
+    target = data.others.get(TARGET) if data.schema is None and data.files is None else None
+    if target is None:
+        return None
+    if len(target) != len(data.x) or target.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{TARGET} must be an array of numbers with a row for each of the {len(data.x)} "
+            f"examples, got {target.dtype}{list(target.shape)}"
+        )
+    return jnp.asarray(target[:MAX_SHOWN_EXAMPLES], float)
 
 
 def _named_rows(data: NewData) -> dict[str, np.ndarray]:

@@ -117,6 +117,26 @@ def test_images_of_the_top_examples_are_shown_for_images_only(run, tmp_path):
     assert section.body.count("<img") == 2
 
 
+def test_a_transcoder_is_judged_by_its_targets(tmp_path):
+    target = np.tanh(X @ np.random.default_rng(0).normal(size=(64, 10))).astype(np.float32)
+    model = aejax.transcoder(64, 24, 10, activation=aejax.top_k_relu(k=3))
+    batch, folder = aejax.Batch(X, target=target), tmp_path / "run"
+    objective = aejax.objective(model, losses.squared)
+    run = runs.train(objective, optax.adam(1e-2), batch, out=folder, epochs=20, key=0)
+    (section,) = dictionary_sections(run, shown())
+    assert "predicts targets, which are not given" in text(section.body)
+    assert "explained variance 0" not in text(section.body)
+    np.savez(tmp_path / "pairs.npz", x=X, target=target)
+    (section,) = dictionary_sections(run, shown_examples(run, tmp_path / "pairs.npz"))
+    output = np.asarray(model.decode(run.params, model.encode(run.params, jnp.asarray(X))), float)
+    lost = np.square(target - output).sum() / np.square(target - target.mean(axis=0)).sum()
+    assert 0.1 < 1 - lost < 1
+    assert f"explained variance {1 - lost:#.4g}" in text(section.body)
+    np.savez(tmp_path / "short.npz", x=X, target=target[:, 1:])
+    with pytest.raises(ValueError, match=r"targets have the shape \[300, 9\], .* \[300, 10\]"):
+        dictionary_sections(run, shown_examples(run, tmp_path / "short.npz"))
+
+
 def test_other_models_have_no_section(tmp_path):
     run = runs.train(
         aejax.objective(aejax.dense((64, 8)), losses.squared),
