@@ -1,21 +1,24 @@
 """Training throughput of sparse dictionaries, beside SAELens, dictionary_learning and sparsify.
 
 An epoch of a TopK dictionary with AuxK, directions of unit norm and Adam, on rows in memory, in
-float32. aejax: one scan, with `trackers` and `penalties.auxk`, and without both. SAELens: its
+float32. aejax: one scan, with `trackers` and `penalties.auxk`, with dense and with sparse codes
+(`models.top_k_dictionary`), and the latter without AuxK. SAELens: its
 trainer, with dense and with sparse codes, the latter without decoder norms in the selection, and
 only if PyTorch has their gradient. dictionary_learning: its trainer. sparsify: its model
 with the steps of its trainer, which needs a language model; AuxK is off, as by default. No unit is
 dead in such a short training, so that AuxK costs what it costs without dead units. A population is
 several dictionaries with their learning rates: `training.fit_population`, and the peers one after
 another. *share* is the FLOP/s (6 FLOP per weight and row, as if the codes were dense) divided by
-that of a float32 matrix product in NumPy, measured in the same rounds.
+that of a float32 matrix product in NumPy, measured in the same rounds; a sparse code saves
+FLOP, so that its share can be above 1.
 
 Command:  python -m benchmarks.dictionary_throughput
-Run time: about ten minutes on two idle cores; needs sae-lens, dictionary-learning and eai-sparsify.
+Run time: about 12 minutes on two idle cores; needs sae-lens, dictionary-learning and eai-sparsify.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import repeat
 from typing import Any
@@ -27,7 +30,7 @@ import optax
 import tyro
 
 import aejax
-from aejax import losses, penalties, trackers, training
+from aejax import losses, models, penalties, trackers, training
 from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.types import Array
 from benchmarks.epochs import one_scan
@@ -56,7 +59,7 @@ class Config:
     """number of units"""
     k: int = 25
     """number of active units"""
-    rows: int = 16_384
+    rows: int = 8192
     """number of rows per epoch"""
     batch_size: int = 1024
     """number of rows of a step"""
@@ -83,7 +86,10 @@ def measure(config: Config) -> dict[str, Any]:
     product = {"NumPy's product": lambda: left @ right}
     peers = peer_epochs(config, x)
     alone = aejax_epochs(config, x) | {name: make() for name, make in peers.items()}
-    several = {"aejax, fit_population": population(config, x)} | {
+    several = {
+        f"{name}, fit_population": population(config, x, sparse)
+        for name, sparse in (("aejax, sparse codes", True), ("aejax", False))
+    } | {
         f"{name}, one after another": one_after_another([make() for _ in range(config.members)])
         for name, make in peers.items()
     }
@@ -106,20 +112,34 @@ def measure(config: Config) -> dict[str, Any]:
 
 
 def aejax_epochs(config: Config, x: np.ndarray) -> dict[str, Epoch]:
-    """Make the variants of aejax: with AuxK, and without."""
+    """Make the variants of aejax: sparse and dense codes, and sparse ones without AuxK."""
     rows = jnp.asarray(x)
+    variants = {
+        "aejax, sparse codes": (True, True),
+        "aejax, sparse codes, without AuxK": (True, False),
+        "aejax": (False, True),
+    }
     return {
-        name: one_scan(*training_of(config, config.learning_rate, auxk), rows, config.batch_size)
-        for name, auxk in (("aejax", True), ("aejax, without AuxK", False))
+        name: one_scan(
+            *training_of(config, config.learning_rate, sparse=sparse, auxk=auxk),
+            rows,
+            config.batch_size,
+        )
+        for name, (sparse, auxk) in variants.items()
     }
 
 
 def training_of(
-    config: Config, learning_rate: float | Array, auxk: bool
+    config: Config, learning_rate: float | Array, *, sparse: bool, auxk: bool = True
 ) -> tuple[aejax.Objective, optax.GradientTransformation]:
     """Objective and optimizer of a TopK dictionary."""
-    activation = aejax.top_k_relu(k=config.k)
-    model = aejax.dictionary(config.features, config.units, activation=activation)
+    if sparse:
+        model = models.top_k_dictionary(config.features, config.units, k=config.k)
+        select = partial(models.dense_code, units=config.units)
+    else:
+        activation = aejax.top_k_relu(k=config.k)
+        model = aejax.dictionary(config.features, config.units, activation=activation)
+        select = jax.nn.identity
     directions = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
     optimizer = training.constrained(optax.adam(learning_rate), directions)
     if not auxk:
@@ -130,18 +150,18 @@ def training_of(
         model,
         losses.squared,
         penalties={"auxk": (1 / 32, penalty)},
-        tracker=trackers.steps_since_active(config.units),
+        tracker=trackers.steps_since_active(config.units, select=select),
     )
     return objective, optimizer
 
 
-def population(config: Config, x: np.ndarray) -> Epoch:
+def population(config: Config, x: np.ndarray, sparse: bool) -> Epoch:
     """Make an epoch of several dictionaries as one program."""
     rows = aejax.Batch(jnp.asarray(x))
     rates = config.learning_rate * jnp.linspace(0.5, 2, config.members)
 
     def make(rate: Array) -> tuple[aejax.Objective, optax.GradientTransformation]:
-        return training_of(config, rate, True)
+        return training_of(config, rate, sparse=sparse)
 
     return lambda: training.fit_population(
         make,

@@ -70,16 +70,29 @@ def pre_activations(
     Source: Bricken et al. 2023.
     """
     encoder = encoder_of(params)
-    features = encoder["kernel"].shape[0]
+    check_features(x, encoder["kernel"])
+    x, kernel = promote_arrays(x, encoder["kernel"])
+    if "centre" in params:
+        x = x - params["centre"]["bias"].astype(x.dtype)
+    return matmul(x, kernel) + encoder["bias"].astype(x.dtype)
+
+
+def check_features(x: Array, kernel: Float[Array, "features units"]) -> None:
+    """Refuse inputs of another shape than the encoder expects.
+
+    Args:
+        x: inputs.
+        kernel: kernel of the encoder.
+
+    Raises:
+        ValueError: unless x is [batch, features].
+    """
+    features = kernel.shape[0]
     if x.ndim != 2 or x.shape[1] != features:
         raise ValueError(
             f"expected an array [batch, {features}], got shape {list(x.shape)}; flatten examples "
             "with x.reshape(len(x), -1)"
         )
-    x, kernel = promote_arrays(x, encoder["kernel"])
-    if "centre" in params:
-        x = x - params["centre"]["bias"].astype(x.dtype)
-    return matmul(x, kernel) + encoder["bias"].astype(x.dtype)
 
 
 def decoded(params: Params, code: Float[Array, "batch units"]) -> Float[Array, "batch outputs"]:

@@ -1,6 +1,8 @@
 """Factories of autoencoders, one family per file."""
 
 from aejax.layers.codebooks import Quantised as Quantised
+from aejax.layers.sparse_codes import SparseCode as SparseCode
+from aejax.layers.sparse_codes import dense_code as dense_code
 from aejax.models.binary_code import binary_code as binary_code
 from aejax.models.convolutional import convolutional as convolutional
 from aejax.models.convolutional_layers import pooled as pooled
@@ -36,6 +38,7 @@ from aejax.models.segnet import VGG as VGG
 from aejax.models.segnet import Size as Size
 from aejax.models.segnet import segnet as segnet
 from aejax.models.skip_connection import with_skip_connection as with_skip_connection
+from aejax.models.top_k_dictionary import top_k_dictionary as top_k_dictionary
 from aejax.models.variational import variational as variational
 from aejax.models.variational import with_posterior as with_posterior
 from aejax.models.variational import with_shared_variance as with_shared_variance

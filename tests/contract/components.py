@@ -3,6 +3,7 @@
 The contract tests take the smallest size; `tests.accelerators` compiles larger ones.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -165,6 +166,13 @@ def own_objectives(size: int = 1) -> dict[str, Objective]:
             losses.squared,
             penalties={"auxk": (1 / 32, penalties.auxk(k=2 * size, dead_after=9))},
             tracker=tracker._replace(init=lambda params: jnp.full(units, 9)),  # all are dead
+        ),
+        "top-k dictionary with a sparse code": aejax.objective(
+            models.top_k_dictionary(features, units, k=code),
+            losses.squared,
+            tracker=aejax.trackers.steps_since_active(
+                units, select=partial(models.dense_code, units=units)
+            ),
         ),
         "JumpReLU dictionary": aejax.objective(
             aejax.dictionary(

@@ -234,6 +234,7 @@ LACKING = {
         "same key": "it samples nothing",
         "check_grads": "its residual is a constant",
     },
+    "top-k dictionary with a sparse code": {"same key": "it samples nothing"},
     "JumpReLU dictionary": {
         "same key": "it samples nothing",
         "check_grads": "that of a threshold is an estimate",
