@@ -27,7 +27,7 @@ LIMIT = 1.0
 """Largest recorded cost, and that of a function whose cost is not known."""
 COSTLY = 0.5
 PRODUCT = 1.0
-STRIDE = 4
+STRIDE = 5
 
 
 class Case(NamedTuple):
