@@ -42,6 +42,12 @@ def sweep_page(sweep: Sweep) -> str:
         "have the same seeds. The best setting is chosen by these errors, so its own error is "
         "optimistic: the test error is not."
     )
+    if _is_dictionary(rows):
+        note += (
+            " PCA has as many components as units are active. The error decreases with the number "
+            "of active units, so that the first setting may only be the least sparse: see the "
+            "figure. Active units and explained variance are those of the test examples."
+        )
     if any("diverged" in row for row in rows):
         note += (
             " A setting with a diverged member, whose loss is not finite, is last, without errors."
@@ -68,13 +74,13 @@ def _summaries(sweep: Sweep, rows: list[Row]) -> list[Row]:
             "validation error": row.get("validation error"),
             "95 % interval": _interval(row.get(f"{INTERVAL}, from"), row.get("to")),
             "that of PCA": row.get("PCA validation"),
+            **{name: row.get(name) for name in SPARSITY if _is_dictionary(rows)},
             "difference from the best": row.get("difference from the best"),
             "interval of the difference": _interval(
                 row.get(f"{INTERVAL} of the difference, from"), row.get("to of the difference")
             ),
             "test error": row.get("test error"),
             "PCA, test error": row.get("PCA test"),
-            **{name: row.get(name) for name in SPARSITY if _is_dictionary(rows)},
         }
         for row in rows
     ]
