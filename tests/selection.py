@@ -3,8 +3,9 @@
 `pytest` without paths runs the selection; a path on the command line, as in `make test-all`, runs
 all of its tests. `tests/costs.json` records the CPU seconds of one case of each function. The rule:
 
-1. Functions of at most `COSTLY` seconds are kept. Of the others in one folder, every `STRIDE`-th
-   is kept, and so is the first function of a file that would otherwise have none.
+1. Functions of at most `COSTLY` seconds are kept. Of the others in one folder, except those of more
+   than `EXPENSIVE` seconds, every `STRIDE`-th is kept. A file that would otherwise have none keeps
+   its first function.
 2. A kept function whose cases together take more than `PRODUCT` seconds has a covering choice of
    them: every `STRIDE`-th, such that each value of each of two parameters is in one of them.
 3. Every contract test is kept; if costly, for the first row of each combination of source files.
@@ -23,9 +24,9 @@ from typing import NamedTuple
 import pytest
 
 RECORD = Path(__file__).with_name("costs.json")
-LIMIT = 1.0
-"""Largest recorded cost, and that of a function whose cost is not known."""
-COSTLY = 0.5
+COSTLY, EXPENSIVE = 0.5, 5.0
+UNKNOWN = 1.0
+"""Cost of a function that has not been measured."""
 PRODUCT = 1.0
 STRIDE = 5
 
@@ -76,10 +77,13 @@ def _functions(cases: Sequence[Case], seconds: Mapping[str, float]) -> set[str]:
     """Functions that are kept, from one case of each."""
     kept, counts = set[str](), Counter[str]()
     for case in cases:
-        is_costly = seconds.get(case.function, 0.0) > COSTLY and case.family is None
-        if not is_costly or counts[case.folder] % STRIDE == 0:
+        cost = seconds.get(case.function, 0.0)
+        if cost <= COSTLY or case.family:
             kept.add(case.function)
-        counts[case.folder] += is_costly
+        elif cost <= EXPENSIVE:
+            if counts[case.folder] % STRIDE == 0:
+                kept.add(case.function)
+            counts[case.folder] += 1
     covered = {case.file for case in cases if case.function in kept}
     for case in cases:
         if case.file not in covered:
@@ -108,7 +112,7 @@ def deselect(config: pytest.Config, items: list[pytest.Item], record: Path = REC
         return
     choosable = [item for item in items if not is_excluded(item)]
     costs = json.loads(record.read_text(encoding="utf-8"))
-    seconds = {name: LIMIT if cost is None else cost for name, cost in costs.items()}
+    seconds = {name: UNKNOWN if cost is None else cost for name, cost in costs.items()}
     choice = selected([_case(item) for item in choosable], seconds)
     omitted = {item for item, is_kept in zip(choosable, choice, strict=True) if not is_kept}
     config.hook.pytest_deselected(items=[item for item in items if item in omitted])

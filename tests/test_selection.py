@@ -30,6 +30,11 @@ def test_every_fifth_costly_function_of_a_folder_is_kept():
     assert found == [*cases[:9:STRIDE], cases[-1]]
 
 
+def test_an_expensive_function_is_kept_only_if_its_file_has_no_other():
+    cases = [Case("a/test_b.py::test_c"), Case("a/test_b.py::test_d"), Case("a/test_e.py::test_f")]
+    assert kept(cases, {cases[0].function: 60.0, cases[2].function: 60.0}) == cases[1:]
+
+
 def test_every_file_keeps_a_test():
     cases = [Case(f"a/test_{i}.py::test_{j}") for i in range(9) for j in range(2)]
     found = kept(cases, {case.function: COST for case in cases})
