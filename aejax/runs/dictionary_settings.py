@@ -1,6 +1,7 @@
 """Settings of a sparse dictionary, in place of those of the layers of an autoencoder."""
 
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Annotated, Literal
 
 import tyro
@@ -16,8 +17,11 @@ FEATURES_PER_ACTIVE_UNIT, MIN_ACTIVE_UNITS, MAX_ACTIVE_UNITS = 16, 4, 32
 MIN_FEATURES_PER_ACTIVE_UNIT = 4
 """Least number of features for each active unit, which bounds the default k of few features."""
 
-SPARSITY = {"relu": 2.0, "gated": 2.0, "jumprelu": 1.0}
+SPARSITY = {"gated": 2.0, "jumprelu": 1.0}
 """Default weight of the penalty of an activation, for inputs of mean square 1 per feature."""
+
+L1_BY_NORM = 1 / 4
+"""Default weight of relu's L1 divided by √features, the norm of an input, to which codes scale."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class DictionarySettings:
     a quarter of them"""
     sparsity: float | None = None
     """weight of the penalty of relu (L1 of the code, weighted by decoder norms), gated (L1 of the
-    gate) or jumprelu (squared deviation from k); None: 2, for jumprelu 1"""
+    gate) or jumprelu (squared deviation from k); None: for
+    relu a quarter of the square root of the number of features, gated 2, jumprelu 1"""
     prefixes: tuple[int, ...] = ()
     """Matryoshka: numbers of units, ascending, that also reconstruct alone; none if empty"""
     auxk: float | None = None
@@ -75,7 +80,7 @@ def complete_dictionary(
     if k is None and _uses_k(settings):
         k = min(units, _default_k(features))
     if sparsity is None and activation in PENALISED:
-        sparsity = SPARSITY[activation]
+        sparsity = SPARSITY.get(activation, round(L1_BY_NORM * sqrt(features), 3))
     if auxk is None:
         auxk = 1 / 32 if activation in ("topk", "batchtopk") else 0.0
     auxk_units, prefixes = settings.auxk_units, (0, *settings.prefixes)

@@ -72,6 +72,13 @@ def test_a_dictionary_has_a_length_and_scale_that_fit_a_small_table(name):
     assert training.normalise == "standardise"
 
 
+def test_the_weight_of_l1_is_that_of_the_norm_of_an_input():
+    for features, weight in ((64, 2.0), (13, 0.901)):
+        facts = DataFacts((features,), 1000, 100, is_bounded=False)
+        training = complete(RECIPES["relu-dictionary"].training, facts)
+        assert training.dictionary.sparsity == weight
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_recipe_has_the_settings_of_its_experiment(name):
     training = RECIPES[name].training

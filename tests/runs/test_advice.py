@@ -10,6 +10,7 @@ import pytest
 from aejax.cli.main import _command
 from aejax.runs.advice import advice, is_decreasing
 from aejax.runs.configuration import Training
+from aejax.runs.dictionary_settings import DictionarySettings
 
 OUT = Path("runs/my run")
 COSINE = Training(data="digits", schedule="cosine", epochs=100)
@@ -63,6 +64,17 @@ def test_the_start_from_pca_has_the_options_of_the_data():
     training = _command(words).training
     assert {name: getattr(training, name) for name in data} == data
     assert (training.missing, training.code, training.linear_path) == ("mean", 16, None)
+
+
+def test_a_dictionary_is_compared_with_pca_at_equal_sparsity():
+    metrics = WORSE | {"pca_components": 4, "active_units": 4.2}
+    told = "PCA with 4 components has a lower error: try --"
+    for activation, option in (("relu", "dictionary.activation topk, "), ("topk", "code 32")):
+        run = replace(COSINE, dictionary=DictionarySettings(activation))
+        found = advice(run, metrics, CONVERGED, OUT)
+        assert found is not None
+        assert found.startswith(told + option)
+        assert advice(run, metrics | GOOD, CONVERGED, OUT) is None
 
 
 def test_the_loss_by_column_is_not_measured_by_the_squared_error_of_pca():
