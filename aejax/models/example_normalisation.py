@@ -42,6 +42,10 @@ def normalised_examples(model: Autoencoder, *, by: str) -> Autoencoder:
     "layer": r = (x − m) / (s + 10⁻⁵) and x̂ = decode(h) s + m, where m is the mean of the features
     of the example, and s their standard deviation with n − 1 in the denominator.
 
+    Functions that compute pre-activations from parameters and inputs alone expect normalised ones:
+    penalties such as `auxk` and `l0` refuse this model, and so does `training.resample`; pass
+    normalised inputs to `training.calibrate_threshold`.
+
     Args:
         model: autoencoder of examples [batch, features].
         by: "norm" or "layer".

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from aejax.hyperparameters import check_range
 from aejax.layers.dictionary_layers import decoder_norms, encoder_of, pre_activations
 from aejax.layers.jump_relu import check_bandwidth, is_above_threshold
+from aejax.penalties.code_selection import encoder_input
 from aejax.types import Array, Pass, Penalty
 
 
@@ -131,6 +132,6 @@ def _active_units(record: Pass, bandwidth: float) -> Array:
             "L0 needs a dictionary with thresholds, dictionary(…, activation=jump_relu(…)), but "
             f"its encoder has {', '.join(encoder)}"
         )
-    z = jax.lax.stop_gradient(pre_activations(record.params, record.x_corrupted))
+    z = jax.lax.stop_gradient(pre_activations(record.params, encoder_input(record)))
     active = is_above_threshold(z, encoder["threshold"].astype(z.dtype), bandwidth)
     return jnp.sum(active, axis=1).astype(record.output.dtype)

@@ -14,6 +14,7 @@ from aejax.layers.activations import top_k
 from aejax.layers.dictionary_layers import encoder_of, pre_activations
 from aejax.layers.low_precision import matmul
 from aejax.objectives import target_of
+from aejax.penalties.code_selection import encoder_input
 from aejax.promotion import promote_arrays
 from aejax.types import Array, Params, Pass, Penalty, Tracked
 
@@ -140,7 +141,7 @@ def auxk(
         share = jnp.minimum(jnp.sum(dead) / k, 1).astype(output.dtype)
 
         def error(params: Params) -> Array:
-            z = pre_activations(_with_constant_centre(params), record.x_corrupted)
+            z = pre_activations(_with_constant_centre(params), encoder_input(record))
             code = largest(jnp.where(dead, jax.nn.relu(z), 0))
             estimate = matmul(*promote_arrays(code, params["decoder"]["kernel"]))
             factor = jax.lax.stop_gradient(normalise(residual, target, share))

@@ -33,6 +33,27 @@ def selected_array(code: Code, select: Select) -> Array:
     return selected
 
 
+def encoder_input(record: Pass) -> Array:
+    """Input of the encoder, from which a penalty of a dictionary computes pre-activations.
+
+    Args:
+        record: forward pass.
+
+    Returns:
+        The input, [batch, features].
+
+    Raises:
+        ValueError: for a model that normalises each example itself, as `normalised_examples` does,
+            so that its pre-activations are not those of this input.
+    """
+    if {"shift", "scale"} <= set(getattr(record.code, "_fields", ())):
+        raise ValueError(
+            "this penalty computes the pre-activations of the examples as given, but the model "
+            "normalises each example: normalise the data instead, and use the model in it"
+        )
+    return record.x_corrupted
+
+
 def selected_encoder(record: Pass, select: Select) -> Callable[[Array], Array]:
     """Encoder that returns the selected array of the code.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from aejax.contracts import check_callable
 from aejax.layers.dictionary_layers import decoded, encoder_of, pre_activations
 from aejax.objectives import target_of
+from aejax.penalties.code_selection import encoder_input
 from aejax.types import Array, Params, Pass, Penalty
 
 
@@ -43,7 +44,7 @@ def gate_l1(*, weights: Callable[[Params], Array] = unit_weights) -> Penalty:
     check_callable("weights of gate_l1", weights, "params")
 
     def penalty(record: Pass) -> Array:
-        gate = jax.nn.relu(pre_activations(record.params, record.x_corrupted))
+        gate = jax.nn.relu(pre_activations(record.params, encoder_input(record)))
         return jnp.sum(gate * weights(record.params).astype(gate.dtype), axis=1)
 
     return penalty
@@ -67,7 +68,7 @@ def gate_reconstruction(*, decoder: Callable[[Params], Params] = jax.lax.stop_gr
     check_callable("decoder of gate_reconstruction", decoder, "params")
 
     def penalty(record: Pass) -> Array:
-        gate = jax.nn.relu(pre_activations(record.params, record.x_corrupted))
+        gate = jax.nn.relu(pre_activations(record.params, encoder_input(record)))
         output = decoded(decoder(record.params), gate)
         target = target_of(record)
         return jnp.sum(jnp.square(target.astype(output.dtype) - output), axis=1)

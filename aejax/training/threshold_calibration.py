@@ -52,8 +52,8 @@ def calibrate_threshold(
         The parameters with "threshold" [units] in the encoder. Remove it before training continues.
 
     Raises:
-        ValueError: if the parameters have no encoder, `l0` or the batch size is out of range, or
-            fewer than `l0` pre-activations of an example are positive on average.
+        ValueError: if the parameters have no encoder, `l0` or the batch size is out of range, a
+            pre-activation is not finite, or fewer than `l0` of an example are positive on average.
 
     Source: Bussmann, Leask & Nanda 2024 (with a running mean in place of the solution).
 
@@ -104,7 +104,12 @@ def _largest_below(params: Params, batches: Batches, rank: int) -> tuple[np.floa
         width = min(DIGIT_BITS, bits)
         counts = np.zeros(2**DIGIT_BITS, np.int64)
         for x in batches():
-            counts += np.asarray(_digit_counts(params, x, prefix, bits, width), np.int64)
+            found, is_finite = _digit_counts(params, x, prefix, bits, width)
+            if not is_finite:
+                raise ValueError(
+                    "a pre-activation is NaN or infinite; check the examples and the parameters"
+                )
+            counts += np.asarray(found, np.int64)
         largest_first = np.cumsum(counts[::-1]) + above
         position = int(np.searchsorted(largest_first, rank, side="right"))
         digit = max(len(counts) - 1 - position, 0)  # 0 if there are no more than `rank`
@@ -114,8 +119,13 @@ def _largest_below(params: Params, batches: Batches, rank: int) -> tuple[np.floa
 
 
 @jax.jit
-def _digit_counts(params: Params, x: Array, prefix: Array, bits: Array, width: Array) -> Array:
-    """Counts of the next `width` bits of the patterns whose first bits are `prefix`."""
+def _digit_counts(
+    params: Params, x: Array, prefix: Array, bits: Array, width: Array
+) -> tuple[Array, Array]:
+    """Counts of the next `width` bits of the patterns whose first bits are `prefix`.
+
+    Beside them, whether all pre-activations are finite.
+    """
     z = pre_activations(params, x)
     kind = jnp.dtype(f"uint{8 * z.dtype.itemsize}")
     pattern = jax.lax.bitcast_convert_type(jnp.where(z > 0, z, jnp.zeros_like(z)), kind)
@@ -124,4 +134,5 @@ def _digit_counts(params: Params, x: Array, prefix: Array, bits: Array, width: A
     digit = (pattern >> (bits - width)) & ((one << width) - one)
     others = jnp.asarray(2**DIGIT_BITS, jnp.int32)
     index = jnp.where(pattern >> bits == prefix, digit.astype(jnp.int32), others)
-    return jnp.bincount(index.reshape(-1), length=2**DIGIT_BITS + 1)[:-1]
+    counts = jnp.bincount(index.reshape(-1), length=2**DIGIT_BITS + 1)[:-1]
+    return counts, jnp.all(jnp.isfinite(z))

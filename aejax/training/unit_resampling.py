@@ -12,6 +12,7 @@ from aejax.contracts import describe
 from aejax.hyperparameters import as_integer, check_range
 from aejax.keys import typed_key
 from aejax.layers.dictionary_layers import encoder_of, output_bias
+from aejax.models.example_normalisation import NormalisedCode
 from aejax.objectives import Objective, forward, noiseless, reconstruction_losses
 from aejax.training.steps import TrainState
 from aejax.types import Array, Batch, BatchLike, Key, KeyLike, Params
@@ -51,8 +52,9 @@ def resample(
 
     Raises:
         ValueError: if `dead_after` is not an integer of at least 1, the fraction is not positive,
-            the objective has no such tracker, the model is a transcoder or has no encoder, or the
-            optimizer has moments of another shape than the parameters.
+            the objective has no such tracker, the model is a transcoder, has no encoder or
+            normalises each example, or the optimizer has moments of another shape than the
+            parameters.
 
     Source: Bricken et al. 2023 (neuron resampling).
     """
@@ -60,9 +62,14 @@ def resample(
     check_range("encoder_norm", encoder_norm, 1e-30, math.inf)
     params = state.params
     _check_dictionary(params, state.tracked)
+    batch = jax.tree.map(jnp.asarray, as_batch(data))
+    if isinstance(jax.eval_shape(objective.model.encode, params, batch.x[:1]), NormalisedCode):
+        raise ValueError(
+            "resample needs the examples as the encoder sees them, but the model normalises each "
+            "example: normalise the data instead, and use the model in it"
+        )
     dead = state.tracked >= dead_after
     key_examples, key_init = jax.random.split(typed_key(key))
-    batch = jax.tree.map(jnp.asarray, as_batch(data))
     losses = _losses(noiseless(objective), params, batch, state.key, batch_size)
     directions = _directions(params, batch.x, losses, key_examples)
     fresh = objective.model.init(key_init)

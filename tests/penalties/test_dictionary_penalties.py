@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import aejax
-from aejax import losses, penalties, training
+from aejax import losses, penalties, trackers, training
 from aejax.layers.dictionary_layers import decoder_norms
 
 FEATURES, UNITS, BATCH = 5, 11, 8
@@ -118,4 +118,25 @@ def test_a_model_without_thresholds_is_refused():
     penalty = penalties.l0(bandwidth=0.1)
     objective = aejax.objective(model, losses.squared, penalties={"l0": (1.0, penalty)})
     with pytest.raises(ValueError, match="L0 needs a dictionary with thresholds"):
+        objective(params, x, 0)
+
+
+NORMALISED = {
+    "l0": (aejax.jump_relu(threshold=0.1, bandwidth=0.1), penalties.l0(bandwidth=0.1)),
+    "gate": (aejax.gated(), penalties.gate_l1()),
+    "by the gate": (aejax.gated(), penalties.gate_reconstruction()),
+    "auxk": (jax.nn.relu, penalties.auxk(k=2, dead_after=1)),
+}
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_pre_activations_of_examples_that_the_model_normalises_are_refused(name):
+    activation, penalty = NORMALISED[name]
+    model, params, x = draw(activation)
+    normalised = aejax.models.normalised_examples(model, by="norm")
+    tracker = trackers.steps_since_active(UNITS, select=lambda code: code.code)
+    objective = aejax.objective(
+        normalised, losses.squared, penalties={name: (1.0, penalty)}, tracker=tracker
+    )
+    with pytest.raises(ValueError, match="the model normalises each example"):
         objective(params, x, 0)

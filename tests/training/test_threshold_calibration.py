@@ -55,5 +55,7 @@ def test_what_cannot_be_reached_is_refused():
     params = MODEL.init(jax.random.key(0))
     with pytest.raises(ValueError, match="l0 = 23 cannot be reached: on average"):
         calibrate_threshold(params, jnp.asarray(X, jnp.float32), l0=23)
+    with pytest.raises(ValueError, match="a pre-activation is NaN or infinite"):
+        calibrate_threshold(params, jnp.asarray(X, jnp.float32).at[3].set(jnp.nan), l0=K)
     with pytest.raises((ValueError, TypeCheckError), match="l0"):
         calibrate_threshold(params, jnp.asarray(X, jnp.float32), l0=-1.0)

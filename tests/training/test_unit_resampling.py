@@ -91,6 +91,15 @@ def test_the_momentum_of_an_optimizer_of_several_parts_is_reset():
         training.resample(OBJECTIVE, factored, state, x, 0, dead_after=9)
 
 
+def test_a_model_that_normalises_each_example_is_refused():
+    model = aejax.models.normalised_examples(MODEL, by="norm")
+    tracker = trackers.steps_since_active(UNITS, select=lambda code: code.code)
+    objective = aejax.objective(model, losses.squared, tracker=tracker)
+    state = training.init_state(objective, OPTIMIZER, key=0)
+    with pytest.raises(ValueError, match="the model normalises each example"):
+        training.resample(objective, OPTIMIZER, state, np.ones((4, FEATURES)), 0, dead_after=1)
+
+
 def test_a_state_without_the_tracker_is_refused():
     x, state = trained()
     with pytest.raises(ValueError, match="resample needs the steps since each unit was active"):
