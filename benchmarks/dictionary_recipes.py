@@ -28,6 +28,9 @@ PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 CALIBRATION_SAMPLES = 2**17
 """Number of samples on which thresholds are solved for."""
 
+TRAINING_KEYS = 20_000
+"""Key of the training with seed 0: another one than that of the features, which is the seed."""
+
 Encode = Callable[[Array], tuple[Array, Array]]
 """x [batch, dimensions] -> code [batch, units] and x̂."""
 
@@ -144,7 +147,7 @@ def train(
     objective = objective_of(recipe, sizes)
     optimizer = optimizer_of(activation, sizes, learning_rate)
     one_epoch = partial(training.train, objective, optimizer, epochs=1, batch_size=sizes.batch_size)
-    state, _ = jax.jit(one_epoch)(x, jax.random.key(seed))
+    state, _ = jax.jit(one_epoch)(x, jax.random.key(TRAINING_KEYS + seed))
     params = state.params
     if recipe.calibrated:
         params = training.calibrate_threshold(params, x[:CALIBRATION_SAMPLES], l0=sparsity)

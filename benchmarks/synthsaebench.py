@@ -82,7 +82,7 @@ class Config:
 
 def main(config: Config = Config()) -> None:
     """Train or continue the run, and write its learning curve."""
-    truth = jax.jit(data.draw_dictionary, static_argnums=1)(jax.random.key(config.seed), config.law)
+    truth = data.draw_dictionary(jax.random.key(config.seed), config.law)
     sizes = Sizes(
         config.law.dimensions, config.units, config.samples, config.batch_size, config.dead_after
     )
@@ -110,7 +110,7 @@ def main(config: Config = Config()) -> None:
         out=config.out,
         epochs=config.samples // per_epoch,
         batch_size=config.batch_size,
-        key=config.seed,
+        key=dictionary_recipes.TRAINING_KEYS + config.seed,
         resume=True,
         settings=_settings(config),
         callbacks=[measure],

@@ -14,6 +14,14 @@ from aejax.promotion import promote_arrays
 from aejax.types import Array, Key, Params
 
 
+DOMAIN = 0x64697265
+"""Constant that is folded into the keys of initial directions.
+
+Random bits of one key are the same in every function that draws them. Without it, a dictionary and
+the features that it is to recover, drawn with the same seed, would start with equal directions.
+"""
+
+
 def encoder_of(params: Params) -> Params:
     """Parameters of the encoder.
 
@@ -40,7 +48,7 @@ def random_directions(
     """Independent directions of norm 1, uniform on the sphere.
 
     Args:
-        key: PRNG key.
+        key: PRNG key, of which a constant makes another one, so that no other draw has its bits.
         units: number of directions.
         features: number of features.
         dtype: dtype of the result.
@@ -48,7 +56,7 @@ def random_directions(
     Returns:
         The directions.
     """
-    directions = jax.random.normal(key, (units, features), dtype)
+    directions = jax.random.normal(jax.random.fold_in(key, DOMAIN), (units, features), dtype)
     return directions / jnp.linalg.norm(directions, axis=1, keepdims=True)
 
 
