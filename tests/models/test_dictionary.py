@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import TypeCheckError
 
 import aejax
-from aejax import Batch, losses, penalties, trackers, training
+from aejax import Batch, data, losses, penalties, trackers, training
 from aejax.training import constrained, unit_norm
 
 FEATURES, UNITS, K = 7, 19, 3
@@ -139,3 +139,11 @@ def test_wrong_arguments_are_refused():
         model.encode(params, jnp.ones((2, 5)))
     with pytest.raises(refused, match=r"\[batch, 8\]"):
         model.decode(params, jnp.ones((2, 5)))
+
+
+def test_initial_directions_are_not_the_known_features_of_the_same_key():
+    key = jax.random.key(0)
+    truth = data.draw_dictionary(key, data.DictionaryLaw(96, 32, roots=0, orthogonal_steps=1))
+    for own in (key, *jax.random.split(key)):
+        rows = aejax.dictionary(32, 64).init(own)["decoder"]["kernel"]
+        assert np.abs(rows @ truth.directions.T).max() < 0.9
