@@ -13,7 +13,6 @@ from aejax.layers.low_precision import matmul
 from aejax.promotion import promote_arrays
 from aejax.types import Array, Key, Params
 
-
 DOMAIN = 0x64697265
 """Constant that is folded into the keys of initial directions.
 
