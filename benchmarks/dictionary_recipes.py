@@ -1,7 +1,6 @@
 """Sparse dictionaries of aejax for the comparison on known features, a recipe for each activation.
 
-Directions have unit norm: with L1 and gates they recovered the features better than directions
-without a constraint whose norms weight the penalty. Activations with dead units use AuxK.
+Directions have unit norm. Activations with dead units use AuxK.
 """
 
 from collections.abc import Callable
@@ -20,7 +19,7 @@ BANDWIDTH = 1.0
 """Width of the kernel of JumpReLU's gradient: the benchmark's value."""
 
 INITIAL_THRESHOLD = 2.0
-"""Initial threshold of JumpReLU; of 1, 2 and 3 the one with the highest F1 on the choice draw."""
+"""Initial threshold of JumpReLU."""
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""

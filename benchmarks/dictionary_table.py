@@ -29,7 +29,8 @@ Written by `python -m benchmarks.dictionary_table` from the results of
 `python -m benchmarks.peers_dictionaries`, whose docstring states the comparison. Each dictionary is
 trained with {samples:,} samples; values are means of {seeds} seeds ± half of their 95 % interval.
 For each seed, the scores of three dictionaries are interpolated at {levels} active units; "–" means
-that they do not reach that number. *Difference* is the F1 of aejax minus that of SAELens.
+that they do not reach that number. *Difference* is the F1 of aejax minus that of SAELens. An
+activation without a row of a package has not been measured with it.
 
 """
 SUMMARY_HEAD = """
@@ -57,10 +58,9 @@ variance (Chanin & Garriga-Alonso 2026).
 RATES_HEAD = """
 ## Learning rates
 
-On the draw on which they are chosen: the highest F1 with a compared number of active units. A
-higher rate explains more variance with directions that recover fewer features. If an example has
-more active features than the code has active units, the dictionary with the lowest error is not the
-true one ([closed form](theory/14_dictionaries.md#mixed_features)).
+On the draw on which they are chosen: the highest F1 with a compared number of active units. If an
+example has more active features than the code has active units, the dictionary with the lowest error
+is not the true one ([closed form](theory/14_dictionaries.md#mixed_features)).
 
 | activation | package | learning rate | active | F1 | explained variance |
 |---|---|---|---:|---:|---:|
