@@ -26,9 +26,9 @@ def top_k_dictionary(
 
     It has the parameters, outputs and gradients of `dictionary(…, activation=top_k_relu(k=k))`, for
     training and for large arrays: of the five products of a training step only that of the encoder
-    is dense. On CPUs a step takes less time if units/k is above about 30. Train with it, and use
-    the same parameters with `dictionary` wherever a code [batch, units] is expected. A dictionary
-    whose units are divided over devices is faster with `dictionary`.
+    is dense, which saves time on CPUs if k is a small share of the units
+    (`python -m benchmarks.dictionary_throughput`). Train with it, and use the same parameters with
+    `dictionary` wherever a code [batch, units] is expected, or units are divided over devices.
 
     Args:
         features: number of features of the input and output.

@@ -85,7 +85,8 @@ def special_models(size: int = 1) -> dict[str, Autoencoder]:
         "refined": aejax.refined(base, losses.bernoulli, steps=2),
         "linear path": path,
         "dictionary of examples of equal norm": models.normalised_examples(
-            aejax.dictionary(features, 2 * features, activation=absolute_top_k(k=code)), by="norm"
+            aejax.dictionary(features, 2 * features, activation=absolute_top_k(k=2 * size)),
+            by="norm",
         ),
         "dictionary of examples of equal mean and variance": models.normalised_examples(
             aejax.dictionary(features, 2 * features, activation=group_max(k=2)), by="layer"
