@@ -71,6 +71,7 @@ UNPUBLISHED = {  # functions of these modules that have no source
     "layers.convolution.flipped": "an arrangement of a kernel's entries",
     "losses.by_blocks": "concatenates other losses",
     "losses.categorical_labels": "the loss of categorical_cross_entropy_of_labels, which has one",
+    "models.dense_code": "a change of form",
     "models.fold_decoder_norms": "a change of variables",
     "models.fold_linear_map": "likewise",
     "models.fold_normalisation": "likewise",
