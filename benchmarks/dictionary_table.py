@@ -59,8 +59,8 @@ RATES_HEAD = """
 ## Learning rates
 
 On the draw on which they are chosen: the highest F1 with a compared number of active units. If an
-example has more active features than the code has active units, the dictionary with the lowest error
-is not the true one ([closed form](theory/14_dictionaries.md#mixed_features)).
+example has more active features than the code has active units, the dictionary with the lowest
+error is not the true one ([closed form](theory/14_dictionaries.md#mixed_features)).
 
 | activation | package | learning rate | active | F1 | explained variance |
 |---|---|---|---:|---:|---:|
