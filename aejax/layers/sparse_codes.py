@@ -123,14 +123,15 @@ def largest_units(
 
     Source: Gao et al. 2024.
     """
-    return SparseCode(*jax.lax.top_k(jax.nn.relu(matmul(x - centre, kernel) + bias), k))
+    return _largest(x - centre, kernel, bias, k)
 
 
 def _largest_with_residuals(
     x: Array, centre: Array, kernel: Array, bias: Array, k: int
 ) -> tuple[SparseCode, tuple]:
-    code = largest_units(x, centre, kernel, bias, k)
-    return code, (x - centre, kernel, code)
+    centred = x - centre
+    code = _largest(centred, kernel, bias, k)
+    return code, (centred, kernel, code)
 
 
 def _largest_gradients(k: int, residuals: tuple, gradient: SparseCode) -> tuple:
@@ -147,6 +148,12 @@ def _largest_gradients(k: int, residuals: tuple, gradient: SparseCode) -> tuple:
 
 
 largest_units.defvjp(_largest_with_residuals, _largest_gradients)
+
+
+def _largest(centred: Array, kernel: Array, bias: Array, k: int) -> SparseCode:
+    """Code of inputs from which the centre is subtracted."""
+    values, indices = jax.lax.top_k(jax.nn.relu(matmul(centred, kernel) + bias), k)
+    return SparseCode(values, indices)
 
 
 def _sum_of_outer_products(code: SparseCode, rows: Array, units: int) -> Array:
