@@ -2,14 +2,14 @@
 
 An epoch of a TopK dictionary with AuxK, directions of unit norm and Adam, on rows in memory, in
 float32. aejax: one scan, with `trackers` and `penalties.auxk`, with dense and with sparse codes
-(`models.top_k_dictionary`), and the latter without AuxK. SAELens: its trainer, with dense and with sparse codes, the latter without decoder norms in the selection, and
-only if PyTorch has their gradient. dictionary_learning: its trainer. sparsify: its model
-with the steps of its trainer, which needs a language model; AuxK is off, as by default. No unit is
-dead in such a short training, so that AuxK costs what it costs without dead units. A population is
-several dictionaries with their learning rates: `training.fit_population`, and the peers one after
-another. *share* is the FLOP/s (6 FLOP per weight and row, as if the codes were dense) divided by
-that of a float32 matrix product in NumPy, measured in the same rounds; a sparse code saves
-FLOP, so that its share can be above 1.
+(`models.top_k_dictionary`), and the latter without AuxK. SAELens: its trainer, with dense and with
+sparse codes, the latter without decoder norms in the selection, and only if PyTorch has their
+gradient. dictionary_learning: its trainer. sparsify: its model with the steps of its trainer, which
+needs a language model; AuxK is off, as by default. No unit is dead in such a short training, so
+that AuxK costs what it costs without dead units. A population is several dictionaries with their
+learning rates: `training.fit_population`, and the peers one after another. *share* is the FLOP/s (6
+FLOP per weight and row, as if the codes were dense) divided by that of a float32 matrix product in
+NumPy, measured in the same rounds; a sparse code saves FLOP, so that its share can be above 1.
 
 Command:  python -m benchmarks.dictionary_throughput
 Run time: half an hour on two idle cores, and seven minutes with `--config.rows 4096 --config.rounds
