@@ -10,6 +10,24 @@ from aejax.hyperparameters import as_integer, check_range
 from aejax.types import Array
 
 
+def values_above(
+    z: Float[Array, "*batch units"], threshold: Float[Array, "*units"]
+) -> Float[Array, "*batch units"]:
+    """z if z > θ, else 0; NaN in z or θ gives NaN, so that it is not hidden as an inactive unit.
+
+    Args:
+        z: pre-activations.
+        threshold: thresholds θ, of all units or of each.
+
+    Returns:
+        The values.
+
+    Source: Rajamanoharan, Lieberum et al. 2024.
+    """
+    silent = jnp.where(z <= threshold, jnp.zeros_like(z), jnp.nan)
+    return jnp.where(z > threshold, z, silent)
+
+
 def top_k(*, k: int | Array, at_most: int | None = None) -> Callable[[Array], Array]:
     """k-sparse activation: the k largest units of each example keep their values, the rest are 0.
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
-from aejax.layers.activations import top_k
+from aejax.layers.activations import top_k, values_above
 from aejax.layers.code_activations import CodeActivation
 from aejax.types import Array, Params
 
@@ -51,9 +51,7 @@ def batch_top_k(*, k: int | Array, at_most: int | None = None) -> CodeActivation
 
     def apply(encoder: Params, z: Array) -> Array:
         if "threshold" in encoder:
-            threshold = encoder["threshold"].astype(z.dtype)
-            silent = jnp.where(z <= threshold, jnp.zeros_like(z), jnp.nan)  # NaN is not hidden
-            return jnp.where(z > threshold, jax.nn.relu(z), silent)
+            return jax.nn.relu(values_above(z, encoder["threshold"].astype(z.dtype)))
         limit = k if at_most is None else at_most
         if int(limit) > z.shape[1]:
             raise ValueError(f"batch_top_k cannot select {limit} of {z.shape[1]} units")

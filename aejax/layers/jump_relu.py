@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from aejax.hyperparameters import check_range
+from aejax.layers.activations import values_above
 from aejax.layers.code_activations import CodeActivation
 from aejax.types import Array, Params
 
@@ -38,8 +39,7 @@ def above_threshold(
     Source: Rajamanoharan, Lieberum et al. 2024.
     """
     del bandwidth
-    silent = jnp.where(z <= threshold, jnp.zeros_like(z), jnp.nan)  # NaN is not hidden
-    return jnp.where(z > threshold, z, silent)
+    return values_above(z, threshold)
 
 
 @above_threshold.defjvp

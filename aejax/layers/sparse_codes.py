@@ -6,11 +6,10 @@ scatters one row for every example of the batch.
 """
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import export
 from jaxtyping import Float, Int
 
@@ -93,9 +92,8 @@ def _product_gradients(residuals: tuple[SparseCode, Array], gradient: Array) -> 
     values = jax.lax.map(
         lambda indices: jnp.sum(gradient * kernel[indices], axis=1), code.indices.T
     )
-    return SparseCode(values.T, _no_gradient(code.indices)), _sum_of_outer_products(
-        code, gradient, len(kernel)
-    )
+    to_kernel = _sum_of_outer_products(code, gradient, len(kernel))
+    return SparseCode(values.T, cast(Array, None)), to_kernel  # integers have no gradient
 
 
 sparse_product.defvjp(_product_with_residuals, _product_gradients)
@@ -170,8 +168,3 @@ def _sum_of_outer_products(code: SparseCode, rows: Array, units: int) -> Array:
 def _by_unit(code: SparseCode) -> tuple[Array, Array]:
     """Values and indices with the active units as the first axis."""
     return code.values.T, code.indices.T
-
-
-def _no_gradient(indices: Array) -> Any:
-    """Gradient of an integer array."""
-    return np.zeros(indices.shape, jax.dtypes.float0)

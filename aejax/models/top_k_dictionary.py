@@ -6,7 +6,7 @@ from jax.typing import DTypeLike
 from aejax.contracts import describe
 from aejax.hyperparameters import as_integer, check_range
 from aejax.layers.code_activations import top_k_relu
-from aejax.layers.dictionary_layers import check_features, output_bias
+from aejax.layers.dictionary_layers import check_features, encoder_of, output_bias
 from aejax.layers.sparse_codes import SparseCode, largest_units, sparse_product
 from aejax.models.dictionary import dictionary
 from aejax.promotion import promote_arrays
@@ -67,7 +67,7 @@ def top_k_dictionary(
     )
 
     def encode(params: Params, x: Array) -> SparseCode:
-        encoder = params["encoder"]
+        encoder = encoder_of(params)
         check_features(x, encoder["kernel"])
         x, kernel = promote_arrays(x, encoder["kernel"])
         centre = params["centre"]["bias"].astype(x.dtype) if centred else jnp.zeros_like(x[0])

@@ -60,7 +60,7 @@ def dictionary_sections(run: TrainedRun, examples: ShownExamples) -> list[Sectio
         return []
     x = np.asarray(examples.batch.x)
     code = np.asarray(run.objective.model.encode(run.params, jnp.asarray(x)))
-    if not is_dictionary(run, code):
+    if not _is_code_of(kernel, code):
         return []
     target = examples.batch.target if has_target else x
     if target is None:
@@ -95,7 +95,11 @@ def is_dictionary(run: TrainedRun, code: np.ndarray | None) -> bool:
         True if the code has one value for each row of the decoder's only kernel.
     """
     kernel = dictionary_kernel(run.params)
-    return kernel is not None and code is not None and code.shape[1:] == (len(kernel),)
+    return kernel is not None and code is not None and _is_code_of(kernel, code)
+
+
+def _is_code_of(kernel: np.ndarray, code: np.ndarray) -> bool:
+    return code.shape[1:] == (len(kernel),)
 
 
 def dictionary_kernel(params: Params) -> np.ndarray | None:
