@@ -63,5 +63,9 @@ def selected_encoder(record: Pass, select: Select) -> Callable[[Array], Array]:
 
     Returns:
         The function from [batch, *input] to [batch, *code].
+
+    Raises:
+        ValueError: if the selection is not one array, before any derivative is taken.
     """
+    selected_array(record.code, select)
     return lambda x: selected_array(record.model.encode(record.params, x), select)

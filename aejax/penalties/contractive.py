@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float
 
+from aejax.contracts import describe
 from aejax.penalties.code_selection import Select, selected_encoder
 from aejax.types import Array, Params, Pass, Penalty
 
@@ -86,7 +87,8 @@ def contractive_logistic() -> Penalty:
         The penalty, one value per example: [batch].
 
     Raises:
-        ValueError: from the penalty, for an encoder of several layers or a convolutional one.
+        ValueError: from the penalty, for an encoder of several layers or a convolutional one, or a
+            code that is not the array of activations of the layer.
 
     Source: Rifai et al. 2011, §5.1.
     """
@@ -94,6 +96,11 @@ def contractive_logistic() -> Penalty:
     def penalty(record: Pass) -> Array:
         kernel = _only_kernel(record.params)
         code = record.model.encode(record.params, record.batch.x)
+        if getattr(code, "shape", ())[1:] != kernel.shape[1:]:
+            raise ValueError(
+                "contractive_logistic needs the activations of the layer as the code, "
+                f"[batch, {kernel.shape[1]}], got {describe(code)}; use contractive(select=…)"
+            )
         return logistic_squared_jacobian_norm(kernel, code)
 
     return penalty

@@ -11,7 +11,7 @@ from scipy.optimize import approx_fprime
 from scipy.stats import entropy, norm
 
 import aejax
-from aejax import Batch, losses, penalties
+from aejax import Batch, losses, models, penalties
 
 
 def record_of(model: aejax.Autoencoder, x: jax.Array) -> aejax.Pass:
@@ -178,6 +178,18 @@ def test_contractive_penalises_at_the_clean_input(record):
 def test_contractive_logistic_refuses_a_deep_encoder_and_a_convolution(model, shape):
     record = record_of(model, jnp.ones(shape))
     with pytest.raises(ValueError, match=r"one logistic dense layer, .* use contractive\(\)"):
+        penalties.contractive_logistic()(record)
+
+
+def test_penalties_of_a_jacobian_refuse_a_code_of_several_arrays_before_any_derivative():
+    model = models.top_k_dictionary(5, 8, k=2)
+    record = record_of(model, jnp.ones((1, 5)))
+    for penalty in (penalties.contractive(), penalties.contractive_estimated()):
+        with pytest.raises(ValueError, match="applies to one array, got SparseCode"):
+            penalty(record)
+    base = aejax.dense((5, 3))
+    record = record_of(models.vector_quantised(base, codewords=2, channels=3), jnp.ones((1, 5)))
+    with pytest.raises(ValueError, match=r"activations of the layer as the code, \[batch, 3\]"):
         penalties.contractive_logistic()(record)
 
 
