@@ -27,18 +27,24 @@ class Config:
     targets: tuple[str, ...] = ("v5e:2x2", "h100:4")
     """targets of the support matrix"""
     programs: int | None = None
-    """number of programs of each target, those with the most combinations first (default: all)"""
+    """number of programs to compile for each target, those with the most combinations first
+    (default: all)"""
+    add: bool = False
+    """keep the programs of the stored matrices, and compile those whose combinations they lack"""
 
 
 def main(config: Config) -> None:
     """Compile all programs, then write docs/results/accelerators and docs/accelerators.md."""
     jax.config.update(PLATFORMS_OPTION, "cpu")  # the compilers are plug-ins without devices
     excluded = matrix.exclusions(_cache({}, matrix, programs, components))
-    chosen = matrix.choices(excluded)
     for target in config.targets:
+        stored = results.stored_rows(target) if config.add else []
+        kept = matrix.current_rows(stored, excluded)
+        start = list(map(matrix.choice_of, kept))
+        added = matrix.choices(excluded, start)
         cache = _cache({"target": target}, matrix, programs, components)
-        rows = matrix.rows(target, chosen[: config.programs], cache)
-        results.write_matrix(target, rows, chosen, excluded)
+        rows = matrix.rows(target, added[: config.programs], cache)
+        results.write_matrix(target, kept + rows, start + added, excluded, kept=len(kept))
     if weak_scaling.PLANS.exists():
         record = read_json(weak_scaling.PLANS)
         results.write_scaling(weak_scaling.rows(record), record["versions"])

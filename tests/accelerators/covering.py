@@ -15,6 +15,7 @@ def covering_choices(
     axes: Mapping[str, Sequence[str]],
     groups: Iterable[tuple[str, ...]],
     is_allowed: Callable[[Choice], bool],
+    start: Sequence[Choice] = (),
 ) -> tuple[list[Choice], list[Choice]]:
     """Choose combinations that contain all combinations of the values of each group of axes.
 
@@ -26,9 +27,10 @@ def covering_choices(
         axes: values of each axis, by name; an axis takes its value in this order.
         groups: groups of axes, such as all pairs.
         is_allowed: whether values of some axes may occur together.
+        start: choices that are made already, whose combinations are not missing.
 
     Returns:
-        The choices, and the combinations of groups that no allowed choice was found for.
+        The further choices, and the combinations of groups that no allowed choice was found for.
 
     Source: Cohen et al. 1997.
     """
@@ -39,6 +41,10 @@ def covering_choices(
         for values in product(*(axes[axis] for axis in group))
     }
     choices, refused, used = [], [], Counter()
+    for choice in start:
+        used.update(choice.items())
+        for part in parts(choice, groups) & missing.keys():
+            del missing[part]
     while missing:
         candidates = []
         for first in _first_of_each_group(missing):

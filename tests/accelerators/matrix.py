@@ -54,18 +54,52 @@ def exclusions(cache: PartCache) -> list[Exclusion]:
     ]
 
 
-def choices(found: Sequence[Exclusion]) -> list[Choice]:
+def choices(found: Sequence[Exclusion], start: Sequence[Choice] = ()) -> list[Choice]:
     """Choose the programs to compile: every pair that can be combined, the most in the first ones.
 
     Args:
         found: components that cannot be combined.
+        start: programs that are compiled already.
 
     Returns:
-        The programs.
+        The further programs.
     """
-    pairs = {(each.model, each.axis, each.value) for each in found}
-    chosen, _ = covering_choices(axes(), groups(), lambda choice: not is_refused(choice, pairs))
+    pairs = _pairs(found)
+    chosen, _ = covering_choices(
+        axes(), groups(), lambda choice: not is_refused(choice, pairs), start
+    )
     return chosen
+
+
+def current_rows(
+    stored: Sequence[dict[str, Any]], found: Sequence[Exclusion]
+) -> list[dict[str, Any]]:
+    """Rows of a stored matrix whose components still exist and can be combined.
+
+    Args:
+        stored: rows of the matrix.
+        found: components that cannot be combined.
+
+    Returns:
+        The rows without those that did not compile, which are tried again.
+    """
+    names, pairs = axes(), _pairs(found)
+    return [
+        row
+        for row in stored
+        if "fault" not in row
+        and all(row.get(axis) in values for axis, values in names.items())
+        and not is_refused(choice_of(row), pairs)
+    ]
+
+
+def choice_of(row: dict[str, Any]) -> Choice:
+    """Components of a row of the matrix."""
+    return {axis: row[axis] for axis in axes()}
+
+
+def _pairs(found: Sequence[Exclusion]) -> set[tuple[str, str, str]]:
+    return {(each.model, each.axis, each.value) for each in found}
 
 
 def groups() -> list[tuple[str, ...]]:

@@ -19,7 +19,8 @@ Record = dict[str, Any]
 
 HEAD = """# Accelerators
 
-`make accelerators` writes this page and its data, `docs/results/accelerators`. Training steps are
+`make accelerators` writes this page and its data, `docs/results/accelerators`; `python -m
+tests.accelerators --add` compiles only what new components add. Training steps are
 compiled for TPUs and GPUs by their own compilers, without the devices
 ([plan a run](how-to/plan.md) does so for your settings). Nothing here was run on an accelerator:
 every memory size is the compiler's, and every time is a prediction.
@@ -132,11 +133,12 @@ def _summary(record: Record) -> str:
     compiled = [row for row in rows if "fault" not in row]
     fit, host = (sum(map(bool, (row[name] for row in compiled))) for name in ("fits", HOST))
     contained, every = record["combinations"]
-    left = record["programs"] - len(rows)
+    left, kept = record["programs"] - len(rows), record.get("kept", 0)
+    earlier = f" The first {kept} were compiled at an earlier revision." if kept else ""
     return (
         f"**{record['target']}: {len(compiled)} of {len(rows)} programs compile, {fit} fit, "
         f"{host} transfer data to the host.** They contain {contained / every:.0%} of the "
-        f"combinations{f'; {left} programs are not compiled yet' if left else ''}."
+        f"combinations{f'; {left} programs are not compiled yet' if left else ''}.{earlier}"
     )
 
 

@@ -34,7 +34,15 @@ BATCH_SIZE = 64
 DIVIDED_UNITS = 3 * SIZE
 """Minimum number of units of a layer that tensor-parallel training divides."""
 
-NONE, LABELS = "none", "categorical of labels"
+NONE, LABELS, VARIANCE = "none", "categorical of labels", "gaussian with variance"
+
+OWN_LOSSES = {
+    "segnet": LABELS,
+    "shared variance": VARIANCE,
+    "importance-weighted bounds": VARIANCE,
+    "bounds with gradients of their own": VARIANCE,
+}
+"""Losses of models whose outputs do not have the shape of the input."""
 
 
 class Program(NamedTuple):
@@ -59,7 +67,7 @@ def axes() -> dict[str, tuple[str, ...]]:
     noise = (_on_examples((FEATURES,)).keys(), _augmentations((FEATURES,)).keys(), ("on the code",))
     return {
         "model": tuple(_models()),
-        "loss": (*components.reconstruction_losses(SIZE), LABELS),
+        "loss": tuple(_losses()),
         "penalty": (NONE, *_penalties()),
         "noise": (NONE, *(name for names in noise for name in names)),
         "optimizer": tuple(_optimizers()),
@@ -80,15 +88,17 @@ def program(choice: Choice) -> Program:
     """
     full = {axis: names[0] for axis, names in axes().items()} | choice
     template, shape = _models()[full["model"]]
-    if "loss" not in choice and full["model"] == "segnet":
-        full["loss"] = LABELS
+    if "loss" not in choice:
+        full["loss"] = OWN_LOSSES.get(full["model"], full["loss"])
     noise = full["noise"]
     chosen = replace(
         template,
         loss=_losses()[full["loss"]],
         augmentation=_augmentations(shape).get(noise),
         corruption=_on_examples(shape).get(noise),
-        perturbation=corruptions.gaussian(sigma=0.1) if noise == "on the code" else None,
+        perturbation=corruptions.gaussian(sigma=0.1)
+        if noise == "on the code"
+        else template.perturbation,
         penalties=template.penalties | _weighted(full["penalty"]),
     )
     if full["precision"] == "bfloat16":
@@ -139,6 +149,7 @@ def refusal(choice: Choice) -> str | None:
 def _models() -> Mapping[str, tuple[Objective, tuple[int, ...]]]:
     """An objective without noise for each model, and the shape of its examples."""
     flat = components.dense_models(SIZE) | components.special_models(SIZE)
+    flat["shared variance"] = components.variational_models(SIZE)["shared variance"]
     every = {name: (model, (FEATURES * SIZE,)) for name, model in flat.items()}
     every |= components.image_models(SIZE)
     return {
@@ -148,7 +159,10 @@ def _models() -> Mapping[str, tuple[Objective, tuple[int, ...]]]:
         },
         **{
             name: (objective, (FEATURES * SIZE,))
-            for name, objective in components.own_objectives(SIZE).items()
+            for name, objective in {
+                **components.own_objectives(SIZE),
+                **components.variational_objectives(SIZE),
+            }.items()
         },
     }
 
@@ -156,6 +170,7 @@ def _models() -> Mapping[str, tuple[Objective, tuple[int, ...]]]:
 def _losses() -> dict[str, aejax.Loss]:
     return {
         **components.reconstruction_losses(SIZE),
+        **components.losses_of_two_parameters(),
         LABELS: losses.categorical_labels(classes=CLASSES),
     }
 

@@ -24,6 +24,49 @@ def test_every_allowed_pair_and_every_triple_of_a_group_is_chosen():
     assert 14 <= len(chosen) <= 17
 
 
+def test_combinations_of_earlier_choices_are_not_chosen_again():
+    groups = list(combinations(AXES, 2))
+    start, _ = covering_choices(AXES | {"b": "1234"}, groups, lambda _: True)
+    added, _ = covering_choices(AXES, groups, lambda _: True, start)
+    assert {choice["b"] for choice in added} == {"5"}
+    assert {choice["a"] for choice in added} == set("123")
+    assert covering_choices(AXES, groups, lambda _: True, [*start, *added]) == ([], [])
+
+
+def stored(tmp_path, monkeypatch, **changes):
+    """Rows of a stored matrix of one program, with a change of its record."""
+    monkeypatch.setattr(results, "FOLDER", tmp_path)
+    record = {"target": "cpu", "environment": results.versions(), "rows": [{"model": "tied"}]}
+    results.write(tmp_path / "matrix_cpu.json", record | {"settings": results.settings()} | changes)
+    return results.stored_rows("cpu")
+
+
+def test_programs_of_the_same_compiler_and_size_are_kept(tmp_path, monkeypatch):
+    assert stored(tmp_path, monkeypatch) == [{"model": "tied"}]
+    with pytest.raises(ValueError, match=r"other sizes or versions \(jax\): leave out --add"):
+        stored(tmp_path, monkeypatch, environment=results.versions() | {"jax": "0.1"})
+    with pytest.raises(ValueError, match=r"\(settings\)"):
+        stored(tmp_path, monkeypatch, settings={"size": 1})
+    with pytest.raises(ValueError, match="no matrix of v5e:2x2 to add programs to"):
+        results.stored_rows("v5e:2x2")
+
+
+def test_rows_without_a_fault_whose_components_can_still_be_combined_are_kept():
+    row = matrix.choice_of({axis: names[0] for axis, names in programs.axes().items()})
+    others = [row | {"model": "removed"}, row | {"fault": "XlaError"}, row | {"loss": "bernoulli"}]
+    excluded = [matrix.Exclusion(row["model"], "loss", "bernoulli", "reason")]
+    assert matrix.current_rows([row, *others], excluded) == [row]
+    assert matrix.current_rows([row, *others], []) == [row, others[2]]
+
+
+def test_models_whose_code_is_a_record_keep_their_noise_and_their_loss():
+    for model in ("prior of pseudo-inputs", "importance-weighted bounds", "shared variance"):
+        assert programs.refusal({"model": model}) is None
+    reason = programs.refusal({"model": "prior of a flow", "penalty": "l1"})
+    assert reason
+    assert "applies to one array, got Gaussian" in reason
+
+
 def test_a_program_is_compiled_and_described():
     choice = {"model": "tied", "optimizer": "sgd", "noise": "on the code"}
     found = matrix.metrics(choice, "cpu")
@@ -74,6 +117,9 @@ RECORD = {
 def test_the_page_counts_what_compiles_and_gives_the_reason_of_each_exclusion():
     text = page.text({"matrix_v5e": RECORD})
     assert "1 of 2 programs compile, 1 fit, 0 transfer data to the host.** They contain 25%" in text
+    assert "at an earlier revision" not in text
+    kept = page.text({"matrix_v5e": RECORD | {"kept": 1}})
+    assert "The first 1 were compiled at an earlier revision." in kept
     assert "| loss | by blocks | all | got shape [64, 5] |" in text
     assert "| tied | squared | 2.0 KiB | 5 | 2 all-reduce |" in text
     assert "| deep | squared | does not compile |  | XlaError: a \\| b |" in text
