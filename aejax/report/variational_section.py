@@ -1,6 +1,5 @@
 """Section of a run's report about a variational autoencoder: bounds, samples, paths, and units."""
 
-from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
@@ -9,12 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from aejax import augmentations, evaluation, plots
-from aejax.data.columns import from_features
 from aejax.data.image_size import is_image_shape
 from aejax.posteriors import Posterior
+from aejax.report.generated_rows import generated_rows, largest_changes
 from aejax.report.page import CaptionedFigure, Section, key_numbers, render_figures
+from aejax.report.prior_components import component_count, component_figures, component_tables
 from aejax.report.tables import table
-from aejax.runs.code_posteriors import PRIOR_DEVIATIONS, is_gaussian, posterior_of_run
+from aejax.runs.code_posteriors import (
+    PRIOR_DEVIATIONS,
+    PriorMoments,
+    is_gaussian,
+    posterior_of_run,
+    prior_moments,
+    prior_samples,
+    trained_prior_of_run,
+)
 from aejax.runs.examples import ShownExamples
 from aejax.runs.inference import TrainedRun, decoder
 from aejax.runs.presentation import has_comparable_output, seed
@@ -33,24 +41,20 @@ PAIRS, STEPS = 3, 8
 SHOWN_UNITS = 6
 """Number of units that are varied, those with the largest variance of the mean."""
 
-SHOWN_COLUMNS = 12
-"""Maximum number of columns of a table of generated rows."""
-
-CHANGES = 3
-"""Number of features that are named for a unit, those that it changes most."""
-
 
 class _Measured(NamedTuple):
     """Code of test examples and its measures.
 
-    point:  mean or direction of the posterior, [examples, *units].
-    order:  units, flat, in descending order of the variance of the mean.
-    values: measures by name.
+    point:   mean or direction of the posterior, [examples, *units].
+    order:   units, flat, in descending order of the variance of the mean.
+    values:  measures by name.
+    moments: mean and deviation of each unit under the prior; None for a prior on the sphere.
     """
 
     point: np.ndarray
     order: np.ndarray
     values: dict[str, float | str]
+    moments: PriorMoments | None
 
 
 def variational_sections(run: TrainedRun, examples: ShownExamples) -> list[Section]:
@@ -61,20 +65,18 @@ def variational_sections(run: TrainedRun, examples: ShownExamples) -> list[Secti
         examples: its test examples.
 
     Returns:
-        One section; none for another model, a model with a prior of its own, or outputs of another
-        shape than the examples.
+        One section; none for another model, a model with a prior that is not of `aejax.priors`, or
+        outputs of another shape than the examples.
     """
-    posterior = posterior_of_run(run)
-    if posterior is None or not has_comparable_output(run):
+    posterior, draw = posterior_of_run(run), prior_samples(run)
+    if posterior is None or draw is None or not has_comparable_output(run):
         return []
     key_measures, key_prior = jax.random.split(jax.random.key(seed(run)))
     batch = _first(examples.batch, min(MAX_EXAMPLES, len(examples.batch.x)))
     measured = _measure(run, posterior, batch, key_measures)
     body = key_numbers(measured.values) + _explanation(run, len(batch.x))
     is_image = is_image_shape(run.about.feature_shape)
-    z = posterior.sample_prior(
-        key_prior, (PRIOR_IMAGES if is_image else PRIOR_ROWS, *measured.point.shape[1:])
-    )
+    z = draw(key_prior, PRIOR_IMAGES if is_image else PRIOR_ROWS)
     shown = (_images if is_image else _tables)(run, z, measured)
     return [Section("Variational autoencoder", body + shown)]
 
@@ -85,20 +87,40 @@ def _measure(run: TrainedRun, posterior: Posterior, batch: Batch, key: Array) ->
         batch = batch._replace(x=augmentations.binarise()(key_binary, jnp.asarray(batch.x)))
     code: Code = run.objective.model.encode(run.params, jnp.asarray(batch.x))
     point = np.asarray(posterior.point(code))
+    prior = trained_prior_of_run(run)
     found = evaluation.log_likelihood(
-        run.objective, run.params, batch, key_samples, posterior=posterior, samples=SAMPLES
+        *(run.objective, run.params, batch, key_samples),
+        posterior=posterior,
+        samples=SAMPLES,
+        prior=None if prior is None else prior.log_density,
     )
-    divergence = np.asarray(posterior.divergence(code))
-    rate = divergence.reshape(len(point), -1).sum(axis=1)
-    units = point.reshape(len(point), -1)
-    active = np.asarray(evaluation.active_units(jnp.asarray(units)))
+    rate = _rate(run, posterior, code, jax.random.fold_in(key_samples, 1))
+    units, moments = point.reshape(len(point), -1), prior_moments(run)
+    scaled = units if moments is None else units / moments.deviation
+    active = np.asarray(evaluation.active_units(jnp.asarray(scaled)))
     values: dict[str, float | str] = {
         "evidence lower bound": _with_error(found.elbo),
-        "KL divergence": _with_error(jnp.asarray(rate)),
+        "KL divergence": _with_error(rate),
         f"log p(x), {SAMPLES} samples": _with_error(found.value),
         "active units": f"{active.sum()} of {active.size}",
     }
-    return _Measured(point, np.argsort(-units.var(axis=0), kind="stable"), values)
+    order = np.argsort(-units.var(axis=0), kind="stable")
+    return _Measured(point, order, values | component_count(run), moments)
+
+
+def _rate(run: TrainedRun, posterior: Posterior, code: Code, key: Array) -> Array:
+    """Divergence of the posterior of each example from the prior, [examples]."""
+    prior = trained_prior_of_run(run)
+    if prior is None:
+        divergence = posterior.divergence(code)
+        return jnp.sum(divergence.reshape(divergence.shape[0], -1), axis=1)
+
+    def log_ratio(key: Array) -> Array:
+        z = posterior.sample(key, code)
+        log_prior = prior.log_density(run.objective.model, run.params, z)
+        return posterior.log_density(code, z) - log_prior
+
+    return jnp.mean(jax.lax.map(log_ratio, jax.random.split(key, SAMPLES)), axis=0)
 
 
 def _with_error(values: Array) -> str:
@@ -111,12 +133,19 @@ def _with_error(values: Array) -> str:
 def _explanation(run: TrainedRun, examples: int) -> str:
     is_binary = isinstance(run, Run) and run.configuration.variational.binarise
     binary = " The examples are binary, sampled once from their values." if is_binary else ""
+    is_trained = trained_prior_of_run(run) is not None
     text = (
         f"Means over {examples} test examples in nats, with their standard errors.{binary} "
         "log p(x | z) is minus the loss, without constants that the loss does not contain. "
         f"log p(x) is estimated from {SAMPLES} samples of the posterior by importance sampling, "
         "whose mean is too low; aejax.evaluation.log_likelihood takes more. A unit is active if "
-        "the variance of its posterior mean exceeds 0.01."
+        "the variance of its posterior mean exceeds 0.01"
+        + (
+            " of its variance under the prior. The prior was trained: the divergence from it, its "
+            "mean and its deviation are estimated from samples."
+            if is_trained
+            else "."
+        )
     )
     return f"<p>{escape(text)}</p>\n"
 
@@ -129,7 +158,8 @@ def _images(run: TrainedRun, z: Array, measured: _Measured) -> str:
             "Samples of the prior",
             f"Decoded means of {len(z)} samples of the prior.",
             "Grid of images that are decoded from samples of the prior.",
-        )
+        ),
+        *component_figures(run),
     ]
     pairs = min(PAIRS, len(measured.point) // 2)
     if pairs:
@@ -145,8 +175,8 @@ def _images(run: TrainedRun, z: Array, measured: _Measured) -> str:
                 "Rows of images, each from one test example to another.",
             )
         )
-    if is_gaussian(run):
-        units, grid = _traversals(measured)
+    if measured.moments is not None:
+        units, grid = _traversals(measured, measured.moments)
         values = np.broadcast_to(_deviations(), grid.shape[:2])
         figures.append(
             CaptionedFigure(
@@ -154,7 +184,7 @@ def _images(run: TrainedRun, z: Array, measured: _Measured) -> str:
                 "Traversals of the prior",
                 "Decoded posterior mean of the first test example. In each row, one of the units "
                 "with the largest variance of the mean varies by three standard deviations of the "
-                "prior on both sides of 0.",
+                "prior on both sides of its mean.",
                 "Rows of images, each decoded while one unit of the code varies.",
             )
         )
@@ -162,77 +192,34 @@ def _images(run: TrainedRun, z: Array, measured: _Measured) -> str:
 
 
 def _tables(run: TrainedRun, z: Array, measured: _Measured) -> str:
-    body = f"<h3>Samples of the prior</h3>\n{table(_rows(run, decoder(run)(z)))}"
+    body = f"<h3>Samples of the prior</h3>\n{table(generated_rows(run, decoder(run)(z)))}"
+    body += component_tables(run)
     if len(measured.point) > 1:
         path = _paths(run, measured.point, 1)
         labels = [{"fraction of the path": float(t)} for t in np.linspace(0, 1, STEPS)]
         body += (
             "<h3>Interpolation between the posterior means of the first two test examples</h3>\n"
-            f"{table(_rows(run, _decoded(run, path)[0], labels))}"
+            f"{table(generated_rows(run, _decoded(run, path)[0], labels))}"
         )
-    if is_gaussian(run):
-        body += f"<h3>Traversals of the prior</h3>\n{table(_changes(run, measured))}"
+    if measured.moments is not None:
+        changes = table(_changes(run, measured, measured.moments))
+        body += f"<h3>Traversals of the prior</h3>\n{changes}"
     return body
 
 
-def _rows(
-    run: TrainedRun, x_hat: np.ndarray, labels: Sequence[Mapping[str, Any]] = ()
-) -> list[dict[str, Any]]:
-    """Records of generated rows, in the columns of the data."""
-    flat = x_hat.reshape(len(x_hat), -1)
-    columns = _columns(run, flat)
-    names = [*columns][:SHOWN_COLUMNS]
-    starts = labels or [{}] * len(flat)
-    return [
-        {**start, **{name: _plain(columns[name][row]) for name in names}}
-        for row, start in enumerate(starts)
-    ]
-
-
-def _columns(run: TrainedRun, flat: np.ndarray) -> Mapping[str, np.ndarray]:
-    if run.about.schema is not None:
-        return from_features(run.about.schema.columns, flat)
-    return {f"feature_{i}": column for i, column in enumerate(flat.T)}
-
-
-def _changes(run: TrainedRun, measured: _Measured) -> list[dict[str, Any]]:
+def _changes(run: TrainedRun, measured: _Measured, moments: PriorMoments) -> list[dict[str, Any]]:
     """Features that change most between both ends of the traversal of each unit."""
-    units, grid = _traversals(measured)
+    units, grid = _traversals(measured, moments)
     variance = measured.point.reshape(len(measured.point), -1).var(axis=0)
     column = f"from −{PRIOR_DEVIATIONS:g} to {PRIOR_DEVIATIONS:g} standard deviations"
     return [
         {
             "unit": str(unit),
             "variance of the mean": float(variance[unit]),
-            column: _largest_changes(run, x_hat.reshape(len(x_hat), -1)[[0, -1]]),
+            column: largest_changes(run, x_hat.reshape(len(x_hat), -1)[[0, -1]]),
         }
         for unit, x_hat in zip(units, _decoded(run, grid), strict=True)
     ]
-
-
-def _largest_changes(run: TrainedRun, ends: np.ndarray) -> str:
-    """Names and values of the columns that differ most, in normalised units; text comes first."""
-    columns = _columns(run, ends)
-    scales = np.asarray(run.normalisation.scale, np.float64).ravel()
-    if len(scales) != len(columns):  # one-hot features, which are not scaled
-        scales = np.ones(len(columns))
-    changes = {
-        name: abs(last - first) / scale if values.dtype.kind == "f" else np.inf
-        for (name, values), scale in zip(columns.items(), scales, strict=True)
-        for first, last in [values]
-        if first != last
-    }
-    largest = sorted(changes, key=lambda name: -changes[name])[:CHANGES]
-    return "; ".join(f"{name}: {' to '.join(map(_text, columns[name]))}" for name in largest)
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def _text(value: Any) -> str:
-    value = _plain(value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _paths(run: TrainedRun, point: np.ndarray, pairs: int) -> np.ndarray:
@@ -246,12 +233,13 @@ def _deviations() -> np.ndarray:
     return np.linspace(-PRIOR_DEVIATIONS, PRIOR_DEVIATIONS, STEPS)
 
 
-def _traversals(measured: _Measured) -> tuple[np.ndarray, np.ndarray]:
+def _traversals(measured: _Measured, moments: PriorMoments) -> tuple[np.ndarray, np.ndarray]:
     """Units, and latents [units, steps, *units] in which each of them varies."""
-    units = measured.order[:SHOWN_UNITS]
-    start = jnp.asarray(measured.point[0].ravel())
+    units, (mean, deviation) = measured.order[:SHOWN_UNITS], moments
+    start = jnp.asarray((measured.point[0].ravel() - mean) / deviation)
     grid = evaluation.traversal(start, values=jnp.asarray(_deviations(), start.dtype))
-    return units, np.asarray(grid)[units].reshape(len(units), STEPS, *measured.point.shape[1:])
+    grid = mean + deviation * np.asarray(grid)[units]
+    return units, grid.reshape(len(units), STEPS, *measured.point.shape[1:])
 
 
 def _decoded(run: TrainedRun, z: np.ndarray) -> np.ndarray:

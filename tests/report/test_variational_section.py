@@ -12,9 +12,11 @@ from aejax import runs
 from aejax.cli import main
 from aejax.cli.explorer.application import application
 from aejax.cli.explorer.views import view
+from aejax.data import denormalise
 from aejax.report import variational_section
+from aejax.report.prior_components import component_tables
 from aejax.report.variational_section import variational_sections
-from aejax.runs.code_posteriors import posterior_of_run
+from aejax.runs.code_posteriors import PriorMoments, posterior_of_run
 from aejax.runs.presentation import shown_with_train
 
 ROWS, UNITS = 100, 3
@@ -88,13 +90,16 @@ def test_images_are_drawn_from_the_prior_along_paths_and_by_unit(body):
 
 def test_a_unit_varies_by_three_deviations_from_the_mean_of_an_example():
     point = np.random.default_rng(0).normal(size=(4, UNITS))
-    measured = variational_section._Measured(point, np.array([2, 0, 1]), {})
-    units, grid = variational_section._traversals(measured)
+    mean, deviation = np.array([0.0, 5.0, -1.0]), np.array([1.0, 2.0, 0.5])
+    moments = PriorMoments(mean, deviation)
+    measured = variational_section._Measured(point, np.array([2, 0, 1]), {}, moments)
+    units, grid = variational_section._traversals(measured, moments)
     assert units.tolist() == [2, 0, 1]
     for unit, rows in zip(units, grid, strict=True):
-        np.testing.assert_allclose(rows[:, unit], np.linspace(-3, 3, 8), atol=1e-6)
+        expected = mean[unit] + deviation[unit] * np.linspace(-3, 3, 8)
+        np.testing.assert_allclose(rows[:, unit], expected, atol=1e-5)
         others = np.delete(np.arange(UNITS), unit)
-        np.testing.assert_allclose(rows[:, others], np.tile(point[0, others], (8, 1)), rtol=1e-6)
+        np.testing.assert_allclose(rows[:, others], np.tile(point[0, others], (8, 1)), rtol=1e-5)
 
 
 @pytest.mark.slow
@@ -150,3 +155,79 @@ def test_a_model_with_a_prior_of_its_own_is_not_described_by_the_standard_one(im
     own = run._replace(params=run.params | {"prior": {}})
     assert posterior_of_run(own) is None
     assert variational_sections(own, examples) == []
+
+
+MEAN, DEVIATION = np.array([4.0, -1.0, 0.0]), np.array([20.0, 0.5, 1.0])
+"""Normal prior of one component, under which the first unit does not vary enough to be active."""
+
+
+@pytest.fixture(scope="module")
+def trained_prior(images):
+    """The run of images with a mixture as its prior, whose second component has no weight."""
+    run, examples, x_train = images
+    mixture = {
+        "logits": jnp.array([0.0, -60.0]),
+        "mean": jnp.array([MEAN, MEAN + 100], jnp.float32),
+        "log_variance": jnp.log(jnp.array([DEVIATION**2] * 2, jnp.float32)),
+    }
+    return run._replace(params=run.params | {"prior": mixture}), examples, x_train
+
+
+def test_the_measures_of_a_trained_prior_are_those_of_pytorch(trained_prior, body):
+    run, examples, _ = trained_prior
+    ((_, found),) = variational_sections(run, examples)
+    mean, log_variance = (
+        torch.tensor(np.asarray(part))
+        for part in run.objective.model.encode(run.params, jnp.asarray(examples.batch.x))
+    )
+    posterior = torch.distributions.Normal(mean, torch.exp(log_variance / 2))
+    prior = torch.distributions.Normal(torch.tensor(MEAN), torch.tensor(DEVIATION))
+    divergence = torch.distributions.kl_divergence(posterior, prior).sum(dim=1)
+    measured, standard = numbers(found), numbers(body)
+    assert measured["KL divergence"] == pytest.approx(float(divergence.mean()), rel=0.02)
+    difference = measured["KL divergence"] - standard["KL divergence"]
+    assert measured["evidence lower bound"] == pytest.approx(
+        standard["evidence lower bound"] - difference, abs=0.5
+    )
+    scaled = mean.numpy() / DEVIATION
+    assert measured["active units"] == np.sum(scaled.var(axis=0) > 0.01) < UNITS
+    assert "<dd>2, effectively 1.0</dd>" in found
+
+
+@pytest.mark.parametrize(
+    ("prior", "title"),
+    [
+        ({"pseudo_inputs": jnp.eye(4, 30)}, "Pseudo-inputs of the prior"),
+        (None, "Components of the prior"),
+    ],
+)
+def test_the_components_of_a_trained_prior_are_shown(trained_prior, prior, title):
+    run, examples, _ = trained_prior
+    if prior is not None:
+        run = run._replace(params=run.params | {"prior": prior})
+    ((_, found),) = variational_sections(run, examples)
+    assert f"<h3>{title}</h3>" in found
+    assert found.count("<img") == 4
+    cells = re.findall(r"<tr>(<td.*?)</tr>", component_tables(run))
+    cell = re.findall(r"<td.*?>(.*?)</td>", cells[1])
+    if prior is not None:  # raw values of the second pseudo-input
+        scale = run.normalisation.scale * np.ones((6, 5))
+        expected = np.eye(4, 30)[1] * scale.ravel() + np.ravel(run.normalisation.shift)
+        assert len(cells) == 4
+    else:
+        far = run.objective.model.decode(run.params, jnp.asarray(MEAN + 100, jnp.float32)[None])
+        x_hat = np.asarray(run.objective.loss.mean(far)).reshape(1, 6, 5)
+        expected = np.ravel(denormalise(run.normalisation, x_hat))
+        assert cell.pop(0).startswith("8.76")  # exp(−60) = 8.76e-27
+        assert len(cells) == 2
+    np.testing.assert_allclose(list(map(float, cell)), expected[: len(cell)], rtol=1e-3, atol=1e-6)
+
+
+def test_the_explorer_samples_a_trained_prior_and_spans_it(trained_prior):
+    found = view(*trained_prior)
+    drawn = np.array([found.sample(seed) for seed in range(200)])
+    np.testing.assert_allclose(drawn.mean(axis=0), MEAN, atol=4 * DEVIATION.max() / 200**0.5)
+    np.testing.assert_allclose(drawn.std(axis=0), DEVIATION, rtol=0.2)
+    low, high = found.span
+    np.testing.assert_allclose(low, MEAN - 3 * DEVIATION, atol=0.1 * DEVIATION.max())
+    np.testing.assert_allclose(high, MEAN + 3 * DEVIATION, atol=0.1 * DEVIATION.max())

@@ -52,7 +52,8 @@ class View(NamedTuple):
     schema:   columns of a table, or None.
     pca:      raw examples -> reconstructions by PCA with as many components as units, or None.
     scale:    unit of the normalisation of each feature, [*features] or a scalar.
-    span:     values that the range of each unit contains, as that of a prior, or None.
+    span:     lowest and highest value that the range of each unit contains, as those of a prior,
+              each [units]; or None.
     sample:   seed -> sample of the prior of a variational run, [units], or None.
     """
 
@@ -66,7 +67,7 @@ class View(NamedTuple):
     schema: Schema | None = None
     pca: Map | None = None
     scale: np.ndarray | float = 1.0
-    span: tuple[float, float] | None = None
+    span: tuple[np.ndarray, np.ndarray] | None = None
     sample: Callable[[int], np.ndarray] | None = None
 
 
@@ -302,9 +303,9 @@ def class_of(view: View, number: int) -> int | str | None:
     return view.labels[number].item()
 
 
-def _ranges(values: np.ndarray, *others: float) -> list[list[float]]:
-    """Minimum and maximum of each column and of other values."""
-    every = np.concatenate([values, np.full((values.shape[1], len(others)), others).T])
+def _ranges(values: np.ndarray, *others: np.ndarray) -> list[list[float]]:
+    """Minimum and maximum of each column and of other rows."""
+    every = np.concatenate([values, *(row[None] for row in others)])
     return np.stack([every.min(axis=0), every.max(axis=0)], axis=1).astype(float).tolist()
 
 
