@@ -20,6 +20,7 @@ USES = {
     "levels": ("finite-scalar",),
     "commitment": ("vector", "residual", "lookup-free"),
     "decay": ("vector", "residual"),
+    "restart_every": ("vector", "residual"),
     "entropy": ("lookup-free",),
 }
 """Quantisers that have each setting."""
@@ -57,6 +58,9 @@ class QuantisationSettings:
     lookup-free); None: 0.25"""
     decay: float | None = None
     """decay of the exponential averages that are the codewords (vector, residual); None: 0.99"""
+    restart_every: int | None = None
+    """number of epochs between restarts of codewords that few codes use, as codes of examples
+    (vector, residual); None: never"""
     entropy: float | None = None
     """weight of the entropy of each code, less that of all codes (lookup-free); None: 0.1"""
 
@@ -85,9 +89,9 @@ def complete_quantisation(settings: QuantisationSettings, units: int) -> Quantis
             f"--code {max(1, units // group) * group}"
         )
     chosen = {
-        name: DEFAULTS[name]
-        for name, quantisers in USES.items()
-        if settings.quantiser in quantisers and getattr(settings, name) in (None, ())
+        name: value
+        for name, value in DEFAULTS.items()
+        if settings.quantiser in USES[name] and getattr(settings, name) in (None, ())
     }
     return replace(settings, **chosen)
 
@@ -141,13 +145,14 @@ def check_quantisation(settings: QuantisationSettings) -> None:
         return
     for name, quantisers in USES.items():
         if settings.quantiser not in quantisers and getattr(settings, name) not in (None, ()):
+            option = name.replace("_", "-")
             raise ValueError(
-                f"quantised.{name} has no effect with {settings.quantiser}: leave it out"
+                f"quantised.{option} has no effect with {settings.quantiser}: leave it out"
             )
-    for name, least in {"channels": 1, "codewords": 1, "depth": 1}.items():
-        value = getattr(settings, name)
-        if value is not None and value < least:
-            raise ValueError(f"quantised.{name} must be {least} or more, got {value}")
+    for name in ("channels", "codewords", "depth", "restart_every"):
+        value, option = getattr(settings, name), name.replace("_", "-")
+        if value is not None and value < 1:
+            raise ValueError(f"quantised.{option} must be 1 or more, got {value}")
     for name in ("commitment", "entropy"):
         value = getattr(settings, name)
         if value is not None and not 0 <= value < float("inf"):

@@ -30,7 +30,7 @@ CODEBOOKS = "vector", "residual"
 """Quantisers with codebooks."""
 
 MAX_START_EXAMPLES = 4096
-"""Maximum number of train examples whose codes the first codewords are drawn from."""
+"""Maximum number of train examples whose codes the first and restarted codewords are drawn from."""
 
 
 def is_quantised(settings: Training) -> bool:
@@ -142,7 +142,7 @@ def codebook_start(model: Autoencoder, x: np.ndarray) -> Callable[[Params], Para
         A pure function: random initial parameters -> initial parameters of the run. It draws with a
         constant key, so that the members of a sweep start as single runs.
     """
-    chosen = jnp.asarray(x[:: math.ceil(len(x) / MAX_START_EXAMPLES)])
+    chosen = jnp.asarray(start_examples(x))
     objective_of_codes, optimizer = objective(model, squared), optax.identity()
     zero = jnp.zeros((), jnp.int32)
 
@@ -158,6 +158,18 @@ def codebook_start(model: Autoencoder, x: np.ndarray) -> Callable[[Params], Para
         return state.params
 
     return lambda params: started(params, chosen)
+
+
+def start_examples(x: np.ndarray) -> np.ndarray:
+    """Examples whose codes codewords are drawn from: at most a few thousand.
+
+    Args:
+        x: train examples.
+
+    Returns:
+        All of them; of many, evenly spaced ones.
+    """
+    return x[:: math.ceil(len(x) / MAX_START_EXAMPLES)]
 
 
 def _grouped(model: Autoencoder, group: int) -> Autoencoder:

@@ -244,6 +244,11 @@ def _check_supported(options: Options, grid: Mapping[str, Sequence[Any]]) -> Non
             f"a sweep chooses by the validation error: validation must be above 0, got "
             f"{options.validation}"
         )
+    if options.quantised.restart_every or "quantised.restart_every" in grid:
+        raise ValueError(
+            "a sweep restarts no codewords: leave out --quantised.restart-every, or train such "
+            "runs one by one, then `aejax compare`"
+        )
     if "corruption_level" in grid and "corruption" not in grid and options.corruption == "none":
         raise ValueError("corruption-level has no effect without a corruption: choose one")
 

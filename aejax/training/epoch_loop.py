@@ -4,12 +4,19 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
+import jax
 import numpy as np
 
-from aejax.training.placement import copy_state
+from aejax.contracts import describe
+from aejax.training.placement import ONE_DEVICE, Placement, copy_state, place_state
 from aejax.training.progress import progress
 from aejax.training.records import Callback, Record, Scalars, add_validation, losses_of, stalled
 from aejax.training.steps import TrainState
+
+BeforeEpoch = Callable[[TrainState], TrainState]
+"""Pure function of the state before an epoch, such as a restart of codewords -> the state from
+which the epoch starts. A checkpoint has the state before it, so that a resumed run applies it
+again."""
 
 
 def run_epochs(
@@ -21,6 +28,8 @@ def run_epochs(
     history: Sequence[Record],
     patience: int | None,
     callbacks: Sequence[Callback],
+    before_epoch: BeforeEpoch | None = None,
+    placement: Placement = ONE_DEVICE,
     keep_best: bool = False,
     show_progress: bool = False,
 ) -> tuple[TrainState, list[Record]]:
@@ -34,6 +43,8 @@ def run_epochs(
         history: records of earlier epochs, which `up_to` has restricted to those of `state`.
         patience: patience of `stalled`.
         callbacks: functions of (state, record), called in order after each epoch.
+        before_epoch: state -> state from which the next epoch starts.
+        placement: shardings of the arrays of a state that `before_epoch` has changed.
         keep_best: whether to return the state of the best epoch.
         show_progress: whether to show `progress`.
 
@@ -47,6 +58,8 @@ def run_epochs(
     with shown as show:
         observers = [*callbacks, show] if show else callbacks
         while int(state.epoch) < epochs and not is_stopped and not stalled(history, patience):
+            if before_epoch is not None:
+                state = _changed(before_epoch, state, placement)
             state, record = run_epoch(state)
             if measure is not None:
                 add_validation(record, measure(state))
@@ -56,6 +69,19 @@ def run_epochs(
             results = [callback(state, record) for callback in observers]
             is_stopped = any(map(is_stop, results))
     return (state if best is None else best), history
+
+
+def _changed(before_epoch: BeforeEpoch, state: TrainState, placement: Placement) -> TrainState:
+    """State after `before_epoch`, with the shardings of the training; ValueError for another."""
+    changed = before_epoch(state)
+    if changed is state:
+        return state
+    if jax.tree.map(jax.typeof, changed) != jax.tree.map(jax.typeof, state):
+        raise ValueError(
+            "before_epoch must return a state with the same arrays, got "
+            f"{describe(changed)} for {describe(state)}"
+        )
+    return place_state(placement, changed)
 
 
 def is_stop(result: Any) -> bool:

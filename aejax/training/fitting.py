@@ -24,7 +24,7 @@ from aejax.training.batches import (
     resolve_batch_size,
 )
 from aejax.training.device_parts import place_gradient
-from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
+from aejax.training.epoch_loop import BeforeEpoch, check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import (
     check_callbacks,
@@ -66,6 +66,7 @@ def fit(
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
+    before_epoch: BeforeEpoch | None = None,
     keep_best: bool = False,
     progress: bool = False,
     gradient_of: Gradient = whole_batch,
@@ -92,6 +93,10 @@ def fit(
         callbacks: functions of (state, record), called in order after each epoch. The buffers of
             the state are donated to the next epoch; copy arrays that must be kept. If one returns
             True, training stops after this epoch. Several processes must agree.
+        before_epoch: pure function of the state, applied before each epoch, such as a restart of
+            codewords (`restart_codewords`) every tenth epoch, `int(state.epoch) % 10 == 0`. It
+            returns a state with the same arrays. The same state must give the same result, with a
+            key from `state.key`, so that a resumed run, which applies it again, is bit-identical.
         keep_best: whether to return the state of the epoch with the lowest validation loss (the
             first of equal ones) instead of the last, as a copy that needs the memory of a second
             state. A later call resumes from it bit-identically, with the returned history. A
@@ -107,7 +112,8 @@ def fit(
 
     Raises:
         ValueError: if both or neither of key and state are given; if the state belongs to another
-            model or optimizer; if an argument has the wrong type; if the batch size is not a
+            model or optimizer; if an argument has the wrong type; if before_epoch returns another
+            kind of state; if the batch size is not a
             multiple of the devices that share a batch; as `check_training`; and if keep_best is
             given without validation, or with a history whose best epoch is before `state`.
         NonFiniteLossError: if the loss or the parameters become NaN or infinite.
@@ -126,6 +132,8 @@ def fit(
     epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
+    if before_epoch is not None:
+        check_callable("before_epoch", before_epoch, "state")
     history = up_to(current, history)
     check_keep_best(keep_best, validation, history)
     check_training(
@@ -188,6 +196,8 @@ def fit(
         history=history,
         patience=patience,
         callbacks=callbacks,
+        before_epoch=before_epoch,
+        placement=placement,
         keep_best=keep_best,
         show_progress=progress,
     )

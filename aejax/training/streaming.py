@@ -21,7 +21,7 @@ from aejax.objectives import Objective, loss_and_statistics, noiseless
 from aejax.training.ahead_of_time import Compiled, compile_ahead_of_time
 from aejax.training.batches import Measurements
 from aejax.training.device_parts import place_gradient
-from aejax.training.epoch_loop import check_keep_best, run_epochs, up_to
+from aejax.training.epoch_loop import BeforeEpoch, check_keep_best, run_epochs, up_to
 from aejax.training.errors import NonFiniteLossError, explain_runtime_errors
 from aejax.training.fit_arguments import check_callbacks
 from aejax.training.fitting import (
@@ -73,6 +73,7 @@ def fit_stream(
     validation: Stream | None = None,
     patience: SupportsIndex | None = None,
     callbacks: Sequence[Callback] = (),
+    before_epoch: BeforeEpoch | None = None,
     keep_best: bool = False,
     progress: bool = False,
     gradient_of: Gradient = whole_batch,
@@ -97,6 +98,7 @@ def fit_stream(
         validation: examples on which the noise-free objective is evaluated after each epoch.
         patience: number of epochs without a lower validation loss after which training stops.
         callbacks: functions of (state, record), called in order after each epoch; True stops.
+        before_epoch: function of the state, applied before each epoch, as in `fit`.
         keep_best: whether to return the state of the best epoch, as `fit`.
         progress: whether to show a bar (in a terminal or notebook) or lines on stderr.
         gradient_of: computation of the gradient, `whole_batch` or `accumulated`.
@@ -117,6 +119,8 @@ def fit_stream(
     epochs = as_integer("epochs", epochs)
     check_callbacks(callbacks)
     check_callable("gradient_of", gradient_of, "objective params batch key")
+    if before_epoch is not None:
+        check_callable("before_epoch", before_epoch, "state")
     history = up_to(current, history)
     check_keep_best(keep_best, validation, history)
     check_stream(objective, current.params, stream, validation=validation, patience=patience)
@@ -152,6 +156,8 @@ def fit_stream(
         history=history,
         patience=patience,
         callbacks=callbacks,
+        before_epoch=before_epoch,
+        placement=placement,
         keep_best=keep_best,
         show_progress=progress,
     )

@@ -9,11 +9,18 @@ import pytest
 from scipy.stats import entropy
 
 import aejax
-from aejax import losses, models, penalties, plots
-from aejax.runs.builders import make_model, make_objective
+from aejax import losses, models, penalties, plots, training
+from aejax.runs.builders import (
+    make_model,
+    make_objective,
+    make_optimizer,
+    make_trained_objective,
+)
+from aejax.runs.codeword_restarting import restarts
 from aejax.runs.codeword_usage import usage_of_indices
 from aejax.runs.configuration import Options, Training, dumps, fixed_settings, loads
 from aejax.runs.default_settings import DataFacts, complete
+from aejax.runs.examples import load_in_memory
 from aejax.runs.quantisation_settings import QuantisationSettings
 from aejax.runs.quantised_objective import codebook_start
 
@@ -98,6 +105,30 @@ def test_codewords_start_as_what_the_levels_before_leave_over(quantiser):
         np.testing.assert_allclose(distances.min(axis=0), 0, atol=1e-6)
         assert len(np.unique(distances.argmin(axis=0))) == 5
         rest = rest - level[distances.argmin(axis=1)]
+
+
+def test_codewords_restart_every_third_epoch_with_the_key_of_the_epoch():
+    options = Options("digits", code=4, quantised=QuantisationSettings("vector", restart_every=3))
+    examples = load_in_memory(options)
+    training_of = examples.configuration, examples.shape, examples.columns
+    objective, optimizer = make_trained_objective(*training_of), make_optimizer(training_of[0], 9)
+    before_epoch = restarts(examples.configuration, examples, objective, optimizer)
+    state = training.init_state(objective, optimizer, KEY)
+    for epoch in (0, 1, 2, 4):
+        at = state._replace(epoch=jnp.asarray(epoch))
+        assert before_epoch(at) is at
+    found = [before_epoch(state._replace(epoch=jnp.asarray(epoch))) for epoch in (3, 3, 6)]
+    x = examples.train_sample()
+    keys = [jax.random.fold_in(jax.random.split(state.key, 3)[2], epoch) for epoch in (3, 3, 6)]
+    for each, key in zip(found, keys, strict=True):
+        expected = training.restart_codewords(objective, optimizer, state, x, key)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), each.params, expected.params
+        )
+    first, again, later = (np.asarray(each.params["quantiser"]["codebook"]) for each in found)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, later)
+    assert not np.array_equal(first, state.params["quantiser"]["codebook"])
 
 
 def test_the_usage_is_that_of_scipy():

@@ -18,6 +18,7 @@ from aejax.interchange.sealed_json import seal, unseal
 from aejax.runs import sweeping
 from aejax.runs.configuration import Options, Penalties
 from aejax.runs.listing import summarise_run
+from aejax.runs.quantisation_settings import QuantisationSettings
 from aejax.runs.sweep_grid import check_grid, divide, setting_types, with_settings
 from aejax.runs.sweep_summary import errors_by_code, summarise
 from tests.cli.conftest import history_of
@@ -372,6 +373,10 @@ def test_shared_settings_that_do_not_fit_are_refused(tmp_path):
     grid = {"code": [1, 2]}
     for settings, words in (
         (Options(stream=True), "stream cannot be used"),
+        (
+            Options(quantised=QuantisationSettings("vector", restart_every=2)),
+            "a sweep restarts no codewords",
+        ),
         (Options(validation=0), "validation must be above 0"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -281,6 +281,26 @@ def population_on_two() -> float:
     return max(jax.tree.leaves(values))
 
 
+def changed_before_epochs() -> float:
+    """Parameters on eight devices, against one, if a function changes the state before epochs."""
+
+    def shrunk(state: TrainState) -> TrainState:
+        return state._replace(params=jax.tree.map(lambda leaf: 0.9 * leaf, state.params))
+
+    found, expected = (
+        training.fit(
+            *(OBJECTIVES["dense"], OPTIMIZER, Batch(X)),
+            epochs=2,
+            key=KEY,
+            batch_size=16,
+            before_epoch=shrunk,
+            placement=placement,
+        )[0].params
+        for placement in (placements()["fully sharded"], training.ONE_DEVICE)
+    )
+    return max(jax.tree.leaves(jax.tree.map(relative, found, expected)))
+
+
 QUICK = {"sparse": ("data parallel", "fully sharded, tensor parallel")}
 
 
@@ -291,6 +311,7 @@ def main(folder: Path, every: bool) -> None:
         "restored": restored_elsewhere(folder),
         "moments": moments_of_shards(),
         "population": population_on_two(),
+        "changed before epochs": changed_before_epochs(),
         "exchanges": divided_examples.exchanges(),
         "epoch of large data": divided_examples.epoch_of_large_data(),
         "refusal": divided_examples.refusal(),

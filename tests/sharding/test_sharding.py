@@ -61,6 +61,10 @@ def test_a_population_divided_among_devices_equals_that_of_one(eight):
     assert eight["population"] < 1e-5
 
 
+def test_a_state_that_is_changed_before_epochs_stays_on_all_devices(eight):
+    assert eight["changed before epochs"] < 1e-4
+
+
 def test_a_checkpoint_of_eight_devices_is_restored_on_four_and_on_one(eight, folder):
     answer = eight["restored"]
     assert answer["saved"] == answer["restored"]

@@ -30,6 +30,57 @@ def assert_equal(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
+def shaken(state):
+    """A state with noise in its parameters, from its key and epoch, before every second epoch."""
+    if int(state.epoch) % 2:
+        return state
+    leaves, tree = jax.tree.flatten(state.params)
+    key = jax.random.fold_in(state.key, state.epoch)
+    noise = [0.1 * jax.random.normal(key, leaf.shape, leaf.dtype) for leaf in leaves]
+    return state._replace(
+        params=tree.unflatten([leaf + each for leaf, each in zip(leaves, noise, strict=True)])
+    )
+
+
+def test_a_state_is_changed_before_epochs_and_a_resumed_run_repeats_it():
+    """Compared with calls of fit for one epoch each."""
+    expected, history = training.init_state(OBJECTIVE, OPTIMIZER, KEY), []
+    for epoch in range(1, 5):
+        start = shaken(expected)
+        expected, history = fit(epoch, state=start, history=history)
+    found, records = fit(4, before_epoch=shaken)
+    assert_equal(found, expected)
+    assert [each["loss"] for each in records] == [each["loss"] for each in history]
+    for epoch in (1, 2):
+        state, _ = fit(epoch, before_epoch=shaken)
+        assert_equal(fit(4, before_epoch=shaken, state=state)[0], expected)
+
+
+def test_a_stream_changes_states_as_data_in_memory_do():
+    seen = []
+
+    def shaken_and_seen(state):
+        seen.append(int(state.epoch))
+        return shaken(state)
+
+    options = {"epochs": 3, "key": KEY}
+    stream = Stream(lambda rows: Batch(jnp.asarray(X[rows])), len(X), 4)
+    found, _ = training.fit_stream(
+        OBJECTIVE, OPTIMIZER, stream, before_epoch=shaken_and_seen, **options
+    )
+    other, _ = training.fit_stream(OBJECTIVE, OPTIMIZER, stream, **options)
+    assert seen == [0, 1, 2]
+    with pytest.raises(AssertionError):
+        assert_equal(found, other)
+
+
+def test_a_change_before_an_epoch_is_a_state_with_the_same_arrays():
+    with pytest.raises(ValueError, match="before_epoch must return a state with the same arrays"):
+        fit(1, before_epoch=lambda state: state._replace(params={}))
+    with pytest.raises(ValueError, match=r"before_epoch is called with \(state\)"):
+        fit(1, before_epoch=lambda: None)
+
+
 def losses_in(history):
     return [record["validation"]["loss"] for record in history]
 

@@ -21,6 +21,7 @@ from aejax.runs.builders import (
     make_trained_objective,
     with_data_arguments,
 )
+from aejax.runs.codeword_restarting import restarts
 from aejax.runs.configuration import Options, Training, check, fixed_settings
 from aejax.runs.environment import check_platform, environment
 from aejax.runs.error_messages import explain_errors, interruptible
@@ -184,6 +185,7 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
             objective=objective,
             optimizer=optimizer,
             placement=placement,
+            before_epoch=restarts(configuration, examples, objective, optimizer),
         )
         solve_thresholds(out, configuration, examples)
         metrics = measure(open_run(out), examples, pca=command.pca)

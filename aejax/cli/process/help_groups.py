@@ -23,7 +23,8 @@ TRAIN_GROUPS: Groups = {
     "variational autoencoder": "variational.posterior variational.beta variational.free-bits "
     "variational.samples variational.binarise",
     "discrete code": "quantised.quantiser quantised.channels quantised.codewords quantised.depth "
-    "quantised.levels quantised.commitment quantised.decay quantised.entropy",
+    "quantised.levels quantised.commitment quantised.decay quantised.restart-every "
+    "quantised.entropy",
     "noise and penalties": "corruption-level augmentation.rotation augmentation.stretch "
     "augmentation.shear augmentation.shift augmentation.interpolation penalty.l2 penalty.l1 "
     "penalty.sparsity penalty.rho penalty.contraction",

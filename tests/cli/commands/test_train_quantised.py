@@ -106,6 +106,23 @@ def test_a_resumed_run_equals_an_uninterrupted_one(folder, run, aejax, tmp_path)
     assert (out / "metrics.json").read_text() == (run / "metrics.json").read_text()
 
 
+@pytest.mark.slow  # tests/runs/test_quantised_objective.py has the schedule of restarts
+def test_a_resumed_run_restarts_the_same_codewords(folder, aejax, tmp_path):
+    """In the third epoch; a run without restarts has more unused codewords."""
+    few, unused = "--quantised.codewords 64 --quantised.restart-every 2 --epochs", {}
+    assert main(vector(folder, tmp_path / "whole", few, 4)) == 0
+    assert main(vector(folder, tmp_path / "parts", few, 2)) == 0
+    assert aejax("train --resume --epochs 4 --quiet --out", tmp_path / "parts").code == 0
+    assert state_of(tmp_path / "parts") == state_of(tmp_path / "whole")
+    assert history_of(tmp_path / "parts") == history_of(tmp_path / "whole")
+    never = few.replace("restart-every 2", "restart-every 9")
+    assert main(vector(folder, tmp_path / "never", never, 4)) == 0
+    for name in ("whole", "never"):
+        metrics = json.loads((tmp_path / name / "metrics.json").read_text())
+        unused[name] = metrics["quantised"]["unused"]
+    assert unused["whole"] < unused["never"]
+
+
 @pytest.mark.slow
 def test_the_report_states_the_usage(run, aejax, tmp_path):
     shutil.copytree(run, tmp_path / "run")
@@ -152,6 +169,11 @@ def test_every_quantiser_encodes_a_table(settings, folder, aejax, tmp_path):
         ),
         ("--quantised.quantiser vector --code 6", "each 4 units, but there are 6 | --code 4"),
         ("--quantised.quantiser vector --quantised.codewords 0", "codewords must be 1 or more"),
+        ("--quantised.quantiser vector --quantised.restart-every 0", "restart-every must be 1 or"),
+        (
+            "--quantised.quantiser finite-scalar --quantised.restart-every 2",
+            "quantised.restart-every has no effect with finite-scalar",
+        ),
         ("--quantised.quantiser vector --quantised.decay 1", "decay must lie in [0, 1), got 1"),
         ("--quantised.quantiser finite-scalar --quantised.levels 2 5", "levels must be 3 or more"),
         ("--quantised.quantiser lookup-free --quantised.channels 31 --code 31", "fewer than 2³¹"),
