@@ -76,10 +76,23 @@ def usage_of_run(run: TrainedRun, indices: np.ndarray) -> ValueUsage:
         The usage. For an own objective without a codebook, the number of values is not known.
     """
     codebook = _codebook_shape(run)
-    values = codebook[-2] if codebook else None
+    levels = codebook[0] if len(codebook) > 2 else 1
+    return usage_of_indices(indices, values=count_values_of_run(run), levels=levels)
+
+
+def count_values_of_run(run: TrainedRun) -> int | None:
+    """Number of values of an index of a discrete code.
+
+    Args:
+        run: trained run, whose code is a `Quantised`.
+
+    Returns:
+        The number; None for an own objective without a codebook.
+    """
     if isinstance(run, Run) and is_quantised(run.configuration):
-        values = count_values(run.configuration.quantised)
-    return usage_of_indices(indices, values=values, levels=codebook[0] if len(codebook) > 2 else 1)
+        return count_values(run.configuration.quantised)
+    codebook = _codebook_shape(run)
+    return codebook[-2] if codebook else None
 
 
 def has_indices(run: TrainedRun) -> bool:

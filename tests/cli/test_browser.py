@@ -127,6 +127,35 @@ def digits(number) -> str:
     return f"{float(f'{float(number):.3g}'):g}"
 
 
+@pytest.mark.slow
+def test_an_index_of_a_discrete_code_takes_whole_values(open_page, tmp_path, aejax, compiled_once):
+    out = tmp_path / "run"
+    words = "train --data digits --quantised.quantiser vector --quantised.codewords 16 --code 8"
+    assert aejax(f"{words} --epochs 1 --quiet --out", out).code == 0
+    run = open_run(out)
+    indices = run.objective.model.encode(run.params, jnp.ones((1, 64)) * load_digits().data[4] / 16)
+    code = [int(index) for index in np.ravel(indices.indices)]
+    with explored(out, compiled_once) as address:
+        page = open_page(address)
+        expect(page.locator("#unit")).to_be_hidden()
+        expect(page.locator("[data-for=indices]")).to_be_visible()
+        slider = page.get_by_label("unit 1", exact=True)
+        expect(slider).to_have_attribute("max", "15")
+        expect(slider).to_have_js_property("valueAsNumber", code[1])
+        slider.evaluate("slider => { slider.value = 9.4; slider.oninput(); }")
+        expect(slider).to_have_js_property("valueAsNumber", 9)
+        x_hat = decode_array(run, jnp.array([[code[0], 9]], jnp.int32))
+        told(page, "#error", np.sum((np.ravel(x_hat) - load_digits().data[4]) ** 2))
+        page.locator("#map").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        horizontal = int(page.locator("#horizontal").input_value())
+        moved = [code[0], 9][horizontal] + 2
+        expect(page.get_by_label(f"unit {horizontal}", exact=True)).to_have_js_property(
+            "valueAsNumber", min(moved, 15)
+        )
+
+
 def test_slider_changes_reconstruction(open_page, address, run):
     page = open_page(address)
     x = load_digits().data[4]

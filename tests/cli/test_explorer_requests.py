@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from aejax.cli.explorer import application as requests
 from aejax.cli.explorer import serving
 from aejax.cli.explorer.application import application
-from aejax.cli.explorer.views import View
+from aejax.cli.explorer.explored_run import View
 from tests.properties import property_test
 
 EXAMPLES, FEATURES, UNITS = 3, 4, 2

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from aejax.cli import main
-from aejax.cli.explorer import views
+from aejax.cli.explorer import explored_run, views
 from aejax.data import load
 from aejax.runs.presentation import shown_examples, shown_with_train
 from aejax.runs.run import open_run
@@ -54,7 +54,7 @@ def test_a_stream_trains_as_the_folder_in_memory(photographs):
         shown = load_seen_examples(open_run(photographs / name))
         np.testing.assert_array_equal(shown.raw, loaded.x_test)
         assert shown.class_names.tolist() == ["cat"] * 2 + ["dog"] * 2
-        assert views.example(views.view(memory, shown), 3)["label"] == "dog"
+        assert views.example(explored_run.view(memory, shown), 3)["label"] == "dog"
 
 
 def test_a_report_of_new_images_has_their_classes(photographs):

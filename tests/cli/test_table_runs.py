@@ -15,7 +15,7 @@ from sklearn.datasets import load_wine
 
 from aejax.cli import main
 from aejax.cli.commands.report import _commands
-from aejax.cli.explorer import views
+from aejax.cli.explorer import explored_run, views
 from aejax.cli.main import _command
 from aejax.data import load
 from aejax.runs.run import open_run, read_about
@@ -263,7 +263,7 @@ def test_a_table_is_named_where_columns_are_left_out(folder, tmp_path, aejax):
 
 def test_the_explorer_names_features_and_classes(folder):
     run = open_run(folder / "wine.csv.run")
-    shown = views.view(run, load_seen_examples(run))
+    shown = explored_run.view(run, load_seen_examples(run))
     expected = [*load_wine().feature_names, "colour=red", "colour=rosé", "colour=white"]
     assert views.description(shown)["features"] == expected
     table = pd.read_csv(folder / "wine.csv").iloc[4::5].reset_index(drop=True)
@@ -271,7 +271,7 @@ def test_the_explorer_names_features_and_classes(folder):
     assert example["label"] == table["cultivar"][7]
     np.testing.assert_array_equal(example["x"][:13], table[expected[:13]].iloc[7])
     plain = open_run(folder / "wine.npz.run")
-    others = views.view(plain, load_seen_examples(plain))
+    others = explored_run.view(plain, load_seen_examples(plain))
     assert views.description(others)["features"] is None
     assert isinstance(views.example(others, 7)["label"], int)
 

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from aejax import runs
 from aejax.cli import main
 from aejax.cli.explorer.application import application
-from aejax.cli.explorer.views import view
+from aejax.cli.explorer.explored_run import view
 from aejax.data import denormalise
 from aejax.report import variational_section
 from aejax.report.prior_components import component_tables

@@ -46,7 +46,7 @@ def explore(command: Explore) -> None:
             f"aejax explore needs {error.name}, which is not installed: "
             "pip install 'aejax[explore]'"
         ) from error
-    from aejax.cli.explorer.views import view
+    from aejax.cli.explorer.explored_run import view
 
     if not 0 <= command.port < 2**16:
         raise ValueError(f"port must lie in [0, 65535], got {command.port}")

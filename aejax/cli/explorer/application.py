@@ -16,9 +16,9 @@ from starlette.types import ASGIApp
 
 from aejax.cli.explorer import views
 from aejax.cli.explorer.access import restrict_access
+from aejax.cli.explorer.explored_run import View
 from aejax.cli.explorer.json_values import UnknownIndexError
 from aejax.cli.explorer.latent_map import coordinates, latent_map, prior_sample, worst
-from aejax.cli.explorer.views import View
 
 PAGE = {
     "/": ("cli/explorer/page/index.html", "text/html"),

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from aejax.cli.explorer.explored_run import View
 from aejax.cli.explorer.json_values import UnknownIndexError, as_list, checked_index
-from aejax.cli.explorer.views import View, class_of
+from aejax.cli.explorer.views import class_of
 
 MAX_MAP_EXAMPLES = 2000
 """Maximum number of examples in the map, evenly spaced."""

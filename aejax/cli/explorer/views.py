@@ -1,30 +1,15 @@
 """Data of the explorer page, as JSON values in the units of the data set."""
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
 
-from aejax.cli.explorer.json_values import as_list, checked_index, finite_array
-from aejax.cli.explorer.unit_gradients import unit_gradient
+from aejax.cli.explorer.explored_run import View
+from aejax.cli.explorer.json_values import UnknownIndexError, as_list, checked_index, finite_array
 from aejax.cli.explorer.uploaded_image import read_png
-from aejax.data import Schema, denormalise, feature_names
+from aejax.data import feature_names
 from aejax.data.image_size import is_image_shape
-from aejax.runs.code_posteriors import prior_range, prior_sampler
-from aejax.runs.code_units import (
-    array_of,
-    code_like,
-    count_units,
-    from_units,
-    has_units,
-    to_units,
-)
-from aejax.runs.examples import ShownExamples
-from aejax.runs.inference import Map, TrainedRun, decoder, encoder, model_inputs
-from aejax.runs.pca_baseline import fit_pca_baseline, project
-from aejax.runs.presentation import check_comparable_output, title
 
 MAX_UNIT_EXAMPLES = 12
 """Maximum number of examples that are shown for a unit."""
@@ -34,99 +19,6 @@ MAX_NAMED_FEATURES = 200
 
 MAX_GRADIENT_EXAMPLES = 256
 """Maximum number of examples that the gradient of a unit is averaged over."""
-
-
-class View(NamedTuple):
-    """A run and its test examples.
-
-    A unit is one scalar of the code; spatial codes are flattened in C order, and the arrays of a
-    tree concatenated.
-
-    title:    title of the page.
-    x:        raw test examples, [examples, *features].
-    labels:   class of each example, a number or a name, or None.
-    codes:    codes of the examples, [examples, units].
-    encode:   raw examples -> codes [examples, units].
-    decode:   codes [examples, units] -> raw examples.
-    gradient: (raw examples, unit) -> mean gradient of the unit in raw units, [*features].
-    schema:   columns of a table, or None.
-    pca:      raw examples -> reconstructions by PCA with as many components as units, or None.
-    scale:    unit of the normalisation of each feature, [*features] or a scalar.
-    span:     lowest and highest value that the range of each unit contains, as those of a prior,
-              each [units]; or None.
-    sample:   seed -> sample of the prior of a variational run, [units], or None.
-    """
-
-    title: str
-    x: np.ndarray
-    labels: np.ndarray | None
-    codes: np.ndarray
-    encode: Map
-    decode: Map
-    gradient: Callable[[np.ndarray, int], np.ndarray]
-    schema: Schema | None = None
-    pca: Map | None = None
-    scale: np.ndarray | float = 1.0
-    span: tuple[np.ndarray, np.ndarray] | None = None
-    sample: Callable[[int], np.ndarray] | None = None
-
-
-def view(run: TrainedRun, examples: ShownExamples, x_train: np.ndarray | None = None) -> View:
-    """Encode the test examples of a run for the explorer, a variational one by its posterior mean.
-
-    Args:
-        run: trained run.
-        examples: test examples of its data.
-        x_train: normalised train examples that PCA is fitted to (default: without PCA).
-
-    Returns:
-        The run, the examples and their codes.
-
-    Raises:
-        ValueError: if the code has integers, or reconstructions have another shape than examples.
-    """
-    like = array_of(code_like(run))
-    if not has_units(like):
-        raise ValueError(
-            "the code contains integers, such as indices of codewords or of pooling, which no "
-            "slider can vary: use aejax.runs.encode and aejax.runs.reconstruct in Python"
-        )
-    check_comparable_output(run)
-    encoded, decoded = encoder(run), decoder(run)
-
-    def encode(x: np.ndarray) -> np.ndarray:
-        return np.asarray(to_units(array_of(encoded(x))))
-
-    # Not beside a code that is a tree, whose size is not comparable.
-    rows = x_train if isinstance(like, jax.ShapeDtypeStruct) else None
-    return View(
-        title=title(run),
-        x=examples.raw,
-        labels=examples.class_names,
-        codes=encode(examples.raw),
-        encode=encode,
-        decode=lambda code: decoded(from_units(code, like)),
-        gradient=unit_gradient(run),
-        schema=run.about.schema,
-        scale=np.asarray(run.normalisation.scale, np.float64),
-        pca=None if rows is None else _pca_reconstruction(run, rows, count_units(like)),
-        span=prior_range(run),
-        sample=prior_sampler(run),
-    )
-
-
-def _pca_reconstruction(run: TrainedRun, x_train: np.ndarray, units: int) -> Map | None:
-    """Make the reconstruction of raw examples by PCA; None if it would be exact."""
-    baseline = fit_pca_baseline(x_train.reshape(len(x_train), -1), units)
-    if baseline is None:
-        return None
-
-    def reconstructed(x: np.ndarray) -> np.ndarray:
-        rows = np.asarray(model_inputs(run, x), np.float64).reshape(len(x), -1)
-        x_hat = project(baseline.analysis, rows).reshape(len(x), *run.about.feature_shape)
-        return np.asarray(denormalise(run.normalisation, x_hat))
-
-    return reconstructed
 
 
 def description(view: View) -> dict[str, Any]:
@@ -140,7 +32,8 @@ def description(view: View) -> dict[str, Any]:
         examples are images, the names of the features of a table (None for other data or many
         features), the number of examples, their minimum and maximum value, and the minimum and
         maximum activation of each unit, of a variational run at least three standard deviations
-        of the prior, whose samples are available if "prior" is true. For examples that are no
+        of the prior, whose samples are available if "prior" is true; of a discrete code, whose
+        units are integers if "integers" is true, all values of an index. For examples that are no
         images also the minimum and maximum of each feature, and the unit that it was normalised
         with.
     """
@@ -159,6 +52,7 @@ def description(view: View) -> dict[str, Any]:
         "high": float(view.x.max()),
         "units": _ranges(view.codes, *(view.span or ())),
         "prior": view.sample is not None,
+        "integers": _is_discrete(view),
     }
 
 
@@ -218,11 +112,16 @@ def decoded(view: View, number: int, code: Any) -> dict[str, Any]:
 
     Raises:
         UnknownIndexError: there is no such example.
-        ValueError: the code has another size, contains something else than finite numbers, or is
-            so large that the squared error is not finite.
+        ValueError: the code has another size, contains something else than finite numbers, is so
+            large that the squared error is not finite, or is discrete and out of range.
     """
     x = view.x[checked_index("example", number, len(view.x))]
-    return _compared(view, x, finite_array("a code", code, view.codes.shape[1:]).astype(np.float32))
+    values = finite_array("a code", code, view.codes.shape[1:])
+    if _is_discrete(view):
+        low, high = np.transpose(_ranges(view.codes, *(view.span or ())))
+        if np.any((values < low) | (values > high) | (values != np.rint(values))):
+            raise ValueError(f"an index is an integer from {low.min():.0f} to {high.max():.0f}")
+    return _compared(view, x, values.astype(np.int32 if _is_discrete(view) else np.float32))
 
 
 def unit(view: View, number: int) -> dict[str, Any]:
@@ -237,8 +136,10 @@ def unit(view: View, number: int) -> dict[str, Any]:
         multiple of the unit's kernel); the examples with the highest activations, and these.
 
     Raises:
-        UnknownIndexError: there is no such unit.
+        UnknownIndexError: there is no such unit, or the units are indices of a discrete code.
     """
+    if view.gradient is None:
+        raise UnknownIndexError("an index of a discrete code has no filter and no activations")
     activations = view.codes[:, checked_index("unit", number, view.codes.shape[1])]
     highest = np.argsort(-activations, kind="stable")[:MAX_UNIT_EXAMPLES]
     return {
@@ -301,6 +202,11 @@ def class_of(view: View, number: int) -> int | str | None:
     if view.labels is None or view.labels.ndim > 1:  # labels of pixels
         return None
     return view.labels[number].item()
+
+
+def _is_discrete(view: View) -> bool:
+    """Whether the units are indices."""
+    return np.issubdtype(view.codes.dtype, np.integer)
 
 
 def _ranges(values: np.ndarray, *others: np.ndarray) -> list[list[float]]:

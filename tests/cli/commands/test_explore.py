@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 
 from aejax.cli import main
 from aejax.cli.explorer.application import application
-from aejax.cli.explorer.views import decoded, description, example, repaired, unit, view
+from aejax.cli.explorer.explored_run import view
+from aejax.cli.explorer.views import decoded, description, example, repaired, unit
 from aejax.runs.run import open_run
 from aejax.runs.streamed_examples import load_seen_examples, load_trained_examples
 from tests.cli.conftest import check

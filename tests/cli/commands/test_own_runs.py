@@ -6,7 +6,7 @@ import pytest
 from jax import export
 
 from aejax import data, runs
-from aejax.cli.explorer import views
+from aejax.cli.explorer import explored_run, views
 from aejax.runs.presentation import shown_examples
 from tests.cli.conftest import check
 from tests.runs.own_objectives import WINE
@@ -59,7 +59,7 @@ def test_the_explorer_takes_the_run(own):
     run, folder = own
     examples = shown_examples(run, folder / "wine.npz")
     assert examples.labels is not None
-    view = views.view(run, examples)
+    view = explored_run.view(run, examples)
     assert views.description(view)["title"] == "An autoencoder: run"
     found = views.example(view, 3)
     np.testing.assert_allclose(found["x_hat"], runs.reconstruct(run, WINE[3:4])[0], rtol=1e-4)

@@ -14,7 +14,7 @@ from jax import export
 
 from aejax import runs, training
 from aejax.cli import main
-from aejax.cli.explorer import views
+from aejax.cli.explorer import explored_run, views
 from aejax.runs.presentation import shown_examples
 from aejax.runs.published_run import check_published_run
 from tests.cli.conftest import check, history_of, state_of
@@ -314,7 +314,7 @@ def test_a_run_that_needs_code_is_neither_published_nor_pulled(folder, tmp_path,
 
 def test_the_explorer_varies_the_units_of_a_tree(folder):
     run = runs.open(folder / "images")
-    view = views.view(run, shown_examples(run, None))
+    view = explored_run.view(run, shown_examples(run, None))
     shown = views.example(view, 1)
     assert len(shown["code"]) == 4
     code = runs.encode(run, view.x[1:2])

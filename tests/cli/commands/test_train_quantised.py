@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from jax import export
 from scipy.stats import entropy
+from starlette.testclient import TestClient
 
 from aejax import runs
 from aejax.cli import main
+from aejax.cli.explorer.application import application
+from aejax.cli.explorer.explored_run import view
 from aejax.data.split import every_fifth
+from aejax.runs.presentation import shown_with_train
 from tests.cli.conftest import check, history_of, state_of
 
 SHAPE, ROWS, FEATURES = (6, 5), 120, 7
@@ -121,6 +125,32 @@ def test_a_resumed_run_restarts_the_same_codewords(folder, aejax, tmp_path):
         metrics = json.loads((tmp_path / name / "metrics.json").read_text())
         unused[name] = metrics["quantised"]["unused"]
     assert unused["whole"] < unused["never"]
+
+
+def test_the_explorer_decodes_chosen_indices(run):
+    opened = runs.open(run)
+    examples, x_train = shown_with_train(opened, None)
+    app = application(view(opened, examples, x_train), "token")
+    client = TestClient(app, base_url="http://127.0.0.1/token/")
+    described = client.get("description").json()
+    assert (described["integers"], described["units"]) == (True, [[0, 7], [0, 7]])
+    indices = runs.encode(opened, examples.raw).indices
+    found = client.get("example/5").json()
+    assert (found["code"], found["pca"]) == (indices[5].tolist(), None)
+    chosen = [7, 2]
+    x_hat = client.post("decoded/5", json=chosen).json()["x_hat"]
+    expected = runs.inference.decoder(opened)(np.array([chosen], np.int32))
+    np.testing.assert_allclose(x_hat, expected.ravel(), rtol=1e-5)
+    assert not np.allclose(x_hat, found["x_hat"])
+    for wrong in ([8, 0], [-1, 0], [0.5, 0]):
+        answer = client.post("decoded/5", json=wrong)
+        assert (answer.status_code, answer.json()["error"]) == (
+            400,
+            "an index is an integer from 0 to 7",
+        )
+    assert client.get("unit/0").status_code == 404
+    assert len(client.get("map").json()["units"]) == 2
+    assert len(client.get("worst").json()["examples"]) == len(indices)
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ function drawFilter(canvas, values) {
 }
 
 // A slider behind its name, which may be a button.
-function addSlider(parent, name, head, [low, high], moved) {
+function addSlider(parent, name, head, [low, high], moved, step = (high - low) / 1000 || "any") {
   const row = document.createElement("div");
   const slider = document.createElement("input");
   const value = document.createElement("output");
@@ -81,7 +81,7 @@ function addSlider(parent, name, head, [low, high], moved) {
     slider.value = wanted;
     value.value = plain(wanted);
   };
-  Object.assign(slider, { type: "range", min: low, max: high, step: (high - low) / 1000 || "any" });
+  Object.assign(slider, { type: "range", min: low, max: high, step });
   slider.setAttribute("aria-label", name);
   slider.oninput = () => {
     value.value = plain(slider.valueAsNumber);
@@ -97,12 +97,15 @@ const buttons = about.units.map((_, unit) => {
   const button = document.createElement("button");
   Object.assign(button, { type: "button", textContent: unit, onclick: () => showUnit(unit) });
   button.setAttribute("aria-label", `inspect unit ${unit}`);
+  button.disabled = about.integers; // an index has no filter
   return button;
 });
 const sliders = []; // by unit
 for (const unit of latent.units) {
   const moved = (value) => move([unit], [value]);
-  sliders[unit] = addSlider(find("code"), `unit ${unit}`, buttons[unit], about.units[unit], moved);
+  const by = about.integers ? 1 : undefined;
+  const [head, range] = [buttons[unit], about.units[unit]];
+  sliders[unit] = addSlider(find("code"), `unit ${unit}`, head, range, moved, by);
 }
 const inputs = (named ?? []).map((name, i) => {
   const head = document.createElement("span");
@@ -117,6 +120,7 @@ const map = makeMap(find("map"), {
   ranges: about.units,
   examples: latent.examples,
   classes: latent.classes,
+  integers: about.integers,
   moved: move,
 });
 
@@ -124,8 +128,8 @@ const decode = latest(({ x_hat }) => showDecoded(x_hat));
 
 function move(units, values) {
   units.forEach((unit, i) => {
-    code[unit] = values[i];
-    sliders[unit].set(values[i]);
+    code[unit] = about.integers ? Math.round(values[i]) : values[i];
+    sliders[unit].set(code[unit]);
   });
   map.showCode(code);
   decode(`decoded/${number}`, code);
@@ -303,6 +307,8 @@ for (const part of document.querySelectorAll("[data-for=table]")) part.hidden = 
 for (const part of document.querySelectorAll("[data-for=image]")) part.hidden = Boolean(named);
 find("own").hidden = !about.image;
 for (const part of document.querySelectorAll("[data-for=prior]")) part.hidden = !about.prior;
+for (const part of document.querySelectorAll("[data-for=units]")) part.hidden = about.integers;
+for (const part of document.querySelectorAll("[data-for=indices]")) part.hidden = !about.integers;
 const range = `black is ${plain(about.low)}, white ${plain(about.high)}`;
 find("own-size").textContent = `PNG, ${width} × ${height} pixels (width × height); ${range}`;
 find("plane").hidden = about.units.length < 2;
@@ -313,4 +319,4 @@ addChoices(find("horizontal"), latent.units[0]);
 addChoices(find("vertical"), latent.units[1] ?? latent.units[0]);
 await showPair();
 choose(0);
-showUnit(latent.units[0]);
+if (!about.integers) showUnit(latent.units[0]);

@@ -8,8 +8,9 @@ const MAX_CLASSES = 20; // with colours of their own
 
 const between = (value, low, high) => Math.min(Math.max(value, low), high);
 
-// ranges: [low, high] of each unit. moved(units, values) is called when the user moves the mark.
-export function makeMap(svg, { ranges, examples, classes, moved }) {
+// ranges: [low, high] of each unit. integers: whether units are indices.
+// moved(units, values) is called when the user moves the mark.
+export function makeMap(svg, { ranges, examples, classes, integers, moved }) {
   const mark = svg.querySelector("#mark");
   const colours = coloursOf(classes);
   const points = svg.querySelector("#points");
@@ -21,6 +22,10 @@ export function makeMap(svg, { ranges, examples, classes, moved }) {
   const share = (axis, value) => {
     const [low, high] = ranges[units[axis]];
     return high > low ? (value - low) / (high - low) : 0.5;
+  };
+  const keyStep = (axis) => {
+    const [low, high] = ranges[units[axis]];
+    return integers ? Math.max(KEY_STEP, 1 / (high - low || 1)) : KEY_STEP;
   };
   const pixels = (fraction) => MARGIN + between(fraction, 0, 1) * (SIZE - 2 * MARGIN);
 
@@ -52,7 +57,7 @@ export function makeMap(svg, { ranges, examples, classes, moved }) {
     const direction = KEYS[event.key];
     if (!direction) return;
     event.preventDefault();
-    moveTo(direction.map((sign, axis) => share(axis, position[axis]) + sign * KEY_STEP));
+    moveTo(direction.map((sign, axis) => share(axis, position[axis]) + sign * keyStep(axis)));
   });
 
   return {
