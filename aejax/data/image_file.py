@@ -234,11 +234,13 @@ def _stored_kind(image: "Image") -> str:
     kind = "I;16" if is_deep else image.mode
     if kind not in STORED_MODES:
         can_convert = image.mode in CONVERTIBLE
-        advice = "image_mode='RGB' converts it" if can_convert else "save it as RGB"
+        convert = "image_mode='RGB' (--image-mode RGB) converts it"
+        advice = convert if can_convert else "save it as RGB"
         raise ValueError(f"its mode {image.mode} is neither grey nor RGB; {advice}")
     if "transparency" in image.info:
         raise ValueError(
-            "it has a transparent colour; image_mode='RGBA' converts it to an alpha channel"
+            "it has a transparent colour; image_mode='RGBA' (--image-mode RGBA) converts it to an "
+            "alpha channel"
         )
     return kind
 

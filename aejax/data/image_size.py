@@ -102,7 +102,8 @@ def resized(image: "Image", size: Size | int | None) -> "Image":
         return image
     if image.mode == "1":
         raise ValueError(
-            "it has 1 bit per pixel, which cannot be resized; image_mode='L' converts it to grey"
+            "it has 1 bit per pixel, which cannot be resized; image_mode='L' (--image-mode L) "
+            "converts it to grey"
         )
     return image.resize((size[1], size[0]), Resampling.BILINEAR)
 

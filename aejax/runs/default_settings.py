@@ -150,7 +150,7 @@ def _scale_and_loss(
 
 def _length(options: Options, facts: DataFacts) -> dict[str, Any]:
     """Batch size, epochs, the settings that count in epochs, and the learning rate."""
-    size = options.batch_size or _batch_size(facts.train_size)
+    size = options.batch_size or default_batch_size(facts.train_size)
     steps = options.steps_per_epoch or max(1, ceil(facts.train_size / size))
     epochs = options.epochs or max(MIN_EPOCHS, ceil(MIN_STEPS / steps))
     warm_up, patience, rate = options.warm_up, options.patience, options.learning_rate
@@ -165,8 +165,15 @@ def _length(options: Options, facts: DataFacts) -> dict[str, Any]:
     return length | {"learning_rate": rate}
 
 
-def _batch_size(examples: int) -> int:
-    """Power of two that gives `MIN_STEPS_PER_EPOCH`, between the bounds; all examples if fewer."""
+def default_batch_size(examples: int) -> int:
+    """Power of two that gives `MIN_STEPS_PER_EPOCH`, between the bounds; all examples if fewer.
+
+    Args:
+        examples: number of train examples, without validation.
+
+    Returns:
+        The batch size.
+    """
     size = 2 ** floor(log2(max(1, examples / MIN_STEPS_PER_EPOCH)))
     return max(1, min(examples, max(MIN_BATCH_SIZE, min(MAX_BATCH_SIZE, size))))
 

@@ -1,9 +1,11 @@
 """Named settings of `aejax train`: the models of the experiments."""
 
 from dataclasses import replace
+from math import prod
 from typing import Any, Literal, NamedTuple
 
 from aejax.runs.configuration import AffineAugmentation, Options, Penalties, Training
+from aejax.runs.default_settings import DataFacts, default_batch_size
 from aejax.runs.dictionary_settings import DictionaryActivation, DictionarySettings
 from aejax.runs.quantisation_settings import QuantisationSettings, QuantiserName
 from aejax.runs.variational_settings import VariationalSettings
@@ -216,3 +218,43 @@ RECIPES: dict[RecipeName, Recipe] = {
     "matching-pursuit-dictionary": Recipe("k steps, no encoder", _dictionary("matching-pursuit")),
 }
 """Recipe by name."""
+
+
+def fit_recipe(settings: Options, recipe: Recipe, facts: DataFacts) -> Options:
+    """Fit the settings of a recipe to data of another size than its own.
+
+    Args:
+        settings: settings of a user who started from the recipe.
+        recipe: the recipe.
+        facts: properties of the data.
+
+    Returns:
+        The settings. Where they are still those of the recipe, the first and the last layer have
+        the number of features, and a batch that exceeds the train examples is a default one.
+    """
+    features, start = prod(facts.shape), recipe.training
+    sizes, decoder_sizes, size = settings.sizes, settings.decoder_sizes, settings.batch_size
+    if sizes and sizes == start.sizes:
+        sizes = (features, *sizes[1:])
+    if decoder_sizes and decoder_sizes == start.decoder_sizes:
+        decoder_sizes = (*decoder_sizes[:-1], features)
+    if size is not None and size == start.batch_size and size > facts.train_size:
+        size = default_batch_size(facts.train_size)
+    return replace(settings, sizes=sizes, decoder_sizes=decoder_sizes, batch_size=size)
+
+
+def fitting_note(settings: Options, fitted: Options) -> str:
+    """Describe how a recipe was fitted to the data.
+
+    Args:
+        settings: settings before `fit_recipe`.
+        fitted: settings after it.
+
+    Returns:
+        The changes, for the user; "" without any.
+    """
+    layers = " ".join(map(str, fitted.sizes))
+    changes = [f"layers of {layers} units"] if fitted.sizes != settings.sizes else []
+    if fitted.batch_size != settings.batch_size:
+        changes.append(f"batches of {fitted.batch_size} examples")
+    return f"the recipe is fitted to the data: {', '.join(changes)}" if changes else ""

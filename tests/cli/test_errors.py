@@ -137,7 +137,10 @@ def test_invalid_settings_leave_no_run_folder(folder, aejax, settings, words):
         ("train --recipe soup", "'soup' | 'denoising' | 'thirty-numbers'"),
         ("train --recipe tied --resume --out nowhere", "--recipe cannot be combined"),
         ("train --recipe tied --from nowhere", "--recipe cannot be combined"),
-        ("train --recipe tied --data small.npy", "the data have 6 features | --sizes 6 64"),
+        (
+            "train --recipe tied --data small.npy --sizes 7 2",
+            "the data have 6 features | --sizes 6 2",
+        ),
         ("train --optimizer newton", "'newton' | 'adam' | 'sgd'"),
         ("encode runs/digits", "DATA"),
         ("verify --data small.npy --code 0", "code"),

@@ -16,7 +16,7 @@ from aejax.cli.main import _command
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
 from aejax.runs.configuration import check, dumps, loads
 from aejax.runs.default_settings import DataFacts, complete
-from aejax.runs.recipes import RECIPES, RecipeName
+from aejax.runs.recipes import RECIPES, RecipeName, fit_recipe
 from aejax.types import Batch
 from tests.cli.conftest import history_of
 
@@ -150,3 +150,34 @@ def test_refined_code_has_a_lower_reconstruction_error():
     key = jax.random.key(1)
     errors = [jax.jit(objective)(params, Batch(x), key)[0] for objective in (refined, plain)]
     assert errors[0] < errors[1]
+
+
+@pytest.mark.parametrize("name", ["variational", "refined", "vector-quantised", "topk-dictionary"])
+def test_a_recipe_is_fitted_to_other_data(name):
+    """It has their number of features, and no batch that exceeds them; given settings are kept."""
+    facts = DataFacts((5, 4), 60, 7, is_bounded=True)
+    recipe = RECIPES[name]
+    fitted = complete(fit_recipe(recipe.training, recipe, facts), facts)
+    assert make_objective(fitted, (5, 4)).model.init(jax.random.key(0))
+    assert fitted.sizes[1:-1] == recipe.training.sizes[1:-1] or not recipe.training.sizes
+    assert fitted.batch_size is not None
+    assert fitted.batch_size <= 60
+    given = replace(recipe.training, sizes=(784, 3), batch_size=61)
+    assert fit_recipe(given, recipe, facts) == replace(given, decoder_sizes=fitted.decoder_sizes)
+    mnist = DataFacts(IMAGES, 54_000, 6_000, is_bounded=True)
+    assert fit_recipe(recipe.training, recipe, mnist) == recipe.training
+
+
+def test_a_variational_recipe_trains_on_a_small_table_and_resumes(tmp_path, aejax):
+    x = np.random.default_rng(0).normal(size=(70, 6))
+    np.save(tmp_path / "table.npy", x)
+    words = f"train --recipe variational --data {tmp_path / 'table.npy'} --epochs 2 --out"
+    done = aejax(words, tmp_path / "run")
+    assert done.code == 0, done.err
+    assert "fitted to the data: layers of 6 200 200 50 units, batches of 8 examples" in done.err
+    assert "PCA: skipped, since its components are not comparable" in done.out
+    settings = json.loads((tmp_path / "run" / "configuration.json").read_text())
+    assert (settings["sizes"], settings["batch_size"]) == ([6, 200, 200, 50], 8)
+    assert aejax("train --resume --out", tmp_path / "run").code == 0
+    refused = aejax(f"{words.replace('--out', '--sizes 7 2 --out')}", tmp_path / "other")
+    assert "the data have 6 features, but sizes start with 7" in refused.err

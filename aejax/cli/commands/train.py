@@ -45,7 +45,7 @@ from aejax.runs.metrics import measure
 from aejax.runs.model_shapes import check_output_shape
 from aejax.runs.own_training import initial_state
 from aejax.runs.processes import is_main_process
-from aejax.runs.recipes import RECIPES, RecipeName
+from aejax.runs.recipes import RECIPES, RecipeName, fit_recipe, fitting_note
 from aejax.runs.recording import Recording, fit_recorded, has_checkpoints, restore_recorded
 from aejax.runs.run import (
     About,
@@ -134,7 +134,7 @@ def train(command: Train) -> None:
     if command.json:
         print(json.dumps(metrics))
     else:
-        _print(metrics, command.out)
+        _print(metrics, command.out, pca=command.pca)
         history = read_run_history(command.out)
         line = advice(read_configuration(command.out), metrics, history, command.out)
         if line is not None:
@@ -154,6 +154,11 @@ def _train(command: Train, signals: ReceivedSignals) -> dict[str, Any]:
     folder = _data_folder(command)
     located = with_data_path(options, folder)
     examples = load_examples(located)
+    if command.recipe is not None:
+        fitted = fit_recipe(located, RECIPES[command.recipe], examples.facts)
+        if fitted != located:
+            _print_notes(fitting_note(located, fitted))
+            located, examples = fitted, load_examples(fitted)
     if command.from_ is not None:
         about = read_about(command.from_)
         warn_of_changed_source(command.from_, options.factory, about.source)
@@ -360,12 +365,13 @@ def _model_text(metrics: dict[str, Any]) -> str:
     return f"{text}, perplexity {usage['perplexity']:.4g}, code of {metrics['code']}"
 
 
-def _print(metrics: dict[str, Any], out: Path) -> None:
+def _print(metrics: dict[str, Any], out: Path, *, pca: bool) -> None:
     print(f"{metrics['measure']}:")
     print(f"  {_model_text(metrics)}: {metrics['test_error']:.4f}")
     components = metrics.get("pca_components")
     if metrics["pca_method"] == "skipped":
-        print("  PCA: skipped")
+        reason = ", since its components are not comparable with this kind of code" if pca else ""
+        print(f"  PCA: skipped{reason}")
     elif metrics["pca_test_error"] is not None:
         method = "" if metrics["pca_method"] == "exact" else f" ({metrics['pca_method']})"
         print(f"  PCA, {components} components:  {metrics['pca_test_error']:.4f}{method}")
