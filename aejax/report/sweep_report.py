@@ -7,6 +7,7 @@ import numpy as np
 from aejax import plots
 from aejax.report.page import CaptionedFigure, Section, key_numbers, page, render_figures
 from aejax.report.tables import definitions, table
+from aejax.runs.code_rates import RATES
 from aejax.runs.sweep_programs import Row
 from aejax.runs.sweep_summary import INTERVAL, CodeError, errors_by_code, summarise
 from aejax.runs.sweeping import Sweep
@@ -19,6 +20,15 @@ MEMBER_SPARSITY = "active_units", "dead_units", "explained_variance"
 
 MAX_GROUPS = 8
 """Maximum number of settings that the figure of sparsity distinguishes."""
+
+RATE_NOTES = {
+    "bits": " Bits are those of an ideal code of the indices of a test example. The error "
+    "decreases with them: the first setting may only be the one of the highest rate.",
+    "divergence": " The divergence of the posterior from the prior is a mean over the test "
+    "examples, in nats. The error decreases with it: the first setting may only be the one of the "
+    "lowest weight β, and reports of the runs compare bounds of log p(x).",
+}
+"""Notes on the rate of a discrete code and of a posterior."""
 
 ERROR = "mean over examples of the sum over features of (x̂ − x)², in normalised units"
 
@@ -48,6 +58,7 @@ def sweep_page(sweep: Sweep) -> str:
             "of active units, so that the first setting may only be the least sparse: see the "
             "figure. Active units and explained variance are those of the test examples."
         )
+    note += "".join(text for name, text in RATE_NOTES.items() if any(name in row for row in rows))
     if any("diverged" in row for row in rows):
         note += (
             " A setting with a diverged member, whose loss is not finite, is last, without errors."
@@ -75,6 +86,7 @@ def _summaries(sweep: Sweep, rows: list[Row]) -> list[Row]:
             "95 % interval": _interval(row.get(f"{INTERVAL}, from"), row.get("to")),
             "that of PCA": row.get("PCA validation"),
             **{name: row.get(name) for name in SPARSITY if _is_dictionary(rows)},
+            **{name: row.get(name) for name in RATES if any(name in row for row in rows)},
             "difference from the best": row.get("difference from the best"),
             "interval of the difference": _interval(
                 row.get(f"{INTERVAL} of the difference, from"), row.get("to of the difference")
@@ -100,7 +112,11 @@ def _members(sweep: Sweep) -> list[Row]:
             "epoch": row["epoch"],
             "validation error": row["validation_error"],
             "test error": row["test_error"],
-            **{name.replace("_", " "): row[name] for name in MEMBER_SPARSITY if name in row},
+            **{
+                name.replace("_", " "): row[name]
+                for name in (*MEMBER_SPARSITY, *RATES)
+                if name in row
+            },
             "saved as a run": "yes" if row["run"] else "",
         }
         for row in sweep.table
@@ -126,16 +142,19 @@ def _lead(sweep: Sweep) -> dict[str, float | str]:
     lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
     count = best.get("pca_components", best["code"])
     components = "1 component" if count == 1 else f"{count} components"
-    return {f"best: {name}": value for name, value in lead.items()} | {
-        f"PCA with {components}, test error": best["pca_test_error"],
-        "members": len(sweep.table),
-    }
+    found = {f"best: {name}": value for name, value in lead.items()}
+    if count is not None:  # a code that PCA is comparable with
+        found[f"PCA with {components}, test error"] = best["pca_test_error"]
+    return found | {"members": len(sweep.table)}
 
 
 def _scree(found: list[CodeError], *, is_dictionary: bool) -> CaptionedFigure:
     intervals = [each.interval for each in found]
     has_intervals = all(each is not None for each in intervals)
     band = " with its 95 % interval (Student's t)" if has_intervals else ""
+    components = "as many components as units are active" if is_dictionary else "as many components"
+    pca = f" PCA has {components}, and is fitted to the same train examples."
+    has_pca = any(each.pca is not None for each in found)
     return CaptionedFigure(
         plots.code_sizes(
             [each.code for each in found],
@@ -144,10 +163,9 @@ def _scree(found: list[CodeError], *, is_dictionary: bool) -> CaptionedFigure:
             pca=[each.pca for each in found],
         ),
         "Error against code size",
-        f"Validation error of the best setting of each code size: mean over seeds{band}. PCA has "
-        + ("as many components as units are active" if is_dictionary else "as many components")
-        + ", and is fitted to the same train examples. Choose a size after which the error hardly "
-        "decreases.",
+        f"Validation error of the best setting of each code size: mean over seeds{band}."
+        + (pca if has_pca else "")
+        + " Choose a size after which the error hardly decreases.",
         "Curves of the validation error of the autoencoder and of PCA against the code size.",
     )
 

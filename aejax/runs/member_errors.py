@@ -8,6 +8,8 @@ import jax
 import numpy as np
 
 from aejax.objectives import Objective
+from aejax.runs.code_rates import code_rates, rate_names
+from aejax.runs.code_units import array_of, count_units
 from aejax.runs.configuration import Training
 from aejax.runs.examples import Examples, InMemory
 from aejax.runs.inference import compiled_reconstruct
@@ -60,8 +62,8 @@ def member_errors(
         examples: examples of the data.
 
     Returns:
-        The columns, of a dictionary also its `sparsity_metrics` of the test examples; None in each
-        for a member that has diverged.
+        The columns, of a dictionary also its `sparsity_metrics` of the test examples, of a discrete
+        code or a posterior its `code_rates`; None in each for a member that has diverged.
     """
     values = [
         value
@@ -71,7 +73,7 @@ def member_errors(
     ]
     sparsity = SPARSITY if training.dictionary.activation is not None else ()
     if not np.isfinite(values).all():
-        return dict.fromkeys((*ERRORS, *sparsity))
+        return dict.fromkeys((*ERRORS, *sparsity, *rate_names(training)))
     reconstructed = partial(compiled_reconstruct, objective, state.params)
     epoch = int(state.epoch)
     held_out = _in_memory(examples).validation
@@ -83,10 +85,10 @@ def member_errors(
     found: dict[str, Any] = dict(zip(ERRORS, errors, strict=True))
     if sparsity:
         found |= sparsity_metrics(objective, state.params, examples.test_batches, test)
-    return found
+    return found | code_rates(training, objective, state.params, examples.test_batches)
 
 
-def pca_errors(examples: Examples, components: int) -> dict[str, Any]:
+def pca_errors(examples: Examples, components: int | None) -> dict[str, Any]:
     """Validation and test error of PCA.
 
     For the validation error, PCA is fitted without the validation examples.
@@ -94,11 +96,13 @@ def pca_errors(examples: Examples, components: int) -> dict[str, Any]:
     Args:
         examples: examples of the data.
         components: number of components: that of the code units, or of a dictionary of those that
-            an example activates.
+            an example activates; None for a code whose size is not comparable.
 
     Returns:
         The columns of the table.
     """
+    if components is None:
+        return dict.fromkeys(("pca_validation_error", "pca_test_error", "pca_components"))
     data = _in_memory(examples)
     x_train, _ = examples.pca_examples()
     assert data.validation is not None, "a sweep needs validation examples"
@@ -111,7 +115,7 @@ def pca_errors(examples: Examples, components: int) -> dict[str, Any]:
     }
 
 
-def code_size(objective: Objective, examples: Examples) -> int:
+def code_size(objective: Objective, examples: Examples) -> tuple[int, bool]:
     """Number of code units of an example.
 
     Args:
@@ -119,11 +123,13 @@ def code_size(objective: Objective, examples: Examples) -> int:
         examples: examples of the data.
 
     Returns:
-        The number.
+        The number, of a discrete code that of its indices; and whether the code is one array, which
+        PCA with as many components is comparable with, as in `metrics.measure`.
     """
     example = jax.ShapeDtypeStruct((1, int(np.prod(examples.shape))), np.float32)
     params = jax.eval_shape(objective.model.init, jax.random.key(0))
-    return jax.eval_shape(objective.model.encode, params, example).size
+    like = jax.eval_shape(objective.model.encode, params, example)
+    return count_units(array_of(like)), isinstance(like, jax.ShapeDtypeStruct)
 
 
 def _in_memory(examples: Examples) -> InMemory:

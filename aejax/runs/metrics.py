@@ -114,7 +114,7 @@ def sparsity_metrics(
     Returns:
         "active_units", "dead_units" and "explained_variance".
     """
-    codes = _codes(objective, params, batches())
+    codes = codes_of(objective, params, batches())
     count, active = 0, np.zeros(())
     for code in codes:
         count, active = count + len(code), active + np.count_nonzero(code, axis=0)
@@ -140,14 +140,25 @@ def _variance(batches: Iterable[Batch]) -> float:
 
 def _usage(run: Run, examples: Examples) -> dict[str, Any]:
     """Usage of the values of a discrete code by the test examples."""
-    codes = _codes(run.objective, run.params, examples.test_batches())
+    codes = codes_of(run.objective, run.params, examples.test_batches())
     usage = usage_of_run(run, np.concatenate([*codes]))._asdict()
     del usage["counts"]
     return usage
 
 
-def _codes(objective: Objective, params: Params, batches: Iterable[Batch]) -> Iterator[np.ndarray]:
-    """Codes of examples in blocks, of a discrete code the indices."""
+def codes_of(
+    objective: Objective, params: Params, batches: Iterable[Batch]
+) -> Iterator[np.ndarray]:
+    """Iterate over the codes of examples, of a discrete code over the indices.
+
+    Args:
+        objective: objective in use.
+        params: parameters in use.
+        batches: flat examples in batches.
+
+    Yields:
+        The array of the codes of a block of examples, as `array_of` selects it.
+    """
     encode = jax.jit(lambda params, x: array_of(objective.model.encode(params, x)))
     for batch in batches:
         for block in batch_blocks(batch):

@@ -86,14 +86,12 @@ def _variational(*, samples: int) -> Training:
     )
 
 
-def _quantised(quantiser: QuantiserName) -> Training:
-    return Training(
-        activation="gelu",
-        code_activation="identity",
+def _quantised(quantiser: QuantiserName) -> Options:
+    """Discrete code whose scale, layers and batches depend on the data."""
+    return Options(
         loss="squared",
         quantised=QuantisationSettings(quantiser),
         learning_rate=3e-3,
-        schedule="cosine",
         epochs=100,
     )
 

@@ -150,7 +150,7 @@ def _members(
     """Members of a program from their states and measurements, by setting and seed."""
     first = configurations[0]
     objective = make_objective(first, examples.shape, examples.columns)
-    code = code_size(objective, examples)
+    code, is_comparable = code_size(objective, examples)
     steps, pca_of = total_steps(first, examples), cache(partial(pca_errors, examples))
     values = [each for each in program.traced for _ in range(len(trained) // len(program.traced))]
     members = []
@@ -162,7 +162,7 @@ def _members(
         errors = member_errors(objective, configuration, in_use, records, examples)
         settings = {**program.static, **values[index], "seed": configuration.seed}
         active = errors.get("active_units")
-        components = code if active is None else max(1, round(active))
+        components = (code if is_comparable else None) if active is None else max(1, round(active))
         row = {"code": code, **settings, **errors, **pca_of(components)}
         names = given_settings(given[index])
         members.append(Member(configuration, names, state, records, row))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aejax.evaluation import interval
+from aejax.runs.code_rates import RATES
 from aejax.runs.sweep_programs import Row
 from aejax.runs.sweeping import Sweep
 
@@ -43,8 +44,9 @@ def summarise(sweep: Sweep) -> list[Row]:
         One row per setting, the best first: code size and swept settings, mean validation error
         with its 95 % interval (Student's t), mean paired difference from the best setting with its
         interval, mean test error, of a dictionary the means of its active units and explained
-        variance on the test examples, and the mean errors of PCA. A setting with a diverged member
-        is last, with its number of diverged members, and has no errors.
+        variance on the test examples, of a discrete code or a posterior the mean rate, and the mean
+        errors of PCA. A setting with a diverged member is last, with its number of diverged
+        members, and has no errors.
     """
     groups = _groups(sweep)
     complete = [rows for rows in groups if not _diverged(rows)]
@@ -96,9 +98,9 @@ def _summary(sweep: Sweep, rows: Sequence[Row], best: np.ndarray, *, is_best: bo
     if len(rows) >= MIN_SEEDS and not is_best:
         found |= _ends(interval(errors - best), " of the difference")
     found["test error"] = _mean(rows, "test_error")
-    if "active_units" in rows[0]:
-        names = "active_units", "explained_variance"
-        found |= {name.replace("_", " "): _mean(rows, name) for name in names}
+    for name in ("active_units", "explained_variance", *RATES):
+        if name in rows[0]:
+            found[name.replace("_", " ")] = _mean(rows, name)
     return found | {
         f"PCA {part}": _mean(rows, f"pca_{part}_error") for part in ("validation", "test")
     }

@@ -181,3 +181,14 @@ def test_a_variational_recipe_trains_on_a_small_table_and_resumes(tmp_path, aeja
     assert aejax("train --resume --out", tmp_path / "run").code == 0
     refused = aejax(f"{words.replace('--out', '--sizes 7 2 --out')}", tmp_path / "other")
     assert "the data have 6 features, but sizes start with 7" in refused.err
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("-quantised")])
+def test_a_discrete_code_has_a_scale_and_batches_that_fit_a_small_table(name):
+    facts = DataFacts((13,), 129, 14, is_bounded=False, is_table=True)
+    training = complete(RECIPES[name].training, facts)
+    assert (training.normalise, training.batch_size, training.warm_up) == ("standardise", 8, 10.0)
+    assert (training.sizes, training.code_activation) == ((13, 128, 4), "identity")
+    images = complete(RECIPES[name].training, DataFacts(IMAGES, 54_000, 6_000, is_bounded=True))
+    assert (images.normalise, images.loss) == ("unit-range", "squared")
+    assert (images.batch_size, images.sizes) == (128, (784, 128, 16))
