@@ -142,7 +142,7 @@ def _lead(sweep: Sweep) -> dict[str, float | str]:
     lead |= {"validation error": best["validation_error"], "test error": best["test_error"]}
     count = best.get("pca_components", best["code"])
     components = "1 component" if count == 1 else f"{count} components"
-    found = {f"best: {name}": value for name, value in lead.items()}
+    found: dict[str, float | str] = {f"best: {name}": value for name, value in lead.items()}
     if count is not None:  # a code that PCA is comparable with
         found[f"PCA with {components}, test error"] = best["pca_test_error"]
     return found | {"members": len(sweep.table)}
