@@ -5,10 +5,12 @@ an error that names the component.
 """
 
 import inspect
+import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from aejax.types import Array, Batch
 
@@ -244,7 +246,7 @@ def check_weighted_penalty(name: str, weighted: Any) -> None:
         weighted: pair (λ, penalty); λ may be traced.
 
     Raises:
-        ValueError: if it is not such a pair.
+        ValueError: if it is not such a pair, or a concrete weight is not finite.
     """
     if not isinstance(weighted, tuple) or len(weighted) != 2 or not callable(weighted[1]):
         raise ValueError(
@@ -257,6 +259,8 @@ def check_weighted_penalty(name: str, weighted: Any) -> None:
         raise ValueError(
             f"the weight of the penalty {name!r} must be a scalar, got {describe(weight)}"
         )
+    if not isinstance(weight, Tracer) and not math.isfinite(weight):
+        raise ValueError(f"the weight of the penalty {name!r} must be finite, got {weight}")
 
 
 def _is_real(value: Any) -> bool:

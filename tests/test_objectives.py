@@ -303,3 +303,9 @@ def test_complex_penalties_and_weights_are_refused():
     for weight in (1j, np.complex64(1j), jnp.complex64(1j)):
         with pytest.raises(ValueError, match="weight of the penalty 'odd' must be a scalar"):
             check_weighted_penalty("odd", (weight, penalties.l2()))
+
+
+@pytest.mark.parametrize("weight", [jnp.nan, jnp.inf, jnp.array(jnp.nan), np.float64("-inf")])
+def test_penalty_weights_that_are_not_finite_are_refused_by_name(weight):
+    with pytest.raises(ValueError, match="weight of the penalty 'l1' must be finite, got"):
+        aejax.objective(MODEL, losses.squared, penalties={"l1": (weight, penalties.l1())})

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Bool, Float
 
+from aejax.data.array_checks import check_finite
 from aejax.keys import typed_key
 from aejax.objectives import Objective, forward, noiseless, reconstruction_losses
 from aejax.posteriors import Posterior
@@ -57,6 +59,9 @@ def active_units(
     Returns:
         True for each active unit; their sum is the number of active units.
 
+    Raises:
+        ValueError: for fewer than 2 examples, or a concrete mean that is not finite.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from aejax import evaluation
@@ -65,6 +70,10 @@ def active_units(
 
     Source: Burda, Grosse & Salakhutdinov 2016.
     """
+    if mean.shape[0] < 2:
+        raise ValueError(f"a variance needs at least 2 examples, got means {list(mean.shape)}")
+    if not isinstance(mean, Tracer):  # the variance NaN would not exceed the threshold
+        check_finite(mean, "mean")
     return jnp.var(mean, axis=0) > threshold
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import export
 from jax.scipy.linalg import solve_triangular
 
-from aejax.posteriors.posterior_types import Posterior
+from aejax.posteriors.posterior_types import Posterior, refusing_other_codes
 from aejax.types import Array, Key
 
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
@@ -57,7 +57,8 @@ def diagonal_gaussian() -> Posterior:
         The posterior; its code is a `Gaussian` of arrays [batch, *units], also of spatial units.
 
     Raises:
-        ValueError: the posterior raises it for an odd number of encoder outputs.
+        ValueError: the posterior raises it for an odd number of encoder outputs, or the code of
+            another model.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp
@@ -89,9 +90,10 @@ def diagonal_gaussian() -> Posterior:
     def divergence(code: Gaussian) -> Array:
         return (jnp.expm1(code.log_variance) - code.log_variance + jnp.square(code.mean)) / 2
 
-    return Posterior(
+    posterior = Posterior(
         lambda units: 2 * units, code, sample, log_density, _mean, divergence, *_STANDARD_NORMAL
     )
+    return refusing_other_codes(posterior, Gaussian, "diagonal_gaussian")
 
 
 def full_covariance_gaussian() -> Posterior:
@@ -108,7 +110,7 @@ def full_covariance_gaussian() -> Posterior:
 
     Raises:
         ValueError: the posterior raises it if the number of encoder outputs is not k + k(k + 1)/2,
-            or the output is not [batch, outputs].
+            the output is not [batch, outputs], or the code is that of another model.
 
     Example:
         >>> import aejax, jax.numpy as jnp
@@ -142,7 +144,7 @@ def full_covariance_gaussian() -> Posterior:
         second_moment = jnp.sum(jnp.square(code.cholesky), axis=-1) + jnp.square(code.mean)
         return (second_moment - 1) / 2 - _log_diagonal(code)
 
-    return Posterior(
+    posterior = Posterior(
         lambda units: units + units * (units + 1) // 2,
         code,
         sample,
@@ -151,6 +153,7 @@ def full_covariance_gaussian() -> Posterior:
         divergence,
         *_STANDARD_NORMAL,
     )
+    return refusing_other_codes(posterior, CholeskyGaussian, "full_covariance_gaussian")
 
 
 def log_standard_normal(z: Array) -> Array:

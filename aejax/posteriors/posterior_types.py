@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from aejax.contracts import describe
 from aejax.repr_text import record_text
 from aejax.types import Array, Autoencoder, Code, Key, Params
 
@@ -39,6 +40,36 @@ class Posterior(NamedTuple):
 
     def __repr__(self) -> str:
         return record_text(self)
+
+
+def refusing_other_codes(posterior: Posterior, kind: type, name: str) -> Posterior:
+    """Let the functions of a posterior refuse codes that are not its own, while they are traced.
+
+    Args:
+        posterior: family of the posterior.
+        kind: type of its code.
+        name: name of the family in error messages.
+
+    Returns:
+        The posterior, whose functions of a code raise ValueError for a code of another type.
+    """
+
+    def own(code: Code) -> Code:
+        if isinstance(code, kind):
+            return code
+        found = type(code).__name__ if isinstance(code, tuple) else describe(code)
+        raise ValueError(
+            f"posteriors.{name}() needs a code of type {kind.__name__}, got {found}: say "
+            f"aejax.variational(…, posterior=posteriors.{name}()), and use the same posterior for "
+            "the perturbation and the penalties"
+        )
+
+    return posterior._replace(
+        sample=lambda key, code: posterior.sample(key, own(code)),
+        log_density=lambda code, z: posterior.log_density(own(code), z),
+        point=lambda code: posterior.point(own(code)),
+        divergence=lambda code: posterior.divergence(own(code)),
+    )
 
 
 def is_sample(latent: Code) -> bool:

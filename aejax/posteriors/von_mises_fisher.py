@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from aejax.posteriors.posterior_types import Posterior
+from aejax.posteriors.posterior_types import Posterior, refusing_other_codes
 from aejax.types import Array, Key
 
 MAX_CONCENTRATION = 1e4
@@ -57,7 +57,8 @@ def von_mises_fisher() -> Posterior:
         The posterior; its code is a `VonMisesFisher`, and its divergence has shape [batch].
 
     Raises:
-        ValueError: the posterior raises it if the encoder's output is not [batch, m + 1], m ≥ 2.
+        ValueError: the posterior raises it if the encoder's output is not [batch, m + 1], m ≥ 2, or
+            the code is that of another model.
 
     Example:
         >>> import aejax, jax, jax.numpy as jnp
@@ -100,7 +101,7 @@ def von_mises_fisher() -> Posterior:
         units = code.direction.shape[1]
         return jax.vmap(_divergence, (0, None))(code.concentration, units)
 
-    return Posterior(
+    posterior = Posterior(
         lambda units: units + 1,
         code,
         sample,
@@ -110,6 +111,7 @@ def von_mises_fisher() -> Posterior:
         lambda z: jnp.full(z.shape[:1], -_log_area(z.shape[1]), z.dtype),
         lambda key, shape: _normalised(jax.random.normal(key, tuple(shape))),
     )
+    return refusing_other_codes(posterior, VonMisesFisher, "von_mises_fisher")
 
 
 def _normalised(vectors: Array) -> Array:

@@ -97,15 +97,22 @@ def _measure(run: TrainedRun, posterior: Posterior, batch: Batch, key: Array) ->
     rate = _rate(run, posterior, code, jax.random.fold_in(key_samples, 1))
     units, moments = point.reshape(len(point), -1), prior_moments(run)
     scaled = units if moments is None else units / moments.deviation
-    active = np.asarray(evaluation.active_units(jnp.asarray(scaled)))
     values: dict[str, float | str] = {
         "evidence lower bound": _with_error(found.elbo),
         "KL divergence": _with_error(rate),
         f"log p(x), {SAMPLES} samples": _with_error(found.value),
-        "active units": f"{active.sum()} of {active.size}",
+        **_active(scaled),
     }
     order = np.argsort(-units.var(axis=0), kind="stable")
     return _Measured(point, order, values | component_count(run), moments)
+
+
+def _active(means: np.ndarray) -> dict[str, str]:
+    """Number of active units; nothing for one example, whose variance is not defined."""
+    if len(means) < 2:
+        return {}
+    active = np.asarray(evaluation.active_units(jnp.asarray(means)))
+    return {"active units": f"{active.sum()} of {active.size}"}
 
 
 def _rate(run: TrainedRun, posterior: Posterior, code: Code, key: Array) -> Array:

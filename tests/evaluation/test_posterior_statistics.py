@@ -115,3 +115,12 @@ def test_one_example_is_refused():
         evaluation.aggregate_posterior(POSTERIOR, KEY, gaussian_code(KEY, 1))
     with pytest.raises(ValueError, match="got 5 and 0"):
         evaluation.aggregate_posterior(POSTERIOR, KEY, gaussian_code(KEY, 5), block_size=0)
+
+
+def test_means_whose_variance_is_not_defined_are_refused():
+    with pytest.raises(ValueError, match=r"at least 2 examples, got means \[1, 3\]"):
+        evaluation.active_units(jnp.zeros((1, 3)))
+    mean = jnp.zeros((4, 2)).at[1, 0].set(jnp.nan)
+    with pytest.raises(ValueError, match=r"mean has NaN or infinity: 1 of 8, .* \(1, 0\)"):
+        evaluation.active_units(mean)
+    assert jax.jit(evaluation.active_units)(jnp.eye(2)).tolist() == [True, True]

@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 import mpmath
 import numpy as np
+import optax
 import pytest
 import torch
 
+import aejax
+from aejax import losses, penalties, training
 from aejax.posteriors import (
     CholeskyGaussian,
     Gaussian,
@@ -14,6 +17,7 @@ from aejax.posteriors import (
     full_covariance_gaussian,
     is_sample,
     latent_point,
+    von_mises_fisher,
 )
 
 RNG = np.random.default_rng(0)
@@ -153,3 +157,46 @@ def test_a_sample_is_told_from_a_code():
     assert is_sample(code.mean)
     np.testing.assert_array_equal(latent_point(diagonal_gaussian(), code), code.mean)
     np.testing.assert_array_equal(latent_point(diagonal_gaussian(), code.log_variance), code[1])
+
+
+OWN = {
+    "diagonal_gaussian": diagonal_gaussian(),
+    "full_covariance_gaussian": full_covariance_gaussian(),
+    "von_mises_fisher": von_mises_fisher(),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_the_code_of_another_model_is_refused_by_name(name):
+    posterior, z = OWN[name], jnp.ones((2, 2))
+    others = [each.code(jnp.ones((2, each.outputs(2)))) for each in OWN.values()]
+    own = posterior.code(jnp.ones((2, posterior.outputs(2))))
+    for code in (*others, z):
+        if type(code) is type(own):
+            assert posterior.point(code).shape == (2, 2)
+            continue
+        expected = rf"posteriors\.{name}\(\) needs a code of type {type(own).__name__}, got "
+        for use in (
+            posterior.point,
+            posterior.divergence,
+            lambda code: posterior.log_density(code, z),
+            lambda code: posterior.sample(jax.random.key(0), code),
+        ):
+            with pytest.raises(ValueError, match=expected):
+                jax.eval_shape(use, code)
+
+
+def test_an_objective_of_two_posteriors_is_refused_before_training():
+    model = aejax.variational((5, 2), posterior=diagonal_gaussian())
+    for penalty, perturbation in (
+        (full_covariance_gaussian(), diagonal_gaussian()),
+        (diagonal_gaussian(), full_covariance_gaussian()),
+    ):
+        objective = aejax.objective(
+            model,
+            losses.squared,
+            perturbation=perturbation.sample,
+            penalties={"divergence": (1.0, penalties.divergence(penalty))},
+        )
+        with pytest.raises(ValueError, match="needs a code of type CholeskyGaussian, got Gaussian"):
+            training.fit(objective, optax.adam(1e-3), jnp.ones((4, 5)), key=0, epochs=1)
