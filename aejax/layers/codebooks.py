@@ -13,6 +13,7 @@ from jax import export
 from jaxtyping import Float, Int
 
 from aejax.contracts import describe
+from aejax.hyperparameters import check_range
 from aejax.promotion import promote_arrays
 from aejax.repr_text import record_text
 from aejax.types import Array, Code, Params
@@ -155,8 +156,12 @@ def codewords_of(
 
     Returns:
         The codewords, or their sums over the depth.
+
+    Raises:
+        ValueError: if a concrete index is not from 0 to K − 1.
     """
     codebook = params["codebook"]
+    check_range("each index", indices, 0, codebook.shape[-2] - 1)
     if codebook.ndim == 2:
         return codebook[indices]
     return jnp.sum(entries_of_levels(codebook, jnp.moveaxis(indices, -1, 0)), axis=0)

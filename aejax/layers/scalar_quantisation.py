@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from aejax.hyperparameters import check_range
 from aejax.layers.codebooks import Quantised
 from aejax.types import Array
 
@@ -54,7 +55,11 @@ def finite_scalar_values(
 
     Returns:
         The values, each a multiple of 1 / ⌊L_i/2⌋.
+
+    Raises:
+        ValueError: if a concrete index is out of range.
     """
+    check_range("each index", indices, 0, count_values(levels) - 1)
     half = np.asarray(levels) // 2
     digits = _digits(indices, levels) - half
     return digits.astype(float) / _constant(half, jnp.zeros((), float))
@@ -85,7 +90,11 @@ def sign_values(indices: Int[Array, "*positions"], *, bits: int) -> Float[Array,
 
     Returns:
         The values, −1 or 1.
+
+    Raises:
+        ValueError: if a concrete index is out of range.
     """
+    check_range("each index", indices, 0, 2**bits - 1)
     return (2 * _digits(indices, [2] * bits) - 1).astype(float)
 
 

@@ -5,7 +5,9 @@ import math
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
+from aejax.data.array_checks import check_array
 from aejax.hyperparameters import check_range
 from aejax.keys import typed_key
 from aejax.layers.codebooks import (
@@ -55,8 +57,8 @@ def restart_codewords(
         The state with the same step and epoch.
 
     Raises:
-        ValueError: if the fraction is not positive, the batch size is less than 1, or the model has
-            no codebook or another code.
+        ValueError: if the fraction is not positive, the batch size is less than 1, the model has no
+            codebook or another code, or concrete data are empty or not finite.
 
     Source: Dhariwal et al. 2020, §3.1 (random restarts).
 
@@ -79,6 +81,8 @@ def restart_codewords(
     codebook = codebook_of(params)
     tables = codebook.reshape(-1, *codebook.shape[-2:])
     x, batch_size = as_jax_batch(data).x, check_batch_size(batch_size)
+    if not isinstance(x, Tracer):  # a NaN among the drawn codes would be a codeword
+        check_array(x)
     residuals, indices = _levels(objective.model, params, x, select, batch_size)
     keys = jax.random.split(typed_key(key), tables.shape[0])
     dead = jax.vmap(_is_dead, in_axes=(0, None, None))(indices, tables.shape[1], dead_below)

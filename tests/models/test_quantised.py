@@ -140,3 +140,21 @@ def test_other_codes_are_refused():
         model.encode(params, jnp.ones((2, FEATURES)))
     with pytest.raises(ValueError, match="or an array of indices"):
         model.decode(params, jnp.ones((2, 5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [("vector", CODEWORDS), ("residual", CODEWORDS), ("finite scalar", 60), ("lookup-free", 8)],
+)
+def test_indices_out_of_range_are_refused_and_nan_is_not_hidden(name, values):
+    """Clamped or wrapped, an index would be decoded as another one."""
+    model, position = every()[name]
+    params = model.init(jax.random.key(0))
+    for wrong in (-1, values):
+        with pytest.raises(ValueError, match=rf"each index must lie in \[0, {values - 1}\]"):
+            model.decode(params, jnp.full((2, *position), wrong))
+    assert model.decode(params, jnp.full((2, *position), values - 1)).shape == (2, FEATURES)
+    x = jnp.asarray(X[:2], jnp.float32).at[0, 0].set(jnp.nan)
+    x_hat = model.decode(params, model.encode(params, x))
+    assert np.isnan(x_hat[0]).all()
+    assert np.isfinite(x_hat[1]).all()

@@ -109,3 +109,15 @@ def test_unsuitable_arguments_are_refused():
         training.restart_codewords(
             objective, optimizer, state, X, jax.random.key(1), dead_below=0.0
         )
+
+
+def test_unsuitable_data_are_refused():
+    """A NaN among the drawn codes would be a codeword, and no code is near to it."""
+    objective = make_objective(depth=1)
+    state = training.init_state(objective, OPTIMIZER, 0)
+    for data, message in (
+        (np.where(np.arange(len(X))[:, None] == 3, np.nan, X), "x has NaN or infinity: .* index"),
+        (X[:0], "x is empty, shape .*; expected at least one example"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            training.restart_codewords(objective, OPTIMIZER, state, data, 1)
