@@ -3,9 +3,9 @@
 Autoencoders 784-1000-500-250-30 and 4096-65536 (decoders reversed) with logistic units, squared
 error and Adam, with batches of 1024 to 65 536 rows. An epoch of aejax is one `lax.scan`. An epoch
 of PyTorch is a loop of compiled steps that replay CUDA graphs, with fused Adam, or a loop that
-replays one CUDA graph per step, which contains the gradient and Adam. *share* is the FLOP/s (6 FLOP
-per parameter and row) divided by that of a large bfloat16 matrix product, which is measured in the
-same rounds.
+replays one CUDA graph per step, which contains the gradient and Adam. *share* is the FLOP/s in the
+layers' matrix products divided by that of the device, of whatever precision: the fastest large
+product of PyTorch and XLA in float32 or bfloat16, measured in the same rounds.
 
 Command:  python -m benchmarks.accelerator
 Run time: unknown: it has not run yet. It needs a GPU and a PyTorch build for it.
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import jax
@@ -30,6 +29,7 @@ import aejax
 from aejax import losses
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
+from benchmarks.machine_rate import add_shares, products, training_operations
 from benchmarks.pytorch_epochs import pytorch_epoch, pytorch_graph_epoch
 
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bfloat16": "default"}
@@ -54,7 +54,9 @@ class Config:
     """device of PyTorch; JAX uses its default device"""
 
 
-QUICK = Config(models=((16, 8),), rows=(64,), batch_sizes=(32,), product=64, rounds=2, device="cpu")
+QUICK = Config(
+    models=((16, 8),), rows=(64,), batch_sizes=(32,), product=512, rounds=2, device="cpu"
+)
 
 
 def measure(config: Config) -> dict[str, Any]:
@@ -100,15 +102,15 @@ def _case(
     variants["aejax"] = one_scan(objective, optax.adam(1e-3), jnp.asarray(x), batch_size)
     context = partial(_matmul_precision, precision)
     variants = {name: partial(_within, context, variant) for name, variant in variants.items()}
-    timed = interleaved(variants | {"a product": _product(config.product)}, rounds=config.rounds)
-    rate = 2 * config.product**3 / timed.pop("a product")["median"]
-    operations = 12 * sum(a * b for a, b in pairwise(sizes)) * rows
-    for each in timed.values():
-        each["rows a second"] = round(rows / each["median"])
-        each["share"] = float(f"{operations / each['median'] / rate:.3g}")
-    del variants, theirs
+    with products(side=config.product, device=config.device) as large:
+        timed = interleaved(variants | large, rounds=config.rounds)
+    for name in variants:
+        timed[name]["rows a second"] = round(rows / timed[name]["median"])
+    operations = dict.fromkeys(variants, rows * training_operations(sizes))
+    found = add_shares(timed, operations, side=config.product, low_precision=[*variants])
+    del variants, theirs, large
     _free(config.device)
-    return timed
+    return found
 
 
 def _within(context: Callable[[], AbstractContextManager], variant: Callable[[], Any]) -> None:
@@ -128,12 +130,6 @@ def _matmul_precision(precision: str) -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _product(side: int) -> Callable[[], Any]:
-    matrix = jax.random.normal(jax.random.key(0), (side, side), jnp.bfloat16)
-    multiply = jax.jit(jnp.matmul)
-    return lambda: jax.block_until_ready(multiply(matrix, matrix))
 
 
 def _free(device: str) -> None:

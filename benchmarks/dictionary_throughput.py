@@ -7,9 +7,10 @@ sparse codes, the latter without decoder norms in the selection, and only if PyT
 gradient. dictionary_learning: its trainer. sparsify: its model with the steps of its trainer, which
 needs a language model; AuxK is off, as by default. No unit is dead in such a short training, so
 that AuxK costs what it costs without dead units. A population is several dictionaries with their
-learning rates: `training.fit_population`, and the peers one after another. *share* is the FLOP/s (6
-FLOP per weight and row, as if the codes were dense) divided by that of a float32 matrix product in
-NumPy, measured in the same rounds; a sparse code saves FLOP, so that its share can be above 1.
+learning rates: `training.fit_population`, and the peers one after another. *share* is the FLOP/s in
+the five matrix products of a step, four of them with the active units only if the codes are sparse
+(as in sparsify), divided by that of the machine: the fastest large float32 product of NumPy,
+PyTorch and XLA, measured in the same rounds.
 
 Command:  python -m benchmarks.dictionary_throughput
 Run time: half an hour on two idle cores, and seven minutes with `--config.rows 4096 --config.rounds
@@ -35,6 +36,7 @@ from aejax.runs.malloc import raise_malloc_thresholds
 from aejax.types import Array
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
+from benchmarks.machine_rate import SIDE, add_shares, products
 
 PEERS = {
     "sae_lens": "sae-lens",
@@ -71,19 +73,26 @@ class Config:
     """timed epochs of each variant"""
     population_rounds: int = 3
     """timed epochs of each variant of the population"""
+    product: int = SIDE
+    """side of the square matrices whose product gives the machine's FLOP/s"""
 
 
 QUICK = Config(
-    features=16, units=64, k=4, rows=256, batch_size=64, members=2, rounds=2, population_rounds=2
+    features=16,
+    units=64,
+    k=4,
+    rows=256,
+    batch_size=64,
+    members=2,
+    rounds=2,
+    population_rounds=2,
+    product=512,
 )
 
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds, rows per second, share and ratio to aejax, of one dictionary and of several."""
     x = np.random.default_rng(0).normal(size=(config.rows, config.features)).astype(np.float32)
-    left, right = x[:1024], np.ones((config.features, 1024), np.float32)
-    operations = 2 * left.size * right.shape[1]
-    product = {"NumPy's product": lambda: left @ right}
     peers = peer_epochs(config, x)
     alone = aejax_epochs(config, x) | {name: make() for name, make in peers.items()}
     several = {
@@ -98,17 +107,23 @@ def measure(config: Config) -> dict[str, Any]:
         ("one dictionary", alone, config.rounds, 1),
         (f"{config.members} dictionaries", several, config.population_rounds, config.members),
     ):
-        timed = interleaved(variants | product, rounds=rounds)
-        rate = operations / timed.pop("NumPy's product")["median"]
-        for each in timed.values():
-            speed = members * config.rows / each["median"]
-            weights = 2 * config.features * config.units
-            each |= {
-                "rows a second": round(speed),
-                "share": round(6 * weights * speed / rate, 3),
-            }
-        found[title] = timed
+        with products(side=config.product) as large:
+            timed = interleaved(variants | large, rounds=rounds)
+        rows = members * config.rows
+        for name in variants:
+            timed[name]["rows a second"] = round(rows / timed[name]["median"])
+        flop = {name: rows * operations(config, name) for name in variants}
+        found[title] = add_shares(timed, flop, side=config.product)
     return found
+
+
+def operations(config: Config, variant: str) -> int:
+    """FLOP of a row in a step: encoder, decoder, and the gradients of both and of the code.
+
+    All but the encoder's need the active units only, if the variant's codes are sparse.
+    """
+    is_sparse = "sparse codes" in variant or variant.startswith("sparsify")
+    return 2 * config.features * (config.units + 4 * (config.k if is_sparse else config.units))
 
 
 def aejax_epochs(config: Config, x: np.ndarray) -> dict[str, Epoch]:

@@ -2,9 +2,10 @@
 
 An epoch of an autoencoder 784-1000-500-250-30 (decoder reversed) with logistic units, squared error
 and Adam: one scan in aejax, and a loop of steps with fused Adam in PyTorch, eager and compiled.
-*share* is the FLOP/s (6 FLOP per parameter and row) divided by that of a float32 matrix product in
-NumPy, which is measured in the same rounds. *products alone* are only the epoch's float32 matrix
-products, which take most of the time of every variant.
+*share* is the FLOP/s in the layers' matrix products divided by that of the machine: the fastest
+large product of NumPy, PyTorch and XLA in the same precision, measured in the same rounds.
+*products alone* are only the epoch's float32 matrix products, which take most of the time of every
+variant.
 
 Command:  python -m benchmarks.throughput
 Run time: about five minutes on two idle cores, including PyTorch's compilation.
@@ -26,6 +27,7 @@ from aejax import losses
 from aejax.runs.malloc import raise_malloc_thresholds
 from benchmarks.epochs import one_scan
 from benchmarks.interleaved import interleaved, record
+from benchmarks.machine_rate import SIDE, add_shares, products, training_operations
 from benchmarks.pytorch_epochs import pytorch_epoch
 
 
@@ -43,29 +45,33 @@ class Config:
     """timed epochs of each variant"""
     compiled: bool = True
     """whether torch.compile, which needs a C++ compiler, is measured too"""
+    product: int = SIDE
+    """side of the square matrices whose product gives the machine's FLOP/s"""
 
 
-QUICK = Config(sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2, compiled=False)
+QUICK = Config(
+    sizes=(64, 32, 8), rows=256, batch_sizes=(64,), rounds=2, compiled=False, product=512
+)
 
 
 def measure(config: Config) -> dict[str, Any]:
     """Seconds, rows per second, share and ratio to PyTorch by batch size and variant."""
     x = np.random.default_rng(0).uniform(size=(config.rows, config.sizes[0])).astype(np.float32)
-    parameters = 2 * sum(a * b for a, b in pairwise(config.sizes))
-    left, right = x[:1024], np.ones((config.sizes[0], 1000), np.float32)
+    operations = config.rows * training_operations(config.sizes)
     found = {}
     for size in config.batch_sizes:
         variants = pytorch_variants(config, x, size) | aejax_variants(config, x, size)
-        variants |= products_alone(config, x, size) | {"NumPy's product": lambda: left @ right}
-        timed = interleaved(variants, rounds=config.rounds)
-        rate = 2 * left.size * right.shape[1] / timed.pop("NumPy's product")["median"]
-        for each in timed.values():
-            speed = config.rows / each["median"]
-            each |= {
-                "rows a second": round(speed),
-                "share": round(6 * parameters * speed / rate, 3),
-            }
-        found[f"batch {size}"] = timed
+        variants |= products_alone(config, x, size)
+        with products(side=config.product) as large:
+            timed = interleaved(variants | large, rounds=config.rounds)
+        for name in variants:
+            timed[name]["rows a second"] = round(config.rows / timed[name]["median"])
+        found[f"batch {size}"] = add_shares(
+            timed,
+            dict.fromkeys(variants, operations),
+            side=config.product,
+            low_precision=[each for each in variants if "bfloat16" in each or "mixed" in each],
+        )
     return found
 
 
@@ -103,7 +109,7 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
     kernels = [np.full(shape, 1e-3, np.float32) for shape in shapes]
     batches = x[: len(x) // batch_size * batch_size].reshape(-1, batch_size, x.shape[1])
 
-    def products(kernels: list, batch: Any) -> list:
+    def step_products(kernels: list, batch: Any) -> list:
         inputs = [batch]
         for kernel in kernels:
             inputs.append(inputs[-1] @ kernel)
@@ -114,7 +120,7 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
         return found[::-1]
 
     def step(kernels: list, batch: jax.Array) -> tuple[list, None]:
-        pairs = zip(kernels, products(kernels, batch), strict=True)
+        pairs = zip(kernels, step_products(kernels, batch), strict=True)
         return [
             kernel + 0 * change for kernel, change in pairs
         ], None  # keeps XLA from removing the products
@@ -123,7 +129,7 @@ def products_alone(config: Config, x: np.ndarray, batch_size: int) -> dict[str, 
     on_device = jax.tree.map(jnp.asarray, (kernels, batches))
     rows, theirs = torch.from_numpy(batches), [torch.from_numpy(kernel) for kernel in kernels]
     return {
-        "PyTorch's products alone": lambda: [products(theirs, batch) for batch in rows],
+        "PyTorch's products alone": lambda: [step_products(theirs, batch) for batch in rows],
         "XLA's products alone": lambda: jax.block_until_ready(run(*on_device)),
     }
 

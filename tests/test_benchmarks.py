@@ -87,7 +87,7 @@ def test_throughput_times_every_variant_of_a_deep_autoencoder():
         assert each["rows a second"] == pytest.approx(
             256 / each["median"], rel=1e-3, abs=0.5
         )  # recorded as an integer
-        assert 0 <= each["share"] < 2
+        assert 0 <= each["share"] <= 1
 
 
 @pytest.mark.slow
@@ -181,9 +181,10 @@ def test_recipes_report_seconds_per_epoch_and_count_operations():
     assert each["seconds an epoch"] == pytest.approx(each["median"] * 60_000 / 512, rel=0.01)
     assert each["share"] > 0
     products = 784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30
-    assert recipes.operations(RECIPES["thirty-numbers"].training) == 6 * 2 * products
+    first = 784 * 1000  # whose input has no gradient
+    assert recipes.operations(RECIPES["thirty-numbers"].training) == 6 * 2 * products - 2 * first
     refined = replace(RECIPES["thirty-numbers"].training, refinement_steps=4)
-    assert recipes.operations(refined) == 6 * 10 * products
+    assert recipes.operations(refined) == 6 * 10 * products - 2 * first
 
 
 def test_muon_is_timed_beside_optaxs():

@@ -34,6 +34,7 @@ LAYERS = (
 # Folders of tests, about the package as a whole.
 WITHOUT_COUNTERPART = {
     "accelerators",
+    "benchmarks",
     "contract",
     "docs",
     "experiments",
