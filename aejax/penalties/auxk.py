@@ -97,7 +97,8 @@ def auxk(
     A mean_b ‖e − ê‖², with ê = h W_d, where h_l = max(z_l, 0) for the k dead units of largest
     pre-activation z, else 0, and A is the factor of `normalise`. The gradient reaches the columns
     of W_e, the elements of b and the rows of W_d of dead units, and nothing else: e and the centre
-    are constants. Without dead units the value is 0 and costs nothing, except in a population.
+    are constants. Without dead units the value is 0 and costs nothing, except for members of a
+    population that are trained together.
 
     Args:
         k: maximum number of dead units of an example; half the number of features is common.

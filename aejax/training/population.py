@@ -1,5 +1,6 @@
-"""Vmapped training of a population of models, divided among CPU cores or devices."""
+"""Training of a population of models in one program, divided among CPU cores or devices."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import numpy as np
 import optax
 
 from aejax.batch_inputs import as_batch
-from aejax.hyperparameters import as_integer
+from aejax.hyperparameters import as_integer, check_range
 from aejax.keys import typed_key
 from aejax.objectives import Objective
 from aejax.training.ahead_of_time import compile_ahead_of_time
@@ -49,6 +50,7 @@ def fit_population(
     validation: BatchLike | None = None,
     patience: SupportsIndex | None = None,
     keep_best: bool = False,
+    members_at_once: SupportsIndex | None = None,
     devices: Sequence[Any] | None = None,
 ) -> tuple[TrainState, Measurements]:
     """Train a population of models in one compiled program, vmapped over hyperparameters and keys.
@@ -72,6 +74,11 @@ def fit_population(
             in `fit`; the others continue.
         keep_best: whether to return the state of each member's epoch with the lowest validation
             loss instead of the last; requires validation.
+        members_at_once: number of members that a device trains together; the others follow, in
+            the same program (default: all). 1 is for models that fill a device by themselves:
+            batched products and scatters of large models are slower on a CPU than the members one
+            after another (`python -m benchmarks.dictionary_throughput`), and the temporary arrays
+            of fewer members are in memory. The results are the same up to rounding.
         devices: devices to train on (default: all of this process).
 
     Returns:
@@ -82,7 +89,8 @@ def fit_population(
 
     Raises:
         ValueError: if the numbers of members differ or are zero, hyperparameters are out of range,
-            `keep_best` has no validation, or `fit` would raise it.
+            `members_at_once` is not an integer of at least 1, `keep_best` has no validation, or
+            `fit` would raise it.
         OutOfMemoryError: if the members of a device need more memory than it has; checked before
             training.
 
@@ -98,6 +106,7 @@ def fit_population(
         (2, 3)
     """
     members = _count_members(hyperparameters)
+    at_once = _members_at_once(members_at_once, members)
     leaves, tree = jax.tree.flatten(hyperparameters)
     made = [make(tree.unflatten(values)) for values in zip(*leaves, strict=True)]
     for member in made:
@@ -120,7 +129,7 @@ def fit_population(
     patience = None if patience is None else as_integer("patience", patience)
     data = clip_targets(objective, data)
     validation = None if validation is None else clip_targets(objective, validation)
-    workers = _select_workers(devices, members)
+    workers = _select_workers(devices, members, at_once)
     parts = _split((hyperparameters, keys), members, len(workers))
     shares = [
         jax.device_put((*part, data, validation), worker)
@@ -131,6 +140,7 @@ def fit_population(
         "batch_size": batch_size,
         "patience": patience,
         "keep_best": keep_best,
+        "members_at_once": -(-at_once // workers.count(workers[0])),
     }
     kinds = [(worker, len(share[1])) for worker, share in zip(workers, shares, strict=True)]
     by_kind = {
@@ -138,7 +148,7 @@ def fit_population(
         for kind, share in dict(zip(kinds, shares, strict=True)).items()
     }
     programs = [by_kind[kind] for kind in kinds]
-    check_memory(programs, workers, "train fewer members at a time")
+    check_memory(programs, workers, "train fewer members at a time (members_at_once)")
     with ThreadPoolExecutor(len(workers)) as pool:
         found = pool.map(lambda run, share: jax.block_until_ready(run(*share)), programs, shares)
         return jax.tree.map(_concatenate, *found)
@@ -146,7 +156,9 @@ def fit_population(
 
 # At module level, so that JAX caches the program.
 @partial(
-    jax.jit, static_argnums=0, static_argnames=("epochs", "batch_size", "patience", "keep_best")
+    jax.jit,
+    static_argnums=0,
+    static_argnames=("epochs", "batch_size", "patience", "keep_best", "members_at_once"),
 )
 def _train_members(
     make: Make,
@@ -159,8 +171,10 @@ def _train_members(
     batch_size: int,
     patience: int | None,
     keep_best: bool,
+    members_at_once: int,
 ) -> tuple[TrainState, Measurements]:
-    def member(hyperparameters: Any, key: Key) -> tuple[TrainState, Measurements]:
+    def member(arguments: tuple[Any, Key]) -> tuple[TrainState, Measurements]:
+        hyperparameters, key = arguments
         objective, optimizer = make(hyperparameters)
         return train(
             objective,
@@ -174,7 +188,10 @@ def _train_members(
             keep_best=keep_best,
         )
 
-    return jax.vmap(member)(hyperparameters, keys)
+    arguments = hyperparameters, keys
+    if members_at_once == 1:  # without the batched products of a batch of one
+        return jax.lax.map(member, arguments)
+    return jax.lax.map(member, arguments, batch_size=members_at_once)
 
 
 def _check_member(member: Any) -> None:
@@ -205,13 +222,21 @@ def _count_members(hyperparameters: Any) -> int:
     return members
 
 
-def _select_workers(devices: Sequence[Any] | None, members: int) -> list[Any]:
+def _members_at_once(given: SupportsIndex | None, members: int) -> int:
+    if given is None:
+        return members
+    at_once = as_integer("members_at_once", given)
+    check_range("members_at_once", at_once, 1, math.inf)
+    return min(at_once, members)
+
+
+def _select_workers(devices: Sequence[Any] | None, members: int, at_once: int) -> list[Any]:
     """One device per worker; a single CPU is repeated for each of its cores."""
     devices = jax.local_devices() if devices is None else list(devices)
     if not devices:
         raise ValueError("devices must be one or more, or None for all of this process, got none")
     if len(devices) == 1 and devices[0].platform == "cpu":
-        return devices * max(1, min(os.cpu_count() or 1, members // _MIN_MEMBERS_PER_CORE))
+        return devices * max(1, min(os.cpu_count() or 1, at_once // _MIN_MEMBERS_PER_CORE))
     return devices[:members]
 
 

@@ -56,6 +56,65 @@ def test_members_equal_separate_trainings():
         np.testing.assert_allclose(measured["loss"][member], losses_alone["loss"], rtol=1e-4)
 
 
+@pytest.mark.parametrize("members_at_once", [1, 2, np.int64(5)])
+def test_members_in_groups_equal_separate_trainings(members_at_once):
+    rates = jnp.asarray([0.1, 1.0, 40.0])
+    options: dict[str, Any] = {"epochs": 4, "batch_size": 16, "validation": Batch(X[:10])}
+    options |= {"patience": 2, "keep_best": True}
+    states, measured = training.fit_population(
+        make_rate,
+        Batch(X[10:]),
+        hyperparameters=rates,
+        key=KEY,
+        members_at_once=members_at_once,
+        **options,
+    )
+    assert measured["loss"].shape == (3, 4)
+    for member, key in enumerate(jax.random.split(KEY, 3)):
+        state, history = training.fit(*make_rate(rates[member]), X[10:], key=key, **options)
+        losses_alone = [record["loss"] for record in history]
+        found = measured["loss"][member][: len(history)]
+        np.testing.assert_allclose(found, losses_alone, rtol=1e-4)
+        jax.tree.map(
+            lambda a, b, i=member: np.testing.assert_allclose(a[i], b, rtol=1e-3, atol=1e-4),
+            states.params,
+            state.params,
+        )
+        assert bool(states.key[member] == state.key)
+
+
+@pytest.mark.parametrize("members_at_once", [0, -1])
+def test_wrong_numbers_of_members_at_once_are_refused(members_at_once):
+    with pytest.raises(ValueError, match="members_at_once must lie in"):
+        training.fit_population(
+            make_rate,
+            X,
+            hyperparameters=jnp.ones(2),
+            key=KEY,
+            epochs=1,
+            members_at_once=members_at_once,
+        )
+
+
+def test_members_one_after_another_need_the_temporary_memory_of_one():
+    def temporary_bytes(members_at_once):
+        program = population._train_members.lower(
+            make_rate,
+            jnp.ones(8),
+            jax.random.split(KEY, 8),
+            Batch(X),
+            None,
+            epochs=1,
+            batch_size=40,
+            patience=None,
+            keep_best=False,
+            members_at_once=members_at_once,
+        ).compile()
+        return program.memory_analysis().temp_size_in_bytes
+
+    assert temporary_bytes(1) < temporary_bytes(8) / 2
+
+
 @pytest.mark.parametrize(
     "hyperparameters",
     [{}, {"a": jnp.zeros(())}, {"a": jnp.zeros(2), "b": jnp.zeros(3)}, jnp.zeros(0)],
