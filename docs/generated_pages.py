@@ -11,7 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
-from aejax.cli.main import Command, main
+from aejax.cli.all_commands import Command
+from aejax.cli.main import main
 
 API = {
     "Core": ("aejax.objectives", "aejax.types"),

@@ -11,7 +11,6 @@ from aejax.runs.builders import make_trained_objective
 from aejax.runs.configuration import Training
 from aejax.runs.examples import Examples
 from aejax.runs.quantised_objective import codebook_start, has_codebook
-from aejax.theory.analysis.pca import leading_components
 from aejax.training import TrainState
 from aejax.types import Array, Params
 
@@ -62,7 +61,8 @@ def _centred(params: Params, mean: Array) -> Params:
 
 def _pca_start(configuration: Training, examples: Examples) -> Callable[[Params], Params]:
     """Make the function that starts the linear path beside the layers as PCA."""
-    from aejax.theory.analysis.truncated_pca import truncated_pca  # SciPy is slow to import
+    from aejax.theory.analysis.pca import leading_components  # the theorems are slow to import
+    from aejax.theory.analysis.truncated_pca import truncated_pca  # as is SciPy
 
     x, code = examples.train_sample(), configuration.sizes[-1]
     analysis, _ = truncated_pca(x, min(code, *x.shape))

@@ -1,11 +1,12 @@
 """PCA with as many components as code units, fitted to the train examples of a run."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from aejax.theory.analysis.pca import PCA
+if TYPE_CHECKING:  # the theorems are slow to import
+    from aejax.theory.analysis.pca import PCA
 
 MAX_ENTRIES = 2**26
 """Maximum number of values of the train examples to which a report fits PCA, within a minute."""
@@ -18,7 +19,7 @@ class PCABaseline(NamedTuple):
     method:   "exact", or "randomised, N passes" for large data (see `truncated_pca`).
     """
 
-    analysis: PCA
+    analysis: "PCA"
     method: str
 
 
@@ -43,7 +44,7 @@ def fit_pca_baseline(
 
 
 def project(
-    analysis: PCA, x: Float[np.ndarray, "examples features"]
+    analysis: "PCA", x: Float[np.ndarray, "examples features"]
 ) -> Float[np.ndarray, "examples features"]:
     """Reconstruct examples from their principal components.
 

@@ -13,8 +13,8 @@ import jax
 import pytest
 
 from aejax.cli import main
+from aejax.cli.all_commands import ACTIONS
 from aejax.cli.commands import train
-from aejax.cli.main import ACTIONS
 from aejax.cli.process.path_options import expand_home
 from tests.cli.conftest import SETTINGS, check
 

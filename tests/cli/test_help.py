@@ -13,8 +13,9 @@ import tyro
 
 import aejax as package
 from aejax.cli import main
+from aejax.cli.all_commands import ACTIONS
 from aejax.cli.commands.train import Train
-from aejax.cli.main import ACTIONS, _command, _message
+from aejax.cli.execution import _message, parsed
 from aejax.cli.process.help_groups import (
     TRAIN_GROUPS,
     HelpBuffer,
@@ -56,7 +57,7 @@ def test_help_shows_an_example_that_can_be_parsed(command, aejax):
         name, *words = shlex.split(example.removeprefix("Example: "))
         assert name == "aejax"
         assert " ".join(words).startswith(command)
-        assert type(_command(words)) in ACTIONS
+        assert type(parsed(words)) in ACTIONS
 
 
 @pytest.mark.parametrize("words", ["", "--help", "-h"])

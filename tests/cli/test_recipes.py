@@ -12,7 +12,7 @@ import numpy as np
 import optax
 import pytest
 
-from aejax.cli.main import _command
+from aejax.cli.execution import parsed
 from aejax.runs.builders import make_objective, make_optimizer, make_trained_objective
 from aejax.runs.configuration import check, dumps, loads
 from aejax.runs.default_settings import DataFacts, complete
@@ -91,7 +91,7 @@ def test_recipe_has_the_settings_of_its_experiment(name):
 
 def test_options_override_recipe():
     words = "train --recipe sparse --epochs 3 --penalty.rho 0.1 --sizes 784 50"
-    training = _command(words.split()).training
+    training = parsed(words.split()).training
     recipe = RECIPES["sparse"].training
     assert (training.epochs, training.penalty.rho, training.sizes) == (3, 0.1, (784, 50))
     assert training.penalty.sparsity == recipe.penalty.sparsity == 30

@@ -15,8 +15,8 @@ from sklearn.datasets import load_wine
 
 from aejax.cli import main
 from aejax.cli.commands.report import _commands
+from aejax.cli.execution import parsed
 from aejax.cli.explorer import explored_run, views
-from aejax.cli.main import _command
 from aejax.data import load
 from aejax.runs.run import open_run, read_about
 from aejax.runs.streamed_examples import load_seen_examples
@@ -248,10 +248,10 @@ def test_the_commands_of_the_report_are_accepted(folder, schedule, longer):
     commands = _commands(run._replace(configuration=configuration), path)
     assert longer in commands["train it longer"]
     words = {name: shlex.split(text.replace("MORE", "9"))[1:] for name, text in commands.items()}
-    parsed = {name: _command(each) for name, each in words.items()}
-    assert parsed["train it longer"].training.epochs == 9
-    assert str(parsed["encode new data"].out) == "codes.csv"
-    assert str(parsed["find anomalies"].data) == "new.csv"
+    accepted = {name: parsed(each) for name, each in words.items()}
+    assert accepted["train it longer"].training.epochs == 9
+    assert str(accepted["encode new data"].out) == "codes.csv"
+    assert str(accepted["find anomalies"].data) == "new.csv"
 
 
 def test_a_table_is_named_where_columns_are_left_out(folder, tmp_path, aejax):

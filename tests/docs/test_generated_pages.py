@@ -3,7 +3,7 @@
 import pkgutil
 
 import aejax
-from aejax.cli.main import ACTIONS
+from aejax.cli.all_commands import ACTIONS
 from docs import generated_pages
 from docs.generated_pages import API, INTERNAL, ROOT
 

@@ -10,7 +10,9 @@ import matplotlib
 import pytest
 import tyro
 
-from aejax.cli.main import Command, _command, main
+from aejax.cli.all_commands import Command
+from aejax.cli.execution import parsed
+from aejax.cli.main import main
 from aejax.cli.process.swept_options import split_swept
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -82,7 +84,7 @@ def test_every_command_parses(page, tmp_path, monkeypatch):
             if not rest or INFORMATION & set(rest):
                 assert exit_code(rest) == 0
             elif rest[0] == "train" and not rest[1].startswith("-"):
-                assert _command(rest).training.factory == f"{tmp_path}/{rest[1]}"
+                assert parsed(rest).training.factory == f"{tmp_path}/{rest[1]}"
             else:
                 plain, _ = split_swept(rest) if rest[0] == "sweep" else (rest, {})
                 assert tyro.cli(Command, args=plain) is not None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tyro
 
-from aejax.cli.main import Command
+from aejax.cli.all_commands import Command
 from aejax.cli.process.swept_options import split_swept
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from aejax.cli.main import SIGNALLED
+from aejax.cli.process.exit_codes import SIGNALLED
 from tests.faults import disks, injections, moments
 from tests.faults.injections import Fault, Lost, Missed, Trial
 from tests.faults.runs import FinalState, final_state, make_data_folder, run_command, train_command

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PRELOADED_MODULES = (
-    "aejax.cli.main",
+    "aejax.cli.execution",
     "aejax.checkpoints",
     "orbax.checkpoint",
     "aejax.theory.analysis.covariance",

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aejax.cli.main import _command
+from aejax.cli.execution import parsed
 from aejax.runs.advice import advice, is_decreasing
 from aejax.runs.configuration import Training
 from aejax.runs.dictionary_settings import DictionarySettings
@@ -61,7 +61,7 @@ def test_the_start_from_pca_has_the_options_of_the_data():
     found = advice(run, WORSE, CONVERGED, OUT)
     assert found is not None
     words = shlex.split(found.partition("aejax ")[2].replace("ANOTHER", "another"))
-    training = _command(words).training
+    training = parsed(words).training
     assert {name: getattr(training, name) for name in data} == data
     assert (training.missing, training.code, training.linear_path) == ("mean", 16, None)
 

@@ -58,3 +58,8 @@ def discard_output() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
+
+
+def print_error(message: str) -> None:
+    """Print the first two lines of an error message on stderr, after the name of the program."""
+    print("aejax:", "\n".join(message.splitlines()[:2]), file=sys.stderr)

@@ -13,7 +13,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from aejax.cli.commands import report
-from aejax.cli.main import _command
+from aejax.cli.execution import parsed
 from aejax.runs.run import open_run
 from tests.cli.conftest import EPOCHS, check, history_of
 from tests.tensorboard_events import read_events
@@ -233,7 +233,7 @@ def test_a_cosine_run_is_not_resumed_with_other_epochs(run, tmp_path, aejax):
     words = f"the cosine schedule of {run} ends at epoch 6, got --epochs 3: repeat the run with"
     outcome = aejax("train --quiet --resume --epochs 3 --out", run)
     check(outcome, f"{words} {repeat}")
-    assert _command(repeat.split()[1:]).training.warm_up == 0.3
+    assert parsed(repeat.split()[1:]).training.warm_up == 0.3
 
 
 def test_pca_of_large_data_is_randomised_or_skipped(run, aejax, monkeypatch):
