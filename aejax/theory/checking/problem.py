@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float64, Shaped
+from threadpoolctl import threadpool_limits
 
 from aejax.theory.analysis.centring import centred, real_array, scale_to_unit, storage_precision
 from aejax.theory.analysis.moments import Moments, moments_of_centred, rms_row_norm
@@ -66,7 +67,9 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     """Centre, scale and analyse data for the theorems.
 
     Data are centred in their stored dtype, and divided by a power of two if squared variances would
-    over- or underflow, so that verdicts do not depend on the unit of the data.
+    over- or underflow, so that verdicts do not depend on the unit of the data. The factorisations
+    of tall, thin blocks use one BLAS thread: several would synchronise at each column, which takes
+    many times as long if other processes use the cores.
 
     Args:
         x: [examples, features], any real dtype, finite.
@@ -90,9 +93,10 @@ def pose(x: Shaped[np.ndarray | Array, "..."], code: int, *, key: Key | None = N
     unit = exponent + int(np.frexp(size)[1])
     unit = unit if abs(unit) > MODERATE_EXPONENT else 0
     rows, mean, scaled = (np.ldexp(each, exponent - unit) for each in (rows, mean, scaled))
-    data = moments_of_centred(rows, mean, rms_row_norm(scaled))
     key = jax.random.key(0) if key is None else key
-    analysis = pca_of_moments(data)
+    with threadpool_limits(1, user_api="blas"):
+        data = moments_of_centred(rows, mean, rms_row_norm(scaled))
+        analysis = pca_of_moments(data)
     return Problem(scaled, rows, code, key, data, analysis, unit, storage_precision(x))
 
 

@@ -174,11 +174,11 @@ def _stationary_tolerance(problem: Problem) -> Tolerance:
 def _covariance_evidence(problem: Problem) -> Evidence:
     gram = problem.moments.factor.T @ problem.moments.factor
     scale = problem.pca.eigenvalues[0]
+    examples = len(problem.centred)
+    covariance = np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=0))
     residual, control = (
-        float(np.linalg.norm(gram - covariance, ord=2) / scale)
-        for covariance in (
-            np.atleast_2d(np.cov(problem.centred, rowvar=False, ddof=ddof)) for ddof in (0, 1)
-        )
+        float(np.linalg.norm(gram - factor * covariance, ord=2) / scale)
+        for factor in (1, examples / (examples - 1))
     )
     return Evidence(residual, control)
 
@@ -219,4 +219,9 @@ def _reconstruction_error(
     projected = problem.centred @ components.T @ components
     difference = x_hat - problem.pca.mean - projected
     weakest = np.sqrt(len(x_hat) * problem.pca.eigenvalues[problem.code - 1])
-    return float(np.linalg.norm(difference, ord=2) / weakest)
+    return _largest_singular_value(difference) / float(weakest)
+
+
+def _largest_singular_value(tall: Float64[np.ndarray, "examples features"]) -> float:
+    """σ_1 from the Gram matrix, which costs a fifth of an SVD and is exact to rounding for σ_1."""
+    return float(np.sqrt(np.linalg.norm(tall.T @ tall, ord=2)))
