@@ -111,6 +111,7 @@ bench: $(DEVELOPER)
 	$(BIN)/python -m benchmarks.pca
 	$(BIN)/python -m benchmarks.checkpoints
 	$(BIN)/python -m benchmarks.command
+	$(BIN)/python -m benchmarks.command_start
 	$(BIN)/python -m benchmarks.compile_time
 	$(BIN)/python -m benchmarks.input_pipeline
 	$(BIN)/python -m benchmarks.attempts

@@ -23,6 +23,7 @@ COMMANDS = {
     "pca": "pca",
     "checkpoints": "checkpoints",
     "command": "command",
+    "command_start": "command_start",
     "compile_time": "compile_time",
     "input_pipeline": "input_pipeline",
     "attempts": "attempts",

@@ -14,6 +14,7 @@ from benchmarks import (
     attempts,
     checkpoints,
     command,
+    command_start,
     compile_time,
     convolution,
     defaults,
@@ -134,6 +135,14 @@ def test_the_command_is_compared_with_a_script():
     alone, trained = (each["median"] for each in found.values())
     assert found["aejax train"]["overhead"] == pytest.approx(trained / alone - 1, abs=1e-3)
     assert 0.5 < trained / alone < 5  # starting Python and JAX dominates both
+
+
+@pytest.mark.slow
+def test_the_list_of_commands_starts_before_jax_is_imported():
+    (found,) = command_start.measure(command_start.QUICK).values()
+    assert list(found)[:2] == ["import jax", "aejax --help"]
+    spent = {name: each["processor seconds"] for name, each in found.items()}
+    assert spent["aejax --help"] < spent["import jax"] < spent["aejax encode"]
 
 
 @pytest.mark.slow
