@@ -7,10 +7,11 @@ sparse codes, the latter without decoder norms in the selection, and only if PyT
 gradient. dictionary_learning: its trainer. sparsify: its model with the steps of its trainer, which
 needs a language model; AuxK is off, as by default. No unit is dead in such a short training, so
 that AuxK costs what it costs without dead units. A population is several dictionaries with their
-learning rates: `training.fit_population` with `members_at_once=1`, and the peers one after another.
-*share* is the FLOP/s in the five matrix products of a step, four of them with the active units only
-if the codes are sparse (as in sparsify), divided by that of the machine: the fastest large float32
-product of NumPy, PyTorch and XLA, measured in the same rounds.
+learning rates: `training.fit_population` with `members_at_once=1`, and the peers one after another;
+in rows of `fit_population` without *one after another*, the members were trained together. *share*
+is the FLOP/s in the five matrix products of a step, four of them with the active units only if the
+codes are sparse (as in sparsify), divided by that of the machine: the fastest large float32 product
+of NumPy, PyTorch and XLA, measured in the same rounds.
 
 Command:  python -m benchmarks.dictionary_throughput
 Run time: half an hour on two idle cores, and seven minutes with `--config.rows 4096 --config.rounds
@@ -96,7 +97,7 @@ def measure(config: Config) -> dict[str, Any]:
     peers = peer_epochs(config, x)
     alone = aejax_epochs(config, x) | {name: make() for name, make in peers.items()}
     several = {
-        f"{name}, fit_population": population(config, x, sparse)
+        f"{name}, fit_population, one after another": population(config, x, sparse)
         for name, sparse in (("aejax, sparse codes", True), ("aejax", False))
     } | {
         f"{name}, one after another": one_after_another([make() for _ in range(config.members)])
