@@ -1,6 +1,7 @@
 """Sparse dictionaries of aejax for the comparison on known features, a recipe for each activation.
 
-Directions have unit norm. Activations with dead units use AuxK.
+Gradients are clipped to norm 1, as by SAELens's trainer: the few samples with large magnitudes
+would otherwise dominate the averages of Adam. Activations with dead units use AuxK.
 """
 
 from collections.abc import Callable
@@ -13,16 +14,26 @@ import optax
 
 import aejax
 from aejax import losses, penalties, trackers, training
+from aejax.training.constraints import Constraint
 from aejax.types import Array, Augmentation, Autoencoder, Penalty
 
 BANDWIDTH = 1.0
 """Width of the kernel of JumpReLU's gradient: the benchmark's value."""
 
-INITIAL_THRESHOLD = 2.0
+INITIAL_THRESHOLD = 0.5
 """Initial threshold of JumpReLU."""
+
+INITIAL_NORM = 0.1
+"""Norm of the initial directions with L1, which is weighted by the norms: SAELens's default."""
+
+GRADIENT_NORM = 1.0
+"""Norm to which gradients are clipped: that of SAELens's trainer."""
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
+
+PREFIX_WEIGHT = 0.3
+"""Weight of the prefixes of a Matryoshka dictionary with JumpReLU."""
 
 CALIBRATION_SAMPLES = 2**17
 """Number of samples on which thresholds are solved for."""
@@ -59,18 +70,24 @@ class Sizes(NamedTuple):
 class Recipe(NamedTuple):
     """A dictionary and its penalties.
 
-    model:      the dictionary.
-    penalties:  name -> (weight, penalty).
-    calibrated: whether thresholds are solved for after training.
+    model:       the dictionary.
+    penalties:   name -> (weight, penalty).
+    calibrated:  whether thresholds are solved for after training.
+    constraints: what the parameters satisfy after each step.
     """
 
     model: Autoencoder
     penalties: dict[str, tuple[float, Penalty]]
     calibrated: bool = False
+    constraints: tuple[Constraint, ...] = ()
 
 
-def _dictionary(sizes: Sizes, activation: Any) -> Autoencoder:
-    return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation)
+def _dictionary(sizes: Sizes, activation: Any, **options: float) -> Autoencoder:
+    return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation, **options)
+
+
+def _unit_norm() -> Constraint:
+    return training.unit_norm(select=lambda params: params["decoder"]["kernel"])
 
 
 def _auxk(sizes: Sizes) -> dict[str, tuple[float, Penalty]]:
@@ -78,7 +95,8 @@ def _auxk(sizes: Sizes) -> dict[str, tuple[float, Penalty]]:
 
 
 def _l1(sizes: Sizes, coefficient: float) -> Recipe:
-    return Recipe(_dictionary(sizes, jax.nn.relu), {"l1": (coefficient, penalties.l1())})
+    model = _dictionary(sizes, jax.nn.relu, decoder_norm=INITIAL_NORM)
+    return Recipe(model, {"l1": (coefficient, penalties.l1_by_decoder_norm())})
 
 
 def _top_k(sizes: Sizes, k: float) -> Recipe:
@@ -92,7 +110,9 @@ def _batch_top_k(sizes: Sizes, k: float) -> Recipe:
 
 def _jump_relu(sizes: Sizes, k: float) -> Recipe:
     model = _dictionary(sizes, aejax.jump_relu(threshold=INITIAL_THRESHOLD, bandwidth=BANDWIDTH))
-    return Recipe(model, {"l0": (1.0, penalties.target_l0_of_each(target=k, bandwidth=BANDWIDTH))})
+    l0 = penalties.target_l0_of_each(target=k, bandwidth=BANDWIDTH)
+    non_negative = training.non_negative(select=lambda params: params["encoder"]["threshold"])
+    return Recipe(model, {"l0": (1.0, l0)}, constraints=(non_negative,))
 
 
 def _gated(sizes: Sizes, coefficient: float) -> Recipe:
@@ -100,18 +120,26 @@ def _gated(sizes: Sizes, coefficient: float) -> Recipe:
         "l1": (coefficient, penalties.gate_l1()),
         "gate": (1.0, penalties.gate_reconstruction()),
     }
-    return Recipe(_dictionary(sizes, aejax.gated()), terms)
+    return Recipe(_dictionary(sizes, aejax.gated()), terms, constraints=(_unit_norm(),))
 
 
-def _matryoshka(sizes: Sizes, k: float) -> Recipe:
+def _nested(recipe: Recipe, sizes: Sizes, weight: float) -> Recipe:
     prefixes = [round(share * sizes.units) for share in PREFIXES]
-    nested = {"prefixes": (1.0, penalties.matryoshka(prefixes=prefixes))}
-    recipe = _batch_top_k(sizes, k)
+    nested = {"prefixes": (weight, penalties.matryoshka(prefixes=prefixes))}
     return recipe._replace(penalties=recipe.penalties | nested)
 
 
+def _matryoshka(sizes: Sizes, k: float) -> Recipe:
+    return _nested(_batch_top_k(sizes, k), sizes, 1.0)
+
+
+def _jump_relu_matryoshka(sizes: Sizes, k: float) -> Recipe:
+    return _nested(_jump_relu(sizes, k), sizes, PREFIX_WEIGHT)
+
+
 def _matching_pursuit(sizes: Sizes, k: float) -> Recipe:
-    return Recipe(aejax.matching_pursuit(sizes.dimensions, sizes.units, k=int(k)), {})
+    model = aejax.matching_pursuit(sizes.dimensions, sizes.units, k=int(k))
+    return Recipe(model, {}, constraints=(_unit_norm(),))
 
 
 RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
@@ -121,6 +149,7 @@ RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
     "JumpReLU": _jump_relu,
     "Gated": _gated,
     "Matryoshka": _matryoshka,
+    "JumpReLU Matryoshka": _jump_relu_matryoshka,
     "matching pursuit": _matching_pursuit,
 }
 """Activation -> (sizes, sparsity) -> recipe; the sparsity is k, or the coefficient of L1."""
@@ -137,14 +166,12 @@ def train(
 ) -> tuple[np.ndarray, Encode]:
     """Train a dictionary on samples of the features, each once, as one compiled program.
 
-    The learning rate of Adam decreases linearly to 0 in the last third of the steps.
-
     Returns:
         Directions of the units, [units, dimensions], and the trained code and reconstruction.
     """
     recipe = RECIPES[activation](sizes, sparsity)
     objective = objective_of(recipe, sizes)
-    optimizer = optimizer_of(activation, sizes, learning_rate)
+    optimizer = optimizer_of(recipe, decaying_rate(learning_rate, sizes.steps))
     one_epoch = partial(training.train, objective, optimizer, epochs=1, batch_size=sizes.batch_size)
     state, _ = jax.jit(one_epoch)(x, jax.random.key(TRAINING_KEYS + seed))
     params = state.params
@@ -172,15 +199,15 @@ def objective_of(
     )
 
 
+def decaying_rate(learning_rate: float, steps: int) -> optax.Schedule:
+    """Constant learning rate that decreases linearly to 0 in the last third of the steps."""
+    decay = steps // 3
+    return optax.linear_schedule(learning_rate, 0.0, decay, steps - decay)
+
+
 def optimizer_of(
-    activation: str, sizes: Sizes, learning_rate: float
-) -> optax.GradientTransformation:
-    """Adam whose learning rate decreases linearly to 0 in the last third of the steps."""
-    decay = sizes.steps // 3
-    rate = optax.linear_schedule(learning_rate, 0.0, decay, sizes.steps - decay)
-    adam = optax.adam(rate)
-    constraints = [training.unit_norm(select=lambda params: params["decoder"]["kernel"])]
-    if activation == "JumpReLU":
-        select = lambda params: params["encoder"]["threshold"]  # noqa: E731
-        constraints.append(training.non_negative(select=select))
-    return training.constrained(adam, *constraints)
+    recipe: Recipe, learning_rate: float | optax.Schedule
+) -> optax.GradientTransformationExtraArgs:
+    """Adam with clipped gradients and the constraints of a recipe."""
+    clipped = optax.chain(optax.clip_by_global_norm(GRADIENT_NORM), optax.adam(learning_rate))
+    return training.constrained(clipped, *recipe.constraints)

@@ -3,16 +3,15 @@
 The law is `data.SYNTHSAEBENCH_TWIN`, of which each seed is a draw: 1024 features in 96 dimensions,
 with 384 units. Both packages train each activation on the same samples, each of which is seen once,
 with the same batch size and decay of the learning rate: SAELens by its own trainer, aejax as one
-compiled program. The learning rate of each package and activation is the
-one of three with the highest F1 on another draw, of those with a number of active units in the
-compared range. Both are judged on the same samples by
-`aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
+compiled program. The learning rate of each package and activation is the one with the highest F1 on
+another draw, of those with a number of active units in the compared range. Both are judged on the
+same samples by `aejax.evaluation`, whose definitions are those of SAELens (tests/evaluation).
 
 Each trained dictionary is one cell of the results, which are written after each: a command that is
 interrupted resumes. `--packages aejax` and `--packages SAELens` can run side by side.
 
 Command:  python -m benchmarks.peers_dictionaries
-Run time: four hours on one idle core; needs sae-lens.
+Run time: two hours on one idle core; needs sae-lens.
 """
 
 import json
@@ -36,16 +35,21 @@ from benchmarks import dictionary_recipes, saelens_recipes
 from benchmarks.dictionary_recipes import Encode, Sizes
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results" / "dictionaries"
-COEFFICIENTS = {
-    "L1": (4.0, 6.0, 8.0),
-    "Gated": (8.0, 12.0, 16.0),
+LEVELS = {
+    ("aejax", "L1"): (4.0, 6.0, 8.0),
+    ("SAELens", "L1"): (4.0, 6.0, 8.0),
+    ("aejax", "Gated"): (3.0, 4.0, 6.0),
+    ("SAELens", "Gated"): (8.0, 12.0, 16.0),
+    ("aejax", "JumpReLU Matryoshka"): (2.5, 4.0, 6.0),
 }
-"""Coefficients of activations whose number of active units is not given."""
+"""Sparsities where the number of active units is not given: coefficients of L1, and targets of L0
+that the prefixes exceed."""
 
 SAMPLED_AT_ONCE = 8192
 """Number of samples that are drawn at once."""
 
 PACKAGES = {"aejax": dictionary_recipes.train, "SAELens": saelens_recipes.train}
+ACTIVATIONS = {"aejax": dictionary_recipes.RECIPES, "SAELens": saelens_recipes.SETTINGS}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Config:
     """number of training samples"""
     batch_size: int = 1024
     """number of samples of a step"""
-    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3)
+    learning_rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 5e-3, 1e-2)
     """learning rates of Adam, of which one is chosen"""
     dead_after: int = 200
     """number of steps without activity after which a unit counts as dead"""
@@ -187,7 +191,7 @@ def run(package: str, activation: str, config: Config, seed: int) -> None:
             print(package, activation, name, found[kind][name], flush=True)
         return found[kind][name]
 
-    levels = COEFFICIENTS.get(activation, config.k)
+    levels = LEVELS.get((package, activation), config.k)
     if seed == config.choice_seed:
         for rate in config.learning_rates:
             measure("choice", levels[len(levels) // 2], rate)
@@ -226,7 +230,8 @@ def main(config: Config = Config()) -> None:
     for seed in (config.choice_seed, *range(config.seeds)):
         for activation in config.activations:
             for package in config.packages:
-                run(package, activation, config, seed)
+                if activation in ACTIVATIONS[package]:
+                    run(package, activation, config, seed)
 
 
 if __name__ == "__main__":

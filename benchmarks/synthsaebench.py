@@ -18,7 +18,6 @@ from typing import Any, Literal
 
 import jax
 import numpy as np
-import optax
 import tyro
 from matplotlib.figure import Figure
 
@@ -89,7 +88,6 @@ def main(config: Config = Config()) -> None:
     recipe = dictionary_recipes.RECIPES[config.activation](sizes, config.k)
     fresh = augmentations.fresh_samples(partial(data.sample_examples, truth=truth))
     objective = dictionary_recipes.objective_of(recipe, sizes, fresh)
-    unit_norm = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
     per_epoch = STEPS_PER_EPOCH * config.batch_size
     test = sampled(
         partial(data.sample_activations, truth=truth), jax.random.key(1), config.test_samples
@@ -105,7 +103,7 @@ def main(config: Config = Config()) -> None:
 
     runs.train(
         objective,
-        training.constrained(optax.adam(config.learning_rate), unit_norm),
+        dictionary_recipes.optimizer_of(recipe, config.learning_rate),
         np.zeros((per_epoch, config.law.dimensions), np.float32),
         out=config.out,
         epochs=config.samples // per_epoch,
