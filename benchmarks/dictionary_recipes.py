@@ -4,6 +4,7 @@ Gradients are clipped to norm 1, as by SAELens's trainer: the few samples with l
 would otherwise dominate the averages of Adam. Activations with dead units use AuxK.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -25,9 +26,6 @@ INITIAL_THRESHOLD = 0.5
 
 INITIAL_NORM = 0.1
 """Norm of the initial directions with L1, which is weighted by the norms: SAELens's default."""
-
-GRADIENT_NORM = 1.0
-"""Norm to which gradients are clipped: that of SAELens's trainer."""
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
@@ -70,16 +68,18 @@ class Sizes(NamedTuple):
 class Recipe(NamedTuple):
     """A dictionary and its penalties.
 
-    model:       the dictionary.
-    penalties:   name -> (weight, penalty).
-    calibrated:  whether thresholds are solved for after training.
-    constraints: what the parameters satisfy after each step.
+    model:         the dictionary.
+    penalties:     name -> (weight, penalty).
+    calibrated:    whether thresholds are solved for after training.
+    constraints:   what the parameters satisfy after each step.
+    gradient_norm: norm to which gradients are clipped: by default that of SAELens's trainer.
     """
 
     model: Autoencoder
     penalties: dict[str, tuple[float, Penalty]]
     calibrated: bool = False
     constraints: tuple[Constraint, ...] = ()
+    gradient_norm: float = 1.0
 
 
 def _dictionary(sizes: Sizes, activation: Any, **options: float) -> Autoencoder:
@@ -115,6 +115,10 @@ def _jump_relu(sizes: Sizes, k: float) -> Recipe:
     return Recipe(model, {"l0": (1.0, l0)}, constraints=(non_negative,))
 
 
+def _unclipped_jump_relu(sizes: Sizes, k: float) -> Recipe:
+    return _jump_relu(sizes, k)._replace(gradient_norm=math.inf)
+
+
 def _gated(sizes: Sizes, coefficient: float) -> Recipe:
     terms = {
         "l1": (coefficient, penalties.gate_l1()),
@@ -147,6 +151,7 @@ RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
     "TopK": _top_k,
     "BatchTopK": _batch_top_k,
     "JumpReLU": _jump_relu,
+    "JumpReLU, unclipped": _unclipped_jump_relu,
     "Gated": _gated,
     "Matryoshka": _matryoshka,
     "JumpReLU Matryoshka": _jump_relu_matryoshka,
@@ -209,5 +214,7 @@ def optimizer_of(
     recipe: Recipe, learning_rate: float | optax.Schedule
 ) -> optax.GradientTransformationExtraArgs:
     """Adam with clipped gradients and the constraints of a recipe."""
-    clipped = optax.chain(optax.clip_by_global_norm(GRADIENT_NORM), optax.adam(learning_rate))
+    clipped = optax.chain(
+        optax.clip_by_global_norm(recipe.gradient_norm), optax.adam(learning_rate)
+    )
     return training.constrained(clipped, *recipe.constraints)

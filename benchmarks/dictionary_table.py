@@ -81,6 +81,14 @@ def seed_of(name: str) -> int:
     return int(name.rsplit(" ", 1)[1])
 
 
+def at_chosen_rate(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record with only the cells of the chosen learning rate; others are of an older choice."""
+    chosen = peers_dictionaries.best_rate(record["choice"], LEVELS)
+    cells = record["cells"].items()
+    kept = {name: cell for name, cell in cells if peers_dictionaries.rate_of(name) == chosen}
+    return {**record, "cells": kept}
+
+
 def of_complete_seeds(
     records: Mapping[str, Mapping[str, Mapping[str, Any]]],
 ) -> dict[str, dict[str, dict[str, Any]]]:
@@ -228,7 +236,7 @@ def committed_page() -> str:
         for package in peers_dictionaries.PACKAGES:
             path = peers_dictionaries.results_file(package, activation)
             if path.is_file():
-                record = json.loads(path.read_text(encoding="utf-8"))
+                record = at_chosen_rate(json.loads(path.read_text(encoding="utf-8")))
                 if record["cells"]:
                     records.setdefault(activation, {})[package] = record
     return page(records)

@@ -70,8 +70,12 @@ _THIRTY = replace(
 
 
 def _dictionary(activation: DictionaryActivation, **settings: Any) -> Options:
-    """Dictionary whose scale, number of units and length of training depend on the data."""
-    return Options(dictionary=DictionarySettings(activation, **settings))
+    """Dictionary whose scale, number of units and length of training depend on the data.
+
+    Gradients are clipped as by SAELens's trainer, which made dictionaries recover more of known
+    features (docs/dictionary_benchmark.md).
+    """
+    return Options(dictionary=DictionarySettings(activation, **settings), clip=1.0)
 
 
 def _variational(*, samples: int) -> Training:
