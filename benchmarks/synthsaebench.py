@@ -67,7 +67,7 @@ class Config:
     """number of samples after which the run ends; a larger number continues it"""
     batch_size: int = 1024
     """number of samples of a step"""
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     """learning rate of Adam"""
     dead_after: int = 500
     """number of steps without activity after which a unit counts as dead"""
