@@ -15,6 +15,7 @@ import optax
 
 import aejax
 from aejax import losses, penalties, trackers, training
+from aejax.layers.dictionary_layers import decoder_norms
 from aejax.training.constraints import Constraint
 from aejax.types import Array, Augmentation, Autoencoder, Penalty
 
@@ -25,7 +26,8 @@ INITIAL_THRESHOLD = 0.5
 """Initial threshold of JumpReLU."""
 
 INITIAL_NORM = 0.1
-"""Norm of the initial directions with L1, which is weighted by the norms: SAELens's default."""
+"""Norm of the initial directions of TopK, L1 and Gated, whose L1 is weighted by the norms: SAELens's
+default. BatchTopK and JumpReLU start with norm 1."""
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
@@ -86,10 +88,6 @@ def _dictionary(sizes: Sizes, activation: Any, **options: float) -> Autoencoder:
     return aejax.dictionary(sizes.dimensions, sizes.units, activation=activation, **options)
 
 
-def _unit_norm() -> Constraint:
-    return training.unit_norm(select=lambda params: params["decoder"]["kernel"])
-
-
 def _auxk(sizes: Sizes) -> dict[str, tuple[float, Penalty]]:
     return {"auxk": (1 / 32, penalties.auxk(k=sizes.dimensions // 2, dead_after=sizes.dead_after))}
 
@@ -100,7 +98,8 @@ def _l1(sizes: Sizes, coefficient: float) -> Recipe:
 
 
 def _top_k(sizes: Sizes, k: float) -> Recipe:
-    return Recipe(_dictionary(sizes, aejax.top_k_relu(k=int(k))), _auxk(sizes))
+    model = _dictionary(sizes, aejax.top_k_relu(k=int(k)), decoder_norm=INITIAL_NORM)
+    return Recipe(model, _auxk(sizes))
 
 
 def _batch_top_k(sizes: Sizes, k: float) -> Recipe:
@@ -121,10 +120,10 @@ def _unclipped_jump_relu(sizes: Sizes, k: float) -> Recipe:
 
 def _gated(sizes: Sizes, coefficient: float) -> Recipe:
     terms = {
-        "l1": (coefficient, penalties.gate_l1()),
-        "gate": (1.0, penalties.gate_reconstruction()),
+        "l1": (coefficient, penalties.gate_l1(weights=decoder_norms)),
+        "gate": (1.0, penalties.gate_reconstruction(decoder=lambda params: params)),
     }
-    return Recipe(_dictionary(sizes, aejax.gated()), terms, constraints=(_unit_norm(),))
+    return Recipe(_dictionary(sizes, aejax.gated(), decoder_norm=INITIAL_NORM), terms)
 
 
 def _nested(recipe: Recipe, sizes: Sizes, weight: float) -> Recipe:
@@ -143,7 +142,8 @@ def _jump_relu_matryoshka(sizes: Sizes, k: float) -> Recipe:
 
 def _matching_pursuit(sizes: Sizes, k: float) -> Recipe:
     model = aejax.matching_pursuit(sizes.dimensions, sizes.units, k=int(k))
-    return Recipe(model, {}, constraints=(_unit_norm(),))
+    unit_norm = training.unit_norm(select=lambda params: params["decoder"]["kernel"])
+    return Recipe(model, {}, constraints=(unit_norm,))
 
 
 RECIPES: dict[str, Callable[[Sizes, float], Recipe]] = {
