@@ -26,8 +26,10 @@ INITIAL_THRESHOLD = 0.5
 """Initial threshold of JumpReLU."""
 
 INITIAL_NORM = 0.1
-"""Norm of the initial directions of TopK, L1 and Gated, whose L1 is weighted by the norms: SAELens's
-default. BatchTopK and JumpReLU start with norm 1."""
+"""Norm of the initial directions of TopK, of L1 and of Gated, whose L1 is weighted by the norms.
+
+It is the default of SAELens. BatchTopK and JumpReLU start with norm 1.
+"""
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
 """Prefixes of the Matryoshka dictionary as shares of the units; the last one has all units."""
