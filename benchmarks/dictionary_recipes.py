@@ -26,9 +26,9 @@ INITIAL_THRESHOLD = 0.5
 """Initial threshold of JumpReLU."""
 
 INITIAL_NORM = 0.1
-"""Norm of the initial directions of TopK, of L1 and of Gated, whose L1 is weighted by the norms.
+"""Norm of the initial directions of L1 and Gated, whose L1 is weighted by the norms.
 
-It is the default of SAELens. BatchTopK and JumpReLU start with norm 1.
+It is the default of SAELens. The others start with norm 1.
 """
 
 PREFIXES = (1 / 24, 1 / 6, 1 / 2)
@@ -100,8 +100,7 @@ def _l1(sizes: Sizes, coefficient: float) -> Recipe:
 
 
 def _top_k(sizes: Sizes, k: float) -> Recipe:
-    model = _dictionary(sizes, aejax.top_k_relu(k=int(k)), decoder_norm=INITIAL_NORM)
-    return Recipe(model, _auxk(sizes))
+    return Recipe(_dictionary(sizes, aejax.top_k_relu(k=int(k))), _auxk(sizes))
 
 
 def _batch_top_k(sizes: Sizes, k: float) -> Recipe:

@@ -38,7 +38,7 @@ RESULTS = Path(__file__).parents[1] / "docs" / "results" / "dictionaries"
 LEVELS = {
     ("aejax", "L1"): (4.0, 6.0, 8.0),
     ("SAELens", "L1"): (4.0, 6.0, 8.0),
-    ("aejax", "Gated"): (5.0, 6.0, 9.0),
+    ("aejax", "Gated"): (3.0, 4.0, 6.0),
     ("SAELens", "Gated"): (8.0, 12.0, 16.0),
     ("aejax", "JumpReLU Matryoshka"): (2.5, 4.0, 6.0),
 }
