@@ -8,11 +8,12 @@ Source:   Burda, Grosse & Salakhutdinov 2016, table 1 (one stochastic layer, bin
           50 samples, and 85.54, 84.78 for the importance-weighted one with 5 and 50; Rainforth et
           al. 2018 (84.97 MIWAE and 84.46 PIWAE with 8 groups of 8, 84.57 CIWAE).
 Command:  python -m experiments.variational_mnist
-Selection: the epoch of each run with the highest bound on held-out training digits; nothing else
-          was chosen.
+Selection: the epoch of each run with the highest bound on held-out training digits; the learning
+          rate and its schedule, by the same bound of the first row after 15 epochs: in so few, the
+          published schedule is far behind.
 Expected: as published, within 0.3 nats, after the published number of epochs, 3280. The committed
           record is of fewer epochs, and shows the distance.
-Run time: an epoch on one core takes 4 s with one sample and 60 s with 50; runs resume.
+Run time: an hour on one idle core, most of it with 50 samples; runs resume.
 """
 
 import hashlib
@@ -60,8 +61,8 @@ BOUNDS: dict[str, tuple[int, Callable[[], Bound]]] = {
 }
 """Row -> number of samples, and the bound of log p(x) that is maximised."""
 
-STAGES = 8
-"""Number of stages of the learning rate, each three times as long as the one before it."""
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate increases from 0."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,12 @@ class Config:
     """dimensions of z"""
     rows: tuple[str, ...] = ("VAE 1", "IWAE 5", "IWAE 50")
     """rows of the table, of those in `PUBLISHED`"""
-    epochs: int = 150
+    epochs: int = 30
     """epochs of training; the published number is 3280"""
     batch_size: int = 100
     """examples per step"""
-    learning_rate: float = 1e-3
-    """initial learning rate of Adam; stage i has that times 10^(−i/7)"""
+    learning_rate: float = 3e-3
+    """highest learning rate of Adam, after a warm-up; it then decreases to 0 by a cosine"""
     held_out: int = 5000
     """number of training images on which the epoch is chosen"""
     test: int = 10_000
@@ -154,13 +155,10 @@ def plot(config: Config, results: harness.Results) -> Figure:
 
 
 def schedule(config: Config, examples: int) -> optax.Schedule:
-    """Learning rate η 10^(−i/7) in stage i of 3^i parts of the epochs, as published."""
+    """Learning rate with a linear warm-up and a cosine decay."""
     steps = config.epochs * -(-examples // config.batch_size)
-    ends = np.cumsum(3.0 ** np.arange(STAGES))
-    boundaries = (steps * ends / ends[-1]).astype(int)[:-1]
-    return optax.piecewise_constant_schedule(
-        config.learning_rate, {int(step): 10 ** (-1 / 7) for step in boundaries}
-    )
+    warm_up = round(WARM_UP * steps)
+    return optax.warmup_cosine_decay_schedule(0.0, config.learning_rate, warm_up, steps)
 
 
 def run_name(settings: Mapping[str, Any]) -> str:
@@ -201,7 +199,7 @@ def _train_and_measure(
     folder = ROOT / "results" / "variational_mnist" / "runs" / run_name(settings)
     found = runs.train(
         objective,
-        optax.adam(schedule(config, len(train)), eps=1e-4),
+        optax.adam(schedule(config, len(train))),
         train,
         out=folder,
         epochs=config.epochs,
@@ -237,8 +235,8 @@ def _likelihood(
     blocks = test[: len(test) // size * size].reshape(-1, size, test.shape[1])
     keys = jax.random.split(key, len(blocks))
     found = [measure(block, each) for block, each in zip(blocks, keys, strict=True)]
-    value, elbo = (jnp.concatenate([getattr(each, name) for each in found])
-                   for name in ("value", "elbo"))  # fmt: skip
+    value = jnp.concatenate([each.value for each in found])
+    elbo = jnp.concatenate([each.elbo for each in found])
     error = evaluation.mean_with_error(value).standard_error
     return {
         "negative log-likelihood": -float(value.mean()),
@@ -255,7 +253,7 @@ EXPERIMENT = harness.Experiment(
     "digits a higher likelihood than one trained on the evidence lower bound.",
     source="Burda, Grosse & Salakhutdinov 2016, table 1 (one stochastic layer).",
     expected="84.78 against 86.76 nats, within 0.3 each, after the published 3280 epochs",
-    run_time="hours on one core; runs resume",
+    run_time="an hour on one idle core; runs resume",
     figure="Minus the bound on held-out digits by epoch, beside published values; samples.",
 )  # fmt: skip
 
