@@ -1,8 +1,8 @@
 """Importance-weighted training gives a higher likelihood than the evidence lower bound.
 
-Claim:    an autoencoder 784-200-200-50 that is trained on the importance-weighted bound of 50
+Claim:    an autoencoder 784-200-200-50 that is trained on the importance-weighted bound of 5
           samples gives unseen digits a higher likelihood than one trained on the evidence lower
-          bound; more samples help the former more than the latter.
+          bound. Other rows of the published table are trained by `--rows "IWAE 50"`, ….
 Source:   Burda, Grosse & Salakhutdinov 2016, table 1 (one stochastic layer, binarised anew in every
           step): negative log-likelihood 86.76, 86.47, 86.35 nats for the evidence bound with 1, 5,
           50 samples, and 85.54, 84.78 for the importance-weighted one with 5 and 50; Rainforth et
@@ -13,7 +13,8 @@ Selection: the epoch of each run with the highest bound on held-out training dig
           published schedule is far behind.
 Expected: as published, within 0.3 nats, after the published number of epochs, 3280. The committed
           record is of fewer epochs, and shows the distance.
-Run time: an hour on one idle core, most of it with 50 samples; runs resume.
+Run time: an hour on one idle core, most of it for the likelihoods; an epoch with 50 samples takes
+          about a minute. Runs resume.
 """
 
 import hashlib
@@ -75,7 +76,7 @@ class Config:
     """units of the hidden layers of the encoder, and in reverse of the decoder"""
     code: int = 50
     """dimensions of z"""
-    rows: tuple[str, ...] = ("VAE 1", "IWAE 5", "IWAE 50")
+    rows: tuple[str, ...] = ("VAE 1", "IWAE 5")
     """rows of the table, of those in `PUBLISHED`"""
     epochs: int = 30
     """epochs of training; the published number is 3280"""
@@ -249,10 +250,10 @@ EXPERIMENT = harness.Experiment(
     name="variational_mnist", config=Config(), quick=QUICK, run=run, primary=primary,
     observations=observations, plot=plot,
     title="Importance-weighted training gives a higher likelihood than the evidence lower bound.",
-    claim="an autoencoder trained on the importance-weighted bound of 50 samples gives unseen "
+    claim="an autoencoder trained on the importance-weighted bound of 5 samples gives unseen "
     "digits a higher likelihood than one trained on the evidence lower bound.",
     source="Burda, Grosse & Salakhutdinov 2016, table 1 (one stochastic layer).",
-    expected="84.78 against 86.76 nats, within 0.3 each, after the published 3280 epochs",
+    expected="85.54 against 86.76 nats, within 0.3 each, after the published 3280 epochs",
     run_time="an hour on one idle core; runs resume",
     figure="Minus the bound on held-out digits by epoch, beside published values; samples.",
 )  # fmt: skip
