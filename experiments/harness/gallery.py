@@ -36,7 +36,7 @@ TOPICS = {
     ),
     "Deep training": ("pretraining", "optimisers", "depth_savings"),
     "Discrete codes": ("codeword_restarts",),
-    "Variational autoencoders": ("rate_distortion",),
+    "Variational autoencoders": ("rate_distortion", "variational_mnist"),
     "Convolution and segmentation": ("transposed_convolution", "segmentation"),
     "Uses of the code": (
         *("code_clusters", "codes_as_features", "pretrain_classify", "semantic_hashing"),
