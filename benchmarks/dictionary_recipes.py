@@ -75,7 +75,7 @@ class Recipe(NamedTuple):
     model:         the dictionary.
     penalties:     name -> (weight, penalty).
     calibrated:    whether thresholds are solved for after training.
-    constraints:   what the parameters satisfy after each step.
+    constraints:   conditions that the parameters satisfy after each step.
     gradient_norm: norm to which gradients are clipped: by default that of SAELens's trainer.
     """
 
