@@ -73,7 +73,12 @@ def _derivatives(
         def of_flat(flat: Array) -> Array:
             return loss(unravel(flat), data)
 
-        gradient, hessian = jax.grad(of_flat)(flat), jax.hessian(of_flat)(flat)
-        return of_flat(flat), jnp.linalg.norm(gradient), hessian
+        def row(direction: Array) -> Array:
+            return jax.jvp(jax.grad(of_flat), (flat,), (direction,))[1]
 
-    return jax.vmap(at)(points)
+        hessian = jax.lax.map(row, jnp.eye(flat.size, dtype=flat.dtype))
+        return of_flat(flat), jnp.linalg.norm(jax.grad(of_flat)(flat)), hessian
+
+    # One after another: jaxlib 0.10.2 divides a batch of triangular systems among the threads of
+    # the pool that it runs on, and two batches at once wait for each other forever.
+    return jax.lax.map(at, points)
