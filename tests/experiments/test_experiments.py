@@ -22,6 +22,7 @@ MIN_SEEDS = dict.fromkeys(
         "six_numbers",
         "thirty_numbers",
         "thirty_numbers_parts",
+        "variational_mnist",
     ),
     3,
 )  # those with the longest trainings
